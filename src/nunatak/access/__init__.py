@@ -1,0 +1,1 @@
+"""Users, credentials, tokens, roles, and the privilege decision as a pure function."""

@@ -1,0 +1,1 @@
+"""The durable truth: objects, owners, grants, desired state, events."""

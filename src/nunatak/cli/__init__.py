@@ -1,0 +1,1 @@
+"""The nunatak command."""

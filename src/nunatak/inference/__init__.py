@@ -1,0 +1,1 @@
+"""The server inside an instance: admission, batching, worker supervision."""

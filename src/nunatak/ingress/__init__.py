@@ -1,0 +1,1 @@
+"""The HTTP front for callers outside: authenticate, wake, balance, forward."""

@@ -1,0 +1,1 @@
+"""MODEL objects: manifests, versions, files, signatures, functions, aliases, metrics, tags."""

@@ -1,0 +1,1 @@
+"""Services and jobs: reconcile what is wanted with what is."""

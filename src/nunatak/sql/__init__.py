@@ -1,0 +1,1 @@
+"""Statement text to typed statement to authorised handler: one module per family."""

@@ -1,0 +1,1 @@
+"""Logs: one place that configures them for every process of the server."""

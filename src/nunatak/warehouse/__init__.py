@@ -1,0 +1,1 @@
+"""Tables, stages and queries on DuckDB, and the model call as a streaming operator."""
