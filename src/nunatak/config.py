@@ -1,0 +1,66 @@
+"""One frozen settings object: where the server keeps its things, and its bounds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_HOME = Path("~/.nunatak")
+DEFAULT_PORT = 8085
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds of the server; every queue, body, wait and memory has one."""
+
+    statement_threads: int = 32
+    """Statements that run at the same time; more wait for a thread."""
+    request_body_bytes: int = 64 * 1024 * 1024
+    """Largest body of a protocol request (file transfers are streamed and not counted)."""
+    upload_bytes: int = 64 * 1024**3
+    """Largest single file that a stage takes."""
+    result_inline_bytes: int = 1024 * 1024
+    """Results up to this size travel inside the answer; larger ones in chunks."""
+    result_chunk_rows: int = 100_000
+    """Rows of one chunk of a large result."""
+    result_retention_s: float = 24 * 3600.0
+    """How long a finished query's result can be read again."""
+    results_total_bytes: int = 8 * 1024**3
+    """Disk that kept results may take; the oldest go first."""
+    session_idle_s: float = 4 * 3600.0
+    """A session unused for so long is closed."""
+    session_token_s: float = 3600.0
+    master_token_s: float = 4 * 3600.0
+    request_memory_entries: int = 10_000
+    """Answers kept by request id, so that a retried statement runs once."""
+    sessions: int = 1_000
+    build_s: float = 4 * 3600.0
+    """Longest time one environment build may take."""
+    warehouse_model_idle_s: float = 600.0
+    """A model that runs in the warehouse is unloaded after so long without a call."""
+    warehouse_model_workers: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the operator decides; read once at start, never changed."""
+
+    home: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    tls: bool = False
+    domain: str | None = None
+    """When set, endpoints are `<id>.<domain>` host names instead of paths."""
+    account: str = "NUNATAK"
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def catalog_file(self) -> Path:
+        """SQLite file with the durable truth."""
+        return self.home / "catalog.sqlite"
+
+    def folder(self, name: str) -> Path:
+        """A folder of the home, made with mode 0700 when it is not there."""
+        path = self.home / name
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return path
