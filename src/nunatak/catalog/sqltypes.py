@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from nunatak.errors import InvalidArgument
 
@@ -16,7 +16,7 @@ TEXT_LIMIT_CHARS = 16_777_216
 BINARY_LIMIT_BYTES = 8_388_608
 
 
-class TypeKind(str, Enum):
+class TypeKind(StrEnum):
     """Type families, named as on the wire."""
 
     FIXED = "fixed"
