@@ -1,0 +1,43 @@
+"""Guards that hold for every test: no task, thread or child process outlives its test."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_POOLS = ("asyncio_", "ThreadPoolExecutor", "AnyIO", "pydevd")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a non-daemon thread or a child process behind."""
+    if "process" in request.keywords or "acceptance" in request.keywords:
+        yield
+        return
+    before_threads, before_children = set(threading.enumerate()), _children()
+    yield
+    threads = [
+        thread.name
+        for thread in set(threading.enumerate()) - before_threads
+        if thread.is_alive() and not thread.daemon and not thread.name.startswith(_POOLS)
+    ]
+    assert not threads, f"threads left running: {threads}"
+    assert not _children() - before_children, "child processes left running"
+
+
+def _children() -> set[str]:
+    tasks = Path(f"/proc/{os.getpid()}/task")
+    if not tasks.exists():
+        return set()
+    return {child for task in tasks.iterdir() for child in _children_of(task)}
+
+
+def _children_of(task: Path) -> list[str]:
+    try:
+        return (task / "children").read_text().split()
+    except OSError:
+        return []
