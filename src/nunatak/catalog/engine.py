@@ -1,0 +1,86 @@
+"""The connection to the catalog's database: SQLite with one writer at a time.
+
+`BEGIN IMMEDIATE` takes the write lock at the start of a transaction, so that what a statement
+read is still true when it writes; readers do not wait (write-ahead log).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+
+from nunatak.catalog.schema import SCHEMA_VERSION, facts, metadata
+from nunatak.errors import NunatakError
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Database:
+    """The catalog's database; safe to use from many threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._writer = threading.RLock()
+
+    @classmethod
+    def open(cls, file: Path) -> Database:
+        """Open or make the SQLite file; raises NunatakError when a newer version wrote it."""
+        engine = create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _configure)
+        event.listen(engine, "begin", _begin_immediate)
+        database = cls(engine)
+        metadata.create_all(engine)
+        database._check_version(file)
+        file.chmod(0o600)
+        return database
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that commits at the end of the block, or rolls back on an error."""
+        with self._writer, self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view for reading."""
+        with self._engine.connect().execution_options(nunatak_read=True) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Release every connection."""
+        self._engine.dispose()
+
+    def _check_version(self, file: Path) -> None:
+        with self.write() as connection:
+            found = connection.execute(
+                select(facts.c.value).where(facts.c.name == "schema_version")
+            ).scalar_one_or_none()
+            if found is None:
+                row = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
+                connection.execute(insert(facts).values(row))
+            elif int(found) > SCHEMA_VERSION:
+                raise NunatakError(
+                    f"The catalog {file} was written by a newer nunatak (schema {found}, this one "
+                    f"knows {SCHEMA_VERSION}). Start that version, or choose another --home."
+                )
+
+
+def _configure(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    is_read = connection.get_execution_options().get("nunatak_read", False)
+    connection.exec_driver_sql("BEGIN" if is_read else "BEGIN IMMEDIATE")
