@@ -1,0 +1,51 @@
+"""What can go wrong inside an instance. The HTTP edge maps these to status codes.
+
+InferenceError
+├── ModelError          the model itself raised; the caller's input or the model is at fault
+├── WorkerLost          the process that computed the answer is gone, and so is its replacement
+├── DeadlineExceeded    time ran out, in a named stage
+├── LoadFailed          the model could not be loaded into any worker
+├── PoolStopped         the pool is stopping or was never started
+└── FrameError          a peer sent bytes that are not a frame of this protocol
+"""
+
+
+class InferenceError(Exception):
+    """Base of every error of the inference server; its text is fit to be shown to a caller."""
+
+
+class ModelError(InferenceError):
+    """The model's own code raised.
+
+    ``message`` is ``Type: text`` of the model's exception, ``traceback`` its bounded traceback
+    from inside the model's process (may be empty; meant for logs, not for strangers).
+    """
+
+    def __init__(self, message: str, traceback: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.traceback = traceback
+
+
+class WorkerLost(InferenceError):
+    """Two workers died in turn while they computed this batch; it may be what killed them."""
+
+
+class DeadlineExceeded(InferenceError):
+    """The request's time ran out. ``stage`` says where: ``queued``, ``batched`` or ``running``."""
+
+    def __init__(self, message: str, *, stage: str) -> None:
+        super().__init__(message)
+        self.stage = stage
+
+
+class LoadFailed(InferenceError):
+    """The model could not be loaded; the text carries the reason its process gave."""
+
+
+class PoolStopped(InferenceError):
+    """The pool takes no work: it has not been started, or it is being stopped."""
+
+
+class FrameError(InferenceError):
+    """A frame between the front and a worker is malformed, too large or cut short."""
