@@ -1,0 +1,20 @@
+"""What a statement needs: a privilege on an object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+OWNERSHIP = "OWNERSHIP"
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """A privilege that the current role must hold on an object before a statement runs.
+
+    `object_name` is the title of the object as the catalog shows it (`Key.title`), or the account
+    name for privileges on the account (`kind` ACCOUNT).
+    """
+
+    privilege: str
+    kind: str
+    object_name: str
