@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.catalog.names import split_name
 from nunatak.errors import InvalidArgument, SyntaxInvalid

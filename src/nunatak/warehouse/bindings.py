@@ -11,4 +11,4 @@ class Binding:
     its text, None for NULL, or a list of texts for array binding (one per row)."""
 
     type: str
-    value: str | None | list[str | None]
+    value: str | list[str | None] | None
