@@ -1,0 +1,147 @@
+"""The clauses that SHOW commands share: LIKE, IN, STARTS WITH, LIMIT … FROM."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from nunatak.errors import InvalidArgument, NoCurrentContext
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
+from nunatak.warehouse.session import Session
+
+SHOW_ROWS_LIMIT = 10_000
+_SCOPES = ("ACCOUNT", "DATABASE", "SCHEMA")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where SHOW looks; an empty part is open."""
+
+    database: str | None = None
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ShowClauses:
+    """The parsed clauses. `within` is the written scope: ("SCHEMA", ("DB", "S")), None if absent;
+    a kind of its own such as COMPUTE POOL is allowed where the command says so."""
+
+    like: str | None = None
+    within: tuple[str, tuple[str, ...]] | None = None
+    starts_with: str | None = None
+    limit: int | None = None
+    after: str | None = None
+
+    def scope(self, session: Session) -> Scope:
+        """The databases and schemas to look in, with the session's current ones as default."""
+        kind, parts = self.within or ("", ())
+        match kind:
+            case "ACCOUNT":
+                return Scope()
+            case "DATABASE":
+                return Scope((parts or (_needed(session.database, "database"),))[-1])
+            case "SCHEMA":
+                return _schema_scope(parts, session)
+            case _:
+                return Scope(session.database, session.schema)
+
+    def select(self, rows: Iterable[Any], name: Callable[[Any], str]) -> list[Any]:
+        """The rows that LIKE, STARTS WITH, LIMIT and FROM leave, in the given order.
+
+        When LIKE holds a name that exists exactly as written, only that row is answered, although
+        `_` is a wildcard: clients put bare names there and count the rows.
+        """
+        found = list(rows)
+        if self.like is not None:
+            pattern = self.like
+            exact = [row for row in found if name(row) == pattern]
+            matches = like_matcher(pattern)
+            found = exact or [row for row in found if matches(name(row))]
+        if self.starts_with is not None:
+            found = [row for row in found if name(row).startswith(self.starts_with)]
+        if self.after is not None:
+            found = [row for row in found if name(row) > self.after]
+        return found[: min(self.limit or SHOW_ROWS_LIMIT, SHOW_ROWS_LIMIT)]
+
+
+def show_clauses(
+    cursor: TokenCursor, *, scopes: Sequence[str] = _SCOPES, needs_scope: bool = False
+) -> ShowClauses:
+    """Read the clauses of a SHOW command, in the vendor's order.
+
+    `scopes` are the kinds that may follow IN; a bare name after IN is a schema.
+    """
+    cursor.accept("TERSE")
+    like = cursor.string() if cursor.accept("LIKE") else None
+    within = _within(cursor, scopes) if cursor.accept("IN") else None
+    if within is None and needs_scope:
+        cursor.fail(f"expected IN {scopes[0]} <name>")
+    if like is None and cursor.accept("LIKE"):
+        like = cursor.string()
+    starts_with = cursor.string() if cursor.accept("STARTS", "WITH") else None
+    limit = cursor.integer() if cursor.accept("LIMIT") else None
+    after = cursor.string() if limit is not None and cursor.accept("FROM") else None
+    if limit is not None and limit < 0:
+        raise InvalidArgument("LIMIT must not be negative.")
+    return ShowClauses(like, within, starts_with, limit, after)
+
+
+def _within(cursor: TokenCursor, scopes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+    for scope in scopes:
+        if cursor.accept(*scope.split()):
+            return (scope, () if scope == "ACCOUNT" or _clause_ends(cursor) else cursor.name())
+    return ("SCHEMA" if "SCHEMA" in scopes else scopes[0], cursor.name())
+
+
+def _clause_ends(cursor: TokenCursor) -> bool:
+    return cursor.done or cursor.peek() in ("STARTS", "LIMIT", "LIKE", "->>")
+
+
+def _schema_scope(parts: tuple[str, ...], session: Session) -> Scope:
+    if len(parts) == 2:
+        return Scope(parts[0], parts[1])
+    database = _needed(session.database, "database")
+    return Scope(database, parts[0] if parts else _needed(session.schema, "schema"))
+
+
+def _needed(value: str | None, what: str) -> str:
+    if value is None:
+        raise NoCurrentContext(
+            f"The session has no current {what}. Call USE {what.upper()}, or name one after IN."
+        )
+    return value
+
+
+def like_matcher(pattern: str) -> Callable[[str], bool]:
+    """A case-insensitive LIKE: `%` is any text, `_` any character, a backslash escapes."""
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        sign = pattern[position]
+        if sign == "\\" and position + 1 < len(pattern):
+            position += 1
+            parts.append(re.escape(pattern[position]))
+        else:
+            parts.append({"%": ".*", "_": "."}.get(sign, re.escape(sign)))
+        position += 1
+    compiled = re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    return lambda text: compiled.fullmatch(text) is not None
+
+
+def show_result(fields: Sequence[Field], rows: Sequence[Sequence[Any]]) -> Result:
+    """The answer of a SHOW or DESCRIBE command."""
+    return rows_result(fields, rows, kind=StatementKind.SHOW)
+
+
+def moment(seconds: float | None) -> datetime | None:
+    """A catalog time as a timestamp value in UTC; None stays None."""
+    return None if seconds is None else datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def flag(value: object) -> str:
+    """A boolean as SHOW commands print it."""
+    return "true" if value else "false"
