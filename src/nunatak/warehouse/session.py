@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.warehouse.parameters import Value, known
+
+QUERIES_KEPT = 100
+"""Ids of queries that a session remembers."""
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryObject:
+    """An object that only one session sees, and that shadows a permanent one of its name."""
+
+    kind: str
+    """TABLE, VIEW, STAGE or FILE FORMAT."""
+    name: QualifiedName
+    spec: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -24,11 +39,45 @@ class Session:
     parameters: dict[str, Any] = field(default_factory=dict)
     """Session parameters that differ from their defaults, by upper-case name."""
     variables: dict[str, Any] = field(default_factory=dict)
-    """SQL variables (`SET x = …`), by upper-case name."""
+    """SQL variables (`SET x = …`), by upper-case name, as Python values."""
     queries: list[str] = field(default_factory=list)
     """Ids of the newest queries of the session, oldest first, bounded."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _temporary: dict[tuple[str, QualifiedName], TemporaryObject] = field(
+        default_factory=dict, repr=False
+    )
 
     def qualify(self, parts: tuple[str, ...]) -> QualifiedName:
         """Complete stored name parts; raises NoCurrentContext when a part is missing."""
         return QualifiedName.of(parts, database=self.database, schema=self.schema)
+
+    def parameter(self, name: str) -> Value:
+        """The value in force; raises InvalidArgument for an unknown parameter."""
+        found = known(name)
+        value: Value = self.parameters.get(found.name, found.default)
+        return value
+
+    def remember(self, query_id: str) -> None:
+        """Note the id of a statement, and forget the oldest beyond the bound."""
+        with self.lock:
+            self.queries.append(query_id)
+            del self.queries[:-QUERIES_KEPT]
+
+    def temporary(self, kind: str, name: QualifiedName) -> TemporaryObject | None:
+        """The session's temporary object of that kind and name."""
+        return self._temporary.get((kind, name))
+
+    def temporaries(self, kind: str) -> tuple[TemporaryObject, ...]:
+        """All temporary objects of one kind."""
+        with self.lock:
+            return tuple(made for (of, _), made in self._temporary.items() if of == kind)
+
+    def add_temporary(self, made: TemporaryObject) -> None:
+        """Make a temporary object visible, in place of one of the same kind and name."""
+        with self.lock:
+            self._temporary[made.kind, made.name] = made
+
+    def drop_temporary(self, kind: str, name: QualifiedName) -> TemporaryObject | None:
+        """Forget a temporary object; answers it if it was there."""
+        with self.lock:
+            return self._temporary.pop((kind, name), None)
