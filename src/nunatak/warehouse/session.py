@@ -33,6 +33,8 @@ class Session:
     user: str
     role: str
     account: str = "NUNATAK"
+    restricted_to: str | None = None
+    """The only role, with what it inherits, that the credential may act with."""
     warehouse: str | None = None
     database: str | None = None
     schema: str | None = None

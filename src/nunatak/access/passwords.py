@@ -1,0 +1,49 @@
+"""Password hashes. Checking one takes the same time whether the user exists or not."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+
+from nunatak.errors import InvalidArgument
+
+PASSWORD_LIMIT_CHARS = 256
+_PASSWORD_LEAST_CHARS = 8
+_AT_ONCE = 4
+"""Hashes computed at the same time: each takes tens of megabytes and a core, and anybody who can
+reach the server can ask for one."""
+
+
+class Passwords:
+    """Hashes and checks passwords, a bounded number at a time."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._turn = threading.BoundedSemaphore(_AT_ONCE)
+        self._nobody = self._hasher.hash(secrets.token_urlsafe(24))
+
+    def hash(self, password: str) -> str:
+        """The hash to store; raises InvalidArgument when the password is too short or long."""
+        if not _PASSWORD_LEAST_CHARS <= len(password) <= PASSWORD_LIMIT_CHARS:
+            raise InvalidArgument(
+                f"A password has {_PASSWORD_LEAST_CHARS} to {PASSWORD_LIMIT_CHARS} characters."
+            )
+        with self._turn:
+            return self._hasher.hash(password)
+
+    def matches(self, stored: str | None, password: str) -> bool:
+        """Whether the password belongs to the hash; None does the same work and is never right."""
+        with self._turn:
+            try:
+                self._hasher.verify(stored or self._nobody, password[:PASSWORD_LIMIT_CHARS])
+            except (Argon2Error, InvalidHashError):
+                return False
+        return stored is not None and len(password) <= PASSWORD_LIMIT_CHARS
+
+
+def random_password() -> str:
+    """A password nobody can guess."""
+    return secrets.token_urlsafe(24)

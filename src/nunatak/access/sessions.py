@@ -1,0 +1,203 @@
+"""Sessions as they outlive a restart: who, with which tokens, and where unqualified names point."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Row, delete, func, insert, select, update
+
+from nunatak.access.store import AccessStore
+from nunatak.access.tables import sessions
+from nunatak.access.tokens import TokenKind, Tokens
+from nunatak.config import Limits
+from nunatak.errors import LimitExceeded, TokenExpired, TokenInvalid
+
+_ID_BITS = 52
+"""Session ids stay exact in clients that read JSON numbers as doubles."""
+_EVICT_IDLE_S = 600.0
+_GONE = "Session no longer exists. New login required to access the service."
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """One session. `context` holds what the session's current names were when they last changed;
+    times are seconds since the epoch."""
+
+    id: int
+    user: str
+    restricted_to: str | None
+    """The only role it may use, with what that role inherits; None for any of the user's."""
+    created_on: float
+    used_on: float
+    client: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionTokens:
+    """The texts that a client gets, and how long each is good."""
+
+    token: str
+    token_s: float
+    master_token: str
+    master_token_s: float
+
+
+class Sessions:
+    """Open sessions, bounded in number."""
+
+    def __init__(self, store: AccessStore, tokens: Tokens, limits: Limits) -> None:
+        self._store = store
+        self._tokens = tokens
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._used: dict[int, float] = {}
+        self._known: dict[int, SessionRecord] = {}
+
+    def open(
+        self,
+        user: str,
+        *,
+        restricted_to: str | None = None,
+        client: Mapping[str, Any] | None = None,
+        context: Mapping[str, Any] | None = None,
+    ) -> tuple[SessionRecord, SessionTokens]:
+        """Start a session; raises LimitExceeded when all places are in use."""
+        self._make_room()
+        now = self._store.clock()
+        record = SessionRecord(
+            id=secrets.randbits(_ID_BITS) or 1,
+            user=user,
+            restricted_to=restricted_to,
+            created_on=now,
+            used_on=now,
+            client=dict(client or {}),
+            context=dict(context or {}),
+        )
+        row = {column.name: getattr(record, column.name) for column in sessions.c}
+        with self._store.write() as connection:
+            connection.execute(insert(sessions).values(**row))
+        return record, self._new_tokens(record)
+
+    def by_token(self, text: str, kind: TokenKind = TokenKind.SESSION) -> SessionRecord:
+        """The session that a token opens; raises TokenInvalid or TokenExpired."""
+        token = self._tokens.find(text)
+        if token is None or token.kind is not kind or token.session_id is None:
+            raise TokenInvalid(_GONE)
+        now = self._store.clock()
+        if token.expires_on <= now:
+            raise TokenExpired(
+                "Authentication token has expired. The user must authenticate again."
+            )
+        record = self.get(token.session_id)
+        if record is None:
+            raise TokenInvalid(_GONE)
+        with self._lock:
+            self._used[record.id] = now
+        return record
+
+    def get(self, session_id: int) -> SessionRecord | None:
+        """A session by its id, if it is open."""
+        with self._lock:
+            found = self._known.get(session_id)
+        if found is not None:
+            return found
+        with self._store.read() as connection:
+            row = connection.execute(
+                select(sessions).where(sessions.c.id == session_id)
+            ).one_or_none()
+        if row is None:
+            return None
+        record = _record(row)
+        with self._lock:
+            return self._known.setdefault(session_id, record)
+
+    def renew(self, master_text: str) -> tuple[SessionRecord, SessionTokens]:
+        """Fresh tokens for the session of a master token; raises TokenInvalid or TokenExpired.
+
+        Tokens of before stay good to their end: requests on their way still carry them.
+        """
+        record = self.by_token(master_text, TokenKind.MASTER)
+        return record, self._new_tokens(record)
+
+    def save_context(self, session_id: int, context: Mapping[str, Any]) -> None:
+        """Keep the current names of a session for after a restart."""
+        with self._store.write() as connection:
+            connection.execute(
+                update(sessions).where(sessions.c.id == session_id).values(context=dict(context))
+            )
+        with self._lock:
+            self._known.pop(session_id, None)
+
+    def close(self, session_id: int) -> None:
+        """End a session and its tokens; closing it twice changes nothing."""
+        self._tokens.revoke_session(session_id)
+        with self._store.write() as connection:
+            connection.execute(delete(sessions).where(sessions.c.id == session_id))
+        with self._lock:
+            self._known.pop(session_id, None)
+            self._used.pop(session_id, None)
+
+    def of_user(self, user: str) -> Sequence[SessionRecord]:
+        """A user's open sessions."""
+        return self._list(sessions.c.user == user)
+
+    def sweep(self) -> Sequence[int]:
+        """Write down when sessions were used, and end those idle too long; returns their ids."""
+        with self._lock:
+            used = dict(self._used)
+        if used:
+            with self._store.write() as connection:
+                for session_id, at in used.items():
+                    connection.execute(
+                        update(sessions).where(sessions.c.id == session_id).values(used_on=at)
+                    )
+        now = self._store.clock()
+        idle = self._list(sessions.c.used_on < now - self._limits.session_idle_s)
+        for record in idle:
+            self.close(record.id)
+        self._tokens.forget_expired(now)
+        return [record.id for record in idle]
+
+    def _new_tokens(self, record: SessionRecord) -> SessionTokens:
+        def issue(kind: TokenKind, lifetime_s: float) -> str:
+            return self._tokens.issue(
+                kind, record.user, lifetime_s=lifetime_s, session_id=record.id
+            )
+
+        limits = self._limits
+        return SessionTokens(
+            token=issue(TokenKind.SESSION, limits.session_token_s),
+            token_s=limits.session_token_s,
+            master_token=issue(TokenKind.MASTER, limits.master_token_s),
+            master_token_s=limits.master_token_s,
+        )
+
+    def _make_room(self) -> None:
+        with self._store.read() as connection:
+            count = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
+        if count < self._limits.sessions:
+            return
+        self.sweep()
+        oldest = sorted(self._list(), key=lambda record: record.used_on)
+        if len(oldest) < self._limits.sessions:
+            return
+        if self._store.clock() - oldest[0].used_on < _EVICT_IDLE_S:
+            raise LimitExceeded(
+                f"All {self._limits.sessions} sessions are in use. Close some, or raise the "
+                "setting limits.sessions."
+            )
+        self.close(oldest[0].id)
+
+    def _list(self, condition: Any = None) -> Sequence[SessionRecord]:
+        query = select(sessions) if condition is None else select(sessions).where(condition)
+        with self._store.read() as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+
+def _record(row: Row[Any]) -> SessionRecord:
+    return SessionRecord(**dict(zip(sessions.c.keys(), row, strict=True)))
