@@ -1,0 +1,330 @@
+"""The room's front door: asks for an environment or an image, and gets it built once."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.declared import Declared, Target, read_declared
+from nunatak.images.egress import EgressPolicy
+from nunatak.images.environment import Environment, Environments
+from nunatak.images.errors import QuotaExceeded
+from nunatak.images.hosts import index_hosts
+from nunatak.images.indexes import Indexes, from_machine, host_of, without_credentials
+from nunatak.images.interpreters import Interpreter, find_python
+from nunatak.images.lock import Lock, Locks, declaration_digest, resolve
+from nunatak.images.runner import Bounds
+from nunatak.images.singleflight import SingleFlight
+from nunatak.images.store import Image, ImageStore, Parts, inference_version, tree_digest
+from nunatak.images.uv import Uv, default_cache, default_index, find_uv
+from nunatak.images.workshop import remove_abandoned, workshop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageLimits:
+    """Bounds of building: seconds of one build, bytes of all environments (None: no quota)."""
+
+    build_s: float = 4 * 3600.0
+    quota_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """What to build: the model version in the folder `version_root`, for `target`.
+
+    `gpu_requested` makes the target gpu, and fails for a version that runs only on CPU.
+    `egress` None allows the hosts of the configured package indexes, and nothing else.
+    `model_digest` saves hashing the version's files when the caller knows their digest.
+    """
+
+    version_root: Path
+    target: Target = Target.CPU
+    gpu_requested: bool = False
+    force_rebuild: bool = False
+    egress: EgressPolicy | None = None
+    model_digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collection removed."""
+
+    images: int
+    environments: int
+    freed_bytes: int
+
+
+class ImageBuilder:
+    """Builds environments and images in `home`; thread-safe.
+
+    `indexes` None reads the machine's configuration; `in_use` gives the digests of images and
+    environments that must stay when the quota makes room.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        indexes: Indexes | None = None,
+        limits: ImageLimits | None = None,
+        uv: Uv | None = None,
+        server_version: str | None = None,
+        in_use: Callable[[], Collection[str]] | None = None,
+    ) -> None:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._home = home.resolve()
+        self._indexes = from_machine() if indexes is None else indexes
+        self._limits = limits or ImageLimits()
+        self._given_uv = uv
+        self._server_version = server_version or inference_version()
+        self._in_use = in_use
+        self._environments = Environments(self._home / "environments")
+        self._locks = Locks(self._home / "environments" / "locks")
+        self._store = ImageStore(self._home / "images")
+        self._locking: SingleFlight[Lock] = SingleFlight()
+        self._installing: SingleFlight[Environment] = SingleFlight()
+        remove_abandoned(self._environments.folder)
+
+    def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
+        """The image for `request`, found or built; blocks, tells `log`, heeds `cancel`.
+
+        Raises DeclarationInvalid, BuildFailed (and its kinds), QuotaExceeded.
+        """
+        declared = read_declared(request.version_root, _target(request))
+        bounds = self._bounds(cancel)
+        lock, environment = self._environment(
+            declared, log, bounds, egress=request.egress, force=request.force_rebuild
+        )
+        image = self._store.put(self._parts(request, lock, environment))
+        log.line(f"image sha256:{image.digest[:12]} is ready", important=True)
+        return image
+
+    def find(self, request: BuildRequest) -> Image | None:
+        """The image that `build` would give, if nothing needs to be built for it."""
+        declared = read_declared(request.version_root, _target(request))
+        found = self._known(declared)
+        if found is None:
+            return None
+        return self._store.find(self._parts(request, *found))
+
+    def environment(
+        self,
+        declared: Declared,
+        log: BuildLog,
+        cancel: threading.Event,
+        *,
+        egress: EgressPolicy | None = None,
+        force_rebuild: bool = False,
+    ) -> Environment:
+        """The environment for `declared`, found or built; as `build`, without an image."""
+        bounds = self._bounds(cancel)
+        return self._environment(declared, log, bounds, egress=egress, force=force_rebuild)[1]
+
+    def find_environment(self, declared: Declared) -> Environment | None:
+        """The environment for `declared`, if it was built before."""
+        found = self._known(declared)
+        return found[1] if found else None
+
+    def usage_bytes(self) -> int:
+        """Bytes that the environments take, files that they share counted in each."""
+        return sum(item.size_bytes for item in self._environments.all())
+
+    def collect(self, in_use: Collection[str], *, grace_s: float = 3600.0) -> Collected:
+        """Remove images and environments whose digests are not in `in_use`.
+
+        What a kept image needs, what is being built, and what was made or asked for less than
+        `grace_s` ago stays.
+        """
+        before = time.time() - grace_s
+        building = self._installing.keys()
+        kept = set(in_use) | building
+        images = 0
+        for digest, needed in list(self._store.environments()):
+            if digest in in_use or _touched_after(self._store.folder / digest, before):
+                kept.add(needed)
+            else:
+                self._store.remove(digest)
+                images += 1
+        removed = [
+            item
+            for item in self._environments.all()
+            if item.digest not in kept and not _touched_after(item.path, before)
+        ]
+        for item in removed:
+            self._environments.remove(item.digest)
+        return Collected(images, len(removed), sum(item.size_bytes for item in removed))
+
+    def index_policy(self, declared: Declared | None = None) -> EgressPolicy:
+        """The hosts of the configured package indexes and of their files."""
+        names: list[str] = []
+        if declared is not None:
+            conda, pip, _ = declared.requirements()
+            names = [Requirement(item).name for item in (*conda, *pip)]
+        default = default_index(self._uv().program)
+        return EgressPolicy(index_hosts(self._indexes, default_index=default, names=names))
+
+    def _environment(
+        self,
+        declared: Declared,
+        log: BuildLog,
+        bounds: Bounds,
+        *,
+        egress: EgressPolicy | None,
+        force: bool,
+    ) -> tuple[Lock, Environment]:
+        interpreter = find_python(declared.python, uv=self._uv().program)
+        indexes = self._with_extra(declared, egress, log)
+        key = declaration_digest(declared, interpreter, indexes)
+        policy = egress
+
+        def shop() -> EgressPolicy:
+            nonlocal policy
+            if policy is None:
+                policy = self.index_policy(declared)
+                log.line(f"egress: only {_listed(policy)} may be reached")
+            return policy
+
+        lock = None if force else self._locks.find(key)
+        if lock is None:
+            lock = self._locking.run(
+                key,
+                lambda: self._lock(key, declared, interpreter, indexes, shop(), log, bounds),
+                log=log,
+                bounds=bounds,
+            )
+        else:
+            log.line(f"lock {lock.digest[:12]} was made before, {len(lock.packages)} packages")
+        final = lock
+        environment = self._environments.find(lock.digest)
+        if environment is not None:
+            os.utime(environment.path)
+            log.line(f"environment {lock.digest[:12]} is there already")
+            return lock, environment
+        environment = self._installing.run(
+            lock.digest,
+            lambda: self._install(final, interpreter, indexes, shop(), log, bounds),
+            log=log,
+            bounds=bounds,
+        )
+        return lock, environment
+
+    def _lock(
+        self,
+        key: str,
+        declared: Declared,
+        interpreter: Interpreter,
+        indexes: Indexes,
+        policy: EgressPolicy,
+        log: BuildLog,
+        bounds: Bounds,
+    ) -> Lock:
+        with workshop(
+            self._environments.folder,
+            uv=self._uv(),
+            indexes=indexes,
+            interpreter=interpreter,
+            policy=policy,
+            log=log,
+            bounds=bounds,
+        ) as shop:
+            lock = resolve(shop, declared)
+        self._locks.keep(key, lock)
+        return lock
+
+    def _install(
+        self,
+        lock: Lock,
+        interpreter: Interpreter,
+        indexes: Indexes,
+        policy: EgressPolicy,
+        log: BuildLog,
+        bounds: Bounds,
+    ) -> Environment:
+        found = self._environments.find(lock.digest)
+        if found is not None:
+            return found
+        self._make_room(log)
+        with workshop(
+            self._environments.folder,
+            uv=self._uv(),
+            indexes=indexes,
+            interpreter=interpreter,
+            policy=policy,
+            log=log,
+            bounds=bounds,
+        ) as shop:
+            return self._environments.install(shop, lock)
+
+    def _known(self, declared: Declared) -> tuple[Lock, Environment] | None:
+        """Lock and environment made before for `declared`, without the network."""
+        interpreter = find_python(declared.python, uv=self._uv().program)
+        lock = self._locks.find(declaration_digest(declared, interpreter, self._indexes))
+        environment = self._environments.find(lock.digest) if lock else None
+        return (lock, environment) if lock and environment else None
+
+    def _parts(self, request: BuildRequest, lock: Lock, environment: Environment) -> Parts:
+        return Parts(
+            lock=lock,
+            environment=environment,
+            model_digest=request.model_digest or tree_digest(request.version_root),
+            target=_target(request),
+            inference_version=self._server_version,
+        )
+
+    def _with_extra(
+        self, declared: Declared, egress: EgressPolicy | None, log: BuildLog
+    ) -> Indexes:
+        """The configured indexes, and those of the version whose hosts `egress` allows."""
+        extra = list(self._indexes.extra)
+        for address in declared.extra_indexes:
+            host = host_of(address)
+            if egress is not None and host is not None and egress.allows(host):
+                extra.append(address)
+            else:
+                shown = without_credentials(address)
+                log.line(f"note: index {shown} of the model is not used: no integration allows it")
+        return replace(self._indexes, extra=tuple(extra))
+
+    def _make_room(self, log: BuildLog) -> None:
+        quota = self._limits.quota_bytes
+        if quota is None or self.usage_bytes() < quota:
+            return
+        if self._in_use is not None:
+            done = self.collect(self._in_use())
+            log.line(f"made room: {done.environments} unused environments removed")
+        used = self.usage_bytes()
+        if used >= quota:
+            raise QuotaExceeded(
+                f"Environments take {used / 1e9:.1f} GB of a quota of {quota / 1e9:.1f} GB: drop"
+                " services or model versions that are not needed, or raise the quota."
+            )
+
+    def _bounds(self, cancel: threading.Event) -> Bounds:
+        return Bounds(cancel, time.monotonic() + self._limits.build_s)
+
+    def _uv(self) -> Uv:
+        if self._given_uv is None:
+            self._given_uv = Uv(find_uv(), default_cache(self._home))
+        return self._given_uv
+
+
+def _target(request: BuildRequest) -> Target:
+    return Target.GPU if request.gpu_requested else request.target
+
+
+def _touched_after(path: Path, moment: float) -> bool:
+    try:
+        return path.stat().st_mtime > moment
+    except OSError:
+        return False
+
+
+def _listed(policy: EgressPolicy) -> str:
+    return ", ".join(map(str, sorted(policy.allowed))) or "no host"

@@ -1,0 +1,175 @@
+"""A place to build in: a folder, an egress proxy, and a way to run programs inside both."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.egress import EgressPolicy
+from nunatak.images.explain import failure
+from nunatak.images.indexes import Indexes
+from nunatak.images.interpreters import Interpreter
+from nunatak.images.isolation import CREDENTIAL_VARIABLE, isolation, sandboxed
+from nunatak.images.proxy import EgressProxy, Refusal
+from nunatak.images.runner import Bounds, Finished, run
+from nunatak.images.uv import Uv
+
+_PREFIX = ".building-"
+_HELD = ".held"
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """One build in progress; programs run one after the other, in the thread that made it."""
+
+    folder: Path
+    uv: Uv
+    indexes: Indexes
+    interpreter: Interpreter
+    log: BuildLog
+    bounds: Bounds
+    proxy: EgressProxy
+    socket: Path | None
+
+    @property
+    def scratch(self) -> Path:
+        """Home and temporary folder of what runs here."""
+        return self.folder / "tmp"
+
+    def confined(self) -> Workshop:
+        """The same place for programs that run code of packages, with a cache of its own.
+
+        What such code writes into a cache must not reach other models' environments.
+        """
+        private = self.folder / "cache"
+        private.mkdir(exist_ok=True)
+        return Workshop(
+            self.folder,
+            Uv(self.uv.program, private),
+            self.indexes,
+            self.interpreter,
+            self.log,
+            self.bounds,
+            self.proxy,
+            self.socket,
+        )
+
+    def attempt(
+        self, command: Sequence[str], *, on_line: Callable[[str], None] | None = None
+    ) -> Finished:
+        """Run `command`; its lines go to the log, or to `on_line`."""
+        path = f"{self.interpreter.executable.parent}:/usr/local/bin:/usr/bin:/bin"
+        environment = self.uv.environment(self.indexes, scratch=self.scratch, path=path)
+        own_cache = self.uv.cache.is_relative_to(self.folder)
+        if self.socket is not None:
+            environment[CREDENTIAL_VARIABLE] = self.proxy.credential
+            command = sandboxed(
+                command,
+                python=self.interpreter.executable,
+                egress_socket=self.socket,
+                directory=self.folder,
+                readable=self._readable() if own_cache else None,
+            )
+        else:
+            address = f"http://{self.proxy.credential}@127.0.0.1:{self.proxy.port}"
+            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+                environment[name] = environment[name.lower()] = address
+        return run(
+            command,
+            environment=environment,
+            directory=self.folder,
+            bounds=self.bounds,
+            on_line=on_line or self.log.line,
+        )
+
+    def must(self, command: Sequence[str], *, what: str) -> None:
+        """Run `command`; raises the BuildFailed that explains it when it fails."""
+        done = self.attempt(command)
+        if done.returncode != 0:
+            raise self.failed(done, what=what)
+
+    def failed(self, done: Finished, *, what: str) -> Exception:
+        """The error for the failed run `done` of the step `what`."""
+        return failure(done.text, self.proxy.refusals, what=what)
+
+    def _readable(self) -> tuple[Path, ...]:
+        wanted = [self.interpreter.prefix, self.interpreter.executable.parent, self.uv.program]
+        found = [path.resolve() for path in wanted] + wanted + list(self.indexes.paths())
+        return tuple(
+            path
+            for path in dict.fromkeys(found)
+            if not path.is_relative_to("/usr") and path.exists()
+        )
+
+
+@contextlib.contextmanager
+def workshop(
+    parent: Path,
+    *,
+    uv: Uv,
+    indexes: Indexes,
+    interpreter: Interpreter,
+    policy: EgressPolicy,
+    log: BuildLog,
+    bounds: Bounds,
+) -> Iterator[Workshop]:
+    """Open a place to build in under `parent`, and leave nothing of it behind."""
+    jail = isolation()
+    if not jail.available:
+        log.line(f"warning: {jail.detail}")
+
+    def refused(refusal: Refusal) -> None:
+        verb = "REFUSED" if refusal.reason == "refused" else "unreachable"
+        hint = " (not allowed by the integrations of this build)" if verb == "REFUSED" else ""
+        log.line(f"egress {verb}: {refusal.destination}{hint}", important=True)
+
+    with contextlib.ExitStack() as stack:
+        folder = stack.enter_context(_folder(parent))
+        (folder / "tmp").mkdir()
+        socket = None
+        if jail.available:
+            # a socket's path has room for about a hundred characters: not for every home
+            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-egress-"))
+            socket = Path(short) / "proxy.sock"
+        proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
+        yield Workshop(folder, uv, indexes, interpreter, log, bounds, proxy, socket)
+
+
+@contextlib.contextmanager
+def _folder(parent: Path) -> Iterator[Path]:
+    parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
+    descriptor = os.open(folder / _HELD, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_abandoned(parent: Path) -> int:
+    """Remove folders of builds whose process is gone; returns how many there were."""
+    removed = 0
+    for folder in sorted(parent.glob(f"{_PREFIX}*")):
+        try:
+            descriptor = os.open(folder / _HELD, os.O_CREAT | os.O_RDWR, 0o600)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+            removed += 1
+        finally:
+            os.close(descriptor)
+    return removed
