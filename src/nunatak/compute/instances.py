@@ -1,0 +1,179 @@
+"""The folder of an instance: its configuration, its logs, and who runs it.
+
+<home>/instances/<id>/
+    instance.json           what the inference server reads (may hold secrets)
+    runtime.json            what was asked for and which process it became
+    front.log, start.log    the inference server's log and what it printed
+    model-inference.log     what the model printed
+    work/                   the only folder that the model may write to
+    previous/               the logs of the process before this one
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from nunatak.compute.procfs import ProcessId
+from nunatak.compute.runtime import LogStream
+
+_SOCKET_PATH_BYTES = 100
+"""The kernel takes 107; temporary names need a few."""
+_TAIL_BYTES = 1024 * 1024
+"""At most so much of the end of a log is read."""
+LOG_FILES = {
+    LogStream.MODEL: ("model-inference.log",),
+    LogStream.FRONT: ("front.log", "start.log"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """What the runtime must know of an instance after a restart of the server."""
+
+    id: str
+    service: str
+    instance_id: str
+    labels: Mapping[str, str]
+    socket: str
+    memory_limit_bytes: int | None
+    started_at: float
+    process: ProcessId | None = None
+    ready_at: float | None = None
+
+    def to_json(self) -> bytes:
+        """The record as a file's contents."""
+        return orjson.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Record:
+        """Raises ValueError when it is not a record."""
+        values: dict[str, Any] = orjson.loads(data)
+        process = values.pop("process", None)
+        try:
+            return cls(**values, process=ProcessId(**process) if process else None)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFolder:
+    """One instance's place on disk."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The instance's id is the folder's name."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """What the inference server is given."""
+        return self.path / "instance.json"
+
+    @property
+    def work(self) -> Path:
+        """Where the model may write."""
+        return self.path / "work"
+
+    def socket(self) -> Path:
+        """Where the instance listens: in the folder, or elsewhere if that path is too long."""
+        path = self.path / "front.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+            return path
+        short = Path(tempfile.gettempdir()) / f"nunatak-{os.getuid()}"
+        short.mkdir(mode=0o700, exist_ok=True)
+        if short.is_symlink() or short.stat().st_uid != os.getuid():
+            raise PermissionError(
+                f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
+            )
+        return short / (hashlib.sha256(os.fsencode(self.path)).hexdigest()[:24] + ".sock")
+
+    def prepare(self) -> None:
+        """Make the folder, or ready it for the next process with the logs so far put aside."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        previous = self.path / "previous"
+        shutil.rmtree(previous, ignore_errors=True)
+        previous.mkdir(mode=0o700)
+        for log in self.path.glob("*.log*"):
+            log.rename(previous / log.name)
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(mode=0o700)
+        self.socket().unlink(missing_ok=True)
+
+    def remove(self) -> None:
+        """Delete it with everything in it."""
+        with contextlib.suppress(OSError):
+            self.socket().unlink(missing_ok=True)
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def write_config(self, values: Any) -> None:
+        """Write the configuration, readable by this user only."""
+        _write(self.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
+
+    def write_record(self, record: Record) -> None:
+        """Remember what runs here."""
+        _write(self.path / "runtime.json", record.to_json())
+
+    def read_record(self) -> Record | None:
+        """What runs here; None when the folder was never finished."""
+        try:
+            return Record.from_json((self.path / "runtime.json").read_bytes())
+        except (OSError, ValueError):
+            return None
+
+    def tail(self, stream: LogStream, *, lines: int, previous: bool) -> str:
+        """The last lines of a log, of the previous process on request."""
+        folder = self.path / "previous" if previous else self.path
+        parts = [_tail(folder / name, lines=lines) for name in LOG_FILES[stream]]
+        return "".join(part if part.endswith("\n") else part + "\n" for part in parts if part)
+
+
+def folders(root: Path) -> Iterator[InstanceFolder]:
+    """Every instance folder under `root`."""
+    with contextlib.suppress(FileNotFoundError), os.scandir(root) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield InstanceFolder(Path(entry.path))
+
+
+def with_process(record: Record, process: ProcessId) -> Record:
+    """The record of an instance whose process is known."""
+    return replace(record, process=process)
+
+
+def _write(file: Path, data: bytes) -> None:
+    """All or nothing, mode 0600."""
+    temporary = file.with_suffix(".tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as target:
+        target.write(data)
+    temporary.replace(file)
+
+
+def _tail(file: Path, *, lines: int) -> str:
+    """The last lines; goes back into rotated files (`name.1`, …) when one is too short."""
+    kept: list[str] = []
+    for candidate in (file, file.with_name(file.name + ".1")):
+        missing = lines - len(kept)
+        if missing <= 0:
+            break
+        try:
+            with candidate.open("rb") as source:
+                size = source.seek(0, os.SEEK_END)
+                source.seek(max(0, size - _TAIL_BYTES))
+                text = source.read().decode("utf-8", "replace")
+        except OSError:
+            continue
+        kept = text.splitlines(keepends=True)[-missing:] + kept
+    return "".join(kept)

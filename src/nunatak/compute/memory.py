@@ -1,0 +1,117 @@
+"""A runtime without processes: the reconcilers' tests decide what its instances do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
+from nunatak.compute.spec import InstanceSpec
+from nunatak.errors import ObjectExists, ObjectNotFound
+
+
+class InMemoryRuntime:
+    """Keeps the contract of `Runtime`; `become_ready`, `end` and `write_log` play the world."""
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.time, ready_at_once: bool = False
+    ) -> None:
+        self._clock = clock
+        self._ready_at_once = ready_at_once
+        self._lock = threading.Lock()
+        self._observed: dict[str, Observed] = {}
+        self._logs: dict[str, list[dict[LogStream, list[str]]]] = {}
+        self.started: list[InstanceSpec] = []
+        """Every start asked for, oldest first."""
+        self.stopped: list[str] = []
+        """Ids of the instances that were stopped, oldest first."""
+
+    def start(self, spec: InstanceSpec) -> None:
+        """See `Runtime.start`."""
+        with self._lock:
+            there = self._observed.get(spec.id)
+            if there is not None and there.phase is not Phase.EXITED:
+                raise ObjectExists("Instance", spec.id, hint="Stop it first.")
+            self.started.append(spec)
+            self._logs[spec.id] = [{}, self._logs[spec.id][0] if there is not None else {}]
+            now = self._clock()
+            self._observed[spec.id] = Observed(
+                id=spec.id,
+                service=spec.service,
+                instance_id=spec.instance_id,
+                labels=dict(spec.labels),
+                phase=Phase.READY if self._ready_at_once else Phase.STARTING,
+                detail="" if self._ready_at_once else "The inference server is starting.",
+                socket=Path(f"/nonexistent/{spec.id}/front.sock"),
+                pid=len(self.started),
+                started_at=now,
+                ready_at=now if self._ready_at_once else None,
+            )
+
+    def observe(self) -> Sequence[Observed]:
+        """See `Runtime.observe`."""
+        with self._lock:
+            return list(self._observed.values())
+
+    def stop(self, instance_id: str, *, grace_s: float) -> None:  # noqa: ARG002  nothing to wait for
+        """See `Runtime.stop`."""
+        with self._lock:
+            if self._observed.pop(instance_id, None) is not None:
+                self.stopped.append(instance_id)
+                del self._logs[instance_id]
+
+    def logs(
+        self,
+        instance_id: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        stream: LogStream = LogStream.MODEL,
+    ) -> str:
+        """See `Runtime.logs`."""
+        with self._lock:
+            if instance_id not in self._logs:
+                raise ObjectNotFound("Instance", instance_id)
+            written = self._logs[instance_id][int(previous)].get(stream, [])
+            return "".join(f"{line}\n" for line in written[max(0, len(written) - lines) :])
+
+    def describe_capabilities(self) -> Sequence[Capability]:
+        """See `Runtime.describe_capabilities`."""
+        return ()
+
+    def become_ready(self, instance_id: str) -> None:
+        """The instance has loaded its model."""
+        with self._lock:
+            there = self._observed[instance_id]
+            ready_at = there.ready_at or self._clock()
+            self._observed[instance_id] = replace(
+                there, phase=Phase.READY, detail="", ready_at=ready_at
+            )
+
+    def become_unhealthy(self, instance_id: str, detail: str) -> None:
+        """The instance does not answer its probe any more."""
+        with self._lock:
+            there = self._observed[instance_id]
+            self._observed[instance_id] = replace(there, phase=Phase.UNHEALTHY, detail=detail)
+
+    def end(self, instance_id: str, *, exit_code: int, out_of_memory: bool = False) -> None:
+        """The instance's process is gone."""
+        with self._lock:
+            self._observed[instance_id] = replace(
+                self._observed[instance_id],
+                phase=Phase.EXITED,
+                detail=f"Ended with exit status {exit_code}.",
+                pid=None,
+                exit_code=exit_code,
+                out_of_memory=out_of_memory,
+            )
+
+    def write_log(
+        self, instance_id: str, line: str, *, stream: LogStream = LogStream.MODEL
+    ) -> None:
+        """The instance prints a line."""
+        with self._lock:
+            self._logs[instance_id][0].setdefault(stream, []).append(line)

@@ -1,0 +1,336 @@
+"""Runs instances as processes of this machine: no container engine, one folder each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import sysconfig
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import nunatak
+from nunatak.compute import procfs
+from nunatak.compute.cgroups import Group, Groups, find_groups
+from nunatak.compute.instances import InstanceFolder, Record, folders, with_process
+from nunatak.compute.probe import probe
+from nunatak.compute.procfs import ProcessId
+from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
+from nunatak.compute.sandbox import sandbox_argv, sandbox_capability
+from nunatak.compute.spec import InstanceSpec, instance_json
+from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
+
+MEMORY_INTERVAL_S = 5.0
+"""Measuring the memory of a large process takes milliseconds, so it is not done at every look."""
+_PROBES_AT_ONCE = 8
+_WAIT_STEP_S = 0.02
+_KILL_WAIT_S = 5.0
+_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PATH", "LD_LIBRARY_PATH", "TMPDIR")
+
+
+@dataclass(eq=False, kw_only=True)
+class _Entry:
+    folder: InstanceFolder
+    record: Record
+    group: Group | None
+    child: subprocess.Popen[bytes] | None = None
+    """None for an instance that a server before this one started."""
+    exit_code: int | None = None
+    ended: bool = False
+    out_of_memory: bool = False
+    reason: str = ""
+    memory_bytes: int = 0
+    measured_at: float = -MEMORY_INTERVAL_S
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class ProcessRuntime:
+    """The runtime of this machine (`nunatak.compute.runtime.Runtime`).
+
+    Instances that an earlier server left running are adopted when the runtime is made.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        groups: Groups | None = None,
+        command: Sequence[str] = (sys.executable, "-m", "nunatak.inference"),
+    ) -> None:
+        """`root` is the folder of instances; `command` starts the inference server."""
+        self._root = root
+        self._command = tuple(command)
+        self._groups = find_groups(root) if groups is None else groups
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in folders(root):
+            self._adopt(folder)
+
+    def start(self, spec: InstanceSpec) -> None:
+        """See `Runtime.start`."""
+        with self._lock:
+            entry = self._entries.get(spec.id)
+            if entry is not None and not self._has_ended(entry):
+                raise ObjectExists("Instance", spec.id, hint="Stop it first.")
+            if entry is not None:
+                self._end_rest(entry)
+            self._entries[spec.id] = self._launch(spec)
+
+    def observe(self) -> Sequence[Observed]:
+        """See `Runtime.observe`. Instances over a memory limit that is only watched are ended."""
+        with self._lock:
+            entries = list(self._entries.values())
+        if len(entries) < 2:
+            return [self._look(entry) for entry in entries]
+        with ThreadPoolExecutor(min(len(entries), _PROBES_AT_ONCE)) as threads:
+            return list(threads.map(self._look, entries))
+
+    def stop(self, instance_id: str, *, grace_s: float) -> None:
+        """See `Runtime.stop`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        if entry is None:
+            return
+        if not self._has_ended(entry) and entry.record.process is not None:
+            _signal(entry.record.process.pid, signal.SIGTERM)
+            _wait_until(lambda: self._has_ended(entry), timeout_s=grace_s)
+        self._end_rest(entry)
+        entry.folder.remove()
+        with self._lock:
+            if self._entries.get(instance_id) is entry:
+                del self._entries[instance_id]
+
+    def stop_all(self, *, grace_s: float) -> None:
+        """Stop every instance, all at the same time."""
+        with self._lock:
+            ids = list(self._entries)
+        if ids:
+            with ThreadPoolExecutor(len(ids)) as threads:
+                list(threads.map(lambda name: self.stop(name, grace_s=grace_s), ids))
+        self._groups.tidy()
+
+    def logs(
+        self,
+        instance_id: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        stream: LogStream = LogStream.MODEL,
+    ) -> str:
+        """See `Runtime.logs`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        if entry is None:
+            raise ObjectNotFound("Instance", instance_id)
+        return entry.folder.tail(stream, lines=lines, previous=previous)
+
+    def describe_capabilities(self) -> Sequence[Capability]:
+        """See `Runtime.describe_capabilities`."""
+        return (self._groups.capability(), sandbox_capability())
+
+    def _launch(self, spec: InstanceSpec) -> _Entry:
+        folder = InstanceFolder(self._root / spec.id)
+        try:
+            folder.prepare()
+            socket = folder.socket()
+            sandbox = sandbox_argv(spec, work=folder.work)
+            folder.write_config(
+                instance_json(spec, directory=folder.path, socket=socket, sandbox=sandbox)
+            )
+            record = Record(
+                id=spec.id,
+                service=spec.service,
+                instance_id=spec.instance_id,
+                labels=dict(spec.labels),
+                socket=str(socket),
+                memory_limit_bytes=spec.memory_limit_bytes,
+                started_at=time.time(),
+            )
+            folder.write_record(record)
+            child = self._spawn(folder)
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"Instance '{spec.id}' cannot be started: {error}. Free what is missing; the"
+                " start is tried again."
+            ) from error
+        process = procfs.identify(child.pid) or ProcessId(child.pid, 0, procfs.boot_id())
+        record = with_process(record, process)
+        folder.write_record(record)
+        group = self._limit(spec, child.pid)
+        return _Entry(folder=folder, record=record, group=group, child=child)
+
+    def _spawn(self, folder: InstanceFolder) -> subprocess.Popen[bytes]:
+        with (folder.path / "start.log").open("wb") as output:
+            return subprocess.Popen(
+                [*self._command, "--config", str(folder.config)],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=folder.path,
+                env=_environment(os.environ),
+                start_new_session=True,
+            )
+
+    def _limit(self, spec: InstanceSpec, pid: int) -> Group | None:
+        if not self._groups.available:
+            return None
+        try:
+            group = self._groups.make(spec.id, cpus=spec.cpus, memory_bytes=spec.memory_limit_bytes)
+            group.add(pid)
+        except OSError:
+            return None  # memory is then watched, as where there are no control groups
+        return group
+
+    def _adopt(self, folder: InstanceFolder) -> None:
+        """Take over what an earlier server started; a start that was never finished is undone."""
+        record = folder.read_record()
+        if record is not None and record.process is None:
+            pids = procfs.with_argument(str(folder.config))
+            found = [process for pid in pids if (process := procfs.identify(pid))]
+            record = with_process(record, found[0]) if len(found) == 1 else None
+        if record is None:
+            for pid in procfs.with_argument(str(folder.config)):
+                _end(procfs.members(pid))
+            folder.remove()
+            return
+        folder.write_record(record)
+        group = self._groups.existing(folder.id)
+        self._entries[folder.id] = _Entry(folder=folder, record=record, group=group)
+
+    def _has_ended(self, entry: _Entry) -> bool:
+        with entry.lock:
+            if entry.ended:
+                return True
+            if entry.child is not None:
+                entry.exit_code = entry.child.poll()
+                entry.ended = entry.exit_code is not None
+            else:
+                process = entry.record.process
+                entry.ended = process is None or not procfs.is_alive(process)
+            return entry.ended
+
+    def _look(self, entry: _Entry) -> Observed:
+        if self._has_ended(entry):
+            return self._observed(entry, Phase.EXITED, self._why_ended(entry))
+        self._measure(entry)
+        health = probe(Path(entry.record.socket))
+        if self._has_ended(entry):
+            return self._observed(entry, Phase.EXITED, self._why_ended(entry))
+        if health.ready:
+            if entry.record.ready_at is None:
+                entry.record = replace(entry.record, ready_at=time.time())
+                with contextlib.suppress(OSError):  # being stopped: the folder is gone
+                    entry.folder.write_record(entry.record)
+            return self._observed(entry, Phase.READY, "")
+        was_ready = entry.record.ready_at is not None
+        return self._observed(
+            entry, Phase.UNHEALTHY if was_ready else Phase.STARTING, health.detail
+        )
+
+    def _observed(self, entry: _Entry, phase: Phase, detail: str) -> Observed:
+        record = entry.record
+        return Observed(
+            id=record.id,
+            service=record.service,
+            instance_id=record.instance_id,
+            labels=record.labels,
+            phase=phase,
+            detail=detail,
+            socket=Path(record.socket),
+            pid=None if phase is Phase.EXITED or record.process is None else record.process.pid,
+            started_at=record.started_at,
+            ready_at=record.ready_at,
+            exit_code=entry.exit_code,
+            out_of_memory=entry.out_of_memory,
+            memory_bytes=0 if phase is Phase.EXITED else entry.memory_bytes,
+        )
+
+    def _measure(self, entry: _Entry) -> None:
+        """Measure memory now and then; end the instance where only we can hold it to its limit."""
+        now = time.monotonic()
+        if now - entry.measured_at < MEMORY_INTERVAL_S or entry.record.process is None:
+            return
+        entry.measured_at = now
+        entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+        if entry.group is not None:
+            entry.out_of_memory = entry.group.out_of_memory_kills() > 0
+            return
+        limit = entry.record.memory_limit_bytes
+        if limit is not None and entry.memory_bytes > limit:
+            entry.out_of_memory = True
+            _end(self._members(entry))
+            self._has_ended(entry)
+
+    def _members(self, entry: _Entry) -> set[int]:
+        grouped = entry.group.pids() if entry.group is not None else set()
+        process = entry.record.process
+        return grouped | (procfs.members(process.pid) if process else set())
+
+    def _why_ended(self, entry: _Entry) -> str:
+        if entry.group is not None and entry.group.out_of_memory_kills() > 0:
+            entry.out_of_memory = True
+        code = entry.exit_code
+        if entry.out_of_memory:
+            text = "Out of memory: give the instance more memory or lower num_workers."
+        elif code is None:
+            text = "Ended while the server was away."
+        elif code < 0:
+            text = f"Ended by signal {signal.Signals(-code).name}."
+        else:
+            text = f"Ended with exit status {code}."
+        last = entry.folder.tail(LogStream.FRONT, lines=3, previous=False).strip()
+        return f"{text}\n{last}" if last else text
+
+    def _end_rest(self, entry: _Entry) -> None:
+        """End by force whatever is left of an instance, and its control group."""
+        process = entry.record.process
+        leader_is_ours = process is not None and (
+            procfs.is_alive(process) or procfs.identify(process.pid) is None
+        )
+        _end(self._members(entry) if leader_is_ours else (entry.group or _NOBODY).pids())
+        _wait_until(lambda: self._has_ended(entry), timeout_s=_KILL_WAIT_S)
+        if entry.group is not None:
+            entry.group.remove()
+
+
+class _NoGroup:
+    def pids(self) -> set[int]:
+        return set()
+
+
+_NOBODY = _NoGroup()
+
+
+def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Variables of the inference server: few, and where our package is if not installed."""
+    chosen = {name: inherited[name] for name in _INHERITED if name in inherited}
+    package = str(Path(nunatak.__file__).parent.parent)
+    if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
+        chosen["PYTHONPATH"] = package
+    return {"PYTHONUNBUFFERED": "1", **chosen}
+
+
+def _end(pids: set[int]) -> None:
+    for pid in pids:
+        _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def _wait_until(is_so: Callable[[], bool], *, timeout_s: float) -> bool:
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_WAIT_STEP_S)
+    return True

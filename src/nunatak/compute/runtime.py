@@ -1,0 +1,114 @@
+"""What every runtime can do: start an instance, look at what is there, stop it, show its log.
+
+An instance goes one way:
+
+    STARTING ──► READY ──► EXITED
+        │          │▲
+        │          ▼│
+        └──────► UNHEALTHY ──► EXITED
+
+`observe` reports what is; it never restarts anything. Who wants the instance decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from nunatak.compute.spec import InstanceSpec
+
+
+class Phase(StrEnum):
+    """How far an instance has come."""
+
+    STARTING = "STARTING"
+    """Its process runs; the model is not loaded yet."""
+    READY = "READY"
+    """Every worker has loaded the model."""
+    UNHEALTHY = "UNHEALTHY"
+    """It was ready once and is not now."""
+    EXITED = "EXITED"
+    """Its process is gone. The log stays until it is stopped or started again."""
+
+
+class LogStream(StrEnum):
+    """Which log of an instance."""
+
+    MODEL = "model-inference"
+    """What the model's code printed."""
+    FRONT = "proxy"
+    """What the inference server itself says, and what it printed when it could not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """One instance as it is now. Times are seconds since the epoch."""
+
+    id: str
+    service: str
+    instance_id: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    phase: Phase
+    detail: str = ""
+    """Why it is not ready, or how it ended; empty when ready."""
+    socket: Path
+    pid: int | None = None
+    started_at: float = 0.0
+    ready_at: float | None = None
+    exit_code: int | None = None
+    """Of an ended process; negative for a signal; None when it ended while nobody looked."""
+    out_of_memory: bool = False
+    """It ended, or lost a worker, because it needed more memory than it may have."""
+    memory_bytes: int = 0
+    """Proportional share of memory (PSS) of all its processes; measured every few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capability:
+    """Something that this machine can or cannot do for instances, and why."""
+
+    name: str
+    available: bool
+    detail: str
+
+
+class Runtime(Protocol):
+    """Starts, observes and stops instances. All methods may be called from any thread."""
+
+    def start(self, spec: InstanceSpec) -> None:
+        """Start an instance and return before it is ready.
+
+        An instance of that id that has EXITED is replaced, its log kept as the previous one.
+        Raises ObjectExists when it runs, ServiceUnavailable when no process can be started.
+        """
+
+    def observe(self) -> Sequence[Observed]:
+        """Every instance that was started and not stopped, also by a server before this one."""
+        ...
+
+    def stop(self, instance_id: str, *, grace_s: float) -> None:
+        """Ask it to end, wait up to `grace_s`, end it by force, and forget it with its folder.
+
+        Does nothing when there is no such instance.
+        """
+
+    def logs(
+        self,
+        instance_id: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        stream: LogStream = LogStream.MODEL,
+    ) -> str:
+        """The last lines of a log; of the process before this one with `previous`.
+
+        Empty when there is none. Raises ObjectNotFound for an unknown instance.
+        """
+        ...
+
+    def describe_capabilities(self) -> Sequence[Capability]:
+        """What limits and isolation this runtime can give here, for people."""
+        ...

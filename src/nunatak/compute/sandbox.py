@@ -1,0 +1,128 @@
+"""Shuts a model's own code in: no network, no other process, no file but those it needs."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterable
+from functools import lru_cache
+from pathlib import Path
+
+import nunatak
+from nunatak.compute.runtime import Capability
+from nunatak.compute.spec import InstanceSpec
+
+_CHECK_TIMEOUT_S = 10.0
+_TEMPORARY_BYTES = 4 * 1024**3
+"""Files that a model may have in its private /tmp; they are held in memory."""
+_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+_SETTINGS = (
+    "/etc/alternatives",
+    "/etc/ca-certificates",
+    "/etc/fonts",
+    "/etc/ld.so.cache",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/localtime",
+    "/etc/nsswitch.conf",
+    "/etc/passwd",
+    "/etc/pki",
+    "/etc/ssl",
+    "/sys/devices/system/cpu",
+    "/sys/devices/system/node",
+)
+_NETWORK_SETTINGS = ("/etc/hosts", "/etc/resolv.conf")
+
+
+@lru_cache(maxsize=1)
+def sandbox_capability() -> Capability:
+    """What this machine allows; tried once per process."""
+    name = "isolation of model code"
+    program = shutil.which("bwrap")
+    if program is None:
+        return Capability(
+            name,
+            available=False,
+            detail="bubblewrap is not installed, so models run with this user's rights and with"
+            " network. Install the package 'bubblewrap'.",
+        )
+    reason = _try_out(program)
+    if reason is None:
+        return Capability(name, available=True, detail=f"namespaces by {program}")
+    return Capability(
+        name,
+        available=False,
+        detail=f"bubblewrap may not make namespaces here ({reason}), so models run with this"
+        " user's rights and with network. Allow unprivileged user namespaces.",
+    )
+
+
+def _try_out(program: str) -> str | None:
+    command = [program, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    command += ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=_CHECK_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    if done.returncode == 0:
+        return None
+    return done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
+
+
+def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
+    """What stands before the workers' command; empty when this machine allows no sandbox.
+
+    `work` is the only folder that the model may write to, apart from its private /tmp.
+    """
+    if not sandbox_capability().available:
+        return []
+    arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
+    arguments += ["--hostname", "model"]
+    if spec.network:
+        arguments.append("--share-net")
+    for name in _SYSTEM:
+        arguments += _system_path(Path(name))
+    for name in (*_SETTINGS, *(_NETWORK_SETTINGS if spec.network else ())):
+        arguments += ["--ro-bind-try", name, name]
+    arguments += ["--proc", "/proc"]
+    arguments += ["--dev-bind", "/dev", "/dev"] if spec.gpus else ["--dev", "/dev"]
+    arguments += ["--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  its own
+    for path in _readable(spec):
+        arguments += ["--ro-bind", str(path), str(path)]
+    arguments += ["--bind", str(work), str(work), "--chdir", str(work)]
+    for name in ("HOME", "TMPDIR"):
+        arguments += ["--setenv", name, "/tmp"]  # noqa: S108  its own
+    return [*arguments, "--"]
+
+
+def _readable(spec: InstanceSpec) -> list[Path]:
+    """Outer folders first, so that a mount never hides one inside it."""
+    worker = Path(nunatak.__file__).parent / "worker"
+    paths = {worker, spec.model_dir, *spec.readable, *interpreter_paths(Path(spec.python[0]))}
+    return sorted(path for path in paths if not _is_system(path))
+
+
+def interpreter_paths(python: Path) -> Iterable[Path]:
+    """Folders that an interpreter lives in: its environment, and each one it is a link into."""
+    folders = [python.parent.parent]
+    while python.is_symlink():
+        python = python.parent / python.readlink()
+        folders.append(python.parent.parent)
+    folders.append(python.resolve().parent.parent)
+    settings = folders[0] / "pyvenv.cfg"
+    if settings.is_file():
+        for line in settings.read_text().splitlines():
+            name, _, value = line.partition("=")
+            if name.strip() == "home":
+                folders.append(Path(value.strip()).parent)
+    return dict.fromkeys(folders)
+
+
+def _is_system(path: Path) -> bool:
+    return any(path.is_relative_to(name) for name in _SYSTEM) or path == Path("/")
+
+
+def _system_path(path: Path) -> list[str]:
+    if path.is_symlink():
+        return ["--symlink", str(path.readlink()), str(path)]
+    return ["--ro-bind", str(path), str(path)] if path.is_dir() else []

@@ -1,0 +1,38 @@
+"""Stands in for the inference server: obeys `env` of its configuration.
+
+PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals.
+"""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+with open(sys.argv[sys.argv.index("--config") + 1], "rb") as file:
+    config = json.load(file)
+play = config["env"].get("PLAY", "ready")
+sys.stdout.write(f"front says {play} {sorted(os.environ)}\n")
+with open(config["directory"] + "/model-inference.log", "a") as log:
+    log.writelines(f"line {n} of {play}\n" for n in range(100))
+if play == "crash":
+    sys.exit(3)
+if play == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if config["env"].get("CHILD"):
+    subprocess.Popen(["sleep", "600"])
+if config["env"].get("EAT"):
+    eaten = bytearray(os.urandom(1024)) * (int(config["env"]["EAT"]) * 1024)
+with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+    server.bind(config["socket"])
+    server.listen()
+    while True:
+        peer, _ = server.accept()
+        with peer:
+            peer.recv(65536)
+            ready = play != "loading"
+            body = json.dumps({"failure": "" if ready else "2 of 3 workers loaded"}).encode()
+            status = b"200 OK" if ready else b"503 Service Unavailable"
+            head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
+            peer.sendall(head + body)

@@ -1,0 +1,264 @@
+"""The process runtime against real processes (a stand-in for the inference server)."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.compute import procfs
+from nunatak.compute.cgroups import Groups, find_groups
+from nunatak.compute.process import ProcessRuntime
+from nunatak.compute.runtime import LogStream, Observed, Phase
+from nunatak.compute.sandbox import interpreter_paths, sandbox_argv, sandbox_capability
+from nunatak.compute.spec import InstanceSpec, MethodSpec
+from nunatak.errors import ObjectExists, ObjectNotFound
+
+pytestmark = pytest.mark.process
+FRONT = (sys.executable, str(Path(__file__).with_name("fake_front.py")))
+NO_GROUPS = Groups(0, (), "switched off")
+
+
+def spec(tmp_path: Path, *, memory_limit_bytes: int | None = None, **env: str) -> InstanceSpec:
+    return InstanceSpec(
+        id="svc-0",
+        service="DB.S.SVC",
+        python=(sys.executable,),
+        model_dir=tmp_path,
+        methods=(MethodSpec(name="PREDICT", handler="functions.predict.infer", path="predict"),),
+        env=env,
+        labels={"owner": "me"},
+        memory_limit_bytes=memory_limit_bytes,
+    )
+
+
+def wait_for(look: Callable[[], Observed], phase: Phase) -> Observed:
+    for _ in range(600):
+        seen = look()
+        if seen.phase is phase:
+            return seen
+        time.sleep(0.02)
+    raise AssertionError(f"never {phase}: {seen}")
+
+
+@pytest.fixture(params=["groups", "no groups"])
+def groups(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Groups]:
+    found = find_groups(tmp_path) if request.param == "groups" else NO_GROUPS
+    if request.param == "groups" and not found.available:
+        pytest.skip(found.detail)
+    yield found
+    found.tidy()
+    assert not any(parent.exists() for parent in found.parents)
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, groups: Groups) -> Iterator[ProcessRuntime]:
+    made = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    yield made
+    made.stop_all(grace_s=1.0)
+
+
+def only(runtime: ProcessRuntime) -> Observed:
+    [seen] = runtime.observe()
+    return seen
+
+
+def test_an_instance_becomes_ready_and_leaves_nothing_behind(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path, CHILD="1"))
+    seen = wait_for(lambda: only(runtime), Phase.READY)
+    folder = tmp_path / "instances" / "svc-0"
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert stat.S_IMODE((folder / "instance.json").stat().st_mode) == 0o600
+    assert seen.memory_bytes > 0
+    assert seen.labels == {"owner": "me"}
+    assert seen.pid is not None
+    children = procfs.members(seen.pid)
+    assert len(children) == 2
+    runtime.stop("svc-0", grace_s=5.0)
+    assert not any(procfs.identify(pid) for pid in children)
+    assert not folder.exists()
+    assert runtime.observe() == []
+
+
+def test_one_that_ignores_the_request_is_ended_by_force(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path, PLAY="stubborn"))
+    pid = wait_for(lambda: only(runtime), Phase.READY).pid
+    runtime.stop("svc-0", grace_s=0.1)
+    assert pid is not None
+    assert procfs.identify(pid) is None
+
+
+def test_loading_is_told_with_its_reason(tmp_path: Path, runtime: ProcessRuntime) -> None:
+    runtime.start(spec(tmp_path, PLAY="loading"))
+    for _ in range(300):
+        seen = only(runtime)
+        if seen.detail == "2 of 3 workers loaded":
+            break
+        time.sleep(0.02)
+    assert (seen.phase, seen.detail) == (Phase.STARTING, "2 of 3 workers loaded")
+    with pytest.raises(ObjectExists):
+        runtime.start(spec(tmp_path))
+
+
+def test_a_crash_is_seen_and_the_next_start_keeps_its_log(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path, PLAY="crash"))
+    seen = wait_for(lambda: only(runtime), Phase.EXITED)
+    assert seen.exit_code == 3
+    assert "exit status 3" in seen.detail
+    assert "front says crash" in seen.detail
+    runtime.start(spec(tmp_path))
+    wait_for(lambda: only(runtime), Phase.READY)
+    assert runtime.logs("svc-0", lines=1) == "line 99 of ready\n"
+    assert runtime.logs("svc-0", lines=1, previous=True) == "line 99 of crash\n"
+    assert "front says crash" in runtime.logs(
+        "svc-0", lines=9, previous=True, stream=LogStream.FRONT
+    )
+    with pytest.raises(ObjectNotFound):
+        runtime.logs("other", lines=1)
+
+
+def test_the_servers_environment_does_not_reach_the_instance(
+    tmp_path: Path, runtime: ProcessRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_SECRET_OF_THE_SERVER", "1")
+    runtime.start(spec(tmp_path))
+    wait_for(lambda: only(runtime), Phase.READY)
+    printed = runtime.logs("svc-0", lines=9, stream=LogStream.FRONT)
+    assert "PATH" in printed
+    assert "A_SECRET_OF_THE_SERVER" not in printed
+
+
+def test_a_second_runtime_adopts_what_the_first_left(tmp_path: Path, groups: Groups) -> None:
+    first = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    first.start(spec(tmp_path))
+    pid = wait_for(lambda: only(first), Phase.READY).pid
+    second = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    seen = wait_for(lambda: only(second), Phase.READY)
+    assert (seen.pid, seen.labels, seen.service) == (pid, {"owner": "me"}, "DB.S.SVC")
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: only(first), Phase.EXITED)
+    assert "while the server was away" in wait_for(lambda: only(second), Phase.EXITED).detail
+    second.stop("svc-0", grace_s=1.0)
+    assert not (tmp_path / "instances" / "svc-0").exists()
+
+
+def test_a_process_whose_start_was_never_recorded_is_found(tmp_path: Path) -> None:
+    root = tmp_path / "instances"
+    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    first.start(spec(tmp_path))
+    pid = wait_for(lambda: only(first), Phase.READY).pid
+    (root / "svc-0" / "runtime.json").unlink()
+    second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    assert second.observe() == []
+    assert wait_for(lambda: only(first), Phase.EXITED).exit_code == -signal.SIGKILL
+    assert pid is not None
+    assert not (root / "svc-0").exists()
+    first.stop_all(grace_s=0.0)
+
+
+def test_a_number_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
+    root = tmp_path / "instances"
+    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    first.start(spec(tmp_path))
+    wait_for(lambda: only(first), Phase.READY)
+    with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
+        record = root / "svc-0" / "runtime.json"
+        pid = only(first).pid
+        record.write_text(record.read_text().replace(f'"pid":{pid}', f'"pid":{stranger.pid}'))
+        second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+        assert only(second).phase is Phase.EXITED
+        second.stop("svc-0", grace_s=0.0)
+        assert stranger.poll() is None
+        stranger.kill()
+    first.stop_all(grace_s=1.0)
+
+
+def test_memory_over_the_limit_ends_the_instance_and_says_so(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path, memory_limit_bytes=64 * 1024**2, EAT="256"))
+    seen = wait_for(lambda: only(runtime), Phase.EXITED)
+    assert seen.out_of_memory
+    assert "Out of memory" in seen.detail
+
+
+def test_a_long_home_gets_a_short_socket(tmp_path: Path, groups: Groups) -> None:
+    root = tmp_path / ("x" * 120) / "instances"
+    made = ProcessRuntime(root, groups=groups, command=FRONT)
+    made.start(spec(tmp_path))
+    listens = wait_for(lambda: only(made), Phase.READY).socket
+    assert len(str(listens)) < 107
+    made.stop_all(grace_s=1.0)
+    assert not listens.exists()
+
+
+def run_shut_in(tmp_path: Path, code: str) -> str:
+    work = tmp_path / "instances" / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    model = tmp_path / "model"
+    model.mkdir(exist_ok=True)
+    wanted = InstanceSpec(
+        id="a", service="S", python=(sys.executable,), model_dir=model, methods=()
+    )
+    argv = sandbox_argv(wanted, work=work)
+    done = subprocess.run(
+        [*argv, sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(not sandbox_capability().available, reason="no sandbox on this machine")
+class TestSandbox:
+    def test_there_is_no_network(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+            code = f"import socket; socket.create_connection(('127.0.0.1', {port}), 5)"
+            assert "Connection refused" in run_shut_in(tmp_path, code)
+            assert "Errno" in run_shut_in(tmp_path, code.replace("127.0.0.1", "192.0.2.1"))
+
+    def test_only_the_work_folder_can_be_written(self, tmp_path: Path) -> None:
+        here = str(tmp_path)
+        code = (
+            "import os; open('note', 'w').close(); print(os.getcwd(), os.listdir('.'))\n"
+            f"for path in ({here!r} + '/model/x', '/usr/x', {sys.prefix!r} + '/x'):\n"
+            "    try: open(path, 'w'); print('written', path)\n"
+            "    except OSError as error: print(error.strerror)"
+        )
+        said = run_shut_in(tmp_path, code)
+        assert said.count("Read-only file system") == 3
+        assert f"{here}/instances/work ['note']" in said
+
+    def test_other_files_and_processes_cannot_be_seen(self, tmp_path: Path) -> None:
+        (tmp_path / "secret").write_text("hidden")
+        code = (
+            f"import os; print(os.path.exists({str(tmp_path / 'secret')!r}), "
+            "len([p for p in os.listdir('/proc') if p.isdigit()]) < 4, "
+            "os.path.exists('/etc/shadow'))"
+        )
+        assert run_shut_in(tmp_path, code) == "False True False\n"
+
+    def test_the_interpreters_folders_are_found_through_links(self, tmp_path: Path) -> None:
+        base = tmp_path / "base" / "bin"
+        base.mkdir(parents=True)
+        (base / "python3.11").touch()
+        (base / "python3").symlink_to("python3.11")
+        venv = tmp_path / "venv" / "bin"
+        venv.mkdir(parents=True)
+        (venv / "python").symlink_to(base / "python3")
+        (venv.parent / "pyvenv.cfg").write_text(f"home = {base}\nversion = 3.11\n")
+        assert list(interpreter_paths(venv / "python")) == [venv.parent, base.parent]
