@@ -40,6 +40,7 @@ class PoolSnapshot:
     ones included), ``busy`` those computing. ``restarts`` counts workers replaced since the
     start. ``pss_bytes`` sums all processes, a fork server's included. ``failure`` says why
     workers are missing (empty when none is), ``start_reason`` why they are started as they are.
+    ``batches`` have been answered so far; the model itself took ``model_s`` seconds over them.
     """
 
     size: int
@@ -52,6 +53,8 @@ class PoolSnapshot:
     start: Start
     start_reason: str
     workers: tuple[WorkerSnapshot, ...] = ()
+    batches: int = 0
+    model_s: float = 0.0
 
 
 class WorkerPool(Protocol):

@@ -1,0 +1,334 @@
+"""How workers come to be: forked from a process that has the model loaded, or each on its own."""
+
+import asyncio
+import logging
+import socket
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nunatak.inference.channel import Channel
+from nunatak.inference.columns import Columns
+from nunatak.inference.errors import InferenceError, LoadFailed, ModelError, WorkerLost
+from nunatak.inference.frames import Frame, FrameType, decode_columns, encode_columns
+from nunatak.inference.launcher import (
+    Launcher,
+    PoolSettings,
+    Process,
+    ProcessHandle,
+    describe_exit,
+    load_head,
+)
+from nunatak.inference.pool import Start
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """A worker's answer. ``model_s`` is the time that the model itself took, in seconds."""
+
+    columns: Columns
+    model_s: float
+
+
+class Worker(Protocol):
+    """One process that computes one batch at a time."""
+
+    @property
+    def pid(self) -> int:
+        """Its process, as this process sees it."""
+        ...
+
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """Done, with the reason, when the process is gone."""
+        ...
+
+    def predict(
+        self, method: str, columns: Columns, *, request_id: str
+    ) -> asyncio.Future[Prediction]:
+        """Send a batch at once; the answer, or ModelError, or WorkerLost."""
+        ...
+
+    def kill(self) -> None:
+        """End the process now."""
+
+
+class WorkerSource(Protocol):
+    """Where a pool gets its workers from."""
+
+    @property
+    def start(self) -> Start:
+        """How workers are started at present."""
+        ...
+
+    @property
+    def start_reason(self) -> str:
+        """Why they are started so."""
+        ...
+
+    @property
+    def extra_pids(self) -> tuple[int, ...]:
+        """Processes beside the workers."""
+        ...
+
+    async def spawn(self) -> Worker:
+        """A new worker that has loaded the model. Raises InferenceError."""
+        ...
+
+    async def stop(self) -> None:
+        """End every process that this source has started."""
+
+
+class RemoteWorker:
+    """A worker behind a channel."""
+
+    def __init__(self, channel: Channel, handle: ProcessHandle) -> None:
+        self._channel = channel
+        self._handle = handle
+        channel.closed.add_done_callback(self._on_closed)
+
+    @property
+    def pid(self) -> int:
+        """Its process, as this process sees it."""
+        return self._handle.pid
+
+    @property
+    def closed(self) -> asyncio.Future[str]:
+        """Done, with the reason, when the process is gone."""
+        return self._channel.closed
+
+    @property
+    def channel(self) -> Channel:
+        """The connection to it."""
+        return self._channel
+
+    def predict(
+        self, method: str, columns: Columns, *, request_id: str
+    ) -> asyncio.Future[Prediction]:
+        """Send a batch at once; the answer, or ModelError, or WorkerLost."""
+        entries, buffers = encode_columns(columns)
+        head = {
+            "method": method,
+            "request_id": request_id,
+            "rows": columns.rows,
+            "columns": entries,
+        }
+        answer = self._channel.ask(FrameType.PREDICT, head, buffers=buffers)
+        prediction: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
+        answer.add_done_callback(lambda done: self._deliver(done, prediction))
+        return prediction
+
+    def _deliver(
+        self, answer: asyncio.Future[Frame], prediction: asyncio.Future[Prediction]
+    ) -> None:
+        if prediction.done():
+            return
+        error = answer.exception()
+        if error is not None:
+            prediction.set_exception(error)
+            return
+        frame = answer.result()
+        try:
+            columns = decode_columns(frame.head, frame.body)
+            seconds = float(frame.head.get("model_s", 0.0))
+        except (InferenceError, TypeError, ValueError) as problem:
+            reason = f"its answer cannot be read: {problem}"
+            prediction.set_exception(WorkerLost(reason))
+            self._channel.close(reason)
+            return
+        prediction.set_result(Prediction(columns, seconds))
+
+    def kill(self) -> None:
+        """End the process now."""
+        self._handle.kill()
+        self._channel.close("it was killed")
+
+    def _on_closed(self, _closed: asyncio.Future[str]) -> None:
+        # Whoever has lost its connection cannot be of use, even if it still runs.
+        self._handle.kill()
+        self._handle.close()
+
+
+class ProcessSource:
+    """Starts real processes: one to load the model and fork, or one per worker.
+
+    The first process always loads the model. If it may be forked, and a prediction in a forked
+    child proves it, every worker is a fork of it; else it becomes the first worker itself and
+    the others load the model separately.
+    """
+
+    def __init__(self, settings: PoolSettings, launcher: Launcher) -> None:
+        self._settings = settings
+        self._launcher = launcher
+        self._separate_because = "" if settings.fork else "forking is switched off"
+        self._server: asyncio.Task[RemoteWorker | None] | None = None
+        self._spares: list[RemoteWorker] = []
+        self._processes: set[Process] = set()
+        self._children: dict[int, RemoteWorker] = {}
+
+    @property
+    def start(self) -> Start:
+        """How workers are started at present."""
+        return Start.SEPARATE if self._separate_because else Start.FORKED
+
+    @property
+    def start_reason(self) -> str:
+        """Why they are started so."""
+        return self._separate_because or "a prediction in a forked process succeeded"
+
+    @property
+    def extra_pids(self) -> tuple[int, ...]:
+        """The process that workers are forked from, if there is one."""
+        server = self._running_server()
+        return () if server is None or server.closed.done() else (server.pid,)
+
+    def _running_server(self) -> RemoteWorker | None:
+        task = self._server
+        if task is None or not task.done() or task.cancelled() or task.exception() is not None:
+            return None
+        return task.result()
+
+    async def spawn(self) -> RemoteWorker:
+        """A new worker that has loaded the model. Raises InferenceError."""
+        if not self._separate_because:
+            server = await self._fork_server()
+            if server is not None and not self._spares:
+                return await self._fork(server)
+        while self._spares:
+            spare = self._spares.pop()
+            if not spare.closed.done():
+                return spare
+        worker, _ = await self._load()
+        return worker
+
+    async def _fork_server(self) -> RemoteWorker | None:
+        """The process to fork from, started once however many ask; None: load separately."""
+        starting = self._server is not None and not self._server.done()
+        server = self._running_server()
+        if not starting and (server is None or server.closed.done()):
+            self._server = asyncio.create_task(self._start_server(), name="fork-server")
+        assert self._server is not None
+        return await asyncio.shield(self._server)
+
+    async def _start_server(self) -> RemoteWorker | None:
+        server, facts = await self._load()
+        refusal = fork_refusal(facts)
+        if not refusal:
+            refusal = await self._try_fork(server)
+        if not refusal:
+            return server
+        logger.info("each worker loads the model itself: %s", refusal)
+        self._separate_because = refusal
+        self._spares.append(server)
+        return None
+
+    async def _try_fork(self, server: RemoteWorker) -> str:
+        """Predict in a forked child, which is kept as the first worker; why that failed, or ''."""
+        try:
+            child = await self._fork(server)
+        except InferenceError as error:
+            return f"the process could not be forked: {error}"
+        try:
+            async with asyncio.timeout(self._settings.trial_timeout_s):
+                frame = await child.channel.ask(FrameType.TRIAL, {"request_id": "trial"})
+        except TimeoutError:
+            child.kill()
+            limit = self._settings.trial_timeout_s
+            return f"a prediction in a forked process did not end within {limit:g} s"
+        except InferenceError as error:
+            child.kill()
+            return f"a prediction in a forked process failed: {error}"
+        outcomes: dict[str, str] = dict(frame.head.get("methods", {}))
+        if outcomes and all(outcomes.values()):
+            child.kill()
+            name, reason = next(iter(outcomes.items()))
+            return f"no prediction on sample rows succeeded ({name}: {reason})"
+        self._spares.append(child)
+        return ""
+
+    async def _load(self) -> tuple[RemoteWorker, dict[str, Any]]:
+        """A process with the model in memory, and what it said about itself."""
+        process, connection = self._launcher.launch()
+        self._processes.add(process)
+        process.ended.add_done_callback(lambda _: self._processes.discard(process))
+        channel = Channel(connection, notice=self._on_notice)
+        channel.closed.add_done_callback(lambda _: process.kill())
+        try:
+            async with asyncio.timeout(self._settings.load_timeout_s):
+                frame = await channel.ask(FrameType.LOAD, load_head(self._settings))
+        except TimeoutError:
+            channel.close("it took too long to load the model")
+            limit = self._settings.load_timeout_s
+            raise LoadFailed(f"the model was not loaded within {limit:g} s") from None
+        except ModelError as error:
+            channel.close("the model cannot be loaded")
+            logger.warning("the model cannot be loaded:\n%s", error.traceback)
+            raise LoadFailed(f"the model cannot be loaded: {error.message}") from error
+        except WorkerLost as error:
+            end = await self._last_words(process)
+            raise LoadFailed(f"the process that loads the model {end}; see its log") from error
+        except BaseException:
+            channel.close("loading was given up")
+            raise
+        return RemoteWorker(channel, ProcessHandle(channel.peer_pid)), frame.head
+
+    @staticmethod
+    async def _last_words(process: Process) -> str:
+        process.kill()
+        return describe_exit(await asyncio.shield(process.ended))
+
+    async def _fork(self, server: RemoteWorker) -> RemoteWorker:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        ready: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+
+        def notice(frame: Frame) -> None:
+            if frame.type is FrameType.READY and not ready.done():
+                ready.set_result("")
+
+        channel = Channel(ours, notice=notice)
+        answer = server.channel.ask(FrameType.FORK, {}, descriptor=theirs.detach())
+        try:
+            frame = await answer
+            await asyncio.wait({ready, channel.closed}, return_when=asyncio.FIRST_COMPLETED)
+            if not ready.done():
+                raise WorkerLost("a forked process ended before it was ready")
+        except BaseException:
+            channel.close("forking was given up")
+            raise
+        worker = RemoteWorker(channel, ProcessHandle(channel.peer_pid))
+        self._children[frame.id] = worker
+        return worker
+
+    def _on_notice(self, frame: Frame) -> None:
+        """The fork server tells how a child ended."""
+        worker = self._children.pop(frame.id, None)
+        if frame.type is FrameType.EXITED and worker is not None:
+            end = describe_exit(int(frame.head.get("code", 0)))
+            logger.warning("worker %d %s", worker.pid, end)
+            worker.channel.close(f"it {end}")
+
+    async def stop(self) -> None:
+        """End every process that this source has started."""
+        if self._server is not None:
+            self._server.cancel()
+            await asyncio.gather(self._server, return_exceptions=True)
+        server = self._running_server()
+        if server is not None:
+            server.kill()
+        for spare in [*self._spares, *self._children.values()]:
+            spare.kill()
+        for process in list(self._processes):
+            process.kill()
+            await asyncio.shield(process.ended)
+
+
+def fork_refusal(facts: dict[str, Any]) -> str:
+    """Why a process that tells these facts of itself must not be forked; '' if it may be tried."""
+    devices = facts.get("devices") or []
+    if devices:
+        return f"the loaded model holds a device ({devices[0]})"
+    threads = facts.get("python_threads") or []
+    if threads:
+        return f"loading the model started threads ({', '.join(map(str, threads[:3]))})"
+    return ""

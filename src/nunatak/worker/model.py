@@ -1,0 +1,234 @@
+"""A model version's methods, loaded from its own function files."""
+
+import importlib
+import os
+import sys
+from typing import Any, Callable, Optional
+
+from . import convert
+from .frames import Frame
+from .shim import Shim, Vectorized, declared
+
+
+class MethodMissing(Exception):
+    """The version has no method of this name."""
+
+
+class Capture:
+    """Hands a model's data frame past the rows that a function file would make of it.
+
+    The vendor's function files end in ``frame.replace({NA: None, nan: None})`` and then
+    ``.to_dict("records")`` or ``.iloc[:, 0]``. This stands in for the frame, understands exactly
+    these calls, and is the handler's result itself if the handler did nothing else.
+    """
+
+    def __init__(self, frame: Any) -> None:
+        self.frame = frame
+        self.result: Any = None
+
+    def replace(self, values: dict[Any, Any]) -> "Capture":
+        """Accept the mapping of every missing value to None, nothing else."""
+        if not all(convert.missing(key) and new is None for key, new in values.items()):
+            raise AttributeError("replace of other values than missing ones")
+        return self
+
+    def to_dict(self, orient: str) -> "Capture":
+        """Accept the request for records."""
+        if orient != "records":
+            raise AttributeError("to_dict of another orientation than records")
+        self.result = self.frame
+        return self
+
+    @property
+    def iloc(self) -> "_FirstColumn":
+        """Accept the request for the first column."""
+        return _FirstColumn(self)
+
+
+class _FirstColumn:
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def __getitem__(self, key: Any) -> Capture:
+        if key != (slice(None), 0):
+            raise AttributeError("iloc of other cells than the first column")
+        self._capture.result = self._capture.frame.iloc[:, 0]
+        return self._capture
+
+
+class Method:
+    """One method: its handler and what is declared about it."""
+
+    def __init__(self, spec: dict[str, Any], handler: Any, module: Any) -> None:
+        self.name = str(spec["name"])
+        self.inputs: list[str] = [str(entry["name"]) for entry in spec["inputs"]]
+        self.input_types: list[str] = [str(entry["type"]) for entry in spec["inputs"]]
+        self.outputs: list[dict[str, Any]] = list(spec["outputs"])
+        self._width = len(self.inputs) + len(spec["params"])
+        self._table = spec["kind"] == "TABLE_FUNCTION"
+        self._handler = handler
+        self._module = module
+        self._captures = not self._table and callable(getattr(module, "runner", None))
+
+    @property
+    def marks(self) -> Vectorized:
+        """What the handler asked of its host."""
+        target = self._table_method(self._handler) if self._table else self._handler
+        return declared(target) or Vectorized(None, flatten_object_input=False)
+
+    def frame(self, columns: list[convert.Column], rows: int) -> Any:
+        """The handler's data frame: inputs, then every param, null where none was given."""
+        if len(columns) == 1 < len(self.inputs) and columns[0].kind == "JSON":
+            columns = self._flatten(columns[0])
+        if not len(self.inputs) <= len(columns) <= self._width:
+            raise ValueError(
+                f"{self.name} takes {len(self.inputs)} to {self._width} columns, "
+                f"{len(columns)} were given"
+            )
+        absent = [convert.Column("", "JSON", [None] * rows)] * (self._width - len(columns))
+        return convert.to_frame(columns + absent, rows)
+
+    def _flatten(self, column: convert.Column) -> list[convert.Column]:
+        """An OBJECT of all inputs as the columns it stands for; a missing key is null."""
+        records = [record or {} for record in column.values]
+        return [
+            convert.Column(name, "JSON", [record.get(name) for record in records])
+            for name in self.inputs
+        ]
+
+    def call(self, frame: Any) -> list[Any]:
+        """Run the handler over the frame, in pieces if it limits their size; the results."""
+        limit = self.marks.max_batch_size or len(frame) or 1
+        if self._table or len(frame) <= limit:
+            return [self._call(frame)]
+        starts = range(0, len(frame), limit)
+        pieces = [frame.iloc[at : at + limit].reset_index(drop=True) for at in starts]
+        return [self._call(piece) for piece in pieces]
+
+    def _call(self, frame: Any) -> Any:
+        if self._table:
+            return self._table_method(self._handler())(frame)
+        if not self._captures:
+            return self._handler(frame)
+        runner = self._module.runner
+        # The handler relabels the frame that it is given; a second call needs the first labels.
+        labels = frame.columns
+        self._module.runner = lambda *args, **params: Capture(runner(*args, **params))
+        try:
+            result = self._handler(frame)
+        except AttributeError as error:
+            if not isinstance(getattr(error, "obj", None), (Capture, _FirstColumn)):
+                raise
+            result = None
+        finally:
+            self._module.runner = runner
+        if isinstance(result, Capture) and result.result is not None:
+            return result.result
+        self._captures = False
+        frame.columns = labels
+        return self._handler(frame)
+
+    @staticmethod
+    def _table_method(handler: Any) -> Callable[[Any], Any]:
+        for name in ("process", "end_partition"):
+            if hasattr(handler, name):
+                bound: Callable[[Any], Any] = getattr(handler, name)
+                return bound
+        raise TypeError("the table function has neither process nor end_partition")
+
+    def answer(self, frame: Any, rows: int) -> "Answer":
+        """Predict and lay the outputs out as columns."""
+        results = self.call(frame)
+        encoder = convert.Encoder()
+        result = results[0] if len(results) == 1 else _join(results)
+        count = convert.add_result(encoder, result, self.outputs)
+        if not self._table and count != rows:
+            raise ValueError(f"the model returned {count} rows for {rows}")
+        return Answer({"rows": count, "columns": encoder.entries}, encoder.buffers)
+
+
+class Answer:
+    """What goes back in a RESULT frame."""
+
+    def __init__(self, head: dict[str, Any], buffers: list[Any]) -> None:
+        self.head = head
+        self.buffers = buffers
+
+
+def _join(results: list[Any]) -> Any:
+    if all(isinstance(result, list) for result in results):
+        return [row for result in results for row in result]
+    import pandas as pd
+
+    return pd.concat(results, ignore_index=True)
+
+
+class Model:
+    """All methods of one version, in one process, over one copy of the model."""
+
+    def __init__(self, methods: dict[str, Method], directory: str) -> None:
+        self.methods = methods
+        self.directory = directory
+
+    def method(self, name: str) -> Method:
+        """The method of that SQL name. Raises MethodMissing."""
+        try:
+            return self.methods[name]
+        except KeyError:
+            known = ", ".join(sorted(self.methods))
+            raise MethodMissing(f"no method {name}; there are {known}") from None
+
+    def predict(self, frame: Frame) -> Answer:
+        """Answer a PREDICT frame."""
+        method = self.method(str(frame.head.get("method")))
+        columns, rows = convert.decode(frame.head, frame.body)
+        return method.answer(method.frame(columns, rows), rows)
+
+
+def load(spec: dict[str, Any]) -> Model:
+    """Load the version that a LOAD frame's head describes. Raises whatever its code raises."""
+    directory = str(spec["model_dir"])
+    # The vendor's directory ends in a slash: handlers may append a file's name as it is.
+    xoptions: dict[str, Any] = sys._xoptions  # noqa: SLF001  # where handlers look
+    xoptions["snowflake_import_directory"] = os.path.join(directory, "")
+    paths = [directory] + [os.path.join(directory, str(path)) for path in spec["imports"]]
+    sys.path[:0] = [os.path.normpath(path) for path in paths]
+    shim = Shim()
+    shim.install()
+    _memoise_packager()
+    methods = {}
+    for entry in spec["methods"]:
+        module_name, _, attribute = str(entry["handler"]).rpartition(".")
+        module = importlib.import_module(module_name)
+        shim.run_pending()
+        methods[str(entry["name"])] = Method(entry, getattr(module, attribute), module)
+    return Model(methods, directory)
+
+
+def _memoise_packager() -> None:
+    """Let every function file of a version share one loaded model: each asks for it anew."""
+    try:
+        packager = importlib.import_module("snowflake.ml.model._packager.model_packager")
+    except ImportError:
+        return  # handlers that need it will say so
+    target = packager.ModelPackager
+    original = target.load
+    loaded: dict[str, Any] = {}
+
+    def load_once(self: Any, **options: Any) -> Any:
+        key = repr((self.local_dir_path, sorted(options.items())))
+        if key not in loaded:
+            original(self, **options)
+            loaded[key] = (self.model, self.meta)
+        self.model, self.meta = loaded[key]
+        return self.meta
+
+    target.load = load_once
+
+
+def describe(model: Model) -> dict[str, Any]:
+    """What the front wants to know about each loaded method."""
+    sizes: dict[str, Optional[int]] = {
+        name: method.marks.max_batch_size for name, method in model.methods.items()
+    }
+    return {"max_batch_sizes": sizes}

@@ -1,0 +1,58 @@
+"""A prediction on sample rows: shows that a process can compute, before anyone depends on it."""
+
+import json
+import os
+from typing import Any
+
+from . import convert
+from .convert import Column
+from .model import Method, Model
+
+SAMPLE = os.path.join("model", "sample_input_data.json")
+_STAND_INS: dict[str, Any] = {"TEXT": "a", "BINARY": b"a", "BOOL": False}
+
+
+def run(model: Model) -> dict[str, Any]:
+    """Call every method once; for each, an empty text or why it raised."""
+    return {"methods": {name: _try(model, method) for name, method in model.methods.items()}}
+
+
+def _try(model: Model, method: Method) -> str:
+    try:
+        columns = sample(method, model.directory)
+        rows = len(columns[0].values) if columns else 1
+        method.answer(method.frame(columns, rows), rows)
+    except Exception as error:  # noqa: BLE001  # the boundary of a trial: a model may raise anything
+        return f"{type(error).__name__}: {str(error)[:500]}"
+    return ""
+
+
+def sample(method: Method, directory: str) -> list[Column]:
+    """Input columns: the version's own sample if it fits the method, else stand-ins."""
+    recorded = _recorded(directory)
+    if recorded is None or list(recorded) != method.inputs:
+        recorded = {name: [None] for name in method.inputs}
+    pairs = zip(method.inputs, method.input_types)
+    return [_column(name, convert.sql_kind(kind), recorded[name]) for name, kind in pairs]
+
+
+def _recorded(directory: str) -> Any:
+    try:
+        with open(os.path.join(directory, SAMPLE), encoding="utf-8") as file:
+            split = json.load(file)["dataframe_split"]
+        return {
+            str(name): [row[at] for row in split["data"]]
+            for at, name in enumerate(split["columns"])
+        }
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return None  # a version need not have a sample
+
+
+def _column(name: str, kind: str, values: list[Any]) -> Column:
+    import numpy as np
+
+    if kind not in convert.DTYPES:
+        stand_in = _STAND_INS.get(kind)
+        return Column(name, kind, [stand_in if value is None else value for value in values])
+    filled = [0 if value is None else value for value in values]
+    return Column(name, kind, np.array(filled, dtype=convert.DTYPES[kind]))
