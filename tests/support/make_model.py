@@ -47,11 +47,63 @@ def sklearn_classifier() -> tuple[Any, pd.DataFrame]:
 
 
 def custom() -> tuple[Any, pd.DataFrame]:
-    """A custom model with one parameter, every type of output, and ways to go wrong."""
-    import misbehaving
+    """A custom model with a parameter, an output of every type, and ways to go wrong.
 
-    frame = pd.DataFrame({"VALUE": [1.5, None, -2.0], "LABEL": ["one", None, "three"]})
-    return misbehaving.build(), frame
+    What a row's LABEL says is done: see the branches.
+    """
+    import ctypes
+    import os
+    import sys
+    import time
+
+    from snowflake.ml.model import custom_model
+
+    class Moody(custom_model.CustomModel):  # local, so that it is packed by value
+        @custom_model.inference_api
+        def predict(self, frame: pd.DataFrame, *, factor: float = 2.0) -> pd.DataFrame:
+            labels = {label for label in frame["LABEL"] if isinstance(label, str)}
+            if "raise" in labels:
+                raise ValueError("this model dislikes its input")
+            if "exit" in labels:
+                sys.exit(3)
+            if "die" in labels:
+                os._exit(7)
+            if "crash" in labels:
+                ctypes.string_at(0)
+            if "hang" in labels:
+                time.sleep(600)
+            if "print" in labels:
+                print("hello from the model")  # noqa: T201  # that is what is tested
+            if "short" in labels:
+                frame = frame.iloc[:-1]
+            value = frame["VALUE"].astype("Float64")
+            return pd.DataFrame(
+                {
+                    "scaled": value * factor,
+                    "label": frame["LABEL"],
+                    "negative": (value < 0).astype("boolean"),
+                    "pair": [[1.5, float(at)] for at in range(len(frame))],
+                    "facts": [{"row": at, "none": float("nan")} for at in range(len(frame))],
+                    "pid": [os.getpid()] * len(frame),
+                }
+            )
+
+    frame = pd.DataFrame({"VALUE": [1.5, 2.5, -2.0], "LABEL": ["one", "two", "three"]})
+    return Moody(custom_model.ModelContext()), frame
+
+
+def custom_signatures() -> dict[str, Any]:
+    """The signature of the custom model, with its parameter."""
+    from snowflake.ml.model import model_signature
+
+    model, frame = custom()
+    output = model.predict(frame)
+    params = [
+        model_signature.ParamSpec(
+            name="factor", dtype=model_signature.DataType.DOUBLE, default_value=2.0
+        )
+    ]
+    return {"predict": model_signature.infer_signature(frame, output, params=params)}
 
 
 def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
@@ -73,8 +125,13 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
         composer = model_composer.ModelComposer(
             mock.MagicMock(), "stage", save_location=str(folder)
         )
-        options = {"relax_version": False, **options}
-        composer.save(name="M", model=model, sample_input_data=sample, options=options)
+        composer.save(
+            name="M",
+            model=model,
+            sample_input_data=sample,
+            signatures=custom_signatures() if kind == "custom" else None,
+            options={"relax_version": False, **options},
+        )
 
 
 def main() -> None:

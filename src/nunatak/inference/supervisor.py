@@ -268,8 +268,8 @@ class ProcessPool(SupervisedPool):
     """The pool of an instance: real processes in the model's environment, and their log."""
 
     def __init__(self, settings: PoolSettings) -> None:
-        path = settings.directory / LOG_NAME
-        self._log = LogPipe(BoundedLog(path, size_bytes=settings.log_size_bytes))
+        self.log_path = settings.directory / LOG_NAME
+        self._log = LogPipe(BoundedLog(self.log_path, size_bytes=settings.log_size_bytes))
         self._launcher = Launcher(settings, log=self._log)
         source = ProcessSource(settings, self._launcher)
         super().__init__(source, size=settings.num_workers, min_run_s=settings.min_run_s)

@@ -1,0 +1,93 @@
+"""How pools of real processes start, share memory, fail and end."""
+
+import asyncio
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nunatak.inference.columns import Columns
+from nunatak.inference.pool import Start
+from nunatak.inference.supervisor import ProcessPool
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+
+async def predict(pool: ProcessPool, batch: Columns, method: str = "PREDICT") -> Columns:
+    """Call a method with a generous deadline."""
+    deadline = asyncio.get_running_loop().time() + 60
+    return await pool.predict(method, batch, deadline=deadline, request_id="r")
+
+
+async def test_forked_and_separate_workers_predict_the_same_with_xgboost(
+    make_version: Any, run_pool: Any, floats: Any
+) -> None:
+    version, batch = make_version("xgboost_regressor"), floats(20, 3000)
+    async with run_pool(version, num_workers=3, threads=2) as pool:
+        forked = await asyncio.gather(*(predict(pool, batch) for _ in range(6)))
+        start = pool.snapshot()
+    async with run_pool(version, num_workers=1, fork=False) as pool:
+        separate = await predict(pool, batch)
+        other_start = pool.snapshot()
+
+    for answer in forked:
+        assert np.array_equal(answer.columns[0].values, separate.columns[0].values)
+    assert (start.start, len(start.pids)) == (Start.FORKED, 4)
+    assert (other_start.start, len(other_start.pids)) == (Start.SEPARATE, 1)
+    assert other_start.start_reason == "forking is switched off"
+
+
+async def test_all_methods_of_a_version_share_one_model(
+    make_version: Any, run_pool: Any, floats: Any
+) -> None:
+    async with run_pool(make_version("sklearn_classifier"), num_workers=1) as pool:
+        batch = floats(4, 50)
+        classes = await predict(pool, batch)
+        chances = await predict(pool, batch, "PREDICT_PROBA")
+
+    table = np.stack([np.asarray(column.values) for column in chances.columns], axis=1)
+    assert np.array_equal(table.argmax(axis=1), classes.columns[0].values)
+    assert np.allclose(table.sum(axis=1), 1)
+
+
+async def test_memory_is_measured_and_shared(make_version: Any, run_pool: Any) -> None:
+    async with run_pool(make_version("sklearn_classifier"), num_workers=4) as pool:
+        await pool.measure_memory()
+        snapshot = pool.snapshot()
+
+    resident = [worker.pss_bytes for worker in snapshot.workers]
+    assert all(resident)
+    assert snapshot.pss_bytes >= sum(resident)
+
+
+async def test_a_model_that_cannot_be_loaded_says_why(
+    make_version: Any, run_pool: Any, wait_until: Any, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(make_version("sklearn_classifier"), broken)
+    (broken / "model" / "models" / "M" / "model.pkl").write_bytes(b"no pickle")
+    async with run_pool(broken, wait=False) as pool:
+        await wait_until(lambda: bool(pool.snapshot().failure), pool)
+        failure = pool.snapshot().failure
+
+    assert "the model cannot be loaded: UnpicklingError" in failure
+
+
+async def test_nothing_is_left_when_a_pool_stops(make_version: Any, run_pool: Any) -> None:
+    async with run_pool(make_version("sklearn_classifier")) as pool:
+        pids = pool.snapshot().pids
+    await asyncio.sleep(0)
+
+    assert len(pids) == 3
+    assert not [pid for pid in pids if _runs(pid)]
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z" or os.getpid() == pid
