@@ -6,7 +6,10 @@ InferenceError
 ├── DeadlineExceeded    time ran out, in a named stage
 ├── LoadFailed          the model could not be loaded into any worker
 ├── PoolStopped         the pool is stopping or was never started
-└── FrameError          a peer sent bytes that are not a frame of this protocol
+├── FrameError          a peer sent bytes that are not a frame of this protocol
+├── ConfigError         the instance's configuration cannot be used
+├── BadInput            a request's body or header does not say what the method needs
+└── Refused             admission control turned the request away
 """
 
 
@@ -49,3 +52,24 @@ class PoolStopped(InferenceError):
 
 class FrameError(InferenceError):
     """A frame between the front and a worker is malformed, too large or cut short."""
+
+
+class ConfigError(InferenceError):
+    """The instance's configuration cannot be used; the text names the entry."""
+
+
+class BadInput(InferenceError):
+    """What the caller sent does not fit the method: the text says which row, column and type."""
+
+
+class Refused(InferenceError):
+    """Admission control turned the request away before anything was computed.
+
+    ``caller`` is true when the caller holds more than its share while others wait, false when
+    the instance is at its capacity. ``retry_after_s`` is when trying again makes sense.
+    """
+
+    def __init__(self, message: str, *, caller: bool, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.caller = caller
+        self.retry_after_s = retry_after_s

@@ -1,0 +1,202 @@
+"""Who is let in: decisions only, the time is given.
+
+The bounds follow what was measured. ``capacity`` is the most requests a second that the instance
+has lately been seen to answer; from it follow how many requests may be inside. A burst may fill
+the instance up to what it can answer within ``burst_s``. When it stays fuller than what it can
+answer within ``delay_s`` for longer than ``standing_s``, load is standing, not bursting, and
+only that smaller number is let in, until nobody has had to be refused for ``calm_s``. Memory is
+charged for each request by the size of its body, before the body is read.
+"""
+
+import math
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from nunatak.inference.calls import Class
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionPolicy:
+    """The aims that admission holds to, and the floors under what is measured.
+
+    ``memory_bytes`` is what all admitted requests may hold together; each is charged its body
+    times ``bytes_per_body_byte`` (the text, its values, the columns, the answer).
+    """
+
+    memory_bytes: int
+    delay_s: float = 0.010
+    burst_s: float = 0.5
+    standing_s: float = 0.1
+    calm_s: float = 2.5
+    least_steady: int = 64
+    least_burst: int = 512
+    most: int = 16_384
+    bulk_requests: int = 16
+    bytes_per_body_byte: int = 4
+
+
+class Verdict(StrEnum):
+    """What becomes of a request that asks to enter."""
+
+    ADMIT = "admit"
+    WAIT = "wait"
+    REFUSE_CALLER = "refuse_caller"
+    REFUSE_CAPACITY = "refuse_capacity"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The verdict; for a refusal why, and after how many seconds trying again makes sense."""
+
+    verdict: Verdict
+    reason: str = ""
+    retry_after_s: int = 0
+
+
+ADMITTED = Decision(Verdict.ADMIT)
+WAITING = Decision(Verdict.WAIT)
+
+
+@dataclass(slots=True)
+class _Meter:
+    """Answers a second while there is always something to do: the best lately, slowly forgotten."""
+
+    rate: float = 0.0
+    _since: float = 0.0
+    _count: int = 0
+    _busy: bool = False
+
+    def begin(self, now: float) -> None:
+        """The instance has something to do again."""
+        self._since, self._count, self._busy = now, 0, True
+
+    def idle(self) -> None:
+        """Nothing is inside: what follows says nothing about capacity."""
+        self._busy = False
+
+    def count(self, now: float) -> None:
+        """One more answer."""
+        self._count += 1
+        elapsed = now - self._since
+        if self._busy and elapsed >= 0.1 and self._count >= 8:
+            seen = self._count / elapsed
+            weight = 0.3 if seen > self.rate else 0.05
+            self.rate += (seen - self.rate) * (weight if self.rate else 1.0)
+            self._since, self._count = now, 0
+
+
+@dataclass(slots=True)
+class Admission:
+    """What is inside, and the decision about the next request."""
+
+    policy: AdmissionPolicy
+    inside: int = 0
+    held_bytes: int = 0
+    _bulk: int = 0
+    _users: dict[str, int] = field(default_factory=dict)
+    _meter: _Meter = field(default_factory=_Meter)
+    _full_since: float | None = None
+    _standing_until: float = -math.inf
+    _refused: int = 0
+    _refused_since: float = -math.inf
+
+    @property
+    def capacity(self) -> float:
+        """Requests a second that the instance can answer; 0 before anything was measured."""
+        return self._meter.rate
+
+    def charge(self, size_bytes: int) -> int:
+        """The memory that a request with such a body is charged."""
+        return max(1024, size_bytes * self.policy.bytes_per_body_byte)
+
+    def limit(self, now: float) -> int:
+        """How many interactive requests may be inside now."""
+        policy = self.policy
+        if now < self._standing_until:
+            wanted, least = self.capacity * policy.delay_s, policy.least_steady
+        else:
+            wanted, least = self.capacity * policy.burst_s, policy.least_burst
+        return min(policy.most, max(least, int(wanted)))
+
+    def ask(
+        self, user: str, klass: Class, *, size_bytes: int, deadline: float, now: float
+    ) -> Decision:
+        """May this request enter? Changes nothing but the memory of refusals; see ``enter``."""
+        charge = self.charge(size_bytes)
+        if klass is Class.BULK:
+            return self._ask_bulk(charge)
+        if self.held_bytes + charge > self.policy.memory_bytes and self.inside:
+            return self._refuse(now, "the memory for waiting requests is used up")
+        limit = self.limit(now)
+        interactive = self.inside - self._bulk
+        if interactive >= limit:
+            mine = self._users.get(user, 0)
+            share = max(1, limit // (len(self._users) + (mine == 0)))
+            if mine >= share and len(self._users) > 1:
+                return self._refuse(now, "this caller has its share of requests inside", user=True)
+            if mine >= share or interactive >= limit + max(4, limit // 4):
+                return self._refuse(now, "the instance is at its capacity")
+        if self.capacity and interactive / self.capacity > deadline - now:
+            return self._refuse(now, "the request would not be answered before its deadline")
+        return ADMITTED
+
+    def enter(self, user: str, klass: Class, *, size_bytes: int, now: float) -> None:
+        """An admitted request is inside from now on."""
+        if not self.inside:
+            self._meter.begin(now)
+        self.inside += 1
+        self.held_bytes += self.charge(size_bytes)
+        if klass is Class.BULK:
+            self._bulk += 1
+            return
+        self._users[user] = self._users.get(user, 0) + 1
+        self._judge_load(now)
+
+    def leave(
+        self, user: str, klass: Class, *, size_bytes: int, now: float, answered: bool
+    ) -> None:
+        """A request that was inside has ended."""
+        self.inside -= 1
+        self.held_bytes -= self.charge(size_bytes)
+        if klass is Class.BULK:
+            self._bulk -= 1
+        else:
+            left = self._users[user] - 1
+            if left:
+                self._users[user] = left
+            else:
+                del self._users[user]
+            self._judge_load(now)
+            if answered:
+                self._meter.count(now)
+        if not self.inside:
+            self._meter.idle()
+
+    def resize(self, before: int, after: int) -> None:
+        """The size of an admitted body turned out to be another than was said."""
+        self.held_bytes += self.charge(after) - self.charge(before)
+
+    def _ask_bulk(self, charge: int) -> Decision:
+        """Bulk requests wait instead of being refused, and may hold half of the memory."""
+        full = self.held_bytes + charge > self.policy.memory_bytes // 2 and self._bulk > 0
+        return WAITING if full or self._bulk >= self.policy.bulk_requests else ADMITTED
+
+    def _judge_load(self, now: float) -> None:
+        steady = max(self.policy.least_steady, int(self.capacity * self.policy.delay_s))
+        if self.inside - self._bulk <= steady:
+            self._full_since = None
+        elif self._full_since is None:
+            self._full_since = now
+        elif now - self._full_since >= self.policy.standing_s:
+            self._standing_until = now + self.policy.calm_s
+
+    def _refuse(self, now: float, reason: str, *, user: bool = False) -> Decision:
+        if now - self._refused_since > 1.0:
+            self._refused, self._refused_since = 0, now
+        self._refused += 1
+        if now < self._standing_until:
+            self._standing_until = now + self.policy.calm_s
+        backlog = self.inside + self._refused
+        wait = math.ceil(backlog / self.capacity) if self.capacity else 1
+        verdict = Verdict.REFUSE_CALLER if user else Verdict.REFUSE_CAPACITY
+        return Decision(verdict, reason, min(60, max(1, wait)))

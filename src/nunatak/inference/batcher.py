@@ -1,0 +1,254 @@
+"""Which waiting requests run together, and when: decisions only, no clock, no task.
+
+Requests wait as parts (a large request is cut into several). Parts with the same method and
+parameters may share a batch. A batch starts at once while the instance has a worker to spare
+and a processor to run it; beyond that it waits until a batch ends or its oldest part has waited
+for the window. Two classes share the workers by weight.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from nunatak.inference.calls import Call, Class, State
+from nunatak.inference.cost import BatchCost
+from nunatak.inference.payload import Block
+
+_FIRST_ROWS = 4096
+_LEAST_ROWS = 256
+_MOST_ROWS = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class BatchPolicy:
+    """The limits and weights of batching.
+
+    ``slots`` is how many batches may run at once without waiting (workers that have a processor
+    to themselves), ``workers`` how many may run at all. ``window_s`` is how long the oldest part
+    waits for company before a further worker is taken; never longer than a batch's fixed cost.
+    ``part_target_s`` is how long one part should keep a worker busy at most.
+    """
+
+    slots: int
+    workers: int
+    joined: bool = True
+    max_rows: int | None = None
+    max_bytes: int = 64 * 1024 * 1024
+    window_s: float = 0.005
+    part_target_s: float = 0.1
+    interactive_weight: int = 4
+    bulk_weight: int = 1
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """Some rows of one request: what one batch computes of it."""
+
+    call: Call
+    index: int
+    block: Block
+    queued_at: float
+    taken: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Parts that run together: same method, same parameters, one class."""
+
+    parts: list[Part]
+    klass: Class
+    rows: int
+    formed_at: float
+
+    @property
+    def method(self) -> str:
+        """The name of the method that the batch calls."""
+        return self.parts[0].block.method.name
+
+
+@dataclass(slots=True)
+class _Line:
+    """The waiting parts of one class, by what may share a batch, oldest first."""
+
+    weight: int
+    lines: dict[bytes, deque[Part]] = field(default_factory=dict)
+    parts: int = 0
+    rows: int = 0
+    served: float = 0.0
+    """Seconds of worker time given so far, divided by the weight."""
+
+    def push(self, part: Part) -> None:
+        self.lines.setdefault(part.block.key, deque()).append(part)
+        self.parts += 1
+        self.rows += part.block.rows
+
+    def forget(self, part: Part) -> None:
+        """The part is no longer waiting; its place in the line is skipped when it comes up."""
+        part.taken = True
+        self.parts -= 1
+        self.rows -= part.block.rows
+
+    def oldest(self) -> deque[Part] | None:
+        """The line whose first part has waited longest; lines without a live part vanish."""
+        best: deque[Part] | None = None
+        for key in list(self.lines):
+            line = self.lines[key]
+            while line and line[0].taken:
+                line.popleft()
+            if not line:
+                del self.lines[key]
+            elif best is None or line[0].queued_at < best[0].queued_at:
+                best = line
+        return best
+
+
+class Batcher:
+    """The waiting parts and the rules by which they leave."""
+
+    def __init__(self, policy: BatchPolicy) -> None:
+        self._policy = policy
+        self._lines = {
+            Class.INTERACTIVE: _Line(policy.interactive_weight),
+            Class.BULK: _Line(policy.bulk_weight),
+        }
+        self._costs: dict[str, BatchCost] = {}
+        self._dead = 0
+        self.running = 0
+
+    @property
+    def waiting_parts(self) -> int:
+        """Parts that wait for a batch."""
+        return sum(line.parts for line in self._lines.values())
+
+    @property
+    def waiting_rows(self) -> int:
+        """Rows that wait for a batch."""
+        return sum(line.rows for line in self._lines.values())
+
+    def cost(self, method: str) -> BatchCost:
+        """What batches of a method have cost so far."""
+        cost = self._costs.get(method)
+        if cost is None:
+            cost = self._costs[method] = BatchCost()
+        return cost
+
+    def push(self, call: Call, now: float) -> None:
+        """A request starts to wait: admitted → queued. It has at least one row."""
+        call.move(State.QUEUED)
+        parts = tuple(
+            Part(call, index, block, now) for index, block in enumerate(self._cut(call.blocks))
+        )
+        call.cut(parts)
+        line = self._lines[call.klass]
+        if not line.parts:
+            # Who was away does not save up a claim to be served alone afterwards.
+            line.served = max(line.served, self._least_served())
+        for part in parts:
+            line.push(part)
+
+    def drop(self, call: Call) -> None:
+        """A request has ended: what waits of it is never computed and its rows are let go."""
+        line = self._lines[call.klass]
+        for part in call.parts:
+            if not part.taken:
+                line.forget(part)
+                part.block = part.block.part(0, 0)
+                self._dead += 1
+        if self._dead > 64 + self.waiting_parts:
+            self._compact()
+
+    def take(self, now: float) -> Batch | None:
+        """The next batch to run now, or None when none should start yet.
+
+        The caller runs it and then calls ``done``.
+        """
+        klass = self._next_class()
+        if klass is None:
+            return None
+        line = self._lines[klass].oldest()
+        if line is None or not self._may_start(line[0], now):
+            return None
+        return self._form(klass, line, now)
+
+    def wake_at(self, now: float) -> float | None:
+        """When ``take`` may answer differently although nothing arrives or ends; None: never."""
+        if self.running >= self._policy.workers:
+            return None
+        heads = [line[0] for k in self._lines.values() if (line := k.oldest()) is not None]
+        times = [part.queued_at + self._window(part) for part in heads]
+        return max(now, min(times)) if times else None
+
+    def done(self, batch: Batch, seconds: float | None) -> None:
+        """A batch has left its worker; ``seconds`` it took there (None: it failed)."""
+        self.running -= 1
+        if seconds is not None:
+            self.cost(batch.method).observe(batch.rows, seconds)
+
+    def max_rows(self, block: Block) -> int:
+        """The most rows of such a block that one batch takes: configured, or what is quick."""
+        caps = [cap for cap in (self._policy.max_rows, block.method.max_batch_rows) if cap]
+        if caps:
+            return min(caps)
+        known = self.cost(block.method.name).rows_within(self._policy.part_target_s)
+        return _FIRST_ROWS if known is None else min(_MOST_ROWS, max(_LEAST_ROWS, known))
+
+    def _cut(self, blocks: tuple[Block, ...]) -> Iterator[Block]:
+        for block in blocks:
+            most = self.max_rows(block)
+            count = -(-block.rows // most) or 1
+            size = -(-block.rows // count) or 1
+            for start in range(0, max(block.rows, 1), size):
+                yield block.part(start, min(start + size, block.rows))
+
+    def _least_served(self) -> float:
+        busy = [line.served for line in self._lines.values() if line.parts]
+        return min(busy, default=0.0)
+
+    def _next_class(self) -> Class | None:
+        waiting = [klass for klass, line in self._lines.items() if line.parts]
+        return min(waiting, key=lambda klass: self._lines[klass].served, default=None)
+
+    def _may_start(self, oldest: Part, now: float) -> bool:
+        policy = self._policy
+        if self.running >= policy.workers:
+            return False
+        return self.running < policy.slots or now - oldest.queued_at >= self._window(oldest)
+
+    def _window(self, part: Part) -> float:
+        if not self._policy.joined:
+            return 0.0
+        return min(self._policy.window_s, self.cost(part.block.method.name).fixed_s)
+
+    def _form(self, klass: Class, line: deque[Part], now: float) -> Batch:
+        first = line.popleft()
+        most_rows, most_bytes = self.max_rows(first.block), self._policy.max_bytes
+        parts, rows, size = [first], first.block.rows, first.block.size_bytes
+        while line and self._policy.joined:
+            part = line[0]
+            if not part.taken:
+                if rows + part.block.rows > most_rows or size + part.block.size_bytes > most_bytes:
+                    break
+                parts.append(part)
+                rows += part.block.rows
+                size += part.block.size_bytes
+            line.popleft()
+        waiting = self._lines[klass]
+        for part in parts:
+            waiting.forget(part)
+            if part.call.state is State.QUEUED:
+                part.call.move(State.BATCHED)
+                part.call.batched_at = now
+        batch = Batch(parts, klass, rows, now)
+        waiting.served += max(self.cost(batch.method).seconds(rows), 1e-6) / waiting.weight
+        self.running += 1
+        return batch
+
+    def _compact(self) -> None:
+        for waiting in self._lines.values():
+            for key, line in list(waiting.lines.items()):
+                live = deque(part for part in line if not part.taken)
+                if live:
+                    waiting.lines[key] = live
+                else:
+                    del waiting.lines[key]
+        self._dead = 0

@@ -1,0 +1,59 @@
+"""One timer for the deadlines of all requests."""
+
+import asyncio
+import heapq
+from collections.abc import Callable
+
+from nunatak.inference.calls import Call
+
+
+class Deadlines:
+    """Calls ``expire`` for every request whose deadline passes before it ends.
+
+    Requests that ended are skipped when they come up, and thrown out early when they are most
+    of the heap, so the memory stays in proportion to the requests that live.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[Call], None]) -> None:
+        self._loop = loop
+        self._expire = expire
+        self._heap: list[tuple[float, int, Call]] = []
+        self._count = 0
+        self._compact_at = 1024
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, call: Call) -> None:
+        """Begin to watch a request."""
+        self._count += 1
+        heapq.heappush(self._heap, (call.deadline, self._count, call))
+        if len(self._heap) > self._compact_at:
+            self._heap = [entry for entry in self._heap if not entry[2].ended]
+            heapq.heapify(self._heap)
+            self._compact_at = max(1024, 2 * len(self._heap))
+        if self._timer is None or call.deadline < self._timer.when():
+            self._set_timer()
+
+    def close(self) -> list[Call]:
+        """Stop watching; returns the requests that have not ended."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        live = [call for _, _, call in self._heap if not call.ended]
+        self._heap.clear()
+        return live
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        if self._heap:
+            self._timer = self._loop.call_at(self._heap[0][0], self._due)
+
+    def _due(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._heap and (self._heap[0][0] <= now or self._heap[0][2].ended):
+            call = heapq.heappop(self._heap)[2]
+            if not call.ended:
+                self._expire(call)
+        self._set_timer()

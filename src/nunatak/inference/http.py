@@ -1,0 +1,448 @@
+"""HTTP/1.1 on one connection: bytes in, exchanges out, answers back in order.
+
+One exchange at a time is active on a connection. Requests that a client sends ahead are kept,
+in order and bounded, and reading stops until their turn comes. Nothing here waits or blocks:
+whoever handles an exchange answers it later, from the same loop.
+"""
+
+import asyncio
+from collections import deque
+from typing import Any, Protocol
+
+import httptools
+
+from nunatak.inference.answers import JSON, error_body
+from nunatak.inference.wire import HttpLimits, head_of
+
+_KEPT = frozenset(
+    {
+        b"content-type",
+        b"content-length",
+        b"content-md5",
+        b"authorization",
+        b"expect",
+        b"transfer-encoding",
+        b"x-request-id",
+        b"x-nunatak-deadline-ms",
+        b"x-nunatak-class",
+        b"sf-context-current-user",
+    }
+)
+"""Headers that matter here; the others are counted against the limit and let go."""
+
+
+class Exchange:
+    """One request on a connection, and the way to answer it.
+
+    ``arrived`` is when its first byte was read, on the loop's clock. ``context`` belongs to the
+    handler.
+    """
+
+    __slots__ = (
+        "_chunks",
+        "_connection",
+        "answered",
+        "arrived",
+        "complete",
+        "context",
+        "discard",
+        "headers",
+        "held",
+        "keep_alive",
+        "method",
+        "received",
+        "target",
+        "trusted",
+    )
+
+    def __init__(self, connection: "Connection", arrived: float) -> None:
+        self._connection = connection
+        self._chunks: list[bytes] = []
+        self.arrived = arrived
+        self.method = b""
+        self.target = b""
+        self.headers: dict[bytes, bytes] = {}
+        self.keep_alive = True
+        self.received = 0
+        self.complete = False
+        self.answered = False
+        self.held = False
+        self.discard = False
+        self.context: Any = None
+        self.trusted = connection.trusted
+
+    @property
+    def body(self) -> bytes:
+        """The body as read so far."""
+        chunks = self._chunks
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+    @property
+    def content_length(self) -> int | None:
+        """The body's size as the client stated it; None when it is sent in chunks."""
+        stated = self.headers.get(b"content-length")
+        return None if stated is None else int(stated)
+
+    @property
+    def has_body(self) -> bool:
+        """Whether a body follows the head."""
+        return b"transfer-encoding" in self.headers or bool(self.content_length)
+
+    def take(self, data: bytes) -> None:
+        """A piece of the body has been read."""
+        self.received += len(data)
+        if not self.discard:
+            self._chunks.append(data)
+
+    def drop_body(self) -> None:
+        """Let go of what was read: it has been understood, or nobody wants it."""
+        self._chunks = []
+        self.discard = True
+
+    def hold(self) -> None:
+        """Read no more of the body until ``release``."""
+        self.held = True
+        self._connection.pause()
+
+    def release(self) -> None:
+        """Go on reading after ``hold``; the handler gets the body when it is whole."""
+        self.held = False
+        self._connection.released(self)
+
+    def go_on(self) -> None:
+        """The client asked whether to send its body: it may."""
+        if self.headers.get(b"expect", b"").lower() == b"100-continue":
+            self._connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def respond(
+        self, status: int, body: bytes, *, content_type: bytes = JSON, extra: bytes = b""
+    ) -> None:
+        """Send the answer. ``extra`` holds whole header lines, each ended by CR LF."""
+        if self.answered:
+            raise RuntimeError("an exchange is answered once")
+        self.answered = True
+        self._connection.answer(self, status, body, content_type, extra)
+
+
+class Handler(Protocol):
+    """Who makes sense of exchanges. All calls come from the loop and return at once."""
+
+    def head(self, exchange: Exchange) -> None:
+        """The head is read, the body is not: answer (a refusal), hold, or let it come."""
+
+    def request(self, exchange: Exchange) -> None:
+        """The whole request is here; called once, unless it was answered before."""
+
+    def gone(self, exchange: Exchange) -> None:
+        """The client has left without waiting for its answer."""
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection. ``trusted`` says that it needs no token (the unix socket)."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        connections: "set[Connection]",
+        limits: HttpLimits,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        trusted: bool,
+    ) -> None:
+        self._handler, self._all, self._limits, self._loop = handler, connections, limits, loop
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._active: Exchange | None = None
+        self._reading: Exchange | None = None
+        self._ahead: deque[Exchange] = deque()
+        self._head_bytes = self._head_count = 0
+        self._paused = self._write_paused = self._closing = self._advancing = False
+        self._resuming = False
+        self._since = 0.0
+        self.trusted = trusted
+        self.draining = False
+
+    # --- from the transport -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, or turn the client away when there are too many already."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        self._since = self._loop.time()
+        self._all.add(self)
+        if len(self._all) > self._limits.connections:
+            self._end_with(503, "TOO_MANY_CONNECTIONS", "too many connections; try again")
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser; what it finds comes back through its callbacks."""
+        if self._closing:
+            return
+        if self._reading is None:
+            self._since = self._loop.time()
+        try:
+            self._feed(data)
+        except httptools.HttpParserCallbackError as error:
+            cause = error.__context__
+            if not isinstance(cause, _HeadTooLarge):
+                raise
+            self._end_with(431, "HEADERS_TOO_LARGE", "the request's headers are too large")
+        except httptools.HttpParserError as error:
+            self._end_with(400, "BAD_REQUEST", f"the request is not HTTP/1.1: {error}")
+
+    def eof_received(self) -> None:
+        """The client sends no more; it is taken to have left (the transport closes)."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone; what it waited for is abandoned."""
+        self._all.discard(self)
+        self._closing = True
+        del exc
+        active, self._active, self._transport = self._active, None, None
+        self._ahead.clear()
+        if active is not None and not active.answered:
+            active.answered = True
+            self._handler.gone(active)
+
+    def pause_writing(self) -> None:
+        """The client reads slower than we answer: take nothing new from it."""
+        self._write_paused = True
+        self._since = self._loop.time()
+        self.pause()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._write_paused = False
+        self._since = self._loop.time()
+        self._advance()
+
+    # --- from the parser ----------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request's first byte."""
+        if self._resuming:
+            return
+        self._reading = Exchange(self, self._loop.time())
+        self._head_bytes = self._head_count = 0
+
+    def on_url(self, url: bytes) -> None:
+        """The target, whole or in pieces."""
+        if self._resuming:
+            return
+        self._count_head(len(url))
+        if self._reading is not None:
+            self._reading.target += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        if self._resuming:
+            return
+        self._count_head(len(name) + len(value))
+        self._head_count += 1
+        lower = name.lower()
+        if lower in _KEPT and self._reading is not None:
+            self._reading.headers[lower] = value
+
+    def on_headers_complete(self) -> None:
+        """The head is whole: it is this request's turn, or it waits behind those before it."""
+        exchange = self._reading
+        if exchange is None or self._resuming:
+            return
+        exchange.method = self._parser.get_method()
+        exchange.keep_alive = self._parser.should_keep_alive() and not self.draining
+        if self._active is None and not self._write_paused:
+            self._active = exchange
+            self._handler.head(exchange)
+        else:
+            self._ahead.append(exchange)
+            self.pause()
+            if len(self._ahead) > self._limits.requests_ahead:
+                raise _HeadTooLarge
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, as large as it came."""
+        exchange = self._reading
+        if exchange is None:
+            return
+        exchange.take(data)
+        if exchange.received > self._limits.body_bytes and not exchange.answered:
+            exchange.drop_body()
+            if exchange is self._active:
+                self._handler.gone(exchange)
+                exchange.respond(413, error_body("BODY_TOO_LARGE", "the body is too large", ""))
+
+    def on_message_complete(self) -> None:
+        """The request is whole."""
+        exchange = self._reading
+        if exchange is None or (
+            self._parser.should_upgrade() and exchange.has_body and not exchange.received
+        ):
+            return
+        self._reading = None
+        exchange.complete = True
+        self._since = self._loop.time()
+        if exchange is self._active:
+            self._go(exchange)
+
+    # --- for exchanges ------------------------------------------------------------------------
+
+    def pause(self) -> None:
+        """Stop reading from the client."""
+        if self._transport is not None and not self._paused and not self._closing:
+            self._transport.pause_reading()
+            self._paused = True
+
+    def released(self, exchange: Exchange) -> None:
+        """The exchange was held and is not any more."""
+        self._since = self._loop.time()
+        self._resume()
+        if exchange.complete and exchange is self._active:
+            self._go(exchange)
+
+    def write(self, data: bytes) -> None:
+        """Send bytes, unless the client has gone."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def answer(
+        self, exchange: Exchange, status: int, body: bytes, content_type: bytes, extra: bytes
+    ) -> None:
+        """Send an answer and go on with the next request, or close."""
+        small = (exchange.content_length or 0) <= self._limits.swallow_bytes
+        swallow = small and b"transfer-encoding" not in exchange.headers
+        if b"expect" in exchange.headers:
+            swallow = False
+        keep = exchange.keep_alive and not self.draining and (exchange.complete or swallow)
+        exchange.drop_body()
+        self._since = self._loop.time()
+        self.write(head_of(status, content_type, len(body), keep_alive=keep, extra=extra) + body)
+        if not keep:
+            self._close()
+        elif exchange.complete:
+            self._done(exchange)
+
+    # --- for the server -----------------------------------------------------------------------
+
+    def drain(self) -> None:
+        """Answer what is here with ``Connection: close``; an idle connection is closed now."""
+        self.draining = True
+        if self._active is None and self._reading is None:
+            self._close()
+
+    def check(self, now: float) -> None:
+        """Close a connection that has been idle, or slow to send or to read, for too long."""
+        limits, elapsed = self._limits, now - self._since
+        if self._closing or self._write_paused:
+            if elapsed > limits.linger_s and (self._closing or elapsed > limits.idle_s):
+                self.abort()
+            return
+        reading = self._reading
+        if reading is None:
+            if self._active is None and elapsed > limits.idle_s:
+                self._close()
+        elif not reading.held and elapsed > limits.patience_s(reading.received):
+            active = self._active
+            if active is not None and not active.answered:
+                active.answered = True
+                self._handler.gone(active)
+            self._end_with(408, "TOO_SLOW", "the request came too slowly")
+
+    def abort(self) -> None:
+        """Close at once, whatever has not been sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _feed(self, data: bytes) -> None:
+        while data:
+            try:
+                self._parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                data = data[offer.args[0] :]
+                self._pass_over_offer()
+
+    def _pass_over_offer(self) -> None:
+        """Some clients offer to change protocols with every request; nobody has to accept.
+
+        The parser stops after the head of such a request. Another one takes over, and if a body
+        follows it is first told so.
+        """
+        self._parser = httptools.HttpRequestParser(self)
+        exchange = self._reading
+        if exchange is not None:
+            size = exchange.content_length
+            framing = (
+                b"Transfer-Encoding: chunked" if size is None else b"Content-Length: %d" % size
+            )
+            self._resuming = True
+            self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
+            self._resuming = False
+
+    def _go(self, exchange: Exchange) -> None:
+        if exchange.answered:
+            self._done(exchange)
+        elif not exchange.held:
+            self._handler.request(exchange)
+
+    def _done(self, exchange: Exchange) -> None:
+        if exchange is self._active:
+            self._active = None
+            if self._ahead or self._paused:
+                self._advance()
+
+    def _advance(self) -> None:
+        """Take up the requests that were sent ahead, one after the other."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._ahead and self._active is None and not (self._write_paused or self._closing):
+            exchange = self._active = self._ahead.popleft()
+            self._handler.head(exchange)
+            if exchange.complete and exchange is self._active:
+                self._go(exchange)
+        self._advancing = False
+        self._resume()
+
+    def _resume(self) -> None:
+        held = self._active is not None and self._active.held
+        if self._paused and not (held or self._ahead or self._write_paused or self._closing):
+            self._paused = False
+            if self._transport is not None:
+                self._transport.resume_reading()
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        limits = self._limits
+        if self._head_bytes > limits.head_bytes or self._head_count >= limits.headers:
+            raise _HeadTooLarge
+
+    def _end_with(self, status: int, code: str, message: str) -> None:
+        """An answer to no exchange in particular, and the end of the connection."""
+        active = self._active
+        if active is None or active.answered:
+            body = error_body(code, message, "")
+            self.write(head_of(status, JSON, len(body), keep_alive=False) + body)
+            self._close()
+        else:  # the request before the bad one is still owed its answer
+            active.keep_alive = False
+            self._ahead.clear()
+            self.pause()
+
+    def _close(self) -> None:
+        """No more requests. What is written is sent; what still comes in is thrown away.
+
+        Closing at once would make the kernel drop the answer if unread bytes are pending.
+        """
+        self._closing = True
+        self._since = self._loop.time()
+        if self._transport is None:
+            return
+        if self._reading is not None and self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+
+class _HeadTooLarge(Exception):
+    """The head, or the number of requests sent ahead, is over its limit."""

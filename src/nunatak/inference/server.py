@@ -1,0 +1,163 @@
+"""The life of one instance's process: start the workers, listen, serve, drain."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+from nunatak.inference.admission import AdmissionPolicy
+from nunatak.inference.batcher import BatchPolicy
+from nunatak.inference.budget import memory_for_requests
+from nunatak.inference.config import InstanceConfig
+from nunatak.inference.http import Connection
+from nunatak.inference.pool import WorkerPool
+from nunatak.inference.service import InferenceService, ServiceSettings
+from nunatak.inference.wire import HttpLimits
+
+logger = logging.getLogger(__name__)
+
+_BACKLOG = 2048
+
+
+class Server:
+    """Listens for one service; ``start``, then ``stop``."""
+
+    def __init__(
+        self, config: InstanceConfig, pool: WorkerPool, *, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._config, self._pool, self._loop = config, pool, loop
+        self._limits = HttpLimits(body_bytes=config.max_body_bytes)
+        self._connections: set[Connection] = set()
+        self._servers: list[asyncio.Server] = []
+        self._sweeper: asyncio.Task[None] | None = None
+        self.service = InferenceService(settings_of(config), pool, loop=loop)
+
+    @property
+    def tcp_port(self) -> int | None:
+        """The TCP port in use; None when TCP was not asked for."""
+        if self._config.tcp is None or len(self._servers) < 2:
+            return None
+        port: int = self._servers[1].sockets[0].getsockname()[1]
+        return port
+
+    async def start(self) -> None:
+        """Listen, then begin to load the model; ``/healthz`` tells when it is loaded."""
+        path = self._config.socket
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):
+            path.unlink()
+        await self._listen_unix(path)
+        if self._config.tcp is not None:
+            self._servers.append(
+                await self._loop.create_server(
+                    lambda: self._connection(trusted=False),
+                    self._config.tcp.host,
+                    self._config.tcp.port,
+                    backlog=_BACKLOG,
+                )
+            )
+        self._sweeper = self._loop.create_task(self._sweep())
+        await self._pool.start()
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Take no more requests, wait up to ``grace_s`` for those inside, end everything."""
+        self.service.drain()
+        for server in self._servers:
+            server.close()
+        for connection in list(self._connections):
+            connection.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self.service.settled()
+        await self.service.dispatcher.stop()
+        await self._pool.stop(grace_s=1.0)
+        for connection in list(self._connections):
+            connection.drain()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        await asyncio.sleep(0)
+        for connection in list(self._connections):
+            connection.abort()
+        with suppress(FileNotFoundError):
+            self._config.socket.unlink()
+
+    async def _listen_unix(self, path: Path) -> None:
+        before = os.umask(0o177)
+        try:
+            server = await self._loop.create_unix_server(
+                lambda: self._connection(trusted=True), str(path), backlog=_BACKLOG
+            )
+        finally:
+            os.umask(before)
+        self._servers.append(server)
+
+    def _connection(self, *, trusted: bool) -> Connection:
+        return Connection(
+            self.service, self._connections, self._limits, loop=self._loop, trusted=trusted
+        )
+
+    async def _sweep(self) -> None:
+        while True:
+            await asyncio.sleep(1.0)
+            self.sweep(self._loop.time())
+
+    def sweep(self, now: float) -> None:
+        """Close connections that have been idle or slow for too long; once a second."""
+        self.service.metrics.connections.value = len(self._connections)
+        for connection in list(self._connections):
+            connection.check(now)
+
+
+def settings_of(config: InstanceConfig) -> ServiceSettings:
+    """The service's settings, with bounds that follow from the machine and the configuration."""
+    processors = len(os.sched_getaffinity(0))
+    workers = config.pool.num_workers
+    return ServiceSettings(
+        service=config.service,
+        instance_id=config.instance_id,
+        methods=config.methods,
+        token=None if config.tcp is None else config.tcp.token,
+        default_deadline_s=config.default_deadline_s,
+        max_body_bytes=config.max_body_bytes,
+        batching=BatchPolicy(
+            # One processor is left to the front itself.
+            slots=min(workers, max(1, processors - 1)) if config.batching else workers,
+            workers=workers,
+            joined=config.batching,
+            max_rows=config.max_batch_rows,
+        ),
+        admission=AdmissionPolicy(
+            memory_bytes=memory_for_requests(config.memory_limit_bytes),
+            bulk_requests=max(8, 2 * workers),
+        ),
+    )
+
+
+async def serve(config: InstanceConfig, pool: WorkerPool, *, drain_s: float = 30.0) -> None:
+    """Serve until SIGTERM or SIGINT, then drain."""
+    loop = asyncio.get_running_loop()
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    server = Server(config, pool, loop=loop)
+    await server.start()
+    calm_collector()
+    logger.info("listening on %s, TCP port %s", config.socket, server.tcp_port)
+    await stopping.wait()
+    logger.info("stopping")
+    await server.stop(grace_s=drain_s)
+
+
+def calm_collector() -> None:
+    """Keep the garbage collector's pauses short.
+
+    What start-up made lives as long as the process, so it is frozen; requests make hardly any
+    cycles, so collections are made rare.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -1,0 +1,107 @@
+"""What a method takes and gives: column names with SQL types, seen as kinds of columns."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from nunatak.inference.columns import Kind
+from nunatak.inference.errors import ConfigError
+
+_TYPE = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*")
+
+_KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(
+        ("DOUBLE", "DOUBLE PRECISION", "FLOAT", "FLOAT4", "FLOAT8", "REAL"), Kind.FLOAT64
+    ),
+    # Whole numbers of every SQL spelling hold the same range, so none is narrowed here.
+    **dict.fromkeys(("BIGINT", "INT", "INTEGER", "SMALLINT", "TINYINT", "BYTEINT"), Kind.INT64),
+    **dict.fromkeys(("BOOLEAN", "BOOL"), Kind.BOOL),
+    **dict.fromkeys(("VARCHAR", "STRING", "TEXT", "CHAR", "CHARACTER", "DATE", "TIME"), Kind.TEXT),
+    **dict.fromkeys(("BINARY", "VARBINARY"), Kind.BINARY),
+    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY", "VECTOR", "MAP"), Kind.JSON),
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATETIME"), Kind.TIMESTAMP
+    ),
+}
+_DECIMALS = frozenset({"NUMBER", "NUMERIC", "DECIMAL", "DEC"})
+
+
+def kind_of(sql_type: str) -> Kind:
+    """The kind that holds values of a SQL type, such as ``NUMBER(38,0)`` or ``DOUBLE``.
+
+    A decimal with a scale is held as FLOAT64, one without as INT64. Raises ConfigError for a
+    type that a model method cannot have.
+    """
+    match = _TYPE.fullmatch(sql_type.split("(")[0] if sql_type.count("(") > 1 else sql_type)
+    name = " ".join(match[1].upper().split()) if match else ""
+    if match and name in _DECIMALS:
+        return Kind.FLOAT64 if int(match[3] or 0) else Kind.INT64
+    kind = _KINDS.get(name)
+    if kind is None:
+        raise ConfigError(f"the type {sql_type!r} cannot be given to or taken from a model method")
+    return kind
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One input, parameter or output. ``default`` is a parameter's value when none is given."""
+
+    name: str
+    sql_type: str
+    kind: Kind
+    default: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One callable of the model.
+
+    ``path`` is its place in the address, without slashes. ``wide`` says that a row arrives as
+    one object that holds every input. ``max_batch_rows`` caps the rows handed to a worker at
+    once (None: no cap of its own).
+    """
+
+    name: str
+    path: str
+    inputs: tuple[Field, ...]
+    params: tuple[Field, ...]
+    outputs: tuple[Field, ...]
+    wide: bool
+    max_batch_rows: int | None
+
+    @property
+    def defaults(self) -> tuple[Any, ...]:
+        """The parameters' values when a caller gives none."""
+        return tuple(param.default for param in self.params)
+
+
+def field_of(entry: Mapping[str, Any]) -> Field:
+    """A field from its entry in the instance's configuration. Raises ConfigError."""
+    sql_type = str(entry["type"])
+    kind = kind_of(sql_type)
+    name = str(entry["name"])
+    default = entry.get("default")
+    return Field(name, sql_type, kind, None if default is None else _default(name, kind, default))
+
+
+def _default(name: str, kind: Kind, default: object) -> Any:
+    """A default comes as SQL text (``0.5``, ``true``, ``'greedy'``) or as a JSON value."""
+    if not isinstance(default, str):
+        return default
+    text = default.strip()
+    if text.upper() in ("NULL", "NONE", ""):
+        return None if kind is not Kind.TEXT or text else ""
+    if kind in (Kind.TEXT, Kind.BINARY, Kind.TIMESTAMP):
+        quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
+        return text[1:-1].replace("''", "'") if quoted else text
+    try:
+        if kind is Kind.FLOAT64:
+            return float(text)
+        if kind is Kind.INT64:
+            return int(text)
+        return msgspec.json.decode(text.lower() if kind is Kind.BOOL else text)
+    except ValueError as error:  # msgspec's DecodeError is one
+        raise ConfigError(f"the default {default!r} of parameter {name!r} is no {kind}") from error

@@ -1,0 +1,51 @@
+"""What goes over the wire around a body: status lines, headers, and the limits of a connection."""
+
+import time
+from dataclasses import dataclass
+from email.utils import formatdate
+from functools import lru_cache
+from http import HTTPStatus
+
+_LINES = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """How much one client may send, and how long it may take."""
+
+    body_bytes: int
+    connections: int = 4096
+    head_bytes: int = 32 * 1024
+    headers: int = 100
+    requests_ahead: int = 64
+    swallow_bytes: int = 64 * 1024
+    """An unwanted body up to this size is read and thrown away, to keep the connection."""
+    idle_s: float = 90.0
+    slow_s: float = 10.0
+    slow_bytes_per_s: int = 64 * 1024
+    linger_s: float = 2.0
+
+    def patience_s(self, received: int) -> float:
+        """How long a request may take of which so many bytes have come."""
+        return self.slow_s + received / self.slow_bytes_per_s
+
+
+def head_of(
+    status: int, content_type: bytes, size: int, *, keep_alive: bool, extra: bytes = b""
+) -> bytes:
+    """An answer's status line and headers, with the empty line that ends them."""
+    return b"%b\r\ndate: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n" % (
+        _LINES[status],
+        _date(int(time.time())),
+        content_type,
+        size,
+        extra,
+        b"" if keep_alive else b"connection: close\r\n",
+    )
+
+
+@lru_cache(maxsize=2)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()

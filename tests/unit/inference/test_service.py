@@ -1,0 +1,325 @@
+"""What callers of an instance see, from the bytes of a request to the bytes of its answer."""
+
+import asyncio
+import base64
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from nunatak.inference import errors
+from nunatak.inference.admission import AdmissionPolicy
+from nunatak.inference.batcher import BatchPolicy
+from nunatak.inference.columns import Column, Columns, Kind
+from nunatak.inference.http import Connection
+from nunatak.inference.service import STATUS, InferenceService
+from nunatak.inference.signature import Field, Method
+from nunatak.inference.wire import HttpLimits
+from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
+
+pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+
+
+class Client:
+    """A connection to a service, without a socket."""
+
+    def __init__(self, target: InferenceService, *, trusted: bool = True) -> None:
+        self.transport = FakeTransport()
+        self.connection = Connection(
+            target,
+            set(),
+            HttpLimits(body_bytes=10_000_000),
+            loop=asyncio.get_running_loop(),
+            trusted=trusted,
+        )
+        self.connection.connection_made(self.transport)
+
+    def send(self, data: bytes) -> None:
+        self.connection.data_received(data)
+
+    @property
+    def answers(self) -> list[Answer]:
+        return answers(self.transport.sent)
+
+    async def ask(self, data: bytes, *, within_s: float = 10.0) -> Answer:
+        """Send and wait for one more answer."""
+        before = len(self.answers)
+        self.send(data)
+        async with asyncio.timeout(within_s):
+            while len(self.answers) == before:  # noqa: ASYNC110 - the clock is virtual
+                await asyncio.sleep(0.001)
+        return self.answers[before]
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\n\r\n".encode()
+
+
+@asynccontextmanager
+async def serving(
+    pool: FakePool | None = None, *methods: Method, **changes: Any
+) -> AsyncIterator[InferenceService]:
+    made = service(pool or FakePool(), *methods, **changes)
+    try:
+        yield made
+    finally:
+        await made.dispatcher.stop()
+
+
+async def test_a_prediction_is_answered_row_by_row() -> None:
+    async with serving() as target:
+        answer = await Client(target).ask(post({"data": [[4, 1, 2], [2, 3, 4]]}))
+        assert answer.status == 200
+        assert answer.json == {
+            "data": [[4, {"output_feature_0": 3.0}], [2, {"output_feature_0": 7.0}]]
+        }
+
+
+@pytest.mark.parametrize("path", ["/predict", "/PREDICT", "/predict/", "/predict?x=1"])
+async def test_the_path_of_a_method_has_several_spellings(path: str) -> None:
+    async with serving() as target:
+        assert (await Client(target).ask(post({"data": [[0, 1, 2]]}, path=path))).status == 200
+
+
+async def test_dashes_and_underscores_are_alike_in_paths() -> None:
+    async with serving(FakePool(), method(name="__CALL__")) as made:
+        for path in ("/--call--", "/__call__"):
+            assert (await Client(made).ask(post({"data": [[0, 1, 2]]}, path=path))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "code"),
+    [
+        (post({"data": [[0, 1]]}), 400, "BAD_INPUT"),
+        (post(b"{"), 400, "BAD_INPUT"),
+        (post({}, path="/nothing"), 404, "NOT_FOUND"),
+        (get("/predict"), 405, "METHOD_NOT_ALLOWED"),
+        (post({"data": []}, headers={"X-Nunatak-Deadline-Ms": "soon"}), 400, "BAD_INPUT"),
+        (post({"data": []}, headers={"X-Nunatak-Deadline-Ms": "nan"}), 400, "BAD_INPUT"),
+        (post({"data": []}, headers={"X-Nunatak-Class": "royal"}), 400, "BAD_INPUT"),
+        (post({"data": []}, headers={"Content-MD5": "AAAA"}), 400, "BAD_INPUT"),
+        (b"POST /predict HTTP/1.1\r\nContent-Length: 2000000\r\n\r\n", 413, "BODY_TOO_LARGE"),
+        (post(b"x", headers={"Content-Type": "application/vnd.apache.arrow.stream"}),
+         400, "BAD_INPUT"),
+    ],
+)  # fmt: skip
+async def test_a_bad_request_is_answered_with_its_reason(
+    request_bytes: bytes, status: int, code: str
+) -> None:
+    async with serving() as target:
+        answer = await Client(target).ask(request_bytes)
+        assert (answer.status, answer.json["error"]["code"]) == (status, code)
+        assert target.admission.inside == 0
+
+
+async def test_a_right_digest_is_accepted() -> None:
+    async with serving() as target:
+        body = b'{"data": [[0, 1, 2]]}'
+        digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+        assert (await Client(target).ask(post(body, headers={"Content-MD5": digest}))).status == 200
+
+
+async def test_no_rows_need_no_model() -> None:
+    async with serving() as target:
+        answer = await Client(target).ask(post({"data": []}))
+        assert (answer.status, answer.json) == (200, {"data": []})
+
+
+async def test_the_request_id_of_the_caller_comes_back() -> None:
+    async with serving() as target:
+        answer = await Client(target).ask(post({"data": []}, headers={"X-Request-Id": "abc-1"}))
+        assert answer.headers["x-request-id"] == "abc-1"
+
+
+ARROW = {"Content-Type": "application/vnd.apache.arrow.stream"}
+
+
+def stream(table: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+async def test_arrow_comes_and_goes_without_text() -> None:
+    async with serving() as target:
+        table = pa.table({"x": pa.array([1.0, None]), "y": pa.array([2, 3])})
+        answer = await Client(target).ask(post(stream(table), headers=ARROW))
+        got = pa.ipc.open_stream(answer.body).read_all()
+        assert got.column_names == ["output_feature_0"]
+        assert got.column(0).to_pylist()[0] == 3.0
+        assert np.isnan(got.column(0).to_pylist()[1])
+
+
+async def test_arrow_columns_that_do_not_fit_are_refused() -> None:
+    async with serving() as target:
+        for table in (pa.table({"x": [1.0]}), pa.table({"x": ["a"], "y": [1.0]})):
+            answer = await Client(target).ask(post(stream(table), headers=ARROW))
+            assert answer.status == 400
+
+
+async def test_arrow_rows_may_differ_in_their_parameters() -> None:
+    pool = FakePool()
+    async with serving(pool, method(params=(Field("T", "DOUBLE", Kind.FLOAT64, 0.5),))) as made:
+        table = pa.table({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 0.0], "T": [0.1, 0.1, 0.2]})
+        answer = await Client(made).ask(post(stream(table), headers=ARROW))
+        got = pa.ipc.open_stream(answer.body).read_all().column(0).to_pylist()
+        assert got == [1.1, 2.1, 3.2]
+        assert [batch.rows for batch in pool.batches] == [2, 1]
+
+
+def failing(columns: Columns) -> Columns:
+    """A model that does not bear a 13."""
+    if 13.0 in np.asarray(columns.columns[0].values):
+        raise errors.ModelError("ValueError: thirteen", "Traceback ...")
+    return Columns(
+        (Column("y", Kind.FLOAT64, np.asarray(columns.columns[0].values)),), columns.rows
+    )
+
+
+async def test_a_bad_row_fails_only_its_own_caller() -> None:
+    async with serving(FakePool(model=failing)) as made:
+        clients = [Client(made) for _ in range(8)]
+        asked = [
+            client.ask(post({"data": [[0, 13 if number == 5 else number, 0]]}))
+            for number, client in enumerate(clients)
+        ]
+        got = await asyncio.gather(*asked)
+        assert [answer.status for answer in got] == [200] * 5 + [500] + [200] * 2
+        assert got[5].json["error"]["message"] == "ValueError: thirteen"
+        assert [a.json["data"][0][1]["y"] for a in got if a.status == 200] == [0, 1, 2, 3, 4, 6, 7]
+
+
+async def test_the_answer_after_the_deadline_names_the_stage() -> None:
+    async with serving(FakePool(seconds=5)) as made:
+        soon = post({"data": [[0, 1, 2]]}, headers={"X-Nunatak-Deadline-Ms": "100"})
+        first = asyncio.create_task(Client(made).ask(post({"data": [[0, 1, 2]]})))
+        await asyncio.sleep(0.01)
+        late = [await asyncio.create_task(Client(made).ask(soon)) for _ in range(2)]
+        assert [answer.status for answer in late] == [504, 504]
+        assert (
+            "queued" in late[1].json["error"]["message"]
+            or "running" in late[1].json["error"]["message"]
+        )
+        assert (await first).status == 200
+
+
+async def test_a_client_that_leaves_is_not_computed_for() -> None:
+    pool = FakePool(seconds=1, size=1, ready=1)
+    async with serving(pool, batching=BatchPolicy(slots=1, workers=1)) as made:
+        busy, gone = Client(made), Client(made)
+        first = asyncio.create_task(busy.ask(post({"data": [[0, 1, 2]]})))
+        await asyncio.sleep(0.01)
+        gone.send(post({"data": [[0, 3, 4]]}))
+        await asyncio.sleep(0.01)
+        gone.connection.connection_lost(None)
+        assert (await first).status == 200
+        await asyncio.sleep(3)
+        assert len(pool.batches) == 1
+        assert made.admission.inside == 0
+
+
+async def test_over_capacity_the_answer_says_when_to_come_back() -> None:
+    policy = AdmissionPolicy(memory_bytes=10**9, least_burst=2, least_steady=1)
+    async with serving(FakePool(seconds=1), admission=policy) as made:
+        clients = [Client(made) for _ in range(10)]
+        got = await asyncio.gather(*(client.ask(post({"data": [[0, 1, 2]]})) for client in clients))
+        refused = [answer for answer in got if answer.status == 503]
+        assert refused
+        assert all(int(answer.headers["retry-after"]) >= 1 for answer in refused)
+        assert all(answer.json["error"]["code"] == "AT_CAPACITY" for answer in refused)
+        assert sum(answer.status == 200 for answer in got) == 10 - len(refused)
+
+
+async def test_bulk_requests_wait_instead_of_being_refused() -> None:
+    policy = AdmissionPolicy(memory_bytes=10**9, bulk_requests=1)
+    pool = FakePool(seconds=1)
+    async with serving(pool, admission=policy) as made:
+        bulk = {"X-Nunatak-Class": "bulk"}
+        asked = [Client(made).ask(post({"data": [[0, n, 0]]}, headers=bulk)) for n in range(4)]
+        got = await asyncio.gather(*asked)
+        assert [answer.status for answer in got] == [200] * 4
+        assert pool.most_running == 1
+
+
+async def test_a_large_request_is_cut_and_put_together_again() -> None:
+    pool = FakePool(seconds=0.1)
+    async with serving(pool, batching=BatchPolicy(slots=2, workers=2, max_rows=10)) as made:
+        rows = [[n, n, 0] for n in range(95)]
+        answer = await Client(made).ask(post({"data": rows}))
+        assert [row[1]["output_feature_0"] for row in answer.json["data"]] == list(range(95))
+        assert all(batch.rows <= 10 for batch in pool.batches)
+
+
+async def test_an_instance_is_ready_when_every_worker_is() -> None:
+    pool = FakePool(ready=1)
+    async with serving(pool) as made:
+        assert (await Client(made).ask(get("/healthz"))).status == 503
+        assert (await Client(made).ask(post({"data": [[0, 1, 2]]}))).json["error"][
+            "code"
+        ] == "NOT_READY"
+        pool.ready = 2
+        assert (await Client(made).ask(get("/healthz"))).status == 200
+        assert (await Client(made).ask(post({"data": [[0, 1, 2]]}))).status == 200
+
+
+async def test_callers_over_tcp_need_the_token() -> None:
+    async with serving(FakePool(), token="secret") as made:
+        body: Any = {"data": [[0, 1, 2]]}
+        right = {"Authorization": "Bearer secret"}
+        for headers, status in ((None, 401), ({"Authorization": "Bearer x"}, 401), (right, 200)):
+            client = Client(made, trusted=False)
+            assert (await client.ask(post(body, headers=headers))).status == status
+        assert (await Client(made, trusted=False).ask(get("/status"))).status == 401
+
+
+async def test_metrics_and_status_tell_what_happened() -> None:
+    async with serving() as target:
+        client = Client(target)
+        await client.ask(post({"data": [[0, 1, 2], [1, 3, 4]]}))
+        await client.ask(post(b"{"))
+        text = (await client.ask(get("/metrics"))).body.decode()
+        assert 'nunatak_inference_requests_total{outcome="answered"} 1' in text
+        assert 'nunatak_inference_requests_total{outcome="bad_input"} 1' in text
+        assert "nunatak_inference_rows_total 2" in text
+        assert 'nunatak_inference_batch_rows_bucket{le="2"} 1' in text
+        status = (await client.ask(get("/status"))).json
+        assert status["workers"]["ready"] == 2
+        assert status["in_flight"] == 0
+        assert status["last_request"] is not None
+
+
+async def test_values_that_json_lacks_are_null() -> None:
+    def odd(columns: Columns) -> Columns:
+        values = np.array([np.nan, np.inf, 1.5])
+        whole = Column("i", Kind.INT64, np.array([1, 2, 3]), np.array([False, True, False]))
+        return Columns(
+            (
+                Column("f", Kind.FLOAT64, values),
+                whole,
+                Column("b", Kind.BINARY, [b"hi", None, b""]),
+                Column("j", Kind.JSON, [{"a": [1]}, None, "x"]),
+                Column("t", Kind.TIMESTAMP, np.array(["2020-01-01T00:00:00.5"] * 3, "M8[ns]")),
+            ),
+            3,
+        )
+
+    async with serving(FakePool(model=odd), method(fields(a="DOUBLE"))) as made:
+        answer = await Client(made).ask(post({"data": [[0, 1], [1, 2], [2, 3]]}))
+        time = "2020-01-01 00:00:00.5"
+        assert [row[1] for row in answer.json["data"]] == [
+            {"f": None, "i": 1, "b": "aGk=", "j": {"a": [1]}, "t": time},
+            {"f": None, "i": None, "b": None, "j": None, "t": time},
+            {"f": 1.5, "i": 3, "b": "", "j": "x", "t": time},
+        ]
+
+
+async def test_every_error_has_a_status() -> None:
+    subclasses = set(errors.InferenceError.__subclasses__())
+    # These never reach a caller: the one ends the start, the other is turned into WorkerLost.
+    assert subclasses - STATUS.keys() == {errors.ConfigError, errors.FrameError}
