@@ -214,6 +214,8 @@ class FrameParser:
             raise FrameError("a frame promised a descriptor and none came")
         descriptor = self._descriptors.popleft()
         try:
+            if not size:
+                raise FrameError("a body of no bytes cannot be mapped")
             # An unsealed file could be cut short under the mapping, and reading would kill us.
             if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
                 raise FrameError("a body's memory file is not sealed")

@@ -68,7 +68,6 @@ class SupervisedPool:
         for slot in self._slots:
             task = asyncio.create_task(self._keep(slot), name=f"worker-{slot.number}")
             self._tasks.append(task)
-        self._tasks.append(asyncio.create_task(self._measure(), name="worker-memory"))
 
     async def predict(
         self, method: str, columns: Columns, *, deadline: float, request_id: str
@@ -248,21 +247,6 @@ class SupervisedPool:
             self._idle.remove(slot)
         return slot.answered > 0
 
-    async def _measure(self) -> None:
-        while True:
-            await self.measure_memory()
-            await asyncio.sleep(_MEMORY_INTERVAL_S)
-
-    async def measure_memory(self) -> None:
-        """Read what memory each process holds; the next snapshot shows it."""
-        for slot in self._slots:
-            if slot.worker is not None:
-                slot.pss_bytes = await asyncio.to_thread(pss_bytes, slot.worker.pid)
-        total = 0
-        for pid in self._source.extra_pids:
-            total += await asyncio.to_thread(pss_bytes, pid)
-        self._extra_pss_bytes = total
-
 
 class ProcessPool(SupervisedPool):
     """The pool of an instance: real processes in the model's environment, and their log."""
@@ -278,6 +262,22 @@ class ProcessPool(SupervisedPool):
         """Lay the worker's files out and begin to start workers."""
         await asyncio.to_thread(self._launcher.install)
         await super().start()
+        self._tasks.append(asyncio.create_task(self._measure(), name="worker-memory"))
+
+    async def _measure(self) -> None:
+        while True:
+            await self.measure_memory()
+            await asyncio.sleep(_MEMORY_INTERVAL_S)
+
+    async def measure_memory(self) -> None:
+        """Read what memory each process holds; the next snapshot shows it."""
+        for slot in self._slots:
+            if slot.worker is not None:
+                slot.pss_bytes = await asyncio.to_thread(pss_bytes, slot.worker.pid)
+        total = 0
+        for pid in self._source.extra_pids:
+            total += await asyncio.to_thread(pss_bytes, pid)
+        self._extra_pss_bytes = total
 
     async def stop(self, *, grace_s: float) -> None:
         """End every process, then close the log."""

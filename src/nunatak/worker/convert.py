@@ -105,7 +105,7 @@ def to_frame(columns: list[Column], rows: int) -> Any:
 
     block = _as_block(columns, rows)
     if block is not None:
-        return pd.DataFrame(block)
+        return pd.DataFrame(block, copy=False)
     series: dict[int, Any] = {}
     for position, column in enumerate(columns):
         series[position] = _to_series(column, np, pd)

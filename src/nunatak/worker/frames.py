@@ -138,6 +138,8 @@ class Channel:
     def _map_body(self, size: int) -> memoryview:
         descriptor = self._claim_descriptor()
         try:
+            if not size:
+                raise FrameError("a body of no bytes needs no shared memory")
             # A private mapping: the model may write into its columns, nobody else sees it.
             flags, access = mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE
             return memoryview(mmap.mmap(descriptor, size, flags=flags, prot=access))
