@@ -1,0 +1,41 @@
+"""Addresses of services: for callers outside, and the names that callers inside would use."""
+
+from __future__ import annotations
+
+import hashlib
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.config import Settings
+
+SUFFIX = ".snowflakecomputing.app"
+"""Clients show an endpoint's address only when it ends so."""
+NOT_YET = "Endpoints provisioning in progress... check back in a few minutes"
+_HASH_CHARS = 6
+
+
+class Addresses:
+    """Makes addresses. `public` is this server's `host:port`, known once it listens."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.public: str | None = None
+
+    def ingress_url(self, endpoint_id: str) -> str:
+        """The address of an endpoint, without a scheme, as the vendor shows it."""
+        if self._settings.domain is not None:
+            return f"{endpoint_id}.{self._settings.domain}"
+        if self.public is None:
+            return NOT_YET
+        return f"{self.public}/ep/{endpoint_id}{SUFFIX}"
+
+    @staticmethod
+    def dns_name(service: QualifiedName) -> str:
+        """The name of a service inside, as the vendor makes it."""
+        label = service.name.lower().replace("_", "-")
+        return f"{label}.{dns_hash(service)}.svc.spcs.internal"
+
+
+def dns_hash(name: QualifiedName) -> str:
+    """The part of an inside name that stands for the schema."""
+    text = f"{name.database}.{name.schema}".encode()
+    return hashlib.sha256(text).hexdigest()[:_HASH_CHARS]

@@ -1,0 +1,167 @@
+"""What statements ask of services: every command writes what is wanted and returns."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.compute import pools
+from nunatak.compute.pools import PoolSpec
+from nunatak.errors import InvalidArgument, ObjectNotFound, ServiceUnavailable
+from nunatak.services.changes import Changes
+from nunatak.services.snapshot import Service
+from nunatak.services.spec import KIND, BuildSpec, ServiceSpec, is_build
+from nunatak.services.states import BUILDS
+
+
+class Commands:
+    """Changes of what is wanted; safe to use from many threads."""
+
+    def __init__(self, *, catalog: Catalog, changes: Changes) -> None:
+        self._catalog = catalog
+        self._changes = changes
+
+    def suspend(self, key: Key) -> None:
+        """Ask a service to stop its instances; raises ObjectNotFound, InvalidArgument."""
+        self.change(key, {"suspended": True})
+
+    def resume(self, key: Key) -> None:
+        """Ask a service to start again, and its pool with it."""
+        with self._catalog.write() as tx:
+            record = _service(tx, key)
+            _want(tx, record)
+        self._changes.announce()
+
+    def change(self, key: Key, changes: Mapping[str, Any], *, comment: str | None = None) -> None:
+        """Change properties of a service by their names in ServiceSpec."""
+        with self._catalog.write() as tx:
+            record = _service(tx, key)
+            spec = replace(ServiceSpec.read(record.spec), **changes)
+            tx.update(record, spec=spec.document(), comment=comment)
+        self._changes.announce()
+
+    def drop(self, key: Key) -> None:
+        """Remove a service or a build; its name is free at once."""
+        with self._catalog.write() as tx:
+            bury(tx, tx.get(key))
+        self._changes.announce()
+
+    def cancel(self, key: Key) -> None:
+        """Ask a job to stop; raises InvalidArgument for a service that is no job."""
+        with self._catalog.write() as tx:
+            record = tx.get(key)
+            if not is_build(record.spec):
+                raise InvalidArgument(
+                    f"Service {key.title} is not a job: use ALTER or DROP SERVICE."
+                )
+            if not BUILDS.is_final(BUILDS.of(record)):
+                spec = replace(BuildSpec.read(record.spec), cancelled=True)
+                tx.update(record, spec=spec.document())
+        self._changes.announce()
+
+    def stop_all(self, pool: str) -> int:
+        """Drop every service on a pool and cancel its jobs; how many there were."""
+        with self._catalog.write() as tx:
+            records = services_on(tx, pool)
+            for record in records:
+                bury(tx, record)
+        self._changes.announce()
+        return len(records)
+
+    def drop_within(self, database: str, schema: str | None = None) -> int:
+        """Drop the services of a schema or database that is being dropped; how many."""
+        with self._catalog.write() as tx:
+            records = [
+                record
+                for record in tx.list_kind(KIND, database=database, schema=schema)
+                if not record.spec.get("dropped")
+            ]
+            for record in records:
+                bury(tx, record)
+        self._changes.announce()
+        return len(records)
+
+    def wake(self, service_id: int) -> None:
+        """A call needs a service that sleeps; raises ServiceUnavailable, ObjectNotFound."""
+        with self._catalog.write() as tx:
+            record = tx.by_id(service_id)
+            if record is None or record.spec.get("dropped"):
+                raise ObjectNotFound("Service", str(service_id), hint="It was dropped.")
+            if record.spec.get("suspended") and not record.spec.get("auto_resume"):
+                raise ServiceUnavailable(
+                    f"Service {record.key.title} is suspended and AUTO_RESUME is off: "
+                    f"ALTER SERVICE {record.key.title} RESUME."
+                )
+            _want(tx, record)
+        self._changes.announce()
+
+
+def services_on(tx: Transaction, pool: str) -> list[Record]:
+    """Services and unfinished jobs on a pool that were not dropped."""
+    return [
+        record
+        for record in tx.list_kind(KIND)
+        if record.spec.get("pool") == pool
+        and not record.spec.get("dropped")
+        and not (is_build(record.spec) and BUILDS.is_final(BUILDS.of(record)))
+    ]
+
+
+def services_using(tx: Transaction, version_ids: Collection[str]) -> list[tuple[str, str]]:
+    """(version id, service name) of the services, running or suspended, of model versions."""
+    return [
+        (str(record.spec["model"]["version_id"]), record.key.title)
+        for record in tx.list_kind(KIND)
+        if not is_build(record.spec)
+        and not record.spec.get("dropped")
+        and record.spec["model"]["version_id"] in version_ids
+    ]
+
+
+def images_in_use(tx: Transaction) -> set[str]:
+    """Digests of the images that services run or will run again."""
+    return {
+        Service(record).image["digest"]
+        for record in tx.list_kind(KIND)
+        if not is_build(record.spec) and Service(record).image
+    }
+
+
+def bury(tx: Transaction, record: Record) -> None:
+    """Mark a service as dropped and free its name; the reconcilers do the rest.
+
+    The new name has a blank and the record's id, so no statement can mean it by chance.
+    """
+    if record.spec.get("dropped"):
+        return
+    key = record.key
+    grave = Key(key.kind, f"{key.name} dropped {record.id}", key.database, key.schema)
+    moved = tx.move(record, grave)
+    tx.update(moved, spec={**record.spec, "dropped": True})
+
+
+def _service(tx: Transaction, key: Key) -> Record:
+    record = tx.get(key)
+    if is_build(record.spec):
+        raise InvalidArgument(
+            f"Service {key.title} is a job: it cannot be altered, suspended or resumed."
+        )
+    return record
+
+
+def _want(tx: Transaction, record: Record) -> None:
+    """Write that a service and its pool shall run; raises ServiceUnavailable."""
+    spec = ServiceSpec.read(record.spec)
+    pool = tx.get(pools.pool_key(spec.pool))
+    wanted = PoolSpec.read(pool.spec)
+    if wanted.suspended and not wanted.auto_resume:
+        raise ServiceUnavailable(
+            f"Compute pool {pool.key.title} is suspended and AUTO_RESUME is off: "
+            f"ALTER COMPUTE POOL {pool.key.title} RESUME."
+        )
+    if wanted.suspended:
+        tx.update(pool, spec=replace(wanted, suspended=False).document())
+    if spec.suspended:
+        tx.update(record, spec=replace(spec, suspended=False).document())

@@ -1,0 +1,182 @@
+"""The control plane: the reconcilers as tasks of one event loop, and what callers need of them.
+
+Every loop is the same: wait for a change or a tick, look once in a thread, again at once if
+something was changed, until cancelled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from nunatak.catalog.store import Catalog
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
+from nunatak.compute.runtime import Runtime
+from nunatak.config import Settings
+from nunatak.services.addresses import Addresses
+from nunatak.services.builds import BuildReconciler
+from nunatak.services.changes import Changes
+from nunatak.services.commands import Commands
+from nunatak.services.deploying import Deployments
+from nunatak.services.instances import DRAIN_S
+from nunatak.services.loads import LoadBook
+from nunatak.services.logs import Logs
+from nunatak.services.operations import Operations
+from nunatak.services.pools import PoolReconciler
+from nunatak.services.ports import Builder, LoadSource, ModelSource
+from nunatak.services.reconcile import ServiceReconciler
+from nunatak.services.routes import Routes
+from nunatak.services.starting import OWNER, OWNER_LABEL
+
+_log = logging.getLogger(__name__)
+TICK_S = 1.0
+FAILED_LOOK_PAUSE_S = 5.0
+BUILD_THREADS = 2
+LAUNCH_THREADS = 8
+
+
+class ControlPlane:
+    """Pools, builds and services, kept as statements want them."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        settings: Settings,
+        runtime: Runtime,
+        builder: Builder,
+        models: ModelSource,
+        loads: LoadSource,
+        families: Families,
+        machine: Machine,
+    ) -> None:
+        self.families = families
+        self.machine = machine
+        self.changes = Changes()
+        self.commands = Commands(catalog=catalog, changes=self.changes)
+        self.routes = Routes(changes=self.changes, wake=self.commands.wake)
+        self.addresses = Addresses(settings)
+        builds_folder = settings.folder("builds")
+        self.logs = Logs(runtime=runtime, builds=builds_folder)
+        self.deployments = Deployments(
+            catalog=catalog,
+            families=families,
+            machine=machine,
+            builder=builder,
+            models=models,
+            changes=self.changes,
+        )
+        self._runtime = runtime
+        self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
+        self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
+        self._pools = PoolReconciler(catalog=catalog, families=families, machine=machine)
+        self._builds = BuildReconciler(
+            catalog=catalog,
+            families=families,
+            machine=machine,
+            builder=builder,
+            models=models,
+            operations=self._building,
+            folder=builds_folder,
+        )
+        self._services = ServiceReconciler(
+            catalog=catalog,
+            families=families,
+            machine=machine,
+            runtime=runtime,
+            models=models,
+            loads=LoadBook(loads),
+            operations=self._launching,
+            routes=self.routes,
+        )
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    async def start(self) -> None:
+        """Take up what an earlier server left, publish the routes, and start the loops."""
+        await asyncio.to_thread(self.recover)
+        loops = [
+            Loop("pools", self._pools.iterate, changes=self.changes),
+            Loop("builds", self._builds.iterate, changes=self.changes),
+            Loop("services", self._services.iterate, changes=self.changes),
+        ]
+        self._tasks = tuple(asyncio.create_task(loop.run(), name=loop.name) for loop in loops)
+
+    async def stop(self, *, stop_instances: bool = True) -> None:
+        """Stop the loops, the builds and the instances; all start again with the next server."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = ()
+        self._builds.stop_all()
+        await asyncio.to_thread(self._close, stop_instances=stop_instances)
+
+    def recover(self) -> None:
+        """Adopt what runs and set back what was lost with an earlier server."""
+        self._builds.recover()
+        self._services.recover()
+        self._services.publish()
+
+    def iterate(self) -> bool:
+        """One look at everything; whether something was changed."""
+        changed = [
+            self._pools.iterate(),
+            self._builds.iterate(),
+            self._services.iterate(),
+        ]
+        if any(changed):
+            self.changes.announce()
+        return any(changed)
+
+    def _close(self, *, stop_instances: bool) -> None:
+        self._building.close()
+        if stop_instances:
+            for seen in self._runtime.observe():
+                if seen.labels.get(OWNER_LABEL) == OWNER:
+                    stop = partial(self._runtime.stop, seen.id, grace_s=DRAIN_S)
+                    self._launching.submit(seen.id, stop)
+        self._launching.drain()
+
+
+class Loop:
+    """One reconciler's loop."""
+
+    def __init__(self, name: str, iterate: Callable[[], bool], *, changes: Changes) -> None:
+        self.name = name
+        self._iterate = iterate
+        self._changes = changes
+        self._hint = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        changes.listen(self._wake)
+
+    async def run(self) -> None:
+        """Look, again and again, until cancelled."""
+        while True:
+            if not await self._once():
+                await self._wait(TICK_S)
+
+    async def _once(self) -> bool:
+        self._hint.clear()
+        try:
+            changed = await asyncio.to_thread(self._iterate)
+        except Exception:  # noqa: BLE001
+            # The boundary of the loop: one failed look must not end all later ones.
+            _log.exception("a look at the %s failed", self.name)
+            await asyncio.sleep(FAILED_LOOK_PAUSE_S)
+            return True
+        if changed:
+            self._changes.announce()
+        return changed
+
+    async def _wait(self, timeout_s: float) -> None:
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._hint.wait()
+        except TimeoutError:
+            return
+
+    def _wake(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._hint.set)

@@ -1,0 +1,200 @@
+"""One instance: what the catalog keeps of it, and what its next state is. Pure functions."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from nunatak.compute.placement import UNSCHEDULABLE
+from nunatak.compute.runtime import Observed, Phase
+from nunatak.services.spec import PORT
+from nunatak.services.states import InstanceState
+
+BACKOFF_FIRST_S = 2.0
+BACKOFF_LIMIT_S = 300.0
+CALM_S = 600.0
+"""An instance that was ready for so long has its failures forgiven."""
+UNHEALTHY_LIMIT_S = 300.0
+"""An instance that stays unready for so long after it was ready is started anew."""
+CRASH_LOOP = 3
+"""Failures in a row after which a service without a ready instance counts as failed."""
+DRAIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceSpec:
+    """What an instance was created for. `image` is a digest; `revision` its service's."""
+
+    pool: str
+    image: str
+    revision: int
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> InstanceSpec:
+        """From the catalog."""
+        return cls(**document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceStatus:
+    """What an instance is now. Times are seconds since the epoch."""
+
+    state: InstanceState = InstanceState.PENDING
+    message: str = ""
+    node: str | None = None
+    gpus: tuple[int, ...] = ()
+    started: bool = False
+    """The runtime was asked to start it and was not asked to stop it."""
+    started_at: float | None = None
+    ready_at: float | None = None
+    unhealthy_at: float | None = None
+    failed_at: float | None = None
+    failures: int = 0
+    """Failures since it was last well for long."""
+    restarts: int = 0
+    last_exit_code: int | None = None
+    restarted_at: float | None = None
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> InstanceStatus:
+        """From the catalog."""
+        values = {
+            **document,
+            "state": InstanceState(document["state"]),
+            "gpus": tuple(document.get("gpus", ())),
+        }
+        return cls(**values)
+
+    def document(self) -> dict[str, Any]:
+        """For the catalog, without state and message, which the state machine writes."""
+        found = asdict(self)
+        del found["state"], found["message"]
+        return found
+
+
+def backoff_s(failures: int) -> float:
+    """The pause before another start: it doubles with every failure, up to a limit."""
+    doublings = min(max(failures - 1, 0), 32)
+    return float(min(BACKOFF_FIRST_S * 2**doublings, BACKOFF_LIMIT_S))
+
+
+def next_status(
+    status: InstanceStatus, observed: Observed | None, *, log_tail: str, now: float
+) -> InstanceStatus:
+    """What is to be written about an instance after a look at it.
+
+    `log_tail` are the last lines of its log, shown when it failed.
+    """
+    if status.state is InstanceState.TERMINATING:
+        return status
+    if status.state is InstanceState.FAILED:
+        return _again(status, now=now)
+    if status.node is None:
+        return replace(status, message=UNSCHEDULABLE)
+    if not status.started:
+        return replace(status, message="Waiting to start")
+    if observed is None:
+        return _failed(status, "The instance is gone.", None, now=now)
+    match observed.phase:
+        case Phase.EXITED:
+            text = exit_text(observed, log_tail=log_tail)
+            return _failed(status, text, observed.exit_code, now=now)
+        case Phase.READY:
+            return _ready(status, observed, now=now)
+        case _:
+            return _unready(status, observed, now=now)
+
+
+def restart_due(status: InstanceStatus, *, now: float) -> bool:
+    """Whether the pause after a failure is over."""
+    return status.failed_at is not None and now - status.failed_at >= backoff_s(status.failures)
+
+
+def start_failed(status: InstanceStatus, text: str, *, now: float) -> InstanceStatus:
+    """What is to be written about an instance that the runtime could not start."""
+    return _failed(status, text, None, now=now)
+
+
+def exit_text(observed: Observed, *, log_tail: str) -> str:
+    """Why an instance ended, what to do, and the last lines of its log."""
+    if observed.out_of_memory:
+        text = (
+            "The instance ran out of memory. Every worker holds a copy of the model: lower "
+            "num_workers, or ask for more memory (memory_requests, or a larger instance family)."
+        )
+    elif observed.exit_code is None:
+        text = "The instance ended while nobody watched it."
+    elif observed.exit_code < 0:
+        text = f"The instance was ended by {_signal_name(-observed.exit_code)}."
+    else:
+        text = f"The instance ended with exit code {observed.exit_code}."
+    detail = f" {observed.detail}" if observed.detail and not observed.out_of_memory else ""
+    tail = f"\nLast lines of its log:\n{log_tail.strip()}" if log_tail.strip() else ""
+    return f"{text}{detail}{tail}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def _failed(status: InstanceStatus, text: str, code: int | None, *, now: float) -> InstanceStatus:
+    failures = status.failures + 1
+    return replace(
+        status,
+        state=InstanceState.FAILED,
+        message=f"{text}\nIt is started again after {backoff_s(failures):g} s.",
+        started=False,
+        ready_at=None,
+        unhealthy_at=None,
+        failed_at=now,
+        failures=failures,
+        last_exit_code=code,
+    )
+
+
+def _again(status: InstanceStatus, *, now: float) -> InstanceStatus:
+    if not restart_due(status, now=now):
+        return status
+    return replace(
+        status,
+        state=InstanceState.PENDING,
+        message="Waiting to start",
+        restarts=status.restarts + 1,
+        restarted_at=now,
+    )
+
+
+def _ready(status: InstanceStatus, observed: Observed, *, now: float) -> InstanceStatus:
+    ready_at = status.ready_at or observed.ready_at or now
+    calm = now - ready_at >= CALM_S
+    return replace(
+        status,
+        state=InstanceState.READY,
+        message="Running",
+        started_at=observed.started_at or status.started_at,
+        ready_at=ready_at,
+        unhealthy_at=None,
+        failures=0 if calm else status.failures,
+    )
+
+
+def _unready(status: InstanceStatus, observed: Observed, *, now: float) -> InstanceStatus:
+    since = status.unhealthy_at
+    if observed.phase is Phase.UNHEALTHY and since is None:
+        since = now
+    if since is not None and now - since >= UNHEALTHY_LIMIT_S:
+        text = f"The instance did not become ready again within {UNHEALTHY_LIMIT_S:g} s."
+        return _failed(status, f"{text} {observed.detail}", None, now=now)
+    probe = f"Readiness probe is failing at path: /healthz, port: {PORT}"
+    return replace(
+        status,
+        state=InstanceState.PENDING,
+        message=f"{probe}. {observed.detail}" if observed.detail else probe,
+        ready_at=None,
+        unhealthy_at=since,
+    )

@@ -1,0 +1,129 @@
+"""Starting and stopping instances: what the reconciler wrote down, done by the runtime.
+
+An instance is marked as started before the runtime is asked, so that a server which dies in
+between finds it missing and starts it again, and never starts it twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from functools import partial
+
+from nunatak.catalog.store import Catalog
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
+from nunatak.compute.resources import Resources
+from nunatak.compute.runtime import Observed, Runtime
+from nunatak.errors import NunatakError, ObjectExists
+from nunatak.services import instances as rules
+from nunatak.services.operations import Operations
+from nunatak.services.pools import SYSTEM
+from nunatak.services.ports import ModelSource
+from nunatak.services.snapshot import Instance, Service, Snapshot
+from nunatak.services.starting import OWNER, OWNER_LABEL, instance_spec
+from nunatak.services.states import INSTANCES, InstanceState
+
+
+class Launcher:
+    """Asks the runtime, in threads of a bounded pool, one request per instance at a time."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        families: Families,
+        machine: Machine,
+        runtime: Runtime,
+        models: ModelSource,
+        operations: Operations,
+    ) -> None:
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+        self._runtime = runtime
+        self._models = models
+        self._operations = operations
+
+    def act(self) -> bool:
+        """Start what has a place and stop what is to go; whether anything was begun."""
+        busy = self._operations.busy()
+        with self._catalog.read() as tx:
+            snapshot = Snapshot.read(tx, self._families, self._machine)
+        acted = False
+        for item in snapshot.instances:
+            if item.runtime_id in busy:
+                continue
+            if item.status.state is InstanceState.TERMINATING:
+                acted = self._submit_stop(item) or acted
+            elif _may_start(item):
+                acted = self._submit_start(item, snapshot) or acted
+        return acted
+
+    def stop_strangers(
+        self, snapshot: Snapshot, observed: Iterable[Observed], busy: Collection[str]
+    ) -> None:
+        """Stop instances that nobody knows, such as those of a catalog that was set back."""
+        known = {item.runtime_id for item in snapshot.instances}
+        for seen in observed:
+            ours = seen.labels.get(OWNER_LABEL) == OWNER
+            if ours and seen.id not in known and seen.id not in busy:
+                self._operations.submit(seen.id, partial(self._runtime.stop, seen.id, grace_s=0.0))
+
+    def _submit_start(self, item: Instance, snapshot: Snapshot) -> bool:
+        service, pool = snapshot.service_of(item), snapshot.pools.get(item.spec.pool)
+        if service is None or pool is None or not service.image:
+            return False
+        with self._catalog.write() as tx:
+            status = replace(item.status, started=True, started_at=tx.now)
+            record = INSTANCES.move(
+                tx,
+                item.record,
+                InstanceState.PENDING,
+                reason="Starting",
+                actor=SYSTEM,
+                changes=status.document(),
+            )
+        if record is None:
+            return False
+        work = partial(self._start, service, Instance(record), pool.capacity)
+        return self._operations.submit(item.runtime_id, work)
+
+    def _start(self, service: Service, item: Instance, capacity: Resources) -> None:
+        try:
+            model = self._models.load(service.spec.model)
+            self._runtime.start(instance_spec(service, item, model, capacity=capacity))
+        except ObjectExists:
+            return  # an instance that was started before this server looked
+        except NunatakError as error:
+            self._start_failed(item, error.message)
+
+    def _start_failed(self, item: Instance, text: str) -> None:
+        with self._catalog.write() as tx:
+            record = tx.by_id(item.record.id)
+            if record is None or INSTANCES.of(record) is not InstanceState.PENDING:
+                return
+            status = rules.start_failed(Instance(record).status, text, now=tx.now)
+            INSTANCES.move(
+                tx,
+                record,
+                status.state,
+                reason=status.message,
+                actor=SYSTEM,
+                changes=status.document(),
+            )
+
+    def _submit_stop(self, item: Instance) -> bool:
+        return self._operations.submit(item.runtime_id, partial(self._stop, item))
+
+    def _stop(self, item: Instance) -> None:
+        self._runtime.stop(item.runtime_id, grace_s=rules.DRAIN_S)
+        with self._catalog.write() as tx:
+            record = tx.by_id(item.record.id)
+            if record is not None:
+                tx.delete(record)
+
+
+def _may_start(item: Instance) -> bool:
+    status = item.status
+    return status.state is InstanceState.PENDING and status.node is not None and not status.started

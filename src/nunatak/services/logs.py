@@ -1,0 +1,90 @@
+"""The logs of services and builds, as SYSTEM$GET_SERVICE_LOGS shows them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.compute.runtime import LogStream, Runtime
+from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.services.builds import build_log_file
+from nunatak.services.snapshot import Build, Instance, Service
+from nunatak.services.spec import BUILD_CONTAINER, CONTAINER, INSTANCE_KIND, is_build
+from nunatak.services.states import BuildState, InstanceState
+
+LINES = 1000
+LINES_LIMIT = 10_000
+LOG_LIMIT_BYTES = 4 * 1024 * 1024
+_CONTAINERS = {CONTAINER: LogStream.MODEL, "proxy": LogStream.FRONT}
+
+
+class Logs:
+    """Reads logs; `builds` is the folder of build logs."""
+
+    def __init__(self, *, runtime: Runtime, builds: Path) -> None:
+        self._runtime = runtime
+        self._builds = builds
+
+    def read(
+        self,
+        tx: Transaction,
+        key: Key,
+        *,
+        instance: str,
+        container: str,
+        lines: int = LINES,
+        previous: bool = False,
+    ) -> str:
+        """The newest lines of a container's log, or a build's log from its beginning.
+
+        Raises ObjectNotFound for an unknown service, instance or container; InvalidArgument while
+        there is no log yet, and for a number of lines that is not allowed.
+        """
+        if not 1 <= lines <= LINES_LIMIT:
+            raise InvalidArgument(f"The number of lines must be between 1 and {LINES_LIMIT}.")
+        record = tx.get(key)
+        if is_build(record.spec):
+            return self._build_log(Build(record), instance, container)
+        return self._instance_log(
+            tx, Service(record), instance, container, lines=lines, previous=previous
+        )
+
+    def _build_log(self, build: Build, instance: str, container: str) -> str:
+        if container != BUILD_CONTAINER or instance != "0":
+            raise ObjectNotFound("Container", container, hint=f"It is {BUILD_CONTAINER} of 0.")
+        if build.state is BuildState.PENDING:
+            raise InvalidArgument(f"Pending scheduling: {build.message}")
+        try:
+            with build_log_file(self._builds, build.record.id).open("rb") as file:
+                return file.read(LOG_LIMIT_BYTES).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+
+    def _instance_log(
+        self,
+        tx: Transaction,
+        service: Service,
+        instance: str,
+        container: str,
+        *,
+        lines: int,
+        previous: bool,
+    ) -> str:
+        stream = _CONTAINERS.get(container)
+        if stream is None:
+            known = ", ".join(_CONTAINERS)
+            raise ObjectNotFound("Container", container, hint=f"The containers are {known}.")
+        record = tx.find(_instance_key(service.record, instance))
+        if record is None:
+            if service.message and not tx.list_kind(INSTANCE_KIND, parent_id=service.record.id):
+                raise InvalidArgument(f"Waiting to start: {service.message}")
+            raise ObjectNotFound("Instance", instance, hint="SHOW SERVICE INSTANCES lists them.")
+        found = Instance(record)
+        if found.status.started_at is None and found.status.state is InstanceState.PENDING:
+            raise InvalidArgument(f"Waiting to start: {found.status.message}")
+        return self._runtime.logs(found.runtime_id, lines=lines, previous=previous, stream=stream)
+
+
+def _instance_key(service: Record, name: str) -> Key:
+    key = service.key
+    return Key(INSTANCE_KIND, name, key.database, key.schema, service.id)

@@ -1,0 +1,66 @@
+"""The reconciler of compute pools."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from nunatak.catalog.store import Catalog, Transaction
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
+from nunatak.compute.pools import next_status, should_suspend
+from nunatak.compute.states import POOLS
+from nunatak.services.snapshot import Pool, Snapshot
+
+SYSTEM = "SYSTEM"
+"""Who acts in events that no statement caused."""
+
+
+class PoolReconciler:
+    """Brings pools to what is wanted of them."""
+
+    def __init__(self, *, catalog: Catalog, families: Families, machine: Machine) -> None:
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+
+    def iterate(self) -> bool:
+        """One look at every pool; whether something was changed."""
+        with self._catalog.read() as tx:
+            snapshot = Snapshot.read(tx, self._families, self._machine)
+            now = tx.now
+        changed = False
+        for pool in snapshot.pools.values():
+            status = next_status(
+                pool.spec,
+                pool.status,
+                snapshot.demand(pool.record.name),
+                capacity=pool.capacity,
+                now=now,
+            )
+            sleep = should_suspend(pool.spec, status, now=now)
+            if status == pool.status and not sleep:
+                continue
+            with self._catalog.write() as write:
+                record = POOLS.move(
+                    write,
+                    pool.record,
+                    status.state,
+                    reason=status.message,
+                    actor=SYSTEM,
+                    changes=status.document(),
+                )
+                if record is not None and sleep:
+                    spec = replace(pool.spec, suspended=True)
+                    write.update(record, spec=spec.document())
+            changed = True
+        return changed
+
+
+def resume_pool(tx: Transaction, pool: Pool) -> bool:
+    """Write that a sleeping pool is wanted, if it may be woken by work; whether it may."""
+    if not pool.spec.suspended:
+        return True
+    if not pool.spec.auto_resume:
+        return False
+    tx.update(pool.record, spec=replace(pool.spec, suspended=False).document())
+    return True

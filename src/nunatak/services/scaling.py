@@ -1,0 +1,104 @@
+"""How many instances a service shall have. Pure functions of the load that was seen.
+
+More instances come when the load of a whole minute asked for more; fewer when no moment of the
+last five minutes needed as many. Between the two, the number stays, so a load that goes up and
+down does not start and stop instances all the time.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+UP_AFTER_S = 60.0
+DOWN_AFTER_S = 300.0
+BUSY_SHARE = 0.7
+"""Share of its workers that an instance shall have busy, at most, on average."""
+QUEUE_PER_WORKER = 2.0
+"""Requests for each worker, running and queued, from which another instance is worth its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the instances of a service do at one moment, all together."""
+
+    ready: int
+    workers: int
+    """Workers of all ready instances."""
+    busy: float
+    """Workers that compute now."""
+    in_flight: int
+    """Requests that were taken and not answered yet, the queued ones included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """How many instances the load of one moment asked for."""
+
+    at: float
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """The current number of instances and what was seen lately."""
+
+    target: int
+    samples: tuple[Sample, ...] = ()
+    changed_at: float = -math.inf
+
+
+def wanted_instances(load: Load) -> int:
+    """How many instances would carry a load; at least one."""
+    if load.ready == 0 or load.workers == 0:
+        return 1
+    workers_each = load.workers / load.ready
+    by_queue = load.in_flight / (workers_each * QUEUE_PER_WORKER)
+    by_use = load.busy / workers_each / BUSY_SHARE
+    return max(1, math.ceil(max(by_queue, by_use) - 1e-9))
+
+
+def next_scale(scale: Scale, load: Load, *, minimum: int, maximum: int, now: float) -> Scale:
+    """Add what is seen now, and decide. `minimum` 0 counts as 1: sleep is decided elsewhere."""
+    lowest, highest = max(1, minimum), max(1, maximum)
+    samples = (*_since(scale.samples, now - DOWN_AFTER_S), Sample(now, wanted_instances(load)))
+    seen = replace(scale, samples=samples, target=min(max(scale.target, lowest), highest))
+    if load.ready < seen.target:
+        return seen
+    return _up(seen, highest, now) or _down(seen, lowest, now) or seen
+
+
+def _up(scale: Scale, highest: int, now: float) -> Scale | None:
+    recent = [sample for sample in scale.samples if sample.at >= now - UP_AFTER_S]
+    if recent[0].at > now - UP_AFTER_S * 0.9 or now - scale.changed_at < UP_AFTER_S:
+        return None
+    wanted = min(highest, *(sample.wanted for sample in recent))
+    if wanted <= scale.target:
+        return None
+    return replace(scale, target=wanted, changed_at=now)
+
+
+def _down(scale: Scale, lowest: int, now: float) -> Scale | None:
+    if scale.samples[0].at > now - DOWN_AFTER_S * 0.95 or now - scale.changed_at < DOWN_AFTER_S:
+        return None
+    wanted = max(lowest, *(sample.wanted for sample in scale.samples))
+    if wanted >= scale.target:
+        return None
+    return replace(scale, target=wanted, changed_at=now)
+
+
+def _since(samples: Iterable[Sample], start: float) -> tuple[Sample, ...]:
+    return tuple(sample for sample in samples if sample.at >= start)
+
+
+def is_idle(
+    *, idle_s: int, in_flight: int, last_request_at: float, running_since: float, now: float
+) -> bool:
+    """Whether a service has slept long enough without a request to be suspended.
+
+    The time that it took to start never counts: the clock begins when it runs.
+    """
+    if idle_s <= 0 or in_flight > 0:
+        return False
+    return now - max(last_request_at, running_since) >= idle_s

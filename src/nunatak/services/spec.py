@@ -1,0 +1,180 @@
+"""What is wanted of a service, as the catalog keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Key
+from nunatak.compute.resources import Resources
+from nunatak.errors import InvalidArgument
+
+KIND = "SERVICE"
+INSTANCE_KIND = "INSTANCE"
+IDLE_SUSPEND_S = 1800
+"""An inference service without a lower bound of instances sleeps after so long without a call."""
+INSTANCES_LIMIT = 100
+ENDPOINT = "inference"
+PORT = 5000
+CONTAINER = "model-inference"
+BUILD_CONTAINER = "model-build"
+
+
+class ServiceType(StrEnum):
+    """What a service is for."""
+
+    INFERENCE = "INFERENCE"
+    """It was deployed for a model version; its specification cannot be altered."""
+    CONTAINER = "CONTAINER"
+    """Its owner wrote the specification."""
+    BUILD = "BUILD"
+    """A job that builds the image of an inference service."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A model version. `version_id` names its immutable files, so a rename does no harm."""
+
+    database: str
+    schema: str
+    name: str
+    version: str
+    version_id: str
+
+    @property
+    def model(self) -> QualifiedName:
+        """The model's full name."""
+        return QualifiedName(self.database, self.schema, self.name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requested:
+    """Resources that an instance asks for; None is the default of that kind."""
+
+    cpus: float | None = None
+    memory_bytes: int | None = None
+    gpus: int | None = None
+
+    def on(self, capacity: Resources) -> Resources | None:
+        """What to take of a node; None is the whole of it, which is the default."""
+        if self.cpus is None and self.memory_bytes is None and self.gpus is None:
+            return None
+        return Resources(
+            0.5 if self.cpus is None else self.cpus,
+            capacity.memory_bytes // 4 if self.memory_bytes is None else self.memory_bytes,
+            self.gpus or 0,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceSpec:
+    """A service that answers requests. Times are in seconds; `auto_suspend_s` 0 means never."""
+
+    type: ServiceType
+    pool: str
+    model: ModelRef
+    requested: Requested = field(default_factory=Requested)
+    num_workers: int | None = None
+    max_batch_rows: int | None = None
+    min_instances: int = 1
+    max_instances: int = 1
+    min_ready_instances: int = 1
+    auto_suspend_s: int = 0
+    auto_resume: bool = True
+    suspended: bool = False
+    dropped: bool = False
+    public: bool = False
+    endpoint: str = ENDPOINT
+    """The endpoint's name."""
+    endpoint_id: str = ""
+    """Names the endpoint in addresses; new for every service ever created."""
+    image: str | None = None
+    """Digest of the image to run; None while only the build knows it."""
+    image_repository: str | None = None
+    build: str | None = None
+    """Name of the build service beside it."""
+    integrations: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = "INFO"
+    query_warehouse: str | None = None
+    autocapture: bool = False
+    revision: int = 0
+    """Raised by a change that running instances must follow; they are replaced one by one."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.min_instances <= self.max_instances:
+            raise InvalidArgument(
+                "MIN_INSTANCES must be between 0 and MAX_INSTANCES "
+                f"({self.min_instances} and {self.max_instances} were given)."
+            )
+        if not 1 <= self.max_instances <= INSTANCES_LIMIT:
+            raise InvalidArgument(f"MAX_INSTANCES must be between 1 and {INSTANCES_LIMIT}.")
+        if not 1 <= self.min_ready_instances <= self.max_instances:
+            raise InvalidArgument("MIN_READY_INSTANCES must be between 1 and MAX_INSTANCES.")
+        if self.auto_suspend_s < 0:
+            raise InvalidArgument("AUTO_SUSPEND_SECS must be 0 (never) or a number of seconds.")
+        if self.num_workers is not None and self.num_workers < 1:
+            raise InvalidArgument("num_workers must be at least 1.")
+        if self.max_batch_rows is not None and self.max_batch_rows < 1:
+            raise InvalidArgument("max_batch_rows must be at least 1.")
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> ServiceSpec:
+        """From the catalog."""
+        values = {
+            **document,
+            "type": ServiceType(document["type"]),
+            "model": ModelRef(**document["model"]),
+            "requested": Requested(**document.get("requested", {})),
+            "integrations": tuple(document.get("integrations", ())),
+        }
+        return cls(**values)
+
+    def document(self) -> dict[str, Any]:
+        """For the catalog."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildSpec:
+    """A build job. `hosts` are host:port pairs that it may reach."""
+
+    type: ServiceType = ServiceType.BUILD
+    pool: str
+    model: ModelRef
+    gpu: bool = False
+    force: bool = False
+    hosts: tuple[str, ...] = ()
+    integrations: tuple[str, ...] = ()
+    image_repository: str | None = None
+    cancelled: bool = False
+    dropped: bool = False
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> BuildSpec:
+        """From the catalog."""
+        values = {
+            **document,
+            "type": ServiceType.BUILD,
+            "model": ModelRef(**document["model"]),
+            "hosts": tuple(document.get("hosts", ())),
+            "integrations": tuple(document.get("integrations", ())),
+        }
+        return cls(**values)
+
+    def document(self) -> dict[str, Any]:
+        """For the catalog."""
+        return asdict(self)
+
+
+def is_build(document: Mapping[str, Any]) -> bool:
+    """Whether a service's wanted state is that of a build job."""
+    return document.get("type") == ServiceType.BUILD
+
+
+def service_key(name: QualifiedName) -> Key:
+    """Where a service is in the catalog."""
+    return Key.of(KIND, name)

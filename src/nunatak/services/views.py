@@ -1,0 +1,43 @@
+"""A service as its plan sees it: what keeps it from starting, and what breaks it."""
+
+from __future__ import annotations
+
+from nunatak.compute.states import PoolState
+from nunatak.services.planning import ServiceView
+from nunatak.services.snapshot import Service, Snapshot
+from nunatak.services.states import BuildState
+
+
+def service_view(service: Service, snapshot: Snapshot, *, target: int) -> ServiceView:
+    """The view of one service; `target` is how many instances it shall have."""
+    spec = service.spec
+    pool = snapshot.pools.get(spec.pool)
+    stopping = pool is not None and (pool.spec.suspended or pool.status.state is PoolState.STOPPING)
+    blocked, broken = _image_problem(service, snapshot)
+    if pool is None:
+        broken = f"Compute pool {spec.pool} does not exist any more."
+    return ServiceView(
+        state=service.state,
+        target=target,
+        min_ready=spec.min_ready_instances,
+        suspended=spec.suspended or stopping,
+        dropped=spec.dropped,
+        blocked=blocked,
+        broken=broken,
+    )
+
+
+def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
+    """Why there is no image yet, or why there will be none."""
+    if service.image:
+        return "", ""
+    build = snapshot.build_of(service)
+    if build is None:
+        return "", f"The image build {service.spec.build} is gone: deploy the model again."
+    match build.state:
+        case BuildState.DONE:
+            return "The image is ready.", ""
+        case BuildState.FAILED | BuildState.CANCELLED:
+            return "", f"Image build {build.record.name} failed: {build.message}"
+        case _:
+            return f"Waiting for image build {build.record.name}: {build.message}", ""
