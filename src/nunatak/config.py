@@ -31,6 +31,8 @@ class Limits:
     """A session unused for so long is closed."""
     session_token_s: float = 3600.0
     master_token_s: float = 4 * 3600.0
+    answer_wait_s: float = 20.0
+    """A statement that takes longer is answered with where to ask for its result."""
     request_memory_entries: int = 10_000
     """Answers kept by request id, so that a retried statement runs once."""
     sessions: int = 1_000

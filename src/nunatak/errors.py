@@ -7,6 +7,7 @@
     │   ├── InvalidIdentifier
     │   ├── InvalidArgument
     │   ├── NoCurrentContext
+    │   ├── StatementCountDiffers
     │   ├── ObjectNotFound
     │   ├── ObjectExists
     │   │   └── VersionExists
@@ -76,6 +77,10 @@ class InvalidArgument(StatementError):
 
 class NoCurrentContext(StatementError):
     """The name is not qualified and the session has no current database or schema."""
+
+
+class StatementCountDiffers(StatementError):
+    """A request holds more or fewer statements than it says."""
 
 
 class ObjectNotFound(StatementError):

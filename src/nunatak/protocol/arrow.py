@@ -27,8 +27,13 @@ from nunatak.warehouse.results import Field, arrow_type
 
 _MOMENT = pa.struct([pa.field("epoch", pa.int64()), pa.field("fraction", pa.int32())])
 _ZONED = pa.struct([*_MOMENT, pa.field("timezone", pa.int32())])
+_SHORT_ZONED = pa.struct([pa.field("epoch", pa.int64()), pa.field("timezone", pa.int32())])
 _SIGNED = frozenset({pa.int8(), pa.int16(), pa.int32(), pa.int64()})
-_MOMENT_BYTES = {TypeKind.TIMESTAMP_TZ: 16}
+_WHOLE_SCALE = 7
+"""Up to this scale the clients want moments as one integer, above it as seconds and nanoseconds:
+data frames come out wrong otherwise."""
+_SHORT_ZONED_SCALE = 3
+"""The same for moments with a zone."""
 
 
 def schema(fields: Sequence[Field]) -> pa.Schema:
@@ -59,7 +64,7 @@ def _schema_field(field: Field, wire_type: pa.DataType) -> pa.Field:
         "precision": precision_of(field.type),
         "scale": scale_of(field.type),
         "charLength": chars,
-        "byteLength": _MOMENT_BYTES.get(field.type.kind, size),
+        "byteLength": _zoned_bytes(field.type) or size,
     }
     metadata = {key: str(value or 0) for key, value in numbers.items()}
     metadata["logicalType"] = field.type.kind.name
@@ -67,12 +72,24 @@ def _schema_field(field: Field, wire_type: pa.DataType) -> pa.Field:
     return pa.field(field.name, wire_type, nullable=True, metadata=metadata)
 
 
+def _zoned_bytes(sql_type: SqlType) -> int | None:
+    if sql_type.kind is not TypeKind.TIMESTAMP_TZ:
+        return None
+    return 8 if _is_short(sql_type) else 16
+
+
+def _is_short(sql_type: SqlType) -> bool:
+    """Whether a moment travels as one integer in units of its scale."""
+    most = _SHORT_ZONED_SCALE if sql_type.kind is TypeKind.TIMESTAMP_TZ else _WHOLE_SCALE
+    return (scale_of(sql_type) or 0) <= most
+
+
 def _wire_type(sql_type: SqlType) -> pa.DataType:
     match sql_type.kind:
         case TypeKind.TIMESTAMP_NTZ | TypeKind.TIMESTAMP_LTZ:
-            return _MOMENT
+            return pa.int64() if _is_short(sql_type) else _MOMENT
         case TypeKind.TIMESTAMP_TZ:
-            return _ZONED
+            return _SHORT_ZONED if _is_short(sql_type) else _ZONED
         case TypeKind.TIME:
             return pa.int64()
         case TypeKind.VECTOR:
@@ -90,11 +107,8 @@ def _encode(array: pa.Array, sql_type: SqlType) -> pa.Array:
     match sql_type.kind:
         case TypeKind.FIXED:
             return _number(array, sql_type)
-        case TypeKind.TIMESTAMP_NTZ | TypeKind.TIMESTAMP_LTZ:
-            return _struct(moments(_timestamp(array)))
-        case TypeKind.TIMESTAMP_TZ:
-            stamped = _timestamp(array)
-            return _struct(moments(stamped), offsets_min(stamped))
+        case TypeKind.TIMESTAMP_NTZ | TypeKind.TIMESTAMP_LTZ | TypeKind.TIMESTAMP_TZ:
+            return _encode_moments(_timestamp(array), sql_type)
         case TypeKind.TIME:
             return _scaled_time(array, sql_type)
         case TypeKind.VECTOR:
@@ -118,13 +132,19 @@ def _timestamp(array: pa.Array) -> pa.Array:
     return array if pa.types.is_timestamp(array.type) else array.cast(pa.timestamp("us"))
 
 
-def _struct(
-    found: Moments, zone_min: np.ndarray[tuple[int, ...], np.dtype[np.int64]] | None = None
-) -> pa.StructArray:
-    children = [pa.array(found.epoch_s), pa.array(found.fraction_ns.astype(np.int32))]
-    if zone_min is not None:
-        children.append(pa.array((zone_min + TZ_BIAS_MIN).astype(np.int32)))
-    wire_type = _MOMENT if zone_min is None else _ZONED
+def _encode_moments(array: pa.Array, sql_type: SqlType) -> pa.Array:
+    found = moments(array)
+    if not _is_short(sql_type):
+        children = [pa.array(found.epoch_s), pa.array(found.fraction_ns.astype(np.int32))]
+    else:
+        scale = scale_of(sql_type) or 0
+        whole = found.epoch_s * 10**scale + found.fraction_ns // 10 ** (9 - scale)
+        children = [pa.array(whole, mask=found.nulls)]
+    wire_type = _wire_type(sql_type)
+    if wire_type == pa.int64():
+        return children[0]
+    if sql_type.kind is TypeKind.TIMESTAMP_TZ:
+        children.append(pa.array((offsets_min(array) + TZ_BIAS_MIN).astype(np.int32)))
     return pa.StructArray.from_arrays(children, fields=list(wire_type), mask=pa.array(found.nulls))
 
 
@@ -148,14 +168,24 @@ def _decode_time(array: pa.Array, sql_type: SqlType) -> pa.Array:
     return pa.array(nanos, mask=null_mask(array)).cast(pa.time64("ns"))
 
 
-def _decode_moments(array: pa.StructArray, sql_type: SqlType) -> pa.Array:
-    found = Moments(int64_values(array.field(0)), int64_values(array.field(1)), null_mask(array))
+def _decode_moments(array: pa.Array, sql_type: SqlType) -> pa.Array:
+    found = _moments_of(array, sql_type)
     if sql_type.kind is TypeKind.TIMESTAMP_NTZ:
         return timestamps(found, None)
     zone = "UTC"
     if sql_type.kind is TypeKind.TIMESTAMP_TZ:
-        zone = _common_zone(int64_values(array.field(2))[~found.nulls] - TZ_BIAS_MIN)
+        offsets = int64_values(array.field(array.type.get_field_index("timezone")))
+        zone = _common_zone(offsets[~found.nulls] - TZ_BIAS_MIN)
     return timestamps(found, zone)
+
+
+def _moments_of(array: pa.Array, sql_type: SqlType) -> Moments:
+    if not _is_short(sql_type):
+        return Moments(int64_values(array.field(0)), int64_values(array.field(1)), null_mask(array))
+    scale = scale_of(sql_type) or 0
+    whole = array.field(0) if pa.types.is_struct(array.type) else array
+    epoch, rest = np.divmod(int64_values(whole), 10**scale)
+    return Moments(epoch, rest * 10 ** (9 - scale), null_mask(array))
 
 
 def _common_zone(offsets: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> str:

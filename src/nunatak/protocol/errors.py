@@ -41,6 +41,7 @@ CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.InvalidIdentifier: WireCode("000904", "42000", _COMPILATION),
     errors.InvalidArgument: WireCode("001008", "22023", _COMPILATION),
     errors.NoCurrentContext: WireCode("090105", "22000", _COMPILATION),
+    errors.StatementCountDiffers: WireCode("000008", "0A000", _COMPILATION),
     errors.ObjectNotFound: WireCode("002003", "02000", _COMPILATION),
     errors.ObjectExists: WireCode("002002", "42710", _COMPILATION),
     errors.VersionExists: WireCode("100132", "42710", _COMPILATION),

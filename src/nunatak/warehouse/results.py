@@ -59,10 +59,11 @@ class Transfer:
 
     upload: bool
     sources: tuple[str, ...]
-    """Upload: local patterns as written; download: remote names."""
-    urls: tuple[str, ...]
-    """Upload: one URL that takes a file; download: parallel to `sources`. Paths on this server,
-    signed, to be completed with its address by the protocol room."""
+    """Upload: local patterns as written, without file://; download: names for the local files,
+    where directories are flattened."""
+    keys: tuple[str, ...]
+    """Upload: one key, of the folder that takes the files; download: one key for each source. See
+    `nunatak.warehouse.files`."""
     local_folder: str = ""
     parallel: int = 4
     auto_compress: bool = True

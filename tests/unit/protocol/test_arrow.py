@@ -30,6 +30,19 @@ SAMPLES: list[tuple[SqlType, list[Any]]] = [
     (sqltypes.TIMESTAMP_NTZ, [dt.datetime(1969, 12, 31, 23, 59, 59, 500000), None]),  # noqa: DTZ001
     (sqltypes.TIMESTAMP_LTZ, [dt.datetime(2024, 1, 1, tzinfo=UTC), None]),
     (sqltypes.TIMESTAMP_TZ, [dt.datetime(2024, 1, 1, tzinfo=UTC), None]),
+    (
+        SqlType(TypeKind.TIMESTAMP_NTZ, scale=3),
+        [dt.datetime(1969, 12, 31, 23, 59, 59, 500000), None],  # noqa: DTZ001
+    ),
+    (
+        SqlType(TypeKind.TIMESTAMP_LTZ, scale=6),
+        [dt.datetime(2024, 1, 1, 0, 0, 0, 678901, tzinfo=UTC), None],
+    ),
+    (SqlType(TypeKind.TIMESTAMP_TZ, scale=0), [dt.datetime(2024, 1, 1, tzinfo=UTC), None]),
+    (
+        SqlType(TypeKind.TIMESTAMP_TZ, scale=6),
+        [dt.datetime(2024, 1, 1, 0, 0, 0, 678901, tzinfo=UTC), None],
+    ),
     (sqltypes.BINARY, [b"\x00\xff", None]),
     (sqltypes.VARIANT, ['{"a": 1}', None]),
 ]

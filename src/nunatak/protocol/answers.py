@@ -1,0 +1,154 @@
+"""What a finished statement looks like to the client that asked."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from nunatak.catalog.names import quoted
+from nunatak.catalog.sqltypes import TEXT
+from nunatak.protocol.arrow import decode
+from nunatak.protocol.jsonrows import json_rows
+from nunatak.protocol.result_store import ResultStore, StoredResult
+from nunatak.protocol.rowtype import rowtype
+from nunatak.warehouse.results import Field, StatementKind
+from nunatak.warehouse.session import Session
+
+JSON = "json"
+ARROW = "arrow"
+MULTI_STATEMENT = 0xA000
+"""Statement type of a request with several statements; its results are fetched one by one."""
+_SERVER_VERSION = "1"
+
+ChunkUrl = Callable[[str, int, str], str]
+"""Query id, number of the chunk, format: to the address of its bytes."""
+
+
+def success(data: Any, *, code: str | None = None, message: str | None = None) -> dict[str, Any]:
+    """The body of every answer that is not an error."""
+    return {"data": data, "code": code, "message": message, "success": True}
+
+
+def is_dml(kind: int) -> bool:
+    """Whether clients read affected-row counts from the JSON rows of the answer."""
+    return StatementKind.INSERT & 0xF000 <= kind <= StatementKind.MULTI_TABLE_INSERT
+
+
+def result_format(session: Session, application: str, kind: int) -> str:
+    """The format a client wants: its own parameter decides, Python clients get Arrow by default
+    and others JSON, and DML is always JSON."""
+    if is_dml(kind):
+        return JSON
+    is_python = application.upper().startswith(("PYTHON", "SNOW"))
+    name = "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT" if is_python else "JDBC_QUERY_RESULT_FORMAT"
+    default = "ARROW" if is_python else "JSON"
+    wanted = str(session.parameters.get(name, default)).upper()
+    return ARROW if wanted.startswith("ARROW") else JSON
+
+
+def final_names(session: Session) -> dict[str, Any]:
+    """The session's current names, as clients take them over after each statement."""
+    names = {
+        "finalDatabaseName": session.database,
+        "finalSchemaName": session.schema,
+        "finalWarehouseName": session.warehouse,
+        "finalRoleName": session.role,
+    }
+    return {key: None if name is None else quoted(name) for key, name in names.items()}
+
+
+def parameter_list(parameters: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Session parameters as the clients read them."""
+    return [{"name": name, "value": value} for name, value in parameters.items()]
+
+
+def result_data(
+    stored: StoredResult,
+    *,
+    wanted: str,
+    store: ResultStore,
+    chunk_url: ChunkUrl,
+    inline_bytes: int,
+    inline: bytes | None = None,
+) -> dict[str, Any]:
+    """The `data` of a finished statement. `inline` is the only chunk, when it is in memory.
+
+    Small results travel in the answer, larger ones as addresses of chunks.
+    """
+    data = base_data(stored.query_id, stored.fields, kind=stored.kind)
+    data |= {"total": stored.rows, "returned": stored.rows, "queryResultFormat": wanted}
+    data["parameters"] = parameter_list(stored.parameters)
+    data |= stored.final
+    data["rowset" if wanted == JSON else "rowsetBase64"] = [] if wanted == JSON else ""
+    if not stored.chunks:
+        return data
+    if len(stored.chunks) > 1 or stored.size_bytes > inline_bytes:
+        data["chunks"] = _chunks(stored, wanted, chunk_url)
+        data["chunkHeaders"] = {}
+    elif wanted == ARROW:
+        stream = inline if inline is not None else store.chunk(stored.query_id, 0)
+        data["rowsetBase64"] = base64.b64encode(stream).decode()
+    else:
+        data["rowset"] = json_rows(store.batches(stored), stored.fields)
+    return data
+
+
+def base_data(query_id: str, fields: tuple[Field, ...], *, kind: int) -> dict[str, Any]:
+    """What every answer has, rows or not."""
+    return {
+        "queryId": query_id,
+        "statementTypeId": int(kind),
+        "rowtype": rowtype(fields),
+        "parameters": [],
+        "sqlState": None,
+        "version": _SERVER_VERSION,
+        "numberOfBinds": 0,
+        "arrayBindSupported": False,
+        "queryContext": None,
+        "returned": 0,
+        "total": 0,
+    }
+
+
+def described_data(query_id: str, fields: tuple[Field, ...], wanted: str) -> dict[str, Any]:
+    """The answer of a statement that was only described."""
+    data = base_data(query_id, fields, kind=StatementKind.SELECT)
+    data["queryResultFormat"] = wanted
+    data["rowset" if wanted == JSON else "rowsetBase64"] = [] if wanted == JSON else ""
+    return data
+
+
+def multi_data(query_id: str, results: list[tuple[str, int]]) -> dict[str, Any]:
+    """The answer of several statements: the ids and kinds of their results."""
+    fields = (Field("multiple statement execution", TEXT),)
+    data = base_data(query_id, fields, kind=MULTI_STATEMENT)
+    return data | {
+        "queryResultFormat": JSON,
+        "rowset": [["Multiple statements executed successfully."]],
+        "total": 1,
+        "returned": 1,
+        "resultIds": ",".join(result_id for result_id, _ in results),
+        "resultTypes": ",".join(str(kind) for _, kind in results),
+    }
+
+
+def json_chunk(stream: bytes, stored: StoredResult) -> bytes:
+    """A chunk as JSON rows, without the outer brackets, which clients add."""
+    batches = [decode(batch, stored.fields) for batch in pa.ipc.open_stream(stream)]
+    return orjson.dumps(json_rows(batches, stored.fields))[1:-1]
+
+
+def _chunks(stored: StoredResult, wanted: str, chunk_url: ChunkUrl) -> list[dict[str, Any]]:
+    return [
+        {
+            "url": chunk_url(stored.query_id, index, wanted),
+            "rowCount": chunk.rows,
+            "uncompressedSize": chunk.size_bytes,
+            "compressedSize": chunk.size_bytes,
+        }
+        for index, chunk in enumerate(stored.chunks)
+    ]

@@ -1,0 +1,186 @@
+"""The HTTP surface: every path, and the promise that no answer makes a client repeat for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from nunatak.access.service import Access
+from nunatak.config import Settings
+from nunatak.errors import NunatakError
+from nunatak.protocol.answers import success
+from nunatak.protocol.bodies import read_body
+from nunatak.protocol.errors import failure_of
+from nunatak.protocol.execution import Execution, incident
+from nunatak.protocol.file_routes import FileRoutes
+from nunatak.protocol.live_sessions import LiveSessions
+from nunatak.protocol.query_routes import QueryRoutes
+from nunatak.protocol.result_store import ResultStore
+from nunatak.protocol.rooms import Statements
+from nunatak.protocol.session_routes import SessionRoutes
+from nunatak.protocol.signing import Signer, load_key
+from nunatak.protocol.transfer import FILES, RESULTS, Transfers
+from nunatak.warehouse.files import FileSource
+
+_LOGGER = logging.getLogger(__name__)
+_SWEEP_EVERY_S = 60.0
+_STOP_GRACE_S = 20.0
+_TELEMETRY_BYTES = 16 * 1024 * 1024
+INGRESS = "/ep/"
+"""Paths that the ingress answers."""
+
+Call = Callable[[Request], Awaitable[dict[str, Any]]]
+
+
+class ProtocolApp:
+    """The application: requests under `/ep/` go to the ingress, the rest is the protocol."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        access: Access,
+        statements: Statements,
+        results: ResultStore,
+        sources: Mapping[str, FileSource],
+        ingress: ASGIApp | None = None,
+    ) -> None:
+        limits = settings.limits
+        signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
+        transfers = Transfers(signer, sources, clock=access.clock)
+        self.sessions = LiveSessions(access, statements, account=settings.account)
+        self.execution = Execution(
+            statements=statements,
+            sessions=self.sessions,
+            results=results,
+            transfers=transfers,
+            limits=limits,
+            clock=access.clock,
+        )
+        self._ingress = ingress
+        session_routes = SessionRoutes(access, self.sessions, self.execution.queries)
+        query_routes = QueryRoutes(self.execution, session_routes, limits)
+        scratch = settings.folder("uploads")
+        for leftover in scratch.iterdir():
+            leftover.unlink()
+        files = FileRoutes(transfers, results, scratch=scratch, upload_bytes=limits.upload_bytes)
+        self._starlette = Starlette(
+            routes=_routes(session_routes, query_routes, files), lifespan=self._lifespan
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, or run the life of the application."""
+        is_ingress = scope["type"] in ("http", "websocket") and scope["path"].startswith(INGRESS)
+        if is_ingress and self._ingress is not None:
+            await self._ingress(scope, receive, send)
+        else:
+            await self._starlette(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        sweeper = asyncio.create_task(self._sweep_forever(), name="sweep sessions and results")
+        try:
+            yield
+        finally:
+            sweeper.cancel()
+            await asyncio.gather(sweeper, return_exceptions=True)
+            await self.execution.stop(grace_s=_STOP_GRACE_S)
+            await asyncio.to_thread(self.sessions.end_all)
+
+    async def _sweep_forever(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
+            try:
+                await asyncio.to_thread(self.sweep)
+            except Exception:  # the boundary of the task: the next round may do better
+                _LOGGER.exception("sweeping sessions and results failed")
+
+    def sweep(self) -> None:
+        """End idle sessions with what they run, and remove old results."""
+        for session_id in self.sessions.sweep():
+            self.execution.queries.cancel_session(session_id)
+        self.execution.results.sweep()
+
+
+def create_app(
+    *,
+    settings: Settings,
+    access: Access,
+    statements: Statements,
+    results: ResultStore | None = None,
+    sources: Mapping[str, FileSource] | None = None,
+    ingress: ASGIApp | None = None,
+) -> ProtocolApp:
+    """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
+    first part of their keys; `ingress` answers the paths under `/ep/`."""
+    if results is None:
+        results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
+    return ProtocolApp(
+        settings=settings,
+        access=access,
+        statements=statements,
+        results=results,
+        sources=sources or {},
+        ingress=ingress,
+    )
+
+
+def _routes(sessions: SessionRoutes, queries: QueryRoutes, files: FileRoutes) -> list[Route]:
+    def post(path: str, call: Call) -> Route:
+        return Route(path, _guarded(call), methods=["POST"])
+
+    def get(path: str, call: Call) -> Route:
+        return Route(path, _guarded(call), methods=["GET"])
+
+    return [
+        post("/session/v1/login-request", sessions.login),
+        post("/session/token-request", sessions.renew),
+        post("/session/heartbeat", sessions.heartbeat),
+        post("/session/authenticator-request", sessions.refuse_browser),
+        post("/session", sessions.close),
+        post("/queries/v1/query-request", queries.submit),
+        post("/queries/v1/abort-request", queries.abort),
+        get("/queries/{query_id}/result", queries.result),
+        post("/queries/{query_id}/abort-request", queries.abort_query),
+        get("/monitoring/queries/{query_id}", queries.monitor),
+        post("/telemetry/send", _telemetry),
+        Route("/oauth/token", sessions.exchange, methods=["POST"]),
+        Route(FILES + "{key:path}", files.upload, methods=["PUT"]),
+        Route(FILES + "{key:path}", files.download, methods=["GET"]),
+        Route(RESULTS + "{key:path}", files.chunk, methods=["GET"]),
+        Route("/healthz", _health, methods=["GET"]),
+    ]
+
+
+def _guarded(call: Call) -> Callable[[Request], Awaitable[Response]]:
+    """Answer with status 200 whatever happens: the clients repeat most others silently."""
+
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await call(request)
+        except NunatakError as error:
+            body = failure_of(error)
+        except Exception:  # noqa: BLE001 the boundary of the request; the client needs an answer
+            body = incident()
+        return Response(orjson.dumps(body), media_type="application/json")
+
+    return endpoint
+
+
+async def _telemetry(request: Request) -> dict[str, Any]:
+    await read_body(request, limit_bytes=_TELEMETRY_BYTES)
+    return success("Log Received")
+
+
+async def _health(_request: Request) -> Response:
+    return PlainTextResponse("ok")

@@ -1,0 +1,309 @@
+"""Running statements: each in a worker thread, owned by one task, ending in one answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.config import Limits
+from nunatak.errors import (
+    InvalidArgument,
+    NunatakError,
+    QueryCancelled,
+    StatementCountDiffers,
+)
+from nunatak.protocol import answers
+from nunatak.protocol.errors import INTERNAL, failure, failure_of
+from nunatak.protocol.live_sessions import LiveSession, LiveSessions
+from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
+from nunatak.protocol.result_store import ResultStore, StoredResult
+from nunatak.protocol.rooms import StatementRequest, Statements
+from nunatak.protocol.transfer import Transfers
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.results import Result, Transfer
+
+_LOGGER = logging.getLogger(__name__)
+_SESSION_QUERIES = 100
+_TEXT_KEPT_CHARS = 100_000
+_UNFINISHED_PER_THREAD = 8
+_KEPT_BYTES = 16 * 1024
+_ROW_BYTES = 100
+"""What a row in JSON takes, roughly."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """What a client asked to run; `base_url` is this server's address as the client wrote it."""
+
+    text: str
+    request_id: str = ""
+    base_url: str = ""
+    describe_only: bool = False
+    runs_alone: bool = False
+    bindings: Sequence[Binding] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def statement_count(self) -> int:
+        """Statements that the client means to send; 0 for any number."""
+        try:
+            return int(self.parameters.get("MULTI_STATEMENT_COUNT", 1))
+        except (TypeError, ValueError) as error:
+            raise InvalidArgument("MULTI_STATEMENT_COUNT must be a whole number.") from error
+
+
+class Execution:
+    """Starts statements, waits for them, and answers for those that have ended.
+
+    Statements that a client waits for and those that run alone have threads of their own, so
+    that long deployments do not keep short questions waiting.
+    """
+
+    def __init__(
+        self,
+        *,
+        statements: Statements,
+        sessions: LiveSessions,
+        results: ResultStore,
+        transfers: Transfers,
+        limits: Limits,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.queries = QueryRegistry(
+            entries=limits.request_memory_entries,
+            most_unfinished=_UNFINISHED_PER_THREAD * limits.statement_threads,
+        )
+        self.results = results
+        self._statements = statements
+        self._sessions = sessions
+        self._transfers = transfers
+        self._limits = limits
+        self._clock = clock
+        self._waited_for = ThreadPoolExecutor(limits.statement_threads, "statement")
+        self._alone = ThreadPoolExecutor(limits.statement_threads, "statement-alone")
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def submit(self, live: LiveSession, submission: Submission) -> Query:
+        """Start a statement, or find the one that the same request started before; raises
+        LimitExceeded."""
+        query, is_new = self.queries.find_or_add(
+            live.id, submission.request_id, lambda: self._new_query(live, submission)
+        )
+        if is_new:
+            self._remember(live, query)
+            task = asyncio.create_task(self._own(query, live, submission), name=query.id)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return query
+
+    def answer(self, query: Query, live: LiveSession, *, base_url: str) -> dict[str, Any]:
+        """The body for a query that has ended."""
+        if query.failure is not None:
+            return query.failure
+        if query.answer is not None:
+            return query.answer
+        return self.stored_answer(query.id, live, base_url=base_url)
+
+    def stored_answer(self, query_id: str, live: LiveSession, *, base_url: str) -> dict[str, Any]:
+        """The body for a query whose result is on disk; raises QueryForgotten."""
+        stored = self.results.get(query_id)
+        if stored.failure is not None:
+            return stored.failure
+        return answers.success(self._data(stored, live, base_url=base_url, inline=None))
+
+    async def stop(self, *, grace_s: float) -> None:
+        """Let running statements end, then cancel those that have not."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for query in self.queries.unfinished():
+            query.cancelled.set()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=grace_s)
+        for pool in (self._waited_for, self._alone):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    def _new_query(self, live: LiveSession, submission: Submission) -> Query:
+        return Query(
+            id=str(uuid.uuid4()),
+            session_id=live.id,
+            user=live.session.user,
+            text=submission.text[:_TEXT_KEPT_CHARS],
+            request_id=submission.request_id,
+            started_on=self._clock(),
+        )
+
+    def _remember(self, live: LiveSession, query: Query) -> None:
+        with live.session.lock:
+            live.session.queries.append(query.id)
+            del live.session.queries[:-_SESSION_QUERIES]
+
+    async def _own(self, query: Query, live: LiveSession, submission: Submission) -> None:
+        pool = self._alone if submission.runs_alone else self._waited_for
+        loop = asyncio.get_running_loop()
+        try:
+            status = await loop.run_in_executor(pool, self._run, query, live, submission)
+        except Exception:  # noqa: BLE001 the boundary of the task; somebody waits for its end
+            status = self._incident(query)
+        self.queries.end(query, status, now=self._clock())
+        query.done.set()
+
+    def _run(self, query: Query, live: LiveSession, submission: Submission) -> QueryStatus:
+        """Everything that blocks. Leaves the body of the answer in the query."""
+        try:
+            if query.cancelled.is_set():
+                raise QueryCancelled("SQL execution canceled")
+            query.become(QueryStatus.RUNNING)
+            if submission.runs_alone:
+                self.results.submit(query.id, user=query.user, text=query.text)
+            query.answer = _kept(self._outcome(query, live, submission))
+            status = QueryStatus.SUCCESS
+        except NunatakError as error:
+            query.failure = failure_of(error, query_id=query.id)
+            cancelled = isinstance(error, QueryCancelled)
+            status = QueryStatus.ABORTED if cancelled else QueryStatus.FAILED_WITH_ERROR
+        except Exception:  # noqa: BLE001 the boundary of the statement; the client needs an answer
+            status = self._incident(query)
+        if query.failure is not None and submission.runs_alone:
+            self.results.finish(
+                StoredResult(
+                    query_id=query.id,
+                    user=query.user,
+                    text=query.text,
+                    finished_on=self._clock(),
+                    failure=query.failure,
+                )
+            )
+        self._sessions.keep(live)
+        return status
+
+    def _incident(self, query: Query) -> QueryStatus:
+        query.failure = incident(query_id=query.id)
+        if query.status is QueryStatus.QUEUED:
+            query.become(QueryStatus.RUNNING)
+        return QueryStatus.FAILED_WITH_INCIDENT
+
+    def _outcome(self, query: Query, live: LiveSession, submission: Submission) -> dict[str, Any]:
+        request = StatementRequest(
+            session=live.session,
+            query_id=query.id,
+            text=submission.text,
+            bindings=submission.bindings,
+            parameters=submission.parameters,
+            cancelled=query.cancelled,
+        )
+        if submission.describe_only:
+            return self._described(request, live)
+        parts = self._parts(submission)
+        if len(parts) > 1:
+            return self._several(query, live, submission, parts)
+        return self._one(request, live, submission)
+
+    def _described(self, request: StatementRequest, live: LiveSession) -> dict[str, Any]:
+        fields = tuple(self._statements.describe(request))
+        wanted = answers.result_format(live.session, live.application, 0)
+        data = answers.described_data(request.query_id, fields, wanted)
+        return data | answers.final_names(live.session)
+
+    def _one(
+        self, request: StatementRequest, live: LiveSession, submission: Submission
+    ) -> dict[str, Any]:
+        outcome = self._statements.execute(request)
+        if isinstance(outcome, Transfer):
+            data = answers.base_data(request.query_id, (), kind=0)
+            data |= self._transfers.data(outcome, base_url=submission.base_url)
+            return data | answers.final_names(live.session)
+        stored, inline = self._store(outcome, request, live)
+        return self._data(stored, live, base_url=submission.base_url, inline=inline)
+
+    def _store(
+        self, result: Result, request: StatementRequest, live: LiveSession
+    ) -> tuple[StoredResult, bytes | None]:
+        stored = StoredResult(
+            query_id=request.query_id,
+            user=live.session.user,
+            text=request.text[:_TEXT_KEPT_CHARS],
+            final=answers.final_names(live.session),
+        )
+        written = self.results.write(stored, result, cancelled=request.cancelled)
+        if request.cancelled.is_set():
+            raise QueryCancelled("SQL execution canceled")
+        return written
+
+    def _several(
+        self, query: Query, live: LiveSession, submission: Submission, parts: Sequence[str]
+    ) -> dict[str, Any]:
+        """Statements one after the other; the first that fails ends the request."""
+        done: list[tuple[str, int]] = []
+        for text in parts:
+            child = Query(
+                id=str(uuid.uuid4()),
+                session_id=live.id,
+                user=query.user,
+                text=text[:_TEXT_KEPT_CHARS],
+                request_id="",
+                started_on=self._clock(),
+                cancelled=query.cancelled,
+            )
+            child.become(QueryStatus.RUNNING)
+            request = StatementRequest(
+                session=live.session,
+                query_id=child.id,
+                text=text,
+                parameters=submission.parameters,
+                cancelled=query.cancelled,
+            )
+            data = self._one(request, live, submission)
+            child.answer = _kept(data)
+            child.become(QueryStatus.SUCCESS)
+            child.ended_on = self._clock()
+            self.queries.add(child)
+            self._remember(live, child)
+            done.append((child.id, data["statementTypeId"]))
+        return answers.multi_data(query.id, done) | answers.final_names(live.session)
+
+    def _parts(self, submission: Submission) -> Sequence[str]:
+        count = submission.statement_count
+        if ";" not in submission.text and count in (0, 1):
+            return [submission.text]
+        parts = self._statements.split(submission.text)
+        if count not in (0, max(len(parts), 1)):
+            raise StatementCountDiffers(
+                f"Actual statement count {len(parts)} did not match the desired statement count "
+                f"{count}."
+            )
+        return parts or [submission.text]
+
+    def _data(
+        self, stored: StoredResult, live: LiveSession, *, base_url: str, inline: bytes | None
+    ) -> dict[str, Any]:
+        return answers.result_data(
+            stored,
+            wanted=answers.result_format(live.session, live.application, stored.kind),
+            store=self.results,
+            chunk_url=lambda *part: base_url + self._transfers.chunk_path(*part),
+            inline_bytes=self._limits.result_inline_bytes,
+            inline=inline,
+        )
+
+
+def _kept(data: dict[str, Any]) -> dict[str, Any] | None:
+    """The body to remember; None for rows in numbers, which are read back from disk."""
+    size = len(data.get("rowsetBase64", "")) + _ROW_BYTES * len(data.get("rowset", ()))
+    return answers.success(data) if size <= _KEPT_BYTES else None
+
+
+def incident(*, query_id: str | None = None) -> dict[str, Any]:
+    """Log the exception being handled under a new incident id; the body that names the id."""
+    number = uuid.uuid4().hex[:12]
+    _LOGGER.exception("incident %s in query %s", number, query_id)
+    text = (
+        f"Processing aborted by an internal error; incident {number}. The server's log tells more "
+        "under that number."
+    )
+    return failure(INTERNAL, text, query_id=query_id)

@@ -1,0 +1,168 @@
+"""The bytes themselves: uploads, downloads and chunks of results, streamed in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import IO
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, PlainTextResponse, Response
+
+from nunatak.errors import (
+    AccessError,
+    InvalidArgument,
+    LimitExceeded,
+    NunatakError,
+    ObjectNotFound,
+    QueryForgotten,
+)
+from nunatak.protocol.answers import JSON, json_chunk
+from nunatak.protocol.result_store import ResultStore
+from nunatak.protocol.transfer import RESULTS, Transfers, named
+
+_LOGGER = logging.getLogger(__name__)
+_DIGEST_HEADER = "x-goog-meta-sfc-digest"
+_ARROW_TYPE = "application/vnd.apache.arrow.stream"
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class FileRoutes:
+    """Handlers of the signed addresses. Their statuses are those of an object store: clients take
+    404 as final, and ask the statement again for a fresh address after a 400."""
+
+    def __init__(
+        self, transfers: Transfers, results: ResultStore, *, scratch: Path, upload_bytes: int
+    ) -> None:
+        self._transfers = transfers
+        self._results = results
+        self._scratch = scratch
+        self._upload_bytes = upload_bytes
+
+    async def upload(self, request: Request) -> Response:
+        """PUT of one file."""
+        return await _answered(self._upload, request)
+
+    async def download(self, request: Request) -> Response:
+        """GET of one file."""
+        return await _answered(self._download, request)
+
+    async def chunk(self, request: Request) -> Response:
+        """GET of a part of a result."""
+        return await _answered(self._chunk, request)
+
+    async def _upload(self, request: Request) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        parameters = self._transfers.check("PUT", path, query)
+        source, folder = self._transfers.source(path)
+        upload = _Upload(self._upload_bytes)
+        try:
+            await upload.receive(request, self._scratch)
+            upload.check_digest(request.headers.get(_DIGEST_HEADER))
+            key = f"{folder}/{named(parameters).resolved(upload.head)}"
+            place = await asyncio.to_thread(source.place, key)
+            await asyncio.to_thread(upload.move_to, place)
+        finally:
+            upload.discard()
+        await asyncio.to_thread(
+            source.stored, key, size_bytes=upload.size_bytes, md5=upload.md5.hexdigest()
+        )
+        return Response(status_code=200)
+
+    async def _download(self, request: Request) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        self._transfers.check("GET", path, query)
+        source, key = self._transfers.source(path)
+        file = await asyncio.to_thread(source.open_path, key)
+        return FileResponse(file, media_type="application/octet-stream")
+
+    async def _chunk(self, request: Request) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        self._transfers.check("GET", path, query)
+        query_id, _, name = path.removeprefix(RESULTS).partition("/")
+        index, _, wanted = name.partition(".")
+        if wanted == JSON:
+            body = await asyncio.to_thread(self._json_chunk, query_id, int(index))
+            return Response(body, media_type="application/json")
+        file = self._results.chunk_path(query_id, int(index))
+        if not file.exists():
+            raise QueryForgotten(f"The result of statement {query_id} is not kept any more.")
+        return FileResponse(file, media_type=_ARROW_TYPE)
+
+    def _json_chunk(self, query_id: str, index: int) -> bytes:
+        return json_chunk(self._results.chunk(query_id, index), self._results.get(query_id))
+
+
+class _Upload:
+    """One file on its way: kept in a scratch folder until it is whole, then renamed."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self.size_bytes = 0
+        self.head = b""
+        self.md5 = hashlib.md5(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        self._limit_bytes = limit_bytes
+        self._temporary: Path | None = None
+
+    async def receive(self, request: Request, folder: Path) -> None:
+        """Stream the body to a file in the folder."""
+        handle, name = tempfile.mkstemp(dir=folder)
+        self._temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            try:
+                async for part in request.stream():
+                    await asyncio.to_thread(self._write, stream, part)
+            except ClientDisconnect as error:
+                raise InvalidArgument("The upload was broken off.") from error
+
+    def check_digest(self, wanted: str | None) -> None:
+        """Compare with the base64 SHA-256 that the client computed, if it gave one."""
+        found = base64.b64encode(self._sha256.digest()).decode()
+        if wanted and wanted != found:
+            raise InvalidArgument("The file was changed on its way: its digest differs.")
+
+    def move_to(self, place: Path) -> None:
+        """Give the file its name; replaces what was there."""
+        assert self._temporary is not None
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(self._temporary, place)
+
+    def discard(self) -> None:
+        """Remove what was not moved."""
+        if self._temporary is not None:
+            self._temporary.unlink(missing_ok=True)
+
+    def _write(self, stream: IO[bytes], part: bytes) -> None:
+        self.size_bytes += len(part)
+        if self.size_bytes > self._limit_bytes:
+            raise LimitExceeded(
+                f"The file is larger than {self._limit_bytes} bytes (limits.upload_bytes)."
+            )
+        self.head = self.head or part[:8]
+        self.md5.update(part)
+        self._sha256.update(part)
+        stream.write(part)
+
+
+async def _answered(endpoint: Endpoint, request: Request) -> Response:
+    try:
+        return await endpoint(request)
+    except (ObjectNotFound, QueryForgotten) as error:
+        return PlainTextResponse(error.message, status_code=404)
+    except AccessError as error:
+        return PlainTextResponse(error.message, status_code=400)
+    except LimitExceeded as error:
+        return PlainTextResponse(error.message, status_code=413)
+    except NunatakError as error:
+        # 422 ends the transfer; the clients would repeat 400, 403, 408, 429 and every 5xx.
+        return PlainTextResponse(error.message, status_code=422)
+    except (OSError, ValueError) as error:
+        _LOGGER.exception("a file transfer failed")
+        return PlainTextResponse(f"The transfer failed: {error}", status_code=422)

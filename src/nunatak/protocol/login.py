@@ -1,0 +1,184 @@
+"""Logging in: from the request's body to a user, a role and an open session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.access.authenticate import Identity
+from nunatak.access.service import Access
+from nunatak.access.sessions import SessionTokens
+from nunatak.catalog.names import parse_identifier, quoted
+from nunatak.errors import InvalidArgument, LoginRefused
+from nunatak.protocol.answers import parameter_list
+from nunatak.protocol.live_sessions import LiveSession, LiveSessions
+from nunatak.warehouse.parameters import PARAMETERS, set_parameter
+
+SERVER_VERSION = "10.0.0 nunatak"
+_TEXT_LIMIT_CHARS = 32_768
+_ENVIRONMENT_KEYS = ("APPLICATION", "OS", "OS_VERSION", "PYTHON_VERSION")
+_CLIENT_TEXT_CHARS = 200
+_HEALTH_CHECK_S = 45
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoginRequest:
+    """What a client sent. Names are in stored form; None was not given."""
+
+    authenticator: str
+    login_name: str
+    password: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
+    role: str | None = None
+    warehouse: str | None = None
+    database: str | None = None
+    schema: str | None = None
+    client: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+def parse_login(body: Mapping[str, Any], query: Mapping[str, str]) -> LoginRequest:
+    """Read a login request; raises InvalidArgument."""
+    data = body.get("data")
+    if not isinstance(data, dict):
+        raise InvalidArgument("A login request has an object 'data'.")
+    environment = data.get("CLIENT_ENVIRONMENT")
+    environment = environment if isinstance(environment, dict) else {}
+    parameters = data.get("SESSION_PARAMETERS")
+    return LoginRequest(
+        authenticator=_text(data, "AUTHENTICATOR").upper() or "SNOWFLAKE",
+        login_name=_text(data, "LOGIN_NAME"),
+        password=_text(data, "PASSWORD"),
+        token=_text(data, "TOKEN"),
+        role=_name(query.get("roleName")),
+        warehouse=_name(query.get("warehouse")),
+        database=_name(query.get("databaseName")),
+        schema=_name(query.get("schemaName")),
+        client={
+            "CLIENT_APP_ID": _text(data, "CLIENT_APP_ID")[:_CLIENT_TEXT_CHARS],
+            "CLIENT_APP_VERSION": _text(data, "CLIENT_APP_VERSION")[:_CLIENT_TEXT_CHARS],
+            **{k: str(environment.get(k, ""))[:_CLIENT_TEXT_CHARS] for k in _ENVIRONMENT_KEYS},
+        },
+        parameters=parameters if isinstance(parameters, dict) else {},
+    )
+
+
+def authenticate(access: Access, login: LoginRequest, *, address: str) -> Identity:
+    """Establish who logs in; raises LoginRefused, JwtRefused, TokenInvalid, TokenExpired."""
+    authenticator = access.authenticator
+    match login.authenticator:
+        case "SNOWFLAKE" | "USERNAME_PASSWORD_MFA":
+            # Some clients send an access token in place of the password.
+            if login.token and not login.password:
+                return _token_login(access, login)
+            return authenticator.password(login.login_name, login.password, address=address)
+        case "SNOWFLAKE_JWT":
+            return authenticator.key_pair(login.token)
+        case "PROGRAMMATIC_ACCESS_TOKEN" | "OAUTH":
+            return _token_login(access, login)
+        case other:
+            raise LoginRefused(
+                f"Authenticator '{other[:100]}' is not offered: log in with a password, a key "
+                "pair, or a programmatic access token."
+            )
+
+
+def open_session(
+    access: Access, sessions: LiveSessions, login: LoginRequest, identity: Identity
+) -> tuple[LiveSession, SessionTokens]:
+    """Open a session with the names that the login or the user's defaults give; raises
+    LoginRefused when the role may not be used."""
+    role = access.authenticator.starting_role(identity, login.role)
+    user = access.users.find(identity.user)
+    defaults = dict(user.properties) if user else {}
+    namespace = [part for part in defaults.get("DEFAULT_NAMESPACE", "").split(".") if part]
+    database = login.database or (namespace[0] if namespace else None)
+    own_schema = namespace[1] if len(namespace) > 1 and not login.database else None
+    record, tokens = access.sessions.open(
+        identity.user,
+        restricted_to=identity.restricted_to,
+        client=login.client,
+        context={
+            "role": role,
+            "warehouse": login.warehouse or defaults.get("DEFAULT_WAREHOUSE"),
+            "database": database,
+            "schema": login.schema or own_schema or ("PUBLIC" if database else None),
+            "parameters": _known_parameters(login.parameters),
+        },
+    )
+    return sessions.of(record), tokens
+
+
+def login_data(live: LiveSession, tokens: SessionTokens) -> dict[str, Any]:
+    """The `data` of a successful login."""
+    session = live.session
+    names = {
+        "databaseName": session.database,
+        "schemaName": session.schema,
+        "warehouseName": session.warehouse,
+        "roleName": session.role,
+    }
+    return {
+        "token": tokens.token,
+        "masterToken": tokens.master_token,
+        "validityInSeconds": int(tokens.token_s),
+        "masterValidityInSeconds": int(tokens.master_token_s),
+        "sessionId": session.id,
+        "serverVersion": SERVER_VERSION,
+        "idToken": None,
+        "mfaToken": None,
+        "displayUserName": session.user,
+        "firstLogin": False,
+        "remMeToken": None,
+        "remMeValidityInSeconds": 0,
+        "healthCheckInterval": _HEALTH_CHECK_S,
+        "newClientForUpgrade": None,
+        "sessionInfo": {k: None if v is None else quoted(v) for k, v in names.items()},
+        "parameters": parameter_list(session_parameters(live)),
+    }
+
+
+def session_parameters(live: LiveSession) -> dict[str, Any]:
+    """Every parameter with the value it has in the session."""
+    defaults = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    return defaults | live.session.parameters
+
+
+def _token_login(access: Access, login: LoginRequest) -> Identity:
+    identity = access.authenticator.access_token(login.token)
+    if login.login_name and identity.user.upper() != login.login_name.upper():
+        user = access.users.by_login(login.login_name)
+        if user is None or user.name != identity.user:
+            raise LoginRefused("The token belongs to another user than the one that logs in.")
+    return identity
+
+
+def _known_parameters(wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a login that this server knows; clients send many that it does not."""
+    known: dict[str, Any] = {}
+    for name, value in wanted.items():
+        if value is not None and str(name).upper() in PARAMETERS:
+            set_parameter(known, str(name), value)
+    return known
+
+
+def _text(data: Mapping[str, Any], key: str) -> str:
+    value = data.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str) or len(value) > _TEXT_LIMIT_CHARS:
+        raise InvalidArgument(
+            f"{key} of a login is a text of at most {_TEXT_LIMIT_CHARS} characters."
+        )
+    return value
+
+
+def _name(text: str | None) -> str | None:
+    """A name of the query string: upper-cased unless it is quoted; odd ones as they stand."""
+    if not text:
+        return None
+    try:
+        return parse_identifier(text)
+    except InvalidArgument:
+        return text[:_CLIENT_TEXT_CHARS]
