@@ -68,7 +68,8 @@ class Method:
         self._table = spec["kind"] == "TABLE_FUNCTION"
         self._handler = handler
         self._module = module
-        self._captures = not self._table and callable(getattr(module, "runner", None))
+        runs = callable(getattr(module, "runner", None))
+        self._captures: Optional[bool] = None if runs and not self._table else False
 
     @property
     def marks(self) -> Vectorized:
@@ -108,25 +109,33 @@ class Method:
     def _call(self, frame: Any) -> Any:
         if self._table:
             return self._table_method(self._handler())(frame)
-        if not self._captures:
+        if self._captures is False:
             return self._handler(frame)
+        # Until it is known that the handler lets its frame pass, it may need the frame again.
+        result = self._captured(frame.copy() if self._captures is None else frame)
+        self._captures = result is not None
+        return self._handler(frame) if result is None else result
+
+    def _captured(self, frame: Any) -> Any:
+        """What the handler's last steps would be made of; None if it has others."""
         runner = self._module.runner
-        # The handler relabels the frame that it is given; a second call needs the first labels.
-        labels = frame.columns
-        self._module.runner = lambda *args, **params: Capture(runner(*args, **params))
+        made: list[Capture] = []
+
+        def capture(*args: Any, **params: Any) -> Capture:
+            stand_in = Capture(runner(*args, **params))
+            made.append(stand_in)
+            return stand_in
+
+        self._module.runner = capture
         try:
             result = self._handler(frame)
-        except AttributeError as error:
-            if not isinstance(getattr(error, "obj", None), (Capture, _FirstColumn)):
-                raise
-            result = None
+        except Exception:
+            if not made:
+                raise  # the model's own: its runner never returned
+            return None
         finally:
             self._module.runner = runner
-        if isinstance(result, Capture) and result.result is not None:
-            return result.result
-        self._captures = False
-        frame.columns = labels
-        return self._handler(frame)
+        return result.result if isinstance(result, Capture) else None
 
     @staticmethod
     def _table_method(handler: Any) -> Callable[[Any], Any]:
