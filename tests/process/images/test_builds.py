@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from packages import index, source_distribution, wheel
 
 from nunatak.errors import BuildFailed
 from nunatak.images.buildlog import BuildLog, read_log
@@ -32,6 +31,7 @@ from nunatak.images.errors import (
 from nunatak.images.image import BuildRequest, ImageBuilder, ImageLimits
 from nunatak.images.indexes import Indexes
 from nunatak.images.uv import Uv, find_uv
+from support.packages import index, source_distribution, wheel
 
 pytestmark = pytest.mark.process
 
@@ -185,7 +185,7 @@ def test_source_distributions_are_built_when_there_is_no_wheel(bench: Bench) -> 
     [
         (("absent==1",), PackageNotFound, "'absent' was not found"),
         (("beta==9",), PackageNotFound, "No version of package 'beta'"),
-        (("alpha==2.0", "beta==1.0"), RequirementsConflict, "alpha==2.0 depends on beta>=2"),
+        (("alpha==2.0", "beta==1.0"), RequirementsConflict, "alpha.* depends on beta>=2"),
         (("broken",), SourceBuildFailed, "'broken==1.0'.*no compiler here"),
     ],
 )
@@ -199,7 +199,7 @@ def test_failures_name_the_package(
 
 
 def test_a_refused_index_is_named(bench: Bench) -> None:
-    with pytest.raises(HostRefused, match="127.0.0.1") as caught:
+    with pytest.raises(HostRefused, match=r"127\.0\.0\.1") as caught:
         bench.environment("beta", egress=EgressPolicy.of(["packages.example.com:443"]))
     host = bench.address.split("/")[2]
     assert caught.value.hosts == (host,)

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+_WHEEL = "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+
 
 def wheel(
     folder: Path, name: str, version: str, *, requires: Sequence[str] = (), body: str = ""
@@ -25,7 +27,7 @@ def wheel(
     files = {
         f"{name}.py": f"VERSION = {version!r}\n{body}\n",
         f"{info}/METADATA": metadata,
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": _WHEEL,
     }
     record = "".join(f"{path},{_digest(text)},{len(text)}\n" for path, text in files.items())
     files[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
@@ -79,7 +81,7 @@ def source_distribution(folder: Path, name: str, version: str, *, hook: str) -> 
     files = {
         f"{name}.py": f"VERSION = {version!r}\n",
         f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/WHEEL": _WHEEL,
     }
     body = "".join(f"    {line}\n" for line in hook.splitlines()) or "    pass\n"
     backend = (
