@@ -56,7 +56,7 @@ class InMemoryRuntime:
         with self._lock:
             return list(self._observed.values())
 
-    def stop(self, instance_id: str, *, grace_s: float) -> None:  # noqa: ARG002  nothing to wait for
+    def stop(self, instance_id: str, *, grace_s: float) -> None:
         """See `Runtime.stop`."""
         with self._lock:
             if self._observed.pop(instance_id, None) is not None:

@@ -10,14 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nunatak.errors import BuildFailed
-from nunatak.images.bytecode import share_compiled
 from nunatak.images.lock import Lock, write_atomically
 from nunatak.images.uv import compile_bytecode
 from nunatak.images.workshop import Workshop
 
 _RECORD = "environment.json"
 _LOCK = "lock.txt"
-_DONORS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +67,10 @@ class Environments:
         shop.log.line(f"installing {len(lock.packages)} packages")
         sync = shop.uv.sync(text, python=work / "bin" / "python", build=lock.builds)
         shop.must(sync, what="Installing")
-        self._compile(shop, work, lock)
+        self._compile(shop, work, self.folder / lock.digest)
         size = size_of(work)
         shutil.copy(text, work / _LOCK)
-        record = {
-            "digest": lock.digest,
-            "python": lock.python,
-            "size_bytes": size,
-            "shares": not lock.builds,
-        }
+        record = {"digest": lock.digest, "python": lock.python, "size_bytes": size}
         write_atomically(work / _RECORD, json.dumps(record))
         self._place(work, lock.digest)
         seconds = time.monotonic() - started
@@ -105,39 +98,16 @@ class Environments:
         except OSError as error:
             raise BuildFailed(f"The environment could not be put in place: {error}.") from error
 
-    def _compile(self, shop: Workshop, work: Path, lock: Lock) -> None:
+    @staticmethod
+    def _compile(shop: Workshop, work: Path, final: Path) -> None:
         """Compile modules now: workers cannot write into the environment, and start faster."""
-        started = time.monotonic()
-        shared = 0
         for packages in work.glob("lib/python*/site-packages"):
-            inside = packages.relative_to(work)
-            if not lock.builds:
-                donors = [path / inside for path in self._donors(lock)]
-                tag = f"cpython-{shop.interpreter.series.replace('.', '')}"
-                shared += share_compiled(packages, donors, tag=tag)
+            shop.log.line("compiling modules")
+            installed_as = final / packages.relative_to(work)
             command = compile_bytecode(
-                shop.interpreter.executable,
-                packages,
-                installed_as=self.folder / lock.digest / inside,
-                parallel=shared == 0,
+                shop.interpreter.executable, packages, installed_as=installed_as
             )
             shop.attempt(command, on_line=_ignore)
-        seconds = time.monotonic() - started
-        shop.log.line(
-            f"compiled modules in {seconds:.1f} s ({shared} taken from other environments)"
-        )
-
-    def _donors(self, lock: Lock) -> list[Path]:
-        """The newest environments of the same Python in which no build code ever ran."""
-        found = []
-        for path in self.folder.glob(f"*/{_RECORD}"):
-            try:
-                record = json.loads(path.read_text("utf-8"))
-                if record.get("shares") and record.get("python") == lock.python:
-                    found.append((path.stat().st_mtime, path.parent))
-            except (OSError, ValueError):
-                continue
-        return [path for _, path in sorted(found, reverse=True)[:_DONORS]]
 
 
 def _ignore(line: str) -> None:

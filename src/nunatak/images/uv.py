@@ -65,17 +65,13 @@ class Uv:
         return [*command, *([] if build else ["--no-build"]), str(lock)]
 
 
-def compile_bytecode(
-    python: Path, packages: Path, *, installed_as: Path, parallel: bool
-) -> list[str]:
+def compile_bytecode(python: Path, packages: Path, *, installed_as: Path) -> list[str]:
     """Compile `packages` for `python`, whose paths are to read as if they lay in `installed_as`.
 
     The base interpreter does it without looking at the packages' start-up files, so that nothing
     of them runs. Test folders are left out: they are half of all files and nobody imports them.
     """
-    command = [str(python), "-I", "-S", "-m", "compileall", "-q", "-x", "/tests?/"]
-    # handing files to other processes costs more than it gains when few are to be compiled
-    command += ["-j", "0"] if parallel else []
+    command = [str(python), "-I", "-S", "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/"]
     return [*command, "-s", str(packages), "-p", str(installed_as), str(packages)]
 
 

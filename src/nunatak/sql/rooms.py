@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
+
+if TYPE_CHECKING:
+    from nunatak.sql.query_functions import QueryControl
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,3 +20,6 @@ class Rooms:
 
     settings: Settings
     catalog: Catalog
+    access: Access
+    queries: Callable[[], QueryControl]
+    """The statements that run now; known only once the protocol room is built on this one."""

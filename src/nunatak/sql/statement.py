@@ -42,6 +42,8 @@ class Context:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Statement parameters sent beside the text, by upper-case name."""
     cancelled: threading.Event = field(default_factory=threading.Event)
+    flow: Result | None = None
+    """The rows of the statement before `->>`, read as `$1`."""
 
 
 class Statement(Protocol):

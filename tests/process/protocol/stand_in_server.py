@@ -270,7 +270,7 @@ def main() -> None:
         tls = development_certificate(settings.folder("keys"), hosts=("127.0.0.1", "localhost"))
 
     def ready() -> None:
-        print(f"ready {address(listener, tls=settings.tls)}", flush=True)  # noqa: T201
+        print(f"ready {address(listener, tls=settings.tls)}", flush=True)
 
     asyncio.run(serve(app, listener, on_ready=ready, tls=tls))
     database.close()

@@ -1,0 +1,63 @@
+"""The `nunatak` command. Each sub-command imports what it needs when it runs, so that help is
+quick."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from nunatak import __version__
+from nunatak.config import DEFAULT_HOME
+
+_HOME = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=DEFAULT_HOME,
+    show_default=True,
+    envvar="NUNATAK_HOME",
+    help="Folder that holds everything the server keeps.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="nunatak")
+def main() -> None:
+    """Speak Snowflake's protocol for machine-learning models, on your own machine."""
+
+
+@main.command()
+@_HOME
+@click.option("-q", "--query", required=True, help="Statement to run; '-' reads standard input.")
+@click.option(
+    "--format",
+    "output",
+    type=click.Choice(["table", "json", "csv"]),
+    default=None,
+    help="How to print rows; a table on a terminal, else csv.",
+)
+def sql(home: Path, *, query: str, output: str | None) -> None:
+    """Run a statement on the server that uses this home, and print its rows."""
+    from nunatak.cli.sql import run_query
+
+    text = sys.stdin.read() if query == "-" else query
+    raise SystemExit(run_query(home.expanduser(), text, output=output))
+
+
+@main.command()
+@_HOME
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
+def doctor(home: Path, *, output: str) -> None:
+    """Tell what this machine can do, what is missing, and how to get it."""
+    from nunatak.cli.doctor import examine
+
+    raise SystemExit(examine(home.expanduser(), output=output))
+
+
+@main.command("index-hosts")
+def index_hosts() -> None:
+    """Print the host:port pairs of this machine's package indexes, for a network rule."""
+    from nunatak.cli.doctor import print_index_hosts
+
+    print_index_hosts()

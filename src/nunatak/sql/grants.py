@@ -1,0 +1,304 @@
+"""Grants of roles and of privileges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.grants import SERVICE_ROLE, Grant
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.sql.show import flag, moment, show_result
+from nunatak.sql.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    Statement,
+    grammar,
+)
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result, status_result
+
+_DONE = "Statement executed successfully."
+_ACCOUNT_KINDS = frozenset(
+    {"DATABASE", "WAREHOUSE", "COMPUTE_POOL", "INTEGRATION", "USER", "ROLE", "ACCOUNT"}
+)
+_KINDS = (
+    "EXTERNAL ACCESS INTEGRATION",
+    "IMAGE REPOSITORY",
+    "COMPUTE POOL",
+    "NETWORK RULE",
+    "FILE FORMAT",
+    "INTEGRATION",
+    "DATABASE",
+    "WAREHOUSE",
+    "FUNCTION",
+    "SEQUENCE",
+    "SERVICE",
+    "ACCOUNT",
+    "SCHEMA",
+    "SECRET",
+    "MODEL",
+    "STAGE",
+    "TABLE",
+    "VIEW",
+    "USER",
+    "ROLE",
+    "TAG",
+)
+_ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantRole:
+    """GRANT | REVOKE ROLE r TO | FROM USER u | ROLE r2."""
+
+    role: str
+    grantee_kind: str
+    grantee: str
+    is_revoked: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the role, or MANAGE GRANTS through SECURITYADMIN."""
+        return [Requirement(OWNERSHIP, "ROLE", self.role)]
+
+    def run(self, context: Context) -> Result:
+        """Give or take the role."""
+        roles = context.rooms.access.roles
+        if self.is_revoked:
+            roles.revoke(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee)
+        else:
+            by = context.session.role
+            roles.grant(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee, by=by)
+        return status_result(_DONE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantPrivileges:
+    """GRANT | REVOKE privileges ON kind name TO | FROM ROLE r [WITH GRANT OPTION]."""
+
+    privileges: tuple[str, ...]
+    kind: str
+    parts: tuple[str, ...]
+    role: str
+    is_revoked: bool = False
+    grant_option: bool = False
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the object."""
+        return [Requirement(OWNERSHIP, self.kind, self._title(context))]
+
+    def run(self, context: Context) -> Result:
+        """Write the grants down; the object and the role must exist."""
+        access = context.rooms.access
+        if not access.roles.exists(self.role):
+            raise ObjectNotFound("Role", self.role)
+        title = self._title(context)
+        if self.is_revoked:
+            access.grants.revoke(self.privileges, self.kind, title, role=self.role)
+        else:
+            access.grants.grant(
+                self.privileges,
+                self.kind,
+                title,
+                role=self.role,
+                by=context.session.role,
+                grant_option=self.grant_option,
+            )
+        return status_result(_DONE)
+
+    def _title(self, context: Context) -> str:
+        return object_title(context, self.kind, self.parts)
+
+
+def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
+    """The catalog's title of an object written in a GRANT."""
+    if kind == "ACCOUNT":
+        return context.session.account
+    if kind in _ACCOUNT_KINDS:
+        return ".".join(map(quoted, parts))
+    if kind == "SCHEMA":
+        database = parts[:-1] or ((context.session.database,) if context.session.database else ())
+        return ".".join(map(quoted, (*database, parts[-1])))
+    if kind == SERVICE_ROLE:
+        service = context.session.qualify(parts[:-1])
+        return f"{service}!{parts[-1]}"
+    return str(context.session.qualify(parts))
+
+
+@grammar("GRANT")
+def grant(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse GRANT."""
+    return _grant(cursor, is_revoked=False)
+
+
+@grammar("REVOKE")
+def revoke(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse REVOKE."""
+    cursor.accept("GRANT", "OPTION", "FOR")
+    return _grant(cursor, is_revoked=True)
+
+
+def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
+    if cursor.accept("SERVICE", "ROLE"):
+        parts = cursor.name()
+        cursor.expect("!")
+        parts = (*parts, cursor.identifier())
+        _, role = _grantee(cursor, is_revoked=is_revoked)
+        return GrantPrivileges(
+            privileges=("USAGE",), kind=SERVICE_ROLE, parts=parts, role=role, is_revoked=is_revoked
+        )
+    if cursor.at("ROLE") and cursor.peek(1) != "ON":
+        cursor.position += 1
+        role = cursor.identifier()
+        grantee_kind, grantee = _grantee(cursor, is_revoked=is_revoked)
+        return GrantRole(
+            role=role, grantee_kind=grantee_kind, grantee=grantee, is_revoked=is_revoked
+        )
+    privileges = _privileges(cursor)
+    kind, parts = _object(cursor)
+    _, role = _grantee(cursor, is_revoked=is_revoked)
+    option = cursor.accept("WITH", "GRANT", "OPTION")
+    cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")
+    return GrantPrivileges(
+        privileges=privileges,
+        kind=kind,
+        parts=parts,
+        role=role,
+        is_revoked=is_revoked,
+        grant_option=option,
+    )
+
+
+def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
+    privileges: list[str] = []
+    words: list[str] = []
+    while not cursor.accept("ON"):
+        if cursor.done:
+            cursor.fail("expected ON")
+        if cursor.accept(","):
+            privileges.append(" ".join(words))
+            words = []
+        else:
+            words.append(cursor.peek())
+            cursor.position += 1
+    privileges.append(" ".join(words))
+    if not all(privileges):
+        cursor.fail("expected a privilege")
+    return tuple("ALL" if name == "ALL PRIVILEGES" else name for name in privileges)
+
+
+def _object(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
+    if cursor.peek() in ("ALL", "FUTURE"):
+        raise InvalidArgument(
+            "GRANT … ON ALL and ON FUTURE objects is not supported: grant on each object, or on "
+            "its schema."
+        )
+    for words in _KINDS:
+        if cursor.accept(*words.split()):
+            kind = words.replace(" ", "_")
+            parts = () if kind == "ACCOUNT" else cursor.name()
+            if kind == "FUNCTION" and cursor.accept("("):
+                while not cursor.accept(")"):
+                    cursor.position += 1
+            return _ALIASES.get(kind, kind), parts
+    return cursor.fail("expected a kind of object")
+
+
+def _grantee(cursor: TokenCursor, *, is_revoked: bool) -> tuple[str, str]:
+    cursor.expect("FROM" if is_revoked else "TO")
+    kind = cursor.accept_any("ROLE", "USER") or "ROLE"
+    return kind, cursor.identifier()
+
+
+_GRANT_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(
+        Field,
+        (
+            "privilege",
+            "granted_on",
+            "name",
+            "granted_to",
+            "grantee_name",
+            "grant_option",
+            "granted_by",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowGrants:
+    """SHOW GRANTS [ON kind name | TO ROLE r | TO USER u | OF ROLE r]."""
+
+    on: tuple[str, tuple[str, ...]] | None = None
+    to: tuple[str, str] | None = None
+    of: str | None = None
+    fields: tuple[Field, ...] = _GRANT_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: grants may be seen by everyone in an account."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each grant."""
+        access = context.rooms.access
+        rows: list[list[Any]] = []
+        if self.on is not None:
+            kind, parts = self.on
+            title = object_title(context, kind, parts)
+            rows = [_grant_row(grant) for grant in access.grants.on(kind, title)]
+            owner = access.grants.owner_of(kind, title)
+            if owner is not None:
+                rows.insert(0, [None, OWNERSHIP, kind, title, "ROLE", owner, "true", owner])
+        elif self.of is not None:
+            given = access.roles.grants_of(self.of)
+            rows = [_role_row(item.role, item.grantee_kind, item.grantee) for item in given]
+        else:
+            kind, name = self.to or ("USER", context.session.user)
+            held = access.roles.grants_to(kind, name)
+            rows = [_role_row(item.role, kind, name) for item in held]
+            if kind == "ROLE":
+                rows += [_grant_row(grant) for grant in access.grants.to(name)]
+        return show_result(_GRANT_FIELDS, rows)
+
+
+@grammar("SHOW GRANTS")
+def show_grants(cursor: TokenCursor, _: Modifiers) -> ShowGrants:
+    """Parse SHOW GRANTS."""
+    if cursor.accept("ON"):
+        return ShowGrants(on=_object(cursor))
+    if cursor.accept("TO"):
+        kind = cursor.accept_any("ROLE", "USER") or "ROLE"
+        return ShowGrants(to=(kind, cursor.identifier()))
+    if cursor.accept("OF", "SERVICE", "ROLE"):
+        parts = cursor.name()
+        cursor.expect("!")
+        return ShowGrants(on=(SERVICE_ROLE, (*parts, cursor.identifier())))
+    if cursor.accept("OF"):
+        cursor.accept("ROLE")
+        return ShowGrants(of=cursor.identifier())
+    return ShowGrants()
+
+
+def _grant_row(grant: Grant) -> list[Any]:
+    return [
+        moment(grant.created_on),
+        grant.privilege,
+        grant.kind,
+        grant.object_name,
+        "ROLE",
+        grant.role,
+        flag(grant.grant_option),
+        grant.granted_by,
+    ]
+
+
+def _role_row(role: str, grantee_kind: str, grantee: str) -> list[Any]:
+    return [None, "USAGE", "ROLE", role, grantee_kind, grantee, "false", ""]

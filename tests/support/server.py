@@ -1,0 +1,91 @@
+"""A real server process, and official clients that run scripts against it in their own Python.
+
+Nothing here imports the server: what users hold in their hands is what is tested.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = ROOT / "tests" / "acceptance" / "clients"
+START_TIMEOUT_S, STOP_TIMEOUT_S, SCRIPT_TIMEOUT_S = 60.0, 60.0, 900.0
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server."""
+
+    home: Path
+    address: str
+    process: subprocess.Popen[str]
+
+
+def start_server(home: Path, *options: str) -> Server:
+    """Start `nunatak up` on a free port and wait for its ready line."""
+    command = [sys.executable, "-m", "nunatak.cli.main", "up", "--home", str(home), "--port", "0"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    with (home.parent / f"{home.name}.log").open("a") as log:
+        process = subprocess.Popen(
+            [*command, *options], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+        )
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line.startswith("ready "):
+        process.kill()
+        process.wait()
+        said = (home.parent / f"{home.name}.log").read_text()[-4000:]
+        pytest.fail(f"the server did not start: {line!r}\n{said}")
+    return Server(home, line.split()[1], process)
+
+
+def stop_server(server: Server) -> int:
+    """SIGTERM, and wait; answers the exit status."""
+    server.process.send_signal(signal.SIGTERM)
+    try:
+        status = server.process.wait(STOP_TIMEOUT_S)
+    finally:
+        if server.process.poll() is None:
+            server.process.kill()
+            server.process.wait()
+        if server.process.stdout is not None:
+            server.process.stdout.close()
+    return status
+
+
+Client = Callable[..., Any]
+
+
+def run_script(server: Server, name: str, *arguments: str, generation: int = 2) -> Any:
+    """Run tests/acceptance/clients/<name>.py with official clients; answers the JSON value that
+    the script prints last. `generation` is the major version of snowflake-ml-python."""
+    variable = {2: "NUNATAK_TEST_CLIENT_PYTHON", 1: "NUNATAK_TEST_CLIENT_1_PYTHON"}[generation]
+    python = os.environ.get(variable)
+    if not python:
+        pytest.fail(f"{variable} is not set: run the tests with scripts/test")
+    done = subprocess.run(
+        [python, str(SCRIPTS / f"{name}.py"), *arguments],
+        capture_output=True,
+        text=True,
+        timeout=SCRIPT_TIMEOUT_S,
+        env={
+            **os.environ,
+            "SNOWFLAKE_HOME": str(server.home),
+            "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
+            "NUNATAK_ADDRESS": server.address,
+        },
+    )
+    if done.returncode:
+        pytest.fail(f"{name} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
+    lines = done.stdout.strip().splitlines()
+    return json.loads(lines[-1]) if lines else None
