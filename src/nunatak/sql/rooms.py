@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
+from nunatak.services.control import ControlPlane
+from nunatak.services.vault import Vault
 
 if TYPE_CHECKING:
     from nunatak.sql.query_functions import QueryControl
@@ -23,3 +25,5 @@ class Rooms:
     access: Access
     queries: Callable[[], QueryControl]
     """The statements that run now; known only once the protocol room is built on this one."""
+    control: ControlPlane
+    vault: Vault

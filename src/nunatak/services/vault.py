@@ -1,0 +1,51 @@
+"""Secrets at rest: values are kept encrypted, with a key that never enters the catalog."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from nunatak.errors import NunatakError
+
+KIND = "SECRET"
+_KEY_FILE = "secrets.key"
+
+
+class Vault:
+    """Encrypts and decrypts the values of secrets; safe to use from many threads."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds the key, which is made when it is not there."""
+        self._fernet = Fernet(_key(folder / _KEY_FILE))
+
+    def seal(self, values: Mapping[str, str]) -> str:
+        """The values as one encrypted text."""
+        return self._fernet.encrypt(json.dumps(dict(values)).encode()).decode()
+
+    def open(self, sealed: str) -> dict[str, str]:
+        """The values again; raises NunatakError when they were sealed with another key."""
+        try:
+            text = self._fernet.decrypt(sealed.encode())
+        except InvalidToken as error:
+            raise NunatakError(
+                "A secret cannot be decrypted: the key in keys/secrets.key is not the one that it "
+                "was made with. Put that key back, or set the secret again."
+            ) from error
+        return {str(name): str(value) for name, value in json.loads(text).items()}
+
+
+def _key(file: Path) -> bytes:
+    try:
+        descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return file.read_bytes()
+    key = Fernet.generate_key()
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(key)
+        opened.flush()
+        os.fsync(opened.fileno())
+    return key

@@ -1,0 +1,149 @@
+"""Image repositories, and the images that are in them.
+
+Images are kept once under their digest, whatever repository they were built for; a repository is
+the name under which grants are checked and images are listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Record, Transaction
+from nunatak.services.deploying import REPOSITORY
+from nunatak.services.snapshot import Service
+from nunatak.services.spec import KIND
+from nunatak.sql.object_family import ObjectFamily
+from nunatak.sql.objects import schema_key
+from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.statement import Context, Modifiers, grammar
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result
+
+_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("database_name"),
+    Field("schema_name"),
+    Field("repository_url"),
+    Field("owner"),
+    Field("owner_role_type"),
+    Field("comment"),
+    Field("encryption"),
+    Field("privatelink_repository_url"),
+)
+_IMAGE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("image_name"),
+    Field("tags"),
+    Field("digest"),
+    Field("image_path"),
+)
+_ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
+IMAGE_NAME = "model-inference"
+
+
+def repository_path(record: Record) -> str:
+    """The path of a repository in image names: `/db/schema/repository`, in lower case."""
+    key = record.key
+    return f"/{key.database}/{key.schema}/{key.name}".lower()
+
+
+def _row(record: Record, context: Context) -> Sequence[Any]:
+    host = f"{context.session.account.lower()}.registry.snowflakecomputing.com"
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.database,
+        record.key.schema,
+        host + repository_path(record),
+        record.owner,
+        "ROLE",
+        record.comment,
+        record.spec.get("encryption", _ENCRYPTIONS[0]),
+        None,
+    ]
+
+
+def _encryption(cursor: TokenCursor) -> str:
+    cursor.expect("(")
+    cursor.expect("TYPE")
+    cursor.accept("=")
+    kind = cursor.string()
+    if kind not in _ENCRYPTIONS:
+        cursor.fail(f"expected one of {', '.join(_ENCRYPTIONS)}")
+    cursor.expect(")")
+    return kind
+
+
+def _spec(
+    _: Context, __: Transaction, values: dict[str, Any], old: Mapping[str, Any]
+) -> dict[str, Any]:
+    given = {"encryption": values["ENCRYPTION"]} if "ENCRYPTION" in values else {}
+    return {**old, **given}
+
+
+REPOSITORIES = ObjectFamily(
+    kind=REPOSITORY,
+    words="IMAGE REPOSITORY",
+    plural=("IMAGE REPOSITORIES",),
+    title="Image Repository",
+    in_schema=True,
+    readers={"ENCRYPTION": _encryption},
+    spec=_spec,
+    show_fields=_FIELDS,
+    show_row=_row,
+    describe_fields=_FIELDS,
+    describe_rows=lambda record, context: [_row(record, context)],
+)
+REPOSITORIES.register()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowImages:
+    """SHOW IMAGES [LIKE …] IN IMAGE REPOSITORY r."""
+
+    name: tuple[str, ...]
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _IMAGE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """READ on the repository."""
+        key = schema_key(context, REPOSITORY, self.name)
+        return [Requirement("READ", key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """One row for each digest that a build or service of the repository has."""
+        with context.rooms.catalog.read() as tx:
+            repository = tx.get(schema_key(context, REPOSITORY, self.name))
+            users = [
+                record
+                for record in tx.list_kind(KIND)
+                if record.spec.get("image_repository") == repository.key.title
+                and Service(record).image
+            ]
+        first = {Service(record).image["digest"]: record for record in reversed(users)}
+        rows = [_image_row(repository, digest, record) for digest, record in first.items()]
+        return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))
+
+
+def _image_row(repository: Record, digest: str, record: Record) -> Sequence[Any]:
+    path = f"{repository_path(repository)}/{IMAGE_NAME}@sha256:{digest}"
+    return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
+
+
+@grammar("SHOW IMAGES IN IMAGE REPOSITORY")
+def show_images(cursor: TokenCursor, _: Modifiers) -> ShowImages:
+    """Parse SHOW IMAGES IN IMAGE REPOSITORY."""
+    return ShowImages(name=cursor.name(), clauses=show_clauses(cursor))
+
+
+@grammar("SHOW IMAGES")
+def show_images_like(cursor: TokenCursor, _: Modifiers) -> ShowImages:
+    """Parse SHOW IMAGES LIKE … IN IMAGE REPOSITORY."""
+    clauses = show_clauses(cursor, scopes=("IMAGE REPOSITORY",), needs_scope=True)
+    parts = clauses.within[1] if clauses.within else ()
+    return ShowImages(name=parts, clauses=clauses)
