@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
+from nunatak.models.registry import Models
 from nunatak.services.control import ControlPlane
 from nunatak.services.vault import Vault
 
@@ -23,6 +24,7 @@ class Rooms:
     settings: Settings
     catalog: Catalog
     access: Access
+    models: Models
     queries: Callable[[], QueryControl]
     """The statements that run now; known only once the protocol room is built on this one."""
     control: ControlPlane

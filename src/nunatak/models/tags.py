@@ -1,0 +1,81 @@
+"""TAG objects, and the tags that models carry.
+
+A model keeps its tags by the id of the TAG object, so that renaming either changes nothing, and
+dropping a tag takes it off every model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import InvalidArgument, LimitExceeded
+from nunatak.models.registry import Models
+
+TAG = "TAG"
+VALUE_LIMIT_CHARS = 256
+ALLOWED_VALUES_LIMIT = 300
+TAGS_PER_OBJECT = 50
+
+
+@dataclass(frozen=True, slots=True)
+class TagReference:
+    """A tag and the value that an object has for it."""
+
+    tag: QualifiedName
+    value: str
+
+
+class ModelTags:
+    """Tags of models. The TAG objects themselves are plain objects of the catalog."""
+
+    def __init__(self, models: Models) -> None:
+        self.catalog = models.catalog
+        self.models = models
+
+    def set(self, model: QualifiedName, values: Sequence[tuple[QualifiedName, str]]) -> None:
+        """Give a model tags; raises ObjectNotFound, InvalidArgument, LimitExceeded."""
+        changes: dict[int, str | None] = {}
+        for name, value in values:
+            record = self._get(name)
+            check_value(record, value)
+            changes[record.id] = value
+        carried = self.models.get(model).tags
+        if len({*carried, *map(str, changes)}) > TAGS_PER_OBJECT:
+            raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
+        self.models.set_tags(model, changes)
+
+    def unset(self, model: QualifiedName, names: Sequence[QualifiedName]) -> None:
+        """Take tags off a model; raises ObjectNotFound."""
+        self.models.set_tags(model, {self._get(name).id: None for name in names})
+
+    def value(self, model: QualifiedName, tag: QualifiedName) -> str | None:
+        """The value of one tag, None when the model does not have it; raises ObjectNotFound."""
+        return self.models.get(model).tags.get(str(self._get(tag).id))
+
+    def references(self, model: QualifiedName) -> list[TagReference]:
+        """All tags of a model, by name; raises ObjectNotFound."""
+        carried = self.models.get(model).tags
+        with self.catalog.read() as transaction:
+            records = [transaction.by_id(int(tag)) for tag in carried]
+        found = [record for record in records if record is not None]
+        references = [TagReference(item.qualified, carried[str(item.id)]) for item in found]
+        return sorted(references, key=lambda reference: reference.tag)
+
+    def _get(self, name: QualifiedName) -> Record:
+        with self.catalog.read() as transaction:
+            return transaction.get(Key.of(TAG, name))
+
+
+def check_value(tag: Record, value: str) -> None:
+    """Raises InvalidArgument for a value that the tag does not take."""
+    if len(value) > VALUE_LIMIT_CHARS:
+        raise InvalidArgument(f"A tag value has at most {VALUE_LIMIT_CHARS} characters.")
+    choices = tag.spec.get("allowed_values") or []
+    if choices and value not in choices:
+        raise InvalidArgument(
+            f"'{value}' is not an allowed value of tag {tag.qualified}: use one of "
+            f"{', '.join(repr(choice) for choice in choices)}."
+        )

@@ -1,0 +1,314 @@
+"""TAG objects, and what is asked about tags.
+
+    CREATE [OR REPLACE] TAG [IF NOT EXISTS] t [ALLOWED_VALUES 'a', …] [COMMENT = 'text']
+    ALTER TAG [IF EXISTS] t { RENAME TO t2 | SET COMMENT = 'text' | UNSET ALLOWED_VALUES
+                            | { ADD | DROP } ALLOWED_VALUES 'a', … }
+    DROP TAG [IF EXISTS] t
+    SHOW TAGS
+
+Tags are put on models with ALTER MODEL (`models_alter`). In SYSTEM$GET_TAG and TAG_REFERENCES the
+domain of a model is MODULE.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound, Unsupported
+from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS, ModelTags
+from nunatak.sql.models import DONE
+from nunatak.sql.models_source import any_on_model
+from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+)
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result, rows_result, status_result
+
+_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("database_name"),
+    Field("schema_name"),
+    Field("owner"),
+    Field("comment"),
+    Field("allowed_values"),
+    Field("owner_role_type"),
+)
+REFERENCE_FIELDS = (
+    Field("TAG_DATABASE"),
+    Field("TAG_SCHEMA"),
+    Field("TAG_NAME"),
+    Field("TAG_VALUE"),
+    Field("LEVEL"),
+    Field("OBJECT_DATABASE"),
+    Field("OBJECT_SCHEMA"),
+    Field("OBJECT_NAME"),
+    Field("DOMAIN"),
+    Field("COLUMN_NAME"),
+)
+"""The columns of INFORMATION_SCHEMA.TAG_REFERENCES."""
+_MODEL_DOMAINS = ("MODULE", "MODEL")
+
+
+def _key(context: Context, parts: tuple[str, ...]) -> Key:
+    return Key.of(TAG, context.session.qualify(parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateTag:
+    """CREATE TAG."""
+
+    name: tuple[str, ...]
+    allowed_values: tuple[str, ...]
+    comment: str
+    or_replace: bool
+    if_not_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """CREATE TAG on the schema."""
+        key = _key(context, self.name)
+        return [Requirement("CREATE TAG", "SCHEMA", Key("SCHEMA", key.schema, key.database).title)]
+
+    def run(self, context: Context) -> Result:
+        """Add the tag; a replaced one is taken off everything that carried it."""
+        key = _key(context, self.name)
+        with context.rooms.catalog.write() as transaction:
+            transaction.get(Key("SCHEMA", key.schema, key.database))
+            found = transaction.find(key)
+            if found is not None and self.if_not_exists:
+                return status_result(f"{key.name} already exists, statement succeeded.")
+            if found is not None and not self.or_replace:
+                raise ObjectExists(key.label, key.title)
+            if found is not None:
+                transaction.delete(found)
+            spec = {"allowed_values": list(self.allowed_values)}
+            transaction.create(key, context.session.role, spec=spec, comment=self.comment)
+        return status_result(f"Tag {key.name} successfully created.")
+
+
+@grammar("CREATE TAG")
+def create_tag(cursor: TokenCursor, create: Modifiers) -> CreateTag:
+    """Parse CREATE TAG."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.name()
+    values = _values(cursor) if cursor.accept("ALLOWED_VALUES") else ()
+    comment = ""
+    if cursor.accept("COMMENT"):
+        cursor.accept("=")
+        comment = cursor.string()
+    return CreateTag(
+        name=name,
+        allowed_values=values,
+        comment=comment,
+        or_replace=create.or_replace,
+        if_not_exists=if_not_exists,
+    )
+
+
+def _values(cursor: TokenCursor) -> tuple[str, ...]:
+    values = [cursor.string()]
+    while cursor.accept(","):
+        values.append(cursor.string())
+    if len(values) > ALLOWED_VALUES_LIMIT or max(map(len, values)) > VALUE_LIMIT_CHARS:
+        raise InvalidArgument(
+            f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values of at most "
+            f"{VALUE_LIMIT_CHARS} characters."
+        )
+    return tuple(dict.fromkeys(values))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterTag:
+    """ALTER TAG: one change. `allowed_values` are added, or dropped with `is_drop`; no values
+    with `is_drop` removes them all."""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    to: tuple[str, ...] | None = None
+    comment: str | None = None
+    allowed_values: tuple[str, ...] = ()
+    is_drop: bool = False
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the tag."""
+        return [Requirement(OWNERSHIP, TAG, _key(context, self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """Change the record."""
+        with context.rooms.catalog.write() as transaction:
+            record = transaction.find(_key(context, self.name))
+            if record is None and not self.if_exists:
+                raise ObjectNotFound("Tag", _key(context, self.name).title)
+            if record is not None:
+                self._change(context, transaction, record)
+        return status_result(DONE)
+
+    def _change(self, context: Context, transaction: Transaction, record: Record) -> None:
+        if self.to is not None:
+            key = _key(context, self.to)
+            transaction.get(Key("SCHEMA", key.schema, key.database))
+            transaction.move(record, key)
+            return
+        values = list(record.spec.get("allowed_values") or ())
+        if self.is_drop:
+            gone = set(self.allowed_values or values)
+            values = [value for value in values if value not in gone]
+        else:
+            values = list(dict.fromkeys([*values, *self.allowed_values]))
+        if len(values) > ALLOWED_VALUES_LIMIT:
+            raise InvalidArgument(f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values.")
+        transaction.update(record, spec={"allowed_values": values}, comment=self.comment)
+
+
+@grammar("ALTER TAG")
+def alter_tag(cursor: TokenCursor, _: Modifiers) -> AlterTag:
+    """Parse ALTER TAG."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.name()
+    if cursor.accept("RENAME", "TO"):
+        return AlterTag(name=name, if_exists=if_exists, to=cursor.name())
+    if cursor.accept("SET", "COMMENT"):
+        cursor.accept("=")
+        return AlterTag(name=name, if_exists=if_exists, comment=cursor.string())
+    if cursor.accept("UNSET", "ALLOWED_VALUES"):
+        return AlterTag(name=name, if_exists=if_exists, is_drop=True)
+    change = cursor.accept_any("ADD", "DROP")
+    if change is None:
+        cursor.fail("expected RENAME TO, SET COMMENT, ADD, DROP or UNSET ALLOWED_VALUES")
+    cursor.expect("ALLOWED_VALUES")
+    values = _values(cursor)
+    is_drop = change == "DROP"
+    return AlterTag(name=name, if_exists=if_exists, allowed_values=values, is_drop=is_drop)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropTag:
+    """DROP TAG."""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the tag."""
+        return [Requirement(OWNERSHIP, TAG, _key(context, self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """Drop it; objects that carried it do so no longer."""
+        key = _key(context, self.name)
+        with context.rooms.catalog.write() as transaction:
+            record = transaction.find(key)
+            if record is None and not self.if_exists:
+                raise ObjectNotFound(key.label, key.title)
+            if record is None:
+                text = f"Drop statement executed successfully ({key.name} already dropped)."
+                return status_result(text)
+            transaction.delete(record)
+        return status_result(f"{key.name} successfully dropped.")
+
+
+@grammar("DROP TAG")
+def drop_tag(cursor: TokenCursor, _: Modifiers) -> DropTag:
+    """Parse DROP TAG."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropTag(name=cursor.name(), if_exists=if_exists)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowTags:
+    """SHOW TAGS."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _FIELDS
+
+    def requirements(self, _: Context) -> Iterable[Requirement]:
+        """None: names of tags are no secret."""
+        return ()
+
+    def run(self, context: Context) -> Result:
+        """One row for each."""
+        scope = self.clauses.scope(context.session)
+        with context.rooms.catalog.read() as transaction:
+            records = transaction.list_kind(TAG, database=scope.database, schema=scope.schema)
+        chosen = self.clauses.select(records, lambda record: record.name)
+        return show_result(_FIELDS, [_row(record) for record in chosen])
+
+
+def _row(record: Record) -> list[Any]:
+    values = record.spec.get("allowed_values") or None
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.database,
+        record.key.schema,
+        record.owner,
+        record.comment,
+        json.dumps(values) if values else None,
+        "ROLE",
+    ]
+
+
+@grammar("SHOW TAGS")
+def show_tags(cursor: TokenCursor, _: Modifiers) -> ShowTags:
+    """Parse SHOW TAGS."""
+    return ShowTags(clauses=show_clauses(cursor))
+
+
+def get_tag(context: Context, arguments: Sequence[Any]) -> str | None:
+    """SYSTEM$GET_TAG('tag', 'object', 'domain'): the tag's value, None when it has none.
+
+    Raises InvalidArgument, Unsupported for a domain other than MODULE, ObjectNotFound,
+    PrivilegeMissing.
+    """
+    if len(arguments) != 3 or not all(isinstance(item, str) for item in arguments):
+        raise InvalidArgument("SYSTEM$GET_TAG takes three texts: tag, object, domain.")
+    tag, name, domain = arguments
+    model = _tagged_model(context, name, domain)
+    return ModelTags(context.rooms.models).value(model, context.session.qualify(split_name(tag)))
+
+
+def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
+    """The rows of INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'); raises as `get_tag`."""
+    if len(arguments) != 2 or not all(isinstance(item, str) for item in arguments):
+        raise InvalidArgument("TAG_REFERENCES takes two texts: object, domain.")
+    model = _tagged_model(context, *arguments)
+    return rows_result(
+        REFERENCE_FIELDS,
+        [
+            [
+                reference.tag.database,
+                reference.tag.schema,
+                reference.tag.name,
+                reference.value,
+                "MODULE",
+                model.database,
+                model.schema,
+                model.name,
+                "MODULE",
+                None,
+            ]
+            for reference in ModelTags(context.rooms.models).references(model)
+        ],
+    )
+
+
+def _tagged_model(context: Context, name: str, domain: str) -> QualifiedName:
+    if domain.upper() not in _MODEL_DOMAINS:
+        raise Unsupported(f"Tags of domain '{domain}' are not offered: only MODULE (models) is.")
+    parts = split_name(name)
+    context.rooms.access.require(any_on_model(context, parts), role=context.session.role)
+    return context.session.qualify(parts)

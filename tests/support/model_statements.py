@@ -1,0 +1,80 @@
+"""Run statements about models against a registry of its own, as one role of one session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from nunatak.access.service import Access
+from nunatak.catalog.store import Key
+from nunatak.config import Settings
+from nunatak.sql import models, models_alter, models_show, models_system, models_tags
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.statement import Context, Statement, parse_registered
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.session import Session
+from support.model_versions import Usage, open_models
+
+FAMILIES = (models, models_alter, models_show, models_system, models_tags)
+
+
+def parse(text: str) -> Statement:
+    """A statement of one of the families."""
+    statement = parse_registered(TokenCursor(text))
+    assert statement is not None, f"not registered: {text}"
+    return statement
+
+
+class Bench:
+    """One server's rooms, as far as models need them, and a session."""
+
+    def __init__(self, home: Path) -> None:
+        self.usage = Usage()
+        self.models = open_models(home, self.usage)
+        settings = Settings(home=home)
+        self.stage = settings.folder("stages") / "id-of-stg"
+        with self.models.catalog.write() as transaction:
+            key = Key("STAGE", "STG", "DB", "S")
+            transaction.create(key, "ACCOUNTADMIN", spec={"id": self.stage.name})
+        access = Access(self.models.catalog.database, settings)
+        for role in ("ACCOUNTADMIN", "ANALYST"):
+            access.roles.create(role, owner="ACCOUNTADMIN")
+        rooms = SimpleNamespace(
+            settings=settings, catalog=self.models.catalog, access=access, models=self.models
+        )
+        self.rooms = cast("Rooms", rooms)  # the rooms that statements about models use
+        self.session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
+
+    def context(self, parameters: Mapping[str, Any] | None = None) -> Context:
+        """What a handler is given."""
+        return Context(
+            rooms=self.rooms, session=self.session, query_id="q", parameters=parameters or {}
+        )
+
+    def rows(
+        self, text: str, *, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
+        """Check the privileges, run, and return the rows by column name."""
+        context = self.context(parameters)
+        statement = parse(text)
+        for requirement in statement.requirements(context):
+            self.rooms.access.require(requirement, role=self.session.role)
+        result = statement.run(context)
+        assert isinstance(result, Result)
+        names = [field.name for field in result.fields]
+        found = [row for batch in result.batches for row in batch.to_pylist()]
+        assert all(list(row) == names for row in found)
+        return found
+
+    def status(self, text: str) -> str:
+        """The status text of a statement that answers nothing else."""
+        (row,) = self.rows(text)
+        assert list(row) == ["status"]
+        return str(row["status"])
+
+    def close(self) -> None:
+        """Release the catalog."""
+        self.models.catalog.close()

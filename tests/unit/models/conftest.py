@@ -1,0 +1,31 @@
+"""A registry with its own home, and version folders to make models from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.models.files import SourceFile
+from nunatak.models.registry import Models
+from support.model_versions import Usage, open_models, sources, write_version
+
+
+@pytest.fixture
+def usage() -> Usage:
+    return Usage()
+
+
+@pytest.fixture
+def models(tmp_path: Path, usage: Usage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
+    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
+    opened = open_models(tmp_path, usage)
+    yield opened
+    opened.catalog.close()
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[SourceFile]:
+    """The files of a small version, as they lie in a stage."""
+    return sources(write_version(tmp_path / "stage"))
