@@ -126,8 +126,8 @@ class ModelCallPlanner(Protocol):
         it is asked for every function in every statement."""
 
     def plan(
-        self, tree: exp.Expression, calls: Mapping[str, ModelCall], *, runner: QueryRunner
-    ) -> exp.Expression:
+        self, tree: exp.Expr, calls: Mapping[str, ModelCall], *, runner: QueryRunner
+    ) -> exp.Expr:
         """The tree without placeholders (it may be changed in place)."""
 
 

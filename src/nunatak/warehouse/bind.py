@@ -1,0 +1,176 @@
+"""Bound values, variables and dynamic names put into a statement's tree.
+
+A bound value becomes a typed literal in the tree, never text that is parsed again. An array
+binding (one list of values per marker) becomes a table that the statement reads from.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.catalog.names import split_name
+from nunatak.errors import InvalidArgument
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.session import Session
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_NS_PER_US = 1_000
+
+
+def bind(tree: exp.Expr, bindings: Sequence[Binding], session: Session) -> exp.Expr:
+    """Replace markers, `$variables` and `IDENTIFIER(…)`; the tree is changed in place.
+
+    Raises InvalidArgument when a marker has no value, or a value is not of its type.
+    """
+    position = 0
+    for node in list(tree.walk(bfs=False)):
+        if isinstance(node, exp.Placeholder):
+            number = node.this
+            if number is None or not str(number).isdigit():
+                position += 1
+                number = position
+            node.replace(literal(_bound(bindings, int(number))))
+        elif isinstance(node, exp.Parameter) and isinstance(node.this, exp.Var):
+            node.replace(value_literal(variable(session, node.this.name)))
+    for dynamic in list(tree.find_all(exp.DynamicIdentifier)):
+        _dynamic_name(dynamic)
+    for source in list(tree.find_all(exp.TableFromRows)):
+        if isinstance(source.this, exp.Literal):
+            named = table_of(source.this.name)
+            named.set("alias", source.args.get("alias"))
+            source.replace(named)
+    return tree
+
+
+def variable(session: Session, name: str) -> Any:
+    """The value of `$name`; raises InvalidArgument when it was not SET."""
+    if name.upper() not in session.variables:
+        raise InvalidArgument(f"Session variable '${name.upper()}' does not exist")
+    return session.variables[name.upper()]
+
+
+def _bound(bindings: Sequence[Binding], number: int) -> Binding:
+    if not 1 <= number <= len(bindings):
+        raise InvalidArgument(
+            f"Bind variable {number} is not set: the statement has more markers than the "
+            f"{len(bindings)} values that came with it."
+        )
+    return bindings[number - 1]
+
+
+def _dynamic_name(node: exp.DynamicIdentifier) -> None:
+    text = node.this.name if isinstance(node.this, exp.Expr) else str(node.this)
+    parent = node.parent
+    if isinstance(parent, exp.Table):
+        named = table_of(text)
+        for key in ("this", "db", "catalog"):
+            parent.set(key, named.args.get(key))
+        return
+    parts = [exp.to_identifier(part, quoted=True) for part in split_name(text)]
+    node.replace(exp.column(*reversed(parts)))
+
+
+def table_of(text: str) -> exp.Table:
+    """A table node for a dotted name such as `db."My schema".t`."""
+    parts = [exp.to_identifier(part, quoted=True) for part in reversed(split_name(text))]
+    return exp.Table(**dict(zip(("this", "db", "catalog"), parts, strict=False)))
+
+
+def value_literal(value: Any) -> exp.Expr:
+    """A Python value as a literal of the vendor's dialect."""
+    match value:
+        case None:
+            return exp.Null()
+        case bool():
+            return exp.Boolean(this=value)
+        case str():
+            return exp.Literal.string(value)
+        case bytes():
+            return exp.HexString(this=value.hex())
+        case dt.datetime():
+            kind = "TIMESTAMPLTZ" if value.tzinfo else "TIMESTAMPNTZ"
+            return _cast(value.isoformat(sep=" "), kind)
+        case dt.date():
+            return _cast(value.isoformat(), "DATE")
+        case dt.time():
+            return _cast(value.isoformat(), "TIME")
+        case float():
+            return _cast(repr(value), "DOUBLE")
+        case _:
+            return exp.Literal.number(str(value))
+
+
+def literal(binding: Binding) -> exp.Expr:
+    """A bound value as a literal of the vendor's dialect."""
+    value = binding.value
+    if value is None:
+        return exp.Null()
+    if isinstance(value, list):
+        raise InvalidArgument("Array binding is supported for INSERT … VALUES only.")
+    try:
+        return _typed_literal(binding.type.upper(), value)
+    except (ValueError, OverflowError) as error:
+        raise InvalidArgument(f"Bound value '{value}' is not a {binding.type}.") from error
+
+
+def _typed_literal(kind: str, value: str) -> exp.Expr:
+    match kind:
+        case "FIXED":
+            if not _NUMBER.match(value):
+                raise ValueError(value)
+            return exp.Literal.number(value.lstrip("+"))
+        case "REAL":
+            float(value)
+            return _cast(value, "DOUBLE")
+        case "BOOLEAN":
+            return exp.Boolean(this=is_true(value))
+        case "BINARY":
+            return exp.HexString(this=bytes.fromhex(value).hex())
+        case "DATE":
+            return _cast(date_of(value).isoformat(), "DATE")
+        case "TIME":
+            return _cast(time_of(value).isoformat(), "TIME")
+        case "TIMESTAMP_NTZ":
+            return _cast(instant_of(value).replace(tzinfo=None).isoformat(sep=" "), "TIMESTAMPNTZ")
+        case "TIMESTAMP_LTZ" | "TIMESTAMP_TZ":
+            kind = "TIMESTAMPLTZ" if kind == "TIMESTAMP_LTZ" else "TIMESTAMPTZ"
+            return _cast(instant_of(value.split(" ")[0]).isoformat(sep=" "), kind)
+        case _:
+            return exp.Literal.string(value)
+
+
+def is_true(value: str) -> bool:
+    """The wire's booleans."""
+    return value.strip().lower() in {"true", "1"}
+
+
+def date_of(value: str) -> dt.date:
+    """A DATE on the wire: milliseconds since 1970, or ISO text."""
+    if "-" in value[1:]:
+        return dt.date.fromisoformat(value)
+    return (_EPOCH + dt.timedelta(milliseconds=int(value))).date()
+
+
+def time_of(value: str) -> dt.time:
+    """A TIME on the wire: nanoseconds since midnight, or ISO text."""
+    if ":" in value:
+        return dt.time.fromisoformat(value)
+    return (_EPOCH + dt.timedelta(microseconds=int(value) // _NS_PER_US)).time()
+
+
+def instant_of(value: str) -> dt.datetime:
+    """A timestamp on the wire: nanoseconds since 1970, or ISO text; in UTC."""
+    if "-" in value[1:]:
+        found = dt.datetime.fromisoformat(value)
+        return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return _EPOCH + dt.timedelta(microseconds=int(value) // _NS_PER_US)
+
+
+def _cast(text: str, kind: str) -> exp.Expr:
+    return exp.Cast(this=exp.Literal.string(text), to=exp.DataType.build(kind, dialect="snowflake"))

@@ -1,0 +1,302 @@
+"""CREATE TABLE, CREATE VIEW and CREATE SEQUENCE.
+
+A table is made and filled in one transaction, so that nothing half-made is ever seen.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from nunatak.catalog.names import QualifiedName, quoted
+from nunatak.catalog.sqltypes import SqlType, TypeKind
+from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
+from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.results import Field, Result, status_result
+from nunatak.warehouse.rewrite import rewrite
+from nunatak.warehouse.rewrite.casts import session_type
+from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.session import TemporaryObject
+from nunatak.warehouse.tables import Column, Location, Table, encode_note, session_database
+from nunatak.warehouse.types import engine_type, sql_type_of
+
+IDENTITY_SUFFIX = "_IDENTITY"
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewColumn:
+    """A column to be made; `default` is SQL of the engine."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    default: str | None = None
+    comment: str | None = None
+    identity: tuple[int, int] | None = None
+    """Start and step of AUTOINCREMENT."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewTable:
+    """A table to be made."""
+
+    name: QualifiedName
+    location: Location
+    columns: Sequence[NewColumn]
+    temporary: bool = False
+    transient: bool = False
+    comment: str | None = None
+    primary_key: Sequence[str] = field(default_factory=tuple)
+
+
+def create_table(execution: Execution, tree: exp.Create) -> Result:
+    """CREATE TABLE in all its forms; answers the status."""
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    name = qualified(execution, target)
+    properties = list(tree.args["properties"].expressions) if tree.args.get("properties") else []
+    temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
+    refuse_existing = _existing(execution, tree, name, temporary=temporary)
+    if refuse_existing is not None:
+        return refuse_existing
+    location = (
+        Location.temporary(execution.session, name) if temporary else Location.permanent(name)
+    )
+    columns, primary_key = _columns(execution, tree, properties)
+    query = tree.expression if isinstance(tree.expression, exp.Query) else None
+    if (clone := tree.args.get("clone")) is not None:
+        query = exp.select("*").from_(clone.this.copy())
+    filled = None
+    if query is not None:
+        translated = execution.translate(query.copy())
+        fields = execution.described(translated)
+        columns = _from_fields(columns, fields)
+        filled = translated.sql
+    table = NewTable(
+        name=name,
+        location=location,
+        columns=columns,
+        temporary=temporary,
+        transient=any(isinstance(item, exp.TransientProperty) for item in properties),
+        comment=comment_of(properties),
+        primary_key=primary_key,
+    )
+    make_table(execution, table, filled=filled)
+    return status_result(f"Table {quoted(name.name)} successfully created.")
+
+
+def make_table(execution: Execution, table: NewTable, *, filled: str | None = None) -> None:
+    """Make a table in place of one of its name, and fill it from a query of the engine."""
+    if not table.columns:
+        raise InvalidArgument(f"Table {table.name} needs at least one column.")
+    _distinct([column.name for column in table.columns])
+    if table.temporary:
+        execution.engine.attach_memory(session_database(execution.session))
+    statements = [*drop_statements(table.location), *_statements(table)]
+    if filled is not None:
+        statements.append(f"INSERT INTO {table.location.sql} {filled}")
+    run_together(execution, statements)
+    execution.tables.forget(table.location)
+    if table.temporary:
+        execution.session.add_temporary(TemporaryObject("TABLE", table.name))
+
+
+def drop_statements(location: Location) -> list[str]:
+    """What removes a table or view of that place, and what belongs to it."""
+    return [
+        f"DROP TABLE IF EXISTS {location.sql}",
+        f"DROP SEQUENCE IF EXISTS {_sequence(location)}",
+    ]
+
+
+def run_together(execution: Execution, statements: Sequence[str]) -> None:
+    """Run statements of the engine as one transaction."""
+    connection = execution.connection
+    connection.execute("BEGIN")
+    try:
+        for statement in statements:
+            connection.execute(statement)
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def qualified(execution: Execution, table: exp.Table) -> QualifiedName:
+    """The full name that a table node means in the session."""
+    return execution.session.qualify(tuple(stored(part) for part in table.parts))
+
+
+def comment_of(properties: Sequence[exp.Expr]) -> str | None:
+    """The COMMENT among an object's properties."""
+    for item in properties:
+        if isinstance(item, exp.SchemaCommentProperty):
+            return str(item.this.name)
+    return None
+
+
+def _existing(
+    execution: Execution, tree: exp.Create, name: QualifiedName, *, temporary: bool
+) -> Result | None:
+    tables, session, connection = execution.tables, execution.session, execution.connection
+    if temporary:
+        found = session.temporary("TABLE", name) is not None
+        old: Table | None = None
+    else:
+        old = tables.permanent(name, connection=connection)
+        found = old is not None
+    if old is not None and old.is_view:
+        if not tree.args.get("replace"):
+            raise ObjectExists("Object", str(name))
+        raise ObjectExists("Object", str(name), hint="It is a view: drop it first.")
+    if not found or tree.args.get("replace"):
+        return None
+    if tree.args.get("exists"):
+        return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
+    raise ObjectExists("Object", str(name))
+
+
+def _columns(
+    execution: Execution, tree: exp.Create, properties: Sequence[exp.Expr]
+) -> tuple[list[NewColumn], tuple[str, ...]]:
+    like = next((item for item in properties if isinstance(item, exp.LikeProperty)), None)
+    clone = tree.args.get("clone")
+    pattern = like.this if like is not None else clone.this if clone is not None else None
+    if pattern is not None:
+        table = execution.table(tuple(stored(part) for part in pattern.parts))
+        return [_copied(column) for column in table.columns], table.primary_key
+    if not isinstance(tree.this, exp.Schema):
+        return [], ()
+    columns, primary_key = [], []
+    for item in tree.this.expressions:
+        if isinstance(item, exp.ColumnDef):
+            column, is_key = column_of(execution, item)
+            columns.append(column)
+            primary_key += [column.name] if is_key else []
+        elif isinstance(item, exp.Identifier):
+            columns.append(NewColumn(name=stored(item), type=_UNKNOWN))
+        else:
+            primary_key += _table_key(item)
+    keyed = [
+        dataclasses.replace(column, nullable=False) if column.name in primary_key else column
+        for column in columns
+    ]
+    return keyed, tuple(primary_key)
+
+
+_UNKNOWN = SqlType(TypeKind.VARIANT, length=0)
+"""Stands for the type that the query of CREATE TABLE … AS will tell."""
+
+
+def column_of(execution: Execution, node: exp.ColumnDef) -> tuple[NewColumn, bool]:
+    """A column definition, and whether it is the primary key."""
+    if node.kind is None:
+        raise Unsupported(f"Unsupported: column {node.name} without a data type.")
+    column = NewColumn(name=stored(node.this), type=session_type(node.kind, execution.context()))
+    is_key = False
+    for constraint in node.args.get("constraints") or ():
+        kind = constraint.kind
+        match kind:
+            case exp.NotNullColumnConstraint():
+                column = dataclasses.replace(column, nullable=bool(kind.args.get("allow_null")))
+            case exp.DefaultColumnConstraint():
+                default = sql_text(rewrite(kind.this.copy(), execution.context()))
+                column = dataclasses.replace(column, default=default)
+            case exp.CommentColumnConstraint():
+                column = dataclasses.replace(column, comment=str(kind.this.name))
+            case exp.PrimaryKeyColumnConstraint():
+                column, is_key = dataclasses.replace(column, nullable=False), True
+            case exp.AutoIncrementColumnConstraint():
+                column = dataclasses.replace(column, identity=(1, 1))
+            case exp.GeneratedAsIdentityColumnConstraint():
+                column = dataclasses.replace(column, identity=_identity(kind))
+            case exp.UniqueColumnConstraint() | exp.Reference() | exp.CollateColumnConstraint():
+                pass  # declared for readers only, as at the vendor
+            case _:
+                raise Unsupported(f"Unsupported: {constraint.sql(dialect='snowflake')}.")
+    return column, is_key
+
+
+def _identity(node: exp.Expr) -> tuple[int, int]:
+    start, step = node.args.get("start"), node.args.get("increment")
+    return (int(start.name) if start else 1, int(step.name) if step else 1)
+
+
+def _table_key(item: exp.Expr) -> list[str]:
+    keys = [item] if isinstance(item, exp.PrimaryKey) else list(item.find_all(exp.PrimaryKey))
+    return [stored(part) for key in keys for part in key.find_all(exp.Identifier)]
+
+
+def _copied(column: Column) -> NewColumn:
+    return NewColumn(
+        name=column.name,
+        type=column.type,
+        nullable=column.nullable,
+        default=column.default if column.default and "nextval(" not in column.default else None,
+        comment=column.comment,
+    )
+
+
+def _from_fields(columns: Sequence[NewColumn], fields: Sequence[Field]) -> list[NewColumn]:
+    """Columns of CREATE TABLE … AS: named and typed by the query where not declared."""
+    if not columns:
+        return [NewColumn(name=column.name, type=column.type) for column in fields]
+    if len(columns) != len(fields):
+        raise InvalidArgument("SQL compilation error:\nInvalid column definition list")
+    return [
+        dataclasses.replace(column, type=given.type) if column.type is _UNKNOWN else column
+        for column, given in zip(columns, fields, strict=True)
+    ]
+
+
+def _distinct(names: Sequence[str]) -> None:
+    """The engine does not tell names apart by case alone."""
+    seen: set[str] = set()
+    for name in names:
+        if name.lower() in seen:
+            raise InvalidArgument(
+                f"SQL compilation error:\nduplicate column name '{name}': column names that differ "
+                "only in case are not supported."
+            )
+        seen.add(name.lower())
+
+
+def _statements(table: NewTable) -> Iterator[str]:
+    definitions = []
+    for column in table.columns:
+        default = column.default
+        if column.identity is not None:
+            start, step = column.identity
+            sequence = _sequence(table.location)
+            yield f"CREATE SEQUENCE {sequence} START {start} INCREMENT {step}"
+            default = f"nextval({literal(sequence)})"
+        definitions.append(
+            f"{identifier(column.name)} {engine_type(column.type)}"
+            + (f" DEFAULT {default}" if default else "")
+            + ("" if column.nullable else " NOT NULL")
+        )
+    yield f"CREATE TABLE {table.location.sql} ({', '.join(definitions)})"
+    note = encode_note(
+        comment=table.comment, transient=table.transient, primary_key=list(table.primary_key)
+    )
+    if note != "{}":
+        yield f"COMMENT ON TABLE {table.location.sql} IS {literal(note)}"
+    for column in table.columns:
+        yield from column_note(table.location, column.name, column.type, column.comment)
+
+
+def column_note(
+    location: Location, name: str, sql_type: SqlType, comment: str | None
+) -> Iterator[str]:
+    """The statement that notes what the engine does not know of a column, if there is any."""
+    implied = sql_type_of(engine_type(sql_type)) == sql_type
+    note = encode_note(type="" if implied else sql_type.ddl(), comment=comment)
+    if note != "{}":
+        yield f"COMMENT ON COLUMN {location.sql}.{identifier(name)} IS {literal(note)}"
+
+
+def _sequence(location: Location) -> str:
+    return Location(location.database, location.schema, location.table + IDENTITY_SUFFIX).sql

@@ -1,0 +1,279 @@
+"""DROP, ALTER, COMMENT and DESCRIBE for tables, views and sequences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.catalog.names import quoted
+from nunatak.catalog.sqltypes import TEXT, SqlType
+from nunatak.errors import InvalidIdentifier, ObjectExists, ObjectNotFound, Unsupported
+from nunatak.warehouse.create import (
+    column_note,
+    column_of,
+    drop_statements,
+    qualified,
+    run_together,
+)
+from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.results import Field, Result, StatementKind, rows_result, status_result
+from nunatak.warehouse.rewrite import rewrite
+from nunatak.warehouse.rewrite.casts import session_type
+from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.tables import Column, Location, Table, encode_note
+from nunatak.warehouse.types import engine_type
+
+_SUCCESS = "Statement executed successfully."
+
+
+def drop(execution: Execution, tree: exp.Drop) -> Result:
+    """DROP TABLE, VIEW or SEQUENCE [IF EXISTS]."""
+    kind = str(tree.args["kind"]).upper()
+    if kind not in {"TABLE", "VIEW", "SEQUENCE"}:
+        raise Unsupported(f"Unsupported: DROP {kind}.")
+    targets = tree.args.get("tables") or [tree.this]
+    if len(targets) != 1:
+        raise Unsupported(f"Unsupported: dropping several objects by one DROP {kind}.")
+    target = targets[0]
+    name = qualified(execution, target)
+    shown = quoted(name.name)
+    if kind == "SEQUENCE":
+        exists = "IF EXISTS " if tree.args.get("exists") else ""
+        execution.connection.execute(f"DROP SEQUENCE {exists}{Location.permanent(name).sql}")
+        return status_result(f"{shown} successfully dropped.")
+    found = execution.tables.find(name, execution.session, connection=execution.connection)
+    if found is None or found.is_view != (kind == "VIEW"):
+        if tree.args.get("exists") and found is None:
+            return status_result(f"Drop statement executed successfully ({shown} already dropped).")
+        written = ".".join(stored(part) for part in target.parts)
+        raise ObjectNotFound(kind.capitalize(), written)
+    drop_table(execution, found)
+    return status_result(f"{shown} successfully dropped.")
+
+
+def drop_table(execution: Execution, table: Table) -> None:
+    """Remove a table or view."""
+    if table.is_view:
+        execution.connection.execute(f"DROP VIEW {table.location.sql}")
+    else:
+        run_together(execution, drop_statements(table.location))
+    if table.temporary:
+        execution.session.drop_temporary("VIEW" if table.is_view else "TABLE", table.name)
+    execution.tables.forget(table.location)
+
+
+def alter(execution: Execution, tree: exp.Alter) -> Result:
+    """ALTER TABLE and ALTER VIEW in the common forms."""
+    kind = str(tree.args["kind"]).upper()
+    if kind not in {"TABLE", "VIEW"}:
+        raise Unsupported(f"Unsupported: ALTER {kind}.")
+    name = qualified(execution, tree.this)
+    table = execution.tables.find(name, execution.session, connection=execution.connection)
+    if table is None:
+        if tree.args.get("exists"):
+            return status_result(_SUCCESS)
+        raise ObjectNotFound(kind.capitalize(), ".".join(stored(part) for part in tree.this.parts))
+    statements: list[str] = []
+    for action in tree.args.get("actions") or ():
+        handler = _ACTIONS.get(type(action))
+        if handler is None:
+            raise Unsupported(f"Unsupported: ALTER {kind} … {action.sql(dialect='snowflake')}.")
+        statements += handler(execution, table, action)
+    run_together(execution, statements)
+    execution.tables.forget(table.location)
+    return status_result(_SUCCESS)
+
+
+def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list[str]:
+    column, _ = column_of(execution, node)
+    if table.column(column.name):
+        if node.args.get("exists"):
+            return []
+        raise ObjectExists("Column", column.name)
+    default = f" DEFAULT {column.default}" if column.default else ""
+    added = f"{identifier(column.name)} {engine_type(column.type)}{default}"
+    statements = [f"ALTER TABLE {table.location.sql} ADD COLUMN {added}"]
+    if not column.nullable:
+        statements.append(_alter_column(table, column.name, "SET NOT NULL"))
+    notes = column_note(table.location, column.name, column.type, column.comment)
+    return [*statements, *notes]
+
+
+def _drop(_execution: Execution, table: Table, node: exp.Drop) -> list[str]:
+    columns = [node.this] if node.this is not None else list(node.expressions)
+    names = [
+        stored(column.this if isinstance(column, exp.Column) else column) for column in columns
+    ]
+    return [
+        f"ALTER TABLE {table.location.sql} DROP COLUMN {identifier(_known(table, name).name)}"
+        for name in names
+        if table.column(name) or not node.args.get("exists")
+    ]
+
+
+def _rename_column(_execution: Execution, table: Table, node: exp.RenameColumn) -> list[str]:
+    old, new = stored(node.this.this), stored(node.args["to"].this)
+    _known(table, old)
+    if table.column(new):
+        raise ObjectExists("Column", new)
+    return [
+        f"ALTER TABLE {table.location.sql} RENAME COLUMN {identifier(old)} TO {identifier(new)}"
+    ]
+
+
+def _alter_column_action(execution: Execution, table: Table, node: exp.AlterColumn) -> list[str]:
+    column = _known(
+        table, stored(node.this.this if isinstance(node.this, exp.Column) else node.this)
+    )
+    if (dtype := node.args.get("dtype")) is not None:
+        sql_type = session_type(dtype, execution.context())
+        changed = _alter_column(table, column.name, f"SET DATA TYPE {engine_type(sql_type)}")
+        return [changed, *_noted(table, column, sql_type, column.comment)]
+    if (comment := node.args.get("comment")) is not None:
+        return _noted(table, column, column.type, str(comment.name))
+    if (default := node.args.get("default")) is not None:
+        value = sql_text(rewrite(default.copy(), execution.context()))
+        return [_alter_column(table, column.name, f"SET DEFAULT {value}")]
+    if node.args.get("allow_null") is not None:
+        change = "DROP NOT NULL" if node.args["allow_null"] else "SET NOT NULL"
+        return [_alter_column(table, column.name, change)]
+    if node.args.get("drop"):
+        return [_alter_column(table, column.name, "DROP DEFAULT")]
+    raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
+
+
+def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> list[str]:
+    new = qualified(execution, node.this)
+    if execution.tables.permanent(new, connection=execution.connection) is not None:
+        raise ObjectExists("Object", str(new))
+    if table.temporary:
+        raise Unsupported("Unsupported: renaming a temporary table.")
+    target = Location.permanent(new)
+    execution.tables.forget(target)
+    word = "VIEW" if table.is_view else "TABLE"
+    if (new.database, new.schema) == (table.name.database, table.name.schema):
+        return [f"ALTER {word} {table.location.sql} RENAME TO {identifier(new.name)}"]
+    raise Unsupported("Unsupported: moving a table to another schema by RENAME.")
+
+
+def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
+    other = execution.table(tuple(stored(part) for part in node.this.parts))
+    if table.name.sibling("") != other.name.sibling(""):
+        raise Unsupported("Unsupported: SWAP WITH a table of another schema.")
+    execution.tables.forget(other.location)
+    between = f"{table.name.name}__NUNATAK_SWAP"
+    parking = Location(table.location.database, table.location.schema, between)
+    return [
+        f"ALTER TABLE {table.location.sql} RENAME TO {identifier(between)}",
+        f"ALTER TABLE {other.location.sql} RENAME TO {identifier(table.name.name)}",
+        f"ALTER TABLE {parking.sql} RENAME TO {identifier(other.name.name)}",
+    ]
+
+
+def _set(_execution: Execution, table: Table, node: exp.AlterSet) -> list[str]:
+    comment = next(iter(node.find_all(exp.SchemaCommentProperty)), None)
+    if comment is None:
+        return []  # retention, change tracking and the like have no effect here
+    return [table_comment(table, str(comment.this.name))]
+
+
+def _ignored(_execution: Execution, _table: Table, _node: exp.Expr) -> list[str]:
+    return []
+
+
+_ACTIONS: dict[type[exp.Expr], Callable[[Execution, Table, Any], list[str]]] = {
+    exp.ColumnDef: _add_column,
+    exp.Drop: _drop,
+    exp.RenameColumn: _rename_column,
+    exp.AlterColumn: _alter_column_action,
+    exp.AlterRename: _rename_table,
+    exp.SwapTable: _swap,
+    exp.AlterSet: _set,
+    exp.Cluster: _ignored,
+    exp.AddConstraint: _ignored,
+}
+
+
+def table_comment(table: Table, comment: str) -> str:
+    """The statement that sets the user's comment and keeps what else is noted."""
+    word = "VIEW" if table.is_view else "TABLE"
+    note = encode_note(
+        comment=comment,
+        transient=table.transient,
+        text=table.text,
+        primary_key=list(table.primary_key),
+        columns={column.name: column.type.ddl() for column in table.columns}
+        if table.is_view
+        else None,
+    )
+    return f"COMMENT ON {word} {table.location.sql} IS {literal(note)}"
+
+
+def comment_on(execution: Execution, tree: exp.Comment) -> Result:
+    """COMMENT [IF EXISTS] ON TABLE, VIEW or COLUMN."""
+    kind = str(tree.args["kind"]).upper()
+    text = str(tree.expression.name)
+    if kind == "COLUMN":
+        parts = tuple(stored(part) for part in tree.this.parts)
+        table = execution.table(parts[:-1])
+        column = _known(table, parts[-1])
+        statements = _noted(table, column, column.type, text)
+    elif kind in {"TABLE", "VIEW"}:
+        table = execution.table(tuple(stored(part) for part in tree.this.parts))
+        statements = [table_comment(table, text)]
+    else:
+        raise Unsupported(f"Unsupported: COMMENT ON {kind}.")
+    run_together(execution, statements)
+    execution.tables.forget(table.location)
+    return status_result(_SUCCESS)
+
+
+_DESCRIBED = (
+    *("name", "type", "kind", "null?", "default", "primary key", "unique key"),
+    *("check", "expression", "comment", "policy name", "privacy domain"),
+)
+DESCRIBE_FIELDS = tuple(Field(name, TEXT) for name in _DESCRIBED)
+
+
+def describe_table(execution: Execution, parts: Sequence[str]) -> Result:
+    """DESCRIBE TABLE or VIEW."""
+    table = execution.table(tuple(parts))
+    rows = [
+        [
+            column.name,
+            column.type.ddl(),
+            "COLUMN",
+            "Y" if column.nullable else "N",
+            column.default,
+            "Y" if column.name in table.primary_key else "N",
+            "N",
+            None,
+            None,
+            column.comment,
+            None,
+            None,
+        ]
+        for column in table.columns
+    ]
+    return rows_result(DESCRIBE_FIELDS, rows, kind=StatementKind.SHOW)
+
+
+def _known(table: Table, name: str) -> Column:
+    column = table.column(name)
+    if column is None:
+        raise InvalidIdentifier(f"SQL compilation error:\ninvalid identifier '{name}'")
+    return column
+
+
+def _alter_column(table: Table, name: str, change: str) -> str:
+    return f"ALTER TABLE {table.location.sql} ALTER COLUMN {identifier(name)} {change}"
+
+
+def _noted(table: Table, column: Column, sql_type: SqlType, comment: str | None) -> list[str]:
+    if table.is_view:
+        raise Unsupported("Unsupported: comments on columns of a view.")
+    erased = f"COMMENT ON COLUMN {table.location.sql}.{identifier(column.name)} IS NULL"
+    return [erased, *column_note(table.location, column.name, sql_type, comment)]

@@ -1,0 +1,133 @@
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE, with the vendor's counts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import NUMBER
+from nunatak.errors import InvalidArgument
+from nunatak.warehouse.array_binding import bound_columns, bound_table
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.create import run_together
+from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.results import (
+    Field,
+    Result,
+    StatementKind,
+    affected_result,
+    rows_result,
+    status_result,
+)
+from nunatak.warehouse.rewrite.context import quoted, stored
+
+UPDATE_FIELDS = (
+    Field("number of rows updated", NUMBER),
+    Field("number of multi-joined rows updated", NUMBER),
+)
+BINDINGS = "__NUNATAK_BINDINGS"
+
+
+def insert(execution: Execution, tree: exp.Insert) -> Result:
+    """INSERT [OVERWRITE] INTO t [(columns)] VALUES … or SELECT …."""
+    overwrite = bool(tree.args.get("overwrite"))
+    tree.args.pop("overwrite", None)
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    table = execution.table(tuple(stored(part) for part in target.parts))
+    sql = sql_text(execution.rewritten(tree))
+    if not overwrite:
+        return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
+    if execution.in_transaction:
+        _count(execution, f"DELETE FROM {table.location.sql}")
+        return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
+    run_together(execution, [f"DELETE FROM {table.location.sql}", sql])
+    rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
+    return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
+
+
+def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Binding]) -> Result:
+    """INSERT … VALUES with one list of values per marker: one row per position."""
+    values = tree.expression
+    rows = values.expressions if isinstance(values, exp.Values) else []
+    select = values if isinstance(values, exp.Select) and not values.args.get("from_") else None
+    if select is None and (len(rows) != 1 or not isinstance(rows[0], exp.Tuple)):
+        raise InvalidArgument("Array binding is supported for INSERT … VALUES (…) of one row only.")
+    source = bound_table(bindings)
+    expressions = select.expressions if select is not None else rows[0].expressions
+    fields = bound_columns(source)
+    projected = exp.select(*[expression.copy() for expression in expressions]).from_(
+        exp.Table(this=quoted(BINDINGS))
+    )
+    position = 0
+    for marker in list(projected.find_all(exp.Placeholder, bfs=False)):
+        number = marker.this
+        if number is None or not str(number).isdigit():
+            position += 1
+            number = position
+        if int(number) > len(fields):
+            raise InvalidArgument(f"Bind variable {number} is not set.")
+        marker.replace(exp.column(quoted(fields[int(number) - 1].name)))
+    tree.set("expression", projected)
+    execution.add_source(BINDINGS, fields, source)
+    return insert(execution, tree)
+
+
+def update(execution: Execution, tree: exp.Update) -> Result:
+    """UPDATE t SET … [FROM …] [WHERE …]."""
+    rewritten = execution.rewritten(tree)
+    for assignment in rewritten.expressions:
+        if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
+            assignment.this.set("table", None)
+    count = _count(execution, sql_text(rewritten))
+    return rows_result(UPDATE_FIELDS, [[count, 0]], kind=StatementKind.UPDATE)
+
+
+def delete(execution: Execution, tree: exp.Delete) -> Result:
+    """DELETE FROM t [USING …] [WHERE …]."""
+    count = _count(execution, sql_text(execution.rewritten(tree)))
+    return affected_result(StatementKind.DELETE, deleted=count)
+
+
+def merge(execution: Execution, tree: exp.Merge) -> Result:
+    """MERGE INTO t USING … ON … WHEN …."""
+    kinds = merge_counts(tree)
+    rewritten = execution.rewritten(tree)
+    for clause in rewritten.find_all(exp.When):
+        action = clause.args.get("then")
+        for assignment in action.expressions if isinstance(action, exp.Update) else ():
+            assignment.this.set("table", None)
+    rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
+    counts = Counter(str(action) for (action,) in rows)
+    counted = {name: counts[action] for action, name in kinds.items()}
+    return affected_result(StatementKind.MERGE, **counted)
+
+
+def merge_counts(tree: exp.Merge) -> dict[str, str]:
+    """Which counts a MERGE answers: words of the result's columns, by action."""
+    actions = {
+        "INSERT"
+        if isinstance(then, exp.Insert)
+        else "UPDATE"
+        if isinstance(then, exp.Update)
+        else "DELETE"
+        for clause in tree.find_all(exp.When)
+        if (then := clause.args.get("then")) is not None
+    }
+    names = {"INSERT": "inserted", "UPDATE": "updated", "DELETE": "deleted"}
+    return {action: name for action, name in names.items() if action in actions}
+
+
+def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
+    """TRUNCATE TABLE t."""
+    for target in tree.expressions:
+        table = execution.table(tuple(stored(part) for part in target.parts))
+        _count(execution, f"DELETE FROM {table.location.sql}")
+    return status_result("Statement executed successfully.")
+
+
+def _count(execution: Execution, sql: str) -> int:
+    execution.check_cancelled()
+    rows = execution.connection.execute(sql)
+    return int(rows[0][0]) if rows else 0

@@ -1,0 +1,241 @@
+"""The query engine: DuckDB behind a small surface. No other module imports it.
+
+One engine per server. Each database is a file `<home>/databases/<name>.duckdb`, attached under its
+name; each running statement has a connection of its own. Files outside the stages, the databases
+and the spill folder cannot be reached, whatever the text says.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote, unquote
+
+import duckdb
+import pyarrow as pa
+
+from nunatak.config import Settings
+from nunatak.errors import InvalidArgument, NunatakError
+from nunatak.warehouse.engine_errors import engine_error
+from nunatak.warehouse.macros import definitions
+
+BATCH_ROWS = 122_880
+"""Rows of a result batch: one row group of the engine."""
+_SUFFIX = ".duckdb"
+_FILE_NAME_LIMIT_BYTES = 240
+RESERVED_DATABASES = frozenset({"SYSTEM", "TEMP", "MEMORY"})
+
+
+def literal(text: str) -> str:
+    """A string literal of the engine's dialect."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A quoted identifier of the engine's dialect."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+class Query:
+    """A query that is bound to its tables, and runs when it is started."""
+
+    def __init__(self, connection: Connection, sql: str) -> None:
+        self._connection = connection
+        self._relation = connection.relation(sql)
+        self.columns: tuple[str, ...] = tuple(self._relation.columns)
+        self.types: tuple[str, ...] = tuple(str(kind) for kind in self._relation.types)
+
+    def start(self, batch_rows: int = BATCH_ROWS) -> Stream:
+        """Run it; rows are produced as they are read."""
+        reader = self._connection.guarded(lambda: self._relation.to_arrow_reader(batch_rows))
+        return Stream(self._connection, reader)
+
+
+class Stream:
+    """The batches of a running query, in order; none is empty."""
+
+    def __init__(self, connection: Connection, reader: pa.RecordBatchReader) -> None:
+        self._connection = connection
+        self._reader = reader
+        self.schema: pa.Schema = reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while (batch := self._connection.guarded(self._next)) is not None:
+            if batch.num_rows:
+                yield batch
+
+    def _next(self) -> pa.RecordBatch | None:
+        try:
+            return self._reader.read_next_batch()
+        except StopIteration:
+            return None
+
+
+class Connection:
+    """One statement's connection. Used by one thread at a time; `interrupt` from any."""
+
+    def __init__(self, handle: duckdb.DuckDBPyConnection, on_close: Callable[[Connection], None]):
+        self._handle = handle
+        self._on_close = on_close
+        self._interrupted = False
+        self._closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def guarded(self, work: Callable[[], Any]) -> Any:
+        """Run engine code; its errors become ours."""
+        try:
+            return work()
+        except duckdb.Error as error:
+            raise engine_error(type(error).__name__, str(error)) from error
+        except (pa.ArrowInvalid, OSError) as error:
+            # Errors of the engine reach an Arrow reader as text, in one of Arrow's classes.
+            kind = "InterruptException" if self._interrupted else type(error).__name__
+            raise engine_error(kind, str(error)) from error
+
+    def relation(self, sql: str) -> Any:
+        """A query, bound but not run."""
+        return self.guarded(lambda: self._handle.sql(sql))
+
+    def execute(self, sql: str) -> list[tuple[Any, ...]]:
+        """Run a statement and read all of its rows, which are few."""
+        rows: list[tuple[Any, ...]] = self.guarded(lambda: self._handle.execute(sql).fetchall())
+        return rows
+
+    def describe(self, sql: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Names and engine types of a query's columns, without running it."""
+        rows = self.execute(f"DESCRIBE {sql}")
+        return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
+
+    def query(self, sql: str) -> Query:
+        """Bind a query to its tables. It runs when it is started, and only one that takes the
+        next number of a sequence runs at once."""
+        return Query(self, sql)
+
+    def register(self, name: str, source: pa.RecordBatchReader | pa.Table) -> None:
+        """Make Arrow data readable as a table of this connection; a reader only once."""
+        self.guarded(lambda: self._handle.register(name, source))
+
+    def interrupt(self) -> None:
+        """Stop what runs; it ends with QueryCancelled."""
+        self._interrupted = True
+        self._handle.interrupt()
+
+    def close(self) -> None:
+        """Stop what runs and give the connection back; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            self._on_close(self)
+            self._handle.close()
+
+
+class Engine:
+    """The databases of one server."""
+
+    def __init__(self, settings: Settings, *, memory_limit_bytes: int | None = None) -> None:
+        self._folder = settings.folder("databases")
+        spill = settings.folder("spill")
+        self._root = duckdb.connect(":memory:", config=_config(spill, memory_limit_bytes))
+        self._lock = threading.Lock()
+        self._open: set[Connection] = set()
+        folders = (self._folder, settings.folder("stages"), spill)
+        allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
+        self._root.execute(f"SET allowed_directories = [{allowed}]")
+        self._root.execute("SET enable_external_access = false")
+        for definition in definitions():
+            self._root.execute(definition)
+        for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
+            self._attach(unquote(path.name.removesuffix(_SUFFIX)))
+
+    def databases(self) -> list[str]:
+        """Names of the attached databases."""
+        found = self._root.cursor().execute(
+            "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
+        )
+        return sorted(name for (name,) in found.fetchall())
+
+    def create(self, name: str) -> None:
+        """Make an empty database; raises InvalidArgument for a name that no file can have."""
+        if name.upper() in RESERVED_DATABASES:
+            raise InvalidArgument(f"A database cannot be named '{name}': choose another name.")
+        self._attach(name)
+
+    def drop(self, name: str) -> None:
+        """Remove a database and its file."""
+        path = self._file(name)
+        with self.connect() as connection:
+            connection.execute(f"DETACH DATABASE IF EXISTS {identifier(name)}")
+        for leftover in (path, path.with_name(path.name + ".wal")):
+            leftover.unlink(missing_ok=True)
+
+    def attach_memory(self, name: str) -> None:
+        """Attach an empty database that lives in memory and goes with `detach`."""
+        with self.connect() as connection:
+            connection.execute(f"ATTACH IF NOT EXISTS ':memory:' AS {identifier(name)}")
+
+    def detach(self, name: str) -> None:
+        """Forget an attached database of `attach_memory`."""
+        with self.connect() as connection:
+            connection.execute(f"DETACH DATABASE IF EXISTS {identifier(name)}")
+
+    def connect(self, *, timezone: str | None = None) -> Connection:
+        """A connection that sees all databases; the caller closes it."""
+        with self._lock:
+            connection = Connection(self._root.cursor(), self._forget)
+            self._open.add(connection)
+        if timezone is not None:
+            try:
+                connection.execute(f"SET TimeZone = {literal(timezone)}")
+            except NunatakError:
+                connection.close()
+                raise
+        return connection
+
+    def close(self) -> None:
+        """Stop every statement and write everything to the files."""
+        with self._lock:
+            connections: Sequence[Connection] = tuple(self._open)
+        for connection in connections:
+            connection.interrupt()
+            connection.close()
+        self._root.close()
+
+    def _forget(self, connection: Connection) -> None:
+        with self._lock:
+            self._open.discard(connection)
+
+    def _attach(self, name: str) -> None:
+        path = literal(str(self._file(name)))
+        with self.connect() as connection:
+            connection.execute(f"ATTACH IF NOT EXISTS {path} AS {identifier(name)}")
+
+    def _file(self, name: str) -> Path:
+        encoded = quote(name, safe="").replace(".", "%2E") + _SUFFIX
+        if len(encoded) > _FILE_NAME_LIMIT_BYTES:
+            raise InvalidArgument(f"The database name '{name}' is too long: use a shorter one.")
+        return self._folder.resolve() / encoded
+
+
+def _config(spill: Path, memory_limit_bytes: int | None) -> dict[str, Any]:
+    config: dict[str, Any] = {
+        "temp_directory": str(spill),
+        "python_enable_replacements": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_community_extensions": "false",
+    }
+    if memory_limit_bytes is not None:
+        config["memory_limit"] = f"{memory_limit_bytes}B"
+    return config

@@ -1,0 +1,134 @@
+"""The engine's errors in the vendor's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from nunatak.errors import (
+    InvalidArgument,
+    InvalidIdentifier,
+    NunatakError,
+    ObjectExists,
+    ObjectNotFound,
+    QueryCancelled,
+    QueryFailed,
+    SyntaxInvalid,
+    Unsupported,
+)
+
+_PREFIX = re.compile(r"^(Invalid|IO|IOError|[A-Za-z ]+) Error: ")
+_COMPILATION = "SQL compilation error:\n"
+
+
+def _missing_table(match: re.Match[str]) -> NunatakError:
+    return ObjectNotFound("Object", _visible(match[1]))
+
+
+def _missing_column(match: re.Match[str]) -> NunatakError:
+    return InvalidIdentifier(f"{_COMPILATION}invalid identifier '{match[1]}'")
+
+
+def _unknown_function(match: re.Match[str]) -> NunatakError:
+    return Unsupported(f"{_COMPILATION}Unknown function {match[1].upper()}.")
+
+
+def _uncastable(match: re.Match[str]) -> NunatakError:
+    kind = match[2].upper()
+    if kind.startswith(("INT", "DOUBLE", "DECIMAL", "HUGEINT", "FLOAT")):
+        return QueryFailed(f"Numeric value '{match[1]}' is not recognized")
+    if kind.startswith("BOOL"):
+        return QueryFailed(f"Boolean value '{match[1]}' is not recognized")
+    return QueryFailed(f"Value '{match[1]}' cannot be read as {kind}.")
+
+
+def _rule(
+    pattern: str, make: Callable[[re.Match[str]], NunatakError]
+) -> tuple[re.Pattern[str], Callable[[re.Match[str]], NunatakError]]:
+    return re.compile(pattern, re.DOTALL), make
+
+
+_RULES = (
+    _rule(r'(?:Table|View) with name "?([^\n]+?)"? does not exist', _missing_table),
+    _rule(r'Function with name "?([^" ]+)"? does not exist', _unknown_function),
+    _rule(
+        r'Schema with name "?([^\n]+?)"? does not exist',
+        lambda match: ObjectNotFound("Schema", _visible(match[1])),
+    ),
+    _rule(
+        r'(?:Table|View|Schema|Sequence) with name "?([^\n]+?)"? already exists',
+        lambda match: ObjectExists("Object", _visible(match[1])),
+    ),
+    _rule(r'Referenced (?:column|table) "([^\n]+?)" (?:was )?not found', _missing_column),
+    _rule(r"Referenced column ([^\n]+?) not found", _missing_column),
+    _rule(r"Referenced update column ([^\n]+?) not found", _missing_column),
+    _rule(r'does not have a column (?:named|with name) "([^\n]+?)"', _missing_column),
+    _rule(
+        r'Ambiguous reference to column name "([^\n]+?)"',
+        lambda match: InvalidIdentifier(f"{_COMPILATION}ambiguous column name '{match[1]}'"),
+    ),
+    _rule(r"Could not convert string ['\"](.*?)['\"] to (\w+)", _uncastable),
+    _rule(
+        r'date field value out of range: "(.*?)"|invalid date field format: "(.*?)"',
+        lambda match: QueryFailed(f"Date '{match[1] or match[2]}' is not recognized"),
+    ),
+    _rule(
+        r'timestamp field value out of range: "(.*?)"|invalid timestamp field format: "(.*?)"',
+        lambda match: QueryFailed(f"Timestamp '{match[1] or match[2]}' is not recognized"),
+    ),
+    _rule(
+        r"NOT NULL constraint failed: [^\n]*?([^.\n]+)$",
+        lambda match: QueryFailed(f"NULL result in a non-nullable column: {match[1]}"),
+    ),
+    _rule(
+        r"Malformed JSON[^:]*: ([^\n]*)",
+        lambda match: QueryFailed(f"Error parsing JSON: {match[1]}"),
+    ),
+    _rule(
+        r"can only write to a single attached database",
+        lambda _: Unsupported(
+            "One transaction cannot write to tables of two databases, or to permanent and "
+            "temporary tables: commit between them."
+        ),
+    ),
+    _rule(
+        r'column "([^\n]+?)" must appear in the GROUP BY clause',
+        lambda match: QueryFailed(f"{_COMPILATION}'{match[1]}' is not a valid group by expression"),
+    ),
+    _rule(
+        r"has (\d+) columns but (\d+) values were supplied",
+        lambda match: QueryFailed(
+            f"{_COMPILATION}Insert value list does not match column list expecting {match[1]} "
+            f"but got {match[2]}"
+        ),
+    ),
+    _rule(
+        r"More than one row returned by a subquery",
+        lambda _: QueryFailed("Single-row subquery returns more than one row."),
+    ),
+)
+_INTERNAL_PREFIX = re.compile(r"^_NUNATAK_[^.]*\.MAIN\.", re.IGNORECASE)
+
+
+def engine_error(kind: str, text: str) -> NunatakError:
+    """The error of our tree for one of the engine, by its class name and message."""
+    if kind == "InterruptException" or text.startswith("INTERRUPT"):
+        return QueryCancelled("SQL execution canceled")
+    for pattern, make in _RULES:
+        match = pattern.search(text)
+        if match:
+            return make(match)
+    plain = _PREFIX.sub("", text).split("\n\nLINE ")[0].strip()
+    if kind == "ParserException":
+        return SyntaxInvalid(f"{_COMPILATION}{plain}")
+    if kind in {"BinderException", "CatalogException"}:
+        return QueryFailed(f"{_COMPILATION}{plain}")
+    if kind == "NotImplementedException":
+        return Unsupported(f"Unsupported: {plain}")
+    if kind == "PermissionException":
+        return InvalidArgument("Files of the server cannot be read or written: use a stage.")
+    return QueryFailed(plain)
+
+
+def _visible(name: str) -> str:
+    return _INTERNAL_PREFIX.sub("", name.replace('"."', ".")).strip('"')

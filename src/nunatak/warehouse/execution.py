@@ -1,0 +1,330 @@
+"""One running statement: its connection, its translation, and its rows."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+from sqlglot import exp
+from sqlglot.dialects.duckdb import DuckDB
+
+from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
+from nunatak.errors import QueryCancelled, Unsupported
+from nunatak.warehouse.bind import value_literal
+from nunatak.warehouse.calls import BatchStream
+from nunatak.warehouse.cancel import Cancellation
+from nunatak.warehouse.engine import BATCH_ROWS, Connection, Engine, Query, identifier
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.infer import Columns, note_column_types
+from nunatak.warehouse.projections import first_select, name_projections, output_names
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Field, Result
+from nunatak.warehouse.rewrite import RewriteContext, rewrite
+from nunatak.warehouse.rewrite.context import quoted, type_of
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.tables import Table, Tables
+from nunatak.warehouse.types import (
+    canonical_batch,
+    canonical_schema,
+    canonical_type,
+    refined,
+    sql_type_of,
+)
+
+_REGISTERED = "__NUNATAK_ROWS_"
+
+
+@dataclass(frozen=True, slots=True)
+class Translated:
+    """A query in the engine's dialect, with what the statement told of its columns."""
+
+    sql: str
+    names: Sequence[str] | None
+    hints: Mapping[str, SqlType | None]
+    """Declared types by column name."""
+
+
+class Execution:
+    """One statement while it runs. It implements the `QueryRunner` of model calls."""
+
+    def __init__(
+        self,
+        request: QueryRequest,
+        *,
+        engine: Engine,
+        tables: Tables,
+        hooks: Hooks,
+        describe_only: bool = False,
+        pinned: Connection | None = None,
+    ) -> None:
+        self.request = request
+        self.engine = engine
+        self.tables = tables
+        self.hooks = hooks
+        self._describe_only = describe_only
+        self.in_transaction = pinned is not None
+        self.connection = pinned or self._connect()
+        self._sources: dict[str, tuple[tuple[Field, ...], pa.RecordBatchReader | pa.Table]] = {}
+        self._callbacks: list[Callable[[], None]] = []
+        self._closed = False
+        self._watch(self.connection)
+
+    @property
+    def session(self) -> Session:
+        """Whose statement it is."""
+        return self.request.session
+
+    @property
+    def query_id(self) -> str:
+        """The statement's id."""
+        return self.request.query_id
+
+    @property
+    def describe_only(self) -> bool:
+        """Whether nothing may run."""
+        return self._describe_only
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when the statement shall stop."""
+        return self.request.cancelled
+
+    def translate(self, tree: exp.Expr, *, text: str = "") -> Translated:
+        """A bound query in the engine's dialect; the tree is used up."""
+        name_projections(tree, text)
+        names = output_names(tree)
+        hints = dict(note_column_types(tree, self._declared))
+        rewritten = rewrite(tree, self.context())
+        select = first_select(rewritten)
+        for name, node in zip(names or (), select.expressions if select else (), strict=False):
+            hints[name] = hints.get(name) or type_of(node)
+        return Translated(sql_text(rewritten), names, hints)
+
+    def context(self) -> RewriteContext:
+        """What the rewrite of this statement may ask."""
+        return RewriteContext(
+            session=self.session,
+            resolve=self.table,
+            virtual=self._virtual,
+            system_function=self._system_function,
+            query_text=self.request.text,
+            registered=frozenset(self._sources),
+        )
+
+    def table(self, parts: tuple[str, ...]) -> Table:
+        """The table that a name means; raises ObjectNotFound or NoCurrentContext."""
+        return self.tables.resolve(parts, self.session, connection=self.connection)
+
+    def bound(self, translated: Translated) -> tuple[Query, tuple[Field, ...]]:
+        """A translated query bound to its tables, and its columns."""
+        query = self.connection.query(translated.sql)
+        fields = _fields(query.columns, query.types, translated)
+        wrapped = _readable(query, translated.sql)
+        return (self.connection.query(wrapped) if wrapped else query), fields
+
+    def fields(self, tree: exp.Expr, *, text: str = "") -> tuple[Field, ...]:
+        """The columns of a bound query."""
+        return self.described(self.translate(tree, text=text))
+
+    def described(self, translated: Translated) -> tuple[Field, ...]:
+        """The columns of a translated query, without running it."""
+        columns, types = self.connection.describe(translated.sql)
+        return _fields(columns, types, translated)
+
+    def rows(self, tree: exp.Expr, *, text: str = "") -> Result:
+        """Start a query. Its result closes this execution when it is read or closed."""
+        query, fields = self.bound(self.translate(tree, text=text))
+        batches = ResultBatches(self, query, fields)
+        if self.in_transaction:  # the session's connection is needed for the next statement
+            return Result(fields=fields, batches=[*batches])
+        return Result(fields=fields, batches=batches)
+
+    def describe(self, query: exp.Query) -> tuple[Field, ...]:
+        """The columns of a query in the vendor's dialect (`QueryRunner`)."""
+        return self.fields(query.copy())
+
+    def stream(self, query: exp.Query, *, batch_rows: int = BATCH_ROWS) -> BatchStream:
+        """Run a query on a connection of its own (`QueryRunner`)."""
+        inner = Execution(self.request, engine=self.engine, tables=self.tables, hooks=self.hooks)
+        try:
+            for name, (fields, source) in self._sources.items():
+                inner.add_source(name, fields, source)
+            bound, fields = inner.bound(inner.translate(query.copy()))
+            return ResultBatches(inner, bound, fields, batch_rows=batch_rows)
+        except BaseException:
+            inner.close()
+            raise
+
+    def register(self, fields: Sequence[Field], batches: Iterable[pa.RecordBatch]) -> exp.Table:
+        """Make batches readable once, as a table of the statement (`QueryRunner`)."""
+        schema = pa.schema([pa.field(field.name, _source_type(field.type)) for field in fields])
+        reader = pa.RecordBatchReader.from_batches(
+            schema, (batch.cast(schema) if batch.schema != schema else batch for batch in batches)
+        )
+        name = f"{_REGISTERED}{len(self._sources)}"
+        self.add_source(name, tuple(fields), reader)
+        return exp.Table(this=quoted(name))
+
+    def add_source(
+        self, name: str, fields: tuple[Field, ...], source: pa.RecordBatchReader | pa.Table
+    ) -> None:
+        """Make Arrow data readable under a name."""
+        self._sources[name] = (fields, source)
+        self.connection.register(name, source)
+
+    def on_close(self, callback: Callable[[], None]) -> None:
+        """Call when the statement has ended (`QueryRunner`)."""
+        self._callbacks.append(callback)
+
+    def close(self) -> None:
+        """End the statement and give back what it holds; may be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        if isinstance(self.cancelled, Cancellation):
+            self.cancelled.forget(self.connection.interrupt)
+        try:
+            for callback in reversed(self._callbacks):
+                callback()
+        finally:
+            if not self.in_transaction:
+                self.connection.close()
+
+    def check_cancelled(self) -> None:
+        """Raise QueryCancelled when the statement shall stop."""
+        if self.cancelled.is_set():
+            raise QueryCancelled("SQL execution canceled")
+
+    def _connect(self) -> Connection:
+        return self.engine.connect(timezone=str(self.session.parameter("TIMEZONE")))
+
+    def _watch(self, connection: Connection) -> None:
+        if isinstance(self.cancelled, Cancellation):
+            self.cancelled.on_set(connection.interrupt)
+
+    def _declared(self, parts: tuple[str, ...]) -> Columns | None:
+        if len(parts) == 1 and parts[0] in self._sources:
+            fields, _ = self._sources[parts[0]]
+            return {field.name: field.type for field in fields}
+        if self._virtual(parts) is not None:
+            return None
+        return {column.name: column.type for column in self.table(parts).columns}
+
+    def rewritten(self, tree: exp.Expr) -> exp.Expr:
+        """A bound statement that is no query in the engine's dialect; the tree is used up."""
+        note_column_types(tree, self._declared)
+        return rewrite(tree, self.context())
+
+    def _virtual(self, _parts: tuple[str, ...]) -> exp.Expr | None:
+        return None
+
+    def _system_function(self, node: exp.Anonymous) -> exp.Expr | None:
+        function = self.hooks.system_functions.get(str(node.this).upper())
+        if function is None:
+            return None
+        arguments = [_literal_value(argument) for argument in node.expressions]
+        if self._describe_only:
+            return exp.Cast(this=exp.Null(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+        return value_literal(function(self.session, arguments))
+
+
+class ResultBatches:
+    """A query's canonical batches, pulled as they are read. Closing it ends its execution."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        query: Query,
+        fields: tuple[Field, ...],
+        *,
+        batch_rows: int = BATCH_ROWS,
+    ) -> None:
+        self._execution = execution
+        stream = query.start(batch_rows)
+        self._stream = iter(stream)
+        self._fields = fields
+        self._schema = canonical_schema(fields, stream.schema)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """Its columns."""
+        return self._fields
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The canonical Arrow types of the batches."""
+        return self._schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        return self
+
+    def __next__(self) -> pa.RecordBatch:
+        try:
+            self._execution.check_cancelled()
+            return canonical_batch(next(self._stream), self._schema)
+        except BaseException:
+            self.close()  # StopIteration too: the rows are read
+            raise
+
+    def close(self) -> None:
+        """Stop the query; may be called twice."""
+        self._execution.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def sql_text(tree: exp.Expr) -> str:
+    """A rewritten tree as text of the engine's dialect."""
+    text: str = DuckDB().generate(tree, copy=False)
+    return text
+
+
+def _fields(
+    columns: Sequence[str], types: Sequence[str], translated: Translated
+) -> tuple[Field, ...]:
+    names = translated.names if translated.names is not None else columns
+    return tuple(
+        Field(name, refined(engine, translated.hints.get(name)))
+        for name, engine in zip(names, types, strict=True)
+    )
+
+
+def _readable(query: Query, sql: str) -> str | None:
+    """The query with nested values and intervals as text, when it has any."""
+    columns = [f"c{index}" for index in range(len(query.types))]
+    wanted = [
+        f"to_json({column})"
+        if engine != "JSON" and sql_type_of(engine).kind in SEMI_STRUCTURED
+        else f"{column}::VARCHAR"
+        if engine == "INTERVAL"
+        else column
+        for column, engine in zip(columns, query.types, strict=True)
+    ]
+    if wanted == columns:
+        return None
+    names = ", ".join(map(identifier, columns))
+    return f"SELECT {', '.join(wanted)} FROM ({sql}) AS q({names})"
+
+
+def _source_type(sql_type: SqlType) -> pa.DataType:
+    if sql_type.kind in SEMI_STRUCTURED:
+        return pa.json_(pa.string())
+    return canonical_type(sql_type, pa.int64())
+
+
+def _literal_value(node: exp.Expr) -> object:
+    match node:
+        case exp.Null():
+            return None
+        case exp.Boolean():
+            return bool(node.this)
+        case exp.Literal():
+            return node.name if node.is_string else float(node.name)
+        case exp.Neg(this=exp.Literal()):
+            return -float(node.this.name)
+    raise Unsupported(
+        f"Unsupported: {node.sql(dialect='snowflake')} as an argument: use a literal."
+    )

@@ -1,0 +1,35 @@
+"""What the warehouse asks of the rooms that know more: one frozen object, handed in at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nunatak.warehouse.calls import ModelCallPlanner
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.session import Session
+
+VirtualTable = Callable[[Session, str], Result]
+"""Rows of an INFORMATION_SCHEMA table for a session and a database."""
+SystemFunction = Callable[[Session, Sequence[Any]], Any]
+"""A function of literal arguments; answers text, a number, a boolean or None."""
+
+
+class KeptResults(Protocol):
+    """Results of earlier statements, for RESULT_SCAN."""
+
+    def result(self, session: Session, query_id: str) -> Result:
+        """The rows again; raises QueryForgotten."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Extensions of the warehouse by other rooms; all may be left out."""
+
+    planner: ModelCallPlanner | None = None
+    results: KeptResults | None = None
+    virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
+    """INFORMATION_SCHEMA tables by upper-case name."""
+    system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
+    """Functions such as SYSTEM$TYPEOF by upper-case name, for use inside queries."""

@@ -1,0 +1,37 @@
+"""From the vendor's dialect to the engine's: one pass over the tree, with a table of rules.
+
+`rewrite` visits every node once, children before parents, and applies the rules of the node's
+type in their order. A rule is a function from a node (its children are rewritten, its ancestors
+are not) to the node that takes its place, which may be the same.
+"""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from nunatak.warehouse.rewrite.context import RewriteContext
+from nunatak.warehouse.rewrite.table import RULES
+
+__all__ = ["RewriteContext", "rewrite"]
+
+
+def rewrite(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
+    """The tree in the engine's dialect; the given tree is used up.
+
+    Raises Unsupported for a construct that has no counterpart.
+    """
+    for node in reversed(list(tree.walk(bfs=False))):
+        current: exp.Expr = node
+        for rule in RULES.get(type(node), ()):
+            parent, key, index = current.parent, current.arg_key, current.index
+            new = rule(current, context)
+            if new is current:
+                continue
+            if current is tree:
+                tree = new
+            elif parent is not None and key is not None:
+                parent.set(key, new, index)
+            current = new
+            if type(current) is not type(node):
+                break
+    return tree

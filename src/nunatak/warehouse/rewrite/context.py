@@ -1,0 +1,63 @@
+"""What the rules of a rewrite may ask of the statement they belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import SqlType
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.tables import Table
+
+TYPE_KEY = "nunatak_type"
+"""Where a node keeps its SQL type when it is known."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RewriteContext:
+    """The statement's surroundings."""
+
+    session: Session
+    resolve: Callable[[tuple[str, ...]], Table]
+    """The table that a name means; raises ObjectNotFound."""
+    virtual: Callable[[tuple[str, ...]], exp.Expr | None]
+    """What to read instead of a name, for names that are no stored tables."""
+    system_function: Callable[[exp.Anonymous], exp.Expr | None]
+    """The value of a function that another room answers."""
+    query_text: str = ""
+    registered: frozenset[str] = frozenset()
+    """Names of Arrow data that the statement reads."""
+
+
+def stored(identifier: exp.Expr | None) -> str:
+    """The stored form of an identifier."""
+    assert isinstance(identifier, exp.Identifier)
+    text = str(identifier.this)
+    return text if identifier.args.get("quoted") else text.upper()
+
+
+def quoted(name: str) -> exp.Identifier:
+    """An identifier that stays as it is."""
+    return exp.to_identifier(name, quoted=True)
+
+
+def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
+    """A call of a function of the engine, or of one of our macros."""
+    return exp.Anonymous(this=name, expressions=list(arguments))
+
+
+def typed(node: exp.Expr, sql_type: SqlType | None) -> exp.Expr:
+    """The node with its SQL type noted."""
+    if sql_type is not None:
+        node.meta[TYPE_KEY] = sql_type
+    return node
+
+
+def type_of(node: exp.Expr) -> SqlType | None:
+    """The SQL type that was noted for a node."""
+    found: SqlType | None = node.meta.get(TYPE_KEY)
+    if found is None and isinstance(node, exp.Paren | exp.Alias):
+        return type_of(node.this)
+    return found

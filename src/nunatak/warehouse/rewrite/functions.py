@@ -1,0 +1,101 @@
+"""Rules for plain functions: which names are known, and what the engine calls them.
+
+A function that SQLGlot does not know by name is passed on only when it is listed here, so that
+no function of the engine itself can be reached.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import FLOAT, NUMBER, OBJECT, TEXT, SqlType
+from nunatak.errors import Unsupported
+from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
+from nunatak.warehouse.rewrite.session_functions import NAMED, text
+
+_REFUSED = (exp.ReadCSV, exp.ReadParquet)
+REFUSED_FUNCTIONS: tuple[type[exp.Expr], ...] = _REFUSED
+
+RENAMED: dict[str, tuple[str, SqlType | None]] = {
+    "OBJECT_DELETE": ("nk_object_delete", OBJECT),
+    "BITAND_AGG": ("bit_and", NUMBER),
+    "BITOR_AGG": ("bit_or", NUMBER),
+    "BITXOR_AGG": ("bit_xor", NUMBER),
+    "COT": ("cot", FLOAT),
+    "REVERSE": ("reverse", TEXT),
+    "AS_VARCHAR": ("nk_json_text", TEXT),
+    "AS_CHAR": ("nk_json_text", TEXT),
+    "AS_OBJECT": ("nk_as_object", OBJECT),
+    "TO_JSON_STRING": ("nk_to_json_string", TEXT),
+    "SHA2_HEX": ("sha256", TEXT),
+    "MODE": ("mode", None),
+    "KURTOSIS": ("kurtosis", FLOAT),
+    "SKEW": ("skewness", FLOAT),
+    "SQUARE": ("nk_square", FLOAT),
+    "HAVERSINE": ("nk_haversine", FLOAT),
+    "EQUAL_NULL": ("nk_equal_null", None),
+    "CHECK_JSON": ("nk_check_json", TEXT),
+}
+
+
+def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
+    """A function that only its name tells."""
+    name = str(node.this).upper()
+    if name.startswith("NK_") or name in _MADE_BY_RULES:
+        return node
+    if name in NAMED:
+        return text(NAMED[name](context))
+    renamed = RENAMED.get(name)
+    if renamed is not None:
+        return typed(call(renamed[0], *node.expressions), renamed[1])
+    special = _SPECIAL.get(name)
+    if special is not None:
+        return special(node)
+    answered = context.system_function(node)
+    if answered is not None:
+        return answered
+    raise Unsupported(f"SQL compilation error:\nUnknown function {name}.")
+
+
+def _to_object(node: exp.Anonymous) -> exp.Expr:
+    return typed(call("to_json", *node.expressions), OBJECT)
+
+
+def _as_number(node: exp.Anonymous) -> exp.Expr:
+    to = exp.DataType.build("BIGINT", dialect="duckdb")
+    return typed(exp.TryCast(this=node.expressions[0], to=to), NUMBER)
+
+
+def _as_double(node: exp.Anonymous) -> exp.Expr:
+    to = exp.DataType.build("DOUBLE", dialect="duckdb")
+    return typed(exp.TryCast(this=node.expressions[0], to=to), FLOAT)
+
+
+_SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
+    "TO_OBJECT": _to_object,
+    "AS_INTEGER": _as_number,
+    "AS_NUMBER": _as_number,
+    "AS_DECIMAL": _as_number,
+    "AS_DOUBLE": _as_double,
+    "AS_REAL": _as_double,
+}
+_MADE_BY_RULES = frozenset(
+    {"TO_JSON", "JSON", "JSON_ARRAY", "JSON_OBJECT", "JSON_EXTRACT", "JSON_KEYS", "LIST_VALUE"}
+    | {"STRUCT_PACK", "NEXTVAL", "RANGE", "STRING_SPLIT", "JSON_MERGE_PATCH", "FROM_HEX"}
+)
+
+
+def refused(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
+    """Functions of the engine that read files."""
+    name = type(node).sql_name() if isinstance(node, exp.Func) else type(node).__name__
+    raise Unsupported(f"SQL compilation error:\nUnknown function {name}.")
+
+
+def divide(node: exp.Div, _context: RewriteContext) -> exp.Expr:
+    """`a / b` keeps fractions, and refuses zero."""
+    divisor = node.expression
+    if isinstance(divisor, exp.Literal) and float(divisor.name or 0) != 0:
+        return node
+    return call("nk_divide", node.this, divisor)

@@ -1,0 +1,229 @@
+"""Rules for semi-structured values: VARIANT, OBJECT and ARRAY are JSON in the engine."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import (
+    ARRAY,
+    BOOLEAN,
+    NUMBER,
+    OBJECT,
+    SEMI_STRUCTURED,
+    TEXT,
+    VARIANT,
+)
+from nunatak.errors import Unsupported
+from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
+
+
+def is_json(node: exp.Expr) -> bool:
+    """Whether a node is known to be semi-structured."""
+    found = type_of(node)
+    return found is not None and found.kind in SEMI_STRUCTURED
+
+
+def _path_step(key: str) -> str:
+    return '."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def json_path(node: exp.JSONExtract, _context: RewriteContext) -> exp.Expr:
+    """`v:a.b[0]`."""
+    path = node.expression
+    if not isinstance(path, exp.JSONPath):
+        return typed(call("nk_get", node.this, path), VARIANT)
+    steps = []
+    for part in path.expressions:
+        if isinstance(part, exp.JSONPathKey):
+            steps.append(_path_step(str(part.this)))
+        elif isinstance(part, exp.JSONPathSubscript):
+            index = part.this
+            steps.append(f"[{index}]" if isinstance(index, int) else _path_step(str(index)))
+        elif not isinstance(part, exp.JSONPathRoot):
+            raise Unsupported(f"Unsupported: the path {path.sql(dialect='snowflake')}.")
+    return _extract(node.this, "$" + "".join(steps))
+
+
+def _extract(value: exp.Expr, path: str) -> exp.Expr:
+    return typed(call("json_extract", value, exp.Literal.string(path)), VARIANT)
+
+
+def bracket(node: exp.Bracket, _context: RewriteContext) -> exp.Expr:
+    """`v['a']` and `v[0]`."""
+    if len(node.expressions) != 1:
+        raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
+    key = node.expressions[0]
+    if isinstance(key, exp.Literal) and key.is_string:
+        return _extract(node.this, "$" + _path_step(key.name))
+    if isinstance(key, exp.Literal) and key.is_int:
+        return _extract(node.this, f"$[{key.name}]")
+    return typed(call("nk_get", node.this, key), VARIANT)
+
+
+def get(node: exp.GetExtract, _context: RewriteContext) -> exp.Expr:
+    """GET(v, key or index)."""
+    return typed(call("nk_get", node.this, node.expression), VARIANT)
+
+
+def parse_json(node: exp.ParseJSON, _context: RewriteContext) -> exp.Expr:
+    """PARSE_JSON and TRY_PARSE_JSON; empty text is NULL."""
+    name = "nk_try_parse_json" if node.args.get("safe") else "nk_parse_json"
+    text: exp.Expr = node.this
+    return text if is_json(text) else typed(call(name, text), VARIANT)
+
+
+def to_variant(node: exp.ToVariant, _context: RewriteContext) -> exp.Expr:
+    """TO_VARIANT."""
+    return typed(call("to_json", node.this), VARIANT)
+
+
+def struct(node: exp.Struct, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_CONSTRUCT and `{'a': 1}`: members that are NULL are left out."""
+    members = []
+    for item in node.expressions:
+        if not isinstance(item, exp.PropertyEQ):
+            raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
+        members.append(call("nk_member", _key(item.this), item.expression))
+    joined = call("list_value", *members) if members else exp.Literal.string("")
+    made = call("nk_object", joined) if members else call("json_object")
+    return typed(made, OBJECT)
+
+
+def _key(node: exp.Expr) -> exp.Expr:
+    return exp.Literal.string(node.name) if isinstance(node, exp.Identifier) else node
+
+
+def json_object(node: exp.JSONObject, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_CONSTRUCT_KEEP_NULL."""
+    arguments: list[exp.Expr] = []
+    for item in node.expressions:
+        if isinstance(item, exp.JSONKeyValue):
+            arguments += [_key(item.this), item.expression]
+        elif isinstance(item, exp.Star):
+            return typed(call("to_json", call("struct_pack", exp.var("*COLUMNS(*)"))), OBJECT)
+        else:
+            raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
+    return typed(call("json_object", *arguments), OBJECT)
+
+
+def star_map(_node: exp.StarMap, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_CONSTRUCT(*)."""
+    packed = call("to_json", call("struct_pack", exp.var("*COLUMNS(*)")))
+    return typed(call("nk_without_nulls", packed), OBJECT)
+
+
+def array(node: exp.Array, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_CONSTRUCT and `[1, 2]`."""
+    return typed(call("json_array", *node.expressions), ARRAY)
+
+
+def array_compact(node: exp.ArrayConstructCompact, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_CONSTRUCT_COMPACT."""
+    return typed(call("nk_array_compact", call("json_array", *node.expressions)), ARRAY)
+
+
+def array_agg(node: exp.ArrayAgg, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_AGG leaves NULLs out and answers an empty array for no rows."""
+    outer = node.parent.parent if isinstance(node.parent, exp.WithinGroup) else node.parent
+    inner = node.this
+    while isinstance(inner, exp.Order | exp.Distinct):
+        inner = inner.this if isinstance(inner, exp.Order) else inner.expressions[0]
+    present = exp.Not(this=exp.Is(this=inner.copy(), expression=exp.Null()))
+    listed = exp.Filter(this=exp.ArrayAgg(this=node.this), expression=exp.Where(this=present))
+    return listed if isinstance(outer, exp.Window) else _json_list(listed)
+
+
+def within_group(node: exp.WithinGroup, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_AGG(x) WITHIN GROUP (ORDER BY y): the order goes inside."""
+    aggregate = node.this.find(exp.ArrayAgg)
+    if aggregate is None:
+        return node
+    order = exp.Order(this=aggregate.this, expressions=node.expression.expressions)
+    aggregate.set("this", order)
+    ordered: exp.Expr = node.this
+    return ordered
+
+
+def window(node: exp.Window, _context: RewriteContext) -> exp.Expr:
+    """A list made over a window becomes JSON around the window."""
+    is_list = isinstance(node.this, exp.Filter) and isinstance(node.this.this, exp.ArrayAgg)
+    return _json_list(node.copy()) if is_list else node
+
+
+def _json_list(node: exp.Expr) -> exp.Expr:
+    empty = call("json", exp.Literal.string("[]"))
+    return typed(exp.Coalesce(this=call("to_json", node), expressions=[empty]), ARRAY)
+
+
+def object_keys(node: exp.JSONKeys, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_KEYS."""
+    return typed(call("to_json", call("json_keys", node.this)), ARRAY)
+
+
+def array_size(node: exp.ArraySize, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_SIZE; NULL for what is no array."""
+    return typed(call("nk_array_size", node.this), NUMBER)
+
+
+def typeof(node: exp.Typeof, _context: RewriteContext) -> exp.Expr:
+    """TYPEOF."""
+    return typed(call("nk_typeof", call("to_json", node.this)), TEXT)
+
+
+def is_null_value(node: exp.IsNullValue, _context: RewriteContext) -> exp.Expr:
+    """IS_NULL_VALUE."""
+    return typed(call("nk_is_null_value", node.this), BOOLEAN)
+
+
+def json_format(node: exp.JSONFormat, _context: RewriteContext) -> exp.Expr:
+    """TO_JSON."""
+    to = exp.DataType.build("VARCHAR", dialect="duckdb")
+    return typed(exp.Cast(this=call("to_json", node.this), to=to), TEXT)
+
+
+def array_contains(node: exp.ArrayContains, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_CONTAINS(value, array)."""
+    value = call("to_json", node.expression)
+    return typed(call("nk_array_contains", node.this, value), BOOLEAN)
+
+
+def array_append(node: exp.ArrayAppend, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_APPEND."""
+    item = call("json_array", node.expression)
+    return typed(call("nk_array_cat", node.this, item), ARRAY)
+
+
+def array_prepend(node: exp.ArrayPrepend, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_PREPEND."""
+    item = call("json_array", node.expression)
+    return typed(call("nk_array_cat", item, node.this), ARRAY)
+
+
+def array_concat(node: exp.ArrayConcat, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_CAT."""
+    found = node.this
+    for other in node.expressions:
+        found = call("nk_array_cat", found, other)
+    return typed(found, ARRAY)
+
+
+def array_to_string(node: exp.ArrayToString, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_TO_STRING."""
+    return typed(call("nk_array_to_string", node.this, node.expression), TEXT)
+
+
+def array_slice(node: exp.ArraySlice, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_SLICE(array, from, to): from zero, without the end."""
+    arguments = (node.this, node.args["start"], node.args["end"])
+    return typed(call("nk_array_slice", *arguments), ARRAY)
+
+
+def split(node: exp.Split, _context: RewriteContext) -> exp.Expr:
+    """SPLIT."""
+    return typed(call("to_json", call("string_split", node.this, node.expression)), ARRAY)
+
+
+def object_insert(node: exp.ObjectInsert, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_INSERT(object, key, value [, update])."""
+    member = call("json_object", node.args["key"], node.args["value"])
+    return typed(call("json_merge_patch", node.this, member), OBJECT)

@@ -1,0 +1,113 @@
+"""Rules for what stands in FROM: VALUES, FLATTEN, GENERATOR, and table functions by name."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from nunatak.errors import Unsupported
+from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted
+
+FLATTEN_COLUMNS = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
+
+
+def values(node: exp.Values, _context: RewriteContext) -> exp.Expr:
+    """Columns of VALUES are COLUMN1, COLUMN2, … unless they are named."""
+    if not node.expressions or not isinstance(node.expressions[0], exp.Tuple):
+        return node
+    if isinstance(node.parent, exp.Insert) or node.find_ancestor(exp.Merge):
+        return node
+    alias = node.args.get("alias")
+    if alias is not None and alias.args.get("columns"):
+        return node
+    count = len(node.expressions[0].expressions)
+    name = alias.this if alias is not None and alias.this else quoted("VALUES")
+    columns = [quoted(f"COLUMN{index + 1}") for index in range(count)]
+    node.set("alias", exp.TableAlias(this=name, columns=columns))
+    return node
+
+
+def parameter(node: exp.Parameter, _context: RewriteContext) -> exp.Expr:
+    """`$1` is the first column of VALUES or of a staged file."""
+    if isinstance(node.this, exp.Literal):
+        if isinstance(node.parent, exp.Column):
+            return quoted(f"COLUMN{node.this.name}")
+        return exp.Column(this=quoted(f"COLUMN{node.this.name}"))
+    raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
+
+
+def lateral(node: exp.Lateral, _context: RewriteContext) -> exp.Expr:
+    """`LATERAL FLATTEN(…)`."""
+    if isinstance(node.this, exp.Explode):
+        return _flatten(node, node.this)
+    return node
+
+
+def table_function(node: exp.TableFromRows, _context: RewriteContext) -> exp.Expr:
+    """`TABLE(f(…))` for the functions that the engine has."""
+    inner = node.this
+    if isinstance(inner, exp.Explode):
+        return _flatten(node, inner)
+    if isinstance(inner, exp.Generator):
+        return _aliased(call("range", _generator_rows(inner)), node, ("SEQ",))
+    if isinstance(inner, exp.Anonymous) and inner.name.upper() in {
+        "SPLIT_TO_TABLE",
+        "STRTOK_SPLIT_TO_TABLE",
+    }:
+        return _aliased(call("nk_split_to_table", *inner.expressions), node, None)
+    name = inner.name if isinstance(inner, exp.Anonymous) else inner.sql(dialect="snowflake")
+    raise Unsupported(f"Unsupported: the table function {name.upper()}.")
+
+
+def _generator_rows(node: exp.Generator) -> exp.Expr:
+    rows: exp.Expr | None = node.args.get("rowcount")
+    if rows is None:
+        raise Unsupported("Unsupported: GENERATOR without ROWCOUNT.")
+    return rows
+
+
+def _flatten(node: exp.Expr, explode: exp.Explode) -> exp.Expr:
+    given = {"INPUT": explode.this} if not isinstance(explode.this, exp.Kwarg) else {}
+    for argument in (explode.this, *explode.expressions):
+        if isinstance(argument, exp.Kwarg):
+            given[argument.this.name.upper()] = argument.expression
+    value = given["INPUT"]
+    path = given.get("PATH")
+    if path is not None and path.name:
+        value = call("json_extract", value, exp.Literal.string(f"$.{path.name}"))
+    recursive = _is_true(given.get("RECURSIVE"))
+    made = call("nk_flatten_recursive" if recursive else "nk_flatten", value)
+    mode = given.get("MODE")
+    if mode is not None and mode.name.upper() != "BOTH":
+        raise Unsupported("Unsupported: FLATTEN with MODE other than BOTH.")
+    table = _aliased(made, node, None)
+    if _is_true(given.get("OUTER")):
+        _make_outer(node)
+    return table
+
+
+def _is_true(node: exp.Expr | None) -> bool:
+    return isinstance(node, exp.Boolean) and bool(node.this)
+
+
+def _make_outer(node: exp.Expr) -> None:
+    """OUTER keeps rows of the left side for which there is nothing to flatten."""
+    join = node.parent
+    if isinstance(join, exp.Join):
+        join.set("side", "LEFT")
+        join.set("kind", None)
+        join.set("method", None)
+        join.set("on", exp.true())
+        return
+    raise Unsupported("Unsupported: FLATTEN with OUTER => TRUE that follows nothing.")
+
+
+def _aliased(function: exp.Expr, node: exp.Expr, columns: tuple[str, ...] | None) -> exp.Expr:
+    alias = node.args.get("alias")
+    name = alias.this if alias is not None and alias.this else quoted("_FLATTENED")
+    named = alias.args.get("columns") if alias is not None else None
+    return exp.Table(
+        this=function,
+        alias=exp.TableAlias(
+            this=name, columns=named or [quoted(column) for column in columns or ()]
+        ),
+    )

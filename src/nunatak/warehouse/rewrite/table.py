@@ -1,0 +1,80 @@
+"""The table of rules: by node type, in the order in which they apply to a node.
+
+Order matters in one place only. `timestamp_offsets` reads the declared type of a cast, so it
+comes before `cast`, which replaces it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.warehouse.rewrite import (
+    casts,
+    functions,
+    names,
+    semi,
+    session_functions,
+    shared,
+    sources,
+)
+from nunatak.warehouse.rewrite.context import RewriteContext
+
+Rules = tuple[Callable[[Any, RewriteContext], exp.Expr], ...]
+
+RULES: Mapping[type[exp.Expr], Rules] = {
+    exp.Identifier: (names.identifier,),
+    exp.Table: (names.table,),
+    exp.Column: (names.column,),
+    exp.Parameter: (sources.parameter,),
+    exp.Values: (sources.values,),
+    exp.Lateral: (sources.lateral,),
+    exp.TableFromRows: (sources.table_function,),
+    exp.TableSample: (shared.sample,),
+    exp.Cast: (shared.timestamp_offsets, casts.cast),
+    exp.TryCast: (shared.timestamp_offsets, casts.cast),
+    exp.Div: (functions.divide,),
+    exp.Anonymous: (functions.anonymous,),
+    exp.HexString: (shared.hex_string,),
+    exp.ToNumber: (shared.to_number,),
+    exp.DateAdd: (shared.dateadd_date_cast, shared.dateadd_text),
+    exp.DateDiff: (shared.datediff_text,),
+    exp.RegexpReplace: (shared.regexp_replace,),
+    exp.RegexpExtract: (shared.regexp_substr,),
+    exp.SHA2: (shared.sha2,),
+    exp.SHA2Digest: (shared.sha2,),
+    exp.ObjectAgg: (shared.object_agg,),
+    exp.WithinGroup: (semi.within_group,),
+    exp.ArrayAgg: (semi.array_agg,),
+    exp.Window: (semi.window,),
+    exp.JSONExtract: (semi.json_path,),
+    exp.Bracket: (semi.bracket,),
+    exp.GetExtract: (semi.get,),
+    exp.ParseJSON: (semi.parse_json,),
+    exp.ToVariant: (semi.to_variant,),
+    exp.Struct: (semi.struct,),
+    exp.JSONObject: (semi.json_object,),
+    exp.StarMap: (semi.star_map,),
+    exp.Array: (semi.array,),
+    exp.ArrayConstructCompact: (semi.array_compact,),
+    exp.ArrayContains: (semi.array_contains,),
+    exp.ArrayAppend: (semi.array_append,),
+    exp.ArrayPrepend: (semi.array_prepend,),
+    exp.ArrayConcat: (semi.array_concat,),
+    exp.ArrayToString: (semi.array_to_string,),
+    exp.ArraySlice: (semi.array_slice,),
+    exp.ArraySize: (semi.array_size,),
+    exp.Split: (semi.split,),
+    exp.ObjectInsert: (semi.object_insert,),
+    exp.JSONKeys: (semi.object_keys,),
+    exp.Typeof: (semi.typeof,),
+    exp.IsNullValue: (semi.is_null_value,),
+    exp.JSONFormat: (semi.json_format,),
+    exp.CurrentTimestamp: (session_functions.current_timestamp,),
+    exp.CurrentDate: (session_functions.current_date,),
+    exp.CurrentTime: (session_functions.current_time,),
+    **dict.fromkeys(session_functions.SESSION_FUNCTIONS, (session_functions.session_function,)),
+    **dict.fromkeys(functions.REFUSED_FUNCTIONS, (functions.refused,)),
+}

@@ -1,0 +1,205 @@
+"""What is known of tables and views: their columns with declared types, comments, kinds.
+
+The engine keeps it all: a table's and a column's comment hold a small JSON object with what the
+engine has no place for (the declared type, the user's comment). So there is one truth, and it
+commits together with the table.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import SqlType, parse_type
+from nunatak.errors import ObjectNotFound
+from nunatak.warehouse.engine import Connection, identifier, literal
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.types import sql_type_of
+
+CACHED_TABLES = 4_096
+_SESSION_DATABASE = "_NUNATAK_SESSION_"
+INTERNAL_SCHEMA = "main"
+
+
+def session_database(session: Session) -> str:
+    """The engine's database that holds a session's temporary tables."""
+    return f"{_SESSION_DATABASE}{session.id}"
+
+
+def is_session_database(name: str) -> bool:
+    """Whether a database of the engine belongs to a session."""
+    return name.startswith(_SESSION_DATABASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a table lies in the engine."""
+
+    database: str
+    schema: str
+    table: str
+
+    @property
+    def sql(self) -> str:
+        """The location as a name of the engine's dialect."""
+        return ".".join(map(identifier, (self.database, self.schema, self.table)))
+
+    @classmethod
+    def permanent(cls, name: QualifiedName) -> Location:
+        """Where a permanent table lies."""
+        return cls(name.database, name.schema, name.name)
+
+    @classmethod
+    def temporary(cls, session: Session, name: QualifiedName) -> Location:
+        """Where a session's temporary table of that name lies."""
+        return cls(session_database(session), INTERNAL_SCHEMA, str(name))
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table or view."""
+
+    name: str
+    type: SqlType
+    nullable: bool = True
+    default: str | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table or view as the vendor shows it."""
+
+    name: QualifiedName
+    location: Location
+    columns: tuple[Column, ...]
+    is_view: bool = False
+    temporary: bool = False
+    transient: bool = False
+    comment: str | None = None
+    text: str | None = None
+    """A view's statement."""
+    primary_key: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> str:
+        """VIEW, TEMPORARY, TRANSIENT or TABLE, as SHOW tells."""
+        if self.is_view:
+            return "VIEW"
+        return "TEMPORARY" if self.temporary else "TRANSIENT" if self.transient else "TABLE"
+
+    def column(self, name: str) -> Column | None:
+        """A column by its stored name."""
+        return next((column for column in self.columns if column.name == name), None)
+
+
+def encode_note(**values: Any) -> str:
+    """The comment that keeps what the engine has no place for, without empty values."""
+    return json.dumps({key: value for key, value in values.items() if value}, sort_keys=True)
+
+
+def decode_note(text: str | None) -> dict[str, Any]:
+    """The values of `encode_note`; empty for no comment."""
+    found: dict[str, Any] = json.loads(text) if text else {}
+    return found
+
+
+@dataclass
+class Tables:
+    """Looks tables up and remembers what it found until a statement changes them."""
+
+    _cache: OrderedDict[Location, Table] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def resolve(self, parts: tuple[str, ...], session: Session, *, connection: Connection) -> Table:
+        """The table that a name in a statement means: the session's temporary one first.
+
+        Raises ObjectNotFound with the name as it was written, or NoCurrentContext.
+        """
+        name = session.qualify(parts)
+        found = self.find(name, session, connection=connection)
+        if found is None:
+            written = str(name) if len(parts) == 3 else ".".join(parts)
+            raise ObjectNotFound("Object", written)
+        return found
+
+    def find(
+        self, name: QualifiedName, session: Session, *, connection: Connection
+    ) -> Table | None:
+        """The table or view of a full name, if there is one."""
+        for kind in ("TABLE", "VIEW"):
+            if session.temporary(kind, name):
+                return self._read(name, Location.temporary(session, name), connection)
+        return self.permanent(name, connection=connection)
+
+    def permanent(self, name: QualifiedName, *, connection: Connection) -> Table | None:
+        """The permanent table or view of a full name, if there is one."""
+        return self._read(name, Location.permanent(name), connection)
+
+    def forget(self, location: Location | None = None) -> None:
+        """A statement changed a table, or with no location any number of them."""
+        with self._lock:
+            if location is None:
+                self._cache.clear()
+            else:
+                self._cache.pop(location, None)
+
+    def _read(
+        self, name: QualifiedName, location: Location, connection: Connection
+    ) -> Table | None:
+        with self._lock:
+            cached = self._cache.get(location)
+        if cached is not None:
+            return cached
+        found = read_table(name, location, connection)
+        if found is not None:
+            with self._lock:
+                self._cache[location] = found
+                while len(self._cache) > CACHED_TABLES:
+                    self._cache.popitem(last=False)
+        return found
+
+
+def read_table(name: QualifiedName, location: Location, connection: Connection) -> Table | None:
+    """Read a table's or view's description from the engine."""
+    where = (
+        f"database_name = {literal(location.database)} AND schema_name = "
+        f"{literal(location.schema)} AND table_name = {literal(location.table)}"
+    )
+    rows = connection.execute(
+        "SELECT column_name, data_type, is_nullable, column_default, comment "
+        f"FROM duckdb_columns() WHERE {where} ORDER BY column_index"
+    )
+    if not rows:
+        return None
+    notes = connection.execute(
+        f"SELECT comment, NULL, FALSE FROM duckdb_tables() WHERE {where} UNION ALL "
+        f"SELECT comment, sql, TRUE FROM duckdb_views() WHERE {where.replace('table_n', 'view_n')}"
+    )
+    comment, _, is_view = notes[0]
+    note = decode_note(comment)
+    declared: dict[str, str] = note.get("columns", {})
+    columns = tuple(_column(row, declared.get(row[0])) for row in rows)
+    return Table(
+        name,
+        location,
+        columns,
+        is_view=bool(is_view),
+        temporary=is_session_database(location.database),
+        transient=bool(note.get("transient")),
+        comment=note.get("comment"),
+        text=note.get("text"),
+        primary_key=tuple(note.get("primary_key", ())),
+    )
+
+
+def _column(row: tuple[Any, ...], declared: str | None) -> Column:
+    name, engine, nullable, default, comment = row
+    note = decode_note(comment)
+    text = note.get("type", declared)
+    sql_type = parse_type(text) if text else sql_type_of(engine)
+    return Column(name, sql_type, bool(nullable), default, note.get("comment"))

@@ -1,0 +1,81 @@
+"""CREATE VIEW and CREATE SEQUENCE."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from nunatak.catalog.names import quoted
+from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
+from nunatak.warehouse.create import comment_of, qualified, run_together
+from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.results import Result, status_result
+from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.session import TemporaryObject
+from nunatak.warehouse.tables import Location, encode_note, session_database
+
+
+def create_view(execution: Execution, tree: exp.Create) -> Result:
+    """CREATE [OR REPLACE] [TEMPORARY] VIEW; its text is kept for SHOW and GET_DDL."""
+    columns = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    name = qualified(execution, target)
+    properties = list(tree.args["properties"].expressions) if tree.args.get("properties") else []
+    if any(isinstance(item, exp.MaterializedProperty) for item in properties):
+        raise Unsupported("Unsupported: materialized views.")
+    if not isinstance(tree.expression, exp.Query):
+        raise InvalidArgument("SQL compilation error:\nA view needs a query.")
+    temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
+    location = (
+        Location.temporary(execution.session, name) if temporary else Location.permanent(name)
+    )
+    existing = (
+        execution.session.temporary("VIEW", name) is not None
+        if temporary
+        else execution.tables.permanent(name, connection=execution.connection) is not None
+    )
+    if existing and tree.args.get("exists"):
+        return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
+    if existing and not tree.args.get("replace"):
+        raise ObjectExists("Object", str(name))
+    if temporary:
+        execution.engine.attach_memory(session_database(execution.session))
+    translated = execution.translate(tree.expression.copy())
+    fields = execution.described(translated)
+    names = [stored(column.this) for column in columns] or [field.name for field in fields]
+    if len(names) != len(fields):
+        raise InvalidArgument("SQL compilation error:\nInvalid column definition list")
+    note = encode_note(
+        text=execution.request.text.strip(),
+        comment=comment_of(properties),
+        columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
+    )
+    listed = ", ".join(map(identifier, names))
+    run_together(
+        execution,
+        [
+            f"CREATE OR REPLACE VIEW {location.sql} ({listed}) AS {translated.sql}",
+            f"COMMENT ON VIEW {location.sql} IS {literal(note)}",
+        ],
+    )
+    execution.tables.forget(location)
+    if temporary:
+        execution.session.add_temporary(TemporaryObject("VIEW", name))
+    return status_result(f"View {quoted(name.name)} successfully created.")
+
+
+def create_sequence(execution: Execution, tree: exp.Create) -> Result:
+    """CREATE SEQUENCE s [START n] [INCREMENT n]."""
+    name = qualified(execution, tree.this)
+    start, step = 1, 1
+    properties = tree.args.get("properties")
+    for item in properties.expressions if properties else ():
+        if isinstance(item, exp.SequenceProperties):
+            start = int(item.args["start"].name) if item.args.get("start") else start
+            step = int(item.args["increment"].name) if item.args.get("increment") else step
+    location = Location.permanent(name)
+    statements = [f"DROP SEQUENCE IF EXISTS {location.sql}"] if tree.args.get("replace") else []
+    exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
+    statements.append(f"CREATE SEQUENCE {exists}{location.sql} START {start} INCREMENT {step}")
+    run_together(execution, statements)
+    return status_result(f"Sequence {quoted(name.name)} successfully created.")

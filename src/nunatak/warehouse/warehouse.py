@@ -1,0 +1,229 @@
+"""The facade of the room: databases, sessions, and statements from text to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import NUMBER
+from nunatak.config import Settings
+from nunatak.errors import InvalidArgument, StatementError, SyntaxInvalid, Unsupported
+from nunatak.warehouse import ddl, dml, views
+from nunatak.warehouse.array_binding import is_array_bound
+from nunatak.warehouse.bind import bind
+from nunatak.warehouse.create import create_table
+from nunatak.warehouse.engine import Engine, identifier
+from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.parse import Parsed, parse
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Field, Result, status_result
+from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.tables import Tables, is_session_database, session_database
+from nunatak.warehouse.transactions import Transactions
+from nunatak.warehouse.variables import set_variables
+
+_STATUS = (Field("status"),)
+_RESERVED_SCHEMAS = frozenset({"MAIN", "INFORMATION_SCHEMA", "PG_CATALOG"})
+FIRST_SCHEMA = "PUBLIC"
+
+
+class Warehouse:
+    """Tables and queries of one server. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        hooks: Hooks | None = None,
+        memory_limit_bytes: int | None = None,
+    ) -> None:
+        self.hooks = hooks or Hooks()
+        self.tables = Tables()
+        self.engine = Engine(settings, memory_limit_bytes=memory_limit_bytes)
+        self._transactions = Transactions()
+
+    def databases(self) -> list[str]:
+        """Names of the databases that have files."""
+        return [name for name in self.engine.databases() if not is_session_database(name)]
+
+    def create_database(self, name: str, *, or_replace: bool = False) -> None:
+        """Make a database with its schema PUBLIC; does nothing when it is there."""
+        if or_replace:
+            self.drop_database(name)
+        self.engine.create(name)
+        self.create_schema(name, FIRST_SCHEMA)
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database with all that is in it; does nothing when it is not there."""
+        self.engine.drop(name)
+        self.tables.forget()
+
+    def create_schema(self, database: str, name: str) -> None:
+        """Make a schema; does nothing when it is there."""
+        if name.upper() in _RESERVED_SCHEMAS:
+            raise InvalidArgument(f"A schema cannot be named '{name}': choose another name.")
+        with self.engine.connect() as connection:
+            place = f"{identifier(database)}.{identifier(name)}"
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {place}")
+
+    def drop_schema(self, database: str, name: str) -> None:
+        """Remove a schema with all that is in it; does nothing when it is not there."""
+        with self.engine.connect() as connection:
+            place = f"{identifier(database)}.{identifier(name)}"
+            connection.execute(f"DROP SCHEMA IF EXISTS {place} CASCADE")
+        self.tables.forget()
+
+    def close_session(self, session: Session) -> None:
+        """Roll back what is open and drop the session's temporary tables."""
+        self._transactions.abandon(session.id)
+        self.engine.detach(session_database(session))
+        self.tables.forget()
+
+    def close(self) -> None:
+        """Stop everything and write everything."""
+        self.engine.close()
+
+    def query(self, request: QueryRequest) -> Result:
+        """Run one statement. A result with rows is lazy: read it to its end or close it."""
+        parsed = self._parse(request)
+        if isinstance(parsed.tree, exp.Transaction | exp.Commit | exp.Rollback):
+            return self._transaction(request.session, parsed.tree)
+        execution = self._execution(request, parsed)
+        try:
+            result = self._run(execution, parsed)
+        except BaseException:
+            execution.close()
+            raise
+        if not isinstance(parsed.tree, exp.Query):
+            execution.close()
+        return result
+
+    def describe(self, request: QueryRequest) -> tuple[Field, ...]:
+        """The columns of a statement's result, without running anything."""
+        parsed = self._parse(request)
+        if not isinstance(parsed.tree, exp.Query):
+            return _described(parsed.tree)
+        execution = self._execution(request, parsed, describe_only=True)
+        try:
+            tree = self._prepared(execution, parsed)
+            return execution.fields(tree, text=request.text)
+        finally:
+            execution.close()
+
+    def _transaction(self, session: Session, tree: exp.Expr) -> Result:
+        if isinstance(tree, exp.Transaction):
+            timezone = str(session.parameter("TIMEZONE"))
+            self._transactions.begin(session.id, lambda: self.engine.connect(timezone=timezone))
+        else:
+            self._transactions.end(session.id, commit=isinstance(tree, exp.Commit))
+        return status_result("Statement executed successfully.")
+
+    def _parse(self, request: QueryRequest) -> Parsed:
+        planner = self.hooks.planner
+        if planner is None:
+            return parse(request.text)
+        return parse(request.text, lambda name: planner.knows_function(request.session, name))
+
+    def _execution(
+        self, request: QueryRequest, parsed: Parsed, *, describe_only: bool = False
+    ) -> Execution:
+        if not describe_only and not isinstance(parsed.tree, _DATA):
+            self._transactions.end(request.session.id, commit=True)
+        return Execution(
+            request,
+            engine=self.engine,
+            tables=self.tables,
+            hooks=self.hooks,
+            describe_only=describe_only,
+            pinned=self._transactions.connection(request.session.id),
+        )
+
+    def _prepared(self, execution: Execution, parsed: Parsed) -> exp.Expr:
+        """The tree with bindings in place and model calls planned."""
+        request = execution.request
+        tree = bind(parsed.tree, request.bindings, request.session)
+        if not parsed.calls:
+            return tree
+        if self.hooks.planner is None:
+            raise Unsupported("Unsupported: model calls, because no models are served here.")
+        return self.hooks.planner.plan(tree, parsed.calls, runner=execution)
+
+    def _run(self, execution: Execution, parsed: Parsed) -> Result:
+        request, tree = execution.request, parsed.tree
+        execution.check_cancelled()
+        if isinstance(tree, exp.Insert) and is_array_bound(request.bindings):
+            return dml.insert_bound(execution, tree, request.bindings)
+        handler = _HANDLERS.get(type(tree))
+        if handler is None and not isinstance(tree, exp.Query):
+            raise _unsupported(tree)
+        tree = self._prepared(execution, parsed)
+        if handler is None:
+            return execution.rows(tree, text=request.text)
+        return handler(execution, tree)
+
+
+def _create(execution: Execution, tree: exp.Create) -> Result:
+    kind = str(tree.args["kind"]).upper()
+    match kind:
+        case "TABLE":
+            return create_table(execution, tree)
+        case "VIEW":
+            return views.create_view(execution, tree)
+        case "SEQUENCE":
+            return views.create_sequence(execution, tree)
+    raise Unsupported(f"Unsupported: CREATE {kind}.")
+
+
+def _describe_table(execution: Execution, tree: exp.Describe) -> Result:
+    return ddl.describe_table(execution, [stored(part) for part in tree.this.parts])
+
+
+_HANDLERS: dict[type[exp.Expr], Callable[[Execution, Any], Result]] = {
+    exp.Insert: dml.insert,
+    exp.Update: dml.update,
+    exp.Delete: dml.delete,
+    exp.Merge: dml.merge,
+    exp.TruncateTable: dml.truncate,
+    exp.Create: _create,
+    exp.Drop: ddl.drop,
+    exp.Alter: ddl.alter,
+    exp.Comment: ddl.comment_on,
+    exp.Describe: _describe_table,
+    exp.Set: set_variables,
+}
+_DATA = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Set, exp.Describe)
+"""Statements that run inside an open transaction; others commit it first."""
+
+
+def _described(tree: exp.Expr) -> tuple[Field, ...]:
+    """The result columns of a statement that is no query."""
+    match tree:
+        case exp.Insert():
+            return (Field("number of rows inserted", NUMBER),)
+        case exp.Update():
+            return dml.UPDATE_FIELDS
+        case exp.Delete():
+            return (Field("number of rows deleted", NUMBER),)
+        case exp.Merge():
+            return tuple(
+                Field(f"number of rows {name}", NUMBER) for name in dml.merge_counts(tree).values()
+            )
+        case exp.Describe():
+            return ddl.DESCRIBE_FIELDS
+    return _STATUS
+
+
+def _unsupported(tree: exp.Expr) -> StatementError:
+    if isinstance(tree, exp.Column | exp.Alias | exp.Condition):
+        word = tree.sql(dialect="snowflake").split()[0]
+        return SyntaxInvalid(
+            f"SQL compilation error:\nsyntax error line 1 at position 0 unexpected '{word}'.",
+            line=1,
+            position=0,
+        )
+    text = " ".join(tree.sql(dialect="snowflake").split()[:3])
+    return Unsupported(f"Unsupported statement: {text} …")

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nunatak.config import Settings
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Field, Result
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.warehouse import Warehouse
+
+Rows = list[tuple[Any, ...]]
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Iterator[Warehouse]:
+    made = Warehouse(Settings(home=tmp_path))
+    made.create_database("DB")
+    yield made
+    made.close()
+
+
+def new_session(number: int = 1) -> Session:
+    return Session(id=number, user="ADA", role="SYSADMIN", database="DB", schema="PUBLIC")
+
+
+@pytest.fixture
+def session() -> Session:
+    return new_session()
+
+
+class Sql:
+    """Runs statements of one session and reads their rows."""
+
+    def __init__(self, warehouse: Warehouse, session: Session) -> None:
+        self.warehouse = warehouse
+        self.session = session
+
+    def result(self, text: str, *bindings: Binding) -> Result:
+        request = QueryRequest(session=self.session, text=text, bindings=bindings, query_id="q")
+        return self.warehouse.query(request)
+
+    def __call__(self, text: str, *bindings: Binding) -> Rows:
+        return rows_of(self.result(text, *bindings))
+
+    def value(self, text: str, *bindings: Binding) -> Any:
+        [[value]] = self(text, *bindings)
+        return value
+
+    def describe(self, text: str, *bindings: Binding) -> tuple[Field, ...]:
+        return self.warehouse.describe(
+            QueryRequest(session=self.session, text=text, bindings=bindings)
+        )
+
+    def types(self, text: str) -> list[str]:
+        return [field.type.ddl() for field in self.describe(text)]
+
+
+def rows_of(result: Result) -> Rows:
+    rows: Rows = []
+    for batch in result.batches:
+        assert batch.num_rows
+        rows += list(zip(*(column.to_pylist() for column in batch.columns), strict=True))
+    return rows
+
+
+@pytest.fixture
+def sql(warehouse: Warehouse, session: Session) -> Sql:
+    return Sql(warehouse, session)
+
+
+@pytest.fixture
+def with_hooks(tmp_path: Path) -> Iterator[Callable[[Hooks], Sql]]:
+    opened: list[Warehouse] = []
+
+    def make(hooks: Hooks) -> Sql:
+        made = Warehouse(Settings(home=tmp_path), hooks=hooks)
+        made.create_database("DB")
+        opened.append(made)
+        return Sql(made, new_session())
+
+    yield make
+    for made in opened:
+        made.close()
