@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import logging
 import time
 import uuid
@@ -202,7 +203,7 @@ class Execution:
         parts = self._parts(submission)
         if len(parts) > 1:
             return self._several(query, live, submission, parts)
-        return self._one(request, live, submission)
+        return self._one(dataclasses.replace(request, text=parts[0]), live, submission)
 
     def _described(self, request: StatementRequest, live: LiveSession) -> dict[str, Any]:
         fields = tuple(self._statements.describe(request))
@@ -216,7 +217,9 @@ class Execution:
         outcome = self._statements.execute(request)
         if isinstance(outcome, Transfer):
             data = answers.base_data(request.query_id, (), kind=0)
-            data |= self._transfers.data(outcome, base_url=submission.base_url)
+            data |= self._transfers.data(
+                outcome, base_url=submission.base_url, is_bound=bool(request.bindings)
+            )
             return data | answers.final_names(live.session)
         stored, inline = self._store(outcome, request, live)
         return self._data(stored, live, base_url=submission.base_url, inline=inline)

@@ -82,8 +82,11 @@ class Transfers:
         self._sources = sources
         self._clock = clock
 
-    def data(self, transfer: Transfer, *, base_url: str) -> dict[str, Any]:
-        """The part of an answer that tells a client what to move; raises InvalidArgument."""
+    def data(self, transfer: Transfer, *, base_url: str, is_bound: bool) -> dict[str, Any]:
+        """The part of an answer that tells a client what to move; raises InvalidArgument.
+
+        `is_bound`: the stage was a bound value, so the statement cannot be sent again as it is.
+        """
         common = {
             "command": "UPLOAD" if transfer.upload else "DOWNLOAD",
             "src_locations": list(transfer.sources),
@@ -96,7 +99,7 @@ class Transfers:
         }
         if transfer.upload:
             url = base_url + self._upload_path(transfer)
-            return common | {"stageInfo": _stage_info(url)}
+            return common | {"stageInfo": _stage_info(url, is_final=is_bound)}
         urls = [base_url + self._sign("GET", FILES + key) for key in transfer.keys]
         return common | {
             "stageInfo": _stage_info(""),
@@ -143,7 +146,10 @@ def named(parameters: Mapping[str, str]) -> UploadName:
     )
 
 
-def _stage_info(url: str) -> dict[str, Any]:
+def _stage_info(url: str, *, is_final: bool = False) -> dict[str, Any]:
+    # A client that sees a token does not ask again for each file; it sends the token nowhere,
+    # because the address comes first.
+    credentials = {"GCS_ACCESS_TOKEN": "none"} if is_final else {}
     return {
         "locationType": "GCS",
         "location": "nunatak/",
@@ -152,7 +158,7 @@ def _stage_info(url: str) -> dict[str, Any]:
         "storageAccount": None,
         "isClientSideEncrypted": False,
         "useS3RegionalUrl": False,
-        "creds": {},
+        "creds": credentials,
         "presignedUrl": url,
         "endPoint": None,
     }
