@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,7 @@ _LEEWAY_S = 60
 """How far the clocks of a client and of this server may differ."""
 _LONGEST_LIFE_S = 3600 + _LEEWAY_S
 _ALGORITHMS = ("RS256", "ES256", "ES384", "ES512")
-_PEM_LINE = "-----"
+_PEM_LINE = re.compile(r"-----[A-Z ]{1,40}-----")
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
@@ -44,8 +45,7 @@ class Claims:
 
 def parse_public_key(text: str) -> PublicKey:
     """A registered key: base64 DER, with or without PEM lines; raises InvalidArgument."""
-    body = "".join(line for line in text.split() if not line.startswith(_PEM_LINE))
-    body = body.removeprefix("PUBLIC").removesuffix("KEY-----")
+    body = "".join(_PEM_LINE.sub("", text).split())
     try:
         key = load_der_public_key(base64.b64decode(body, validate=True))
     except (ValueError, binascii.Error, UnsupportedAlgorithm) as error:

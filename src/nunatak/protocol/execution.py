@@ -265,6 +265,7 @@ class Execution:
             child.answer = _kept(data)
             child.become(QueryStatus.SUCCESS)
             child.ended_on = self._clock()
+            child.done.set()  # nobody waits yet, so this thread may
             self.queries.add(child)
             self._remember(live, child)
             done.append((child.id, data["statementTypeId"]))
