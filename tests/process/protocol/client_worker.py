@@ -51,7 +51,7 @@ def main() -> None:
             reply = {"answer": answers[-1]}
         except Exception:  # noqa: BLE001 the test shows what went wrong
             reply = {"error": traceback.format_exc()}
-        print(json.dumps(reply, default=str), flush=True)  # noqa: T201
+        print(json.dumps(reply, default=str), flush=True)
 
 
 main()
