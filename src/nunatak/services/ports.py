@@ -13,18 +13,15 @@ from nunatak.images.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
 from nunatak.services.spec import ModelRef
+from nunatak.warehouse.call_arguments import MethodSignature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedMethod:
-    """A method as the instance is told of it, and as SQL calls it.
-
-    `arguments` are (name, SQL type) in the order of a call; `returns` is the SQL type.
-    """
+    """A method as the instance is told of it, and as SQL calls it."""
 
     spec: MethodSpec
-    arguments: tuple[tuple[str, str], ...] = ()
-    returns: str = "OBJECT"
+    signature: MethodSignature
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import FLOAT
 from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.compute import pools
 from nunatak.compute.families import Families
@@ -30,9 +31,12 @@ from nunatak.services.deployment import DeploymentOrder
 from nunatak.services.ports import InstanceLoad, ServedMethod, ServedModel
 from nunatak.services.snapshot import Snapshot
 from nunatak.services.spec import ModelRef, service_key
+from nunatak.warehouse.call_arguments import MethodSignature, Parameter
+from nunatak.warehouse.results import Field
 
 MODEL = QualifiedName("DB", "S", "M")
 SERVICE = QualifiedName("DB", "S", "SVC")
+SIGNATURE = MethodSignature(inputs=(Parameter("A", FLOAT),), outputs=(Field("y", FLOAT),))
 QUERY_ID = "01b2c3d4-0000-4000-8000-0000000000aa"
 
 
@@ -135,7 +139,7 @@ class FakeModels:
             ref=ModelRef("DB", "S", "M", "V1", "v-1"),
             folder=folder,
             digest="m1",
-            methods=(ServedMethod(spec=method, arguments=(("A", "DOUBLE"),), returns="OBJECT"),),
+            methods=(ServedMethod(spec=method, signature=SIGNATURE),),
         )
 
     def resolve(self, model: QualifiedName, version: str) -> ServedModel:

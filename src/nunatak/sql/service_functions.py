@@ -1,0 +1,136 @@
+"""SYSTEM$ functions about services: logs, status, waiting, cancelling, names."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from nunatak.access.decide import ANY
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import DeadlineExceeded, InvalidArgument
+from nunatak.services.addresses import dns_hash
+from nunatak.services.logs import LINES
+from nunatak.services.spec import is_build, service_key
+from nunatak.services.states import BUILDS, SERVICES, ServiceState
+from nunatak.sql.deploy import service_name
+from nunatak.sql.service_rows import status_entries
+from nunatak.sql.services import snapshot_of
+from nunatak.sql.statement import Context
+from nunatak.sql.system_functions import register
+
+WAIT_LIMIT_S = 24 * 3600
+_ENDED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSPENDED})
+
+
+def get_service_logs(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous]])."""
+    _check_count("SYSTEM$GET_SERVICE_LOGS", arguments, least=3, most=5)
+    key = _key(context, arguments[0], "MONITOR")
+    lines = LINES if len(arguments) < 4 or arguments[3] is None else _number(arguments[3], "lines")
+    with context.rooms.catalog.read() as tx:
+        return context.rooms.control.logs.read(
+            tx,
+            key,
+            instance=str(arguments[1]),
+            container=str(arguments[2]),
+            lines=lines,
+            previous=len(arguments) == 5 and str(arguments[4]).upper() == "TRUE",
+        )
+
+
+def get_service_status(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$GET_SERVICE_STATUS(service [, timeout_s]): JSON, after waiting for a settled state
+    for as long as the timeout says."""
+    _check_count("SYSTEM$GET_SERVICE_STATUS", arguments, least=1, most=2)
+    key = _key(context, arguments[0], "MONITOR")
+    if len(arguments) == 2:
+        _wait(context, [key], _number(arguments[1], "timeout"))
+    with context.rooms.catalog.read() as tx:
+        record = tx.get(key)
+    return json.dumps(status_entries(record, snapshot_of(context)))
+
+
+def wait_for_services(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$WAIT_FOR_SERVICES(timeout_s, service, …): until none is pending any more."""
+    _check_count("SYSTEM$WAIT_FOR_SERVICES", arguments, least=2, most=100)
+    timeout_s = _number(arguments[0], "timeout")
+    keys = [_key(context, name, "MONITOR") for name in arguments[1:]]
+    if _wait(context, keys, timeout_s):
+        return "All services are in a settled state."
+    return f"Timed out after {timeout_s} s: some services are still pending."
+
+
+def cancel_job(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$CANCEL_JOB(job): ask a job service to stop."""
+    _check_count("SYSTEM$CANCEL_JOB", arguments, least=1, most=1)
+    key = _key(context, arguments[0], "OPERATE")
+    context.rooms.control.commands.cancel(key)
+    return f"Job {key.title} is being cancelled."
+
+
+def get_service_dns_domain(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$GET_SERVICE_DNS_DOMAIN('schema'): where the schema's services are named inside."""
+    _check_count("SYSTEM$GET_SERVICE_DNS_DOMAIN", arguments, least=1, most=1)
+    parts = split_name(str(arguments[0]))
+    name = QualifiedName.of((*parts, "X"), database=context.session.database, schema=None)
+    key = Key("SCHEMA", name.schema, name.database)
+    context.rooms.access.require(Requirement(ANY, key.kind, key.title), role=context.session.role)
+    return f"{dns_hash(name)}.svc.spcs.internal"
+
+
+def _key(context: Context, name: object, privilege: str) -> Key:
+    """The key of a service on which the current role has a privilege."""
+    key = service_key(service_name(context, name))
+    access, role = context.rooms.access, context.session.role
+    if not access.allows(role, Requirement(OWNERSHIP, key.kind, key.title)):
+        access.require(Requirement(privilege, key.kind, key.title), role=role)
+    return key
+
+
+def _wait(context: Context, keys: Sequence[Key], timeout_s: int) -> bool:
+    """Whether all settled in time; raises ObjectNotFound, QueryCancelled."""
+
+    def settled() -> bool | None:
+        with context.rooms.catalog.read() as tx:
+            return all(_is_settled(tx.get(key)) for key in keys) or None
+
+    try:
+        context.rooms.control.changes.wait_for(
+            settled, cancelled=context.cancelled, timeout_s=timeout_s, what="services"
+        )
+    except DeadlineExceeded:
+        return False
+    return True
+
+
+def _is_settled(record: Record) -> bool:
+    if is_build(record.spec):
+        return BUILDS.is_final(BUILDS.of(record))
+    return SERVICES.of(record) in _ENDED
+
+
+def _check_count(name: str, arguments: Sequence[Any], *, least: int, most: int) -> None:
+    if not least <= len(arguments) <= most:
+        raise InvalidArgument(f"{name} takes {least} to {most} arguments, not {len(arguments)}.")
+
+
+def _number(value: object, what: str) -> int:
+    text = str(value)
+    if not text.isdigit() or int(text) > WAIT_LIMIT_S:
+        raise InvalidArgument(
+            f"The {what} must be a whole number between 0 and {WAIT_LIMIT_S}, not '{value}'."
+        )
+    return int(text)
+
+
+SYSTEM_FUNCTIONS = {
+    "SYSTEM$GET_SERVICE_LOGS": get_service_logs,
+    "SYSTEM$GET_SERVICE_STATUS": get_service_status,
+    "SYSTEM$WAIT_FOR_SERVICES": wait_for_services,
+    "SYSTEM$CANCEL_JOB": cancel_job,
+    "SYSTEM$GET_SERVICE_DNS_DOMAIN": get_service_dns_domain,
+}
+register(SYSTEM_FUNCTIONS)
