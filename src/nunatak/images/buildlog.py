@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from types import TracebackType
 
 LIMIT_BYTES = 4 * 1024 * 1024
 LINE_LIMIT_CHARS = 4_000
@@ -50,6 +51,17 @@ class BuildLog:
         stamp = datetime.fromtimestamp(self._clock(), UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
         for part in text.splitlines() or [""]:
             self._append(f"{stamp}Z {part[:LINE_LIMIT_CHARS]}\n".encode(), important=important)
+
+    def __enter__(self) -> BuildLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
     def close(self) -> None:
         """Close the file; a closed log drops further lines."""

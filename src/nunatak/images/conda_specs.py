@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from nunatak.images.conda_names import Stand, counterpart
@@ -78,7 +79,13 @@ def translate(dependency: CondaDependency) -> Translated:
         notes.append(f"conda package {dependency.name} is {found.pypi} on PyPI")
     if dependency.build:
         notes.append(f"build '{dependency.build}' of {dependency.name} has no meaning on PyPI")
-    return Translated(f"{found.pypi}{_specifiers(dependency)}", "; ".join(notes))
+    try:
+        requirement = Requirement(f"{found.pypi}{_specifiers(dependency)}")
+    except InvalidRequirement as error:
+        raise DeclarationInvalid(
+            f"Conda dependency '{dependency}' has a name that no package on PyPI can have."
+        ) from error
+    return Translated(str(requirement), "; ".join(notes))
 
 
 def _constraint_and_build(tail: str) -> tuple[str, str]:

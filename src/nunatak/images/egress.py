@@ -27,16 +27,17 @@ class HostPort:
     @classmethod
     def parse(cls, text: str, *, default_port: int | None = 443) -> HostPort:
         """Read ``host``, ``host:port`` or ``[address]:port``; raises InvalidArgument."""
-        value = text.strip().lower().rstrip(".")
+        value = text.strip().lower()
         bracketed = re.fullmatch(r"\[([0-9a-f:.]+)\](?::(\d+))?", value)
         plain = re.fullmatch(r"([^:\[\]]+)(?::(\d+))?", value)
         found = bracketed or plain
-        if found is None or not _HOST.fullmatch(found[1]):
+        host = found[1].rstrip(".") if found else ""
+        if found is None or not _HOST.fullmatch(host):
             raise InvalidArgument(f"'{text}' is not a destination: write host:port.")
         port = int(found[2]) if found[2] else default_port
         if port is None or not 0 < port < 65536:
             raise InvalidArgument(f"'{text}' has no port between 1 and 65535.")
-        return cls(found[1].rstrip("."), port)
+        return cls(host, port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,16 +6,21 @@ import json
 import os
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nunatak.errors import BuildFailed
+from nunatak.images.bytecode import share_compiled
+from nunatak.images.errors import BuildTimedOut
 from nunatak.images.lock import Lock, write_atomically
 from nunatak.images.uv import compile_bytecode
 from nunatak.images.workshop import Workshop
 
 _RECORD = "environment.json"
 _LOCK = "lock.txt"
+_DONORS = 4
+COMPILE_S = 60.0
+"""Longest time spent on compiling modules; it saves time later, no build should hang on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +72,15 @@ class Environments:
         shop.log.line(f"installing {len(lock.packages)} packages")
         sync = shop.uv.sync(text, python=work / "bin" / "python", build=lock.builds)
         shop.must(sync, what="Installing")
-        self._compile(shop, work, self.folder / lock.digest)
+        self._compile(shop, work, lock)
         size = size_of(work)
         shutil.copy(text, work / _LOCK)
-        record = {"digest": lock.digest, "python": lock.python, "size_bytes": size}
+        record = {
+            "digest": lock.digest,
+            "python": lock.python,
+            "size_bytes": size,
+            "shares": not lock.builds,
+        }
         write_atomically(work / _RECORD, json.dumps(record))
         self._place(work, lock.digest)
         seconds = time.monotonic() - started
@@ -98,16 +108,49 @@ class Environments:
         except OSError as error:
             raise BuildFailed(f"The environment could not be put in place: {error}.") from error
 
-    @staticmethod
-    def _compile(shop: Workshop, work: Path, final: Path) -> None:
+    def _compile(self, shop: Workshop, work: Path, lock: Lock) -> None:
         """Compile modules now: workers cannot write into the environment, and start faster."""
+        started = time.monotonic()
+        shared = 0
         for packages in work.glob("lib/python*/site-packages"):
-            shop.log.line("compiling modules")
-            installed_as = final / packages.relative_to(work)
+            inside = packages.relative_to(work)
+            if not lock.builds:
+                donors = [path / inside for path in self._donors(lock)]
+                tag = f"cpython-{shop.interpreter.series.replace('.', '')}"
+                shared += share_compiled(packages, donors, tag=tag)
             command = compile_bytecode(
-                shop.interpreter.executable, packages, installed_as=installed_as
+                shop.interpreter.executable,
+                packages,
+                installed_as=self.folder / lock.digest / inside,
+                parallel=shared == 0,
             )
-            shop.attempt(command, on_line=_ignore)
+            self._within_budget(shop, command)
+        seconds = time.monotonic() - started
+        shop.log.line(
+            f"compiled modules in {seconds:.1f} s ({shared} taken from other environments)"
+        )
+
+    @staticmethod
+    def _within_budget(shop: Workshop, command: list[str]) -> None:
+        deadline = min(shop.bounds.deadline, time.monotonic() + COMPILE_S)
+        limited = replace(shop, bounds=replace(shop.bounds, deadline=deadline))
+        try:
+            limited.attempt(command, on_line=_ignore)
+        except BuildTimedOut:
+            shop.bounds.check()
+            shop.log.line(f"stopped compiling after {COMPILE_S:.0f} s, the rest is done on import")
+
+    def _donors(self, lock: Lock) -> list[Path]:
+        """The newest environments of the same Python in which no build code ever ran."""
+        found = []
+        for path in self.folder.glob(f"*/{_RECORD}"):
+            try:
+                record = json.loads(path.read_text("utf-8"))
+                if record.get("shares") and record.get("python") == lock.python:
+                    found.append((path.stat().st_mtime, path.parent))
+            except (OSError, ValueError):
+                continue
+        return [path for _, path in sorted(found, reverse=True)[:_DONORS]]
 
 
 def _ignore(line: str) -> None:

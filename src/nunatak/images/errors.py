@@ -7,6 +7,7 @@ BuildFailed
 ├── PackageNotFound           an index does not have the package, or not that version
 ├── HostRefused               the build tried a host that its integrations do not allow
 ├── HostUnreachable           an allowed host did not answer
+├── SourceBuildFailed         a package without a wheel could not be built here
 ├── HashMismatch              a file is not the one that was locked
 ├── PythonMissing             no interpreter of the declared version on this machine
 ├── ToolMissing               uv is not installed
@@ -56,6 +57,14 @@ class HostUnreachable(BuildFailed):
     def __init__(self, message: str, *, hosts: tuple[str, ...]) -> None:
         super().__init__(message)
         self.hosts = hosts
+
+
+class SourceBuildFailed(BuildFailed):
+    """The own build code of `package`, which has no wheel for this platform, failed."""
+
+    def __init__(self, message: str, *, package: str) -> None:
+        super().__init__(message)
+        self.package = package
 
 
 class HashMismatch(BuildFailed):

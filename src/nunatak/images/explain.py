@@ -11,6 +11,7 @@ from nunatak.images.errors import (
     HostUnreachable,
     PackageNotFound,
     RequirementsConflict,
+    SourceBuildFailed,
 )
 from nunatak.images.proxy import Refusal
 
@@ -19,6 +20,7 @@ _ABSENT = re.compile(
     r"Because ([A-Za-z0-9_.\-]+) was not found in the (?:package registry|provided)"
 )
 _NO_VERSION = re.compile(r"Because (?:there is|there are) no versions? of ([A-Za-z0-9_.\-]+)")
+_UNBUILT = re.compile(r"Failed to (?:build|download and build) [`']?([^`'\n]+)")
 _DEPENDS = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9_.\-]*)(?:[<>=!~]=?[^\s,]*)? depends on ([A-Za-z0-9_.\-]+)"
 )
@@ -27,6 +29,7 @@ _NO_WHEEL = re.compile(
     r"building (?:from source|source distributions) is disabled|no usable wheels|requires building"
 )
 _DECORATION = " \u00d7\u2570\u2500\u25b6\u2502\u251c"
+_CHATTER = ("Using ", "Resolved ", "Downloading ", "Downloaded ", "Building ", "warning:")
 _INPUT_FILES = re.compile(r"\S*/(conda|pip)\.in\b")
 
 
@@ -56,8 +59,18 @@ def failure(text: str, refusals: tuple[Refusal, ...], *, what: str) -> BuildFail
         )
     if conflict:
         return conflict
+    unbuilt = _UNBUILT.search(text)
+    if unbuilt:
+        return SourceBuildFailed(
+            f"Package '{unbuilt[1]}' has no wheel for this Python and platform, and building it"
+            f" from source failed: {_short(text, lines=3)} Choose a version that has a wheel.",
+            package=unbuilt[1],
+        )
     if "hash mismatch" in text.lower():
-        return HashMismatch(f"{what} failed, a file is not the locked one: {_short(text)}")
+        return HashMismatch(
+            f"{what} failed, a file is not the one that was locked: {_short(text)} Build again"
+            " with force_rebuild if the index is to be trusted."
+        )
     return BuildFailed(f"{what} failed: {_short(text)}")
 
 
@@ -94,10 +107,9 @@ def _conflict(reason: str) -> BuildFailed:
     )
 
 
-def _short(text: str) -> str:
+def _short(text: str, *, lines: int = 12) -> str:
     """The last lines that say something, without uv's decoration."""
-    lines = [line.strip(_DECORATION) for line in text.splitlines()]
-    told = [
-        line for line in lines if line and not line.startswith(("Using ", "Resolved ", "warning:"))
-    ]
-    return " ".join(told[-12:]) or "the program ended without a word"
+    body = text.split("\nhint:")[0]
+    stripped = (line.strip(_DECORATION) for line in body.splitlines())
+    told = [line for line in stripped if line and not line.startswith(_CHATTER)]
+    return " ".join(told[-lines:]) or "the program ended without a word"

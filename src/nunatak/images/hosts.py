@@ -9,7 +9,6 @@ import urllib.error
 import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -76,7 +75,15 @@ def linked_addresses(index: str, name: str, *, certificates: Path | None = None)
     return tuple(by_host.values())
 
 
-@lru_cache(maxsize=256)
+_known: dict[str, frozenset[HostPort]] = {}
+"""What was found out about an index; one that did not answer is asked again next time."""
+
+
 def _linked_hosts(indexes: Indexes, address: str, name: str) -> frozenset[HostPort]:
-    pages = linked_addresses(address, name, certificates=indexes.certificates)
-    return frozenset(host for host in map(host_of, pages) if host is not None)
+    if address not in _known:
+        pages = linked_addresses(address, name, certificates=indexes.certificates)
+        found = frozenset(host for host in map(host_of, pages) if host is not None)
+        if not found:
+            return found
+        _known[address] = found
+    return _known[address]

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from nunatak.images.runner import Bounds
 from nunatak.images.singleflight import SingleFlight
 from nunatak.images.store import Image, ImageStore, Parts, inference_version, tree_digest
 from nunatak.images.uv import Uv, default_cache, default_index, find_uv
-from nunatak.images.workshop import remove_abandoned, workshop
+from nunatak.images.workshop import Workshop, remove_abandoned, workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,22 @@ class Collected:
     images: int
     environments: int
     freed_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One environment to be found or built."""
+
+    declared: Declared
+    interpreter: Interpreter
+    indexes: Indexes
+    egress: EgressPolicy | None
+    log: BuildLog
+    bounds: Bounds
+
+    @property
+    def key(self) -> str:
+        return declaration_digest(self.declared, self.interpreter, self.indexes)
 
 
 class ImageBuilder:
@@ -98,10 +115,8 @@ class ImageBuilder:
         Raises DeclarationInvalid, BuildFailed (and its kinds), QuotaExceeded.
         """
         declared = read_declared(request.version_root, _target(request))
-        bounds = self._bounds(cancel)
-        lock, environment = self._environment(
-            declared, log, bounds, egress=request.egress, force=request.force_rebuild
-        )
+        job = self._job(declared, log, cancel, request.egress)
+        lock, environment = self._environment(job, force=request.force_rebuild)
         image = self._store.put(self._parts(request, lock, environment))
         log.line(f"image sha256:{image.digest[:12]} is ready", important=True)
         return image
@@ -109,10 +124,8 @@ class ImageBuilder:
     def find(self, request: BuildRequest) -> Image | None:
         """The image that `build` would give, if nothing needs to be built for it."""
         declared = read_declared(request.version_root, _target(request))
-        found = self._known(declared)
-        if found is None:
-            return None
-        return self._store.find(self._parts(request, *found))
+        found = self._known(declared, request.egress)
+        return self._store.find(self._parts(request, *found)) if found else None
 
     def environment(
         self,
@@ -124,12 +137,14 @@ class ImageBuilder:
         force_rebuild: bool = False,
     ) -> Environment:
         """The environment for `declared`, found or built; as `build`, without an image."""
-        bounds = self._bounds(cancel)
-        return self._environment(declared, log, bounds, egress=egress, force=force_rebuild)[1]
+        job = self._job(declared, log, cancel, egress)
+        return self._environment(job, force=force_rebuild)[1]
 
-    def find_environment(self, declared: Declared) -> Environment | None:
+    def find_environment(
+        self, declared: Declared, *, egress: EgressPolicy | None = None
+    ) -> Environment | None:
         """The environment for `declared`, if it was built before."""
-        found = self._known(declared)
+        found = self._known(declared, egress)
         return found[1] if found else None
 
     def usage_bytes(self) -> int:
@@ -159,6 +174,7 @@ class ImageBuilder:
         ]
         for item in removed:
             self._environments.remove(item.digest)
+        self._locks.trim()
         return Collected(images, len(removed), sum(item.size_bytes for item in removed))
 
     def index_policy(self, declared: Declared | None = None) -> EgressPolicy:
@@ -170,102 +186,76 @@ class ImageBuilder:
         default = default_index(self._uv().program)
         return EgressPolicy(index_hosts(self._indexes, default_index=default, names=names))
 
-    def _environment(
+    def _job(
         self,
         declared: Declared,
         log: BuildLog,
-        bounds: Bounds,
-        *,
+        cancel: threading.Event,
         egress: EgressPolicy | None,
-        force: bool,
-    ) -> tuple[Lock, Environment]:
+    ) -> _Job:
+        indexes, unused = self._with_extra(declared, egress)
+        for address in unused:
+            log.line(f"note: index {address} of the model is not used: no integration allows it")
         interpreter = find_python(declared.python, uv=self._uv().program)
-        indexes = self._with_extra(declared, egress, log)
-        key = declaration_digest(declared, interpreter, indexes)
-        policy = egress
+        bounds = Bounds(cancel, time.monotonic() + self._limits.build_s)
+        return _Job(declared, interpreter, indexes, egress, log, bounds)
 
-        def shop() -> EgressPolicy:
-            nonlocal policy
-            if policy is None:
-                policy = self.index_policy(declared)
-                log.line(f"egress: only {_listed(policy)} may be reached")
-            return policy
-
-        lock = None if force else self._locks.find(key)
+    def _environment(self, job: _Job, *, force: bool) -> tuple[Lock, Environment]:
+        lock = None if force else self._locks.find(job.key)
         if lock is None:
             lock = self._locking.run(
-                key,
-                lambda: self._lock(key, declared, interpreter, indexes, shop(), log, bounds),
-                log=log,
-                bounds=bounds,
+                job.key, lambda: self._lock(job), log=job.log, bounds=job.bounds
             )
         else:
-            log.line(f"lock {lock.digest[:12]} was made before, {len(lock.packages)} packages")
-        final = lock
+            job.log.line(f"lock {lock.digest[:12]} was made before: {len(lock.packages)} packages")
+        return lock, self._installed(job, lock)
+
+    def _installed(self, job: _Job, lock: Lock) -> Environment:
         environment = self._environments.find(lock.digest)
         if environment is not None:
             os.utime(environment.path)
-            log.line(f"environment {lock.digest[:12]} is there already")
-            return lock, environment
-        environment = self._installing.run(
-            lock.digest,
-            lambda: self._install(final, interpreter, indexes, shop(), log, bounds),
-            log=log,
-            bounds=bounds,
+            job.log.line(f"environment {lock.digest[:12]} is there already")
+            return environment
+        return self._installing.run(
+            lock.digest, lambda: self._install(job, lock), log=job.log, bounds=job.bounds
         )
-        return lock, environment
 
-    def _lock(
-        self,
-        key: str,
-        declared: Declared,
-        interpreter: Interpreter,
-        indexes: Indexes,
-        policy: EgressPolicy,
-        log: BuildLog,
-        bounds: Bounds,
-    ) -> Lock:
-        with workshop(
-            self._environments.folder,
-            uv=self._uv(),
-            indexes=indexes,
-            interpreter=interpreter,
-            policy=policy,
-            log=log,
-            bounds=bounds,
-        ) as shop:
-            lock = resolve(shop, declared)
-        self._locks.keep(key, lock)
+    def _lock(self, job: _Job) -> Lock:
+        with self._workshop(job) as shop:
+            lock = resolve(shop, job.declared)
+        self._locks.keep(job.key, lock)
         return lock
 
-    def _install(
-        self,
-        lock: Lock,
-        interpreter: Interpreter,
-        indexes: Indexes,
-        policy: EgressPolicy,
-        log: BuildLog,
-        bounds: Bounds,
-    ) -> Environment:
+    def _install(self, job: _Job, lock: Lock) -> Environment:
         found = self._environments.find(lock.digest)
-        if found is not None:
+        if found is not None:  # made between our look and our turn
             return found
-        self._make_room(log)
-        with workshop(
-            self._environments.folder,
-            uv=self._uv(),
-            indexes=indexes,
-            interpreter=interpreter,
-            policy=policy,
-            log=log,
-            bounds=bounds,
-        ) as shop:
+        self._make_room(job.log)
+        with self._workshop(job) as shop:
             return self._environments.install(shop, lock)
 
-    def _known(self, declared: Declared) -> tuple[Lock, Environment] | None:
+    def _workshop(self, job: _Job) -> AbstractContextManager[Workshop]:
+        policy = job.egress
+        if policy is None:
+            policy = self.index_policy(job.declared)
+            job.log.line(f"egress: only the package indexes ({_listed(policy)}) may be reached")
+        return workshop(
+            self._environments.folder,
+            uv=self._uv(),
+            indexes=job.indexes,
+            interpreter=job.interpreter,
+            policy=policy,
+            log=job.log,
+            bounds=job.bounds,
+        )
+
+    def _known(
+        self, declared: Declared, egress: EgressPolicy | None
+    ) -> tuple[Lock, Environment] | None:
         """Lock and environment made before for `declared`, without the network."""
         interpreter = find_python(declared.python, uv=self._uv().program)
-        lock = self._locks.find(declaration_digest(declared, interpreter, self._indexes))
+        indexes, _ = self._with_extra(declared, egress)
+        lock = self._locks.find(declaration_digest(declared, interpreter, indexes))
         environment = self._environments.find(lock.digest) if lock else None
         return (lock, environment) if lock and environment else None
 
@@ -279,18 +269,13 @@ class ImageBuilder:
         )
 
     def _with_extra(
-        self, declared: Declared, egress: EgressPolicy | None, log: BuildLog
-    ) -> Indexes:
-        """The configured indexes, and those of the version whose hosts `egress` allows."""
-        extra = list(self._indexes.extra)
-        for address in declared.extra_indexes:
-            host = host_of(address)
-            if egress is not None and host is not None and egress.allows(host):
-                extra.append(address)
-            else:
-                shown = without_credentials(address)
-                log.line(f"note: index {shown} of the model is not used: no integration allows it")
-        return replace(self._indexes, extra=tuple(extra))
+        self, declared: Declared, egress: EgressPolicy | None
+    ) -> tuple[Indexes, tuple[str, ...]]:
+        """The configured indexes with those of the version that `egress` allows, and the rest."""
+        hosts = {item: host_of(item) for item in declared.extra_indexes}
+        allowed = [item for item, host in hosts.items() if host and egress and egress.allows(host)]
+        refused = tuple(without_credentials(item) for item in hosts if item not in allowed)
+        return replace(self._indexes, extra=(*self._indexes.extra, *allowed)), refused
 
     def _make_room(self, log: BuildLog) -> None:
         quota = self._limits.quota_bytes
@@ -305,9 +290,6 @@ class ImageBuilder:
                 f"Environments take {used / 1e9:.1f} GB of a quota of {quota / 1e9:.1f} GB: drop"
                 " services or model versions that are not needed, or raise the quota."
             )
-
-    def _bounds(self, cancel: threading.Event) -> Bounds:
-        return Bounds(cancel, time.monotonic() + self._limits.build_s)
 
     def _uv(self) -> Uv:
         if self._given_uv is None:

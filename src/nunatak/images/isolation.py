@@ -11,6 +11,8 @@ from pathlib import Path
 
 CREDENTIAL_VARIABLE = "NUNATAK_EGRESS_CREDENTIAL"
 _CHECK_TIMEOUT_S = 10.0
+_NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
+_KERNEL = ("--dev", "/dev", "--proc", "/proc")
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "/etc/alternatives",
@@ -42,7 +44,7 @@ def isolation() -> Isolation:
             detail="bubblewrap is not installed: builds use the egress proxy, but a package's own"
             " build code could go around it. Install the package 'bubblewrap'.",
         )
-    command = [program, "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/", "true"]
+    command = [program, *_NAMESPACES, "--ro-bind", "/", "/", *_KERNEL, "true"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_CHECK_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -73,15 +75,19 @@ def sandboxed(
     into `directory` and so needs both on one mount.
     """
     relay = Path(__file__).with_name("relay.py")
-    arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session"]
-    arguments += ["--cap-drop", "ALL", "--hostname", "build"]
+    arguments = ["bwrap", *_NAMESPACES]
     if readable is None:
-        arguments += ["--bind", "/", "/", "--dev", "/dev", "--proc", "/proc"]
+        arguments += ["--bind", "/", "/", *_KERNEL]
     else:
         arguments += _confined((*readable, relay), (directory, egress_socket))
     arguments += ["--chdir", str(directory), "--"]
     relayed = [str(python), "-I", "-S", str(relay), str(egress_socket), CREDENTIAL_VARIABLE]
     return [*arguments, *relayed, *command]
+
+
+def guarded(command: Sequence[str], *, python: Path) -> list[str]:
+    """`command` outside of a sandbox, made to end with this process; `python` sees to it."""
+    return [str(python), "-I", "-S", str(Path(__file__).with_name("guard.py")), *command]
 
 
 def _confined(readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
@@ -90,7 +96,7 @@ def _confined(readable: Sequence[Path], writable: Sequence[Path]) -> list[str]:
         arguments += _system_path(Path(path))
     for path in _SETTINGS:
         arguments += ["--ro-bind-try", path, path]
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108  its own
+    arguments += [*_KERNEL, "--tmpfs", "/tmp"]  # noqa: S108  its own
     for item in readable:
         arguments += ["--ro-bind", str(item), str(item)]
     for item in writable:

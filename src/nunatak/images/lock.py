@@ -19,6 +19,7 @@ from nunatak.images.workshop import Workshop
 
 _FORMAT = 1
 """Raised when the same declaration would lock or install differently than before."""
+LOCKS_KEPT = 5_000
 _NOISE = re.compile(r"^(\s*--hash=|\s*#|[A-Za-z0-9_.\-]+==\S+ \\?$|$)")
 
 
@@ -72,6 +73,12 @@ class Locks:
             return Lock(**json.loads((self._folder / f"{key}.json").read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             return None
+
+    def trim(self, keep: int = LOCKS_KEPT) -> None:
+        """Forget all but the `keep` newest locks."""
+        files = sorted(self._folder.glob("*.json"), key=lambda path: path.stat().st_mtime)
+        for path in files[: max(0, len(files) - keep)]:
+            path.unlink(missing_ok=True)
 
     def keep(self, key: str, lock: Lock) -> None:
         """Keep `lock` under `key`, replacing an older one."""

@@ -89,8 +89,7 @@ def run(
             time.sleep(POLL_S)
     finally:
         _end_group(process)
-        if process.stdout:
-            process.stdout.close()
+        _wait_for_silence(process)
     return Finished(process.returncode, tuple(kept))
 
 
@@ -128,6 +127,17 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
             process.wait(GRACE_S)
     _signal_group(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def _wait_for_silence(process: subprocess.Popen[bytes]) -> None:
+    """Wait until nobody holds the output any more: a sandbox dies a moment after its starter."""
+    assert process.stdout is not None
+    deadline = time.monotonic() + GRACE_S
+    with process.stdout as output, selectors.DefaultSelector() as selector:
+        selector.register(output, selectors.EVENT_READ)
+        while time.monotonic() < deadline:
+            if selector.select(POLL_S) and not os.read(output.fileno(), 64 * 1024):
+                return
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -15,6 +15,7 @@ from nunatak.images.errors import ToolMissing
 from nunatak.images.indexes import Indexes
 
 _HELP_TIMEOUT_S = 30.0
+_TEST_FOLDERS = r"/site-packages/(.*/)?tests?/"
 _DEFAULT_INDEX = re.compile(r"--default-index[^\n]*\n?.*?by\s+default:\s*<(https?://[^>]+)>", re.S)
 
 
@@ -65,13 +66,17 @@ class Uv:
         return [*command, *([] if build else ["--no-build"]), str(lock)]
 
 
-def compile_bytecode(python: Path, packages: Path, *, installed_as: Path) -> list[str]:
+def compile_bytecode(
+    python: Path, packages: Path, *, installed_as: Path, parallel: bool
+) -> list[str]:
     """Compile `packages` for `python`, whose paths are to read as if they lay in `installed_as`.
 
     The base interpreter does it without looking at the packages' start-up files, so that nothing
     of them runs. Test folders are left out: they are half of all files and nobody imports them.
     """
-    command = [str(python), "-I", "-S", "-m", "compileall", "-q", "-j", "0", "-x", "/tests?/"]
+    command = [str(python), "-I", "-S", "-m", "compileall", "-q", "-x", _TEST_FOLDERS]
+    # handing files to other processes costs more than it gains when few are to be compiled
+    command += ["-j", "0"] if parallel else []
     return [*command, "-s", str(packages), "-p", str(installed_as), str(packages)]
 
 

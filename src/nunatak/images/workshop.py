@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nunatak.images.buildlog import BuildLog
@@ -16,13 +16,20 @@ from nunatak.images.egress import EgressPolicy
 from nunatak.images.explain import failure
 from nunatak.images.indexes import Indexes
 from nunatak.images.interpreters import Interpreter
-from nunatak.images.isolation import CREDENTIAL_VARIABLE, isolation, sandboxed
+from nunatak.images.isolation import (
+    CREDENTIAL_VARIABLE,
+    guarded,
+    isolation,
+    sandboxed,
+)
 from nunatak.images.proxy import EgressProxy, Refusal
 from nunatak.images.runner import Bounds, Finished, run
 from nunatak.images.uv import Uv
 
 _PREFIX = ".building-"
 _HELD = ".held"
+_SOCKET_PATH_LIMIT = 100
+"""Characters that the path of a Unix socket may have, a little less than systems allow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +57,7 @@ class Workshop:
         """
         private = self.folder / "cache"
         private.mkdir(exist_ok=True)
-        return Workshop(
-            self.folder,
-            Uv(self.uv.program, private),
-            self.indexes,
-            self.interpreter,
-            self.log,
-            self.bounds,
-            self.proxy,
-            self.socket,
-        )
+        return replace(self, uv=Uv(self.uv.program, private))
 
     def attempt(
         self, command: Sequence[str], *, on_line: Callable[[str], None] | None = None
@@ -81,6 +79,7 @@ class Workshop:
             address = f"http://{self.proxy.credential}@127.0.0.1:{self.proxy.port}"
             for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
                 environment[name] = environment[name.lower()] = address
+            command = guarded(command, python=self.interpreter.executable)
         return run(
             command,
             environment=environment,
@@ -135,9 +134,10 @@ def workshop(
         (folder / "tmp").mkdir()
         socket = None
         if jail.available:
-            # a socket's path has room for about a hundred characters: not for every home
-            short = stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-egress-"))
-            socket = Path(short) / "proxy.sock"
+            socket = folder / "egress.sock"
+            if len(str(socket)) > _SOCKET_PATH_LIMIT:
+                short = stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-egress-"))
+                socket = Path(short) / "egress.sock"
         proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
         yield Workshop(folder, uv, indexes, interpreter, log, bounds, proxy, socket)
 

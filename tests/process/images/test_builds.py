@@ -1,0 +1,384 @@
+"""Environments and images, built by the real uv from an index on this machine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from nunatak.errors import BuildFailed
+from nunatak.images.buildlog import BuildLog, read_log
+from nunatak.images.declared import Declared, Target
+from nunatak.images.egress import EgressPolicy
+from nunatak.images.environment import Environment
+from nunatak.images.errors import (
+    BuildCancelled,
+    BuildTimedOut,
+    HostRefused,
+    HostUnreachable,
+    PackageNotFound,
+    QuotaExceeded,
+    RequirementsConflict,
+    SourceBuildFailed,
+)
+from nunatak.images.image import BuildRequest, ImageBuilder, ImageLimits
+from nunatak.images.indexes import Indexes
+from nunatak.images.isolation import isolation
+from nunatak.images.uv import Uv, find_uv
+from support.packages import index, source_distribution, wheel
+
+pytestmark = pytest.mark.process
+
+PYTHON = ".".join(map(str, sys.version_info[:2]))
+
+
+@dataclass
+class Bench:
+    """A home, an index on this machine, and a log per build."""
+
+    root: Path
+    address: str
+    builds: int = 0
+
+    def builder(
+        self,
+        *,
+        limits: ImageLimits | None = None,
+        find_links: Path | None = None,
+        server_version: str = "1",
+        in_use: tuple[str, ...] | None = None,
+    ) -> ImageBuilder:
+        links = (str(find_links),) if find_links else ()
+        return ImageBuilder(
+            self.root / "home",
+            indexes=Indexes(default=self.address, find_links=links),
+            limits=limits,
+            uv=Uv(find_uv(), self.root / "cache"),
+            server_version=server_version,
+            in_use=None if in_use is None else lambda: in_use,
+        )
+
+    def log(self) -> BuildLog:
+        self.builds += 1
+        return BuildLog(self.root / f"build-{self.builds}.log")
+
+    def environment(
+        self,
+        *pip: str,
+        builder: ImageBuilder | None = None,
+        egress: EgressPolicy | None = None,
+        force: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Environment:
+        with self.log() as log:
+            return (builder or self.builder()).environment(
+                declared(*pip),
+                log,
+                cancel or threading.Event(),
+                egress=egress,
+                force_rebuild=force,
+            )
+
+    def text(self) -> str:
+        return read_log(self.root / f"build-{self.builds}.log")[0]
+
+
+def declared(*pip: str) -> Declared:
+    return Declared(target=Target.CPU, python=PYTHON, pip=pip)
+
+
+def run(environment: Environment, code: str) -> str:
+    done = subprocess.run(
+        [str(environment.python), "-I", "-c", code], capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    shop = tmp_path / "shop"
+    wheel(shop, "alpha", "1.0", requires=["beta>=1"])
+    wheel(shop, "alpha", "2.0", requires=["beta>=2"])
+    wheel(shop, "beta", "1.0")
+    wheel(shop, "beta", "2.0")
+    source_distribution(shop, "sourced", "1.0", hook="")
+    source_distribution(shop, "broken", "1.0", hook="raise RuntimeError('no compiler here')")
+    source_distribution(shop, "endless", "1.0", hook="import time\ntime.sleep(600)")
+    with index(shop) as address:
+        yield Bench(tmp_path, address)
+
+
+def test_a_lock_becomes_an_environment_with_exactly_its_packages(bench: Bench) -> None:
+    found = bench.environment("alpha<2")
+    code = "import alpha, beta, sys; print(alpha.VERSION, beta.VERSION, sys.prefix)"
+    assert run(found, code) == f"1.0 2.0 {found.path}"
+    assert found.path == bench.root / "home" / "environments" / found.digest
+    assert found.size_bytes > 0
+    lock = (found.path / "lock.txt").read_text()
+    assert "alpha==1.0" in lock
+    assert lock.count("--hash=sha256:") == 2
+    assert run(found, "import importlib.util as u; print(u.find_spec('nunatak'))") == "None"
+    assert list((found.path.parent).glob(".building-*")) == []
+    assert "locked 2 packages" in bench.text()
+
+
+def test_modules_are_compiled_and_shared_between_environments(bench: Bench) -> None:
+    first = bench.environment("beta==2.0")
+    second = bench.environment("alpha==2.0")
+    compiled = [next(item.path.rglob("beta.*.pyc")) for item in (first, second)]
+    assert compiled[0].samefile(compiled[1])
+    assert "1 taken from other environments" in bench.text()
+    assert run(second, "import beta; print(beta.__spec__.cached)") == str(compiled[1])
+
+
+def test_the_same_declaration_gives_the_same_lock_until_forced(bench: Bench) -> None:
+    first = bench.environment("beta")
+    wheel(bench.root / "shop", "beta", "3.0")
+    page = bench.root / "shop" / "simple" / "beta" / "index.html"
+    page.write_text(
+        page.read_text()
+        + '<a href="../../beta-3.0-py3-none-any.whl">beta-3.0-py3-none-any.whl</a>\n'
+    )
+    assert bench.environment("beta") == first
+    forced = bench.environment(
+        "beta",
+        force=True,
+        builder=ImageBuilder(
+            bench.root / "home",
+            indexes=Indexes(default=bench.address),
+            uv=Uv(find_uv(), bench.root / "other-cache"),
+        ),
+    )
+    assert run(forced, "import beta; print(beta.VERSION)") == "3.0"
+    assert first.path.is_dir()
+
+
+def test_a_found_environment_needs_no_network(bench: Bench) -> None:
+    first = bench.environment("beta")
+    nothing = EgressPolicy.of([])
+    assert bench.environment("beta", egress=nothing) == first
+    assert bench.builder().find_environment(declared("beta")) == first
+    assert bench.builder().find_environment(declared("alpha")) is None
+
+
+def test_a_local_build_of_the_same_version_wins(bench: Bench) -> None:
+    local = bench.root / "wheels"
+    wheel(local, "beta", "2.0+cpu")
+    found = bench.environment("beta==2.0", builder=bench.builder(find_links=local))
+    assert run(found, "import beta; print(beta.VERSION)") == "2.0+cpu"
+
+
+def test_source_distributions_are_built_when_there_is_no_wheel(bench: Bench) -> None:
+    found = bench.environment("sourced", "beta")
+    assert run(found, "import sourced; print(sourced.VERSION)") == "1.0"
+    assert "resolving with source builds" in bench.text()
+
+
+@pytest.mark.parametrize(
+    ("pip", "error", "message"),
+    [
+        (("absent==1",), PackageNotFound, "'absent' was not found"),
+        (("beta==9",), PackageNotFound, "No version of package 'beta'"),
+        (("alpha==2.0", "beta==1.0"), RequirementsConflict, "alpha.* depends on beta>=2"),
+        (("broken",), SourceBuildFailed, "'broken==1.0'.*no compiler here"),
+    ],
+)
+def test_failures_name_the_package(
+    bench: Bench, pip: tuple[str, ...], error: type[BuildFailed], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        bench.environment(*pip)
+    assert list((bench.root / "home" / "environments").glob(".building-*")) == []
+    assert "error:" in bench.text()
+
+
+def test_a_refused_index_is_named(bench: Bench) -> None:
+    with pytest.raises(HostRefused, match=r"127\.0\.0\.1") as caught:
+        bench.environment("beta", egress=EgressPolicy.of(["packages.example.com:443"]))
+    host = bench.address.split("/")[2]
+    assert caught.value.hosts == (host,)
+    assert f"egress REFUSED: {host}" in bench.text()
+
+
+def test_an_index_that_is_down_is_named(tmp_path: Path) -> None:
+    with index(tmp_path / "shop") as address:
+        pass
+    with pytest.raises(HostUnreachable, match=address.split("/")[2]):
+        Bench(tmp_path, address).environment("beta")
+
+
+def test_many_who_ask_get_one_build(bench: Bench) -> None:
+    builder = bench.builder()
+    logs = [bench.log() for _ in range(6)]
+
+    def ask(log: BuildLog) -> Environment:
+        with log:
+            return builder.environment(declared("alpha"), log, threading.Event())
+
+    with ThreadPoolExecutor(6) as pool:
+        found = set(pool.map(ask, logs))
+    assert len(found) == 1
+    texts = [read_log(log.path)[0] for log in logs]
+    assert sum("installing 2 packages" in text for text in texts) >= 1
+    assert len(list((bench.root / "home" / "environments").glob("*/environment.json"))) == 1
+
+
+def test_a_cancelled_build_ends_at_once_and_leaves_nothing(bench: Bench) -> None:
+    cancel = threading.Event()
+
+    class Watched(BuildLog):
+        def line(self, text: str, *, important: bool = False) -> None:
+            super().line(text, important=important)
+            if "source builds" in text:
+                threading.Timer(0.2, cancel.set).start()
+
+    log = Watched(bench.root / "cancelled.log")
+    with log, pytest.raises(BuildCancelled):
+        bench.builder().environment(declared("endless"), log, cancel)
+    assert list((bench.root / "home" / "environments").glob(".building-*")) == []
+    assert not _processes_of(bench.root)
+
+
+def test_the_time_limit_ends_a_build(bench: Bench) -> None:
+    limits = ImageLimits(build_s=2.0)
+    with pytest.raises(BuildTimedOut, match="build_s"):
+        bench.environment("endless", builder=bench.builder(limits=limits))
+    assert not _processes_of(bench.root)
+
+
+@pytest.mark.parametrize("namespaces", [True, False])
+def test_a_killed_server_leaves_no_process_and_the_next_one_cleans_up(
+    bench: Bench, *, namespaces: bool
+) -> None:
+    if namespaces and not isolation().available:
+        pytest.skip(isolation().detail)
+    code = f"""
+import threading
+from pathlib import Path
+from nunatak.images import workshop
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.declared import Declared, Target
+from nunatak.images.image import ImageBuilder
+from nunatak.images.indexes import Indexes
+from nunatak.images.isolation import Isolation
+from nunatak.images.isolation import isolation
+from nunatak.images.uv import Uv, find_uv
+if not {namespaces}:
+    workshop.isolation = lambda: Isolation(available=False, detail="none")
+root = Path({str(bench.root)!r})
+builder = ImageBuilder(
+    root / "home", indexes=Indexes(default={bench.address!r}), uv=Uv(find_uv(), root / "cache")
+)
+declared = Declared(target=Target.CPU, python={PYTHON!r}, pip=("endless",))
+builder.environment(declared, BuildLog(root / "build.log"), threading.Event())
+"""
+    source = Path(__file__).parents[3] / "src"
+    server = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": str(source)})
+    wait_until(lambda: "source builds" in read_log(bench.root / "build.log")[0])
+    wait_until(lambda: any("builds-v0" in item for item in _processes_of(bench.root)))
+    server.kill()
+    server.wait()
+    wait_until(lambda: not _processes_of(bench.root))
+    environments = bench.root / "home" / "environments"
+    assert len(list(environments.glob(".building-*"))) == 1
+    bench.builder()
+    assert list(environments.glob(".building-*")) == []
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def _processes_of(root: Path) -> list[str]:
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_bytes().decode("utf-8", "replace")
+        except OSError:
+            continue
+        if str(root) in command:
+            found.append(command)
+    return found
+
+
+def version_folder(root: Path, requirement: str) -> Path:
+    runtime = {"language": "PYTHON", "version": PYTHON, "dependencies": {"pip": "r.txt"}}
+    manifest = {"methods": [{"name": "P"}], "runtimes": {"python_runtime": runtime}}
+    root.mkdir(parents=True)
+    (root / "MANIFEST.yml").write_text(json.dumps(manifest))
+    (root / "r.txt").write_text(requirement)
+    return root
+
+
+def test_an_image_is_found_again_until_something_in_it_changes(bench: Bench) -> None:
+    request = BuildRequest(version_root=version_folder(bench.root / "m1", "beta==2.0"))
+    builder = bench.builder()
+    assert builder.find(request) is None
+    with bench.log() as log:
+        image = builder.build(request, log, threading.Event())
+        assert builder.find(request) == image
+        assert builder.build(request, log, threading.Event()) == image
+        other = BuildRequest(version_root=version_folder(bench.root / "m2", "beta==2.0 # other"))
+        second = builder.build(other, log, threading.Event())
+        assert (second.environment, second.digest != image.digest) == (image.environment, True)
+        newer = bench.builder(server_version="2")
+        assert newer.find(request) is None
+        third = newer.build(request, log, threading.Event())
+    assert (third.environment, third.digest != image.digest) == (image.environment, True)
+    manifest = bench.root / "home" / "images" / image.digest / "manifest.json"
+    assert json.loads(manifest.read_text())["schemaVersion"] == 2
+    assert image.python.is_file()
+
+
+def test_collection_keeps_what_is_used(bench: Bench) -> None:
+    builder = bench.builder()
+    with bench.log() as log:
+        requests = [
+            BuildRequest(version_root=version_folder(bench.root / name, pin))
+            for name, pin in (("m1", "beta==1.0"), ("m2", "beta==2.0"))
+        ]
+        images = [builder.build(request, log, threading.Event()) for request in requests]
+    warehouse = bench.environment("alpha<2")
+    assert builder.collect([], grace_s=3600).environments == 0
+
+    done = builder.collect([images[0].digest, warehouse.digest], grace_s=-1.0)
+
+    assert (done.images, done.environments) == (1, 1)
+    assert done.freed_bytes > 0
+    assert builder.find(requests[0]) == images[0]
+    assert builder.find(requests[1]) is None
+    assert not images[1].environment.exists()
+    assert warehouse.path.exists()
+
+
+def test_the_quota_is_stated_and_makes_room_from_what_is_unused(bench: Bench) -> None:
+    bench.environment("beta==1.0")
+    tight = bench.builder(limits=ImageLimits(quota_bytes=1))
+    with pytest.raises(QuotaExceeded, match="raise the quota"):
+        bench.environment("beta==2.0", builder=tight)
+    assert bench.environment("beta==1.0", builder=tight).path.is_dir()
+
+
+def test_abandoned_builds_are_removed_at_the_next_start(bench: Bench) -> None:
+    folder = bench.root / "home" / "environments" / ".building-dead"
+    (folder / "venv").mkdir(parents=True)
+    bench.builder()
+    assert not folder.exists()
+
+
+def test_a_broken_environment_is_built_again(bench: Bench) -> None:
+    first = bench.environment("beta")
+    first.python.unlink()
+    assert bench.builder().find_environment(declared("beta")) is None
+    assert run(bench.environment("beta"), "import beta; print(beta.VERSION)") == "2.0"
