@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +151,14 @@ def where_wanted(folder: Path, target_platforms: Sequence[str] | None) -> Runnab
 def name(text: str) -> QualifiedName:
     """A name in DB.S unless it is qualified."""
     return QualifiedName.parse(text, database="DB", schema="S")
+
+
+@contextmanager
+def memory_home() -> Iterator[Path]:
+    """A folder that is gone afterwards, in memory where the system has such a place."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as home:
+        yield Path(home)
 
 
 def open_models(home: Path, usage: Usage | None = None) -> Models:

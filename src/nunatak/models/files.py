@@ -3,7 +3,7 @@
     <models>/<version id>/…          the files of a version, read-only
     <models>/<version id>.index      their sizes and digests, one JSON line per file
     <models>/.incoming-<version id>/ being copied; swept away at the next start
-    <models>/.upload-<random>        one file on its way into a live version
+    <models>/.uploads-<version id>/  files on their way into a live version
 
 A folder is filled under its incoming name, flushed to disk, and renamed; only then may the catalog
 name it. So a crash leaves either a whole folder or one that nothing refers to. A *live* version's
@@ -19,6 +19,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from nunatak.models.documents import is_inside
 
 _CHUNK_BYTES = 1024 * 1024
 _INCOMING = ".incoming-"
+_UPLOADS = ".uploads-"
 _INDEX = ".index"
 _READ_ONLY = 0o444
 
@@ -114,26 +116,34 @@ class VersionFolders:
         _sync_folder(self.root)
         return version_id
 
-    def put(self, version_id: str, path: str, file: Path) -> FileEntry:
+    def upload_path(self, version_id: str, path: str) -> Path:
+        """Where a file waits until it is complete and `put` takes it; the folder is made.
+
+        Raises InvalidArgument for a path that leaves the version or runs through a file.
+        """
+        _check_path(path)
+        waiting = self._uploads(version_id) / path
+        with _refusing_mixed(path):
+            waiting.parent.mkdir(parents=True, exist_ok=True)
+        return waiting
+
+    def put(self, version_id: str, path: str, file: Path) -> None:
         """Move a complete file into a live folder, in place of an earlier one.
 
-        Raises InvalidArgument for a path that leaves the folder or runs through a file.
+        `file` lies on the same file system. Raises InvalidArgument for a path that leaves the
+        folder or runs through a file, LimitExceeded.
         """
         folder = self.path(version_id)
         _check_path(path)
-        if len(list(_files_in(folder))) >= self.limits.files:
-            raise LimitExceeded(f"A model version has at most {self.limits.files} files.")
         target = folder / path
+        if not target.exists() and len(_files_in(folder)) >= self.limits.files:
+            raise LimitExceeded(f"A model version has at most {self.limits.files} files.")
         self._index_file(version_id).unlink(missing_ok=True)
-        try:
+        with _refusing_mixed(path):
             target.parent.mkdir(parents=True, exist_ok=True)
-            incoming = self.root / f".upload-{uuid.uuid4().hex}"
-            entry = _copy(SourceFile(path, file), incoming)
-            incoming.replace(target)
-        except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-            raise InvalidArgument(f"'{path}' is a file and a folder at once.") from error
+            _sync_file(file)
+            file.replace(target)
         _sync_folder(target.parent)
-        return entry
 
     def seal(self, version_id: str) -> Sealed:
         """Make a live folder immutable and index it."""
@@ -142,6 +152,7 @@ class VersionFolders:
         self._check_total(sum(item.size_bytes for item in entries))
         for item in entries:
             (folder / item.path).chmod(_READ_ONLY)
+        shutil.rmtree(self._uploads(version_id), ignore_errors=True)
         return self._index(version_id, entries)
 
     def entries(self, version_id: str) -> list[FileEntry]:
@@ -157,6 +168,7 @@ class VersionFolders:
         """Remove a folder that nothing refers to any more."""
         self._index_file(version_id).unlink(missing_ok=True)
         shutil.rmtree(self.path(version_id), ignore_errors=True)
+        shutil.rmtree(self._uploads(version_id), ignore_errors=True)
 
     def sweep(self, referred: Collection[str]) -> list[str]:
         """Remove every folder, index and half copy that is not among the referred version ids.
@@ -228,6 +240,9 @@ class VersionFolders:
         size_bytes = sum(item.size_bytes for item in ordered)
         return Sealed(version_id, digest.hexdigest(), size_bytes, len(ordered))
 
+    def _uploads(self, version_id: str) -> Path:
+        return self.root / f"{_UPLOADS}{version_id}"
+
     def _index_file(self, version_id: str) -> Path:
         return self.root / f"{version_id}{_INDEX}"
 
@@ -268,10 +283,9 @@ def _unreadable(source: SourceFile) -> StageUnreadable:
     return StageUnreadable(f"Unable to read file {source.path}: upload it again, then repeat.")
 
 
-def _files_in(folder: Path) -> Iterator[Path]:
+def _files_in(folder: Path) -> list[Path]:
     """The regular files below a folder, by path."""
-    found = (path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
-    return iter(sorted(found))
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.is_symlink())
 
 
 def _inspect(folder: Path, file: Path) -> FileEntry:
@@ -288,6 +302,24 @@ def _inspect(folder: Path, file: Path) -> FileEntry:
         sha256=sha256.hexdigest(),
         modified_on=found.st_mtime,
     )
+
+
+@contextmanager
+def _refusing_mixed(path: str) -> Iterator[None]:
+    """A path that is a file here and a folder there cannot be stored."""
+    try:
+        yield
+    except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+        raise InvalidArgument(f"'{path}' is a file and a folder at once.") from error
+
+
+def _sync_file(file: Path) -> None:
+    """Flush a file that somebody else has written."""
+    descriptor = os.open(file, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, NunatakError, ObjectInUse
 from nunatak.models.content import VersionContent, read_content
-from nunatak.models.files import FileEntry, FolderLimits, Sealed, SourceFile, VersionFolders
+from nunatak.models.files import FolderLimits, Sealed, SourceFile, VersionFolders
 from nunatak.models.ports import Runnable, UsageOf, WhereRunnable
 from nunatak.models.reader import ModelReader
 from nunatak.models.records import check_schema, load, refuse_existing, rename_version, update
@@ -125,11 +125,18 @@ class Models(ModelReader):
         with self._opened() as spec:
             return self._add(name, version, spec)
 
-    def put_file(self, version: ModelVersion, path: str, file: Path) -> FileEntry:
-        """Put one complete file into a live version; raises InvalidArgument for any other."""
+    def upload_path(self, version: ModelVersion, path: str) -> Path:
+        """Where a file for a live version waits for `put_file`; raises InvalidArgument."""
+        return self.folders.upload_path(self._still_live(version).id, path)
+
+    def put_file(self, version: ModelVersion, path: str, file: Path) -> None:
+        """Move one complete file into a live version; raises InvalidArgument for any other.
+
+        `file` is best at `upload_path`: it must lie on the same file system.
+        """
         with self._live:
             self._still_live(version)
-            return self.folders.put(version.id, path, file)
+            self.folders.put(version.id, path, file)
 
     def commit_version(
         self,

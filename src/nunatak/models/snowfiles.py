@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from nunatak.catalog.names import QualifiedName, parse_identifier, split_name
 from nunatak.errors import InvalidArgument, ObjectNotFound
-from nunatak.models.files import FileEntry
+from nunatak.models.documents import is_inside
 from nunatak.models.registry import Models
 from nunatak.models.versions import Model, ModelVersion
 
@@ -25,6 +25,8 @@ _ADDRESS = re.compile(
     r"(?:/(?P<versions>versions)(?:/(?P<version>\"(?:[^\"]|\"\")+\"|[^/]*))?(?:/(?P<path>.*))?)?/?\Z",
     re.DOTALL,
 )
+
+_VERSION_ID = re.compile(r"[0-9a-f]{32}\Z")
 
 Qualify = Callable[[tuple[str, ...]], QualifiedName]
 
@@ -47,7 +49,8 @@ class ListedFile:
     size_bytes: int
     md5: str
     modified_on: float
-    file: Path
+    key: str
+    """What a transfer calls the file."""
 
 
 def parse_address(text: str, qualify: Qualify) -> SnowAddress:
@@ -65,7 +68,11 @@ def parse_address(text: str, qualify: Qualify) -> SnowAddress:
 
 
 class ModelFiles:
-    """LIST, GET and PUT of files of model versions."""
+    """LIST, GET and PUT of files of model versions.
+
+    Statements use addresses. Transfers use keys, `<version id>/<path>`: what was listed stays
+    what it was, even when the version is renamed before the client comes for it.
+    """
 
     def __init__(self, models: Models) -> None:
         self.models = models
@@ -78,48 +85,58 @@ class ModelFiles:
         """
         model = self.models.get(address.model)
         if not address.version:
-            return [
-                row
-                for version in model.versions
-                for row in self._rows(version, version.name, address.path)
-            ]
+            return [row for item in model.versions for row in self._rows(item, item.name, "")]
         return self._rows(_version(model, address.version), address.version, address.path)
 
-    def open(self, address: SnowAddress) -> Path:
-        """One file, to be read only; raises ObjectNotFound."""
-        return self.entry(address).file
+    def upload_prefix(self, address: SnowAddress) -> str:
+        """The key, ending in `/`, below which a PUT to an address stores its files.
 
-    def entry(self, address: SnowAddress) -> ListedFile:
-        """The row of exactly one file; raises ObjectNotFound."""
-        if address.version and address.path:
-            version = _version(self.models.get(address.model), address.version)
-            for row in self._rows(version, address.version, address.path):
-                if row.name == f"versions/{address.version}/{address.path}":
-                    return row
-        raise ObjectNotFound(
-            "File", f"versions/{address.version}/{address.path}", hint="LIST shows what is there."
-        )
-
-    def write(self, address: SnowAddress, file: Path) -> FileEntry:
-        """Put one complete file into a live version.
-
-        The file at `file` is copied and may be removed afterwards. Raises ObjectNotFound,
-        InvalidArgument when the version is not live or no path is given.
+        Raises ObjectNotFound, InvalidArgument when the version is not live.
         """
-        if not address.version or not address.path:
-            raise InvalidArgument("Files can be put into a version only: name version and path.")
+        if not address.version:
+            raise InvalidArgument("Files can be put into a version only: name the version.")
         version = _version(self.models.get(address.model), address.version)
-        return self.models.put_file(version, address.path, file)
+        if not version.is_live:
+            raise InvalidArgument(
+                f"Version '{version.name}' of model {address.model} is committed: its files "
+                "cannot change. Add a new version."
+            )
+        return f"{version.id}/{address.path}/" if address.path else f"{version.id}/"
+
+    def open_path(self, key: str) -> Path:
+        """The file of a key, to be read only; raises ObjectNotFound."""
+        version_id, path = _split_key(key)
+        file = self.models.folders.path(version_id) / path
+        if self.models.version_by_id(version_id) is None or not file.is_file():
+            raise ObjectNotFound("File", path, hint="LIST shows what is there.")
+        return file
+
+    def place(self, key: str) -> Path:
+        """Where an upload is written; raises ObjectNotFound, InvalidArgument if not live."""
+        version_id, path = _split_key(key)
+        return self.models.upload_path(self._by_id(version_id), path)
+
+    def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
+        """The upload is complete: move it into the version. Raises as `place`."""
+        del size_bytes, md5  # measured again when the version is committed
+        version_id, path = _split_key(key)
+        version = self._by_id(version_id)
+        self.models.put_file(version, path, self.models.upload_path(version, path))
+
+    def _by_id(self, version_id: str) -> ModelVersion:
+        found = self.models.version_by_id(version_id)
+        if found is None:
+            raise ObjectNotFound("Version", version_id)
+        return found[1]
 
     def _rows(self, version: ModelVersion, shown: str, path: str) -> list[ListedFile]:
-        folder = self.models.folder(version)
         return [
             ListedFile(
                 name=f"versions/{shown}/{item.path}",
                 size_bytes=item.size_bytes,
                 md5=item.md5,
                 modified_on=item.modified_on,
-                file=folder / item.path,
+                key=f"{version.id}/{item.path}",
             )
             for item in self.models.files(version)
             if not path or item.path == path or item.path.startswith(f"{path}/")
@@ -132,3 +149,10 @@ def _version(model: Model, written: str) -> ModelVersion:
     if found is None and '"' not in written:
         found = model.find(written.upper())
     return found or model.get(parse_identifier(written) if '"' in written else written)
+
+
+def _split_key(key: str) -> tuple[str, str]:
+    version_id, _, path = key.partition("/")
+    if not _VERSION_ID.match(version_id) or not is_inside(path):
+        raise ObjectNotFound("File", key)
+    return version_id, path

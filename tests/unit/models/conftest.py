@@ -9,7 +9,7 @@ import pytest
 
 from nunatak.models.files import SourceFile
 from nunatak.models.registry import Models
-from support.model_versions import Usage, open_models, sources, write_version
+from support.model_versions import Usage, memory_home, open_models, sources, write_version
 
 
 @pytest.fixture
@@ -18,9 +18,14 @@ def usage() -> Usage:
 
 
 @pytest.fixture
-def models(tmp_path: Path, usage: Usage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Models]:
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
-    opened = open_models(tmp_path, usage)
+def home() -> Iterator[Path]:
+    with memory_home() as folder:
+        yield folder
+
+
+@pytest.fixture
+def models(home: Path, usage: Usage) -> Iterator[Models]:
+    opened = open_models(home, usage)
     yield opened
     opened.catalog.close()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from nunatak.errors import (
 from nunatak.models.files import SourceFile, VersionFolders
 from nunatak.models.ports import Runnable
 from nunatak.models.registry import Models
+from nunatak.models.versions import ModelVersion
 from support.model_versions import (
     EXPLAIN,
     PREDICT,
@@ -32,6 +34,13 @@ from support.model_versions import (
 
 M = name("M")
 Files = list[SourceFile]
+
+
+def put(models: Models, version: ModelVersion, path: str, file: Path) -> None:
+    """Upload a copy of a file, as a client does."""
+    waiting = models.upload_path(version, path)
+    shutil.copy(file, waiting)
+    models.put_file(version, path, waiting)
 
 
 def contents(models: Models) -> set[str]:
@@ -160,7 +169,7 @@ def test_a_live_version_takes_files_until_it_is_committed(models: Models, files:
     assert live.is_live
     assert live.runnable_in == ()
     for item in files:
-        models.put_file(live, item.path, item.file)
+        put(models, live, item.path, item.file)
     assert len(models.files(live)) == len(files)
     committed = models.commit_version(name("PENDING"), "LIVE_1", model_to=M, version_to="V1")
     assert committed.name == M
@@ -171,7 +180,7 @@ def test_a_live_version_takes_files_until_it_is_committed(models: Models, files:
         == models.create(name("N"), "V1", files=files, owner="R").default.digest
     )
     with pytest.raises(InvalidArgument, match="not live"):
-        models.put_file(live, "late.txt", files[0].file)
+        put(models, live, "late.txt", files[0].file)
     with pytest.raises(ObjectNotFound):
         models.get(name("PENDING"))
 
@@ -182,7 +191,7 @@ def test_a_live_version_that_is_not_whole_stays_live(models: Models, files: File
         models.commit_version(M, "V1")
     assert models.version(M).is_live
     for item in files:
-        models.put_file(live, item.path, item.file)
+        put(models, live, item.path, item.file)
     assert len(models.files(live)) == len(files)
     assert not models.commit_version(M, "V1").default.is_live
 
@@ -202,11 +211,11 @@ def test_a_live_version_is_neither_last_nor_copied_nor_default(
 
 def test_a_file_cannot_be_put_through_a_file(models: Models, files: Files) -> None:
     live = models.create_live(M, "V1", owner="R").default
-    models.put_file(live, "a", files[0].file)
+    put(models, live, "a", files[0].file)
     with pytest.raises(InvalidArgument, match="a/b"):
-        models.put_file(live, "a/b", files[0].file)
+        put(models, live, "a/b", files[0].file)
     with pytest.raises(InvalidArgument, match="inside"):
-        models.put_file(live, "../b", files[0].file)
+        put(models, live, "../b", files[0].file)
     assert [item.path for item in models.files(live)] == ["a"]
 
 
@@ -302,9 +311,9 @@ def test_the_reason_why_it_runs_nowhere_is_kept(models: Models, files: Files) ->
     assert version.runnable_reasons == ("Python 2.7 is not supported.",)
 
 
-def test_everything_is_there_after_a_restart(models: Models, files: Files, tmp_path: Path) -> None:
+def test_everything_is_there_after_a_restart(models: Models, files: Files, home: Path) -> None:
     before = models.create(M, "V1", files=files, owner="R").default
-    again = open_models(tmp_path)
+    again = open_models(home)
     try:
         assert again.collect_garbage() == []
         after = again.version(M)
@@ -372,5 +381,5 @@ def test_content_is_read_once_and_a_live_one_each_time(models: Models, tmp_path:
     with pytest.raises(StageUnreadable):
         models.content(live)
     (tmp_path / "m.yml").write_text(yaml.safe_dump(both))
-    models.put_file(live, "MANIFEST.yml", tmp_path / "m.yml")
+    put(models, live, "MANIFEST.yml", tmp_path / "m.yml")
     assert [item.name for item in models.content(live).methods] == ["PREDICT", "EXPLAIN"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from support.model_versions import (
     PREDICT,
     description,
     manifest,
+    memory_home,
     name,
     write_version,
 )
@@ -33,12 +35,12 @@ DETAILS = {"SHOW_MODEL_DETAILS_IN_SHOW_VERSIONS_IN_MODEL": True}
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
-    opened = Bench(tmp_path)
-    write_version(opened.stage / "model")
-    yield opened
-    opened.close()
+def bench() -> Iterator[Bench]:
+    with memory_home() as home:
+        opened = Bench(home)
+        write_version(opened.stage / "model")
+        yield opened
+        opened.close()
 
 
 @pytest.fixture
@@ -196,7 +198,8 @@ def test_a_live_version_as_the_client_makes_it(bench: Bench) -> None:
     for file in (bench.stage / "model").rglob("*"):
         if file.is_file():
             path = file.relative_to(bench.stage / "model").as_posix()
-            bench.models.put_file(live, path, file)
+            waiting = bench.models.upload_path(live, path)
+            bench.models.put_file(live, path, Path(shutil.copy(file, waiting)))
     bench.status(commit)
     (row,) = bench.rows("SHOW VERSIONS LIKE 'V1' IN MODEL M")
     assert json.loads(row["functions"]) == ["PREDICT"]
