@@ -42,8 +42,8 @@ class ModelTags:
             record = self._get(name)
             check_value(record, value)
             changes[record.id] = value
-        carried = self.models.get(model).tags
-        if len({*carried, *map(str, changes)}) > TAGS_PER_OBJECT:
+        carried = {record.id for record, _ in self._carried(model)}
+        if len(carried | set(changes)) > TAGS_PER_OBJECT:
             raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
         self.models.set_tags(model, changes)
 
@@ -57,12 +57,15 @@ class ModelTags:
 
     def references(self, model: QualifiedName) -> list[TagReference]:
         """All tags of a model, by name; raises ObjectNotFound."""
-        carried = self.models.get(model).tags
+        found = [TagReference(record.qualified, value) for record, value in self._carried(model)]
+        return sorted(found, key=lambda reference: reference.tag)
+
+    def _carried(self, model: QualifiedName) -> list[tuple[Record, str]]:
+        """The tags that are still there, with the model's values."""
+        values = self.models.get(model).tags
         with self.catalog.read() as transaction:
-            records = [transaction.by_id(int(tag)) for tag in carried]
-        found = [record for record in records if record is not None]
-        references = [TagReference(item.qualified, carried[str(item.id)]) for item in found]
-        return sorted(references, key=lambda reference: reference.tag)
+            records = [(transaction.by_id(int(tag)), value) for tag, value in values.items()]
+        return [(record, value) for record, value in records if record is not None]
 
     def _get(self, name: QualifiedName) -> Record:
         with self.catalog.read() as transaction:
