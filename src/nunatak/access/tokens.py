@@ -13,7 +13,7 @@ import hashlib
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -188,13 +188,13 @@ class Tokens:
             ).all()
         return [_token(row) for row in rows]
 
-    def alter_access(self, user: str, name: str, **changes: Any) -> None:
+    def alter_access(self, user: str, name: str, changes: Mapping[str, str | bool]) -> None:
         """Change `name`, `disabled` or `comment` of an access token; raises ObjectNotFound."""
         unknown = set(changes) - {"name", "disabled", "comment"}
         assert not unknown, f"not columns that may change: {unknown}"
         with self._store.write() as connection:
             found = connection.execute(
-                update(tokens).where(*_access(user, name)).values(**changes)
+                update(tokens).where(*_access(user, name)).values(dict(changes))
             ).rowcount
         self._clear()
         if not found:

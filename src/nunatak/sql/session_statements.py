@@ -79,7 +79,8 @@ class UseRole:
 
     def run(self, context: Context) -> Result:
         """Make the role the session's current one."""
-        held = context.rooms.access.roles.of_user(context.session.user)
+        session = context.session
+        held = context.rooms.access.roles_of(session.user, restricted_to=session.restricted_to)
         if self.role not in held:
             raise ObjectNotFound("Role", self.role, hint="Ask for it with GRANT ROLE … TO USER.")
         context.session.role = self.role

@@ -1,0 +1,268 @@
+"""Who calls, and what a wrong credential is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+from nunatak.access.authenticate import Identity
+from nunatak.access.keys import fingerprint
+from nunatak.access.roles import USER
+from nunatak.access.service import Access
+from nunatak.access.throttle import LoginThrottle
+from nunatak.access.tokens import TokenKind
+from nunatak.errors import JwtRefused, LoginRefused, TokenExpired, TokenInvalid
+
+from .conftest import Clock
+
+PASSWORD = "a long password"
+Sign = Callable[..., str]
+
+
+@pytest.fixture(scope="module")
+def private_key() -> rsa.RSAPrivateKey:
+    """A key pair."""
+    return rsa.generate_private_key(65537, 2048)
+
+
+def _pem(key: Any) -> str:
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return str(public.decode())
+
+
+@pytest.fixture
+def ada(access: Access, private_key: rsa.RSAPrivateKey) -> str:
+    """A user with a password, a key, and the role SYSADMIN."""
+    access.users.create(
+        "ADA",
+        owner="USERADMIN",
+        settings={
+            "PASSWORD": PASSWORD,
+            "DEFAULT_ROLE": "SYSADMIN",
+            "RSA_PUBLIC_KEY": _pem(private_key),
+        },
+    )
+    access.roles.grant("SYSADMIN", grantee_kind=USER, grantee="ADA", by="")
+    return "ADA"
+
+
+@pytest.fixture
+def sign(ada: str, clock: Clock, private_key: rsa.RSAPrivateKey) -> Sign:
+    """Makes ADA's key-pair tokens; claims can be overridden, and removed with None."""
+
+    def make(key: Any = private_key, algorithm: str = "RS256", **changes: Any) -> str:
+        public = fingerprint(key.public_key()) if hasattr(key, "public_key") else "SHA256:x"
+        claims = {
+            "iss": f"NUNATAK.ADA.{public}",
+            "sub": "NUNATAK.ADA",
+            "iat": int(clock.now),
+            "exp": int(clock.now) + 60,
+        } | changes
+        kept = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(kept, key, algorithm)
+
+    return make
+
+
+def _password(access: Access, name: str = "ada", password: str = PASSWORD) -> Identity:
+    return access.authenticator.password(name, password, address="10.0.0.1")
+
+
+def test_the_right_password_is_a_user(access: Access, ada: str) -> None:
+    assert _password(access) == Identity("ADA")
+
+
+def test_every_wrong_login_is_told_the_same(access: Access, ada: str) -> None:
+    access.users.create("OFF", owner="X", settings={"PASSWORD": PASSWORD, "DISABLED": True})
+    access.users.create("KEYLESS", owner="X")
+    tries = [("ada", "wrong"), ("nobody", PASSWORD), ("off", PASSWORD), ("keyless", "")]
+
+    messages = set()
+    for name, password in tries:
+        with pytest.raises(LoginRefused) as refused:
+            _password(access, name, password)
+        messages.add(refused.value.message)
+
+    assert messages == {"Incorrect username or password was specified."}
+
+
+def test_many_failures_make_the_next_try_wait(access: Access, ada: str, clock: Clock) -> None:
+    for _ in range(5):
+        with pytest.raises(LoginRefused, match="Incorrect"):
+            _password(access, password="wrong")
+
+    with pytest.raises(LoginRefused, match="try again in"):
+        _password(access)
+    clock.now += 2
+    assert _password(access) == Identity("ADA")
+
+
+def test_failures_elsewhere_do_not_lock_a_user_out(access: Access, ada: str) -> None:
+    for _ in range(6):
+        with pytest.raises(LoginRefused):
+            access.authenticator.password("ada", "wrong", address="10.6.6.6")
+
+    assert _password(access) == Identity("ADA")
+
+
+def test_the_throttle_forgets_the_oldest_names() -> None:
+    throttle = LoginThrottle(entries=2)
+    for _ in range(6):
+        throttle.failed("first", 0.0)
+    throttle.failed("second", 0.0)
+    assert throttle.wait_s("first", 0.0) > 0
+
+    throttle.failed("third", 0.0)
+
+    assert throttle.wait_s("first", 0.0) == 0
+
+
+def test_waits_grow_to_a_bound_and_end(clock: Clock) -> None:
+    throttle = LoginThrottle()
+    for _ in range(1000):
+        throttle.failed("x", 0.0)
+
+    assert throttle.wait_s("x", 0.0) == 60
+    assert throttle.wait_s("x", 3600.0) == 0
+
+
+def test_a_signed_token_is_a_user(access: Access, sign: Sign) -> None:
+    assert access.authenticator.key_pair(sign()) == Identity("ADA")
+
+
+@pytest.mark.parametrize("curve", [ec.SECP256R1, ec.SECP384R1, ec.SECP521R1])
+def test_elliptic_curve_keys_sign_too(
+    access: Access, sign: Sign, curve: type[ec.EllipticCurve]
+) -> None:
+    key = ec.generate_private_key(curve())
+    access.users.alter("ADA", {"RSA_PUBLIC_KEY_2": _pem(key)})
+    algorithm = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}[curve.name]
+
+    assert access.authenticator.key_pair(sign(key, algorithm)) == Identity("ADA")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"exp": 1_700_000_000 - 61}, "expired"),
+        ({"iat": 1_700_000_000 + 61, "exp": 1_700_000_000 + 90}, "not_yet_valid"),
+        ({"nbf": 1_700_000_000 + 61}, "not_yet_valid"),
+        ({"exp": 1_700_000_000 + 4000}, "invalid"),
+        ({"exp": None}, "invalid"),
+        ({"exp": "soon"}, "format"),
+        ({"sub": None}, "format"),
+        ({"sub": "NUNATAK.BOB"}, "format"),
+        ({"iss": "NUNATAK.ADA"}, "format"),
+        ({"iss": "NUNATAK.ADA.SHA256:other"}, "fingerprint"),
+        ({"iss": "NUNATAK.BOB.SHA256:x", "sub": "NUNATAK.BOB"}, "fingerprint"),
+        ({"iss": "OTHER.ADA.SHA256:x", "sub": "OTHER.ADA"}, "fingerprint"),
+    ],
+)
+def test_a_wrong_signed_token_is_told_why(
+    access: Access, sign: Sign, changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(JwtRefused) as refused:
+        access.authenticator.key_pair(sign(**changes))
+
+    assert refused.value.reason == reason
+
+
+def test_a_key_that_is_not_registered_is_refused(access: Access, sign: Sign) -> None:
+    stranger = rsa.generate_private_key(65537, 2048)
+    registered = access.users.get("ADA").fingerprints()[0]
+
+    with pytest.raises(JwtRefused) as unknown:
+        access.authenticator.key_pair(sign(stranger))
+    with pytest.raises(JwtRefused) as forged:
+        access.authenticator.key_pair(sign(stranger, iss=f"NUNATAK.ADA.{registered}"))
+
+    assert unknown.value.reason == "fingerprint"
+    assert forged.value.reason == "invalid"
+
+
+def test_other_algorithms_are_refused(access: Access, sign: Sign) -> None:
+    registered = access.users.get("ADA").fingerprints()[0]
+    shared = sign(
+        "a secret of more than thirty-two bytes", "HS256", iss=f"NUNATAK.ADA.{registered}"
+    )
+
+    for token in (shared, shared.rpartition(".")[0] + ".", "nonsense", "x" * 20_000):
+        with pytest.raises(JwtRefused) as refused:
+            access.authenticator.key_pair(token)
+        assert refused.value.reason in ("algorithm", "format")
+
+
+def test_an_access_token_is_its_user_with_its_role(access: Access, ada: str, clock: Clock) -> None:
+    token = access.tokens.add_access("ADA", "T", days=1, role="SYSADMIN")
+    assert access.authenticator.access_token(token) == Identity("ADA", "SYSADMIN")
+
+    access.tokens.alter_access("ADA", "T", {"disabled": True})
+    with pytest.raises(TokenInvalid):
+        access.authenticator.access_token(token)
+    access.tokens.alter_access("ADA", "T", {"disabled": False})
+    clock.now += 86_401
+    with pytest.raises(TokenExpired):
+        access.authenticator.access_token(token)
+
+
+def test_the_tokens_of_a_disabled_user_open_nothing(access: Access, ada: str) -> None:
+    token = access.tokens.add_access("ADA", "T")
+    access.alter_user("ADA", {"DISABLED": True})
+
+    with pytest.raises(TokenInvalid):
+        access.authenticator.bearer(token)
+
+
+def test_a_session_token_opens_endpoints_but_logs_nobody_in(access: Access, ada: str) -> None:
+    record, tokens = access.sessions.open("ADA")
+
+    assert access.authenticator.bearer(tokens.token) == Identity("ADA", session_id=record.id)
+    with pytest.raises(TokenInvalid):
+        access.authenticator.access_token(tokens.token)
+    with pytest.raises(TokenInvalid):
+        access.authenticator.bearer(tokens.master_token)
+
+
+def test_an_exchanged_token_opens_endpoints_for_a_while(
+    access: Access, sign: Sign, clock: Clock
+) -> None:
+    token = access.authenticator.exchange(sign(), role="SYSADMIN", host="svc.example")
+
+    assert access.authenticator.bearer(token) == Identity("ADA", "SYSADMIN", "svc.example")
+    with pytest.raises(TokenInvalid):
+        access.authenticator.access_token(token)
+    clock.now += 3601
+    with pytest.raises(TokenExpired):
+        access.authenticator.bearer(token)
+
+
+def test_a_role_that_is_not_held_is_not_exchanged(access: Access, sign: Sign) -> None:
+    with pytest.raises(LoginRefused, match="ACCOUNTADMIN"):
+        access.authenticator.exchange(sign(), role="ACCOUNTADMIN", host=None)
+
+
+def test_a_container_acts_with_its_owners_role(access: Access) -> None:
+    token = access.tokens.issue(
+        TokenKind.WORKLOAD, "SVC", lifetime_s=60, role="SYSADMIN", scope="DB.S.SVC"
+    )
+
+    assert access.authenticator.access_token(token) == Identity("SVC", "SYSADMIN", "DB.S.SVC")
+
+
+def test_starting_roles(access: Access, ada: str) -> None:
+    starting = access.authenticator.starting_role
+
+    assert starting(Identity("ADA"), None) == "SYSADMIN"
+    assert starting(Identity("ADA"), "PUBLIC") == "PUBLIC"
+    assert starting(Identity("SVC", "USERADMIN"), None) == "USERADMIN"
+    access.users.alter("ADA", {"DEFAULT_ROLE": "ACCOUNTADMIN"})
+    assert starting(Identity("ADA"), None) == "PUBLIC"
+    with pytest.raises(LoginRefused):
+        starting(Identity("ADA", "PUBLIC"), "SYSADMIN")

@@ -1,0 +1,167 @@
+"""Tokens: stored as hashes, with an end. Sessions: bounded, renewable, lasting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nunatak.access.service import Access
+from nunatak.access.tokens import DAY_S, TokenKind
+from nunatak.catalog.engine import Database
+from nunatak.config import Settings
+from nunatak.errors import (
+    InvalidArgument,
+    LimitExceeded,
+    ObjectExists,
+    ObjectNotFound,
+    TokenExpired,
+    TokenInvalid,
+)
+
+from .conftest import Clock
+
+
+def test_the_text_of_a_token_is_stored_nowhere(access: Access, settings: Settings) -> None:
+    token = access.tokens.add_access("ADMIN", "T")
+    _, tokens = access.sessions.open("ADMIN")
+
+    stored = b"".join(file.read_bytes() for file in Path(settings.home).iterdir() if file.is_file())
+
+    assert not any(text.encode() in stored for text in (token, tokens.token, tokens.master_token))
+
+
+def test_access_tokens_are_listed_renamed_and_removed(access: Access) -> None:
+    text = access.tokens.add_access("ADMIN", "OLD", days=1, role="SYSADMIN", comment="ci")
+    access.tokens.alter_access("ADMIN", "OLD", {"name": "NEW", "disabled": True})
+
+    (listed,) = access.tokens.access_of("ADMIN")
+    found = access.tokens.find(text)
+
+    assert found == listed
+    assert (listed.name, listed.disabled, listed.role, listed.comment) == (
+        "NEW", True, "SYSADMIN", "ci",
+    )  # fmt: skip
+    access.tokens.remove_access("ADMIN", "NEW")
+    assert access.tokens.find(text) is None
+    with pytest.raises(ObjectNotFound):
+        access.tokens.remove_access("ADMIN", "NEW")
+
+
+def test_access_tokens_are_bounded(access: Access) -> None:
+    for number in range(15):
+        access.tokens.add_access("ADMIN", f"T{number}")
+
+    with pytest.raises(LimitExceeded):
+        access.tokens.add_access("ADMIN", "ONE_MORE")
+    with pytest.raises(InvalidArgument):
+        access.tokens.add_access("ADMIN", "T", days=1000)
+    access.tokens.remove_access("ADMIN", "T0")
+    with pytest.raises(ObjectExists):
+        access.tokens.add_access("ADMIN", "T1")
+
+
+def test_tokens_of_a_scope_are_revoked_together(access: Access) -> None:
+    def issue(scope: str) -> str:
+        return access.tokens.issue(TokenKind.WORKLOAD, "SVC", lifetime_s=60, scope=scope)
+
+    gone, kept = issue("DB.S.A"), issue("DB.S.B")
+
+    access.tokens.revoke_scope(TokenKind.WORKLOAD, "DB.S.A")
+
+    assert access.tokens.find(gone) is None
+    assert access.tokens.find(kept) is not None
+
+
+def test_a_session_token_expires_and_is_renewed(access: Access, clock: Clock) -> None:
+    record, tokens = access.sessions.open("ADMIN", context={"schema": "S"})
+    assert access.sessions.by_token(tokens.token) == record
+
+    clock.now += 61
+    with pytest.raises(TokenExpired):
+        access.sessions.by_token(tokens.token)
+
+    again, renewed = access.sessions.renew(tokens.master_token)
+    assert again == record
+    assert access.sessions.by_token(renewed.token) == record
+
+
+def test_a_master_token_expires(access: Access, clock: Clock) -> None:
+    _, tokens = access.sessions.open("ADMIN")
+    clock.now += 601
+
+    with pytest.raises(TokenExpired):
+        access.sessions.renew(tokens.master_token)
+
+
+def test_a_token_opens_only_what_it_is_for(access: Access) -> None:
+    _, tokens = access.sessions.open("ADMIN")
+
+    for wrong in (tokens.master_token, access.tokens.add_access("ADMIN", "T"), "", "x" * 10_000):
+        with pytest.raises(TokenInvalid):
+            access.sessions.by_token(wrong)
+    with pytest.raises(TokenInvalid):
+        access.sessions.renew(tokens.token)
+
+
+def test_a_closed_session_cannot_be_renewed(access: Access) -> None:
+    record, tokens = access.sessions.open("ADMIN")
+
+    access.sessions.close(record.id)
+    access.sessions.close(record.id)
+
+    with pytest.raises(TokenInvalid):
+        access.sessions.renew(tokens.master_token)
+
+
+def test_sessions_outlive_the_process(
+    access: Access, database: Database, settings: Settings, clock: Clock
+) -> None:
+    record, tokens = access.sessions.open("ADMIN", restricted_to="SYSADMIN")
+    access.sessions.save_context(record.id, {"schema": "KEPT"})
+
+    later = Access(database, settings, clock=clock)
+
+    found = later.sessions.by_token(tokens.token)
+    assert found.context == {"schema": "KEPT"}
+    assert found.restricted_to == "SYSADMIN"
+
+
+def test_idle_sessions_are_ended_and_used_ones_stay(access: Access, clock: Clock) -> None:
+    idle, _ = access.sessions.open("ADMIN")
+    used, _ = access.sessions.open("ADMIN")
+    clock.now += 3000
+    text = access.tokens.issue(TokenKind.SESSION, "ADMIN", lifetime_s=60, session_id=used.id)
+    access.sessions.by_token(text)
+    clock.now += 1000
+
+    assert access.sessions.sweep() == [idle.id]
+    assert access.sessions.get(used.id) is not None
+
+
+def test_the_longest_idle_session_makes_room(access: Access, clock: Clock) -> None:
+    first, _ = access.sessions.open("ADMIN")
+    clock.now += 700
+    for _ in range(2):
+        access.sessions.open("ADMIN")
+
+    access.sessions.open("ADMIN")
+
+    assert access.sessions.get(first.id) is None
+
+
+def test_sessions_in_use_are_not_pushed_out(access: Access) -> None:
+    for _ in range(3):
+        access.sessions.open("ADMIN")
+
+    with pytest.raises(LimitExceeded, match=r"limits\.sessions"):
+        access.sessions.open("ADMIN")
+
+
+def test_expired_tokens_are_forgotten(access: Access, clock: Clock) -> None:
+    text = access.tokens.add_access("ADMIN", "T", days=1)
+    clock.now += 2 * DAY_S
+
+    access.sessions.sweep()
+
+    assert access.tokens.find(text) is None
