@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nunatak.images.errors import BuildCancelled, BuildTimedOut
@@ -37,10 +37,14 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When to stop a build: on `cancel`, or at `deadline` (of the monotonic clock)."""
+    """When to stop a build: on `cancel`, or at `deadline` (of the monotonic clock).
+
+    `hopeless` ends a program that cannot succeed any more; that is a failure, not a stop.
+    """
 
     cancel: threading.Event
     deadline: float
+    hopeless: threading.Event = field(default_factory=threading.Event)
 
     def check(self) -> None:
         """Raise BuildCancelled or BuildTimedOut when it is time to stop."""
@@ -84,7 +88,7 @@ def run(
     )
     try:
         _pump(process, bounds, take)
-        while process.poll() is None:
+        while process.poll() is None and not bounds.hopeless.is_set():
             bounds.check()
             time.sleep(POLL_S)
     finally:
@@ -94,13 +98,13 @@ def run(
 
 
 def _pump(process: subprocess.Popen[bytes], bounds: Bounds, take: Callable[[str], None]) -> None:
-    """Hand on lines until the program closes its output."""
+    """Hand on lines until the program closes its output, or has become hopeless."""
     assert process.stdout is not None
     descriptor = process.stdout.fileno()
     rest = b""
     with selectors.DefaultSelector() as selector:
         selector.register(descriptor, selectors.EVENT_READ)
-        while True:
+        while not bounds.hopeless.is_set():
             bounds.check()
             if not selector.select(POLL_S):
                 continue

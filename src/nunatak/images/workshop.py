@@ -7,6 +7,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -57,7 +58,8 @@ class Workshop:
         """
         private = self.folder / "cache"
         private.mkdir(exist_ok=True)
-        return replace(self, uv=Uv(self.uv.program, private))
+        bounds = replace(self.bounds, hopeless=threading.Event())
+        return replace(self, uv=Uv(self.uv.program, private), bounds=bounds)
 
     def attempt(
         self, command: Sequence[str], *, on_line: Callable[[str], None] | None = None
@@ -124,10 +126,15 @@ def workshop(
     if not jail.available:
         log.line(f"warning: {jail.detail}")
 
+    # uv alone asks for nothing but indexes, and would only try a refused one again and again
+    hopeless = threading.Event()
+
     def refused(refusal: Refusal) -> None:
         verb = "REFUSED" if refusal.reason == "refused" else "unreachable"
         hint = " (not allowed by the integrations of this build)" if verb == "REFUSED" else ""
         log.line(f"egress {verb}: {refusal.destination}{hint}", important=True)
+        if verb == "REFUSED":
+            hopeless.set()
 
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(_folder(parent))
@@ -139,7 +146,8 @@ def workshop(
                 short = stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-egress-"))
                 socket = Path(short) / "egress.sock"
         proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
-        yield Workshop(folder, uv, indexes, interpreter, log, bounds, proxy, socket)
+        wheels_only = replace(bounds, hopeless=hopeless)
+        yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket)
 
 
 @contextlib.contextmanager
