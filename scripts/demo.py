@@ -22,7 +22,7 @@ STOP_TIMEOUT_S = 60.0
 @contextmanager
 def server(home: Path) -> Iterator[None]:
     """A running server; it is stopped at the end of the block."""
-    command = [sys.executable, "-m", "nunatak.cli.main", "up", "--home", str(home), "--port", "0"]
+    command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -43,7 +43,7 @@ def server(home: Path) -> Iterator[None]:
 def main(names: list[str]) -> int:
     """Run the named examples, or all; answers the first failure's exit status."""
     hosts = subprocess.run(
-        [sys.executable, "-m", "nunatak.cli.main", "index-hosts"],
+        [sys.executable, "-m", "nunatak", "index-hosts"],
         capture_output=True,
         text=True,
         check=True,

@@ -33,7 +33,7 @@ class Server:
 
 def start_server(home: Path, *options: str) -> Server:
     """Start `nunatak up` on a free port and wait for its ready line."""
-    command = [sys.executable, "-m", "nunatak.cli.main", "up", "--home", str(home), "--port", "0"]
+    command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     with (home.parent / f"{home.name}.log").open("a") as log:
         process = subprocess.Popen(

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from nunatak import __version__
-from nunatak.config import DEFAULT_HOME
+from nunatak.config import DEFAULT_HOME, DEFAULT_PORT
 
 _HOME = click.option(
     "--home",
@@ -25,6 +25,42 @@ _HOME = click.option(
 @click.version_option(__version__, prog_name="nunatak")
 def main() -> None:
     """Speak Snowflake's protocol for machine-learning models, on your own machine."""
+
+
+@main.command()
+@_HOME
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 picks a free one."
+)
+@click.option("--tls", is_flag=True, help="Serve https with a certificate of the server's own CA.")
+@click.option("--domain", default=None, help="Give endpoints host names under this domain.")
+@click.option(
+    "--install-connection",
+    is_flag=True,
+    help="Also put the connection 'nunatak' into your own connections.toml.",
+)
+@click.option("--log-level", default="INFO", show_default=True, help="DEBUG, INFO or WARNING.")
+def up(
+    home: Path,
+    *,
+    host: str,
+    port: int,
+    tls: bool,
+    domain: str | None,
+    install_connection: bool,
+    log_level: str,
+) -> None:
+    """Run the server in the foreground until it is told to stop (Ctrl-C or SIGTERM)."""
+    from nunatak.cli.up import run_server
+    from nunatak.config import Settings
+
+    settings = Settings(
+        home=home.expanduser().resolve(), host=host, port=port, tls=tls, domain=domain
+    )
+    raise SystemExit(
+        run_server(settings, install_connection=install_connection, log_level=log_level)
+    )
 
 
 @main.command()

@@ -7,7 +7,6 @@ import base64
 import hashlib
 import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -67,13 +66,9 @@ class FileRoutes:
             await upload.receive(request, self._scratch)
             upload.check_digest(request.headers.get(_DIGEST_HEADER))
             key = f"{folder}/{named(parameters).resolved(upload.head)}"
-            place = await asyncio.to_thread(source.place, key)
-            await asyncio.to_thread(upload.move_to, place)
+            await asyncio.to_thread(source.take, key, upload.file)
         finally:
             upload.discard()
-        await asyncio.to_thread(
-            source.stored, key, size_bytes=upload.size_bytes, md5=upload.md5.hexdigest()
-        )
         return Response(status_code=200)
 
     async def _download(self, request: Request) -> Response:
@@ -101,12 +96,11 @@ class FileRoutes:
 
 
 class _Upload:
-    """One file on its way: kept in a scratch folder until it is whole, then renamed."""
+    """One file on its way: kept in a scratch folder until it is whole."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.size_bytes = 0
         self.head = b""
-        self.md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
         self._limit_bytes = limit_bytes
         self._temporary: Path | None = None
@@ -128,14 +122,14 @@ class _Upload:
         if wanted and wanted != found:
             raise InvalidArgument("The file was changed on its way: its digest differs.")
 
-    def move_to(self, place: Path) -> None:
-        """Give the file its name; replaces what was there."""
-        assert self._temporary is not None
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(self._temporary, place)
+    @property
+    def file(self) -> Path:
+        """The received file."""
+        assert self._temporary is not None, "receive() comes first"
+        return self._temporary
 
     def discard(self) -> None:
-        """Remove what was not moved."""
+        """Remove what was not taken."""
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
 
@@ -146,7 +140,6 @@ class _Upload:
                 f"The file is larger than {self._limit_bytes} bytes (limits.upload_bytes)."
             )
         self.head = self.head or part[:8]
-        self.md5.update(part)
         self._sha256.update(part)
         stream.write(part)
 

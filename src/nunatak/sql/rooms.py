@@ -12,6 +12,7 @@ from nunatak.config import Settings
 from nunatak.models.registry import Models
 from nunatak.services.control import ControlPlane
 from nunatak.services.vault import Vault
+from nunatak.warehouse.warehouse import Warehouse
 
 if TYPE_CHECKING:
     from nunatak.sql.query_functions import QueryControl
@@ -25,6 +26,7 @@ class Rooms:
     catalog: Catalog
     access: Access
     models: Models
+    warehouse: Warehouse
     queries: Callable[[], QueryControl]
     """The statements that run now; known only once the protocol room is built on this one."""
     control: ControlPlane

@@ -1,0 +1,5 @@
+"""`python -m nunatak` is the `nunatak` command."""
+
+from nunatak.cli.main import main
+
+main()

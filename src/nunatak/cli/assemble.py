@@ -1,0 +1,127 @@
+"""The composition root: every room is made once and handed to those above it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
+from nunatak.access.roles import ACCOUNTADMIN
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.store import Catalog, Key, Record
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import detect_machine
+from nunatak.compute.process import ProcessRuntime
+from nunatak.config import Settings
+from nunatak.images.image import ImageBuilder, ImageLimits
+from nunatak.models.registry import Models
+from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.result_store import ResultStore
+from nunatak.services.control import ControlPlane
+from nunatak.services.instance_loads import InstanceLoads
+from nunatak.services.platforms import where_runnable
+from nunatak.services.served_models import ServedModels
+from nunatak.services.usage import ServiceUsage
+from nunatak.services.vault import Vault
+from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.model_file_source import ModelFileSource
+from nunatak.sql.models_system import packages
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.locations import StageFileSource
+from nunatak.sql.stages import STAGE
+from nunatak.sql.transfers import MODELS, STAGES
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """All rooms of one running server."""
+
+    settings: Settings
+    rooms: Rooms
+    app: ProtocolApp
+    control: ControlPlane
+    runtime: ProcessRuntime
+
+    @property
+    def access(self) -> Access:
+        """Users, roles, tokens."""
+        return self.rooms.access
+
+    def prepare(self) -> None:
+        """Make what every account has, and remove what a crash left behind."""
+        rooms = self.rooms
+        with rooms.catalog.write() as tx:
+            if tx.find(Key("WAREHOUSE", WAREHOUSE)) is None:
+                spec = {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 600, "AUTO_RESUME": True}
+                tx.create(Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, spec=spec)
+            if tx.find(Key("DATABASE", DATABASE)) is None:
+                rooms.warehouse.create_database(DATABASE, or_replace=True)
+                tx.create(Key("DATABASE", DATABASE), ACCOUNTADMIN)
+                tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
+            known = {record.name for record in tx.list_kind("DATABASE")}
+            stages = tx.list_kind(STAGE)
+        for name in set(rooms.warehouse.databases()) - known:
+            rooms.warehouse.drop_database(name)
+        _remove_stage_folders(self.settings, stages)
+        rooms.models.collect_garbage()
+
+    def close(self) -> None:
+        """Write and release everything."""
+        self.rooms.warehouse.close()
+        self.rooms.catalog.close()
+
+
+def assemble(settings: Settings, *, port: int) -> Server:
+    """Make every room of a server that listens on `port`."""
+    catalog = Catalog(Database.open(settings.catalog_file))
+    access = Access(catalog.database, settings)
+    models = Models(
+        catalog,
+        settings.folder("models"),
+        usage=ServiceUsage(),
+        where_runnable=where_runnable,
+    )
+    runtime = ProcessRuntime(settings.folder("instances"))
+    control = ControlPlane(
+        catalog=catalog,
+        settings=settings,
+        runtime=runtime,
+        builder=ImageBuilder(settings.home, limits=ImageLimits(build_s=settings.limits.build_s)),
+        models=ServedModels(models),
+        loads=InstanceLoads(),
+        families=Families.load(settings.home / "families.yaml"),
+        machine=detect_machine(),
+    )
+    control.addresses.public = f"{settings.host}:{port}"
+    results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
+    warehouse = Warehouse(settings, hooks=Hooks(virtual_tables={"PACKAGES": packages}))
+    rooms = Rooms(
+        settings=settings,
+        catalog=catalog,
+        access=access,
+        models=models,
+        warehouse=warehouse,
+        queries=lambda: app.execution.queries,
+        control=control,
+        vault=Vault(settings.folder("keys")),
+    )
+    app = create_app(
+        settings=settings,
+        access=access,
+        statements=FrontEnd(rooms),
+        results=results,
+        sources={STAGES: StageFileSource(settings), MODELS: ModelFileSource(models)},
+    )
+    return Server(settings=settings, rooms=rooms, app=app, control=control, runtime=runtime)
+
+
+def _remove_stage_folders(settings: Settings, stages: Sequence[Record]) -> None:
+    """Remove folders of stages that are gone; those of users and tables have names of their own."""
+    kept = {str(stage.spec["id"]) for stage in stages}
+    for folder in settings.folder("stages").iterdir():
+        if folder.name not in kept and "-" not in folder.name:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,93 @@
+"""`nunatak up`: run the server in the foreground."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvloop
+
+from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_connection
+from nunatak.access.connections import install_connection as install
+from nunatak.cli.assemble import Server, assemble
+from nunatak.config import Settings
+from nunatak.errors import NunatakError
+from nunatak.protocol.server import TlsFiles, address, listen, serve
+from nunatak.protocol.tls import authority_file, development_certificate
+from nunatak.telemetry import configure_logs
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def run_server(settings: Settings, *, install_connection: bool, log_level: str) -> int:
+    """Serve until told to stop; answers the exit status."""
+    try:
+        configure_logs(log_level)
+        settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _only_server(settings):
+            uvloop.run(_run(settings, install_connection=install_connection))
+    except (NunatakError, OSError, ValueError) as error:
+        print(f"nunatak cannot run: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+@contextmanager
+def _only_server(settings: Settings) -> Iterator[None]:
+    """Hold the home's lock: two servers on one home would undo each other's work."""
+    with (settings.home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise NunatakError(
+                f"another server (process {lock.read().strip()}) uses {settings.home}: stop it, "
+                "or choose another --home"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield
+
+
+async def _run(settings: Settings, *, install_connection: bool) -> None:
+    listener = listen(settings.host, settings.port)
+    port = int(listener.getsockname()[1])
+    server = await asyncio.to_thread(assemble, settings, port=port)
+    try:
+        password = prepare_account(server.access, settings)
+        server.prepare()
+        table = write_own_connection(settings, host=settings.host, port=port, password=password)
+        if install_connection:
+            print(f"connection '{CONNECTION}' is in {install(CONNECTION, table)}", file=sys.stderr)
+        await server.control.start()
+        shown = address(listener, tls=settings.tls)
+        await serve(
+            server.app,
+            listener,
+            on_ready=lambda: print(f"ready {shown}", flush=True),
+            tls=_certificate(settings),
+        )
+    finally:
+        await _stop(server)
+
+
+async def _stop(server: Server) -> None:
+    _LOGGER.info("stopping")
+    await server.control.stop()
+    await asyncio.to_thread(server.close)
+
+
+def _certificate(settings: Settings) -> TlsFiles | None:
+    if not settings.tls:
+        return None
+    folder = settings.folder("keys")
+    hosts = [settings.host, "localhost", *([f"*.{settings.domain}"] if settings.domain else [])]
+    files = development_certificate(folder, hosts=hosts)
+    print(f"clients must trust {authority_file(folder)}", file=sys.stderr)
+    return files

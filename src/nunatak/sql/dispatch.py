@@ -1,0 +1,103 @@
+"""From a statement's text to its answer: parse once, dispatch once, authorise, run.
+
+Statements that a family registered are parsed by hand; everything else goes to the warehouse,
+which parses it with SQLGlot. `a ->> b` runs `a` first and lets `b` read its rows as `$1`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+import uuid
+from collections.abc import Sequence
+
+from sqlglot.tokenizer_core import TokenType
+
+from nunatak import sql
+from nunatak.errors import QueryCancelled, SyntaxInvalid
+from nunatak.sql.statement import Context, Statement, parse_registered
+from nunatak.sql.system_functions import parse_system_select
+from nunatak.sql.tokens import TokenCursor, tokenize
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Field, Result, Transfer
+
+# A family's grammars and functions are registered when its module is imported.
+for _module in pkgutil.iter_modules(sql.__path__):
+    importlib.import_module(f"{sql.__name__}.{_module.name}")
+
+
+def execute(context: Context) -> Result | Transfer:
+    """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
+    changed has committed when this returns."""
+    parts = flow_parts(context.text)
+    for part in parts[:-1]:
+        step = dataclasses.replace(context, text=part, query_id=str(uuid.uuid4()))
+        result = _execute_one(step)
+        if isinstance(result, Transfer):
+            raise SyntaxInvalid("SQL compilation error:\nPUT and GET cannot feed '->>'.")
+        context = dataclasses.replace(context, flow=result)
+    return _execute_one(dataclasses.replace(context, text=parts[-1]))
+
+
+def describe(context: Context) -> tuple[Field, ...]:
+    """The result columns of `context.text`, without running anything."""
+    parts = flow_parts(context.text)
+    for part in parts[:-1]:
+        empty = Result(fields=describe(_with_text(context, part)), batches=())
+        context = dataclasses.replace(context, flow=empty)
+    context = _with_text(context, parts[-1])
+    statement = _parse(context)
+    if statement is not None:
+        _authorise(statement, context)
+        return statement.fields
+    return context.rooms.warehouse.describe(_query(context))
+
+
+def flow_parts(text: str) -> Sequence[str]:
+    """The statements that `->>` joins; one for ordinary text. Raises SyntaxInvalid when empty."""
+    if "->>" not in text:
+        return [text]
+    parts, start = [], 0
+    for token in tokenize(text):
+        if token.token_type is TokenType.DARROW:
+            parts.append(text[start : token.start])
+            start = token.end + 1
+    return [*parts, text[start:]]
+
+
+def _with_text(context: Context, text: str) -> Context:
+    return dataclasses.replace(context, text=text)
+
+
+def _execute_one(context: Context) -> Result | Transfer:
+    if context.cancelled.is_set():
+        raise QueryCancelled("SQL execution canceled")
+    statement = _parse(context)
+    if statement is None:
+        return context.rooms.warehouse.query(_query(context))
+    _authorise(statement, context)
+    return statement.run(context)
+
+
+def _parse(context: Context) -> Statement | None:
+    cursor = TokenCursor(context.text, bindings=context.bindings)
+    if cursor.done:
+        raise SyntaxInvalid("Empty SQL statement.")
+    return parse_registered(cursor) or parse_system_select(cursor)
+
+
+def _authorise(statement: Statement, context: Context) -> None:
+    for requirement in statement.requirements(context):
+        context.rooms.access.require(requirement, role=context.session.role)
+
+
+def _query(context: Context) -> QueryRequest:
+    return QueryRequest(
+        session=context.session,
+        text=context.text,
+        query_id=context.query_id,
+        bindings=context.bindings,
+        cancelled=context.cancelled,
+        flow=context.flow,
+    )

@@ -1,0 +1,139 @@
+"""Where a stage location leads: a folder of the server, and the files in it.
+
+@[db.][schema.]stage[/path]   a named stage, temporary ones of the session first
+@~[/path]                     the user's own stage
+@[db.][schema.]%table[/path]  the stage of a table
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import split_name
+from nunatak.catalog.store import Key
+from nunatak.config import Settings
+from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.sql.stages import STAGE, find_file_object
+from nunatak.sql.statement import Context
+
+_LOCATION = re.compile(
+    r'@(?P<stage>~|(?:"(?:[^"]|"")+"|[^/"])+)(?:/+(?P<path>.*))?\Z',
+    re.DOTALL,
+)
+_MD5_CACHE_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class StageFile:
+    """One file of a stage; `name` is relative to the stage, `modified_on` seconds since 1970."""
+
+    name: str
+    file: Path
+    size_bytes: int
+    modified_on: float
+
+    @property
+    def md5(self) -> str:
+        """The content's MD5 in hexadecimal, as LIST shows it."""
+        return _md5(self.file, self.size_bytes, self.modified_on)
+
+
+@dataclass(frozen=True, slots=True)
+class StageLocation:
+    """A parsed location. `id` names the stage's folder, `shown` is the stage's name in answers,
+    `path` is relative to the stage."""
+
+    id: str
+    shown: str
+    path: str
+    key: Key | None
+    """The catalog's key of a named, permanent stage; None for one's own."""
+
+    def folder(self, settings: Settings) -> Path:
+        """The stage's folder, made when it is not there."""
+        folder = settings.folder("stages") / self.id
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
+
+    def requirement(self, privilege: str) -> list[Requirement]:
+        """The privilege on the stage, where it is not one's own."""
+        return [] if self.key is None else [Requirement(privilege, STAGE, self.key.title)]
+
+    def files(self, settings: Settings) -> Iterator[StageFile]:
+        """The files whose names begin with the path, by name."""
+        root = self.folder(settings)
+        for file in sorted(root.rglob("*")):
+            name = file.relative_to(root).as_posix()
+            if name.startswith(self.path) and file.is_file() and not file.is_symlink():
+                stat = file.stat()
+                yield StageFile(name, file, stat.st_size, stat.st_mtime)
+
+
+def stage_location(context: Context, text: str) -> StageLocation:
+    """Find the stage of a location; raises InvalidArgument, ObjectNotFound, NoCurrentContext."""
+    found = _LOCATION.match(text)
+    if found is None:
+        raise InvalidArgument(f"'{text}' is not a stage location: write @stage or @stage/path.")
+    path = found["path"] or ""
+    if ".." in PurePosixPath(path).parts:
+        raise InvalidArgument(f"'{text}' leads out of its stage.")
+    stage = found["stage"]
+    if stage == "~":
+        return StageLocation(f"user-{_safe(context.session.user)}", "", path, None)
+    if "%" in stage:
+        name = context.session.qualify(split_name(stage.replace("%", "", 1)))
+        return StageLocation(f"table-{_safe(str(name))}", name.name.lower(), path, None)
+    parts = split_name(stage)
+    spec = find_file_object(context, STAGE, parts)
+    name = context.session.qualify(parts)
+    is_temporary = context.session.temporary(STAGE, name) is not None
+    key = None if is_temporary else Key.of(STAGE, name)
+    return StageLocation(str(spec["id"]), name.name.lower(), path, key)
+
+
+class StageFileSource:
+    """The files of all stages, for clients that fetch and store them over HTTP
+    (`nunatak.warehouse.files.FileSource`). Keys are `<stage id>/<path>`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    def open_path(self, key: str) -> Path:
+        """The file to send; raises ObjectNotFound."""
+        path = self._place(key)
+        if not path.is_file():
+            raise ObjectNotFound("File", key.partition("/")[2])
+        return path
+
+    def take(self, key: str, file: Path) -> None:
+        """Move a received file to its place; raises ObjectNotFound when the stage is gone."""
+        place = self._place(key)
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(file, place)
+
+    def _place(self, key: str) -> Path:
+        stage_id, _, name = key.partition("/")
+        root = (self._settings.folder("stages") / stage_id).resolve()
+        path = (root / name).resolve()
+        if not stage_id or not name or not path.is_relative_to(root):
+            raise ObjectNotFound("File", key)
+        if not root.is_dir():
+            raise ObjectNotFound("Stage", stage_id, hint="It was dropped.")
+        return path
+
+
+def _safe(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
+
+
+@lru_cache(maxsize=_MD5_CACHE_ENTRIES)
+def _md5(file: Path, _size_bytes: int, _modified_on: float) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()

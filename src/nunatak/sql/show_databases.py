@@ -1,0 +1,154 @@
+"""SHOW DATABASES and SHOW SCHEMAS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record
+from nunatak.sql.databases import DATABASE, INFORMATION_SCHEMA, SCHEMA
+from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.statement import Context, Modifiers, grammar
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result
+
+_DATABASE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *(
+        Field(name)
+        for name in (
+            "name",
+            "is_default",
+            "is_current",
+            "origin",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+            "kind",
+        )
+    ),
+)
+_SCHEMA_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *(
+        Field(name)
+        for name in (
+            "name",
+            "is_default",
+            "is_current",
+            "database_name",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+        )
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowDatabases:
+    """SHOW [TERSE] DATABASES [HISTORY] [LIKE …] [STARTS WITH …] [LIMIT …]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _DATABASE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each database."""
+        with context.rooms.catalog.read() as tx:
+            records = self.clauses.select(tx.list_kind(DATABASE), lambda record: record.name)
+        current = context.session.database
+        rows = [
+            [
+                moment(record.created_on),
+                record.name,
+                "N",
+                "Y" if record.name == current else "N",
+                "",
+                record.owner,
+                record.comment,
+                "",
+                str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+                "STANDARD",
+            ]
+            for record in records
+        ]
+        return show_result(_DATABASE_FIELDS, rows)
+
+
+@grammar("SHOW DATABASES", "SHOW TERSE DATABASES")
+def show_databases(cursor: TokenCursor, _: Modifiers) -> ShowDatabases:
+    """Parse SHOW DATABASES."""
+    cursor.accept("HISTORY")
+    return ShowDatabases(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSchemas:
+    """SHOW [TERSE] SCHEMAS [LIKE …] [IN ACCOUNT | DATABASE d] …"""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _SCHEMA_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each schema, INFORMATION_SCHEMA among them."""
+        database = self._database(context)
+        with context.rooms.catalog.read() as tx:
+            if database is not None:
+                tx.get(Key(DATABASE, database))
+            rows = [
+                _schema_row(record, context) for record in tx.list_kind(SCHEMA, database=database)
+            ]
+            databases = (
+                tx.list_kind(DATABASE) if database is None else [tx.get(Key(DATABASE, database))]
+            )
+        rows += [_information_schema_row(record) for record in databases]
+        rows.sort(key=lambda row: (row[4], row[1]))
+        return show_result(_SCHEMA_FIELDS, self.clauses.select(rows, lambda row: str(row[1])))
+
+    def _database(self, context: Context) -> str | None:
+        kind, parts = self.clauses.within or ("", ())
+        if kind == "ACCOUNT":
+            return None
+        return parts[-1] if parts else context.session.database
+
+
+@grammar("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
+def show_schemas(cursor: TokenCursor, _: Modifiers) -> ShowSchemas:
+    """Parse SHOW SCHEMAS."""
+    cursor.accept("HISTORY")
+    return ShowSchemas(clauses=show_clauses(cursor, scopes=("DATABASE", "ACCOUNT")))
+
+
+def _schema_row(record: Record, context: Context) -> list[Any]:
+    session = context.session
+    is_current = (session.database, session.schema) == (record.key.database, record.name)
+    return [
+        moment(record.created_on),
+        record.name,
+        "N",
+        "Y" if is_current else "N",
+        record.key.database,
+        record.owner,
+        record.comment,
+        "",
+        str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+    ]
+
+
+def _information_schema_row(database: Record) -> list[Any]:
+    comment = "Views describing the contents of schemas in this database"
+    created = moment(database.created_on)
+    return [created, INFORMATION_SCHEMA, "N", "N", database.name, "", comment, "", "1"]
