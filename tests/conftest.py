@@ -8,6 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Two busy cores make single examples slow; the same examples run everywhere.
+settings.register_profile(
+    "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("project")
 
 _POOLS = ("asyncio_", "ThreadPoolExecutor", "AnyIO", "pydevd")
 

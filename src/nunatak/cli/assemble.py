@@ -21,15 +21,15 @@ from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.result_store import ResultStore
 from nunatak.services.control import ControlPlane
 from nunatak.services.instance_loads import InstanceLoads
+from nunatak.services.model_source import ModelVersions
 from nunatak.services.platforms import where_runnable
-from nunatak.services.served_models import ServedModels
 from nunatak.services.usage import ServiceUsage
 from nunatak.services.vault import Vault
 from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.locations import StageFileSource
 from nunatak.sql.model_file_source import ModelFileSource
 from nunatak.sql.models_system import packages
 from nunatak.sql.rooms import Rooms
-from nunatak.sql.locations import StageFileSource
 from nunatak.sql.stages import STAGE
 from nunatak.sql.transfers import MODELS, STAGES
 from nunatak.warehouse.hooks import Hooks
@@ -91,7 +91,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         settings=settings,
         runtime=runtime,
         builder=ImageBuilder(settings.home, limits=ImageLimits(build_s=settings.limits.build_s)),
-        models=ServedModels(models),
+        models=ModelVersions(models),
         loads=InstanceLoads(),
         families=Families.load(settings.home / "families.yaml"),
         machine=detect_machine(),

@@ -16,8 +16,8 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.snowfiles import SCHEME, ModelFiles, SnowAddress, parse_address
 from nunatak.models.versions import MODEL
-from nunatak.sql.session_statements import literal
 from nunatak.sql.locations import StageLocation, stage_location
+from nunatak.sql.session_statements import literal
 from nunatak.sql.statement import Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, StatementKind, Transfer, rows_result
