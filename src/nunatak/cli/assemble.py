@@ -17,6 +17,7 @@ from nunatak.compute.process import ProcessRuntime
 from nunatak.config import Settings
 from nunatak.images.image import ImageBuilder, ImageLimits
 from nunatak.models.registry import Models
+from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.result_store import ResultStore
 from nunatak.services.control import ControlPlane
@@ -27,7 +28,6 @@ from nunatak.services.usage import ServiceUsage
 from nunatak.services.vault import Vault
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.locations import StageFileSource
-from nunatak.sql.model_file_source import ModelFileSource
 from nunatak.sql.models_system import packages
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.stages import STAGE
@@ -114,7 +114,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         access=access,
         statements=FrontEnd(rooms),
         results=results,
-        sources={STAGES: StageFileSource(settings), MODELS: ModelFileSource(models)},
+        sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
     )
     return Server(settings=settings, rooms=rooms, app=app, control=control, runtime=runtime)
 

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -66,9 +67,13 @@ class FileRoutes:
             await upload.receive(request, self._scratch)
             upload.check_digest(request.headers.get(_DIGEST_HEADER))
             key = f"{folder}/{named(parameters).resolved(upload.head)}"
-            await asyncio.to_thread(source.take, key, upload.file)
+            place = await asyncio.to_thread(source.place, key)
+            await asyncio.to_thread(upload.move_to, place)
         finally:
             upload.discard()
+        await asyncio.to_thread(
+            source.stored, key, size_bytes=upload.size_bytes, md5=upload.md5.hexdigest()
+        )
         return Response(status_code=200)
 
     async def _download(self, request: Request) -> Response:
@@ -96,11 +101,12 @@ class FileRoutes:
 
 
 class _Upload:
-    """One file on its way: kept in a scratch folder until it is whole."""
+    """One file on its way: kept in a scratch folder until it is whole, then renamed."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.size_bytes = 0
         self.head = b""
+        self.md5 = hashlib.md5(usedforsecurity=False)
         self._sha256 = hashlib.sha256()
         self._limit_bytes = limit_bytes
         self._temporary: Path | None = None
@@ -122,14 +128,14 @@ class _Upload:
         if wanted and wanted != found:
             raise InvalidArgument("The file was changed on its way: its digest differs.")
 
-    @property
-    def file(self) -> Path:
-        """The received file."""
-        assert self._temporary is not None, "receive() comes first"
-        return self._temporary
+    def move_to(self, place: Path) -> None:
+        """Give the file its name; replaces what was there."""
+        assert self._temporary is not None
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        shutil.move(self._temporary, place)
 
     def discard(self) -> None:
-        """Remove what was not taken."""
+        """Remove what was not moved."""
         if self._temporary is not None:
             self._temporary.unlink(missing_ok=True)
 
@@ -140,6 +146,7 @@ class _Upload:
                 f"The file is larger than {self._limit_bytes} bytes (limits.upload_bytes)."
             )
         self.head = self.head or part[:8]
+        self.md5.update(part)
         self._sha256.update(part)
         stream.write(part)
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -107,18 +106,13 @@ class StageFileSource:
 
     def open_path(self, key: str) -> Path:
         """The file to send; raises ObjectNotFound."""
-        path = self._place(key)
+        path = self.place(key)
         if not path.is_file():
             raise ObjectNotFound("File", key.partition("/")[2])
         return path
 
-    def take(self, key: str, file: Path) -> None:
-        """Move a received file to its place; raises ObjectNotFound when the stage is gone."""
-        place = self._place(key)
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(file, place)
-
-    def _place(self, key: str) -> Path:
+    def place(self, key: str) -> Path:
+        """Where an uploaded file belongs; raises ObjectNotFound when the stage is gone."""
         stage_id, _, name = key.partition("/")
         root = (self._settings.folder("stages") / stage_id).resolve()
         path = (root / name).resolve()
@@ -127,6 +121,9 @@ class StageFileSource:
         if not root.is_dir():
             raise ObjectNotFound("Stage", stage_id, hint="It was dropped.")
         return path
+
+    def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
+        """Nothing is kept beside the file itself."""
 
 
 def _safe(name: str) -> str:

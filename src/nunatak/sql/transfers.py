@@ -85,7 +85,7 @@ class Put:
         """Tell the client where the files go."""
         location = _location(context, self.target)
         if isinstance(location, SnowAddress):
-            key = f"{MODELS}/{_snow_key(location)}"
+            key = f"{MODELS}/{ModelFiles(context.rooms.models).upload_prefix(location)}"
         else:
             location.folder(context.rooms.settings)
             key = f"{STAGES}/{location.id}/{location.path}"
@@ -125,7 +125,7 @@ class Get:
         location = _location(context, self.source)
         if isinstance(location, SnowAddress):
             rows = ModelFiles(context.rooms.models).listing(location)
-            found = [(row.name, f"{MODELS}/{location.model}/{row.name}") for row in rows]
+            found = [(row.name, f"{MODELS}/{row.key}") for row in rows]
         else:
             files = location.files(context.rooms.settings)
             found = [(item.name, f"{STAGES}/{location.id}/{item.name}") for item in files]
@@ -231,11 +231,6 @@ def _matching(found: Sequence[tuple[str, Item]], pattern: str | None) -> list[tu
     except re.error as error:
         raise InvalidArgument(f"PATTERN '{pattern}' is no regular expression: {error}.") from error
     return [(name, item) for name, item in found if expression.fullmatch(name)]
-
-
-def _snow_key(address: SnowAddress) -> str:
-    path = f"/{address.path.strip('/')}" if address.path else ""
-    return f"{address.model}/versions/{address.version}{path}"
 
 
 def _http_time(seconds: float) -> str:

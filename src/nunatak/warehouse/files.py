@@ -17,6 +17,9 @@ class FileSource(Protocol):
     def open_path(self, key: str) -> Path:
         """The file to send; raises ObjectNotFound."""
 
-    def take(self, key: str, file: Path) -> None:
-        """Put a received file in its place, in place of one that was there; `file` may be moved.
-        Raises ObjectNotFound, or InvalidArgument where nothing may be stored."""
+    def place(self, key: str) -> Path:
+        """Where an uploaded file belongs; its folder is made when it is not there. Raises
+        ObjectNotFound, or InvalidArgument where nothing may be stored."""
+
+    def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
+        """An uploaded file has reached its place; `md5` is in hexadecimal."""
