@@ -7,7 +7,7 @@ identifiers follow the vendor's rules. Names are returned in their stored form.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
@@ -21,10 +21,19 @@ _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
 
 
+class _Tokenizer(Snowflake.Tokenizer):
+    """Snowflake's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
+
+    COMMANDS: ClassVar[set[TokenType]] = set()
+
+
+_DIALECT = Snowflake()
+
+
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text; raises SyntaxInvalid."""
     try:
-        return list(Snowflake().tokenize(text))
+        return list(_Tokenizer(dialect=_DIALECT).tokenize(text))
     except TokenError as error:
         raise SyntaxInvalid(f"SQL compilation error:\nsyntax error: {error}") from error
 

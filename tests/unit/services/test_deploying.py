@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import Any
 
 import pytest
 
@@ -19,8 +18,7 @@ from nunatak.errors import (
 )
 from nunatak.services.deploying import build_name
 from nunatak.services.spec import Requested
-
-World = Any
+from support.plane import IMAGE, World
 
 
 def test_a_deployment_builds_starts_and_publishes_a_route(world: World) -> None:
@@ -45,9 +43,9 @@ def test_the_build_service_has_the_name_that_clients_compute(world: World) -> No
     assert build_name(query_id) == expected
 
 
-def test_a_known_image_needs_no_build(world: World, image: Any) -> None:
+def test_a_known_image_needs_no_build(world: World) -> None:
     world.pool()
-    world.builder.known = image
+    world.builder.known = IMAGE
 
     world.deploy()
 
@@ -55,9 +53,9 @@ def test_a_known_image_needs_no_build(world: World, image: Any) -> None:
     assert world.snapshot().builds == ()
 
 
-def test_force_rebuild_builds_a_known_image_again(world: World, image: Any) -> None:
+def test_force_rebuild_builds_a_known_image_again(world: World) -> None:
     world.pool()
-    world.builder.known = image
+    world.builder.known = IMAGE
 
     world.deploy(world.order(force_rebuild=True))
 

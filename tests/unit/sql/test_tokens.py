@@ -99,3 +99,13 @@ def test_no_text_breaks_the_cursor(text: str) -> None:
             cursor.rest()
     except NunatakError:
         pass
+
+
+def test_call_does_not_swallow_its_arguments() -> None:
+    cursor = TokenCursor("CALL SYSTEM$F('it''s', 1)")
+
+    cursor.expect("CALL")
+
+    assert cursor.name() == ("SYSTEM$F",)
+    cursor.expect("(")
+    assert cursor.string() == "it's"

@@ -1,0 +1,353 @@
+"""A whole control plane on doubles: a runtime, a builder and models that do as they are told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, TypeVar, cast
+
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import FLOAT
+from nunatak.catalog.store import Catalog, Key, Record
+from nunatak.compute import pools
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
+from nunatak.compute.pools import PoolSpec, PoolStatus
+from nunatak.compute.resources import GIB
+from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
+from nunatak.compute.spec import InstanceSpec, MethodSpec
+from nunatak.compute.states import POOLS, PoolState
+from nunatak.config import Settings
+from nunatak.errors import NunatakError, ObjectExists, ObjectNotFound
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.image import BuildRequest
+from nunatak.images.store import Image
+from nunatak.services.control import ControlPlane
+from nunatak.services.deployment import DeploymentOrder
+from nunatak.services.ports import InstanceLoad, ServedMethod, ServedModel
+from nunatak.services.snapshot import Snapshot
+from nunatak.services.spec import ModelRef, service_key
+from nunatak.services.vault import Vault
+from nunatak.sql import deploy, network, repositories, secrets, service_functions, services
+from nunatak.sql import pools as pool_statements
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.statement import Context, parse_registered
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.call_arguments import MethodSignature, Parameter
+from nunatak.warehouse.results import Field, Result
+from nunatak.warehouse.session import Session
+
+MODEL = QualifiedName("DB", "S", "M")
+SERVICE = QualifiedName("DB", "S", "SVC")
+T = TypeVar("T")
+SIGNATURE = MethodSignature(inputs=(Parameter("A", FLOAT),), outputs=(Field("y", FLOAT),))
+QUERY_ID = "01b2c3d4-0000-4000-8000-0000000000aa"
+
+
+FAMILIES = (deploy, network, pool_statements, repositories, secrets, service_functions, services)
+"""Imported, so that their statements are registered."""
+
+
+class FakeRuntime:
+    """Instances as values. `phase` is what new ones become; `failure` refuses starts."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.running: dict[str, Observed] = {}
+        self.specs: dict[str, InstanceSpec] = {}
+        self.phase = Phase.READY
+        self.failure: NunatakError | None = None
+        self.starts: list[str] = []
+        self.stops: list[str] = []
+        self.log = "a line of the log"
+        self.gate: threading.Event | None = None
+
+    def start(self, spec: InstanceSpec) -> None:
+        if self.failure is not None:
+            raise self.failure
+        there = self.running.get(spec.id)
+        if there is not None and there.phase is not Phase.EXITED:
+            raise ObjectExists("Instance", spec.id)
+        self.starts.append(spec.id)
+        self.specs[spec.id] = spec
+        self.running[spec.id] = Observed(
+            id=spec.id,
+            service=spec.service,
+            instance_id=spec.instance_id,
+            labels=spec.labels,
+            phase=self.phase,
+            socket=self.folder / spec.id,
+            pid=1,
+        )
+
+    def observe(self) -> Sequence[Observed]:
+        return list(self.running.values())
+
+    def stop(self, instance_id: str, *, grace_s: float) -> None:
+        if self.gate is not None:
+            self.gate.wait()
+        self.stops.append(instance_id)
+        self.running.pop(instance_id, None)
+
+    def logs(
+        self,
+        instance_id: str,
+        *,
+        lines: int,
+        previous: bool = False,
+        stream: LogStream = LogStream.MODEL,
+    ) -> str:
+        if instance_id not in self.running:
+            raise ObjectNotFound("Instance", instance_id)
+        return self.log
+
+    def describe_capabilities(self) -> Sequence[Capability]:
+        return []
+
+    def become(self, phase: Phase, *, exit_code: int | None = None, oom: bool = False) -> None:
+        """Let every instance come to a phase."""
+        self.running = {
+            key: replace(seen, phase=phase, exit_code=exit_code, out_of_memory=oom)
+            for key, seen in self.running.items()
+        }
+
+
+class FakeBuilder:
+    """Builds at once, unless `gate` holds it or `failure` is raised."""
+
+    def __init__(self) -> None:
+        self.known: Image | None = None
+        self.failure: NunatakError | None = None
+        self.builds = 0
+        self.gate: threading.Event | None = None
+
+    def find(self, request: BuildRequest) -> Image | None:
+        return self.known
+
+    def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
+        self.builds += 1
+        log.line("installing everything")
+        while self.gate is not None and not self.gate.wait(0.01):
+            if cancel.is_set():
+                raise NunatakError("cancelled")
+        if self.failure is not None:
+            raise self.failure
+        return IMAGE
+
+
+IMAGE = Image("d1", Path("/env"), Path("/env/bin/python"), "l1", 1)
+
+
+class FakeModels:
+    """One model with one version."""
+
+    def __init__(self, folder: Path) -> None:
+        method = MethodSpec(name="PREDICT", handler="functions.predict.infer", path="predict")
+        self.model = ServedModel(
+            ref=ModelRef("DB", "S", "M", "V1", "v-1"),
+            folder=folder,
+            digest="m1",
+            methods=(ServedMethod(spec=method, signature=SIGNATURE),),
+        )
+
+    def resolve(self, model: QualifiedName, version: str) -> ServedModel:
+        if model != MODEL or version != "V1":
+            raise ObjectNotFound("Model", str(model))
+        return self.model
+
+    def load(self, ref: ModelRef) -> ServedModel:
+        return self.model
+
+
+class FakeLoads:
+    """What instances say when they are asked."""
+
+    def __init__(self) -> None:
+        self.current: InstanceLoad | None = InstanceLoad(1, 0.0, 0, 0.0)
+
+    def load(self, socket: Path) -> InstanceLoad | None:
+        return self.current
+
+
+@dataclass
+class World:
+    """Everything of one test. `now` is the clock of the catalog."""
+
+    catalog: Catalog
+    plane: ControlPlane
+    runtime: FakeRuntime
+    builder: FakeBuilder
+    models: FakeModels
+    loads: FakeLoads
+    settings: Settings
+    rooms: Rooms
+    session: Session
+    query_id: str = QUERY_ID
+    """Of the statements that run next."""
+    time: list[float] = field(default_factory=lambda: [1_000_000.0])
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time[0] += seconds
+
+    def settle(self) -> None:
+        """Look until nothing changes any more and no work is under way."""
+        for _ in range(200):
+            changed = self.plane.iterate()
+            operations = (self.plane._building, self.plane._launching)
+            if not changed and not any(item.busy() for item in operations):
+                return
+            if not changed:
+                threading.Event().wait(0.001)
+        raise AssertionError("the control plane does not come to rest")
+
+    def pool(self, name: str = "POOL", **changes: object) -> None:
+        """Create a pool."""
+        wanted = {"min_nodes": 1, "max_nodes": 1, "instance_family": "CPU_X64_XS", **changes}
+        spec = PoolSpec(**wanted)  # type: ignore[arg-type]
+        with self.catalog.write() as tx:
+            POOLS.begin(
+                tx,
+                Key(pools.KIND, name),
+                PoolState.STARTING,
+                owner="ACCOUNTADMIN",
+                reason="",
+                spec=spec.document(),
+                status=PoolStatus(state=PoolState.STARTING, target_nodes=spec.min_nodes).document(),
+            )
+
+    def order(self, **changes: object) -> DeploymentOrder:
+        """A deployment of the model."""
+        return replace(
+            DeploymentOrder(
+                model=MODEL, version="V1", service=SERVICE, pool="POOL", build_pool="POOL"
+            ),
+            **changes,  # type: ignore[arg-type]
+        )
+
+    def deploy(self, order: DeploymentOrder | None = None) -> str:
+        """Deploy and look until it has ended."""
+        return self.while_looking(
+            lambda: self.plane.deployments.deploy(
+                order or self.order(),
+                query_id=QUERY_ID,
+                owner="ACCOUNTADMIN",
+                cancelled=threading.Event(),
+            )
+        )
+
+    def while_looking(self, work: Callable[[], T]) -> T:
+        """Do something that waits for the control plane, which looks again and again meanwhile."""
+        outcome: list[T] = []
+        failure: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                outcome.append(work())
+            except BaseException as error:  # noqa: BLE001  handed to the caller
+                failure.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        while thread.is_alive():
+            self.plane.iterate()
+            thread.join(0.002)
+        if failure:
+            raise failure[0]
+        return outcome[0]
+
+    def service(self, name: QualifiedName = SERVICE) -> Record:
+        """The service's record."""
+        with self.catalog.read() as tx:
+            return tx.get(service_key(name))
+
+    def state(self) -> str:
+        """The service's state."""
+        return str(self.service().status["state"])
+
+    def snapshot(self) -> Snapshot:
+        """Everything in the catalog."""
+        with self.catalog.read() as tx:
+            return Snapshot.read(tx, self.plane.families, self.plane.machine)
+
+    def context(self, text: str = "") -> Context:
+        """What a handler is given."""
+        return Context(rooms=self.rooms, session=self.session, query_id=self.query_id, text=text)
+
+    def rows(self, text: str) -> list[dict[str, Any]]:
+        """Run a statement with its privileges checked; the rows by column name."""
+        context = self.context(text)
+        cursor = TokenCursor(text)
+        statement = parse_registered(cursor)
+        assert statement is not None, f"not registered: {text}"
+        for requirement in statement.requirements(context):
+            self.rooms.access.require(requirement, role=self.session.role)
+        result = statement.run(context)
+        assert isinstance(result, Result)
+        return [row for batch in result.batches for row in batch.to_pylist()]
+
+    def row(self, text: str) -> dict[str, Any]:
+        """The only row."""
+        (row,) = self.rows(text)
+        return row
+
+    def value(self, text: str) -> Any:
+        """The only value of the only row."""
+        (value,) = self.row(text).values()
+        return value
+
+
+@contextmanager
+def open_world(folder: Path) -> Iterator[World]:
+    """A control plane that does nothing until it is told to look."""
+    moments = [1_000_000.0]
+    catalog = Catalog(Database.open(folder / "catalog.sqlite"), clock=lambda: moments[0])
+    with catalog.write() as tx:
+        tx.create(Key("DATABASE", "DB"), "ACCOUNTADMIN")
+        tx.create(Key("SCHEMA", "S", "DB"), "ACCOUNTADMIN")
+    runtime, builder, loads = FakeRuntime(folder), FakeBuilder(), FakeLoads()
+    models, settings = FakeModels(folder), Settings(home=folder)
+    plane = ControlPlane(
+        catalog=catalog,
+        settings=settings,
+        runtime=runtime,
+        builder=builder,
+        models=models,
+        loads=loads,
+        families=Families.load(folder / "families.yml"),
+        machine=Machine(2.0, 8 * GIB),
+    )
+    access = Access(catalog.database, settings)
+    for role in ("ACCOUNTADMIN", "ANALYST"):
+        access.roles.create(role, owner="ACCOUNTADMIN")
+    rooms = SimpleNamespace(
+        settings=settings,
+        catalog=catalog,
+        access=access,
+        control=plane,
+        vault=Vault(settings.folder("keys")),
+    )
+    session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
+    world = World(
+        catalog=catalog,
+        plane=plane,
+        runtime=runtime,
+        builder=builder,
+        models=models,
+        loads=loads,
+        settings=settings,
+        rooms=cast("Rooms", rooms),  # the rooms that these statements use
+        session=session,
+        time=moments,
+    )
+    yield world
+    plane._builds.stop_all()
+    plane._building.close()
+    plane._launching.drain()
+    catalog.close()
