@@ -17,6 +17,7 @@ from nunatak.models.modelyaml import Feature, ModelDescription, Signature
 
 _WIDE_INPUT = ("INPUT", "OBJECT")
 _BATCH_SIZE = re.compile(r"^MAX_BATCH_SIZE = (\d+)$", re.MULTILINE)
+_USAGE_ARGUMENTS = 20
 _HANDLER_LIMIT_BYTES = 1024 * 1024
 
 
@@ -65,6 +66,19 @@ class Method:
     def required_arguments(self) -> int:
         """How many arguments every call must give."""
         return sum(argument.default is None for argument in self.arguments)
+
+    @property
+    def usage(self) -> str:
+        """The arguments and the result as people read them, cut when there are many."""
+        shown = self.arguments[:_USAGE_ARGUMENTS]
+        parts = [
+            f"{quoted(item.name)} {item.type}"
+            + ("" if item.default is None else f" DEFAULT {item.default}")
+            for item in shown
+        ]
+        if len(shown) < len(self.arguments):
+            parts.append(f"… {len(self.arguments) - len(shown)} more")
+        return f"({', '.join(parts)}) RETURNS {self.return_type}"
 
     def instance_entry(self) -> dict[str, Any]:
         """The method as an inference instance is told about it (one entry of "methods")."""

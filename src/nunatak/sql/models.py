@@ -18,7 +18,10 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.models.versions import MODEL
 from nunatak.sql.models_source import FromStage, Source, on_model, parse_source, version_name
+from nunatak.sql.object_family import DONE
+from nunatak.sql.objects import on_schema
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -28,8 +31,6 @@ from nunatak.sql.statement import (
 )
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
-
-DONE = "Statement executed successfully."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,8 +48,7 @@ class CreateModel:
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """CREATE MODEL on the schema, OWNERSHIP of what is replaced, READ of the source."""
         name = context.session.qualify(self.name)
-        schema = Key("SCHEMA", name.schema, name.database)
-        yield Requirement("CREATE MODEL", schema.kind, schema.title)
+        yield on_schema("CREATE MODEL", Key.of(MODEL, name))
         if self.or_replace and context.rooms.models.find(name) is not None:
             yield on_model(OWNERSHIP, context, self.name)
         if self.source is not None:

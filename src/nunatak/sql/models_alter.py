@@ -23,11 +23,12 @@ from typing import Any, Protocol
 
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.tags import TAG, ModelTags
-from nunatak.sql.models import DONE
+from nunatak.models.versions import MODEL
 from nunatak.sql.models_source import FromStage, Source, on_model, parse_source, version_name
+from nunatak.sql.object_family import DONE
+from nunatak.sql.objects import on_schema, schema_key
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
@@ -243,12 +244,11 @@ class Rename:
 
 
 def _creating(context: Context, parts: tuple[str, ...]) -> Requirement:
-    name = context.session.qualify(parts)
-    return Requirement("CREATE MODEL", "SCHEMA", Key("SCHEMA", name.schema, name.database).title)
+    return on_schema("CREATE MODEL", schema_key(context, MODEL, parts))
 
 
 def _applying(context: Context, parts: tuple[str, ...]) -> Requirement:
-    return Requirement("APPLY", TAG, Key.of(TAG, context.session.qualify(parts)).title)
+    return Requirement("APPLY", TAG, schema_key(context, TAG, parts).title)
 
 
 @grammar("ALTER MODEL")

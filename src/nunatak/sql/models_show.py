@@ -11,7 +11,6 @@ from nunatak.access.decide import ANY
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.errors import NunatakError, Unsupported
-from nunatak.models.binding import usage
 from nunatak.models.content import VersionContent
 from nunatak.models.functions import Method
 from nunatak.models.versions import MODEL, Model, ModelVersion
@@ -227,7 +226,7 @@ def _function_row(version: ModelVersion, method: Method) -> list[Any]:
         len(method.arguments),
         json.dumps(arguments),
         method.return_type,
-        f"{method.name}{usage(method)} RETURNS {method.return_type}",
+        f"{method.name}{method.usage}",
         "PYTHON",
     ]
 
@@ -277,9 +276,7 @@ class DescribeModel:
         rows += [["owner", model.record.owner], ["is_live", flag(version.is_live)]]
         rows += [["digest", version.digest]]
         for method in content.methods if content else ():
-            rows.append(
-                [f"function {method.name}", f"{usage(method)} RETURNS {method.return_type}"]
-            )
+            rows.append([f"function {method.name}", method.usage])
         return show_result(_DESCRIBE_FIELDS, rows)
 
 

@@ -14,7 +14,7 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.files import SourceFile
 from nunatak.models.versions import MODEL, ModelVersion
-from nunatak.sql.stages import STAGE
+from nunatak.sql.stages import STAGE, find_file_object
 from nunatak.sql.statement import Context
 from nunatak.sql.tokens import TokenCursor
 
@@ -49,13 +49,7 @@ class FromStage:
                 yield SourceFile(file.relative_to(folder).as_posix(), file)
 
     def _root(self, context: Context) -> Path:
-        name = context.session.qualify(self.stage)
-        temporary = context.session.temporary(STAGE, name)
-        if temporary is not None:
-            stage_id = temporary.spec["id"]
-        else:
-            with context.rooms.catalog.read() as transaction:
-                stage_id = transaction.get(Key.of(STAGE, name)).spec["id"]
+        stage_id = find_file_object(context, STAGE, self.stage)["id"]
         return context.rooms.settings.folder("stages") / str(stage_id)
 
 

@@ -17,14 +17,22 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS, ModelTags
-from nunatak.sql.models import DONE
 from nunatak.sql.models_source import any_on_model
+from nunatak.sql.object_family import DONE
+from nunatak.sql.objects import (
+    create_object,
+    drop_object,
+    on_schema,
+    ownership,
+    require_schema,
+    schema_key,
+)
 from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -63,7 +71,7 @@ _MODEL_DOMAINS = ("MODULE", "MODEL")
 
 
 def _key(context: Context, parts: tuple[str, ...]) -> Key:
-    return Key.of(TAG, context.session.qualify(parts))
+    return schema_key(context, TAG, parts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,24 +87,19 @@ class CreateTag:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """CREATE TAG on the schema."""
-        key = _key(context, self.name)
-        return [Requirement("CREATE TAG", "SCHEMA", Key("SCHEMA", key.schema, key.database).title)]
+        return [on_schema("CREATE TAG", _key(context, self.name))]
 
     def run(self, context: Context) -> Result:
         """Add the tag; a replaced one is taken off everything that carried it."""
-        key = _key(context, self.name)
-        with context.rooms.catalog.write() as transaction:
-            transaction.get(Key("SCHEMA", key.schema, key.database))
-            found = transaction.find(key)
-            if found is not None and self.if_not_exists:
-                return status_result(f"{key.name} already exists, statement succeeded.")
-            if found is not None and not self.or_replace:
-                raise ObjectExists(key.label, key.title)
-            if found is not None:
-                transaction.delete(found)
-            spec = {"allowed_values": list(self.allowed_values)}
-            transaction.create(key, context.session.role, spec=spec, comment=self.comment)
-        return status_result(f"Tag {key.name} successfully created.")
+        return create_object(
+            context,
+            _key(context, self.name),
+            title="Tag",
+            or_replace=self.or_replace,
+            if_not_exists=self.if_not_exists,
+            spec={"allowed_values": list(self.allowed_values)},
+            comment=self.comment,
+        )
 
 
 @grammar("CREATE TAG")
@@ -145,7 +148,7 @@ class AlterTag:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the tag."""
-        return [Requirement(OWNERSHIP, TAG, _key(context, self.name).title)]
+        return [ownership(_key(context, self.name))]
 
     def run(self, context: Context) -> Result:
         """Change the record."""
@@ -160,7 +163,7 @@ class AlterTag:
     def _change(self, context: Context, transaction: Transaction, record: Record) -> None:
         if self.to is not None:
             key = _key(context, self.to)
-            transaction.get(Key("SCHEMA", key.schema, key.database))
+            require_schema(transaction, key)
             transaction.move(record, key)
             return
         values = list(record.spec.get("allowed_values") or ())
@@ -205,20 +208,11 @@ class DropTag:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the tag."""
-        return [Requirement(OWNERSHIP, TAG, _key(context, self.name).title)]
+        return [ownership(_key(context, self.name))]
 
     def run(self, context: Context) -> Result:
         """Drop it; objects that carried it do so no longer."""
-        key = _key(context, self.name)
-        with context.rooms.catalog.write() as transaction:
-            record = transaction.find(key)
-            if record is None and not self.if_exists:
-                raise ObjectNotFound(key.label, key.title)
-            if record is None:
-                text = f"Drop statement executed successfully ({key.name} already dropped)."
-                return status_result(text)
-            transaction.delete(record)
-        return status_result(f"{key.name} successfully dropped.")
+        return drop_object(context, _key(context, self.name), if_exists=self.if_exists)[1]
 
 
 @grammar("DROP TAG")

@@ -1,4 +1,4 @@
-"""Methods as SQL, Python and HTTP callers see them, and how a call's values find their place."""
+"""Methods as SQL, Python and HTTP callers see them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from nunatak.errors import InvalidArgument, InvalidIdentifier
-from nunatak.models.binding import bind_call, usage
+from nunatak.errors import InvalidIdentifier
 from nunatak.models.content import VersionContent, read_content
-from nunatak.models.functions import Method
-from nunatak.models.manifest import Argument, MethodKind
 from support.model_versions import (
     EXPLAIN,
     PARAMS,
@@ -136,93 +131,10 @@ def test_an_unknown_method_is_answered_with_the_known_ones(tmp_path: Path) -> No
         found.method("PREDICTED")
 
 
-def method(inputs: int = 2, params: int = 2) -> Method:
-    arguments = [Argument(f"I{index}", "DOUBLE") for index in range(inputs)]
-    arguments += [Argument(f"P{index}", "DOUBLE", str(index)) for index in range(params)]
-    return Method(
-        name="F",
-        target="f",
-        handler="functions.f.infer",
-        kind=MethodKind.FUNCTION,
-        arguments=tuple(arguments),
-        inputs=(),
-        params=(),
-        outputs=(),
-        return_type="OBJECT",
-        volatility=None,
-        is_wide=False,
-        is_partitioned=False,
-        max_batch_size=None,
-        sample_input_path=None,
-    )
-
-
-def bound(*arguments: tuple[str | None, str]) -> list[str]:
-    """The values in order; an argument that takes its default shows that in brackets."""
-    return [
-        str(item.value) if item.is_given else f"[{item.argument.default}]"
-        for item in bind_call(method(), arguments)
-    ]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "values"),
-    [
-        ([(None, "a"), (None, "b")], ["a", "b", "[0]", "[1]"]),
-        ([(None, "a"), (None, "b"), (None, "c")], ["a", "b", "c", "[1]"]),
-        ([("I1", "b"), ("I0", "a"), ("P1", "d")], ["a", "b", "[0]", "d"]),
-        ([(None, "a"), (None, "b"), ("P1", "d")], ["a", "b", "[0]", "d"]),
-        ([(None, "a"), ("i1", "b")], ["a", "b", "[0]", "[1]"]),
-    ],
-)
-def test_values_find_their_arguments(
-    arguments: list[tuple[str | None, str]], values: list[str]
-) -> None:
-    assert bound(*arguments) == values
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], r"'I0' \(DOUBLE\) is missing.*\(I0 DOUBLE, I1 DOUBLE, P0 DOUBLE DEFAULT 0"),
-        ([(None, "a"), ("P0", "c")], "'I1'"),
-        ([(None, "a"), ("I0", "b")], "'I0' is given twice"),
-        ([("I0", "a"), ("I0", "b")], "'I0' is given twice"),
-        ([("I0", "a"), (None, "b")], "value 2 has no name"),
-        ([("X", "a")], "no argument 'X'"),
-        ([(None, "a")] * 5, "at most 4"),
-    ],
-)
-def test_what_does_not_fit_is_named(arguments: list[tuple[str | None, str]], words: str) -> None:
-    with pytest.raises(InvalidArgument, match=words):
-        bind_call(method(), arguments)
-
-
-@given(
-    positional=st.integers(0, 5),
-    named=st.lists(st.sampled_from(["I0", "I1", "P0", "P1", "X"]), max_size=5),
-)
-def test_a_call_is_bound_in_full_or_refused(positional: int, named: list[str]) -> None:
-    names = ["I0", "I1", "P0", "P1"]
-    given_names = [*names[:positional], *named]
-    arguments = [(None, name) for name in names[:positional]] if positional <= 4 else []
-    is_right = (
-        positional <= 4
-        and len(set(given_names)) == len(given_names)
-        and "X" not in named
-        and {"I0", "I1"} <= set(given_names)
-    )
-    if positional > 4:
-        arguments = [(None, str(index)) for index in range(positional)]
-    try:
-        found = bind_call(method(), [*arguments, *((name, name) for name in named)])
-    except InvalidArgument:
-        assert not is_right
-        return
-    assert is_right
-    assert [item.argument.name for item in found] == names
-    assert all(item.value == item.argument.name for item in found if item.is_given)
-
-
-def test_usage_of_a_wide_method_is_cut() -> None:
-    assert usage(method(inputs=30, params=0)).endswith(", … 10 more)")
+def test_usage_says_how_to_call(tmp_path: Path) -> None:
+    named = {**PREDICT, "inputs": [{"name": "a b", "type": "DOUBLE"}], "params": PARAMS[:1]}
+    found = content(tmp_path, [named], {}).method("PREDICT")
+    assert found.usage == '("a b" DOUBLE, TEMPERATURE DOUBLE DEFAULT 0.5) RETURNS OBJECT'
+    many = [{"name": f"C{index}", "type": "DOUBLE"} for index in range(30)]
+    found = content(tmp_path, [{**PREDICT, "inputs": many}], {}).method("PREDICT")
+    assert found.usage.endswith(", C19 DOUBLE, … 10 more) RETURNS OBJECT")
