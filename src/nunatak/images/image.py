@@ -107,7 +107,8 @@ class ImageBuilder:
         self._store = ImageStore(self._home / "images")
         self._locking: SingleFlight[Lock] = SingleFlight()
         self._installing: SingleFlight[Environment] = SingleFlight()
-        remove_abandoned(self._environments.folder)
+        for folder in (self._environments.folder, self._store.folder):
+            remove_abandoned(folder)
 
     def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
         """The image for `request`, found or built; blocks, tells `log`, heeds `cancel`.

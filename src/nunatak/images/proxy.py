@@ -10,10 +10,11 @@ import asyncio
 import base64
 import contextlib
 import hmac
+import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -21,6 +22,7 @@ from urllib.parse import urlsplit
 
 from nunatak.errors import InvalidArgument
 from nunatak.images.egress import EgressPolicy, HostPort
+from nunatak.images.upstream import upstream_for
 
 HEAD_LIMIT_BYTES = 32 * 1024
 CONNECTIONS = 128
@@ -44,7 +46,9 @@ class EgressProxy:
     """A proxy in a thread of its own; use it as a context manager.
 
     Listens on a Unix socket at `socket_path`, or on a free loopback port when that is None.
-    `on_refusal` is called from the proxy's thread, once per destination and reason.
+    `on_refusal` is called from the proxy's thread, once per destination and reason. `variables`
+    (by default this process's) may name a proxy that the machine itself must go through; names
+    are then resolved there.
     """
 
     def __init__(
@@ -53,12 +57,14 @@ class EgressProxy:
         socket_path: Path | None,
         *,
         on_refusal: Callable[[Refusal], None],
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.credential = f"build:{secrets.token_urlsafe(24)}"
         self.port: int | None = None
         self._policy = policy
         self._socket_path = socket_path
         self._on_refusal = on_refusal
+        self._variables = os.environ if variables is None else variables
         self._refusals: dict[Refusal, None] = {}
         self._expected = b"Basic " + base64.b64encode(self.credential.encode())
         self._slots = asyncio.Semaphore(CONNECTIONS)
@@ -175,8 +181,11 @@ class EgressProxy:
         self, destination: HostPort
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
         loop = asyncio.get_running_loop()
+        upstream = upstream_for(destination, self._variables)
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                if upstream is not None:
+                    return await upstream.tunnel(destination)
                 found = await loop.getaddrinfo(
                     destination.host, destination.port, type=socket.SOCK_STREAM
                 )
@@ -186,7 +195,7 @@ class EgressProxy:
                     self._note(destination, "refused")
                     return None
                 return await self._first(allowed, destination.port)
-        except (OSError, TimeoutError, UnicodeError):
+        except (OSError, EOFError, TimeoutError, UnicodeError, asyncio.LimitOverrunError):
             self._note(destination, "unreachable")
             return None
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.images.egress import EgressPolicy
+from nunatak.images import proxy as proxy_module
+from nunatak.images.egress import EgressPolicy, HostPort
 from nunatak.images.proxy import EgressProxy, Refusal
+from nunatak.images.upstream import Upstream
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -189,3 +191,37 @@ def test_a_socket_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
         EgressProxy(EgressPolicy.of([]), missing, on_refusal=lambda refusal: None),
     ):
         raise AssertionError
+
+
+@pytest.mark.parametrize(("allowed", "status"), [("far.example:80", b"502"), ("", b"403")])
+def test_it_goes_through_the_proxy_of_the_machine(allowed: str, status: bytes) -> None:
+    notes: list[Refusal] = []
+    with proxy_for("elsewhere.example:443", notes=notes) as company:
+        variables = {"http_proxy": f"http://{company.credential}@127.0.0.1:{company.port}"}
+        policy = EgressPolicy.of(filter(None, [allowed]))
+        with EgressProxy(policy, None, on_refusal=notes.append, variables=variables) as proxy:
+            head = f"CONNECT far.example:80 HTTP/1.1\r\n{authorization(proxy)}\r\n"
+            assert ask(proxy, head).startswith(b"HTTP/1.1 " + status)
+    far = "far.example:80"
+    told = [Refusal(far, "refused"), Refusal(far, "unreachable")] if allowed else []
+    assert notes == (told or [Refusal(far, "refused")])
+
+
+def test_a_tunnel_through_the_proxy_of_the_machine_carries_data(
+    origin: Origin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = f"127.0.0.1:{origin.port}"
+    with proxy_for(target) as company:
+        way = Upstream(
+            HostPort("127.0.0.1", company.port or 0),
+            f"Basic {base64.b64encode(company.credential.encode()).decode()}",
+        )
+        monkeypatch.setattr(
+            proxy_module,
+            "upstream_for",
+            lambda destination, variables: way if "company" in variables else None,
+        )
+        policy, variables = EgressPolicy.of([target]), {"company": "yes"}
+        with EgressProxy(policy, None, on_refusal=print, variables=variables) as proxy:
+            answer = ask(proxy, f"GET http://{target}/ HTTP/1.0\r\n{authorization(proxy)}\r\n")
+    assert answer.endswith(b"x" * 300_000)
