@@ -89,6 +89,9 @@ class FakeRuntime:
     def observe(self) -> Sequence[Observed]:
         return list(self.running.values())
 
+    def look(self, instance_id: str) -> Observed | None:
+        return self.running.get(instance_id)
+
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         if self.gate is not None:
             self.gate.wait()

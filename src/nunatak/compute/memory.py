@@ -56,6 +56,11 @@ class InMemoryRuntime:
         with self._lock:
             return list(self._observed.values())
 
+    def look(self, instance_id: str) -> Observed | None:
+        """See `Runtime.look`."""
+        with self._lock:
+            return self._observed.get(instance_id)
+
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         """See `Runtime.stop`."""
         with self._lock:
@@ -90,6 +95,12 @@ class InMemoryRuntime:
             self._observed[instance_id] = replace(
                 there, phase=Phase.READY, detail="", ready_at=ready_at
             )
+
+    def fail_to_load(self, instance_id: str, failure: str) -> None:
+        """The instance's workers cannot load the model, and go on trying."""
+        with self._lock:
+            there = self._observed[instance_id]
+            self._observed[instance_id] = replace(there, detail=failure, failure=failure)
 
     def become_unhealthy(self, instance_id: str, detail: str) -> None:
         """The instance does not answer its probe any more."""

@@ -16,10 +16,12 @@ _BODY_LIMIT_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """`detail` says what it waits for, or why it cannot be reached."""
+    """`detail` says what it waits for, or why it cannot be reached; `failure` why the model could
+    not be loaded, as the instance last said."""
 
     ready: bool
     detail: str
+    failure: str = ""
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -49,18 +51,18 @@ def probe(path: Path) -> Health:
         connection.close()
     if answer.status == http.client.OK:
         return Health(ready=True, detail="")
-    return Health(ready=False, detail=_detail(body) or f"Health answered {answer.status}.")
+    return _not_ready(body, answer.status)
 
 
-def _detail(body: bytes) -> str:
+def _not_ready(body: bytes, status: int) -> Health:
     try:
-        value: Any = orjson.loads(body)
+        said: Any = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return body.decode("utf-8", "replace").strip()
-    if not isinstance(value, dict):
-        return str(value)
-    error = value.get("error")
-    if isinstance(error, dict):
-        value = error
-    named = (value.get(name) for name in ("failure", "message", "detail", "reason", "state"))
-    return next((str(text) for text in named if text), body.decode("utf-8", "replace").strip())
+        said = None
+    if not isinstance(said, dict):
+        text = body.decode("utf-8", "replace").strip()
+        return Health(ready=False, detail=text or f"Health answered with status {status}.")
+    failure = str(said.get("failure") or "")
+    loaded, workers = said.get("workers_ready", 0), said.get("workers", "?")
+    detail = failure or f"{loaded} of {workers} workers have loaded the model."
+    return Health(ready=False, detail=detail, failure=failure)

@@ -92,6 +92,12 @@ class ProcessRuntime:
         with ThreadPoolExecutor(min(len(entries), _PROBES_AT_ONCE)) as threads:
             return list(threads.map(self._look, entries))
 
+    def look(self, instance_id: str) -> Observed | None:
+        """See `Runtime.look`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        return None if entry is None else self._look(entry)
+
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         """See `Runtime.stop`."""
         with self._lock:
@@ -230,9 +236,8 @@ class ProcessRuntime:
                     entry.folder.write_record(entry.record)
             return self._observed(entry, Phase.READY, "")
         was_ready = entry.record.ready_at is not None
-        return self._observed(
-            entry, Phase.UNHEALTHY if was_ready else Phase.STARTING, health.detail
-        )
+        phase = Phase.UNHEALTHY if was_ready else Phase.STARTING
+        return replace(self._observed(entry, phase, health.detail), failure=health.failure)
 
     def _observed(self, entry: _Entry, phase: Phase, detail: str) -> Observed:
         record = entry.record

@@ -54,6 +54,8 @@ class Observed:
     phase: Phase
     detail: str = ""
     """Why it is not ready, or how it ended; empty when ready."""
+    failure: str = ""
+    """Why the model could not be loaded, as its workers last said; they go on trying."""
     socket: Path
     pid: int | None = None
     started_at: float = 0.0
@@ -87,6 +89,10 @@ class Runtime(Protocol):
 
     def observe(self) -> Sequence[Observed]:
         """Every instance that was started and not stopped, also by a server before this one."""
+        ...
+
+    def look(self, instance_id: str) -> Observed | None:
+        """One instance as `observe` shows it; None when there is none of that id."""
         ...
 
     def stop(self, instance_id: str, *, grace_s: float) -> None:

@@ -63,12 +63,12 @@ class InFlight:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._sockets: set[socket.socket] = set()
-        self._cancelled = False
+        self._cancelled = threading.Event()
 
     def cancel(self) -> None:
         """Break off all requests, now and in future; they raise QueryCancelled."""
         with self._lock:
-            self._cancelled = True
+            self._cancelled.set()
             for connected in self._sockets:
                 try:
                     connected.shutdown(socket.SHUT_RDWR)
@@ -78,23 +78,29 @@ class InFlight:
     @property
     def cancelled(self) -> bool:
         """Whether `cancel` was called."""
-        return self._cancelled
+        return self._cancelled.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not after `cancel`; raises QueryCancelled then."""
+        self._cancelled.wait(seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Raise QueryCancelled after `cancel`."""
+        if self._cancelled.is_set():
+            raise QueryCancelled("The query was cancelled.")
 
     @contextmanager
     def track(self, connected: socket.socket) -> Iterator[None]:
         """While a request uses this socket."""
         with self._lock:
-            self._check()
+            self.check()
             self._sockets.add(connected)
         try:
             yield
         finally:
             with self._lock:
                 self._sockets.discard(connected)
-
-    def _check(self) -> None:
-        if self._cancelled:
-            raise QueryCancelled("The query was cancelled.")
 
 
 class InstanceClient:

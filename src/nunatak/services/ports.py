@@ -26,12 +26,16 @@ class ServedMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """A model version that can be run. `digest` is of its files; empty while they may change."""
+    """A model version that can be run. `digest` is of its files; empty while they may change.
+
+    `warehouse_refusal` says why it cannot run in the warehouse; empty when it can.
+    """
 
     ref: ModelRef
     folder: Path
     digest: str
     methods: tuple[ServedMethod, ...]
+    warehouse_refusal: str = ""
 
 
 class ModelSource(Protocol):

@@ -54,6 +54,7 @@ class _Table:
     by_id: Mapping[int, Route] = field(default_factory=dict)
     by_name: Mapping[QualifiedName, Route] = field(default_factory=dict)
     by_endpoint: Mapping[str, Route] = field(default_factory=dict)
+    by_function: Mapping[QualifiedName, tuple[Route, ServedMethod]] = field(default_factory=dict)
 
 
 class Routes:
@@ -83,6 +84,11 @@ class Routes:
             {route.service_id: route for route in listed},
             {route.service: route for route in listed},
             {route.endpoint_id: route for route in listed if route.endpoint_id},
+            {
+                route.service.sibling(f"{route.service.name}_{method.spec.name}"): (route, method)
+                for route in listed
+                for method in route.methods
+            },
         )
         with self._lock:
             self._waking = {
@@ -98,6 +104,10 @@ class Routes:
     def by_endpoint(self, endpoint_id: str) -> Route | None:
         """The route of an endpoint's id, or None."""
         return self._table.by_endpoint.get(endpoint_id)
+
+    def by_function(self, name: QualifiedName) -> tuple[Route, ServedMethod] | None:
+        """The service and method of the function `<service>_<method>`, or None."""
+        return self._table.by_function.get(name)
 
     def by_id(self, service_id: int) -> Route | None:
         """The route of a service's id, or None."""

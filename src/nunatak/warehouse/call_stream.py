@@ -8,6 +8,7 @@ is what is at the models: `depth` batches of at most BATCH_BYTES each.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -23,9 +24,12 @@ from nunatak.errors import ModelCallFailed, QueryCancelled
 from nunatak.warehouse.calls import BatchStream
 from nunatak.warehouse.results import Field, arrow_type
 
-FIRST_BATCH_ROWS = 2_048
+FIRST_BATCH_ROWS = 512
 """The first batch is small and the next ones grow, since a LIMIT may need no more."""
 BATCH_ROWS = 50_000
+BATCH_S = 1.0
+"""Batches are made so large that a model needs about so long for one: a slow model's are small,
+so that a query that is cancelled ends soon."""
 BATCH_BYTES = 16 * 1024 * 1024
 _GROWTH = 4
 _THREADS_LIMIT = 64
@@ -133,14 +137,14 @@ class CallOperator:
         self, source: BatchStream, callers: list[BatchCaller], threads: ThreadPoolExecutor
     ) -> Iterator[pa.RecordBatch]:
         depth = max(max(1, caller.parallel) for caller in callers) + 1
-        rows = min(caller.batch_rows for caller in callers)
+        sizes = BatchSizes(min(BATCH_ROWS, *(caller.batch_rows for caller in callers)))
         waiting: deque[_Waiting] = deque()
         first_row = 0
         try:
-            for batch in sized_batches(source, rows=min(rows, BATCH_ROWS)):
+            for batch in sized_batches(source, sizes):
                 self._check()
                 answers = tuple(
-                    threads.submit(caller.call, batch.select(list(call.arguments)))
+                    threads.submit(sizes.timed, caller.call, batch.select(list(call.arguments)))
                     for call, caller in zip(self._calls, callers, strict=True)
                 )
                 waiting.append(_Waiting(first_row, batch, answers))
@@ -193,11 +197,35 @@ class CallOperator:
             caller.cancel()
 
 
+class BatchSizes:
+    """How large the next batch should be: growing, and measured by how fast the model is."""
+
+    def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._limit = limit
+        self._clock = clock
+        self._grown = FIRST_BATCH_ROWS
+        self._measured = limit
+
+    def next_rows(self) -> int:
+        """The size of one batch, the next one's is larger."""
+        rows = max(1, min(self._limit, self._grown, self._measured))
+        self._grown = min(self._limit, self._grown * _GROWTH)
+        return rows
+
+    def timed(self, call: Callable[[pa.RecordBatch], pa.Table], batch: pa.RecordBatch) -> pa.Table:
+        """Make a call and learn from how long it took."""
+        began = self._clock()
+        answer = call(batch)
+        seconds = max(1e-6, self._clock() - began)
+        self._measured = max(FIRST_BATCH_ROWS, int(batch.num_rows * BATCH_S / seconds))
+        return answer
+
+
 def sized_batches(
-    source: Iterator[pa.RecordBatch] | BatchStream, *, rows: int
+    source: Iterator[pa.RecordBatch] | BatchStream, sizes: BatchSizes
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of up to `rows` rows and BATCH_BYTES, the first ones smaller; none is empty."""
-    wanted = min(rows, FIRST_BATCH_ROWS)
+    """Batches of the wanted rows and at most BATCH_BYTES; none is empty."""
+    wanted = sizes.next_rows()
     kept: list[pa.RecordBatch] = []
     kept_rows = 0
     for batch in source:
@@ -211,7 +239,7 @@ def sized_batches(
             if kept_rows >= limit:
                 yield _joined(kept)
                 kept, kept_rows = [], 0
-                wanted = min(rows, wanted * _GROWTH)
+                wanted = sizes.next_rows()
     if kept:
         yield _joined(kept)
 

@@ -32,7 +32,7 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         with peer:
             peer.recv(65536)
             ready = play != "loading"
-            body = json.dumps({"failure": "" if ready else "2 of 3 workers loaded"}).encode()
+            body = json.dumps({"workers": 3, "workers_ready": 2, "failure": ""}).encode()
             status = b"200 OK" if ready else b"503 Service Unavailable"
             head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             peer.sendall(head + body)

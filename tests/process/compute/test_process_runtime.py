@@ -104,10 +104,10 @@ def test_loading_is_told_with_its_reason(tmp_path: Path, runtime: ProcessRuntime
     runtime.start(spec(tmp_path, PLAY="loading"))
     for _ in range(300):
         seen = only(runtime)
-        if seen.detail == "2 of 3 workers loaded":
+        if seen.detail == "2 of 3 workers have loaded the model.":
             break
         time.sleep(0.02)
-    assert (seen.phase, seen.detail) == (Phase.STARTING, "2 of 3 workers loaded")
+    assert (seen.phase, seen.detail) == (Phase.STARTING, "2 of 3 workers have loaded the model.")
     with pytest.raises(ObjectExists):
         runtime.start(spec(tmp_path))
 

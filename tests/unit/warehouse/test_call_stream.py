@@ -13,6 +13,7 @@ from nunatak.errors import ModelCallFailed, QueryCancelled
 from nunatak.warehouse.call_stream import (
     BATCH_BYTES,
     BatchCaller,
+    BatchSizes,
     CallOperator,
     PlannedCall,
     sized_batches,
@@ -88,7 +89,7 @@ def test_rows_come_out_in_the_order_they_went_in_whoever_answers_first() -> None
     def before(first: int) -> None:
         if first == 0:
             assert second_answered.wait(30)
-        elif first == 1000:
+        elif first == 512:
             second_answered.set()
 
     source, caller = Source(10), Caller(before, parallel=4)
@@ -117,17 +118,17 @@ def test_nothing_runs_before_the_first_row_is_asked_for() -> None:
 
 def test_an_error_names_the_rows_and_stops_everything() -> None:
     def before(first: int) -> None:
-        if first == 2000:
+        if first == 1512:
             raise ModelCallFailed("ValueError: no")
 
     source, caller = Source(50), Caller(before, parallel=2)
     reader = operator(source, caller).reader()
     reader.read_next_batch()
     reader.read_next_batch()
-    with pytest.raises(ModelCallFailed, match=r"M!F failed \(rows 2001 to 3000 of its input\): V"):
+    with pytest.raises(ModelCallFailed, match=r"M!F failed \(rows 1513 to 2512 of its input\): V"):
         reader.read_next_batch()
     assert caller.cancelled.is_set()
-    assert source.read < 10
+    assert source.read < 20
     assert (source.closed, caller.closed) == (1, 1)
 
 
@@ -161,18 +162,33 @@ def test_a_wrong_number_of_rows_is_an_error_of_the_model() -> None:
         def call(self, arguments: pa.RecordBatch) -> pa.Table:
             return pa.table({"y": [1.0]})
 
-    with pytest.raises(ModelCallFailed, match="answered 1 rows for 1000"):
+    with pytest.raises(ModelCallFailed, match="answered 1 rows for 512"):
         operator(Source(1), Short(lambda _: None, parallel=1)).reader().read_all()
 
 
 def test_batches_are_joined_and_cut_to_size_without_losing_a_row() -> None:
     parts = [pa.record_batch({"id": pa.array(range(n))}) for n in (0, 1, 700, 0, 5000, 3)]
-    sizes = [batch.num_rows for batch in sized_batches(iter(parts), rows=3000)]
-    assert sizes == [2048, 3000, 656]
+    sizes = [batch.num_rows for batch in sized_batches(iter(parts), BatchSizes(3000))]
+    assert sizes == [512, 2048, 3000, 144]
     assert sum(sizes) == 5704
 
 
 def test_wide_rows_make_small_batches() -> None:
     wide = pa.record_batch({"text": pa.array(["x" * 1_000_000] * 40)})
-    for batch in sized_batches(iter([wide]), rows=1000):
+    for batch in sized_batches(iter([wide]), BatchSizes(1000)):
         assert batch.nbytes <= BATCH_BYTES
+
+
+def test_a_slow_model_gets_batches_of_about_a_second() -> None:
+    now = [0.0]
+    sizes = BatchSizes(50_000, clock=lambda: now[0])
+
+    def slow(batch: pa.RecordBatch) -> pa.Table:
+        now[0] += batch.num_rows / 1000
+        return pa.table({})
+
+    rows = []
+    for _ in range(4):
+        rows.append(sizes.next_rows())
+        sizes.timed(slow, pa.record_batch({"x": pa.nulls(rows[-1])}))
+    assert rows == [512, 1000, 1000, 1000]

@@ -186,7 +186,7 @@ def test_a_limit_reaches_the_input(sql: str) -> None:
 def test_batches_start_small_and_stay_within_what_the_model_takes() -> None:
     here = world(M=model(batch_rows=3000))
     here.query("SELECT SUM(M!F(A, B):s::FLOAT) FROM T")
-    assert here.models["M"].batches == [2048, 2952]
+    assert here.models["M"].batches == [512, 2048, 2440]
 
 
 def test_create_and_insert_take_their_rows_from_calls() -> None:
@@ -258,7 +258,7 @@ def test_an_error_of_the_model_names_the_method_and_the_rows() -> None:
     here = world(M=model(function=lambda a, b: {"s": 1 / (a + 3), "sign": 1}))
     runner = Runner(here)
     reader = list(runner_readers(runner, "SELECT M!F(A, B) FROM T"))
-    with pytest.raises(ModelCallFailed, match=r"M!F failed \(rows 1 to 1000 of its input\): Zero"):
+    with pytest.raises(ModelCallFailed, match=r"M!F failed \(rows 1 to 512 of its input\): Zero"):
         reader[0].read_all()
     runner.close()
 

@@ -1,0 +1,219 @@
+"""What a model call in SQL means: a method of a service, or of a model that runs in the warehouse.
+
+`db.s.name!method(…)` is the service of that name if there is one with the method, else the model;
+`MODEL(m, v)!method(…)` is always the model. `name_method(…)` is the function of a service.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import OBJECT, parse_type
+from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
+from nunatak.services.instance_calls import Calling, Clients, InstanceCaller, Instances
+from nunatak.services.ports import ModelSource, ServedMethod, ServedModel
+from nunatak.services.routes import Route, Routes
+from nunatak.services.warehouse_models import WarehouseModels
+from nunatak.warehouse.call_stream import BATCH_ROWS, BatchCaller
+from nunatak.warehouse.calls import ModelCall, QueryRunner
+from nunatak.warehouse.model_calls import CallTarget, MethodSignature, Parameter
+from nunatak.warehouse.results import Field
+from nunatak.warehouse.session import Session
+
+WAKE_LIMIT_S = 900.0
+"""A query waits so long for a service that sleeps or starts."""
+SERVICE_ROLES = ("INFERENCE_SERVICE_FUNCTION_USAGE", "ALL_ENDPOINTS_USAGE")
+"""Roles of a service that may call it by SQL."""
+_TABLE_FUNCTION = "TABLE_FUNCTION"
+
+Require = Callable[[Requirement, str], None]
+"""Raises PrivilegeMissing unless a role (the second argument) meets the requirement."""
+
+
+class CallTargets:
+    """Finds methods for queries (`nunatak.warehouse.model_calls.CallResolver`)."""
+
+    def __init__(
+        self,
+        *,
+        routes: Routes,
+        models: ModelSource,
+        warehouse: WarehouseModels,
+        require: Require,
+        clients: Clients | None = None,
+    ) -> None:
+        self._routes = routes
+        self._models = models
+        self._warehouse = warehouse
+        self._require = require
+        self._clients = clients or Clients()
+
+    def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
+        """Whether a function's name is that of a service's method."""
+        try:
+            return self._routes.by_function(session.qualify(name)) is not None
+        except NoCurrentContext:
+            return False
+
+    def resolve(self, session: Session, call: ModelCall) -> CallTarget:
+        """See `CallResolver.resolve`."""
+        name = session.qualify(call.target)
+        if call.method is None:
+            found = self._routes.by_function(name)
+            if found is None:
+                raise ObjectNotFound("Function", str(name))
+            return self._of_service(session, *found)
+        if not call.is_model and (route := self._routes.by_name(name)) is not None:
+            return self._of_service(session, route, _method(route.methods, call.method, name))
+        return self._of_model(session, name, call)
+
+    def _of_service(self, session: Session, route: Route, method: ServedMethod) -> CallTarget:
+        self._require_service(session, route.service)
+        return _ServiceTarget(
+            label=f"{route.service}!{method.spec.name}",
+            signature=signature_of(method),
+            route=route,
+            method=method,
+            routes=self._routes,
+            clients=self._clients,
+        )
+
+    def _of_model(self, session: Session, name: QualifiedName, call: ModelCall) -> CallTarget:
+        self._require(Requirement("USAGE", "MODEL", str(name)), session.role)
+        served = self._models.resolve(name, call.version or "DEFAULT")
+        method = _method(served.methods, call.method or "", name)
+        return _ModelTarget(
+            label=f"{name}!{method.spec.name}",
+            signature=signature_of(method),
+            served=served,
+            method=method,
+            warehouse=self._warehouse,
+            clients=self._clients,
+        )
+
+    def _require_service(self, session: Session, service: QualifiedName) -> None:
+        """One of the service's roles is enough."""
+        for role in SERVICE_ROLES[1:]:
+            try:
+                self._require(_service_role(service, role), session.role)
+            except PrivilegeMissing:
+                continue
+            return
+        self._require(_service_role(service, SERVICE_ROLES[0]), session.role)
+
+
+def _service_role(service: QualifiedName, role: str) -> Requirement:
+    return Requirement("USAGE", "SERVICE_ROLE", f"{service}!{role}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ServiceTarget:
+    label: str
+    signature: MethodSignature
+    route: Route
+    method: ServedMethod
+    routes: Routes
+    clients: Clients
+
+    def open(self, runner: QueryRunner) -> BatchCaller:
+        """Wait until the service is awake."""
+        instances = ServiceInstances(self.routes, self.route.service_id)
+        instances.wait(runner.cancelled)
+        rows = self.route.max_batch_rows or BATCH_ROWS
+        return _caller(instances, self.clients, self.method, runner, rows=rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _ModelTarget:
+    label: str
+    signature: MethodSignature
+    served: ServedModel
+    method: ServedMethod
+    warehouse: WarehouseModels
+    clients: Clients
+
+    def open(self, runner: QueryRunner) -> BatchCaller:
+        """Wait until the model is loaded."""
+        instances = self.warehouse.instances(self.served, runner.cancelled)
+        return _caller(instances, self.clients, self.method, runner, rows=BATCH_ROWS)
+
+
+class ServiceInstances:
+    """The ready instances of a service (`instance_calls.Instances`)."""
+
+    def __init__(self, routes: Routes, service_id: int) -> None:
+        self._routes = routes
+        self._service_id = service_id
+
+    def ready(self) -> Sequence[Path]:
+        """What the routing table says now."""
+        route = self._routes.by_id(self._service_id)
+        return () if route is None else [target.socket for target in route.targets]
+
+    def wait(self, cancelled: threading.Event) -> Sequence[Path]:
+        """Wake the service if it sleeps, and wait for an instance."""
+        route = self._routes.wait_ready(
+            self._service_id, timeout_s=WAKE_LIMIT_S, cancelled=cancelled
+        )
+        return [target.socket for target in route.targets]
+
+    def gone(self, socket: Path) -> None:
+        """The reconciler finds out by itself."""
+
+    def release(self) -> None:
+        """Nothing is held."""
+
+
+def _caller(
+    instances: Instances,
+    clients: Clients,
+    method: ServedMethod,
+    runner: QueryRunner,
+    *,
+    rows: int,
+) -> BatchCaller:
+    calling = Calling(
+        path=method.spec.path,
+        query_id=runner.query_id,
+        user=runner.session.user,
+        batch_rows=rows,
+    )
+    return InstanceCaller(instances, clients, calling=calling, cancelled=runner.cancelled)
+
+
+def signature_of(method: ServedMethod) -> MethodSignature:
+    """A method as SQL calls it. Raises Unsupported for one that answers a table."""
+    spec = method.spec
+    if spec.kind == _TABLE_FUNCTION:
+        raise Unsupported(
+            f"Unsupported: method {spec.name} answers a table, which cannot be called yet."
+        )
+    inputs = len(method.arguments) - len(spec.params)
+    defaults = [param.default for param in spec.params]
+    return MethodSignature(
+        inputs=tuple(Parameter(name, parse_type(kind)) for name, kind in method.arguments[:inputs]),
+        params=tuple(
+            Parameter(name, parse_type(kind), default)
+            for (name, kind), default in zip(method.arguments[inputs:], defaults, strict=True)
+        ),
+        outputs=tuple(
+            Field(item.name, parse_type(item.type), item.nullable) for item in spec.outputs
+        ),
+        is_native=len(spec.outputs) == 1 and parse_type(method.returns) != OBJECT,
+    )
+
+
+def _method(methods: Sequence[ServedMethod], name: str, of: QualifiedName) -> ServedMethod:
+    """A method by its stored name; case does not count when it is clear what is meant."""
+    exact = [method for method in methods if method.spec.name == name]
+    alike = [method for method in methods if method.spec.name.upper() == name.upper()]
+    for found in (exact, alike):
+        if len(found) == 1:
+            return found[0]
+    names = ", ".join(method.spec.name for method in methods) or "none"
+    raise ObjectNotFound("Function", f"{of}!{name}", hint=f"Its methods: {names}.")
