@@ -13,16 +13,15 @@ from pathlib import Path
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.sqltypes import OBJECT, parse_type
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
+from nunatak.models.versions import DEFAULT
 from nunatak.services.instance_calls import Calling, Clients, InstanceCaller, Instances
-from nunatak.services.ports import ModelSource, ServedMethod, ServedModel
+from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes
-from nunatak.services.warehouse_models import WarehouseModels
+from nunatak.services.warehouse_models import WarehouseModels, WarehouseSource
 from nunatak.warehouse.call_stream import BATCH_ROWS, BatchCaller
 from nunatak.warehouse.calls import ModelCall, QueryRunner
-from nunatak.warehouse.model_calls import CallTarget, MethodSignature, Parameter
-from nunatak.warehouse.results import Field
+from nunatak.warehouse.model_calls import CallTarget, MethodSignature
 from nunatak.warehouse.session import Session
 
 WAKE_LIMIT_S = 900.0
@@ -42,7 +41,7 @@ class CallTargets:
         self,
         *,
         routes: Routes,
-        models: ModelSource,
+        models: WarehouseSource,
         warehouse: WarehouseModels,
         require: Require,
         clients: Clients | None = None,
@@ -76,7 +75,7 @@ class CallTargets:
         self._require_service(session, route.service)
         return _ServiceTarget(
             label=f"{route.service}!{method.spec.name}",
-            signature=signature_of(method),
+            signature=_callable(method).signature,
             route=route,
             method=method,
             routes=self._routes,
@@ -85,11 +84,11 @@ class CallTargets:
 
     def _of_model(self, session: Session, name: QualifiedName, call: ModelCall) -> CallTarget:
         self._require(Requirement("USAGE", "MODEL", str(name)), session.role)
-        served = self._models.resolve(name, call.version or "DEFAULT")
+        served = self._models.resolve_for_warehouse(name, call.version or DEFAULT)
         method = _method(served.methods, call.method or "", name)
         return _ModelTarget(
             label=f"{name}!{method.spec.name}",
-            signature=signature_of(method),
+            signature=_callable(method).signature,
             served=served,
             method=method,
             warehouse=self._warehouse,
@@ -186,26 +185,13 @@ def _caller(
     return InstanceCaller(instances, clients, calling=calling, cancelled=runner.cancelled)
 
 
-def signature_of(method: ServedMethod) -> MethodSignature:
-    """A method as SQL calls it. Raises Unsupported for one that answers a table."""
-    spec = method.spec
-    if spec.kind == _TABLE_FUNCTION:
+def _callable(method: ServedMethod) -> ServedMethod:
+    """The method; raises Unsupported for one that answers a table."""
+    if method.spec.kind == _TABLE_FUNCTION:
         raise Unsupported(
-            f"Unsupported: method {spec.name} answers a table, which cannot be called yet."
+            f"Unsupported: method {method.spec.name} answers a table, which cannot be called yet."
         )
-    inputs = len(method.arguments) - len(spec.params)
-    defaults = [param.default for param in spec.params]
-    return MethodSignature(
-        inputs=tuple(Parameter(name, parse_type(kind)) for name, kind in method.arguments[:inputs]),
-        params=tuple(
-            Parameter(name, parse_type(kind), default)
-            for (name, kind), default in zip(method.arguments[inputs:], defaults, strict=True)
-        ),
-        outputs=tuple(
-            Field(item.name, parse_type(item.type), item.nullable) for item in spec.outputs
-        ),
-        is_native=len(spec.outputs) == 1 and parse_type(method.returns) != OBJECT,
-    )
+    return method
 
 
 def _method(methods: Sequence[ServedMethod], name: str, of: QualifiedName) -> ServedMethod:

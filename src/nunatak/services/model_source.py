@@ -15,6 +15,7 @@ from nunatak.warehouse.call_arguments import MethodSignature, Parameter
 from nunatak.warehouse.results import Field
 
 PLATFORM = "SNOWPARK_CONTAINER_SERVICES"
+WAREHOUSE = "WAREHOUSE"
 
 
 class ModelVersions:
@@ -35,6 +36,23 @@ class ModelVersions:
             reasons = " ".join(found.runnable_reasons)
             raise InvalidArgument(
                 f"Version {found.name} of model {model} cannot run in a service. {reasons}".strip()
+            )
+        ref = ModelRef(model.database, model.schema, model.name, found.name, found.id)
+        return self._served(ref, found)
+
+    def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
+        """The version of a name or alias; raises ObjectNotFound, and InvalidArgument for one that
+        the warehouse cannot run."""
+        found = self._models.version(model, version)
+        if found.is_live:
+            raise InvalidArgument(
+                f"Version {found.name} of model {model} is live: commit it before calling it."
+            )
+        if WAREHOUSE not in found.runnable_in:
+            reasons = " ".join(found.runnable_reasons)
+            raise InvalidArgument(
+                f"Version {found.name} of model {model} cannot run in a warehouse: deploy it as a"
+                f" service. {reasons}".strip()
             )
         ref = ModelRef(model.database, model.schema, model.name, found.name, found.id)
         return self._served(ref, found)

@@ -26,16 +26,12 @@ class ServedMethod:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServedModel:
-    """A model version that can be run. `digest` is of its files; empty while they may change.
-
-    `warehouse_refusal` says why it cannot run in the warehouse; empty when it can.
-    """
+    """A model version that can be run. `digest` is of its files; empty while they may change."""
 
     ref: ModelRef
     folder: Path
     digest: str
     methods: tuple[ServedMethod, ...]
-    warehouse_refusal: str = ""
 
 
 class ModelSource(Protocol):

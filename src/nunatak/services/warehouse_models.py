@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from nunatak.catalog.names import QualifiedName
 from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
 from nunatak.config import Limits
@@ -32,12 +33,11 @@ from nunatak.errors import (
     NunatakError,
     ObjectNotFound,
     QueryCancelled,
-    Unsupported,
 )
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Declared, Target, read_declared
 from nunatak.images.environment import Environment
-from nunatak.services.ports import ModelSource, ServedModel
+from nunatak.services.ports import ServedModel
 from nunatak.services.spec import ModelRef
 from nunatak.services.starting import OWNER_LABEL
 
@@ -60,6 +60,19 @@ class EnvironmentBuilder(Protocol):
         self, declared: Declared, log: BuildLog, cancel: threading.Event
     ) -> Environment:
         """The environment, found or built; blocks. Raises BuildFailed."""
+        ...
+
+
+class WarehouseSource(Protocol):
+    """Where versions come from; `nunatak.services.model_source.ModelVersions` is the real one."""
+
+    def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
+        """The version of a name or alias; raises ObjectNotFound, InvalidArgument when the
+        warehouse cannot run it."""
+        ...
+
+    def load(self, ref: ModelRef) -> ServedModel:
+        """The version that was resolved before; raises ObjectNotFound when it is gone."""
         ...
 
 
@@ -91,7 +104,7 @@ class WarehouseModels:
         *,
         runtime: Runtime,
         environments: EnvironmentBuilder,
-        models: ModelSource,
+        models: WarehouseSource,
         limits: Limits,
         logs: Path,
         clock: Callable[[], float] = time.monotonic,
@@ -113,14 +126,9 @@ class WarehouseModels:
     def instances(self, served: ServedModel, cancelled: threading.Event) -> WarehouseInstances:
         """The ready instance of a version, kept until it is released.
 
-        Blocks while it starts. Raises Unsupported, BuildFailed, ModelCallFailed,
-        ServiceUnavailable, QueryCancelled.
+        Blocks while it starts. Raises BuildFailed, ModelCallFailed, ServiceUnavailable,
+        QueryCancelled.
         """
-        if served.warehouse_refusal:
-            raise Unsupported(
-                f"Model {served.ref.model} version {served.ref.version} cannot run in the"
-                f" warehouse: {served.warehouse_refusal} Deploy it as a service."
-            )
         with self._changed:
             entry = self._entries.get(served.ref.version_id)
             if entry is None or entry.state is State.FAILED:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import FLOAT
 from nunatak.compute.memory import InMemoryRuntime
 from nunatak.compute.spec import MethodSpec
 from nunatak.config import Limits
@@ -18,7 +19,6 @@ from nunatak.errors import (
     ModelCallFailed,
     ObjectNotFound,
     QueryCancelled,
-    Unsupported,
 )
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Declared
@@ -26,6 +26,7 @@ from nunatak.images.environment import Environment
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.spec import ModelRef
 from nunatak.services.warehouse_models import OWNER, WarehouseModels
+from nunatak.warehouse.call_arguments import MethodSignature, Parameter
 
 MANIFEST = """
 manifest_version: "1.0"
@@ -67,7 +68,7 @@ class World:
         self.before_build(cancel)
         return Environment("d", Path("/environments/d"), 1)
 
-    def resolve(self, model: QualifiedName, version: str) -> ServedModel:
+    def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
         raise NotImplementedError
 
     def load(self, ref: ModelRef) -> ServedModel:
@@ -75,17 +76,16 @@ class World:
             raise ObjectNotFound("Model version", ref.version_id)
         return self.served(ref.version_id)
 
-    def served(self, version_id: str = "v1", **changes: Any) -> ServedModel:
+    def served(self, version_id: str = "v1") -> ServedModel:
         method = ServedMethod(
             spec=MethodSpec(name="PREDICT", handler="f.predict.infer", path="predict"),
-            arguments=(("A", "DOUBLE"),),
+            signature=MethodSignature(inputs=(Parameter("A", FLOAT),)),
         )
         return ServedModel(
             ref=ModelRef("D", "S", "M", "V1", version_id),
             folder=self.folder,
             digest="x",
             methods=(method,),
-            **changes,
         )
 
 
@@ -219,12 +219,6 @@ def test_what_an_earlier_server_left_is_taken_over(world: World) -> None:
     assert world.builds == 1
     later.close()
     assert world.runtime.observe() == []
-
-
-def test_models_that_only_services_can_run_are_refused_with_the_reason(world: World) -> None:
-    served = world.served(warehouse_refusal="it has pip requirements.")
-    with pytest.raises(Unsupported, match="it has pip requirements"):
-        world.models.instances(served, never())
 
 
 def test_closing_lets_nobody_wait(world: World) -> None:
