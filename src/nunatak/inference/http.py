@@ -7,7 +7,7 @@ whoever handles an exchange answers it later, from the same loop.
 
 import asyncio
 from collections import deque
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import httptools
 
@@ -166,8 +166,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or turn the client away when there are too many already."""
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         self._since = self._loop.time()
         self._all.add(self)
         if len(self._all) > self._limits.connections:

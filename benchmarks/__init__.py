@@ -1,0 +1,1 @@
+"""Measurements against baselines: each figure is printed beside what it is compared with."""

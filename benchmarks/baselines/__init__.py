@@ -1,0 +1,1 @@
+"""What the figures are compared with: the same model behind other servers."""

@@ -1,0 +1,61 @@
+"""Runs in the model's environment: writes request bodies, times the model in memory."""
+
+import json
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+
+def bodies(folder: Path, rows: int, count: int, how: str) -> list[str]:
+    """Write request bodies; returns their names."""
+    folder.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(1)
+    names = []
+    for number in range(count):
+        table = random.normal(size=(rows, 20))
+        path = folder / f"{rows}-{number}.{how}"
+        path.write_bytes(_arrow(table) if how == "arrow" else _json(table))
+        names.append(str(path))
+    return names
+
+
+def _json(table: "np.ndarray") -> bytes:
+    data = [[index, *row] for index, row in enumerate(table.tolist())]
+    return json.dumps({"data": data}).encode()
+
+
+def _arrow(table: "np.ndarray") -> bytes:
+    import pyarrow
+
+    batch = pyarrow.record_batch([*table.T], names=[f"F{i}" for i in range(table.shape[1])])
+    sink = pyarrow.BufferOutputStream()
+    with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue().to_pybytes()
+
+
+def memory(path: Path, rows: int, seconds: float) -> list[str]:
+    """Rows a second of the model called in memory with data frames."""
+    import pandas
+    import xgboost
+
+    model = xgboost.XGBRegressor()
+    model.load_model(path)
+    names = [f"F{i}" for i in range(20)]
+    frame = pandas.DataFrame(np.random.default_rng(1).normal(size=(rows, 20)), columns=names)
+    model.predict(frame)
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < seconds:
+        model.predict(frame)
+        done += rows
+    return [str(done / (time.perf_counter() - started))]
+
+
+if __name__ == "__main__":
+    what, path, rows, count, how = sys.argv[1:]
+    if what == "bodies":
+        print(json.dumps(bodies(Path(path), int(rows), int(count), how)))
+    else:
+        print(json.dumps(memory(Path(path), int(rows), float(how))))

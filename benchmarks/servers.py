@@ -1,0 +1,147 @@
+"""The servers under test: started on a unix socket, watched, stopped."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.environments import CEILING, PLAIN, ROOT, environment
+from benchmarks.model import PackedModel
+
+
+@dataclass(frozen=True)
+class Running:
+    """A server that answers on ``address``."""
+
+    name: str
+    address: str
+    process: psutil.Process
+
+    def cpu_s(self) -> float:
+        """Processor seconds of the server and all its processes so far."""
+        total = 0.0
+        for process in (self.process, *self.process.children(recursive=True)):
+            try:
+                times = process.cpu_times()
+            except psutil.NoSuchProcess:
+                continue
+            total += times.user + times.system
+        return total
+
+
+@contextmanager
+def plain(model: PackedModel, folder: Path) -> Iterator[Running]:
+    """FastAPI on uvicorn, two processes."""
+    python = environment("plain", PLAIN)
+    with _uvicorn("plain", python, model, folder, "--workers", "2") as running:
+        yield running
+
+
+@contextmanager
+def ceiling(model: PackedModel, folder: Path) -> Iterator[Running]:
+    """A bare ASGI application on uvicorn, one process."""
+    python = environment("ceiling", CEILING)
+    with _uvicorn("ceiling", python, model, folder) as running:
+        yield running
+
+
+@contextmanager
+def front(model: PackedModel, folder: Path, *, workers: int | None = None) -> Iterator[Running]:
+    """An instance of ours, straight at its front."""
+    folder = folder / "front"
+    folder.mkdir(mode=0o700, parents=True)
+    inputs = [{"name": f"F{i}", "type": "DOUBLE"} for i in range(20)]
+    document = {
+        "service": "BENCHMARK.PUBLIC.FRONT",
+        "instance_id": "0",
+        "directory": str(folder),
+        "socket": str(folder / "front.sock"),
+        "python": [str(model.python)],
+        "model_dir": str(model.folder),
+        "methods": [
+            {
+                "name": "PREDICT",
+                "handler": "functions.predict.infer",
+                "inputs": inputs,
+                "outputs": [{"name": "output_feature_0", "type": "DOUBLE"}],
+                "path": "predict",
+            }
+        ],
+        "num_workers": workers,
+        "die_with_parent": True,
+    }
+    config = folder / "instance.json"
+    config.write_text(json.dumps(document))
+    command = [sys.executable, "-m", "nunatak.inference", "--config", str(config)]
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    with _process("front", command, document["socket"], environ, "/healthz") as running:
+        yield running
+
+
+@contextmanager
+def _uvicorn(
+    name: str, python: Path, model: PackedModel, folder: Path, *options: str
+) -> Iterator[Running]:
+    address = str(folder / f"{name}.sock")
+    command = [
+        *(str(python), "-m", "uvicorn", f"benchmarks.baselines.{name}:app", "--uds", address),
+        *("--loop", "uvloop", "--http", "httptools", "--log-level", "warning", *options),
+    ]
+    # One thread a process: with more, small batches are slower, and two processes fill two cores.
+    environ = os.environ | {"BENCHMARK_MODEL": str(model.booster), "OMP_NUM_THREADS": "1"}
+    with _process(name, command, address, environ, "/docs") as running:
+        yield running
+
+
+@contextmanager
+def _process(
+    name: str, command: list[str], address: object, environ: dict[str, str], probe: str
+) -> Iterator[Running]:
+    process = subprocess.Popen(command, cwd=ROOT, env=environ)
+    try:
+        _wait(str(address), probe, process)
+        yield Running(name, str(address), psutil.Process(process.pid))
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _wait(address: str, probe: str, process: "subprocess.Popen[bytes]") -> None:
+    until = time.monotonic() + 120
+    while time.monotonic() < until:
+        if process.poll() is not None:
+            raise RuntimeError(f"a server ended with {process.returncode} before it was ready")
+        try:
+            if status(address, probe) in (200, 404):
+                return
+        except OSError:
+            pass
+        time.sleep(0.1)
+    raise RuntimeError("a server was not ready within 120 s")
+
+
+def status(address: str, path: str) -> int:
+    """The status of a GET over a unix socket. Raises OSError while nobody listens."""
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    connection.sock.settimeout(5)
+    try:
+        connection.sock.connect(address)
+        connection.request("GET", path)
+        return connection.getresponse().status
+    finally:
+        connection.close()
