@@ -63,6 +63,7 @@ class FakePool:
     size: int = 2
     ready: int = 2
     batches: list[Columns] = field(default_factory=list)
+    began: list[float] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
 
@@ -74,6 +75,7 @@ class FakePool:
     ) -> Columns:
         """Wait on the loop's clock, then compute."""
         self.batches.append(columns)
+        self.began.append(asyncio.get_running_loop().time())
         self.running += 1
         self.most_running = max(self.most_running, self.running)
         try:
@@ -189,7 +191,8 @@ def post(body: Any, *, path: str = "/predict", headers: Mapping[str, str] | None
 
 def service(pool: FakePool, *methods: Method, **changes: Any) -> InferenceService:
     """A service on the running loop."""
-    return InferenceService(settings(*methods, **changes), pool, loop=asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    return InferenceService(settings(*methods, **changes), pool, loop=loop, clock=loop.time)
 
 
 def instance_document(directory: Path, **changes: Any) -> dict[str, Any]:

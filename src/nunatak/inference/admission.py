@@ -20,7 +20,8 @@ class AdmissionPolicy:
     """The aims that admission holds to, and the floors under what is measured.
 
     ``memory_bytes`` is what all admitted requests may hold together; each is charged its body
-    times ``bytes_per_body_byte`` (the text, its values, the columns, the answer).
+    times ``bytes_per_body_byte`` (the text, its values, the columns, the answer). Those who were
+    refused are told to come back at ``retry_share`` of the capacity.
     """
 
     memory_bytes: int
@@ -32,6 +33,7 @@ class AdmissionPolicy:
     least_burst: int = 512
     most: int = 16_384
     bulk_requests: int = 16
+    retry_share: float = 0.05
     bytes_per_body_byte: int = 4
 
 
@@ -196,7 +198,15 @@ class Admission:
         self._refused += 1
         if now < self._standing_until:
             self._standing_until = now + self.policy.calm_s
-        backlog = self.inside + self._refused
-        wait = math.ceil(backlog / self.capacity) if self.capacity else 1
         verdict = Verdict.REFUSE_CALLER if user else Verdict.REFUSE_CAPACITY
-        return Decision(verdict, reason, min(60, max(1, wait)))
+        return Decision(verdict, reason, self._retry_after_s())
+
+    def _retry_after_s(self) -> int:
+        """Until what is inside is done, then in turn, so that those who were refused in this
+        second do not come back all at once but as a small part of the capacity.
+        """
+        if not self.capacity:
+            return 1
+        done = math.ceil(self.inside / self.capacity)
+        turns = math.ceil(self._refused / (self.capacity * self.policy.retry_share))
+        return min(60, max(1, done) + self._refused % max(1, turns))

@@ -6,6 +6,7 @@ and a processor to run it; beyond that it waits until a batch ends or its oldest
 for the window. Two classes share the workers by weight.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class _Line:
     """The waiting parts of one class, by what may share a batch, oldest first."""
 
     weight: int
-    lines: dict[bytes, deque[Part]] = field(default_factory=dict)
+    lines: dict[str, deque[Part]] = field(default_factory=dict)
     parts: int = 0
     rows: int = 0
     served: float = 0.0
@@ -162,21 +163,17 @@ class Batcher:
 
         The caller runs it and then calls ``done``.
         """
-        klass = self._next_class()
-        if klass is None:
-            return None
-        line = self._lines[klass].oldest()
-        if line is None or not self._may_start(line[0], now):
-            return None
-        return self._form(klass, line, now)
+        for klass in self._by_claim():
+            line = self._lines[klass].oldest()
+            if line is not None and now >= self._start_at(line[0]):
+                return self._form(klass, line, now)
+        return None
 
     def wake_at(self, now: float) -> float | None:
         """When ``take`` may answer differently although nothing arrives or ends; None: never."""
-        if self.running >= self._policy.workers:
-            return None
         heads = [line[0] for k in self._lines.values() if (line := k.oldest()) is not None]
-        times = [part.queued_at + self._window(part) for part in heads]
-        return max(now, min(times)) if times else None
+        first = min((self._start_at(part) for part in heads), default=math.inf)
+        return None if first == math.inf else max(now, first)
 
     def done(self, batch: Batch, seconds: float | None) -> None:
         """A batch has left its worker; ``seconds`` it took there (None: it failed)."""
@@ -194,6 +191,9 @@ class Batcher:
 
     def _cut(self, blocks: tuple[Block, ...]) -> Iterator[Block]:
         for block in blocks:
+            if block.rows == 1:
+                yield block
+                continue
             most = self.max_rows(block)
             count = -(-block.rows // most) or 1
             size = -(-block.rows // count) or 1
@@ -204,15 +204,18 @@ class Batcher:
         busy = [line.served for line in self._lines.values() if line.parts]
         return min(busy, default=0.0)
 
-    def _next_class(self) -> Class | None:
+    def _by_claim(self) -> list[Class]:
+        """The classes that wait, first the one that has been served least for its weight."""
         waiting = [klass for klass, line in self._lines.items() if line.parts]
-        return min(waiting, key=lambda klass: self._lines[klass].served, default=None)
+        return sorted(waiting, key=lambda klass: self._lines[klass].served)
 
-    def _may_start(self, oldest: Part, now: float) -> bool:
-        policy = self._policy
-        if self.running >= policy.workers:
-            return False
-        return self.running < policy.slots or now - oldest.queued_at >= self._window(oldest)
+    def _start_at(self, oldest: Part) -> float:
+        """From when on this part may start, with as many batches running as now."""
+        if self.running >= self._policy.workers:
+            return math.inf
+        if self.running < self._policy.slots:
+            return oldest.queued_at
+        return oldest.queued_at + self._window(oldest)
 
     def _window(self, part: Part) -> float:
         if not self._policy.joined:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from nunatak.inference.answers import Result
 from nunatak.inference.batcher import Batch, Batcher, BatchPolicy, Part
@@ -26,7 +26,8 @@ class Dispatcher:
     """Takes admitted requests, forms batches, hands them to workers and the answers back.
 
     Every request that is submitted ends exactly once: answered (with rows or with an error),
-    expired at its deadline, or abandoned by its caller.
+    expired at its deadline, or abandoned by its caller. ``clock`` tells the loop's time, to
+    finer parts than the loop itself may.
     """
 
     def __init__(
@@ -35,10 +36,12 @@ class Dispatcher:
         policy: BatchPolicy,
         *,
         loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
         metrics: InstanceMetrics,
     ) -> None:
         self._pool = pool
         self._loop = loop
+        self._clock = clock
         self._metrics = metrics
         self.batcher = Batcher(policy)
         self._deadlines = Deadlines(loop, self._expire)
@@ -57,7 +60,7 @@ class Dispatcher:
 
     def submit(self, call: Call) -> None:
         """An admitted request starts to wait for a batch."""
-        self.batcher.push(call, self._loop.time())
+        self.batcher.push(call, self._clock())
         self._plan()
 
     def abandon(self, call: Call) -> None:
@@ -93,7 +96,7 @@ class Dispatcher:
 
     def _pump(self) -> None:
         self._pump_planned = False
-        now = self._loop.time()
+        now = self._clock()
         while (batch := self.batcher.take(now)) is not None:
             task = self._loop.create_task(self._run(batch))
             self._tasks.add(task)
@@ -129,7 +132,7 @@ class Dispatcher:
         parts = [part for part in parts if not part.call.ended]
         if not parts:
             return None
-        started = self._loop.time()
+        started = self._clock()
         self._start(parts, started)
         try:
             result = await self._predict(parts)
@@ -146,7 +149,7 @@ class Dispatcher:
             for part in parts:
                 self._fail(part, error)
             return None
-        seconds = self._loop.time() - started
+        seconds = self._clock() - started
         self._metrics.model_s.observe(seconds)
         self._deliver(parts, result)
         return seconds
@@ -176,7 +179,7 @@ class Dispatcher:
         return Result(columns)
 
     def _deliver(self, parts: Sequence[Part], result: Result) -> None:
-        start, now = 0, self._loop.time()
+        start, now = 0, self._clock()
         for part in parts:
             stop = start + part.block.rows
             if now > part.call.deadline and not part.call.ended:

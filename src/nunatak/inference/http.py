@@ -7,6 +7,7 @@ whoever handles an exchange answers it later, from the same loop.
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import httptools
@@ -138,7 +139,10 @@ class Handler(Protocol):
 
 
 class Connection(asyncio.Protocol):
-    """One client's connection. ``trusted`` says that it needs no token (the unix socket)."""
+    """One client's connection.
+
+    ``trusted`` says that it needs no token (the unix socket); ``clock`` is on the loop's time.
+    """
 
     def __init__(
         self,
@@ -146,10 +150,10 @@ class Connection(asyncio.Protocol):
         connections: "set[Connection]",
         limits: HttpLimits,
         *,
-        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
         trusted: bool,
     ) -> None:
-        self._handler, self._all, self._limits, self._loop = handler, connections, limits, loop
+        self._handler, self._all, self._limits, self._clock = handler, connections, limits, clock
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._active: Exchange | None = None
@@ -167,7 +171,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or turn the client away when there are too many already."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        self._since = self._loop.time()
+        self._since = self._clock()
         self._all.add(self)
         if len(self._all) > self._limits.connections:
             self._end_with(503, "TOO_MANY_CONNECTIONS", "too many connections; try again")
@@ -177,7 +181,7 @@ class Connection(asyncio.Protocol):
         if self._closing:
             return
         if self._reading is None:
-            self._since = self._loop.time()
+            self._since = self._clock()
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as error:
@@ -205,13 +209,13 @@ class Connection(asyncio.Protocol):
     def pause_writing(self) -> None:
         """The client reads slower than we answer: take nothing new from it."""
         self._write_paused = True
-        self._since = self._loop.time()
+        self._since = self._clock()
         self.pause()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._write_paused = False
-        self._since = self._loop.time()
+        self._since = self._clock()
         self._advance()
 
     # --- from the parser ----------------------------------------------------------------------
@@ -220,7 +224,7 @@ class Connection(asyncio.Protocol):
         """A request's first byte."""
         if self._resuming:
             return
-        self._reading = Exchange(self, self._loop.time())
+        self._reading = Exchange(self, self._clock())
         self._head_bytes = self._head_count = 0
 
     def on_url(self, url: bytes) -> None:
@@ -278,7 +282,7 @@ class Connection(asyncio.Protocol):
             return
         self._reading = None
         exchange.complete = True
-        self._since = self._loop.time()
+        self._since = self._clock()
         if exchange is self._active:
             self._go(exchange)
 
@@ -292,7 +296,7 @@ class Connection(asyncio.Protocol):
 
     def released(self, exchange: Exchange) -> None:
         """The exchange was held and is not any more."""
-        self._since = self._loop.time()
+        self._since = self._clock()
         self._resume()
         if exchange.complete and exchange is self._active:
             self._go(exchange)
@@ -312,7 +316,7 @@ class Connection(asyncio.Protocol):
             swallow = False
         keep = exchange.keep_alive and not self.draining and (exchange.complete or swallow)
         exchange.drop_body()
-        self._since = self._loop.time()
+        self._since = self._clock()
         self.write(head_of(status, content_type, len(body), keep_alive=keep, extra=extra) + body)
         if not keep:
             self._close()
@@ -434,7 +438,7 @@ class Connection(asyncio.Protocol):
         Closing at once would make the kernel drop the answer if unread bytes are pending.
         """
         self._closing = True
-        self._since = self._loop.time()
+        self._since = self._clock()
         if self._transport is None:
             return
         if self._reading is not None and self._transport.can_write_eof():

@@ -27,7 +27,7 @@ class Block:
 
     method: Method
     params: tuple[Any, ...]
-    key: bytes
+    key: str
     rows: int
     size_bytes: int
     records: Sequence[Record] | None = None
@@ -63,11 +63,9 @@ class Parsed:
     numbers: list[int] | None
 
 
-def batch_key(method: Method, params: tuple[Any, ...]) -> bytes:
+def batch_key(method: Method, params: tuple[Any, ...]) -> str:
     """What two blocks must agree on to share a batch: the method and the parameters' values."""
-    if not params:
-        return method.name.encode()
-    return f"{method.name}\0{params!r}".encode()
+    return f"{method.name}\0{params!r}" if params else method.name
 
 
 def block_of_records(
@@ -75,7 +73,7 @@ def block_of_records(
 ) -> Block:
     """A block from tuples; many rows are turned into columns at once. Raises BadInput."""
     key, rows = batch_key(method, params), len(records)
-    if rows <= SMALL_ROWS and _needs_no_check(method):
+    if rows <= SMALL_ROWS and method.checked_by_type:
         return Block(method, params, key, rows, size, records, offset)
     columns = columns_of(method.inputs, records, offset)
     return Block(method, params, key, rows, size, columns=columns)
@@ -110,11 +108,6 @@ def _inputs(method: Method, blocks: Sequence[Block]) -> Columns:
         for block in blocks
     ]
     return parts[0] if len(parts) == 1 else Columns.concat(parts)
-
-
-def _needs_no_check(method: Method) -> bool:
-    """Whether values that passed the typed decoder are sure to become columns."""
-    return all(field.kind is not Kind.TIMESTAMP for field in method.inputs)
 
 
 def columns_of(fields: Sequence[Field], records: Sequence[Record], offset: int) -> Columns:

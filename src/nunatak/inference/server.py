@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
-        self.service = InferenceService(settings_of(config), pool, loop=loop)
+        self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
 
     @property
     def tcp_port(self) -> int | None:
@@ -97,13 +98,13 @@ class Server:
 
     def _connection(self, *, trusted: bool) -> Connection:
         return Connection(
-            self.service, self._connections, self._limits, loop=self._loop, trusted=trusted
+            self.service, self._connections, self._limits, clock=time.monotonic, trusted=trusted
         )
 
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(1.0)
-            self.sweep(self._loop.time())
+            self.sweep(time.monotonic())
 
     def sweep(self, now: float) -> None:
         """Close connections that have been idle or slow for too long; once a second."""

@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -76,12 +76,19 @@ class InferenceService:
     """Handles the exchanges of all connections of one instance."""
 
     def __init__(
-        self, settings: ServiceSettings, pool: WorkerPool, *, loop: asyncio.AbstractEventLoop
+        self,
+        settings: ServiceSettings,
+        pool: WorkerPool,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        clock: Callable[[], float],
     ) -> None:
-        self._settings, self._pool, self._loop = settings, pool, loop
+        self._settings, self._pool, self._loop, self._clock = settings, pool, loop, clock
         self.metrics = InstanceMetrics()
         self.admission = Admission(settings.admission)
-        self.dispatcher = Dispatcher(pool, settings.batching, loop=loop, metrics=self.metrics)
+        self.dispatcher = Dispatcher(
+            pool, settings.batching, loop=loop, clock=clock, metrics=self.metrics
+        )
         self._routes = {
             spelling(method.path): (method, JsonReader(method)) for method in settings.methods
         }
@@ -90,6 +97,7 @@ class InferenceService:
         self._ready = False
         self._draining = False
         self._last_request = 0.0
+        self._ids = _RequestIds()
         self._settled = asyncio.Event()
         self._pages = {
             b"/healthz": self._healthz,
@@ -158,7 +166,7 @@ class InferenceService:
     # --- arrival and end of calls -------------------------------------------------------------
 
     def _arrive(self, exchange: Exchange) -> None:
-        headers, now = exchange.headers, self._loop.time()
+        headers, now = exchange.headers, self._clock()
         try:
             deadline = exchange.arrived + self._deadline_s(headers.get(b"x-nunatak-deadline-ms"))
             klass = Class(headers.get(b"x-nunatak-class", b"interactive").decode("ascii").lower())
@@ -176,7 +184,7 @@ class InferenceService:
             partial(self._ended, exchange),
             arrived=exchange.arrived,
             deadline=deadline,
-            request_id=_request_id(headers.get(b"x-request-id")),
+            request_id=self._ids.of(headers.get(b"x-request-id")),
             user=headers.get(b"sf-context-current-user", b"").decode("latin-1"),
             klass=klass,
             size_bytes=exchange.content_length or 0,
@@ -213,7 +221,7 @@ class InferenceService:
             exchange.release()
 
     def _admit_waiting(self) -> None:
-        now = self._loop.time()
+        now = self._clock()
         while self._waiting:
             exchange, call = self._waiting[0]
             if not call.ended:
@@ -228,7 +236,7 @@ class InferenceService:
 
     def _ended(self, exchange: Exchange, call: Call) -> None:
         """A call has reached its end: account for it, then answer."""
-        now = self._loop.time()
+        now = self._clock()
         metrics, answered = self.metrics, call.answer is not None
         if call.state is not State.REFUSED and call.ended_in is not State.ARRIVED:
             self.admission.leave(
@@ -307,14 +315,14 @@ class InferenceService:
         metrics, batcher = self.metrics, self.dispatcher.batcher
         metrics.in_flight.value = self.admission.inside
         metrics.held_bytes.value = self.admission.held_bytes
-        metrics.limit.value = self.admission.limit(self._loop.time())
+        metrics.limit.value = self.admission.limit(self._clock())
         metrics.queue_parts.value = batcher.waiting_parts
         metrics.queue_rows.value = batcher.waiting_rows
         metrics.running.value = batcher.running
         exchange.respond(200, metrics.text(), content_type=b"text/plain; version=0.0.4")
 
     def _status(self, exchange: Exchange) -> None:
-        pool, now = self.snapshot(), self._loop.time()
+        pool, now = self.snapshot(), self._clock()
         last = from_epoch(self._last_request).isoformat() if self._last_request else None
         state = {
             "service": self._settings.service,
@@ -394,12 +402,21 @@ def _is_arrow(exchange: Exchange) -> bool:
     return exchange.headers.get(b"content-type", b"").startswith(ARROW)
 
 
-def _request_id(header: bytes | None) -> str:
-    """The caller's id when it is fit to be printed, else one of our own."""
-    if header is None or not 0 < len(header) <= 128 or not header.isascii():
-        return uuid.uuid4().hex
-    text = header.decode("ascii")
-    return text if text.isprintable() else uuid.uuid4().hex
+class _RequestIds:
+    """Ids for requests that bring none: unique over instances, cheap, in order of arrival."""
+
+    def __init__(self) -> None:
+        self._start = uuid.uuid4().hex[:12]
+        self._count = 0
+
+    def of(self, header: bytes | None) -> str:
+        """The caller's id when it is fit to be printed, else one of our own."""
+        if header is not None and 0 < len(header) <= 128 and header.isascii():
+            text = header.decode("ascii")
+            if text.isprintable():
+                return text
+        self._count += 1
+        return f"{self._start}-{self._count:x}"
 
 
 def _outcome(call: Call) -> str:

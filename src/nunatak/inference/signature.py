@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any
 
 import msgspec
@@ -71,6 +72,12 @@ class Method:
     outputs: tuple[Field, ...]
     wide: bool
     max_batch_rows: int | None
+    checked_by_type: bool = dataclass_field(init=False)
+    """Whether values of the right JSON types are sure to become columns."""
+
+    def __post_init__(self) -> None:
+        checked = all(field.kind is not Kind.TIMESTAMP for field in self.inputs)
+        object.__setattr__(self, "checked_by_type", checked)
 
     @property
     def defaults(self) -> tuple[Any, ...]:

@@ -61,7 +61,7 @@ class Peer:
         self.transport = FakeTransport()
         self.connections: set[Connection] = set() if connections is None else connections
         self.connection = Connection(
-            self.handler, self.connections, LIMITS, loop=loop, trusted=True
+            self.handler, self.connections, LIMITS, clock=loop.time, trusted=True
         )
         self.connection.connection_made(self.transport)
 

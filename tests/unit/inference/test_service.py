@@ -33,7 +33,7 @@ class Client:
             target,
             set(),
             HttpLimits(body_bytes=10_000_000),
-            loop=asyncio.get_running_loop(),
+            clock=asyncio.get_running_loop().time,
             trusted=trusted,
         )
         self.connection.connection_made(self.transport)
