@@ -33,7 +33,8 @@ def _arrow(table: "np.ndarray") -> bytes:
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, batch.schema) as writer:
         writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
+    stream: bytes = sink.getvalue().to_pybytes()
+    return stream
 
 
 def memory(path: Path, rows: int, seconds: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import threading
 from collections.abc import Iterator
@@ -15,6 +16,9 @@ settings.register_profile(
     "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("project")
+
+# Else pytest-asyncio makes a loop, to restore it after the first test, that nobody closes.
+asyncio.set_event_loop(None)
 
 _POOLS = ("asyncio_", "ThreadPoolExecutor", "AnyIO", "pydevd")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.admission import Admission, AdmissionPolicy, Verdict
@@ -132,7 +132,6 @@ events = st.tuples(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(events, max_size=150))
 def test_the_bounds_hold_whatever_comes(steps: list[tuple[float, str, Class, int, bool]]) -> None:
     admission, inside, now = Admission(POLICY), list[Inside](), 0.0

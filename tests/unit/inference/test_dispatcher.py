@@ -10,7 +10,7 @@ from itertools import chain
 import looptime
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nunatak.inference.batcher import BatchPolicy
@@ -163,7 +163,7 @@ def play(
         return loop.run_until_complete(run())
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150)
 @given(
     st.lists(plans, min_size=1, max_size=14),
     policies,
@@ -200,7 +200,7 @@ def check_end(world: World, number: int, call: Call, plan: Plan) -> None:
     assert all(began <= at + 1e-9 for began in late), "computed although it had ended"
 
 
-@settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.lists(plans, min_size=1, max_size=10), st.floats(0, 2))
 def test_stopping_ends_every_request(planned: list[Plan], stop_s: float) -> None:
     async def run() -> tuple[World, list[Call]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.columns import Columns, Kind
@@ -24,7 +24,6 @@ MIXED = fields(
     j="VARIANT",
     s="TIMESTAMP_NTZ",
 )
-RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ROW = [1.5, 7, "x", True, "aGk=", {"k": [1]}, "2014-01-01 16:00:00"]
 
 
@@ -189,7 +188,6 @@ bodies = st.dictionaries(
 READERS = [JsonReader(method(inputs, params=PARAMS)) for inputs in (None, MIXED, MIXED[5:6])]
 
 
-@RELAXED
 @given(bodies.map(lambda body: json.dumps(body).encode()) | st.binary(max_size=60))
 def test_any_body_is_read_or_refused(body: bytes) -> None:
     for reader in READERS:
@@ -200,7 +198,6 @@ def test_any_body_is_read_or_refused(body: bytes) -> None:
         assert sum(assemble([block]).rows for block in parsed.blocks) == parsed.rows
 
 
-@RELAXED
 @given(
     st.lists(
         st.tuples(

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.http import Connection, Exchange
@@ -156,11 +156,10 @@ def test_a_client_that_asks_is_told_to_send_its_body(peer: Peer) -> None:
 def test_a_held_exchange_is_not_read_until_released(peer: Peer) -> None:
     peer.handler.hold = True
     peer.send(post(b"abc"))
-    assert not peer.transport.reading
-    assert not peer.handler.requests
+    before = (peer.transport.reading, len(peer.handler.requests))
     peer.handler.heads[0].release()
-    assert peer.transport.reading
-    assert peer.handler.bodies == [b"abc"]
+    after = (peer.transport.reading, len(peer.handler.requests))
+    assert (before, after) == ((False, 0), (True, 1))
 
 
 @pytest.mark.parametrize(
@@ -241,7 +240,6 @@ def test_draining_closes_idle_connections_and_answers_the_busy_ones(loop: Clock)
     assert busy.transport.closed
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.lists(st.sampled_from([b"", b"a", b"hello" * 20]), min_size=1, max_size=4),
     st.lists(st.integers(1, 60), min_size=1, max_size=8),
@@ -261,7 +259,6 @@ def test_how_the_bytes_are_cut_makes_no_difference(bodies: list[bytes], cuts: li
     assert peer.statuses == [200] * len(bodies)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.binary(max_size=40) | st.sampled_from([post(b"x"), b"GET / HTTP/1.1\r\n"])))
 def test_no_bytes_make_a_connection_raise(pieces: list[Any]) -> None:
     loop = Clock()
