@@ -323,7 +323,7 @@ def open_world(folder: Path) -> Iterator[World]:
         builder=builder,
         models=models,
         loads=loads,
-        families=Families.load(folder / "families.yml"),
+        families=Families.load(folder / "families.yaml"),
         machine=Machine(2.0, 8 * GIB),
     )
     access = Access(catalog.database, settings)

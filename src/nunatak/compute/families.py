@@ -1,7 +1,7 @@
 """Instance families: the vendor's names, and what a node of each has.
 
 The numbers are what the vendor documents as available to workloads. An operator may change or add
-families in `<home>/families.yml`:
+families in `<home>/families.yaml`:
 
     CPU_X64_S: {vcpu: 4, memory_gib: 16}
     GPU_OURS: {vcpu: 16, memory_gib: 128, gpus: 2, gpu_memory_gib: 80, description: our machine}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -109,24 +109,11 @@ def services_on(tx: Transaction, pool: str) -> list[Record]:
     ]
 
 
-def services_using(tx: Transaction, version_ids: Collection[str]) -> list[tuple[str, str]]:
-    """(version id, service name) of the services, running or suspended, of model versions."""
-    return [
-        (str(record.spec["model"]["version_id"]), record.key.title)
-        for record in tx.list_kind(KIND)
-        if not is_build(record.spec)
-        and not record.spec.get("dropped")
-        and record.spec["model"]["version_id"] in version_ids
-    ]
-
-
-def images_in_use(tx: Transaction) -> set[str]:
+def images_in_use(catalog: Catalog) -> set[str]:
     """Digests of the images that services run or will run again."""
-    return {
-        Service(record).image["digest"]
-        for record in tx.list_kind(KIND)
-        if not is_build(record.spec) and Service(record).image
-    }
+    with catalog.read() as tx:
+        services = [item for item in tx.list_kind(KIND) if not is_build(item.spec)]
+    return {Service(item).image["digest"] for item in services if Service(item).image}
 
 
 def bury(tx: Transaction, record: Record) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from nunatak.compute.nodes import Machine
-from nunatak.compute.placement import Node, pick_gpus, place
-from nunatak.compute.resources import Resources
+from nunatak.compute.placement import pick_gpus, place
 from nunatak.compute.states import RUNNING
 from nunatak.services.instances import InstanceStatus
 from nunatak.services.snapshot import Instance, Pool, Snapshot
@@ -41,7 +40,7 @@ def _place_in(
 ) -> None:
     oldest_first = sorted(homeless, key=lambda item: (item.record.created_on, item.record.id))
     requests = {item.runtime_id: snapshot.request_of(item) for item in oldest_first}
-    found = place(list(requests.values()), _nodes(pool, snapshot))
+    found = place(list(requests.values()), snapshot.nodes_of(pool))
     for item in oldest_first:
         node = found.assigned.get(item.runtime_id)
         if node is None:
@@ -56,16 +55,6 @@ def _place_in(
             placed[item.record.id] = replace(
                 placed[item.record.id], node=node, gpus=gpus, message="Waiting to start"
             )
-
-
-def _nodes(pool: Pool, snapshot: Snapshot) -> Iterable[Node]:
-    """The pool's nodes with what their instances leave free; stopping ones still hold theirs."""
-    for node in pool.status.nodes:
-        used = Resources()
-        for item in _here(snapshot, pool):
-            if item.status.node == node.id:
-                used = used + snapshot.request_of(item).on(pool.capacity)
-        yield Node(node.id, pool.capacity, pool.capacity - used)
 
 
 def _here(snapshot: Snapshot, pool: Pool) -> list[Instance]:

@@ -10,7 +10,7 @@ from nunatak.catalog.store import Record, Transaction
 from nunatak.compute import pools
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine, node_capacity
-from nunatak.compute.placement import Request
+from nunatak.compute.placement import Node, Request, place
 from nunatak.compute.pools import Demand, PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
 from nunatak.services.instances import InstanceSpec, InstanceStatus
@@ -179,13 +179,30 @@ class Snapshot:
         )
         return Request(instance.runtime_id, resources)
 
+    def nodes_of(self, pool: Pool) -> list[Node]:
+        """The pool's nodes with what their instances leave free; stopping ones hold theirs."""
+        return [
+            Node(node.id, pool.capacity, pool.capacity - self._used(pool, node.id))
+            for node in pool.status.nodes
+        ]
+
+    def _used(self, pool: Pool, node: str) -> Resources:
+        used = Resources()
+        for item in self.instances:
+            if item.spec.pool == pool.record.name and item.status.node == node:
+                used = used + self.request_of(item).on(pool.capacity)
+        return used
+
     def demand(self, pool: str) -> Demand:
-        """What is asked of a pool now."""
+        """What is asked of a pool now; instances for which its nodes have room do not wait."""
         here = [item for item in self.instances if item.spec.pool == pool]
-        waiting = [item for item in here if item.status.node is None and item.alive]
+        homeless = [item for item in here if item.status.node is None and item.alive]
+        found = self.pools.get(pool)
+        nodes = self.nodes_of(found) if found is not None else []
+        waiting = place([self.request_of(item) for item in homeless], nodes).waiting
         wanting = (ServiceState.PENDING, ServiceState.RUNNING, ServiceState.SUSPENDING)
         return Demand(
-            waiting=tuple(map(self.request_of, waiting)),
+            waiting=waiting,
             used_nodes=frozenset(item.status.node for item in here if item.status.node),
             jobs=sum(
                 build.spec.pool == pool and not BUILDS.is_final(build.state)
