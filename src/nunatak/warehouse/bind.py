@@ -41,7 +41,7 @@ def bind(tree: exp.Expr, bindings: Sequence[Binding], session: Session) -> exp.E
     for dynamic in list(tree.find_all(exp.DynamicIdentifier)):
         _dynamic_name(dynamic)
     for source in list(tree.find_all(exp.TableFromRows)):
-        if isinstance(source.this, exp.Literal):
+        if isinstance(source.this, exp.Literal) and not source.this.name.startswith("@"):
             named = table_of(source.this.name)
             named.set("alias", source.args.get("alias"))
             source.replace(named)

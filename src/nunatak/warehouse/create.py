@@ -6,6 +6,7 @@ A table is made and filled in one transaction, so that nothing half-made is ever
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -280,10 +281,12 @@ def _statements(table: NewTable) -> Iterator[str]:
         )
     yield f"CREATE TABLE {table.location.sql} ({', '.join(definitions)})"
     note = encode_note(
-        comment=table.comment, transient=table.transient, primary_key=list(table.primary_key)
+        comment=table.comment,
+        transient=table.transient,
+        primary_key=list(table.primary_key),
+        created=round(time.time(), 3),
     )
-    if note != "{}":
-        yield f"COMMENT ON TABLE {table.location.sql} IS {literal(note)}"
+    yield f"COMMENT ON TABLE {table.location.sql} IS {literal(note)}"
     for column in table.columns:
         yield from column_note(table.location, column.name, column.type, column.comment)
 

@@ -103,10 +103,8 @@ def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list
 
 
 def _drop(_execution: Execution, table: Table, node: exp.Drop) -> list[str]:
-    columns = [node.this] if node.this is not None else list(node.expressions)
-    names = [
-        stored(column.this if isinstance(column, exp.Column) else column) for column in columns
-    ]
+    columns = node.args.get("tables") or [node.this]
+    names = [stored(column.find(exp.Identifier)) for column in columns]
     return [
         f"ALTER TABLE {table.location.sql} DROP COLUMN {identifier(_known(table, name).name)}"
         for name in names
@@ -204,6 +202,7 @@ def table_comment(table: Table, comment: str) -> str:
         comment=comment,
         transient=table.transient,
         text=table.text,
+        created=table.created_on,
         primary_key=list(table.primary_key),
         columns={column.name: column.type.ddl() for column in table.columns}
         if table.is_view

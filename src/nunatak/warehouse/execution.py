@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, TypeAlias
 
 import pyarrow as pa
 from sqlglot import exp
@@ -33,6 +34,8 @@ from nunatak.warehouse.types import (
     sql_type_of,
 )
 
+Source: TypeAlias = Any
+"""A RecordBatchReader, an Arrow table, or the text of a query of the engine."""
 _REGISTERED = "__NUNATAK_ROWS_"
 
 
@@ -66,7 +69,7 @@ class Execution:
         self._describe_only = describe_only
         self.in_transaction = pinned is not None
         self.connection = pinned or self._connect()
-        self._sources: dict[str, tuple[tuple[Field, ...], pa.RecordBatchReader | pa.Table]] = {}
+        self._sources: dict[str, tuple[tuple[Field, ...], Source]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._closed = False
         self._watch(self.connection)
@@ -107,7 +110,6 @@ class Execution:
         return RewriteContext(
             session=self.session,
             resolve=self.table,
-            virtual=self._virtual,
             system_function=self._system_function,
             query_text=self.request.text,
             registered=frozenset(self._sources),
@@ -159,20 +161,33 @@ class Execution:
 
     def register(self, fields: Sequence[Field], batches: Iterable[pa.RecordBatch]) -> exp.Table:
         """Make batches readable once, as a table of the statement (`QueryRunner`)."""
-        schema = pa.schema([pa.field(field.name, _source_type(field.type)) for field in fields])
+        schema = source_schema(fields)
         reader = pa.RecordBatchReader.from_batches(
             schema, (batch.cast(schema) if batch.schema != schema else batch for batch in batches)
         )
+        return self._named(tuple(fields), reader)
+
+    def register_table(self, fields: Sequence[Field], table: pa.Table) -> exp.Table:
+        """Make rows readable any number of times, as a table of the statement."""
+        return self._named(tuple(fields), table)
+
+    def register_view(self, fields: Sequence[Field], sql: str) -> exp.Table:
+        """Make a query of the engine readable, as a table of the statement."""
+        return self._named(tuple(fields), sql)
+
+    def _named(self, fields: tuple[Field, ...], source: Source) -> exp.Table:
         name = f"{_REGISTERED}{len(self._sources)}"
-        self.add_source(name, tuple(fields), reader)
+        self.add_source(name, fields, source)
         return exp.Table(this=quoted(name))
 
-    def add_source(
-        self, name: str, fields: tuple[Field, ...], source: pa.RecordBatchReader | pa.Table
-    ) -> None:
-        """Make Arrow data readable under a name."""
+    def add_source(self, name: str, fields: tuple[Field, ...], source: Source) -> None:
+        """Make Arrow data, or a query of the engine, readable under a name."""
         self._sources[name] = (fields, source)
-        self.connection.register(name, source)
+        if isinstance(source, str):
+            view = f"CREATE OR REPLACE TEMPORARY VIEW {identifier(name)} AS {source}"
+            self.connection.execute(view)
+        else:
+            self.connection.register(name, source)
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call when the statement has ended (`QueryRunner`)."""
@@ -192,6 +207,12 @@ class Execution:
             if not self.in_transaction:
                 self.connection.close()
 
+    def stop(self) -> None:
+        """End the statement before all of its rows are read."""
+        if not self._closed and not self.in_transaction:
+            self.connection.interrupt()
+        self.close()
+
     def check_cancelled(self) -> None:
         """Raise QueryCancelled when the statement shall stop."""
         if self.cancelled.is_set():
@@ -208,17 +229,12 @@ class Execution:
         if len(parts) == 1 and parts[0] in self._sources:
             fields, _ = self._sources[parts[0]]
             return {field.name: field.type for field in fields}
-        if self._virtual(parts) is not None:
-            return None
         return {column.name: column.type for column in self.table(parts).columns}
 
     def rewritten(self, tree: exp.Expr) -> exp.Expr:
         """A bound statement that is no query in the engine's dialect; the tree is used up."""
         note_column_types(tree, self._declared)
         return rewrite(tree, self.context())
-
-    def _virtual(self, _parts: tuple[str, ...]) -> exp.Expr | None:
-        return None
 
     def _system_function(self, node: exp.Anonymous) -> exp.Expr | None:
         function = self.hooks.system_functions.get(str(node.this).upper())
@@ -242,6 +258,7 @@ class ResultBatches:
         batch_rows: int = BATCH_ROWS,
     ) -> None:
         self._execution = execution
+        self._ended = False
         stream = query.start(batch_rows)
         self._stream = iter(stream)
         self._fields = fields
@@ -264,13 +281,19 @@ class ResultBatches:
         try:
             self._execution.check_cancelled()
             return canonical_batch(next(self._stream), self._schema)
+        except StopIteration:
+            self._ended = True
+            self._execution.close()
+            raise
         except BaseException:
-            self.close()  # StopIteration too: the rows are read
+            self.close()
             raise
 
     def close(self) -> None:
         """Stop the query; may be called twice."""
-        self._execution.close()
+        if not self._ended:
+            self._ended = True
+            self._execution.stop()
 
     def __del__(self) -> None:
         self.close()
@@ -307,6 +330,12 @@ def _readable(query: Query, sql: str) -> str | None:
         return None
     names = ", ".join(map(identifier, columns))
     return f"SELECT {', '.join(wanted)} FROM ({sql}) AS q({names})"
+
+
+def source_schema(fields: Sequence[Field]) -> pa.Schema:
+    """The Arrow schema under which rows are readable as a table: semi-structured values are
+    marked as JSON."""
+    return pa.schema([pa.field(field.name, _source_type(field.type)) for field in fields])
 
 
 def _source_type(sql_type: SqlType) -> pa.DataType:

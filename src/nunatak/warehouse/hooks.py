@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from nunatak.warehouse.calls import ModelCallPlanner
 from nunatak.warehouse.results import Result
 from nunatak.warehouse.session import Session
+from nunatak.warehouse.stages import StageResolver
 
 VirtualTable = Callable[[Session, str], Result]
 """Rows of an INFORMATION_SCHEMA table for a session and a database."""
@@ -29,6 +30,7 @@ class Hooks:
 
     planner: ModelCallPlanner | None = None
     results: KeptResults | None = None
+    stages: StageResolver | None = None
     virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
     """INFORMATION_SCHEMA tables by upper-case name."""
     system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,10 @@ class Table:
     text: str | None = None
     """A view's statement."""
     primary_key: tuple[str, ...] = ()
+    created_on: float = 0.0
+    """Seconds since 1970."""
+    row_count: int | None = None
+    """Rows when this was read; None for a view."""
 
     @property
     def kind(self) -> str:
@@ -168,32 +173,47 @@ def read_table(name: QualifiedName, location: Location, connection: Connection) 
     """Read a table's or view's description from the engine."""
     where = (
         f"database_name = {literal(location.database)} AND schema_name = "
-        f"{literal(location.schema)} AND table_name = {literal(location.table)}"
+        f"{literal(location.schema)} AND {{}}_name = {literal(location.table)}"
     )
     rows = connection.execute(
         "SELECT column_name, data_type, is_nullable, column_default, comment "
-        f"FROM duckdb_columns() WHERE {where} ORDER BY column_index"
+        f"FROM duckdb_columns() WHERE {where.format('table')} ORDER BY column_index"
     )
     if not rows:
         return None
-    notes = connection.execute(
-        f"SELECT comment, NULL, FALSE FROM duckdb_tables() WHERE {where} UNION ALL "
-        f"SELECT comment, sql, TRUE FROM duckdb_views() WHERE {where.replace('table_n', 'view_n')}"
+    [(comment, is_view, count)] = connection.execute(
+        f"SELECT comment, FALSE, estimated_size FROM duckdb_tables() WHERE "
+        f"{where.format('table')} UNION ALL SELECT comment, TRUE, NULL FROM duckdb_views() "
+        f"WHERE {where.format('view')}"
     )
-    comment, _, is_view = notes[0]
+    return described(name, location, rows, comment=comment, is_view=is_view, row_count=count)
+
+
+def described(
+    name: QualifiedName,
+    location: Location,
+    columns: Sequence[tuple[Any, ...]],
+    *,
+    comment: str | None,
+    is_view: bool,
+    row_count: int | None,
+) -> Table:
+    """A table from what the engine says: for each column its name, engine type, nullability,
+    default and note; and the note of the table."""
     note = decode_note(comment)
     declared: dict[str, str] = note.get("columns", {})
-    columns = tuple(_column(row, declared.get(row[0])) for row in rows)
     return Table(
         name,
         location,
-        columns,
-        is_view=bool(is_view),
+        tuple(_column(row, declared.get(row[0])) for row in columns),
+        is_view=is_view,
         temporary=is_session_database(location.database),
         transient=bool(note.get("transient")),
         comment=note.get("comment"),
         text=note.get("text"),
         primary_key=tuple(note.get("primary_key", ())),
+        created_on=float(note.get("created", 0.0)),
+        row_count=row_count,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from sqlglot import exp
 
 from nunatak.catalog.names import quoted
@@ -42,19 +44,22 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
         execution.engine.attach_memory(session_database(execution.session))
     translated = execution.translate(tree.expression.copy())
     fields = execution.described(translated)
-    names = [stored(column.this) for column in columns] or [field.name for field in fields]
+    names = [stored(column.find(exp.Identifier)) for column in columns] or [
+        field.name for field in fields
+    ]
     if len(names) != len(fields):
         raise InvalidArgument("SQL compilation error:\nInvalid column definition list")
     note = encode_note(
         text=execution.request.text.strip(),
+        created=round(time.time(), 3),
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
     )
-    listed = ", ".join(map(identifier, names))
+    columns_sql = ", ".join(map(identifier, names))
     run_together(
         execution,
         [
-            f"CREATE OR REPLACE VIEW {location.sql} ({listed}) AS {translated.sql}",
+            f"CREATE OR REPLACE VIEW {location.sql} ({columns_sql}) AS {translated.sql}",
             f"COMMENT ON VIEW {location.sql} IS {literal(note)}",
         ],
     )

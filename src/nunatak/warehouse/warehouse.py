@@ -13,16 +13,20 @@ from nunatak.errors import InvalidArgument, StatementError, SyntaxInvalid, Unsup
 from nunatak.warehouse import ddl, dml, views
 from nunatak.warehouse.array_binding import is_array_bound
 from nunatak.warehouse.bind import bind
+from nunatak.warehouse.copy_load import COPY_FIELDS, copy_into_table
+from nunatak.warehouse.copy_unload import UNLOAD_FIELDS, copy_into_stage
 from nunatak.warehouse.create import create_table
 from nunatak.warehouse.engine import Engine, identifier
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.listing import list_tables
 from nunatak.warehouse.parse import Parsed, parse
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import Session
-from nunatak.warehouse.tables import Tables, is_session_database, session_database
+from nunatak.warehouse.sources import resolve_sources, stage_location
+from nunatak.warehouse.tables import Table, Tables, is_session_database, session_database
 from nunatak.warehouse.transactions import Transactions
 from nunatak.warehouse.variables import set_variables
 
@@ -76,6 +80,13 @@ class Warehouse:
             place = f"{identifier(database)}.{identifier(name)}"
             connection.execute(f"DROP SCHEMA IF EXISTS {place} CASCADE")
         self.tables.forget()
+
+    def list_tables(
+        self, session: Session, database: str, *, schema: str | None = None
+    ) -> list[Table]:
+        """Tables and views that a session sees, its temporary ones too, by schema and name."""
+        with self.engine.connect() as connection:
+            return list_tables(connection, session, database, schema=schema)
 
     def close_session(self, session: Session) -> None:
         """Roll back what is open and drop the session's temporary tables."""
@@ -146,6 +157,8 @@ class Warehouse:
         """The tree with bindings in place and model calls planned."""
         request = execution.request
         tree = bind(parsed.tree, request.bindings, request.session)
+        if not isinstance(tree, exp.Copy):
+            tree = resolve_sources(execution, tree)
         if not parsed.calls:
             return tree
         if self.hooks.planner is None:
@@ -178,6 +191,21 @@ def _create(execution: Execution, tree: exp.Create) -> Result:
     raise Unsupported(f"Unsupported: CREATE {kind}.")
 
 
+def _copy(execution: Execution, tree: exp.Copy) -> Result:
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    into = stage_location(target)
+    if into is not None:
+        resolved = resolve_sources(execution, tree.args["files"][0])
+        tree.set("files", [resolved])
+        return copy_into_stage(execution, tree, into)
+    source = tree.args["files"][0]
+    inner = source.find(exp.Table) if isinstance(source, exp.Subquery) else source
+    location = stage_location(inner) if inner is not None else None
+    if location is None:
+        raise Unsupported("Unsupported: COPY INTO a table from anything but a stage.")
+    return copy_into_table(execution, tree, location)
+
+
 def _describe_table(execution: Execution, tree: exp.Describe) -> Result:
     return ddl.describe_table(execution, [stored(part) for part in tree.this.parts])
 
@@ -194,8 +222,9 @@ _HANDLERS: dict[type[exp.Expr], Callable[[Execution, Any], Result]] = {
     exp.Comment: ddl.comment_on,
     exp.Describe: _describe_table,
     exp.Set: set_variables,
+    exp.Copy: _copy,
 }
-_DATA = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Set, exp.Describe)
+_DATA = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Set, exp.Describe, exp.Copy)
 """Statements that run inside an open transaction; others commit it first."""
 
 
@@ -212,6 +241,9 @@ def _described(tree: exp.Expr) -> tuple[Field, ...]:
             return tuple(
                 Field(f"number of rows {name}", NUMBER) for name in dml.merge_counts(tree).values()
             )
+        case exp.Copy():
+            target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+            return UNLOAD_FIELDS if stage_location(target) is not None else COPY_FIELDS
         case exp.Describe():
             return ddl.DESCRIBE_FIELDS
     return _STATUS

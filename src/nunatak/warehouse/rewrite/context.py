@@ -22,8 +22,6 @@ class RewriteContext:
     session: Session
     resolve: Callable[[tuple[str, ...]], Table]
     """The table that a name means; raises ObjectNotFound."""
-    virtual: Callable[[tuple[str, ...]], exp.Expr | None]
-    """What to read instead of a name, for names that are no stored tables."""
     system_function: Callable[[exp.Anonymous], exp.Expr | None]
     """The value of a function that another room answers."""
     query_text: str = ""

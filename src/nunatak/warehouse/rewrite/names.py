@@ -25,10 +25,6 @@ def table(node: exp.Table, context: RewriteContext) -> exp.Expr:
     parts = tuple(stored(part) for part in node.parts)
     if len(parts) == 1 and (names_cte(node, parts[0]) or parts[0] in context.registered):
         return node
-    instead = context.virtual(parts)
-    if instead is not None:
-        alias = node.args.get("alias") or exp.TableAlias(this=quoted(parts[-1]))
-        return exp.Subquery(this=instead, alias=alias)
     found = context.resolve(parts)
     location = found.location
     node.set("this", quoted(location.table))

@@ -58,6 +58,12 @@ def table_function(node: exp.TableFromRows, _context: RewriteContext) -> exp.Exp
     raise Unsupported(f"Unsupported: the table function {name.upper()}.")
 
 
+def sequence(_node: exp.Expr, _context: RewriteContext) -> exp.Expr:
+    """SEQ4() and its kin number the rows from zero."""
+    numbered = exp.Window(this=exp.RowNumber())
+    return exp.Paren(this=exp.Sub(this=numbered, expression=exp.Literal.number(1)))
+
+
 def _generator_rows(node: exp.Generator) -> exp.Expr:
     rows: exp.Expr | None = node.args.get("rowcount")
     if rows is None:

@@ -72,6 +72,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Typeof: (semi.typeof,),
     exp.IsNullValue: (semi.is_null_value,),
     exp.JSONFormat: (semi.json_format,),
+    **dict.fromkeys((exp.Seq1, exp.Seq2, exp.Seq4, exp.Seq8), (sources.sequence,)),
     exp.CurrentTimestamp: (session_functions.current_timestamp,),
     exp.CurrentDate: (session_functions.current_date,),
     exp.CurrentTime: (session_functions.current_time,),

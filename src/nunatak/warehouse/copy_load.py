@@ -1,0 +1,367 @@
+"""COPY INTO table: loading staged files, one after another, in one transaction.
+
+What was loaded is noted beside the table's data and commits with it, so that a file is loaded
+once unless FORCE says otherwise or the file has changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
+from nunatak.errors import InvalidArgument, NunatakError, Unsupported
+from nunatak.warehouse.copy_options import copy_options
+from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
+from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.staged import (
+    Staged,
+    file_columns,
+    resolved_format,
+    staged,
+    stages_of,
+    use_file_columns,
+)
+from nunatak.warehouse.stages import StagedFile
+from nunatak.warehouse.tables import INTERNAL_SCHEMA, Column, Location, Table
+from nunatak.warehouse.types import engine_type
+
+COPY_FIELDS = (
+    Field("file", TEXT),
+    Field("status", TEXT),
+    Field("rows_parsed", NUMBER),
+    Field("rows_loaded", NUMBER),
+    Field("error_limit", NUMBER),
+    Field("errors_seen", NUMBER),
+    Field("first_error", TEXT),
+    Field("first_error_line", NUMBER),
+    Field("first_error_character", NUMBER),
+    Field("first_error_column_name", TEXT),
+)
+_LOADS = "__NUNATAK_LOADS"
+_SKIP = re.compile(r"SKIP_FILE(?:_(\d+)(%)?)?\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class OnError:
+    """What to do with rows that cannot be loaded."""
+
+    abort: bool = True
+    keep_good: bool = False
+    limit: int = 1
+    """Errors from which a file is left out; a percentage when `is_percent`."""
+    is_percent: bool = False
+
+    def skips(self, errors: int, rows: int) -> bool:
+        """Whether a file with so many errors is left out."""
+        if self.keep_good or not errors:
+            return False
+        return errors * 100 >= self.limit * rows if self.is_percent else errors >= self.limit
+
+
+def on_error(text: str | None) -> OnError:
+    """Read ON_ERROR; raises InvalidArgument."""
+    word = (text or "ABORT_STATEMENT").upper()
+    if word == "ABORT_STATEMENT":
+        return OnError()
+    if word == "CONTINUE":
+        return OnError(abort=False, keep_good=True)
+    match = _SKIP.match(word)
+    if match is None:
+        raise InvalidArgument(
+            f"ON_ERROR cannot be '{text}': use ABORT_STATEMENT, CONTINUE or SKIP_FILE."
+        )
+    return OnError(abort=False, limit=int(match[1] or 1), is_percent=bool(match[2]))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of one file."""
+
+    file: StagedFile
+    parsed: int
+    loaded: int
+    errors: int = 0
+    first_error: str | None = None
+
+    def row(self, limit: int) -> list[object]:
+        """The file's row in the answer."""
+        status = "LOADED" if not self.errors else "PARTIALLY_LOADED"
+        if self.errors and not self.loaded:
+            status = "LOAD_FAILED"
+        counts = [self.parsed, self.loaded, limit, self.errors]
+        return [self.file.shown, status, *counts, self.first_error, None, None, None]
+
+
+def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Result:
+    """COPY INTO table FROM @stage or FROM (SELECT … FROM @stage)."""
+    options = copy_options(tree)
+    table, names = _target(execution, tree)
+    place = stages_of(execution).place(execution.session, location, write=options.flag("PURGE"))
+    form = resolved_format(execution, place, options.file_format)
+    source = tree.args["files"][0]
+    columns = _target_columns(table, names)
+    plain = not isinstance(source, exp.Subquery)
+    by_name = plain and str(options.text("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE"
+    found = staged(
+        execution,
+        place,
+        form,
+        pattern=options.text("PATTERN"),
+        files=options.texts("FILES"),
+        columns=len(columns) if plain and form.type == "CSV" and not by_name else 0,
+    )
+    history = _History(execution, table)
+    files = found.files if found is not None else ()
+    if not options.flag("FORCE"):
+        files = history.new(files)
+    if found is None or not files:
+        fields = [Field("status", TEXT)]
+        rows = [["Copy executed with 0 files processed."]]
+        return rows_result(fields, rows, kind=StatementKind.COPY)
+    load = _Load(execution, table, columns, found, on_error(options.text("ON_ERROR")))
+    if plain:
+        load.choose(by_name=by_name)
+    else:
+        load.transform(source.this)
+    done = load.run(files, history)
+    if options.flag("PURGE"):
+        for one in done:
+            if one.loaded or not one.errors:
+                one.file.path.unlink(missing_ok=True)
+    rows_done = [one.row(load.policy.limit) for one in done]
+    return rows_result(COPY_FIELDS, rows_done, kind=StatementKind.COPY)
+
+
+def _target(execution: Execution, tree: exp.Copy) -> tuple[Table, list[str]]:
+    into = tree.this
+    target = into.this if isinstance(into, exp.Schema) else into
+    table = execution.table(tuple(stored(part) for part in target.parts))
+    if table.is_view:
+        raise InvalidArgument(f"{table.name} is a view: COPY INTO needs a table.")
+    names = [stored(name) for name in into.expressions] if isinstance(into, exp.Schema) else []
+    return table, names
+
+
+def _target_columns(table: Table, names: Sequence[str]) -> list[Column]:
+    if not names:
+        return list(table.columns)
+    found = [table.column(name) for name in names]
+    for name, column in zip(names, found, strict=True):
+        if column is None:
+            raise InvalidArgument(f"SQL compilation error:\ninvalid identifier '{name}'")
+    return [column for column in found if column is not None]
+
+
+class _Load:
+    """The rows of staged files on their way into a table's columns."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        table: Table,
+        columns: list[Column],
+        found: Staged,
+        policy: OnError,
+    ) -> None:
+        self.execution = execution
+        self.table = table
+        self.columns = columns
+        self.found = found
+        self.policy = policy
+        self._view = "__NUNATAK_STAGED"
+        self._query = ""
+
+    def choose(self, *, by_name: bool) -> None:
+        """Take the files' columns by position or by name."""
+        if by_name or (self.found.form.type == "CSV" and self.found.form.flag("PARSE_HEADER")):
+            self._by_name()
+            return
+        if self.found.form.type != "CSV" and len(self.columns) != 1:
+            raise InvalidArgument(
+                f"SQL compilation error:\n{self.found.form.type} file format can produce one and "
+                "only one column of type variant, object, or array. Load data into separate "
+                "columns using the MATCH_BY_COLUMN_NAME copy option or copy with transformation."
+            )
+        chosen = [identifier(f"COLUMN{index + 1}") for index in range(len(self.columns))]
+        self._select(chosen)
+
+    def transform(self, select: exp.Expr) -> None:
+        """Take what a SELECT over the staged rows computes."""
+        if not isinstance(select, exp.Select):
+            raise Unsupported("Unsupported: COPY INTO table FROM anything but a simple SELECT.")
+        source = select.args["from_"].this
+        staged_rows = self.execution.register_view(self.found.columns, self.found.sql())
+        self._view = staged_rows.name
+        use_file_columns(source, self.found)
+        alias = source.args.get("alias") or exp.TableAlias(this=quoted("STAGED"))
+        staged_rows.set("alias", alias)
+        source.replace(staged_rows)
+        count = len(select.expressions)
+        if count != len(self.columns) and not any(item.is_star for item in select.expressions):
+            raise InvalidArgument(
+                "SQL compilation error:\nInsert value list does not match column list expecting "
+                f"{len(self.columns)} but got {count}"
+            )
+        self._query = sql_text(self.execution.rewritten(select))
+
+    def run(self, files: Sequence[StagedFile], history: _History) -> list[Loaded]:
+        """Load file after file; all of it commits together."""
+        connection = self.execution.connection
+        own = not self.execution.in_transaction
+        if own:
+            connection.execute("BEGIN")
+        try:
+            done = [self._load(file) for file in files]
+            history.note(one.file for one in done if one.loaded or not one.errors)
+        except BaseException:
+            if own:
+                connection.execute("ROLLBACK")
+            raise
+        if own:
+            connection.execute("COMMIT")
+        return done
+
+    def _by_name(self) -> None:
+        given = {field.name.upper(): field.name for field in self._file_columns()}
+        self.columns = [column for column in self.columns if column.name.upper() in given]
+        if not self.columns:
+            raise InvalidArgument("No column of the files has the name of a column of the table.")
+        if self.found.form.type == "JSON":
+            document = identifier("COLUMN1")
+            chosen = [
+                f"json_extract{'_string' if column.type.kind is TypeKind.TEXT else ''}"
+                f"({document}, {literal(_key(given[column.name.upper()]))})"
+                for column in self.columns
+            ]
+        elif self.found.form.type == "CSV":
+            order = list(given)
+            chosen = [
+                identifier(f"COLUMN{order.index(column.name.upper()) + 1}")
+                for column in self.columns
+            ]
+        else:
+            chosen = [identifier(given[column.name.upper()]) for column in self.columns]
+        self._select(chosen)
+
+    def _file_columns(self) -> tuple[Field, ...]:
+        form = self.found.form
+        if form.type == "PARQUET":
+            return file_columns(self.execution, self.found.files, form)
+        if form.type == "JSON":
+            rows = self.execution.connection.execute(
+                f"SELECT DISTINCT unnest(json_keys({identifier('COLUMN1')})) "
+                f"FROM ({self.found.sql()})"
+            )
+            return tuple(Field(name) for (name,) in sorted(rows))
+        return header_fields(self.execution, self.found)
+
+    def _select(self, chosen: Sequence[str]) -> None:
+        staged_rows = self.execution.register_view(self.found.columns, self.found.sql())
+        self._view = staged_rows.name
+        self._query = f"SELECT {', '.join(chosen)} FROM {identifier(self._view)}"
+
+    def _load(self, file: StagedFile) -> Loaded:
+        self.execution.check_cancelled()
+        fields = self.found.columns
+        self.execution.add_source(self._view, fields, self.found.sql([file]))
+        names = [f"c{index}" for index in range(len(self.columns))]
+        rows = f"({self._query}) AS q({', '.join(names)})"
+        if self.policy.abort:
+            count = self._insert(rows, names, strict=True)
+            return Loaded(file, count, count)
+        try:
+            return self._tolerant(file, rows, names)
+        except NunatakError as error:
+            if self.policy.keep_good:
+                raise
+            return Loaded(file, 0, 0, 1, error.message)
+
+    def _tolerant(self, file: StagedFile, rows: str, names: Sequence[str]) -> Loaded:
+        bad = " OR ".join(
+            f"({name} IS NOT NULL AND TRY_CAST({name} AS {engine_type(column.type)}) IS NULL)"
+            + ("" if column.nullable else f" OR {name} IS NULL")
+            for name, column in zip(names, self.columns, strict=True)
+        )
+        [(parsed, errors)] = self.execution.connection.execute(
+            f"SELECT count(*), count(*) FILTER (WHERE {bad}) FROM {rows}"
+        )
+        first = self._first_error(rows, names, bad) if errors else None
+        if self.policy.skips(errors, parsed):
+            return Loaded(file, parsed, 0, errors, first)
+        loaded = self._insert(f"{rows} WHERE NOT ({bad})", names, strict=False)
+        return Loaded(file, parsed, loaded, errors, first)
+
+    def _first_error(self, rows: str, names: Sequence[str], bad: str) -> str:
+        listed = ", ".join(f"{name}::VARCHAR" for name in names)
+        [values] = self.execution.connection.execute(
+            f"SELECT {listed} FROM {rows} WHERE {bad} LIMIT 1"
+        )
+        for value, column in zip(values, self.columns, strict=True):
+            check = f"SELECT TRY_CAST({literal(str(value))} AS {engine_type(column.type)}) IS NULL"
+            if value is None and not column.nullable:
+                return f"NULL result in a non-nullable column: {column.name}"
+            if value is not None and self.execution.connection.execute(check) == [(True,)]:
+                return f"Value '{value}' of column {column.name} is not a {column.type.ddl()}"
+        return "A value does not fit its column"
+
+    def _insert(self, rows: str, names: Sequence[str], *, strict: bool) -> int:
+        word = "CAST" if strict else "TRY_CAST"
+        values = ", ".join(
+            f"{word}({name} AS {engine_type(column.type)})"
+            for name, column in zip(names, self.columns, strict=True)
+        )
+        targets = ", ".join(identifier(column.name) for column in self.columns)
+        counted = self.execution.connection.execute(
+            f"INSERT INTO {self.table.location.sql} ({targets}) SELECT {values} FROM {rows}"
+        )
+        return int(counted[0][0])
+
+
+def header_fields(execution: Execution, found: Staged) -> tuple[Field, ...]:
+    """The names in the first line of CSV files, with text columns."""
+    options = {**found.form.options, "PARSE_HEADER": False, "SKIP_HEADER": 0}
+    first = Staged(found.files[:1], type(found.form)(options), found.columns)
+    [row] = execution.connection.execute(f"{first.sql()} LIMIT 1")
+    count = len(found.columns) - 2
+    return tuple(Field(str(value)) for value in row[:count])
+
+
+def _key(name: str) -> str:
+    return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class _History:
+    """Which files were loaded into a table, kept in the table's own database."""
+
+    def __init__(self, execution: Execution, table: Table) -> None:
+        self._connection = execution.connection
+        database = table.location.database
+        self._loads = Location(database, INTERNAL_SCHEMA, _LOADS).sql
+        # A table that is dropped and made again is another one: the moment it was made tells.
+        self._key = f"{table.name}@{table.created_on}"
+        self._connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self._loads} (target VARCHAR, file VARCHAR, mark VARCHAR)"
+        )
+
+    def new(self, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
+        """The files that were not loaded yet, or have changed since."""
+        rows = self._connection.execute(
+            f"SELECT file, mark FROM {self._loads} WHERE target = {literal(self._key)}"
+        )
+        seen = set(rows)
+        return tuple(file for file in files if (str(file.path), file.mark) not in seen)
+
+    def note(self, files: Iterable[StagedFile]) -> None:
+        """Remember loaded files, in the open transaction."""
+        rows = ", ".join(
+            f"({literal(self._key)}, {literal(str(file.path))}, {literal(file.mark)})"
+            for file in files
+        )
+        if rows:
+            self._connection.execute(f"INSERT INTO {self._loads} VALUES {rows}")

@@ -1,0 +1,166 @@
+"""INFORMATION_SCHEMA: what a database holds, as tables."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
+from nunatak.warehouse.engine import Connection
+from nunatak.warehouse.listing import list_schemas, list_tables
+from nunatak.warehouse.results import Field, Result, rows_result
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.tables import Column, Table
+from nunatak.warehouse.types import short_name
+
+NAME = "INFORMATION_SCHEMA"
+_BYTES_PER_CHAR = 4
+
+_TABLES = (
+    *map(Field, ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_OWNER", "TABLE_TYPE")),
+    Field("IS_TRANSIENT"),
+    Field("CLUSTERING_KEY"),
+    Field("ROW_COUNT", NUMBER),
+    Field("BYTES", NUMBER),
+    Field("RETENTION_TIME", NUMBER),
+    Field("CREATED", TIMESTAMP_LTZ),
+    Field("LAST_ALTERED", TIMESTAMP_LTZ),
+    Field("COMMENT"),
+)
+_VIEWS = (
+    *map(Field, ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_OWNER", "VIEW_DEFINITION")),
+    *map(Field, ("CHECK_OPTION", "IS_UPDATABLE", "IS_SECURE")),
+    Field("CREATED", TIMESTAMP_LTZ),
+    Field("LAST_ALTERED", TIMESTAMP_LTZ),
+    Field("COMMENT"),
+)
+_COLUMNS = (
+    *map(Field, ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME")),
+    Field("ORDINAL_POSITION", NUMBER),
+    *map(Field, ("COLUMN_DEFAULT", "IS_NULLABLE", "DATA_TYPE")),
+    Field("CHARACTER_MAXIMUM_LENGTH", NUMBER),
+    Field("CHARACTER_OCTET_LENGTH", NUMBER),
+    Field("NUMERIC_PRECISION", NUMBER),
+    Field("NUMERIC_PRECISION_RADIX", NUMBER),
+    Field("NUMERIC_SCALE", NUMBER),
+    Field("DATETIME_PRECISION", NUMBER),
+    Field("IS_IDENTITY"),
+    Field("COMMENT"),
+)
+_SCHEMATA = (
+    *map(Field, ("CATALOG_NAME", "SCHEMA_NAME", "SCHEMA_OWNER", "IS_TRANSIENT")),
+    Field("IS_MANAGED_ACCESS"),
+    Field("CREATED", TIMESTAMP_LTZ),
+    Field("LAST_ALTERED", TIMESTAMP_LTZ),
+    Field("COMMENT"),
+)
+_DATABASES = (
+    *map(Field, ("DATABASE_NAME", "DATABASE_OWNER", "IS_TRANSIENT", "COMMENT")),
+    Field("CREATED", TIMESTAMP_LTZ),
+    Field("LAST_ALTERED", TIMESTAMP_LTZ),
+    Field("RETENTION_TIME", NUMBER),
+    Field("TYPE"),
+)
+
+
+def _tables(connection: Connection, session: Session, database: str) -> Result:
+    rows = []
+    for table in list_tables(connection, session, database):
+        kind = "LOCAL TEMPORARY" if table.temporary else "VIEW" if table.is_view else "BASE TABLE"
+        made = _moment(table)
+        rows.append(
+            [
+                *_names(table),
+                None,
+                kind,
+                "YES" if table.transient else "NO",
+                None,
+                table.row_count,
+                None,
+                0,
+                made,
+                made,
+                table.comment,
+            ]
+        )
+    return rows_result(_TABLES, rows)
+
+
+def _views(connection: Connection, session: Session, database: str) -> Result:
+    rows = []
+    for table in list_tables(connection, session, database):
+        if table.is_view:
+            made = _moment(table)
+            rows.append(
+                [*_names(table), None, table.text, "NONE", "NO", "NO", made, made, table.comment]
+            )
+    return rows_result(_VIEWS, rows)
+
+
+def _columns(connection: Connection, session: Session, database: str) -> Result:
+    rows = [
+        [*_names(table), *_column(position, column)]
+        for table in list_tables(connection, session, database)
+        for position, column in enumerate(table.columns, start=1)
+    ]
+    return rows_result(_COLUMNS, rows)
+
+
+def _column(position: int, column: Column) -> list[Any]:
+    kind: SqlType = column.type
+    is_text = kind.kind is TypeKind.TEXT
+    is_number = kind.kind is TypeKind.FIXED
+    is_time = kind.kind is TypeKind.TIME or kind.kind.name.startswith("TIMESTAMP")
+    octets = (kind.length or 0) * (_BYTES_PER_CHAR if is_text else 1)
+    return [
+        column.name,
+        position,
+        column.default,
+        "YES" if column.nullable else "NO",
+        short_name(kind),
+        kind.length if is_text else None,
+        octets if is_text or kind.kind is TypeKind.BINARY else None,
+        kind.precision if is_number else None,
+        10 if is_number else None,
+        kind.scale if is_number else None,
+        kind.scale if is_time else None,
+        "YES" if column.default and "nextval(" in column.default else "NO",
+        column.comment,
+    ]
+
+
+def _schemata(connection: Connection, _session: Session, database: str) -> Result:
+    rows = [
+        [database, schema, None, "NO", "NO", None, None, None]
+        for schema in list_schemas(connection, database)
+    ]
+    return rows_result(_SCHEMATA, rows)
+
+
+def _databases(connection: Connection, _session: Session, _database: str) -> Result:
+    names = connection.execute(
+        "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
+    )
+    rows = [
+        [name, None, "NO", None, None, None, 0, "STANDARD"] for name in sorted(n for (n,) in names)
+    ]
+    return rows_result(_DATABASES, rows)
+
+
+VIEWS: dict[str, Callable[[Connection, Session, str], Result]] = {
+    "TABLES": _tables,
+    "VIEWS": _views,
+    "COLUMNS": _columns,
+    "SCHEMATA": _schemata,
+    "DATABASES": _databases,
+}
+"""The views that the warehouse answers itself, by name."""
+
+
+def _names(table: Table) -> list[str]:
+    return [table.name.database, table.name.schema, table.name.name]
+
+
+def _moment(table: Table) -> dt.datetime:
+    return dt.datetime.fromtimestamp(table.created_on, tz=dt.UTC)

@@ -1,0 +1,70 @@
+"""All tables of a database or schema, for INFORMATION_SCHEMA and SHOW."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import Any
+
+from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.warehouse.engine import Connection, literal
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.tables import INTERNAL_SCHEMA, Location, Table, described, session_database
+
+
+def list_schemas(connection: Connection, database: str) -> list[str]:
+    """Names of a database's schemas, sorted, INFORMATION_SCHEMA included."""
+    rows = connection.execute(
+        f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {literal(database)} "
+        f"AND NOT internal AND schema_name <> {literal(INTERNAL_SCHEMA)}"
+    )
+    return sorted([*(name for (name,) in rows), "INFORMATION_SCHEMA"])
+
+
+def list_tables(
+    connection: Connection, session: Session, database: str, *, schema: str | None = None
+) -> list[Table]:
+    """The tables and views that a session sees, by schema and name; its temporary ones too."""
+    permanent = _tables_of(connection, database)
+    own = _tables_of(connection, session_database(session))
+    found = {table.name: table for table in permanent if table.location.schema != INTERNAL_SCHEMA}
+    found |= {table.name: table for table in own if table.name.database == database}
+    chosen = [table for table in found.values() if schema in (None, table.name.schema)]
+    return sorted(chosen, key=lambda table: table.name)
+
+
+def _tables_of(connection: Connection, database: str) -> list[Table]:
+    where = f"database_name = {literal(database)} AND NOT internal"
+    columns: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
+    for schema, table, *column in connection.execute(
+        "SELECT schema_name, table_name, column_name, data_type, is_nullable, column_default, "
+        f"comment FROM duckdb_columns() WHERE {where} ORDER BY column_index"
+    ):
+        columns[schema, table].append(tuple(column))
+    notes = connection.execute(
+        f"SELECT schema_name, table_name, comment, FALSE, estimated_size FROM duckdb_tables() "
+        f"WHERE {where} UNION ALL SELECT schema_name, view_name, comment, TRUE, NULL "
+        f"FROM duckdb_views() WHERE {where}"
+    )
+    found = []
+    for schema, table, comment, is_view, count in notes:
+        location = Location(database, schema, table)
+        found.append(
+            described(
+                _name(location),
+                location,
+                columns[schema, table],
+                comment=comment,
+                is_view=is_view,
+                row_count=count,
+            )
+        )
+    return found
+
+
+def _name(location: Location) -> QualifiedName:
+    """The vendor's name of a table: a temporary one has it whole as its engine name."""
+    if location.schema == INTERNAL_SCHEMA:
+        parts = split_name(location.table)
+        if len(parts) == 3:
+            return QualifiedName(*parts)
+    return QualifiedName(location.database, location.schema, location.table)

@@ -1,0 +1,114 @@
+"""Arrow data that a statement reads beside stored tables: INFORMATION_SCHEMA, the rows before
+`->>`, and kept results."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+from sqlglot import exp
+
+from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.warehouse.execution import Execution, source_schema
+from nunatak.warehouse.infer_schema import infer_schema
+from nunatak.warehouse.information_schema import NAME, VIEWS
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.staged import read_stage
+
+_FLOW = "__NUNATAK_FLOW"
+
+
+def resolve_sources(execution: Execution, tree: exp.Expr) -> exp.Expr:
+    """Put registered Arrow data in place of the sources that are no stored tables. The tree has
+    its bindings; it is changed in place."""
+    for node in list(tree.find_all(exp.Table, exp.TableFromRows)):
+        location = stage_location(node)
+        result, name = _result_of(execution, node) if location is None else (None, "STAGED")
+        if location is not None and isinstance(node, exp.Table):
+            replacement = read_stage(execution, node, location)
+        elif result is not None:
+            replacement = _registered(execution, result)
+        else:
+            continue
+        alias = node.args.get("alias") or exp.TableAlias(this=quoted(name))
+        replacement.set("alias", alias)
+        if node is tree:
+            tree = replacement
+        else:
+            node.replace(replacement)
+    return tree
+
+
+def stage_location(node: exp.Expr) -> str | None:
+    """The location when a source is one, such as `@stage/path` or `'@stage/path'`."""
+    inner = node.this
+    if isinstance(node, exp.Table) and isinstance(inner, exp.Var | exp.Literal):
+        return inner.name if inner.name.startswith("@") else None
+    return None
+
+
+def _result_of(execution: Execution, node: exp.Expr) -> tuple[Result | None, str]:
+    inner = node.this
+    if isinstance(node, exp.Table):
+        if isinstance(inner, exp.Parameter) and inner.this.name == "1":
+            if execution.request.flow is None:
+                raise Unsupported("Unsupported: $1 as a table is what stands before '->>'.")
+            return execution.request.flow, _FLOW
+        if isinstance(inner, exp.Identifier) and node.args.get("db") is not None:
+            parts = tuple(stored(part) for part in node.parts)
+            if parts[-2] == NAME:
+                return _information_schema(execution, parts), parts[-1]
+        return None, ""
+    if isinstance(inner, exp.Anonymous) and inner.name.upper() == "INFER_SCHEMA":
+        return infer_schema(execution, inner), "INFER_SCHEMA"
+    if isinstance(inner, exp.Anonymous) and inner.name.upper() == "RESULT_SCAN":
+        return _kept(execution, inner), "RESULT_SCAN"
+    return None, ""
+
+
+def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
+    session = execution.session
+    database = session.qualify(parts).database
+    if database not in execution.engine.databases():
+        raise ObjectNotFound("Database", database)
+    hooked = execution.hooks.virtual_tables.get(parts[-1])
+    if hooked is not None:
+        return hooked(session, database)
+    view = VIEWS.get(parts[-1])
+    if view is None:
+        raise ObjectNotFound("Object", ".".join(parts))
+    return view(execution.connection, session, database)
+
+
+def _kept(execution: Execution, call: exp.Anonymous) -> Result:
+    argument = call.expressions[0] if call.expressions else None
+    queries = execution.session.queries
+    query_id = argument.name if isinstance(argument, exp.Literal) else ""
+    if isinstance(argument, exp.Anonymous) and argument.name.upper() == "LAST_QUERY_ID":
+        offset = _offset(argument.expressions[0]) if argument.expressions else -1
+        known = [query for query in queries if query != execution.query_id]
+        if not -len(known) <= offset < len(known):
+            raise ObjectNotFound("Query", "LAST_QUERY_ID()")
+        query_id = known[offset if offset < 0 else offset - 1]
+    if execution.hooks.results is None:
+        raise Unsupported("Unsupported: RESULT_SCAN, because no results are kept here.")
+    return execution.hooks.results.result(execution.session, query_id)
+
+
+def _offset(node: exp.Expr) -> int:
+    if isinstance(node, exp.Neg):
+        return -int(node.this.name)
+    return int(node.name)
+
+
+def _registered(execution: Execution, result: Result) -> exp.Table:
+    schema = source_schema(result.fields)
+    batches = [_as(batch, schema) for batch in result.batches]
+    return execution.register_table(result.fields, pa.Table.from_batches(batches, schema))
+
+
+def _as(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        column if column.type == field.type else column.cast(field.type)
+        for column, field in zip(batch.columns, schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -1,0 +1,166 @@
+"""Reading staged files in FROM: `SELECT $1, $2:a FROM @stage/path (FILE_FORMAT => …)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import NUMBER, TEXT, VARIANT
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.file_formats import FileFormat, merged, reader
+from nunatak.warehouse.results import Field
+from nunatak.warehouse.rewrite.context import quoted
+from nunatak.warehouse.stages import StagedFile, StagePlace, StageResolver, staged_files
+from nunatak.warehouse.types import sql_type_of
+
+FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"
+_METADATA = (Field(FILENAME, TEXT), Field(ROW_NUMBER, NUMBER))
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Files of one format, readable by the engine."""
+
+    files: tuple[StagedFile, ...]
+    form: FileFormat
+    columns: tuple[Field, ...]
+    """CSV: COLUMN1, COLUMN2, …; JSON: COLUMN1; PARQUET: the files' own, and COLUMN1."""
+
+    def sql(self, files: Sequence[StagedFile] | None = None) -> str:
+        """The rows of all files, or of some."""
+        chosen = self.files if files is None else tuple(files)
+        form = self.form
+        names = (
+            "MAP {"
+            + ", ".join(f"{literal(str(file.path))}: {literal(file.shown)}" for file in chosen)
+            + "}"
+        )
+        metadata = (
+            f"{names}[filename] AS {identifier(FILENAME)}, "
+            f"row_number() OVER () AS {identifier(ROW_NUMBER)}"
+        )
+        paths = [file.path for file in chosen]
+        if form.type == "PARQUET":
+            source = reader(paths, form)
+            return (
+                f"SELECT * EXCLUDE (filename), to_json(q) AS {identifier('COLUMN1')}, {metadata} "
+                f"FROM {source} AS q"
+            )
+        if form.type == "JSON":
+            document = f"json AS {identifier('COLUMN1')}"
+            return f"SELECT {document}, {metadata} FROM {reader(paths, form)}"
+        count = len(self.columns) - len(_METADATA)
+        trim = form.flag("TRIM_SPACE")
+        columns = ", ".join(
+            f"trim({name}) AS {name}" if trim else name
+            for name in (identifier(f"COLUMN{index + 1}") for index in range(count))
+        )
+        return f"SELECT {columns}, {metadata} FROM {reader(paths, form, columns=count)}"
+
+
+def stages_of(execution: Execution) -> StageResolver:
+    """The resolver of stages; raises Unsupported where there is none."""
+    resolver = execution.hooks.stages
+    if resolver is None:
+        raise Unsupported("Unsupported: stages, because none are kept here.")
+    return resolver
+
+
+def resolved_format(execution: Execution, place: StagePlace, given: dict[str, Any]) -> FileFormat:
+    """The stage's format, the named one, and the statement's own options, in that order."""
+    resolver = stages_of(execution)
+    parts: list[Any] = []
+    for options in (dict(place.file_format), given):
+        name = options.pop("FORMAT_NAME", None)
+        if name:
+            parts.append(resolver.file_format(execution.session, str(name)))
+        parts.append(options)
+    return merged(*parts)
+
+
+def staged(
+    execution: Execution,
+    place: StagePlace,
+    form: FileFormat,
+    *,
+    pattern: str | None = None,
+    files: Sequence[str] = (),
+    columns: int = 0,
+) -> Staged | None:
+    """The files of a location with their columns; None when there are none."""
+    found = staged_files(place, pattern=pattern, files=files)
+    if not found:
+        return None
+    return Staged(tuple(found), form, _columns(execution, found, form, columns))
+
+
+def _columns(
+    execution: Execution, files: Sequence[StagedFile], form: FileFormat, count: int
+) -> tuple[Field, ...]:
+    if form.type == "JSON":
+        return (Field("COLUMN1", VARIANT), *_METADATA)
+    if form.type == "CSV":
+        count = count or len(file_columns(execution, files, form))
+        return (*(Field(f"COLUMN{index + 1}", TEXT) for index in range(count)), *_METADATA)
+    own = file_columns(execution, files, form)
+    return (*own, Field("COLUMN1", VARIANT), *_METADATA)
+
+
+def file_columns(
+    execution: Execution, files: Sequence[StagedFile], form: FileFormat
+) -> tuple[Field, ...]:
+    """The columns that the files themselves have."""
+    source = reader([file.path for file in files], form)
+    names, types = execution.connection.describe(f"SELECT * EXCLUDE (filename) FROM {source}")
+    return tuple(Field(name, sql_type_of(kind)) for name, kind in zip(names, types, strict=True))
+
+
+def read_stage(execution: Execution, node: exp.Table, location: str) -> exp.Expr:
+    """A registered table in place of a stage location in FROM."""
+    place = stages_of(execution).place(execution.session, location, write=False)
+    form = resolved_format(execution, place, _given_format(node))
+    pattern = node.args.get("pattern")
+    found = staged(execution, place, form, pattern=pattern.name if pattern is not None else None)
+    if found is None:
+        raise InvalidArgument(f"There are no files in '{location}'.")
+    use_file_columns(node, found)
+    return execution.register_view(found.columns, found.sql())
+
+
+def use_file_columns(node: exp.Expr, found: Staged) -> None:
+    """Read `$1:name` of a Parquet file from the file's column instead of a whole row as JSON."""
+    select = node.find_ancestor(exp.Select)
+    if found.form.type != "PARQUET" or select is None:
+        return
+    known = {field.name for field in found.columns[: -len(_METADATA) - 1]}
+    for access in list(select.find_all(exp.JSONExtract)):
+        if not _is_first_column(access.this) or not isinstance(access.expression, exp.JSONPath):
+            continue
+        _, *steps = access.expression.expressions
+        if not steps or not isinstance(steps[0], exp.JSONPathKey):
+            continue
+        key = str(steps[0].this)
+        value = exp.column(quoted(key)) if key in known else exp.Null()
+        if len(steps) == 1:
+            access.replace(value)
+        else:
+            access.set("this", exp.ToVariant(this=value))
+            access.expression.set("expressions", [exp.JSONPathRoot(), *steps[1:]])
+
+
+def _is_first_column(node: exp.Expr) -> bool:
+    inner = node.this if isinstance(node, exp.Column) else node
+    return isinstance(inner, exp.Parameter) and inner.this.name == "1"
+
+
+def _given_format(node: exp.Table) -> dict[str, Any]:
+    given = node.args.get("format")
+    if given is None:
+        return {}
+    name = given.name if isinstance(given, exp.Literal) else given.sql(dialect="snowflake")
+    return {"FORMAT_NAME": name}

@@ -1,0 +1,392 @@
+"""Tables, views, changes, transactions, temporary objects, INFORMATION_SCHEMA, kept results."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT
+from nunatak.config import Settings
+from nunatak.errors import (
+    InvalidArgument,
+    InvalidIdentifier,
+    NunatakError,
+    ObjectExists,
+    ObjectNotFound,
+    QueryCancelled,
+    QueryFailed,
+    Unsupported,
+)
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.cancel import Cancellation
+from nunatak.warehouse.execution import ResultBatches
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.warehouse import Warehouse
+
+from .conftest import Sql, new_session, rows_of
+
+
+def test_creating_tables_answers_in_the_vendors_words(sql: Sql) -> None:
+    assert sql("create table t(a int)") == [("Table T successfully created.",)]
+    assert sql("create table if not exists t(a int)") == [
+        ("T already exists, statement succeeded.",)
+    ]
+    with pytest.raises(ObjectExists, match="already exists"):
+        sql("create table t(a int)")
+    assert sql("create or replace table t as select 1 as b, 'x' as c") == [
+        ("Table T successfully created.",)
+    ]
+    assert sql("select * from t") == [(1, "x")]
+    assert sql("drop table t") == [("T successfully dropped.",)]
+    assert sql("drop table if exists t") == [
+        ("Drop statement executed successfully (T already dropped).",)
+    ]
+    with pytest.raises(ObjectNotFound, match="Table 'T' does not exist"):
+        sql("drop table t")
+
+
+def test_describing_a_table(sql: Sql) -> None:
+    sql(
+        "create table t(a int primary key, b varchar(10) not null default 'x' comment 'hey', "
+        "c number(10,2), d timestamp_tz, e vector(float, 3), f object, g array, h variant, "
+        "i boolean, j time, k binary, l timestamp_ltz, m char(2))"
+    )
+    described = sql("describe table t")
+    assert [(row[0], row[1], row[3]) for row in described] == [
+        ("A", "NUMBER(38,0)", "N"),
+        ("B", "VARCHAR(10)", "N"),
+        ("C", "NUMBER(10,2)", "Y"),
+        ("D", "TIMESTAMP_TZ(9)", "Y"),
+        ("E", "VECTOR(FLOAT, 3)", "Y"),
+        ("F", "OBJECT", "Y"),
+        ("G", "ARRAY", "Y"),
+        ("H", "VARIANT", "Y"),
+        ("I", "BOOLEAN", "Y"),
+        ("J", "TIME(9)", "Y"),
+        ("K", "BINARY(8388608)", "Y"),
+        ("L", "TIMESTAMP_LTZ(9)", "Y"),
+        ("M", "VARCHAR(2)", "Y"),
+    ]
+    assert described[0][5] == "Y"
+    assert (described[1][4], described[1][9]) == ("'x'", "hey")
+
+
+def test_like_and_clone_keep_the_declarations(sql: Sql) -> None:
+    sql("create table t(a varchar(3) not null comment 'c', o object)")
+    sql("insert into t(a) values ('q')")
+    for statement, rows in (("create table u like t", 0), ("create table v clone t", 1)):
+        sql(statement)
+        name = statement.split()[2]
+        assert sql(f"describe table {name}") == sql("describe table t")
+        assert sql.value(f"select count(*) from {name}") == rows
+
+
+def test_altering(sql: Sql) -> None:
+    sql("create table t(a int, b varchar(3))")
+    sql("alter table t add column c object, d int default 7")
+    sql("alter table t rename column a to z")
+    sql("alter table t drop column b")
+    sql("alter table t modify column z comment 'note'")
+    sql("alter table t alter column d set data type number(12, 2)")
+    sql("comment on table t is 'whole'")
+    sql("alter table t rename to u")
+    assert [(row[0], row[1], row[9]) for row in sql("describe table u")] == [
+        ("Z", "NUMBER(38,0)", "note"),
+        ("C", "OBJECT", None),
+        ("D", "NUMBER(12,2)", None),
+    ]
+    sql("create table w(x int)")
+    sql("alter table u swap with w")
+    assert [row[0] for row in sql("describe table u")] == ["X"]
+    with pytest.raises(InvalidIdentifier):
+        sql("alter table u drop column nope")
+    with pytest.raises(Unsupported, match="alter table"):
+        sql("alter table u add row access policy p on (x)")
+
+
+def test_columns_that_differ_in_case_only_are_refused(sql: Sql) -> None:
+    with pytest.raises(InvalidArgument, match="differ only in case"):
+        sql('create table t(a int, "a" int)')
+
+
+def test_counts_of_changes(sql: Sql) -> None:
+    sql("create table t(a int, b varchar)")
+    inserted = sql.result("insert into t values (1, 'x'), (2, 'y'), (3, null)")
+    assert inserted.kind is StatementKind.INSERT
+    assert [field.name for field in inserted.fields] == ["number of rows inserted"]
+    assert rows_of(inserted) == [(3,)]
+    updated = sql.result("update t set t.b = 'z' where a > 1")
+    assert [field.name for field in updated.fields] == [
+        "number of rows updated",
+        "number of multi-joined rows updated",
+    ]
+    assert rows_of(updated) == [(2, 0)]
+    assert sql("delete from t using (select 3 as k) u where t.a = u.k") == [(1,)]
+    merged = sql.result(
+        "merge into t using (select 1 a, 'm' b union all select 9, 'n') s on t.a = s.a "
+        "when matched then update set t.b = s.b "
+        "when not matched then insert (a, b) values (s.a, s.b)"
+    )
+    assert [field.name for field in merged.fields] == [
+        "number of rows inserted",
+        "number of rows updated",
+    ]
+    assert rows_of(merged) == [(1, 1)]
+    assert sql("select * from t order by a") == [(1, "m"), (2, "z"), (9, "n")]
+    assert sql("insert overwrite into t select 5, 'o'") == [(1,)]
+    sql("truncate table t")
+    assert sql("select * from t") == []
+
+
+def test_array_binding(sql: Sql) -> None:
+    sql("create table t(a int, b varchar, c date, d variant, e float, f boolean)")
+    assert sql(
+        "insert into t select ?, ?, ?, parse_json(?), ?, ?",
+        Binding("FIXED", ["1", "2", None]),
+        Binding("TEXT", ["x", None, "z"]),
+        Binding("DATE", ["0", "86400000", None]),
+        Binding("TEXT", ['{"k": 1}', None, "[]"]),
+        Binding("REAL", ["1.5", "inf", None]),
+        Binding("BOOLEAN", ["true", "false", None]),
+    ) == [(3,)]
+    assert sql("select a, b, c::varchar, d:k::int, e, f from t order by a") == [
+        (1, "x", "1970-01-01", 1, 1.5, True),
+        (2, None, "1970-01-02", None, float("inf"), False),
+        (None, "z", None, None, None, None),
+    ]
+    assert sql(
+        "insert into t(b, a) values (?, ? + 1)", Binding("TEXT", ["p", "q"]), Binding("FIXED", "4")
+    ) == [(2,)]
+    with pytest.raises(InvalidArgument, match="differ in length"):
+        sql("insert into t(a, b) values (?, ?)", Binding("FIXED", ["1"]), Binding("TEXT", []))
+    with pytest.raises(InvalidArgument, match="INSERT"):
+        sql("select ?", Binding("FIXED", ["1", "2"]))
+
+
+def test_views(sql: Sql) -> None:
+    sql("create table t(a int, o object)")
+    sql("create view v(x, y) comment = 'c' as select a, o from t")
+    assert [(row[0], row[1]) for row in sql("describe view v")] == [
+        ("X", "NUMBER(38,0)"),
+        ("Y", "OBJECT"),
+    ]
+    assert sql.types("select y from v") == ["OBJECT"]
+    with pytest.raises(ObjectExists):
+        sql("create view v as select 1")
+    sql("create or replace view v as select 2 as q")
+    assert sql("select q from v") == [(2,)]
+    sql("drop view v")
+    with pytest.raises(ObjectNotFound):
+        sql("select * from v")
+
+
+def test_sequences_and_identities(sql: Sql) -> None:
+    sql("create sequence s start 5 increment 2")
+    assert [sql.value("select s.nextval") for _ in range(2)] == [5, 7]
+    sql("create table t(id int autoincrement, x int)")
+    sql("insert into t(x) values (10), (20)")
+    assert sql("select id, x from t order by x") == [(1, 10), (2, 20)]
+    sql("create or replace table t(id int identity(100, 10), x int)")
+    sql("insert into t(x) values (1)")
+    assert sql("select id from t") == [(100,)]
+    sql("drop table t")
+
+
+def test_temporary_tables_hide_others_and_end_with_the_session(
+    warehouse: Warehouse, sql: Sql
+) -> None:
+    other = Sql(warehouse, new_session(2))
+    sql("create table t as select 'permanent' as a")
+    sql("create scoped temporary table db.public.t as select 'mine' as a")
+    sql('create temp table "q r"(a int)')
+    assert sql("select t.a from db.public.t") == [("mine",)]
+    assert other("select a from t") == [("permanent",)]
+    other("create temporary table t as select 'theirs' as a")
+    assert sql("select a from t") == [("mine",)]
+    with pytest.raises(ObjectNotFound):
+        other('select * from "q r"')
+    sql("drop table t")
+    assert sql("select a from t") == [("permanent",)]
+    warehouse.close_session(sql.session)
+    assert other("select a from t") == [("theirs",)]
+
+
+def test_transactions(warehouse: Warehouse, sql: Sql) -> None:
+    other = Sql(warehouse, new_session(2))
+    sql("create table t(a int)")
+    sql("begin transaction")
+    sql("insert into t values (1)")
+    assert sql("select * from t") == [(1,)]
+    assert other("select * from t") == []
+    sql("rollback")
+    assert sql("select * from t") == []
+    sql("begin")
+    sql("insert into t values (2)")
+    sql("create table u(a int)")  # commits
+    assert other("select * from t") == [(2,)]
+    sql("begin")
+    sql("insert into t values (3)")
+    warehouse.close_session(sql.session)
+    assert other("select * from t") == [(2,)]
+
+
+def test_tables_outlive_the_server(tmp_path: Path) -> None:
+    for number in range(2):
+        warehouse = Warehouse(Settings(home=tmp_path))
+        sql = Sql(warehouse, new_session())
+        if number == 0:
+            warehouse.create_database('d"b.x')
+            sql.session.database = 'd"b.x'
+            sql("create table t(o object, v varchar(4))")
+            sql("create temporary table tt(a int)")
+        else:
+            sql.session.database = 'd"b.x'
+            assert warehouse.databases() == ['d"b.x']
+            assert sql.types("select * from t") == ["OBJECT", "VARCHAR(4)"]
+            with pytest.raises(ObjectNotFound):
+                sql("select * from tt")
+            warehouse.drop_database('d"b.x')
+            assert not list((tmp_path / "databases").iterdir())
+        warehouse.close()
+
+
+def test_information_schema(sql: Sql) -> None:
+    sql("create table t(a number(10,2) comment 'c', b varchar(7) not null)")
+    sql("create temporary table tt(x int)")
+    sql("create view v as select a from t")
+    assert sql(
+        "select table_schema, table_name, table_type from information_schema.tables order by 2"
+    ) == [
+        ("PUBLIC", "T", "BASE TABLE"),
+        ("PUBLIC", "TT", "LOCAL TEMPORARY"),
+        ("PUBLIC", "V", "VIEW"),
+    ]
+    assert sql(
+        "select column_name, data_type, numeric_precision, character_maximum_length, is_nullable, "
+        "comment from db.information_schema.columns where table_name = 'T' order by 1"
+    ) == [("A", "NUMBER", 10, None, "YES", "c"), ("B", "TEXT", None, 7, "NO", None)]
+    assert sql("select schema_name from information_schema.schemata") == [
+        ("INFORMATION_SCHEMA",),
+        ("PUBLIC",),
+    ]
+    assert sql("select database_name from information_schema.databases") == [("DB",)]
+    assert sql("select view_definition from information_schema.views") == [
+        ("create view v as select a from t",)
+    ]
+    with pytest.raises(ObjectNotFound):
+        sql("select * from information_schema.nope")
+
+
+def test_virtual_tables_and_functions_of_other_rooms(
+    with_hooks: Callable[[Hooks], Sql],
+) -> None:
+    def packages(session: Session, database: str) -> Result:
+        return rows_result([Field("PACKAGE_NAME", TEXT), Field("N", NUMBER)], [["numpy", 1]])
+
+    sql = with_hooks(
+        Hooks(
+            virtual_tables={"PACKAGES": packages},
+            system_functions={"SYSTEM$ECHO": lambda session, values: f"{session.user}:{values}"},
+        )
+    )
+    assert sql(
+        "SELECT PACKAGE_NAME, n FROM information_schema.packages "
+        "WHERE (package_name = 'numpy' OR n is null)"
+    ) == [("numpy", 1)]
+    assert sql.value("select upper(system$echo('a', 1)) || '!'") == "ADA:['A', 1.0]!"
+    assert sql.types("select system$echo(1)") == ["VARCHAR(16777216)"]
+
+
+def test_the_rows_before_the_flow_operator(sql: Sql) -> None:
+    flow = rows_result([Field("name", TEXT), Field("o", OBJECT)], [["a", '{"k": 1}'], ["b", None]])
+    request = QueryRequest(
+        session=sql.session,
+        text="""SELECT "name", f."o":k::int FROM $1 f WHERE "name" < 'b'""",
+        flow=flow,
+    )
+    assert rows_of(sql.warehouse.query(request)) == [("a", 1)]
+
+
+def test_kept_results(with_hooks: Callable[[Hooks], Sql]) -> None:
+    class Kept:
+        def result(self, session: Session, query_id: str) -> Result:
+            return rows_result([Field("ID", TEXT)], [[query_id]])
+
+    sql = with_hooks(Hooks(results=Kept()))
+    sql.session.queries.extend(["first", "second"])
+    assert sql("select id from table(result_scan('x'))") == [("x",)]
+    assert sql("select id from table(result_scan(last_query_id()))") == [("second",)]
+    assert sql("select * from table(result_scan(last_query_id(-2)))") == [("first",)]
+    assert sql("select * from table(result_scan(last_query_id(1)))") == [("first",)]
+
+
+def test_results_stream_and_stop(sql: Sql) -> None:
+    text = "select seq4() as n, 'some text' as s from table(generator(rowcount => 100000000))"
+    result = sql.result(text)
+    batches = iter(result.batches)
+    assert next(batches).num_rows > 0
+    assert isinstance(result.batches, ResultBatches)
+    result.batches.close()
+    result.batches.close()
+
+
+def test_cancelling_a_running_statement(sql: Sql) -> None:
+    cancelled = Cancellation()
+    request = QueryRequest(
+        session=sql.session,
+        text="select count(*) from table(generator(rowcount => 1000000)) a, "
+        "table(generator(rowcount => 1000000)) b where (a.seq * b.seq) % 7 = 3",
+        cancelled=cancelled,
+    )
+    started = threading.Event()
+    ended: list[type[BaseException]] = []
+
+    def run() -> None:
+        started.set()
+        try:
+            rows_of(sql.warehouse.query(request))
+        except NunatakError as error:
+            ended.append(type(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    started.wait()
+    while thread.is_alive():
+        cancelled.clear()
+        cancelled.set()
+        thread.join(0.02)
+    assert ended == [QueryCancelled]
+
+
+def test_a_cancelled_statement_does_not_start(sql: Sql) -> None:
+    cancelled = Cancellation()
+    cancelled.set()
+    sql("create table t(a int)")
+    request = QueryRequest(session=sql.session, text="drop table t", cancelled=cancelled)
+    with pytest.raises(QueryCancelled):
+        sql.warehouse.query(request)
+    assert sql("select * from t") == []
+
+
+def test_a_failed_statement_changes_nothing(sql: Sql) -> None:
+    sql("create table t as select 1 as a")
+    with pytest.raises(QueryFailed):
+        sql("create or replace table t as select 'x'::int as a")
+    with pytest.raises(QueryFailed):
+        sql("insert overwrite into t select 'x'::int")
+    assert sql("select a from t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["create materialized view v as select 1", "create stage s", "call p()", "explain select 1"],
+)
+def test_what_is_not_offered_is_named(sql: Sql, text: str) -> None:
+    with pytest.raises(Unsupported, match="Unsupported"):
+        sql(text)
