@@ -17,6 +17,7 @@ from enum import StrEnum
 from typing import Any
 
 from nunatak.errors import LimitExceeded, ObjectNotFound
+from nunatak.warehouse.cancel import Cancellation
 
 
 class QueryStatus(StrEnum):
@@ -51,7 +52,7 @@ class Query:
     started_on: float
     status: QueryStatus = QueryStatus.QUEUED
     ended_on: float | None = None
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    cancelled: threading.Event = field(default_factory=Cancellation)
     done: asyncio.Event = field(default_factory=asyncio.Event)
     answer: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None

@@ -111,8 +111,8 @@ class ModelCalls:
         return self._resolver.knows_function(session, name)
 
     def plan(
-        self, tree: exp.Expression, calls: Mapping[str, ModelCall], *, runner: QueryRunner
-    ) -> exp.Expression:
+        self, tree: exp.Expr, calls: Mapping[str, ModelCall], *, runner: QueryRunner
+    ) -> exp.Expr:
         """See `ModelCallPlanner.plan`."""
         return _Plan(tree, calls, self._resolver, runner).run() if calls else tree
 
@@ -122,7 +122,7 @@ class _Plan:
 
     def __init__(
         self,
-        tree: exp.Expression,
+        tree: exp.Expr,
         calls: Mapping[str, ModelCall],
         resolver: CallResolver,
         runner: QueryRunner,
@@ -136,7 +136,7 @@ class _Plan:
         self._streams: set[str] = set()
         """Names of tables and common table expressions that can be read only once."""
 
-    def run(self) -> exp.Expression:
+    def run(self) -> exp.Expr:
         """The tree without placeholders."""
         self._inline_lone_selects()
         prune_unread(self._tree, self._calls)
