@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any, TypeVar
 
-from nunatak.access.decide import ANY
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.catalog.store import Key
@@ -52,7 +51,7 @@ def _requirements(context: Context, text: str, *, write: bool) -> Iterable[Requi
     location = _location(context, text)
     if isinstance(location, SnowAddress):
         title = Key.of(MODEL, location.model).title
-        return [Requirement("OWNERSHIP" if write else ANY, MODEL, title)]
+        return [Requirement("OWNERSHIP" if write else "READ", MODEL, title)]
     return location.requirement("WRITE" if write else "READ")
 
 
@@ -117,7 +116,7 @@ class Get:
     fields: tuple[Field, ...] = ()
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage, any privilege on the model."""
+        """READ on the stage or the model."""
         return _requirements(context, self.source, write=False)
 
     def run(self, context: Context) -> Transfer:
@@ -157,7 +156,7 @@ class ListFiles:
     fields: tuple[Field, ...] = _LIST_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage, any privilege on the model."""
+        """READ on the stage or the model."""
         return _requirements(context, self.location, write=False)
 
     def run(self, context: Context) -> Result:
