@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
 from nunatak.access.roles import ACCOUNTADMIN
@@ -29,10 +30,14 @@ from nunatak.services.vault import Vault
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.locations import StageFileSource
 from nunatak.sql.models_system import packages
+from nunatak.sql.models_tags import tag_references
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.stages import STAGE
+from nunatak.sql.statement import Context
 from nunatak.sql.transfers import MODELS, STAGES
 from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.session import Session
 from nunatak.warehouse.warehouse import Warehouse
 
 
@@ -98,7 +103,12 @@ def assemble(settings: Settings, *, port: int) -> Server:
     )
     control.addresses.public = f"{settings.host}:{port}"
     results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
-    warehouse = Warehouse(settings, hooks=Hooks(virtual_tables={"PACKAGES": packages}))
+
+    def tags(session: Session, arguments: Sequence[Any]) -> Result:
+        return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
+
+    hooks = Hooks(virtual_tables={"PACKAGES": packages}, table_functions={"TAG_REFERENCES": tags})
+    warehouse = Warehouse(settings, hooks=hooks)
     rooms = Rooms(
         settings=settings,
         catalog=catalog,

@@ -240,7 +240,7 @@ class Execution:
         function = self.hooks.system_functions.get(str(node.this).upper())
         if function is None:
             return None
-        arguments = [_literal_value(argument) for argument in node.expressions]
+        arguments = [literal_value(argument) for argument in node.expressions]
         if self._describe_only:
             return exp.Cast(this=exp.Null(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
         return value_literal(function(self.session, arguments))
@@ -344,8 +344,11 @@ def _source_type(sql_type: SqlType) -> pa.DataType:
     return canonical_type(sql_type, pa.int64())
 
 
-def _literal_value(node: exp.Expr) -> object:
+def literal_value(node: exp.Expr) -> object:
+    """The value of a literal argument; raises Unsupported for anything else."""
     match node:
+        case exp.RawString():
+            return node.name
         case exp.Null():
             return None
         case exp.Boolean():

@@ -13,6 +13,8 @@ from nunatak.warehouse.stages import StageResolver
 
 VirtualTable = Callable[[Session, str], Result]
 """Rows of an INFORMATION_SCHEMA table for a session and a database."""
+TableFunction = Callable[[Session, Sequence[Any]], Result]
+"""Rows of an INFORMATION_SCHEMA table function for literal arguments."""
 SystemFunction = Callable[[Session, Sequence[Any]], Any]
 """A function of literal arguments; answers text, a number, a boolean or None."""
 
@@ -33,5 +35,7 @@ class Hooks:
     stages: StageResolver | None = None
     virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
     """INFORMATION_SCHEMA tables by upper-case name."""
+    table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
+    """INFORMATION_SCHEMA table functions by upper-case name."""
     system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
     """Functions such as SYSTEM$TYPEOF by upper-case name, for use inside queries."""

@@ -7,7 +7,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.errors import ObjectNotFound, Unsupported
-from nunatak.warehouse.execution import Execution, source_schema
+from nunatak.warehouse.execution import Execution, literal_value, source_schema
 from nunatak.warehouse.infer_schema import infer_schema
 from nunatak.warehouse.information_schema import NAME, VIEWS
 from nunatak.warehouse.results import Result
@@ -62,7 +62,20 @@ def _result_of(execution: Execution, node: exp.Expr) -> tuple[Result | None, str
         return infer_schema(execution, inner), "INFER_SCHEMA"
     if isinstance(inner, exp.Anonymous) and inner.name.upper() == "RESULT_SCAN":
         return _kept(execution, inner), "RESULT_SCAN"
-    return None, ""
+    return _table_function(execution, inner)
+
+
+def _table_function(execution: Execution, inner: exp.Expr) -> tuple[Result | None, str]:
+    """`[db.]INFORMATION_SCHEMA.f(…)` of another room."""
+    call = inner.expression if isinstance(inner, exp.Dot) else None
+    if not isinstance(call, exp.Anonymous) or not isinstance(inner.this, exp.Dot | exp.Identifier):
+        return None, ""
+    place = inner.this.expression if isinstance(inner.this, exp.Dot) else inner.this
+    function = execution.hooks.table_functions.get(call.name.upper())
+    if function is None or not isinstance(place, exp.Identifier) or stored(place) != NAME:
+        return None, ""
+    arguments = [literal_value(argument) for argument in call.expressions]
+    return function(execution.session, arguments), call.name.upper()
 
 
 def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:

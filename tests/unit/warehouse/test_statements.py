@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -301,6 +302,22 @@ def test_virtual_tables_and_functions_of_other_rooms(
     ) == [("numpy", 1)]
     assert sql.value("select upper(system$echo('a', 1)) || '!'") == "ADA:['A', 1.0]!"
     assert sql.types("select system$echo(1)") == ["VARCHAR(16777216)"]
+
+
+def test_table_functions_of_other_rooms(with_hooks: Callable[[Hooks], Sql]) -> None:
+    def echo(session: Session, values: Sequence[Any]) -> Result:
+        return rows_result([Field("USER_NAME"), Field("VALUE")], [[session.user, values[0]]])
+
+    sql = with_hooks(Hooks(table_functions={"ECHO": echo}))
+    database = sql.value("select current_database()")
+    assert sql(f"SELECT t.VALUE FROM TABLE({database}.INFORMATION_SCHEMA.ECHO($$it's$$)) t") == [
+        ("it's",)
+    ]
+    assert sql("SELECT USER_NAME FROM TABLE(information_schema.echo('a', 1, NULL))") == [("ADA",)]
+    with pytest.raises(Unsupported, match="NOPE"):
+        sql("SELECT 1 FROM TABLE(INFORMATION_SCHEMA.NOPE('a'))")
+    with pytest.raises(Unsupported, match="use a literal"):
+        sql("SELECT 1 FROM TABLE(INFORMATION_SCHEMA.ECHO(upper('a')))")
 
 
 def test_the_rows_before_the_flow_operator(sql: Sql) -> None:
