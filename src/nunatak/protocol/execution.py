@@ -127,7 +127,8 @@ class Execution:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         for pool in (self._waited_for, self._alone):
-            pool.shutdown(wait=False, cancel_futures=True)
+            # Idle threads end at once; one that does not stop must not hold the server back.
+            pool.shutdown(wait=not self._tasks, cancel_futures=True)
 
     def _new_query(self, live: LiveSession, submission: Submission) -> Query:
         return Query(

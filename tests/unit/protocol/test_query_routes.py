@@ -1,0 +1,317 @@
+"""Statements: retries run once, long ones are waited for, results are found again."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import uuid
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from nunatak.catalog.sqltypes import NUMBER
+from nunatak.config import Limits
+from nunatak.errors import InvalidArgument, QueryCancelled
+from nunatak.protocol.query_routes import parse_bindings
+from nunatak.protocol.rooms import StatementRequest
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.results import (
+    Field,
+    Result,
+    StatementKind,
+    affected_result,
+    rows_result,
+)
+
+from .asgi import get, post, send
+from .conftest import World, until
+
+
+def _numbers(rows: int) -> Result:
+    batch = pa.RecordBatch.from_pydict({"N": list(range(rows))})
+    return Result(fields=(Field("N", NUMBER),), batches=[batch])
+
+
+@pytest.mark.asyncio
+async def test_a_retried_request_runs_once(world: World) -> None:
+    first = await world.run("insert", request_id="r1")
+    again = await world.run("insert", request_id="r1")
+    other = await world.run("insert", request_id="r2")
+
+    assert first == again
+    assert other["data"] != first["data"]
+    assert world.script.ran == ["insert", "insert"]
+
+
+@pytest.mark.asyncio
+async def test_a_retry_waits_for_the_first_one(world: World, gate: threading.Event) -> None:
+    def slow(_: StatementRequest) -> Result:
+        gate.wait()
+        return affected_result(StatementKind.INSERT, inserted=1)
+
+    world.script.handlers["insert"] = slow
+    calls = [asyncio.create_task(world.run("insert", request_id="r")) for _ in range(3)]
+    await until(lambda: world.script.ran == ["insert"])
+    gate.set()
+    answers = await asyncio.gather(*calls)
+
+    assert world.script.ran == ["insert"]
+    assert answers[0] == answers[1] == answers[2]
+    assert answers[0]["data"]["rowset"] == [["1"]]
+
+
+@pytest.mark.asyncio
+async def test_requests_of_another_session_are_not_mixed_up(world: World) -> None:
+    await world.run("a", request_id="same")
+    world.token = world.access.sessions.open("ADMIN")[1].token
+    await world.run("b", request_id="same")
+
+    assert world.script.ran == ["a", "b"]
+
+
+@pytest.mark.asyncio
+async def test_an_error_of_any_kind_is_answered(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    def crash(_: StatementRequest) -> Result:
+        raise MemoryError("secret detail")
+
+    world.script.handlers["crash"] = crash
+
+    answer = await world.run("crash")
+
+    assert answer["success"] is False
+    assert answer["code"] == "300002"
+    assert "secret detail" not in str(answer)
+    assert "secret detail" in caplog.text
+
+
+@pytest.mark.asyncio
+async def test_an_error_while_rows_are_read_is_answered(world: World) -> None:
+    def rows() -> Any:
+        yield pa.RecordBatch.from_pydict({"N": [1]})
+        raise InvalidArgument("Division by zero")
+
+    world.script.handlers["q"] = lambda _: Result(fields=(Field("N", NUMBER),), batches=rows())
+
+    answer = await world.run("q")
+
+    assert "Division by zero" in str(answer["message"])
+
+
+@pytest.mark.asyncio
+async def test_dml_is_answered_in_json_with_its_type(world: World) -> None:
+    world.script.handlers["u"] = lambda _: affected_result(StatementKind.UPDATE, updated=3)
+
+    data: Any = (await world.run("u"))["data"]
+
+    assert (data["queryResultFormat"], data["rowset"]) == ("json", [["3"]])
+    assert data["statementTypeId"] == 0x3200
+    assert data["rowtype"][0]["name"] == "number of rows updated"
+
+
+@pytest.mark.asyncio
+async def test_changed_parameters_and_names_are_told(world: World) -> None:
+    def use(request: StatementRequest) -> Result:
+        request.session.schema = "my schema"
+        done = rows_result([Field("status")], [["ok"]])
+        return Result(fields=done.fields, batches=done.batches, parameters={"TIMEZONE": "UTC"})
+
+    world.script.handlers["use"] = use
+
+    data: Any = (await world.run("use"))["data"]
+
+    assert data["finalSchemaName"] == '"my schema"'
+    assert data["finalRoleName"] == "ACCOUNTADMIN"
+    assert data["parameters"] == [{"name": "TIMEZONE", "value": "UTC"}]
+
+
+class TestPatience:
+    """With no patience at all, every statement is told to be asked for again."""
+
+    @pytest.fixture
+    def limits(self, limits: Limits) -> Limits:
+        """Answers that come at once."""
+        return Limits(answer_wait_s=0.0, statement_threads=2)
+
+    @pytest.mark.asyncio
+    async def test_a_long_statement_is_asked_for_again(
+        self, world: World, gate: threading.Event
+    ) -> None:
+        def slow(_: StatementRequest) -> Result:
+            gate.wait()
+            return _numbers(2)
+
+        world.script.handlers["slow"] = slow
+        told: Any = await world.run("slow")
+        address = told["data"]["getResultUrl"]
+        still = await get(world.app, address, token=world.token)
+        gate.set()
+        query = world.app.execution.queries.find(told["data"]["queryId"])
+        assert query is not None
+        await query.done.wait()
+        ended = await get(world.app, address, token=world.token)
+
+        assert (told["code"], still["code"], ended["code"]) == ("333333", "333333", None)
+        assert ended["data"]["total"] == 2
+
+
+@pytest.mark.asyncio
+async def test_an_asynchronous_statement_is_accepted_at_once(
+    world: World, gate: threading.Event
+) -> None:
+    def slow(_: StatementRequest) -> Result:
+        gate.wait()
+        return _numbers(2)
+
+    world.script.handlers["slow"] = slow
+    accepted: Any = await world.run("slow", asyncExec=True)
+    query_id = accepted["data"]["queryId"]
+    address = f"/monitoring/queries/{query_id}"
+    await until(lambda: bool(world.script.ran))
+    during = await get(world.app, address, token=world.token)
+    gate.set()
+    result = await get(world.app, accepted["data"]["getResultUrl"], token=world.token)
+    after = await get(world.app, address, token=world.token)
+
+    assert accepted["code"] == "333334"
+    uuid.UUID(query_id)
+    assert during["data"]["queries"][0]["status"] == "RUNNING"
+    assert after["data"]["queries"][0]["status"] == "SUCCESS"
+    assert result["data"]["total"] == 2
+
+
+@pytest.mark.asyncio
+async def test_a_statement_is_cancelled_by_request_and_by_id(world: World) -> None:
+    def wait(request: StatementRequest) -> Result:
+        request.cancelled.wait()
+        raise QueryCancelled("SQL execution canceled")
+
+    world.script.handlers["wait"] = wait
+    first = asyncio.create_task(world.run("wait", request_id="r"))
+    second: Any = await world.run("wait", asyncExec=True)
+    await until(lambda: len(world.script.ran) == 2)
+
+    await post(world.app, "/queries/v1/abort-request", {"requestId": "r"}, token=world.token)
+    query_id = second["data"]["queryId"]
+    await post(world.app, f"/queries/{query_id}/abort-request", token=world.token)
+    ended = await get(world.app, f"/queries/{query_id}/result", token=world.token)
+    seen = await get(world.app, f"/monitoring/queries/{query_id}", token=world.token)
+
+    assert (await first)["code"] == ended["code"] == "000604"
+    assert seen["data"]["queries"][0]["status"] == "ABORTED"
+
+
+@pytest.mark.asyncio
+async def test_queries_of_other_users_are_not_seen(world: World) -> None:
+    accepted: Any = await world.run("mine", asyncExec=True)
+    query_id = accepted["data"]["queryId"]
+    world.access.users.create("EVE", owner="X")
+    eve = world.access.sessions.open("EVE")[1].token
+
+    seen = await get(world.app, f"/monitoring/queries/{query_id}", token=eve)
+    read = await get(world.app, f"/queries/{query_id}/result", token=eve)
+    stopped = await post(world.app, f"/queries/{query_id}/abort-request", token=eve)
+
+    assert seen["data"]["queries"] == []
+    assert read["code"] == "000709"
+    assert stopped["code"] == "002003"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("query_id", ["nonsense", "..", str(uuid.uuid4())])
+async def test_unknown_queries_are_told_so(world: World, query_id: str) -> None:
+    seen = await get(world.app, f"/monitoring/queries/{query_id}", token=world.token)
+    read = await get(world.app, f"/queries/{query_id}/result", token=world.token)
+
+    assert seen["data"]["queries"] == []
+    assert read["code"] == "000709"
+
+
+@pytest.mark.asyncio
+async def test_large_results_come_in_signed_chunks(world: World) -> None:
+    world.script.handlers["big"] = lambda _: _numbers(1000)
+
+    data: Any = (await world.run("big"))["data"]
+    (chunk,) = data["chunks"]
+    answer = await send(world.app, "GET", chunk["url"])
+    forged = await send(world.app, "GET", chunk["url"].replace("0.arrow", "1.arrow"))
+
+    assert data["total"] == chunk["rowCount"] == 1000
+    assert pa.ipc.open_stream(answer.body).read_all().num_rows == 1000
+    assert forged.status == 400
+    world.clock.now += 7 * 3600
+    assert (await send(world.app, "GET", chunk["url"])).status == 400
+
+
+@pytest.mark.asyncio
+async def test_several_statements_stop_at_the_first_failure(world: World) -> None:
+    def bad(_: StatementRequest) -> Result:
+        raise InvalidArgument("no")
+
+    world.script.handlers["bad"] = bad
+    count = {"MULTI_STATEMENT_COUNT": 0}
+
+    failed = await world.run("a; bad; c", parameters=count)
+    fine: Any = await world.run("a; c", parameters=count)
+
+    assert failed["success"] is False
+    assert world.script.ran == ["a", "bad", "a", "c"]
+    ids = fine["data"]["resultIds"].split(",")
+    results = [await get(world.app, f"/queries/{i}/result", token=world.token) for i in ids]
+    assert [result["data"]["total"] for result in results] == [1, 1]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"sqlText": ""}, "001003"),
+        ({"sqlText": None}, "001003"),
+        ({"sqlText": "a", "parameters": []}, None),
+        ({"sqlText": "a", "parameters": [1]}, "001008"),
+        ({"sqlText": "a", "bindStage": "@x"}, "001008"),
+        ({"sqlText": "a", "bindings": [1]}, "001008"),
+        ({"sqlText": "a", "parameters": {"MULTI_STATEMENT_COUNT": "x"}}, "001008"),
+        ({"sqlText": "a; b", "parameters": {"MULTI_STATEMENT_COUNT": 3}}, "000008"),
+    ],
+)
+async def test_requests_that_make_no_sense_are_answered(
+    world: World, body: dict[str, Any], code: str | None
+) -> None:
+    answer = await post(world.app, "/queries/v1/query-request", body, token=world.token)
+
+    assert answer["code"] == code
+
+
+def test_bindings_are_put_in_order() -> None:
+    found = parse_bindings(
+        {
+            "2": {"type": "text", "value": ["a", None]},
+            "1": {"type": "FIXED", "value": 7},
+            "3": {"type": "BOOLEAN", "value": True},
+        }
+    )
+
+    assert found == (
+        Binding("FIXED", "7"),
+        Binding("TEXT", ["a", None]),
+        Binding("BOOLEAN", "true"),
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"x": {}}, {"2": {"type": "TEXT"}}, {"1": "x"}, {"1": {}}])
+def test_malformed_bindings_are_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(InvalidArgument):
+        parse_bindings(wrong)
+
+
+@pytest.mark.asyncio
+async def test_the_memory_of_requests_is_bounded(world: World) -> None:
+    for number in range(25):
+        await world.run("insert", request_id=f"r{number}")
+
+    assert len(list(world.app.execution.queries.history())) == 20
+    await world.run("insert", request_id="r24")
+    assert len(world.script.ran) == 25

@@ -1,0 +1,195 @@
+"""Login, renewal, heartbeat and close, as the bodies say."""
+
+from __future__ import annotations
+
+import gzip
+from typing import Any
+
+import pytest
+
+from nunatak.access.bootstrap import FIRST_USER
+from nunatak.errors import InvalidArgument
+from nunatak.protocol.login import parse_login
+
+from .asgi import post, send
+from .conftest import World
+
+LOGIN = "/session/v1/login-request?request_id=1"
+PASSWORD = "a long password"
+
+
+async def _login(world: World, query: str = "", **data: Any) -> dict[str, Any]:
+    world.access.users.alter(FIRST_USER, {"PASSWORD": PASSWORD})
+    body = {"data": {"LOGIN_NAME": "admin", "PASSWORD": PASSWORD, **data}}
+    return await post(world.app, LOGIN + query, body)
+
+
+@pytest.mark.asyncio
+async def test_the_answer_of_a_login_has_what_the_clients_need(world: World) -> None:
+    parameters = {"TIMEZONE": "Europe/Berlin", "CLIENT_UNKNOWN": 1, "AUTOCOMMIT": None}
+
+    data = (await _login(world, SESSION_PARAMETERS=parameters))["data"]
+
+    told = {entry["name"]: entry["value"] for entry in data["parameters"]}
+    assert told["TIMEZONE"] == "Europe/Berlin"
+    assert told["CLIENT_STAGE_ARRAY_BINDING_THRESHOLD"] == 0
+    assert told["CLIENT_TELEMETRY_ENABLED"] is False
+    assert data["sessionId"] > 0
+    assert data["token"] != data["masterToken"]
+    assert data["sessionInfo"] == {
+        "databaseName": "NUNATAK",
+        "schemaName": "PUBLIC",
+        "warehouseName": "COMPUTE_WH",
+        "roleName": "ACCOUNTADMIN",
+    }
+
+
+@pytest.mark.asyncio
+async def test_names_are_echoed_in_upper_case_unless_quoted(world: World) -> None:
+    query = '&databaseName=db1&schemaName="my schema"&warehouse=wh&roleName=sysadmin'
+
+    info = (await _login(world, query))["data"]["sessionInfo"]
+
+    assert info == {
+        "databaseName": "DB1",
+        "schemaName": '"my schema"',
+        "warehouseName": "WH",
+        "roleName": "SYSADMIN",
+    }
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        ({"PASSWORD": "wrong"}, "390100"),
+        ({"LOGIN_NAME": "nobody"}, "390100"),
+        ({"AUTHENTICATOR": "EXTERNALBROWSER"}, "390100"),
+        ({"AUTHENTICATOR": "SNOWFLAKE_JWT", "TOKEN": "x"}, "394306"),
+        ({"AUTHENTICATOR": "PROGRAMMATIC_ACCESS_TOKEN", "TOKEN": "x"}, "390111"),
+        ({"AUTHENTICATOR": "OAUTH"}, "390111"),
+        ({"LOGIN_NAME": "x" * 40_000}, "001008"),
+        ({"PASSWORD": 7}, "001008"),
+    ],
+)
+async def test_a_refused_login_is_answered_with_a_code(
+    world: World, data: dict[str, Any], code: str
+) -> None:
+    answer = await _login(world, **data)
+
+    assert answer["success"] is False
+    assert answer["code"] == code
+
+
+def test_a_login_without_data_is_refused() -> None:
+    with pytest.raises(InvalidArgument, match="data"):
+        parse_login({}, {})
+
+
+def test_secrets_are_not_shown() -> None:
+    login = parse_login({"data": {"PASSWORD": "hush", "TOKEN": "hush"}}, {})
+
+    assert "hush" not in repr(login)
+
+
+@pytest.mark.asyncio
+async def test_a_token_of_another_user_is_refused(world: World) -> None:
+    world.access.users.create("ADA", owner="X")
+    token = world.access.tokens.add_access("ADA", "T")
+    login = {"AUTHENTICATOR": "PROGRAMMATIC_ACCESS_TOKEN", "TOKEN": token, "PASSWORD": ""}
+
+    own = await _login(world, LOGIN_NAME="ada", **login)
+    other = await _login(world, LOGIN_NAME="admin", **login)
+
+    assert own["success"] is True
+    assert "another user" in other["message"]
+
+
+@pytest.mark.asyncio
+async def test_renewal_takes_the_master_token_only(world: World) -> None:
+    data = (await _login(world))["data"]
+    body = {"oldSessionToken": data["token"], "requestType": "RENEW"}
+
+    renewed = await post(world.app, "/session/token-request", body, token=data["masterToken"])
+    wrong = await post(world.app, "/session/token-request", body, token=data["token"])
+    world.clock.now += 5 * 3600
+    late = await post(world.app, "/session/token-request", body, token=data["masterToken"])
+
+    fresh = renewed["data"]["sessionToken"]
+    assert fresh != data["token"]
+    assert (wrong["code"], late["code"]) == ("390115", "390114")
+
+
+@pytest.mark.asyncio
+async def test_an_expired_session_token_asks_for_renewal(world: World) -> None:
+    world.clock.now += 3601
+
+    assert (await post(world.app, "/session/heartbeat", token=world.token))["code"] == "390112"
+
+
+@pytest.mark.asyncio
+async def test_a_closed_session_is_gone_and_its_things_are_freed(world: World) -> None:
+    await world.run("anything")
+    closed = await post(world.app, "/session?delete=true", token=world.token)
+    after = await post(world.app, "/session/heartbeat", token=world.token)
+
+    assert closed["success"] is True
+    assert after["code"] == "390111"
+    assert len(world.script.ended) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("token", [None, "None", "", "nonsense"])
+async def test_calls_without_a_session_are_refused(world: World, token: str | None) -> None:
+    for path in ("/session/heartbeat", "/queries/v1/query-request", "/queries/v1/abort-request"):
+        assert (await post(world.app, path, token=token))["code"] == "390111"
+
+
+@pytest.mark.asyncio
+async def test_browser_logins_are_refused_honestly(world: World) -> None:
+    answer = await post(world.app, "/session/authenticator-request")
+
+    assert "browser" in answer["message"]
+
+
+@pytest.mark.asyncio
+async def test_idle_sessions_end_with_the_sweep(world: World) -> None:
+    await world.run("anything")
+    world.clock.now += 5 * 3600
+
+    world.app.sweep()
+
+    assert len(world.script.ended) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        (b"not gzip", "001008"),
+        (gzip.compress(b"{}")[:-4], "001008"),
+        (gzip.compress(b"not JSON"), "001008"),
+        (gzip.compress(b"[]"), "001008"),
+        (gzip.compress(b" " * 10_000_000), "000625"),
+        (b"x" * 2_000_000, "000625"),
+    ],
+)
+async def test_bad_bodies_are_answered_not_repeated(world: World, body: bytes, code: str) -> None:
+    answer = await send(world.app, "POST", LOGIN, body=body, headers={"content-encoding": "gzip"})
+
+    assert answer.status == 200
+    assert answer.json()["code"] == code
+
+
+@pytest.mark.asyncio
+async def test_telemetry_is_taken_and_health_told(world: World) -> None:
+    assert (await post(world.app, "/telemetry/send", {"logs": []}))["success"] is True
+    assert (await send(world.app, "GET", "/healthz")).body == b"ok"
+    assert (await send(world.app, "GET", "/unknown")).status == 404
+
+
+@pytest.mark.asyncio
+async def test_exchanges_that_fail_are_final(world: World) -> None:
+    for form in (b"", b"grant_type=password", b"\xff\xff"):
+        answer = await send(world.app, "POST", "/oauth/token", body=form)
+        assert answer.status == 401

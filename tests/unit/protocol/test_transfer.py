@@ -1,0 +1,198 @@
+"""Uploads and downloads: where files go, and who may move them."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nunatak.errors import InvalidArgument, TokenExpired, TokenInvalid
+from nunatak.protocol.signing import Signer, load_key
+from nunatak.protocol.transfer import UploadName, safe_name, upload_name
+from nunatak.warehouse.results import Transfer
+
+from .asgi import Answer, send
+from .conftest import World
+
+
+async def _address(world: World, transfer: Transfer) -> dict[str, Any]:
+    world.script.handlers["move"] = lambda _: transfer
+    data = (await world.run("move"))["data"]
+    assert isinstance(data, dict)
+    return data
+
+
+async def _put_address(world: World, source: str, **more: Any) -> str:
+    transfer = Transfer(upload=True, sources=(source,), keys=("stages/s1/dir",), **more)
+    data = await _address(world, transfer)
+    assert (data["command"], data["src_locations"]) == ("UPLOAD", [source])
+    return str(data["stageInfo"]["presignedUrl"])
+
+
+async def _put(world: World, address: str, body: bytes, **headers: str) -> Answer:
+    return await send(world.app, "PUT", address, body=[body[:3], body[3:]], headers=headers)
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_stored_under_the_name_of_the_statement(world: World) -> None:
+    address = await _put_address(world, "model.yaml")
+    digest = base64.b64encode(hashlib.sha256(b"content").digest()).decode()
+
+    answer = await _put(world, address, b"content", **{"x-goog-meta-sfc-digest": digest})
+
+    assert answer.status == 200
+    assert (world.folder.root / "s1/dir/model.yaml").read_bytes() == b"content"
+    md5 = hashlib.md5(b"content").hexdigest()
+    assert world.folder.notes == [("s1/dir/model.yaml", 7, md5)]
+
+
+@pytest.mark.asyncio
+async def test_an_empty_file_is_a_file(world: World) -> None:
+    await _put(world, await _put_address(world, "empty"), b"")
+
+    assert (world.folder.root / "s1/dir/empty").read_bytes() == b""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("source", "body", "name"),
+    [
+        ("/tmp/a.txt", gzip.compress(b"x"), "a.txt.gz"),
+        ("/tmp/a.txt", b"x", "a.txt"),
+        ("/tmp/a.tgz", gzip.compress(b"x"), "a.tgz"),
+        ("a.txt", gzip.compress(b"x"), "a.txt"),
+        ("C:\\tmp\\a.txt", gzip.compress(b"x"), "a.txt.gz"),
+    ],
+)
+async def test_what_the_client_compressed_without_telling_is_named_so(
+    world: World, source: str, body: bytes, name: str
+) -> None:
+    await _put(world, await _put_address(world, source), body)
+
+    assert [file.name for file in (world.folder.root / "s1/dir").iterdir()] == [name]
+
+
+@pytest.mark.asyncio
+async def test_the_files_of_a_pattern_get_names_of_their_own(world: World) -> None:
+    address = await _put_address(world, "/tmp/*.csv", auto_compress=False)
+
+    await _put(world, address, b"one")
+    await _put(world, address, b"two")
+
+    files = list((world.folder.root / "s1/dir").iterdir())
+    assert sorted(file.read_bytes() for file in files) == [b"one", b"two"]
+    assert {file.suffix for file in files} == {".csv"}
+
+
+@pytest.mark.asyncio
+async def test_a_damaged_or_too_large_file_is_not_stored(world: World) -> None:
+    address = await _put_address(world, "a")
+
+    damaged = await _put(world, address, b"x", **{"x-goog-meta-sfc-digest": "other"})
+    large = await _put(world, address, b"x" * 1001)
+
+    assert (damaged.status, large.status) == (422, 413)
+    assert not (world.folder.root / "s1").exists()
+    assert list((world.settings.home / "uploads").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_an_address_is_good_for_what_it_was_signed_for(world: World) -> None:
+    address = await _put_address(world, "a")
+    forgeries = [
+        address.replace("name=a", "name=b"),
+        address.replace("/s1/", "/s2/"),
+        address.replace("expires=1", "expires=2"),
+        address.partition("?")[0],
+    ]
+
+    statuses = [(await _put(world, forged, b"x")).status for forged in forgeries]
+    downloaded = await send(world.app, "GET", address)
+    world.clock.now += 7 * 3600
+    expired = await _put(world, address, b"x")
+
+    assert [*statuses, downloaded.status, expired.status] == [400] * 6
+    assert not (world.folder.root / "s1").exists()
+
+
+@pytest.mark.asyncio
+async def test_files_come_down_as_they_are(world: World) -> None:
+    (world.folder.root / "a b.gz").write_bytes(gzip.compress(b"x"))
+    transfer = Transfer(
+        upload=False,
+        sources=("a b.gz", "gone"),
+        keys=("stages/a b.gz", "stages/gone"),
+        local_folder="/tmp/out",
+    )
+
+    data = await _address(world, transfer)
+    answers = [await send(world.app, "GET", url) for url in data["presignedUrls"]]
+
+    assert (data["command"], data["localLocation"]) == ("DOWNLOAD", "/tmp/out")
+    assert gzip.decompress(answers[0].body) == b"x"
+    assert "content-encoding" not in answers[0].headers
+    assert answers[1].status == 404
+
+
+@pytest.mark.asyncio
+async def test_keys_do_not_leave_their_source(world: World) -> None:
+    keys = ("stages/../catalog.sqlite", "other/x", "stages")
+    transfer = Transfer(upload=False, sources=keys, keys=keys)
+
+    data = await _address(world, transfer)
+
+    for url in data["presignedUrls"]:
+        assert (await send(world.app, "GET", url)).status == 404
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "a\nb", "x" * 300])
+def test_names_that_are_no_file_names_are_refused(name: str) -> None:
+    with pytest.raises(InvalidArgument):
+        safe_name(name)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("/x/part_[0-9].parquet", UploadName(None, ".parquet", may_compress=True)),
+        ("/x/*", UploadName(None, "", may_compress=True)),
+        ("/x/a.b*", UploadName(None, "", may_compress=True)),
+        ("/x y/ü.txt", UploadName("ü.txt", may_compress=True)),
+    ],
+)
+def test_patterns_and_paths_are_told_apart(source: str, expected: UploadName) -> None:
+    assert upload_name(source, auto_compress=True) == expected
+
+
+def test_signatures_cover_method_path_end_and_extras() -> None:
+    signer = Signer(b"k" * 32)
+    path, _, query = signer.sign("GET", "/a", expires_on=100, name="x").partition("?")
+
+    assert signer.check("GET", path, query, now=99) == {"name": "x"}
+    with pytest.raises(TokenExpired):
+        signer.check("GET", path, query, now=100)
+    for method, other, text in [
+        ("PUT", path, query),
+        ("GET", "/b", query),
+        ("GET", path, query.replace("x", "y", 1)),
+        ("GET", path, query + "&more=1"),
+        ("GET", path, ""),
+    ]:
+        with pytest.raises(TokenInvalid):
+            signer.check(method, other, text, now=0)
+    with pytest.raises(TokenInvalid):
+        Signer(b"other" * 8).check("GET", path, query, now=0)
+
+
+def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+
+    assert load_key(file) == load_key(file)
+    assert file.stat().st_mode & 0o077 == 0
+    file.write_bytes(b"short")
+    with pytest.raises(TokenInvalid, match="damaged"):
+        load_key(file)
