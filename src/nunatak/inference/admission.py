@@ -14,6 +14,9 @@ from enum import StrEnum
 
 from nunatak.inference.calls import Class
 
+_METER_S = 0.1
+_METER_ANSWERS = 8
+
 
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
@@ -61,30 +64,38 @@ WAITING = Decision(Verdict.WAIT)
 
 @dataclass(slots=True)
 class _Meter:
-    """Answers a second while there is always something to do: the best lately, slowly forgotten."""
+    """Answers a second of the time in which there was something to do.
+
+    A higher rate than before counts whenever it is seen; a lower one only when the instance was
+    full, since with little to do it says nothing about what could be done.
+    """
 
     rate: float = 0.0
-    _since: float = 0.0
     _count: int = 0
-    _busy: bool = False
+    _busy_s: float = 0.0
+    _since: float = 0.0
 
     def begin(self, now: float) -> None:
         """The instance has something to do again."""
-        self._since, self._count, self._busy = now, 0, True
+        self._since = now
 
-    def idle(self) -> None:
-        """Nothing is inside: what follows says nothing about capacity."""
-        self._busy = False
+    def idle(self, now: float) -> None:
+        """Nothing is inside any more."""
+        self._busy_s += now - self._since
+        self._since = now
 
-    def count(self, now: float) -> None:
-        """One more answer."""
+    def count(self, now: float, *, full: bool) -> None:
+        """One more answer, while something was inside."""
         self._count += 1
-        elapsed = now - self._since
-        if self._busy and elapsed >= 0.1 and self._count >= 8:
-            seen = self._count / elapsed
-            weight = 0.3 if seen > self.rate else 0.05
-            self.rate += (seen - self.rate) * (weight if self.rate else 1.0)
-            self._since, self._count = now, 0
+        busy_s = self._busy_s + now - self._since
+        if busy_s < _METER_S or self._count < _METER_ANSWERS:
+            return
+        seen = self._count / busy_s
+        if not self.rate:
+            self.rate = seen
+        elif seen > self.rate or full:
+            self.rate += (seen - self.rate) * (0.3 if seen > self.rate else 0.05)
+        self._count, self._busy_s, self._since = 0, 0.0, now
 
 
 @dataclass(slots=True)
@@ -170,9 +181,9 @@ class Admission:
                 del self._users[user]
             self._judge_load(now)
             if answered:
-                self._meter.count(now)
+                self._meter.count(now, full=self.inside >= self.policy.least_steady)
         if not self.inside:
-            self._meter.idle()
+            self._meter.idle(now)
 
     def resize(self, before: int, after: int) -> None:
         """The size of an admitted body turned out to be another than was said."""
