@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -183,7 +185,6 @@ class World:
     """Everything of one test. `now` is the clock of the catalog."""
 
     catalog: Catalog
-    plane: ControlPlane
     runtime: FakeRuntime
     builder: FakeBuilder
     models: FakeModels
@@ -194,6 +195,7 @@ class World:
     query_id: str = QUERY_ID
     """Of the statements that run next."""
     time: list[float] = field(default_factory=lambda: [1_000_000.0])
+    plane: ControlPlane = field(init=False)
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
@@ -209,6 +211,14 @@ class World:
             if not changed:
                 threading.Event().wait(0.001)
         raise AssertionError("the control plane does not come to rest")
+
+    def restart(self) -> None:
+        """Let another server take over, as after the death of the one so far."""
+        self.plane._builds.stop_all()
+        self.plane._building.close()
+        self.plane._launching.drain()
+        self.plane = make_plane(self)
+        self.plane.recover()
 
     def pool(self, name: str = "POOL", **changes: object) -> None:
         """Create a pool."""
@@ -236,34 +246,45 @@ class World:
 
     def deploy(self, order: DeploymentOrder | None = None) -> str:
         """Deploy and look until it has ended."""
-        return self.while_looking(
+        return self.finish(self.begin_deploy(order))
+
+    def while_looking(self, work: Callable[[], T]) -> T:
+        """Do something that waits for the control plane, which looks again and again meanwhile."""
+        return self.finish(self.begin(work))
+
+    def begin(self, work: Callable[[], T]) -> Future[T]:
+        """Do something in a thread of its own."""
+        future: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001  handed to the caller
+                future.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+    def finish(self, future: Future[T]) -> T:
+        """Look until something has ended; its outcome."""
+        while True:
+            self.plane.iterate()
+            try:
+                return future.result(timeout=0.002)
+            except FutureTimeout:
+                if future.done():
+                    raise
+
+    def begin_deploy(self, order: DeploymentOrder | None = None) -> Future[str]:
+        """Begin to deploy, without looking."""
+        return self.begin(
             lambda: self.plane.deployments.deploy(
                 order or self.order(),
-                query_id=QUERY_ID,
+                query_id=self.query_id,
                 owner="ACCOUNTADMIN",
                 cancelled=threading.Event(),
             )
         )
-
-    def while_looking(self, work: Callable[[], T]) -> T:
-        """Do something that waits for the control plane, which looks again and again meanwhile."""
-        outcome: list[T] = []
-        failure: list[BaseException] = []
-
-        def run() -> None:
-            try:
-                outcome.append(work())
-            except BaseException as error:  # noqa: BLE001  handed to the caller
-                failure.append(error)
-
-        thread = threading.Thread(target=run)
-        thread.start()
-        while thread.is_alive():
-            self.plane.iterate()
-            thread.join(0.002)
-        if failure:
-            raise failure[0]
-        return outcome[0]
 
     def service(self, name: QualifiedName = SERVICE) -> Record:
         """The service's record."""
@@ -316,16 +337,6 @@ def open_world(folder: Path) -> Iterator[World]:
         tx.create(Key("SCHEMA", "S", "DB"), "ACCOUNTADMIN")
     runtime, builder, loads = FakeRuntime(folder), FakeBuilder(), FakeLoads()
     models, settings = FakeModels(folder), Settings(home=folder)
-    plane = ControlPlane(
-        catalog=catalog,
-        settings=settings,
-        runtime=runtime,
-        builder=builder,
-        models=models,
-        loads=loads,
-        families=Families.load(folder / "families.yaml"),
-        machine=Machine(2.0, 8 * GIB),
-    )
     access = Access(catalog.database, settings)
     for role in ("ACCOUNTADMIN", "ANALYST"):
         access.roles.create(role, owner="ACCOUNTADMIN")
@@ -333,13 +344,11 @@ def open_world(folder: Path) -> Iterator[World]:
         settings=settings,
         catalog=catalog,
         access=access,
-        control=plane,
         vault=Vault(settings.folder("keys")),
     )
     session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
     world = World(
         catalog=catalog,
-        plane=plane,
         runtime=runtime,
         builder=builder,
         models=models,
@@ -349,8 +358,23 @@ def open_world(folder: Path) -> Iterator[World]:
         session=session,
         time=moments,
     )
+    world.plane = rooms.control = make_plane(world)
     yield world
-    plane._builds.stop_all()
-    plane._building.close()
-    plane._launching.drain()
+    world.plane._builds.stop_all()
+    world.plane._building.close()
+    world.plane._launching.drain()
     catalog.close()
+
+
+def make_plane(world: World) -> ControlPlane:
+    """A control plane on the doubles of a world."""
+    return ControlPlane(
+        catalog=world.catalog,
+        settings=world.settings,
+        runtime=world.runtime,
+        builder=world.builder,
+        models=world.models,
+        loads=world.loads,
+        families=Families.load(world.settings.home / "families.yaml"),
+        machine=Machine(2.0, 8 * GIB),
+    )
