@@ -1,8 +1,7 @@
-"""Starting a process in the model's environment: files, arguments, environment, log."""
+"""Starting a process in the model's environment: arguments, variables, descriptors."""
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,8 +17,7 @@ from nunatak.inference.errors import LoadFailed
 from nunatak.inference.log import LogPipe
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
-_SOURCE = Path(__file__).parent.parent / "worker"
-_PACKAGE = "nunatak_worker"
+_MAIN = Path(__file__).parent.parent / "worker" / "main.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +108,22 @@ class Launcher:
     def __init__(self, settings: PoolSettings, *, log: LogPipe) -> None:
         self._settings = settings
         self._log = log
-        self._package = settings.directory / "worker" / _PACKAGE
-        self._scratch = settings.directory / "scratch"
-
-    def install(self) -> None:
-        """Copy the worker's files into the instance's folder, to be run from there."""
-        shutil.rmtree(self._package, ignore_errors=True)
-        self._package.mkdir(parents=True)
-        self._scratch.mkdir(exist_ok=True)
-        for source in sorted(_SOURCE.glob("*.py")):
-            shutil.copyfile(source, self._package / source.name)
+        self._work = settings.directory / "work"
+        self._work.mkdir(exist_ok=True)
 
     def launch(self) -> tuple["Process", socket.socket]:
         """Start a process; it and our end of its socket. Raises LoadFailed."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         settings = self._settings
         command = [*settings.sandbox, *settings.python, "-I", "-B"]
-        command += [str(self._package / "main.py"), str(theirs.fileno())]
+        command += [str(_MAIN), str(theirs.fileno())]
         try:
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
                 stdout=self._log.write_end,
                 stderr=self._log.write_end,
-                cwd=self._scratch,
+                cwd=self._work,
                 env=self._environment(),
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
@@ -149,7 +139,7 @@ class Launcher:
         """Only what is meant for the model: the front's own variables may hold secrets."""
         kept = {key: os.environ[key] for key in _KEPT_VARIABLES if key in os.environ}
         threads = str(self._settings.threads)
-        home = str(self._scratch)
+        home = str(self._work)
         # One OpenMP thread until after the fork: a forked child cannot use its parent's team.
         fixed = {"HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1"}
         libraries = {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

@@ -254,13 +254,11 @@ class ProcessPool(SupervisedPool):
     def __init__(self, settings: PoolSettings) -> None:
         self.log_path = settings.directory / LOG_NAME
         self._log = LogPipe(BoundedLog(self.log_path, size_bytes=settings.log_size_bytes))
-        self._launcher = Launcher(settings, log=self._log)
-        source = ProcessSource(settings, self._launcher)
+        source = ProcessSource(settings, Launcher(settings, log=self._log))
         super().__init__(source, size=settings.num_workers, min_run_s=settings.min_run_s)
 
     async def start(self) -> None:
-        """Lay the worker's files out and begin to start workers."""
-        await asyncio.to_thread(self._launcher.install)
+        """Begin to start workers, and to watch what memory they hold."""
         await super().start()
         self._tasks.append(asyncio.create_task(self._measure(), name="worker-memory"))
 

@@ -1,22 +1,26 @@
 """Where a worker process starts: run by path, in the model's environment.
 
-The folder of this file is imported as a package under its own name and then taken off the
-import path, so that no module of a model can meet one of ours by accident.
+The folder of this file becomes a package of a private name, without being put on the import
+path: no module of a model can meet one of ours by accident.
 """
 
 import importlib
+import importlib.util
 import os
 import sys
 
+PACKAGE = "_nunatak_worker"
+
 
 def main() -> int:
-    """Import the package that this file lies in and hand over."""
-    package = os.path.dirname(os.path.abspath(__file__))
-    sys.path.insert(0, os.path.dirname(package))
-    try:
-        host = importlib.import_module(os.path.basename(package) + ".host")
-    finally:
-        del sys.path[0]
+    """Make the folder of this file a package and hand over to it."""
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = importlib.util.spec_from_file_location(
+        PACKAGE, os.path.join(folder, "__init__.py"), submodule_search_locations=[folder]
+    )
+    assert spec is not None
+    sys.modules[PACKAGE] = importlib.util.module_from_spec(spec)
+    host = importlib.import_module(PACKAGE + ".host")
     status: int = host.main(sys.argv[1:])
     return status
 

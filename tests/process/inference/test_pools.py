@@ -85,6 +85,31 @@ async def test_nothing_is_left_when_a_pool_stops(make_version: Any, run_pool: An
     assert not [pid for pid in pids if _runs(pid)]
 
 
+BWRAP = shutil.which("bwrap")
+
+
+@pytest.mark.skipif(BWRAP is None, reason="bubblewrap is not installed")
+async def test_workers_in_a_sandbox_are_known_by_their_outer_numbers(
+    make_version: Any, run_pool: Any, moods: Any, wait_until: Any
+) -> None:
+    sandbox = tuple("bwrap --unshare-all --die-with-parent --ro-bind / /".split())
+    sandbox += tuple("--proc /proc --dev /dev --".split())
+    async with run_pool(make_version("custom"), sandbox=sandbox, min_run_s=0.1) as pool:
+        answer = await predict(pool, moods("a"))
+        inner_pid = answer.columns[-1].to_list()[0]
+        pids = pool.snapshot().pids
+        await pool.measure_memory()
+        memory = pool.snapshot().pss_bytes
+        for worker in pool.snapshot().workers:
+            os.kill(worker.pid, 9)
+        await wait_until(lambda: pool.snapshot().restarts == 2, pool)
+        await predict(pool, moods("a"))
+
+    assert inner_pid not in pids
+    assert memory > 1_000_000
+    assert not [pid for pid in pids if _runs(pid)]
+
+
 def _runs(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

@@ -88,7 +88,6 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
     pipe = LogPipe(BoundedLog(log_path, size_bytes=10_000))
     shell = ("/bin/sh", "-c", "env; exit 3")
     launcher = Launcher(settings(tmp_path, python=shell, env={"MY": "own"}), log=pipe)
-    launcher.install()
     process, connection = launcher.launch()
     connection.close()
     code = await process.ended
@@ -105,7 +104,6 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
 async def test_a_python_that_is_missing_is_named(tmp_path: Path) -> None:
     pipe = LogPipe(BoundedLog(tmp_path / "log", size_bytes=10_000))
     launcher = Launcher(settings(tmp_path, python=["/nowhere/python"]), log=pipe)
-    launcher.install()
     with pytest.raises(LoadFailed, match="/nowhere/python cannot be started"):
         launcher.launch()
     pipe.close()
