@@ -23,6 +23,11 @@ asyncio.set_event_loop(None)
 _POOLS = ("asyncio_", "ThreadPoolExecutor", "AnyIO", "pydevd")
 
 
+def pytest_configure() -> None:
+    """Say that no loop is current: asking for one would else make one that nobody closes."""
+    asyncio.set_event_loop(None)
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test that leaves a non-daemon thread or a child process behind."""
