@@ -37,6 +37,28 @@ def xgboost_regressor(count: int = 20, trees: int = 100) -> tuple[Any, pd.DataFr
     return model.fit(frame, target), frame
 
 
+def xgboost_categories() -> tuple[Any, pd.DataFrame]:
+    """A regressor over three floats and a column of words, with missing values."""
+    import xgboost
+
+    frame = features(3)
+    frame["COLOUR"] = pd.Series(["red", "green", "blue", "red"] * (ROWS // 4), dtype="category")
+    target = frame["F0"] + (frame["COLOUR"] == "red")
+    model = xgboost.XGBRegressor(n_estimators=20, enable_categorical=True, random_state=0)
+    model.fit(frame, target)
+    return model, frame
+
+
+def sklearn_forest() -> tuple[Any, pd.DataFrame]:
+    """A random forest of three classes over four columns, one of whole numbers."""
+    from sklearn.ensemble import RandomForestClassifier
+
+    frame = features(4)
+    frame["F3"] = (frame["F3"] * 10).round().astype(int)
+    target = (frame["F0"] > 0).astype(int) + (frame["F3"] > 5).astype(int)
+    return RandomForestClassifier(n_estimators=20, random_state=0).fit(frame, target), frame
+
+
 def sklearn_classifier() -> tuple[Any, pd.DataFrame]:
     """A logistic regression over four columns, three classes."""
     from sklearn.linear_model import LogisticRegression
@@ -92,18 +114,23 @@ def custom() -> tuple[Any, pd.DataFrame]:
     return Moody(custom_model.ModelContext()), frame
 
 
-def custom_signatures() -> dict[str, Any]:
-    """The signature of the custom model, with its parameter."""
+def signatures_of(kind: str, model: Any, sample: pd.DataFrame) -> dict[str, Any] | None:
+    """What cannot be inferred by the client: a parameter, and words that stand for categories."""
     from snowflake.ml.model import model_signature
 
-    model, frame = custom()
-    output = model.predict(frame)
+    if kind == "xgboost_categories":
+        output = pd.DataFrame({"output_feature_0": model.predict(sample)})
+        words = sample.astype({"COLOUR": "string"})
+        return {"predict": model_signature.infer_signature(words, output)}
+    if kind != "custom":
+        return None
     params = [
         model_signature.ParamSpec(
             name="factor", dtype=model_signature.DataType.DOUBLE, default_value=2.0
         )
     ]
-    return {"predict": model_signature.infer_signature(frame, output, params=params)}
+    output = model.predict(sample)
+    return {"predict": model_signature.infer_signature(sample, output, params=params)}
 
 
 def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
@@ -113,7 +140,9 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
 
     kinds: dict[str, Callable[[], tuple[Any, pd.DataFrame]]] = {
         "xgboost_regressor": xgboost_regressor,
+        "xgboost_categories": xgboost_categories,
         "sklearn_classifier": sklearn_classifier,
+        "sklearn_forest": sklearn_forest,
         "custom": custom,
     }
     model, sample = kinds[kind]()
@@ -128,8 +157,8 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
         composer.save(
             name="M",
             model=model,
-            sample_input_data=sample,
-            signatures=custom_signatures() if kind == "custom" else None,
+            sample_input_data=None if kind == "xgboost_categories" else sample,
+            signatures=signatures_of(kind, model, sample),
             options={"relax_version": False, **options},
         )
 

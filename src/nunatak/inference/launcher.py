@@ -26,6 +26,8 @@ class PoolSettings:
 
     ``python`` and ``sandbox`` are the start of an argument list; ``methods`` the entries of
     ``instance.json``. ``threads`` is how many native threads one worker may use.
+    ``fork`` lets workers be forks of one process, ``direct`` lets methods call their library
+    without a data frame; both are proved first and are meant to be switched off for comparison.
     """
 
     directory: Path
@@ -37,6 +39,7 @@ class PoolSettings:
     env: Mapping[str, str] | None = None
     threads: int = 1
     fork: bool = True
+    direct: bool = True
     load_timeout_s: float = 600.0
     trial_timeout_s: float = 60.0
     min_run_s: float = 2.0

@@ -41,6 +41,7 @@ class PoolSnapshot:
     start. ``pss_bytes`` sums all processes, a fork server's included. ``failure`` says why
     workers are missing (empty when none is), ``start_reason`` why they are started as they are.
     ``batches`` have been answered so far; the model itself took ``model_s`` seconds over them.
+    ``direct_methods`` call their library without a data frame, since that was proved the same.
     """
 
     size: int
@@ -55,6 +56,7 @@ class PoolSnapshot:
     workers: tuple[WorkerSnapshot, ...] = ()
     batches: int = 0
     model_s: float = 0.0
+    direct_methods: tuple[str, ...] = ()
 
 
 class WorkerPool(Protocol):

@@ -131,6 +131,7 @@ class SupervisedPool:
             workers=workers,
             batches=self._batches,
             model_s=self._model_s,
+            direct_methods=self._source.direct_methods,
         )
 
     async def _acquire(self, deadline: float) -> _Slot:

@@ -72,6 +72,11 @@ class WorkerSource(Protocol):
         """Processes beside the workers."""
         ...
 
+    @property
+    def direct_methods(self) -> tuple[str, ...]:
+        """Methods that call their library directly, as proved."""
+        ...
+
     async def spawn(self) -> Worker:
         """A new worker that has loaded the model. Raises InferenceError."""
         ...
@@ -166,6 +171,7 @@ class ProcessSource:
         self._spares: list[RemoteWorker] = []
         self._processes: set[Process] = set()
         self._children: dict[int, RemoteWorker] = {}
+        self._direct: dict[str, bool] = {}
 
     @property
     def start(self) -> Start:
@@ -182,6 +188,11 @@ class ProcessSource:
         """The process that workers are forked from, if there is one."""
         server = self._running_server()
         return () if server is None or server.closed.done() else (server.pid,)
+
+    @property
+    def direct_methods(self) -> tuple[str, ...]:
+        """Methods that call their library directly, as proved."""
+        return tuple(sorted(self._direct))
 
     def _running_server(self) -> RemoteWorker | None:
         task = self._server
@@ -200,6 +211,7 @@ class ProcessSource:
             if not spare.closed.done():
                 return spare
         worker, _ = await self._load()
+        await self._try_separate(worker)
         return worker
 
     async def _fork_server(self) -> RemoteWorker | None:
@@ -220,6 +232,7 @@ class ProcessSource:
             return server
         logger.info("each worker loads the model itself: %s", refusal)
         self._separate_because = refusal
+        await self._try_separate(server)
         self._spares.append(server)
         return None
 
@@ -230,8 +243,7 @@ class ProcessSource:
         except InferenceError as error:
             return f"the process could not be forked: {error}"
         try:
-            async with asyncio.timeout(self._settings.trial_timeout_s):
-                frame = await child.channel.ask(FrameType.TRIAL, {"request_id": "trial"})
+            outcomes = await self._trial(child)
         except TimeoutError:
             child.kill()
             limit = self._settings.trial_timeout_s
@@ -239,13 +251,32 @@ class ProcessSource:
         except InferenceError as error:
             child.kill()
             return f"a prediction in a forked process failed: {error}"
-        outcomes: dict[str, str] = dict(frame.head.get("methods", {}))
         if outcomes and all(outcomes.values()):
             child.kill()
             name, reason = next(iter(outcomes.items()))
             return f"no prediction on sample rows succeeded ({name}: {reason})"
         self._spares.append(child)
         return ""
+
+    async def _try_separate(self, worker: RemoteWorker) -> None:
+        """Predict once, so that the first caller finds a warm model. Raises LoadFailed."""
+        try:
+            await self._trial(worker)
+        except TimeoutError:
+            worker.kill()
+            limit = self._settings.trial_timeout_s
+            raise LoadFailed(f"a first prediction did not end within {limit:g} s") from None
+        except InferenceError as error:
+            worker.kill()
+            raise LoadFailed(f"a first prediction ended the process: {error}") from error
+
+    async def _trial(self, worker: RemoteWorker) -> dict[str, str]:
+        """What each method raised on sample rows, '' if nothing. Raises TimeoutError."""
+        head = {"request_id": "trial", "direct": self._settings.direct}
+        async with asyncio.timeout(self._settings.trial_timeout_s):
+            frame = await worker.channel.ask(FrameType.TRIAL, head)
+        self._direct = dict(frame.head.get("direct", {}))
+        return dict(frame.head.get("methods", {}))
 
     async def _load(self) -> tuple[RemoteWorker, dict[str, Any]]:
         """A process with the model in memory, and what it said about itself."""
@@ -287,7 +318,9 @@ class ProcessSource:
                 ready.set_result("")
 
         channel = Channel(ours, notice=notice)
-        answer = server.channel.ask(FrameType.FORK, {}, descriptor=theirs.detach())
+        answer = server.channel.ask(
+            FrameType.FORK, {"direct": self._direct}, descriptor=theirs.detach()
+        )
         try:
             frame = await answer
             await asyncio.wait({ready, channel.closed}, return_when=asyncio.FIRST_COMPLETED)

@@ -103,7 +103,7 @@ def to_frame(columns: list[Column], rows: int) -> Any:
     import numpy as np
     import pandas as pd
 
-    block = _as_block(columns, rows)
+    block = as_block(columns, rows)
     if block is not None:
         return pd.DataFrame(block, copy=False)
     series: dict[int, Any] = {}
@@ -112,7 +112,7 @@ def to_frame(columns: list[Column], rows: int) -> Any:
     return pd.DataFrame(series, index=pd.RangeIndex(rows), copy=False)
 
 
-def _as_block(columns: list[Column], rows: int) -> Any:
+def as_block(columns: list[Column], rows: int) -> Any:
     """One array over columns that lie behind each other in the body: a view, whatever the size."""
     import numpy as np
 
@@ -281,14 +281,14 @@ def from_series(series: Any, declared: str) -> tuple[str, Any, Any]:
     dtype = series.dtype
     if isinstance(dtype, np.dtype):
         if dtype.kind in "fiubM":
-            return _from_array(series.to_numpy(), np)
+            return from_array(series.to_numpy())
     elif hasattr(dtype, "numpy_dtype") and dtype.numpy_dtype.kind in "fiub":
         mask = series.isna().to_numpy()
         array = series.to_numpy(dtype=dtype.numpy_dtype, na_value=0)
-        kind, values, nulls = _from_array(array, np)
+        kind, values, nulls = from_array(array)
         return kind, values, _merge(mask, nulls)
     elif getattr(dtype, "tz", None) is not None:
-        return _from_array(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(), np)
+        return from_array(series.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy())
     return _from_objects(series.astype(object).tolist(), declared, np)
 
 
@@ -297,7 +297,10 @@ def _merge(mask: Any, nulls: Any) -> Any:
     return merged if merged.any() else None
 
 
-def _from_array(array: Any, np: Any) -> tuple[str, Any, Any]:
+def from_array(array: Any) -> tuple[str, Any, Any]:
+    """An array of numbers or times as (kind, values, mask of nulls or None); NaN is null."""
+    import numpy as np
+
     code = array.dtype.str[1:]
     nulls = None
     if array.dtype.kind == "M":

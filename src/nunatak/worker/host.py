@@ -72,6 +72,7 @@ class Host:
     def __init__(self, loaded: model.Model, *, threads: int) -> None:
         self._model = loaded
         self._threads = threads
+        self._computes = False
         self._children: dict[int, int] = {}
         self._wakeup = -1
         self._wakeup_write = -1
@@ -86,8 +87,12 @@ class Host:
                 return
             if frame.type == frames.FORK:
                 channel = self._fork(channel, frame)
-            else:
-                self._answer(channel, frame)
+                continue
+            if not self._computes:
+                # Only now: a process that is to be forked must not have started threads.
+                native.set_openmp_threads(self._threads)
+                self._computes = True
+            self._answer(channel, frame)
 
     def _answer(self, channel: Channel, frame: Frame) -> None:
         output.begin(str(frame.head.get("request_id", "-")))
@@ -98,7 +103,12 @@ class Host:
                 answer.head["model_s"] = time.monotonic() - began
                 channel.send(frames.RESULT, frame.id, answer.head, answer.buffers)
             elif frame.type == frames.TRIAL:
-                channel.send(frames.TRIED, frame.id, trial.run(self._model), [])
+                channel.send(
+                    frames.TRIED,
+                    frame.id,
+                    trial.run(self._model, shortcuts=bool(frame.head.get("direct"))),
+                    [],
+                )
             else:
                 raise FrameError(f"a worker takes no frame of type {frame.type}")
         except OSError:
@@ -127,7 +137,7 @@ class Host:
         os.close(self._wakeup)
         os.close(self._wakeup_write)
         self._children.clear()
-        native.set_openmp_threads(self._threads)
+        trial.adopt(self._model, frame.head.get("direct") or {})
         channel = Channel(socket.socket(fileno=frame.descriptor))
         channel.send(frames.READY, frame.id, {}, [])
         return channel

@@ -4,7 +4,7 @@ import json
 import os
 from typing import Any
 
-from . import convert
+from . import convert, direct
 from .convert import Column
 from .model import Method, Model
 
@@ -12,9 +12,30 @@ SAMPLE = os.path.join("model", "sample_input_data.json")
 _STAND_INS: dict[str, Any] = {"TEXT": "a", "BINARY": b"a", "BOOL": False}
 
 
-def run(model: Model) -> dict[str, Any]:
-    """Call every method once; for each, an empty text or why it raised."""
-    return {"methods": {name: _try(model, method) for name, method in model.methods.items()}}
+def run(model: Model, *, shortcuts: bool) -> dict[str, Any]:
+    """Call every method once; for each, an empty text or why it raised.
+
+    With ``shortcuts`` also prove which methods may call their library directly, and let them.
+    """
+    outcomes = {name: _try(model, method) for name, method in model.methods.items()}
+    proved: dict[str, bool] = {}
+    for name, method in model.methods.items():
+        shortcut = None
+        if shortcuts and not outcomes[name]:
+            shortcut = direct.prove(method, sample(method, model.directory))
+        if shortcut is not None:
+            model.shortcuts[name] = shortcut
+            proved[name] = shortcut.nulls
+    return {"methods": outcomes, "direct": proved}
+
+
+def adopt(model: Model, proved: dict[str, bool]) -> None:
+    """Let methods call their library directly, as proved in a process forked from the same one."""
+    for name, nulls in proved.items():
+        shortcut = direct.find(model.methods[name])
+        if shortcut is not None:
+            shortcut.nulls = nulls
+            model.shortcuts[name] = shortcut
 
 
 def _try(model: Model, method: Method) -> str:

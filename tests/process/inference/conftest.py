@@ -119,6 +119,12 @@ async def until(condition: Callable[[], bool], pool: ProcessPool) -> None:
         pytest.fail(f"the pool did not get there: {pool.snapshot()}")
 
 
+@pytest.fixture(scope="session", name="methods_of")
+def methods_of_fixture() -> Callable[[Path], list[dict[str, Any]]]:
+    """``methods_of``, for tests."""
+    return methods_of
+
+
 @pytest.fixture(scope="session")
 def wait_until() -> Callable[[Callable[[], bool], ProcessPool], Any]:
     """``until``, for tests."""

@@ -92,8 +92,8 @@ BWRAP = shutil.which("bwrap")
 async def test_workers_in_a_sandbox_are_known_by_their_outer_numbers(
     make_version: Any, run_pool: Any, moods: Any, wait_until: Any
 ) -> None:
-    sandbox = tuple(["bwrap", "--unshare-all", "--die-with-parent", "--ro-bind", "/", "/"])
-    sandbox += tuple(["--proc", "/proc", "--dev", "/dev", "--"])
+    namespaces = ("bwrap", "--unshare-all", "--die-with-parent")
+    sandbox = (*namespaces, "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "--")
     async with run_pool(make_version("custom"), sandbox=sandbox, min_run_s=0.1) as pool:
         answer = await predict(pool, moods("a"))
         inner_pid = answer.columns[-1].to_list()[0]

@@ -1,0 +1,78 @@
+"""A direct call to the library answers as the vendor's own function file does, bit for bit."""
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+
+from nunatak.inference.columns import Column, Columns, Kind, Values
+from nunatak.inference.errors import ModelError
+from nunatak.inference.supervisor import ProcessPool
+
+pytestmark = [pytest.mark.process, pytest.mark.asyncio]
+
+WORDS = ("red", "green", "blue", None)
+
+
+def random_batch(method: dict[str, Any], rows: int, *, missing: bool) -> Columns:
+    """Random rows for a method's inputs, with nulls and NaN if asked."""
+    random = np.random.default_rng(rows)
+    columns = []
+    for at, entry in enumerate(method["inputs"]):
+        values: Values = random.normal(size=rows) * 2
+        nulls = random.random(rows) < 0.2 if missing and at % 2 else None
+        kind = Kind.FLOAT64
+        if entry["type"] == "STRING":
+            kind, nulls = Kind.TEXT, None
+            values = [WORDS[pick] for pick in random.integers(0, 3 + missing, rows)]
+        elif entry["type"] == "BIGINT":
+            kind, values = Kind.INT64, random.integers(-20, 20, rows)
+        elif missing and not at % 2:
+            values = np.where(random.random(rows) < 0.2, np.nan, values)
+        columns.append(Column(entry["name"], kind, values, nulls))
+    return Columns(tuple(columns), rows)
+
+
+async def answers(pool: ProcessPool, batches: list[tuple[str, Columns]]) -> list[Any]:
+    """Each answer as (name, kind, values), or what was raised."""
+    deadline = asyncio.get_running_loop().time() + 120
+    outcomes: list[Any] = []
+    for method, batch in batches:
+        try:
+            answer = await pool.predict(method, batch, deadline=deadline, request_id="r")
+        except ModelError as error:
+            outcomes.append(str(error))
+        else:
+            outcomes.append([(c.name, c.kind, c.to_list()) for c in answer.columns])
+    return outcomes
+
+
+@pytest.mark.parametrize(
+    ("kind", "direct"),
+    [
+        ("xgboost_regressor", ("PREDICT",)),
+        ("xgboost_categories", ()),
+        ("sklearn_forest", ("PREDICT", "PREDICT_LOG_PROBA", "PREDICT_PROBA")),
+        ("sklearn_classifier", ()),
+    ],
+)
+async def test_direct_calls_answer_as_the_function_file_does(
+    make_version: Any, run_pool: Any, methods_of: Any, kind: str, direct: tuple[str, ...]
+) -> None:
+    version = make_version(kind)
+    batches = [
+        (method["name"], random_batch(method, rows, missing=missing))
+        for method in methods_of(version)
+        for rows in (1, 5, 900, 5000)
+        for missing in (False, True)
+    ]
+    async with run_pool(version, num_workers=1) as pool:
+        quick = await answers(pool, batches)
+        assert pool.snapshot().direct_methods == direct
+    async with run_pool(version, num_workers=1, direct=False) as pool:
+        general = await answers(pool, batches)
+        assert pool.snapshot().direct_methods == ()
+
+    assert quick == general
+    assert any(not isinstance(outcome, str) for outcome in general)
