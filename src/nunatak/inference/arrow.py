@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from nunatak.inference.arrow_messages import refuse_expanding
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.payload import Block, Parsed, batch_key
@@ -29,6 +30,9 @@ _ARROW: dict[Kind, pa.DataType] = {
     Kind.BINARY: pa.binary(),
     Kind.JSON: pa.string(),
 }
+_FEW_CELLS = 65_536
+"""Columns of nulls take no bytes; so many cells are believed whatever the body's size."""
+
 _ZERO: dict[Kind, Any] = {Kind.INT64: 0, Kind.BOOL: False, Kind.TIMESTAMP: 0}
 """What stands under a null in the kinds that need something there."""
 
@@ -69,11 +73,14 @@ def write(columns: Columns) -> bytes:
 
 def _table(body: bytes) -> pa.Table:
     try:
+        refuse_expanding(body)
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             table = reader.read_all()
-        table.validate(full=False)
+        table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise BadInput(f"the body is no Arrow stream: {str(error)[:200]}") from None
+    if table.num_rows * table.num_columns > 8 * len(body) + _FEW_CELLS:
+        raise BadInput("the Arrow stream states more rows than its body can hold")
     return table
 
 

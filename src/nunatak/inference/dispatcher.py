@@ -26,8 +26,8 @@ class Dispatcher:
     """Takes admitted requests, forms batches, hands them to workers and the answers back.
 
     Every request that is submitted ends exactly once: answered (with rows or with an error),
-    expired at its deadline, or abandoned by its caller. ``clock`` tells the loop's time, to
-    finer parts than the loop itself may.
+    expired at its deadline, or abandoned by its caller. ``clock`` tells the loop's time, to finer
+    parts than the loop itself may; ``busy_s`` sums the seconds of all batches.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class Dispatcher:
         self._tasks: set[asyncio.Task[None]] = set()
         self._pump_planned = False
         self._window: asyncio.TimerHandle | None = None
+        self.busy_s = 0.0
 
     @property
     def idle(self) -> bool:
@@ -114,6 +115,7 @@ class Dispatcher:
 
     async def _run(self, batch: Batch) -> None:
         seconds: float | None = None
+        began = self._clock()
         try:
             seconds = await self._compute(batch, batch.parts)
         except Exception:
@@ -122,6 +124,7 @@ class Dispatcher:
             for part in batch.parts:
                 self._fail(part, InferenceError("the inference server failed; see its log"))
         finally:
+            self.busy_s += self._clock() - began
             self.batcher.done(batch, seconds)
 
     async def _compute(self, batch: Batch, parts: Sequence[Part]) -> float | None:

@@ -108,6 +108,7 @@ class Server:
 
     def sweep(self, now: float) -> None:
         """Close connections that have been idle or slow for too long; once a second."""
+        self.service.tick(now)
         self.service.metrics.connections.value = len(self._connections)
         for connection in list(self._connections):
             connection.check(now)
@@ -131,6 +132,7 @@ def settings_of(config: InstanceConfig) -> ServiceSettings:
             joined=config.batching,
             max_rows=config.max_batch_rows,
         ),
+        processors=processors,
         admission=AdmissionPolicy(
             memory_bytes=memory_for_requests(config.memory_limit_bytes),
             bulk_requests=max(8, 2 * workers),

@@ -70,6 +70,7 @@ class ServiceSettings:
     max_body_bytes: int
     batching: BatchPolicy
     admission: AdmissionPolicy
+    processors: int = 1
 
 
 class InferenceService:
@@ -97,6 +98,8 @@ class InferenceService:
         self._ready = False
         self._draining = False
         self._last_request = 0.0
+        self._ticked = (clock(), 0.0)
+        self.utilisation = 0.0
         self._ids = _RequestIds()
         self._settled = asyncio.Event()
         self._pages = {
@@ -289,6 +292,19 @@ class InferenceService:
         metrics.worker_restarts.values[""] = pool.restarts
         return pool
 
+    def tick(self, now: float) -> None:
+        """Once a second: how much of what the workers could do they did, over some ten seconds.
+
+        As many workers as there are processors are all that can compute at once.
+        """
+        before, busy_before = self._ticked
+        busy_s = self.dispatcher.busy_s
+        most = min(self._settings.batching.workers, self._settings.processors)
+        if now > before:
+            share = min(1.0, (busy_s - busy_before) / ((now - before) * most))
+            self.utilisation += (share - self.utilisation) * min(1.0, (now - before) / 10)
+        self._ticked = (now, busy_s)
+
     def drain(self) -> None:
         """From now on no request is taken."""
         self._draining = True
@@ -340,10 +356,10 @@ class InferenceService:
                 "pids": pool.pids,
             },
             "memory_pss_bytes": pool.pss_bytes,
-            "in_flight": self.admission.inside,
+            "in_flight": self.admission.inside + len(self._waiting),
             "bulk_waiting": len(self._waiting),
             "queued_rows": self.dispatcher.batcher.waiting_rows,
-            "utilisation": pool.busy / pool.size if pool.size else 0.0,
+            "utilisation": self.utilisation,
             "capacity_per_s": self.admission.capacity,
             "limit": self.admission.limit(now),
             "last_request": last,

@@ -4,14 +4,16 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from nunatak.inference import errors
+from nunatak.inference import arrow, errors
 from nunatak.inference.admission import AdmissionPolicy
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
@@ -21,7 +23,7 @@ from nunatak.inference.signature import Field, Method
 from nunatak.inference.wire import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
 
-pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
+pytestmark = pytest.mark.looptime
 
 
 class Client:
@@ -70,6 +72,7 @@ async def serving(
         await made.dispatcher.stop()
 
 
+@pytest.mark.asyncio
 async def test_a_prediction_is_answered_row_by_row() -> None:
     async with serving() as target:
         answer = await Client(target).ask(post({"data": [[4, 1, 2], [2, 3, 4]]}))
@@ -80,11 +83,13 @@ async def test_a_prediction_is_answered_row_by_row() -> None:
 
 
 @pytest.mark.parametrize("path", ["/predict", "/PREDICT", "/predict/", "/predict?x=1"])
+@pytest.mark.asyncio
 async def test_the_path_of_a_method_has_several_spellings(path: str) -> None:
     async with serving() as target:
         assert (await Client(target).ask(post({"data": [[0, 1, 2]]}, path=path))).status == 200
 
 
+@pytest.mark.asyncio
 async def test_dashes_and_underscores_are_alike_in_paths() -> None:
     async with serving(FakePool(), method(name="__CALL__")) as made:
         for path in ("/--call--", "/__call__"):
@@ -107,6 +112,7 @@ async def test_dashes_and_underscores_are_alike_in_paths() -> None:
          400, "BAD_INPUT"),
     ],
 )  # fmt: skip
+@pytest.mark.asyncio
 async def test_a_bad_request_is_answered_with_its_reason(
     request_bytes: bytes, status: int, code: str
 ) -> None:
@@ -116,6 +122,7 @@ async def test_a_bad_request_is_answered_with_its_reason(
         assert target.admission.inside == 0
 
 
+@pytest.mark.asyncio
 async def test_a_right_digest_is_accepted() -> None:
     async with serving() as target:
         body = b'{"data": [[0, 1, 2]]}'
@@ -123,12 +130,14 @@ async def test_a_right_digest_is_accepted() -> None:
         assert (await Client(target).ask(post(body, headers={"Content-MD5": digest}))).status == 200
 
 
+@pytest.mark.asyncio
 async def test_no_rows_need_no_model() -> None:
     async with serving() as target:
         answer = await Client(target).ask(post({"data": []}))
         assert (answer.status, answer.json) == (200, {"data": []})
 
 
+@pytest.mark.asyncio
 async def test_the_request_id_of_the_caller_comes_back() -> None:
     async with serving() as target:
         answer = await Client(target).ask(post({"data": []}, headers={"X-Request-Id": "abc-1"}))
@@ -146,6 +155,7 @@ def stream(table: pa.Table) -> bytes:
     return data
 
 
+@pytest.mark.asyncio
 async def test_arrow_comes_and_goes_without_text() -> None:
     async with serving() as target:
         table = pa.table({"x": pa.array([1.0, None]), "y": pa.array([2, 3])})
@@ -156,6 +166,7 @@ async def test_arrow_comes_and_goes_without_text() -> None:
         assert np.isnan(got.column(0).to_pylist()[1])
 
 
+@pytest.mark.asyncio
 async def test_arrow_columns_that_do_not_fit_are_refused() -> None:
     async with serving() as target:
         for table in (pa.table({"x": [1.0]}), pa.table({"x": ["a"], "y": [1.0]})):
@@ -163,6 +174,44 @@ async def test_arrow_columns_that_do_not_fit_are_refused() -> None:
             assert answer.status == 400
 
 
+def packed(table: pa.Table, **options: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(table)
+    data: bytes = sink.getvalue().to_pybytes()
+    return data
+
+
+ZEROS = pa.array(np.zeros(10_000))
+EXPANDING = [
+    packed(pa.table({"a": ZEROS, "b": ZEROS}), compression="zstd"),
+    packed(pa.table({"a": ZEROS.dictionary_encode(), "b": ZEROS})),
+    packed(pa.table({"a": pa.nulls(10_000_000), "b": pa.nulls(10_000_000)})),
+    packed(
+        pa.table(
+            {name: pa.RunEndEncodedArray.from_arrays([2_000_000_000], [1.0]) for name in ("a", "b")}
+        )
+    ),
+]
+
+
+@pytest.mark.parametrize("body", EXPANDING, ids=["compressed", "dictionary", "nulls", "runs"])
+@pytest.mark.asyncio
+async def test_arrow_that_grows_when_it_is_read_is_refused(body: bytes) -> None:
+    async with serving() as target:
+        assert (await Client(target).ask(post(body, headers=ARROW))).status == 400
+
+
+@given(st.data())
+def test_no_bytes_make_the_arrow_reader_raise_anything_else(data: st.DataObject) -> None:
+    body = bytearray(stream(pa.table({"a": [1.0, None], "b": [1, 2]})))
+    for _ in range(data.draw(st.integers(0, 4))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    with suppress(errors.BadInput):
+        arrow.read(bytes(body[: data.draw(st.integers(0, len(body)))]), method())
+
+
+@pytest.mark.asyncio
 async def test_arrow_rows_may_differ_in_their_parameters() -> None:
     pool = FakePool()
     async with serving(pool, method(params=(Field("T", "DOUBLE", Kind.FLOAT64, 0.5),))) as made:
@@ -182,6 +231,7 @@ def failing(columns: Columns) -> Columns:
     )
 
 
+@pytest.mark.asyncio
 async def test_a_bad_row_fails_only_its_own_caller() -> None:
     async with serving(FakePool(model=failing)) as made:
         clients = [Client(made) for _ in range(8)]
@@ -195,6 +245,7 @@ async def test_a_bad_row_fails_only_its_own_caller() -> None:
         assert [a.json["data"][0][1]["y"] for a in got if a.status == 200] == [0, 1, 2, 3, 4, 6, 7]
 
 
+@pytest.mark.asyncio
 async def test_the_answer_after_the_deadline_names_the_stage() -> None:
     async with serving(FakePool(seconds=5)) as made:
         soon = post({"data": [[0, 1, 2]]}, headers={"X-Nunatak-Deadline-Ms": "100"})
@@ -209,6 +260,7 @@ async def test_the_answer_after_the_deadline_names_the_stage() -> None:
         assert (await first).status == 200
 
 
+@pytest.mark.asyncio
 async def test_a_client_that_leaves_is_not_computed_for() -> None:
     pool = FakePool(seconds=1, size=1, ready=1)
     async with serving(pool, batching=BatchPolicy(slots=1, workers=1)) as made:
@@ -224,6 +276,7 @@ async def test_a_client_that_leaves_is_not_computed_for() -> None:
         assert made.admission.inside == 0
 
 
+@pytest.mark.asyncio
 async def test_over_capacity_the_answer_says_when_to_come_back() -> None:
     policy = AdmissionPolicy(memory_bytes=10**9, least_burst=2, least_steady=1)
     async with serving(FakePool(seconds=1), admission=policy) as made:
@@ -236,6 +289,7 @@ async def test_over_capacity_the_answer_says_when_to_come_back() -> None:
         assert sum(answer.status == 200 for answer in got) == 10 - len(refused)
 
 
+@pytest.mark.asyncio
 async def test_bulk_requests_wait_instead_of_being_refused() -> None:
     policy = AdmissionPolicy(memory_bytes=10**9, bulk_requests=1)
     pool = FakePool(seconds=1)
@@ -247,6 +301,7 @@ async def test_bulk_requests_wait_instead_of_being_refused() -> None:
         assert pool.most_running == 1
 
 
+@pytest.mark.asyncio
 async def test_a_large_request_is_cut_and_put_together_again() -> None:
     pool = FakePool(seconds=0.1)
     async with serving(pool, batching=BatchPolicy(slots=2, workers=2, max_rows=10)) as made:
@@ -256,6 +311,7 @@ async def test_a_large_request_is_cut_and_put_together_again() -> None:
         assert all(batch.rows <= 10 for batch in pool.batches)
 
 
+@pytest.mark.asyncio
 async def test_an_instance_is_ready_when_every_worker_is() -> None:
     pool = FakePool(ready=1)
     async with serving(pool) as made:
@@ -268,6 +324,7 @@ async def test_an_instance_is_ready_when_every_worker_is() -> None:
         assert (await Client(made).ask(post({"data": [[0, 1, 2]]}))).status == 200
 
 
+@pytest.mark.asyncio
 async def test_callers_over_tcp_need_the_token() -> None:
     async with serving(FakePool(), token="secret") as made:
         body: Any = {"data": [[0, 1, 2]]}
@@ -278,6 +335,7 @@ async def test_callers_over_tcp_need_the_token() -> None:
         assert (await Client(made, trusted=False).ask(get("/status"))).status == 401
 
 
+@pytest.mark.asyncio
 async def test_metrics_and_status_tell_what_happened() -> None:
     async with serving() as target:
         client = Client(target)
@@ -294,6 +352,17 @@ async def test_metrics_and_status_tell_what_happened() -> None:
         assert status["last_request"] is not None
 
 
+@pytest.mark.asyncio
+async def test_utilisation_is_the_share_of_time_that_processors_computed() -> None:
+    async with serving(FakePool(seconds=5), processors=2) as target:
+        asked = asyncio.create_task(Client(target).ask(post({"data": [[0, 1, 2]]})))
+        await asyncio.sleep(10)
+        target.tick(asyncio.get_running_loop().time())
+        await asked
+        assert target.utilisation == pytest.approx(0.25, abs=0.01)
+
+
+@pytest.mark.asyncio
 async def test_values_that_json_lacks_are_null() -> None:
     def odd(columns: Columns) -> Columns:
         values = np.array([np.nan, np.inf, 1.5])
@@ -319,7 +388,7 @@ async def test_values_that_json_lacks_are_null() -> None:
         ]
 
 
-async def test_every_error_has_a_status() -> None:
+def test_every_error_has_a_status() -> None:
     subclasses = set(errors.InferenceError.__subclasses__())
     # These never reach a caller: the one ends the start, the other is turned into WorkerLost.
     assert subclasses - STATUS.keys() == {errors.ConfigError, errors.FrameError}
