@@ -235,6 +235,7 @@ def _config(spill: Path, memory_limit_bytes: int | None) -> dict[str, Any]:
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
         "allow_community_extensions": "false",
+        "lambda_syntax": "ENABLE_SINGLE_ARROW",  # what the generator writes
     }
     if memory_limit_bytes is not None:
         config["memory_limit"] = f"{memory_limit_bytes}B"

@@ -40,6 +40,50 @@ SCALAR = {
         "CASE WHEN t >= 0 THEN t ELSE t - 1 END))"
     ),
     "nk_object_delete(j, k)": "json_merge_patch(j, json_object(k::VARCHAR, NULL))",
+    "nk_sort_key(j)": "struct_pack(n := TRY_CAST(j ->> '$' AS DOUBLE), t := j ->> '$')",
+    "nk_items(a)": "json_extract(a, '$[*]')",
+    "nk_array_distinct(a)": "to_json(list_sort(list_distinct(nk_items(a))))",
+    "nk_arrays_overlap(a, b)": "list_has_any(nk_items(a), nk_items(b))",
+    "nk_array_except(a, b)": (
+        "to_json(list_filter(nk_items(a), lambda x: NOT list_contains(nk_items(b), x)))"
+    ),
+    "nk_array_intersection(a, b)": (
+        "to_json(list_filter(nk_items(a), lambda x: list_contains(nk_items(b), x)))"
+    ),
+    "nk_array_sort(a)": (
+        "to_json(list_transform(list_sort(list_transform(nk_items(a), "
+        "lambda x: struct_pack(k := nk_sort_key(x), v := x))), lambda s: s.v))"
+    ),
+    "nk_array_min(a)": "json_extract(nk_array_sort(a), '$[0]')",
+    "nk_array_max(a)": "json_extract(nk_array_sort(a), '$[#-1]')",
+    "nk_array_flatten(a)": "to_json(flatten(list_transform(nk_items(a), lambda x: nk_items(x))))",
+    "nk_array_range(f, t)": "to_json(range(f, t))",
+    "nk_array_unique_agg(x)": (
+        "coalesce(to_json(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
+    ),
+    "nk_array_position(a, v)": "list_position(nk_items(a), v) - 1",
+    "nk_array_insert(a, p, v)": (
+        "to_json(list_concat(list_concat(nk_items(a)[:p], [v]), nk_items(a)[p + 1:]))"
+    ),
+    "nk_array_remove(a, v)": "to_json(list_filter(nk_items(a), lambda x: x <> v))",
+    "nk_object_pick(j, k)": "json_object(k::VARCHAR, json_extract(j, k))",
+    "nk_is_array(j)": "(json_type(j) = 'ARRAY')",
+    "nk_is_object(j)": "(json_type(j) = 'OBJECT')",
+    "nk_is_boolean(j)": "(json_type(j) = 'BOOLEAN')",
+    "nk_is_varchar(j)": "(json_type(j) = 'VARCHAR')",
+    "nk_is_integer(j)": "(json_type(j) IN ('BIGINT', 'UBIGINT'))",
+    "nk_is_decimal(j)": "(json_type(j) IN ('BIGINT', 'UBIGINT', 'DOUBLE'))",
+    "nk_manhattan(a, b)": (
+        "list_sum(list_transform(list_zip(a::DOUBLE[], b::DOUBLE[]), lambda p: abs(p[1] - p[2])))"
+    ),
+    "nk_square(x)": "x * x",
+    "nk_equal_null(a, b)": "(a IS NOT DISTINCT FROM b)",
+    "nk_check_json(x)": "CASE WHEN NOT json_valid(x) THEN 'invalid JSON' END",
+    "nk_as_object(j)": "CASE WHEN json_type(j) = 'OBJECT' THEN j END",
+    "nk_haversine(a, b, c, d)": (
+        "2 * 6371 * asin(sqrt(power(sin(radians(c - a) / 2), 2) + "
+        "cos(radians(a)) * cos(radians(c)) * power(sin(radians(d - b) / 2), 2)))"
+    ),
     "nk_to_array(j)": "CASE WHEN json_type(j) = 'ARRAY' THEN j ELSE json_array(j) END",
 }
 
@@ -50,6 +94,15 @@ TABLE: dict[str, str] = {
         "'[' || e.key || ']' END AS \"PATH\", CASE WHEN json_type(input) = 'ARRAY' THEN "
         'e.key::BIGINT END AS "INDEX", e.value AS "VALUE", input AS "THIS" '
         "FROM json_each(input) e"
+    ),
+    "nk_flatten_recursive(input)": (
+        'SELECT 1 AS "SEQ", CASE WHEN try_cast(e.key AS BIGINT) IS NULL THEN e.key::VARCHAR END AS '
+        '"KEY", e.fullkey[3:] AS "PATH", try_cast(e.key AS BIGINT) AS "INDEX", e.value AS "VALUE", '
+        'input AS "THIS" FROM json_tree(input) e WHERE e.key IS NOT NULL'
+    ),
+    "nk_split_to_table(x, d)": (
+        'SELECT 1 AS "SEQ", i AS "INDEX", p AS "VALUE" '
+        "FROM unnest(string_split(x, d)) WITH ORDINALITY AS u(p, i)"
     ),
 }
 

@@ -103,6 +103,18 @@ def test_flatten(sql: Sql) -> None:
         "select t.i, f.index, f.value::string from t, lateral flatten(input => t.c:k) f order by 2"
     ) == [(1, 0, "p"), (1, 1, "q")]
     assert sql("select f.key from t, table(flatten(t.c)) f") == [("k",)]
+    assert sql("select value from table(flatten([1, 2], outer => false)) order by index") == [
+        ("1",),
+        ("2",),
+    ]
+    assert sql(
+        "select t.i, f.value from t, lateral flatten(input => t.c:none, outer => true) f"
+    ) == [(1, None)]
+    assert len(sql("select 1 from t, table(flatten(t.c, recursive => true)) f")) == 3
+    assert sql("select s.value from table(split_to_table('a.b', '.')) s order by s.index") == [
+        ("a",),
+        ("b",),
+    ]
 
 
 def test_array_agg_leaves_nulls_out(sql: Sql) -> None:
@@ -127,10 +139,37 @@ def test_array_agg_leaves_nulls_out(sql: Sql) -> None:
         ("split('a,b', ',')", '["a","b"]'),
         ("typeof(parse_json('\"x\"'))", "VARCHAR"),
         ("7 / 2", 3.5),
+        ("date_trunc('month', '2020-03-15'::date)", dt.date(2020, 3, 1)),
+        ("to_char('2020-01-02 03:04:05'::timestamp, 'YYYY/MM/DD HH24:MI')", "2020/01/02 03:04"),
+        ("array_cat([1], ['a'])", '[1,"a"]'),
+        ("array_distinct([1, 1])", "[1]"),
+        ("array_sort([10, 9])", "[9,10]"),
+        ("array_except([1, 2], [2])", "[1]"),
+        ("array_compact(array_construct(1, null))", "[1]"),
+        ("array_slice([1, 2, 3], 1, 3)", "[2,3]"),
+        ("array_to_string([1, 'b'], '-')", "1-b"),
+        ("object_delete({'a': 1, 'b': 2}, 'a')", '{"b":2}'),
+        ("object_insert({'a': 1}, 'b', 2)", '{"a":1,"b":2}'),
+        ("is_integer(parse_json('1'))", True),
+        ("equal_null(null, null)", True),
+        ("vector_cosine_similarity([1, 0]::vector(float, 2), [0, 1]::vector(float, 2))", 0.0),
+        ("vector_l2_distance([0, 3]::vector(float, 2), [4, 0]::vector(float, 2))", 5.0),
+        ("vector_inner_product([1, 2]::vector(float, 2), [3, 4]::vector(float, 2))", 11.0),
+        ("sha2('a')", "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"),
     ],
 )
 def test_functions(sql: Sql, expression: str, value: object) -> None:
     assert sql.value(f"select {expression}") == value
+
+
+def test_semi_structured_values_are_cast_where_plain_ones_are_expected(sql: Sql) -> None:
+    sql("""create table t as select parse_json('{"a": "x", "n": 10, "b": true}') as v
+        union all select parse_json('{"a": "y", "n": 9}')""")
+    assert sql("select v:n + 1, v:a || '!', upper(v:a) from t where v:a = 'x' and v:n > 9") == [
+        (11.0, "x!", "X")
+    ]
+    assert sql("select v:n::int from t where v:a in ('x', 'y') order by v:n") == [(9,), (10,)]
+    assert sql("select sum(v:n), count(*) from t where v:b = true") == [(10.0, 1)]
 
 
 def test_functions_of_the_session(sql: Sql) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import FLOAT, NUMBER, OBJECT, TEXT, SqlType
+from nunatak.catalog.sqltypes import BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
@@ -28,15 +28,21 @@ RENAMED: dict[str, tuple[str, SqlType | None]] = {
     "AS_VARCHAR": ("nk_json_text", TEXT),
     "AS_CHAR": ("nk_json_text", TEXT),
     "AS_OBJECT": ("nk_as_object", OBJECT),
-    "TO_JSON_STRING": ("nk_to_json_string", TEXT),
-    "SHA2_HEX": ("sha256", TEXT),
     "MODE": ("mode", None),
     "KURTOSIS": ("kurtosis", FLOAT),
     "SKEW": ("skewness", FLOAT),
     "SQUARE": ("nk_square", FLOAT),
     "HAVERSINE": ("nk_haversine", FLOAT),
     "EQUAL_NULL": ("nk_equal_null", None),
-    "CHECK_JSON": ("nk_check_json", TEXT),
+    "OBJECT_PICK": ("nk_object_pick", OBJECT),
+    "IS_OBJECT": ("nk_is_object", BOOLEAN),
+    "IS_BOOLEAN": ("nk_is_boolean", BOOLEAN),
+    "IS_VARCHAR": ("nk_is_varchar", BOOLEAN),
+    "IS_CHAR": ("nk_is_varchar", BOOLEAN),
+    "IS_INTEGER": ("nk_is_integer", BOOLEAN),
+    "IS_DECIMAL": ("nk_is_decimal", BOOLEAN),
+    "IS_DOUBLE": ("nk_is_decimal", BOOLEAN),
+    "IS_REAL": ("nk_is_decimal", BOOLEAN),
 }
 
 
@@ -73,8 +79,16 @@ def _as_double(node: exp.Anonymous) -> exp.Expr:
     return typed(exp.TryCast(this=node.expressions[0], to=to), FLOAT)
 
 
+def _hash(node: exp.Anonymous) -> exp.Expr:
+    hashed = call("hash", *node.expressions)
+    to = exp.DataType.build("BIGINT", dialect="duckdb")
+    halved = exp.IntDiv(this=hashed, expression=exp.Literal.number(2))
+    return typed(exp.Cast(this=halved, to=to), NUMBER)
+
+
 _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "TO_OBJECT": _to_object,
+    "HASH": _hash,
     "AS_INTEGER": _as_number,
     "AS_NUMBER": _as_number,
     "AS_DECIMAL": _as_number,

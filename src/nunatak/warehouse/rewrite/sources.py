@@ -49,13 +49,11 @@ def table_function(node: exp.TableFromRows, _context: RewriteContext) -> exp.Exp
         return _flatten(node, inner)
     if isinstance(inner, exp.Generator):
         return _aliased(call("range", _generator_rows(inner)), node, ("SEQ",))
-    if isinstance(inner, exp.Anonymous) and inner.name.upper() in {
-        "SPLIT_TO_TABLE",
-        "STRTOK_SPLIT_TO_TABLE",
-    }:
-        return _aliased(call("nk_split_to_table", *inner.expressions), node, None)
-    name = inner.name if isinstance(inner, exp.Anonymous) else inner.sql(dialect="snowflake")
-    raise Unsupported(f"Unsupported: the table function {name.upper()}.")
+    if isinstance(inner, exp.SplitToTable):
+        arguments = (inner.this, inner.expression)
+        return _aliased(call("nk_split_to_table", *arguments), node, None)
+    name = inner.name.upper() if isinstance(inner, exp.Anonymous) else type(inner).__name__
+    raise Unsupported(f"Unsupported: the table function {name}.")
 
 
 def sequence(_node: exp.Expr, _context: RewriteContext) -> exp.Expr:

@@ -13,7 +13,9 @@ from sqlglot import exp
 
 from nunatak.warehouse.rewrite import (
     casts,
+    coercion,
     functions,
+    lists,
     names,
     semi,
     session_functions,
@@ -35,7 +37,27 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.TableSample: (shared.sample,),
     exp.Cast: (shared.timestamp_offsets, casts.cast),
     exp.TryCast: (shared.timestamp_offsets, casts.cast),
-    exp.Div: (functions.divide,),
+    exp.Div: (coercion.arithmetic, functions.divide),
+    **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Mod), (coercion.arithmetic,)),
+    **dict.fromkeys(
+        (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ, exp.NullSafeNEQ),
+        (coercion.comparison,),
+    ),
+    exp.In: (coercion.membership,),
+    **dict.fromkeys(
+        {exp.DPipe, exp.Concat, exp.ConcatWs, exp.Upper, exp.Lower, exp.Trim, exp.Substring}
+        | {exp.Length, exp.Replace, exp.Like, exp.ILike, exp.RegexpLike, exp.StartsWith}
+        | {exp.EndsWith, exp.Contains, exp.Left, exp.Right},
+        (coercion.text_argument,),
+    ),
+    **dict.fromkeys((exp.Sum, exp.Avg, exp.Stddev, exp.Variance), (coercion.number_argument,)),
+    **dict.fromkeys((exp.DateTrunc, exp.TimestampTrunc), (coercion.truncated_date,)),
+    exp.Ordered: (coercion.ordered,),
+    **dict.fromkeys(lists.MACRO_TYPES, (lists.macro,)),
+    exp.ArrayPosition: (lists.array_position,),
+    exp.ArrayIntersect: (lists.array_intersect,),
+    exp.ArrayInsert: (lists.array_insert,),
+    exp.ArrayRemove: (lists.array_remove,),
     exp.Anonymous: (functions.anonymous,),
     exp.HexString: (shared.hex_string,),
     exp.ToNumber: (shared.to_number,),
