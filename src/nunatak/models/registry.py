@@ -16,8 +16,9 @@ from typing import Any
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Transaction
-from nunatak.errors import InvalidArgument, NunatakError, ObjectInUse
+from nunatak.errors import InvalidArgument, NunatakError
 from nunatak.models.content import VersionContent, read_content
+from nunatak.models.dropping import refuse_in_use, refuse_used_elsewhere
 from nunatak.models.files import FolderLimits, Sealed, SourceFile, VersionFolders
 from nunatak.models.ports import Runnable, UsageOf, WhereRunnable
 from nunatak.models.reader import ModelReader
@@ -257,11 +258,20 @@ class Models(ModelReader):
             model = load(transaction, name)
             found = model.get(version)
             check_droppable(model, found)
-            self._refuse_in_use(transaction, model, (found,))
+            refuse_in_use(transaction, self.usage, model, (found,))
             kept = without_alias(model, found)
             update(transaction, model.record, spec={**model.record.spec, "aliases": kept})
             transaction.delete(found.record)
         self.folders.discard(found.id)
+
+    def check_droppable_within(
+        self, transaction: Transaction, *, database: str, schema: str | None = None
+    ) -> None:
+        """Raise ObjectInUse if a model there is used by a service elsewhere.
+
+        For the transaction that drops a database or schema; the files go at the next start.
+        """
+        refuse_used_elsewhere(transaction, self.usage, database=database, schema=schema)
 
     def collect_garbage(self) -> list[str]:
         """Remove what no version refers to: half copies, and files of dropped schemas.
@@ -372,21 +382,8 @@ class Models(ModelReader):
             update(transaction, model.record, spec={**model.record.spec, **change(model)})
 
     def _delete(self, transaction: Transaction, model: Model) -> None:
-        self._refuse_in_use(transaction, model, model.versions)
+        refuse_in_use(transaction, self.usage, model, model.versions)
         transaction.delete(model.record)
-
-    def _refuse_in_use(
-        self, transaction: Transaction, model: Model, versions: Iterable[ModelVersion]
-    ) -> None:
-        names = {version.id: version.name for version in versions}
-        using = self.usage.services_of(transaction, list(names))
-        if using:
-            version_id, service = using[0]
-            more = f" and {len(using) - 1} more" if len(using) > 1 else ""
-            raise ObjectInUse(
-                f"Version '{names[version_id]}' of model {model.name} is used by service {service}"
-                f"{more} and cannot be dropped. Drop the service first."
-            )
 
     def _discard(self, model: Model) -> None:
         for version in model.versions:

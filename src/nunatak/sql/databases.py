@@ -70,7 +70,7 @@ class CreateDatabase:
             if existing is not None and not self.or_replace:
                 raise ObjectExists("Database", self.name)
             if existing is not None:
-                _forget_database(tx, existing)
+                _forget_database(context, tx, existing)
             context.rooms.warehouse.create_database(self.name, or_replace=True)
             tx.create(key, session.role, comment=self.comment)
             _add_schema(context, tx, Key(SCHEMA, DEFAULT_SCHEMA, self.name), "")
@@ -114,7 +114,7 @@ class CreateSchema:
             if existing is not None and not self.or_replace:
                 raise ObjectExists("Schema", key.title)
             if existing is not None:
-                _forget_schema(tx, existing)
+                _forget_schema(context, tx, existing)
                 context.rooms.warehouse.drop_schema(key.database, key.name)
             _add_schema(context, tx, key, self.comment)
         context.session.database, context.session.schema = key.database, key.name
@@ -156,7 +156,7 @@ class DropContainer:
                 return status_result(text)
             if record is None:
                 raise ObjectNotFound(self.kind.capitalize(), key.title)
-            (_forget_database if self.kind == DATABASE else _forget_schema)(tx, record)
+            (_forget_database if self.kind == DATABASE else _forget_schema)(context, tx, record)
         self._drop_tables(context, key)
         return status_result(f"{key.name} successfully dropped.")
 
@@ -253,11 +253,14 @@ def _add_schema(context: Context, tx: Transaction, key: Key, comment: str) -> No
     tx.create(key, context.session.role, comment=comment)
 
 
-def _forget_schema(tx: Transaction, record: Record) -> None:
+def _forget_schema(context: Context, tx: Transaction, record: Record) -> None:
+    database, schema = record.key.database, record.name
+    context.rooms.models.check_droppable_within(tx, database=database, schema=schema)
     tx.delete_within(record.key.database, record.name)
     tx.delete(record)
 
 
-def _forget_database(tx: Transaction, record: Record) -> None:
+def _forget_database(context: Context, tx: Transaction, record: Record) -> None:
+    context.rooms.models.check_droppable_within(tx, database=record.name)
     tx.delete_within(record.name)
     tx.delete(record)

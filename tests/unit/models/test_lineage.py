@@ -114,7 +114,7 @@ def test_downstream_of_a_table(lineage: Models) -> None:
 
 
 def test_unknown_and_unseen_objects_have_no_edges(lineage: Models) -> None:
-    empty = {"downstream": [], "upstream": []}
+    empty: dict[str, list[Any]] = {"downstream": [], "upstream": []}
     assert answer(lineage, 'domain: MODULE, name:"V9", parentName:"DB.S.M"') == empty
     query = NodeQuery.parse(asked('domain: MODULE, name:"V1", parentName:"DB.S.M"'))
     unseen = Lineage(lineage, lambda _: False).answer(query)

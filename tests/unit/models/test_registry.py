@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,27 @@ def test_nothing_is_dropped_while_a_service_uses_it(
     assert contents(models) == set()
 
 
+def test_a_schema_stays_while_a_service_elsewhere_uses_its_models(
+    models: Models, files: Files, usage: Usage
+) -> None:
+    version = models.create(M, "V1", files=files, owner="R").default
+    usage.used[version.id] = ["DB.OTHER.SVC"]
+
+    def check(schema: str | None = None) -> None:
+        with models.catalog.write() as transaction:
+            models.check_droppable_within(transaction, database="DB", schema=schema)
+
+    with pytest.raises(ObjectInUse, match=r"DB\.OTHER\.SVC"):
+        check("S")
+    check("OTHER")
+    check()
+    usage.used[version.id] = ["ELSEWHERE.S.SVC"]
+    with pytest.raises(ObjectInUse, match=r"ELSEWHERE\.S\.SVC"):
+        check()
+    usage.used[version.id] = ["DB.S.SVC"]
+    check("S")
+
+
 def test_comments_and_metadata_are_kept_apart(models: Models, files: Files) -> None:
     models.create(M, "V1", files=files, owner="R")
     models.set_comment(M, "the model")
@@ -302,7 +324,7 @@ def test_comments_and_metadata_are_kept_apart(models: Models, files: Files) -> N
 
 
 def test_the_reason_why_it_runs_nowhere_is_kept(models: Models, files: Files) -> None:
-    def refuse(folder: Path, platforms: object) -> Runnable:
+    def refuse(folder: Path, target_platforms: Sequence[str] | None) -> Runnable:
         raise InvalidArgument("Python 2.7 is not supported.")
 
     models.where_runnable = refuse
