@@ -20,24 +20,27 @@ from nunatak.images.image import ImageBuilder, ImageLimits
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.kept_results import StoredResults
 from nunatak.protocol.result_store import ResultStore
+from nunatak.services.call_targets import CallTargets
 from nunatak.services.control import ControlPlane
 from nunatak.services.instance_loads import InstanceLoads
 from nunatak.services.model_source import ModelVersions
 from nunatak.services.platforms import where_runnable
 from nunatak.services.usage import ServiceUsage
 from nunatak.services.vault import Vault
+from nunatak.services.warehouse_models import WarehouseModels
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.locations import StageFileSource
 from nunatak.sql.models_system import packages
 from nunatak.sql.models_tags import tag_references
 from nunatak.sql.rooms import Rooms
+from nunatak.sql.stage_resolver import Stages
 from nunatak.sql.stages import STAGE
-from nunatak.sql.statement import Context
+from nunatak.sql.system_functions import functions_in_queries
 from nunatak.sql.transfers import MODELS, STAGES
 from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.results import Result
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.model_calls import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
 
 
@@ -49,7 +52,7 @@ class Server:
     rooms: Rooms
     app: ProtocolApp
     control: ControlPlane
-    runtime: ProcessRuntime
+    warehouse_models: WarehouseModels
 
     @property
     def access(self) -> Access:
@@ -76,6 +79,7 @@ class Server:
 
     def close(self) -> None:
         """Write and release everything."""
+        self.warehouse_models.close()
         self.rooms.warehouse.close()
         self.rooms.catalog.close()
 
@@ -91,23 +95,45 @@ def assemble(settings: Settings, *, port: int) -> Server:
         where_runnable=where_runnable,
     )
     runtime = ProcessRuntime(settings.folder("instances"))
+    builder = ImageBuilder(settings.home, limits=ImageLimits(build_s=settings.limits.build_s))
+    versions = ModelVersions(models)
     control = ControlPlane(
         catalog=catalog,
         settings=settings,
         runtime=runtime,
-        builder=ImageBuilder(settings.home, limits=ImageLimits(build_s=settings.limits.build_s)),
-        models=ModelVersions(models),
+        builder=builder,
+        models=versions,
         loads=InstanceLoads(),
         families=Families.load(settings.home / "families.yaml"),
         machine=detect_machine(),
     )
     control.addresses.public = f"{settings.host}:{port}"
+    warehouse_models = WarehouseModels(
+        runtime=runtime,
+        environments=builder,
+        models=versions,
+        limits=settings.limits,
+        logs=settings.folder("builds"),
+    )
+    targets = CallTargets(
+        routes=control.routes,
+        models=versions,
+        warehouse=warehouse_models,
+        require=lambda requirement, role: access.require(requirement, role=role),
+    )
     results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
 
     def tags(session: Session, arguments: Sequence[Any]) -> Result:
         return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
 
-    hooks = Hooks(virtual_tables={"PACKAGES": packages}, table_functions={"TAG_REFERENCES": tags})
+    hooks = Hooks(
+        planner=ModelCalls(targets),
+        results=StoredResults(results),
+        stages=Stages(catalog, access, settings),
+        virtual_tables={"PACKAGES": packages},
+        table_functions={"TAG_REFERENCES": tags},
+        system_functions=functions_in_queries(lambda: rooms),
+    )
     warehouse = Warehouse(settings, hooks=hooks)
     rooms = Rooms(
         settings=settings,
@@ -126,7 +152,13 @@ def assemble(settings: Settings, *, port: int) -> Server:
         results=results,
         sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
     )
-    return Server(settings=settings, rooms=rooms, app=app, control=control, runtime=runtime)
+    return Server(
+        settings=settings,
+        rooms=rooms,
+        app=app,
+        control=control,
+        warehouse_models=warehouse_models,
+    )
 
 
 def _remove_stage_folders(settings: Settings, stages: Sequence[Record]) -> None:

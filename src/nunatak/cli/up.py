@@ -59,13 +59,16 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
     listener = listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
+    janitor: asyncio.Task[None] | None = None
     try:
         password = prepare_account(server.access, settings)
         server.prepare()
         table = write_own_connection(settings, host=settings.host, port=port, password=password)
         if install_connection:
             print(f"connection '{CONNECTION}' is in {install(CONNECTION, table)}", file=sys.stderr)
+        await asyncio.to_thread(server.warehouse_models.recover)
         await server.control.start()
+        janitor = asyncio.create_task(server.warehouse_models.run(), name="warehouse models")
         shown = address(listener, tls=settings.tls)
         await serve(
             server.app,
@@ -74,11 +77,14 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
             tls=_certificate(settings),
         )
     finally:
-        await _stop(server)
+        await _stop(server, janitor)
 
 
-async def _stop(server: Server) -> None:
+async def _stop(server: Server, janitor: asyncio.Task[None] | None) -> None:
     _LOGGER.info("stopping")
+    if janitor is not None:
+        janitor.cancel()
+        await asyncio.gather(janitor, return_exceptions=True)
     await server.control.stop()
     await asyncio.to_thread(server.close)
 

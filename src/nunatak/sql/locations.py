@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import split_name
-from nunatak.catalog.store import Key
+from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ObjectNotFound
-from nunatak.sql.stages import STAGE, find_file_object
+from nunatak.sql.stages import STAGE, file_object_of
 from nunatak.sql.statement import Context
+from nunatak.warehouse.session import Session
 
 _LOCATION = re.compile(
     r'@(?P<stage>~|(?:"(?:[^"]|"")+"|[^/"])+)(?:/+(?P<path>.*))?\Z',
@@ -54,6 +56,8 @@ class StageLocation:
     path: str
     key: Key | None
     """The catalog's key of a named, permanent stage; None for one's own."""
+    file_format: Mapping[str, Any] = field(default_factory=dict)
+    """The stage's own format: options, or {"FORMAT_NAME": name}."""
 
     def folder(self, settings: Settings) -> Path:
         """The stage's folder, made when it is not there."""
@@ -77,6 +81,11 @@ class StageLocation:
 
 def stage_location(context: Context, text: str) -> StageLocation:
     """Find the stage of a location; raises InvalidArgument, ObjectNotFound, NoCurrentContext."""
+    return location_of(context.rooms.catalog, context.session, text)
+
+
+def location_of(catalog: Catalog, session: Session, text: str) -> StageLocation:
+    """As `stage_location`, for callers outside of a statement."""
     found = _LOCATION.match(text)
     if found is None:
         raise InvalidArgument(f"'{text}' is not a stage location: write @stage or @stage/path.")
@@ -85,16 +94,18 @@ def stage_location(context: Context, text: str) -> StageLocation:
         raise InvalidArgument(f"'{text}' leads out of its stage.")
     stage = found["stage"]
     if stage == "~":
-        return StageLocation(f"user-{_safe(context.session.user)}", "", path, None)
+        return StageLocation(f"user-{_safe(session.user)}", "", path, None)
     if "%" in stage:
-        name = context.session.qualify(split_name(stage.replace("%", "", 1)))
+        name = session.qualify(split_name(stage.replace("%", "", 1)))
         return StageLocation(f"table-{_safe(str(name))}", name.name.lower(), path, None)
     parts = split_name(stage)
-    spec = find_file_object(context, STAGE, parts)
-    name = context.session.qualify(parts)
-    is_temporary = context.session.temporary(STAGE, name) is not None
+    spec = file_object_of(catalog, session, STAGE, parts)
+    name = session.qualify(parts)
+    is_temporary = session.temporary(STAGE, name) is not None
     key = None if is_temporary else Key.of(STAGE, name)
-    return StageLocation(str(spec["id"]), name.name.lower(), path, key)
+    return StageLocation(
+        str(spec["id"]), name.name.lower(), path, key, spec.get("FILE_FORMAT") or {}
+    )
 
 
 class StageFileSource:

@@ -14,7 +14,7 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key, Record
+from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.config import Settings
 from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.sql.objects import create_object, drop_object, on_schema, ownership, schema_key
@@ -30,7 +30,7 @@ from nunatak.sql.statement import (
 )
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
-from nunatak.warehouse.session import TemporaryObject
+from nunatak.warehouse.session import Session, TemporaryObject
 
 STAGE, FILE_FORMAT = "STAGE", "FILE_FORMAT"
 _TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
@@ -359,11 +359,18 @@ def describe_file_format(cursor: TokenCursor, _: Modifiers) -> DescribeFileObjec
 
 def find_file_object(context: Context, kind: str, parts: tuple[str, ...]) -> dict[str, Any]:
     """The spec of a stage or file format, a temporary one first; raises ObjectNotFound."""
-    name = context.session.qualify(parts)
-    temporary = context.session.temporary(kind, name)
+    return file_object_of(context.rooms.catalog, context.session, kind, parts)
+
+
+def file_object_of(
+    catalog: Catalog, session: Session, kind: str, parts: tuple[str, ...]
+) -> dict[str, Any]:
+    """As `find_file_object`, for callers outside of a statement."""
+    name = session.qualify(parts)
+    temporary = session.temporary(kind, name)
     if temporary is not None:
         return dict(temporary.spec)
-    with context.rooms.catalog.read() as tx:
+    with catalog.read() as tx:
         record = tx.find(Key.of(kind, name))
     if record is None:
         raise ObjectNotFound(_TITLES[kind].replace(" area", ""), str(name))

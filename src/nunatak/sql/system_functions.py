@@ -6,9 +6,10 @@ Families register plain callables; arguments arrive as Python values (text, numb
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+import uuid
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import BOOLEAN, FLOAT, NUMBER, TEXT, SqlType
@@ -16,6 +17,10 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.statement import Context, Modifiers, Statement, grammar
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, rows_result
+from nunatak.warehouse.session import Session
+
+if TYPE_CHECKING:
+    from nunatak.sql.rooms import Rooms
 
 SystemFunction = Callable[[Context, list[Any]], Any]
 _FUNCTIONS: dict[str, SystemFunction] = {}
@@ -41,6 +46,21 @@ def system_function(name: str) -> SystemFunction:
 def is_system_function(name: str) -> bool:
     """Whether a function of that name is registered."""
     return name.upper() in _FUNCTIONS
+
+
+def functions_in_queries(
+    rooms: Callable[[], Rooms],
+) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
+    """Every function as the query engine calls it: for a session, with literal arguments."""
+
+    def callable_in_query(function: SystemFunction) -> Callable[[Session, Sequence[Any]], Any]:
+        def call(session: Session, arguments: Sequence[Any]) -> Any:
+            context = Context(rooms=rooms(), session=session, query_id=str(uuid.uuid4()))
+            return function(context, list(arguments))
+
+        return call
+
+    return {name: callable_in_query(function) for name, function in _FUNCTIONS.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
