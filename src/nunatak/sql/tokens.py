@@ -57,7 +57,10 @@ class TokenCursor:
         self.text = text
         self.bindings = bindings
         self.tokens = [
-            token for token in tokenize(text) if token.token_type is not TokenType.SEMICOLON
+            word
+            for token in tokenize(text)
+            if token.token_type is not TokenType.SEMICOLON
+            for word in _words(token)
         ]
         self.position = 0
         self._bound = 0
@@ -242,3 +245,15 @@ class TokenCursor:
             end = token.end
             self.position += 1
         return self.text[start : end + 1]
+
+
+def _words(token: Token) -> list[Token]:
+    """A keyword of several words, such as FILE FORMAT, word by word; others as they are."""
+    text = str(token.text)
+    is_one = token.token_type in _STRINGS or token.token_type is TokenType.IDENTIFIER
+    if is_one or " " not in text:
+        return [token]
+    return [
+        Token(TokenType.VAR, word, token.line, token.col, token.start, token.end)
+        for word in text.split()
+    ]

@@ -18,6 +18,12 @@ def test_words_are_read_in_any_case() -> None:
     assert cursor.done
 
 
+def test_keywords_of_several_words_are_read_word_by_word() -> None:
+    cursor = TokenCursor("CREATE TEMP file  FORMAT f")
+    assert cursor.accept("CREATE", "TEMP", "FILE", "FORMAT")
+    assert cursor.identifier() == "F"
+
+
 def test_quoted_words_are_names_and_not_keywords() -> None:
     cursor = TokenCursor('"CREATE" x')
     assert not cursor.accept("CREATE")
