@@ -17,6 +17,8 @@ from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process import ProcessRuntime
 from nunatak.config import Settings
 from nunatak.images.image import ImageBuilder, ImageLimits
+from nunatak.ingress.app import Ingress
+from nunatak.ingress.gate import AccessAuthorities, Gate
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
@@ -37,10 +39,13 @@ from nunatak.sql.models_tags import tag_references
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.stage_resolver import Stages
 from nunatak.sql.stages import STAGE
+from nunatak.sql.statement import Context
 from nunatak.sql.system_functions import functions_in_queries
 from nunatak.sql.transfers import MODELS, STAGES
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.model_calls import ModelCalls
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.session import Session
 from nunatak.warehouse.warehouse import Warehouse
 
 
@@ -53,6 +58,7 @@ class Server:
     app: ProtocolApp
     control: ControlPlane
     warehouse_models: WarehouseModels
+    ingress: Ingress
 
     @property
     def access(self) -> Access:
@@ -145,12 +151,19 @@ def assemble(settings: Settings, *, port: int) -> Server:
         control=control,
         vault=Vault(settings.folder("keys")),
     )
+    ingress = Ingress(
+        control.routes,
+        Gate(AccessAuthorities(access)),
+        body_limit_bytes=settings.limits.request_body_bytes,
+        domain=settings.domain,
+    )
     app = create_app(
         settings=settings,
         access=access,
         statements=FrontEnd(rooms),
         results=results,
         sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
+        ingress=ingress,
     )
     return Server(
         settings=settings,
@@ -158,6 +171,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         app=app,
         control=control,
         warehouse_models=warehouse_models,
+        ingress=ingress,
     )
 
 

@@ -85,6 +85,7 @@ async def _stop(server: Server, janitor: asyncio.Task[None] | None) -> None:
     if janitor is not None:
         janitor.cancel()
         await asyncio.gather(janitor, return_exceptions=True)
+    server.ingress.close()
     await server.control.stop()
     await asyncio.to_thread(server.close)
 

@@ -6,14 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from nunatak.access.service import Access
 from nunatak.config import Settings
@@ -36,14 +36,22 @@ _LOGGER = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 60.0
 _STOP_GRACE_S = 20.0
 _TELEMETRY_BYTES = 16 * 1024 * 1024
-INGRESS = "/ep/"
-"""Paths that the ingress answers."""
 
 Call = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
+class IngressApp(Protocol):
+    """The application that answers calls of endpoints."""
+
+    def handles(self, scope: Scope) -> bool:
+        """Whether a request is for an endpoint, by its path or its host."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+
+
 class ProtocolApp:
-    """The application: requests under `/ep/` go to the ingress, the rest is the protocol."""
+    """The application: requests for endpoints go to the ingress, the rest is the protocol."""
 
     def __init__(
         self,
@@ -53,7 +61,7 @@ class ProtocolApp:
         statements: Statements,
         results: ResultStore,
         sources: Mapping[str, FileSource],
-        ingress: ASGIApp | None = None,
+        ingress: IngressApp | None = None,
     ) -> None:
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
@@ -80,8 +88,8 @@ class ProtocolApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the life of the application."""
-        is_ingress = scope["type"] in ("http", "websocket") and scope["path"].startswith(INGRESS)
-        if is_ingress and self._ingress is not None:
+        is_request = scope["type"] in ("http", "websocket")
+        if is_request and self._ingress is not None and self._ingress.handles(scope):
             await self._ingress(scope, receive, send)
         else:
             await self._starlette(scope, receive, send)
@@ -119,10 +127,10 @@ def create_app(
     statements: Statements,
     results: ResultStore | None = None,
     sources: Mapping[str, FileSource] | None = None,
-    ingress: ASGIApp | None = None,
+    ingress: IngressApp | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
-    first part of their keys; `ingress` answers the paths under `/ep/`."""
+    first part of their keys; `ingress` answers the calls of endpoints."""
     if results is None:
         results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
     return ProtocolApp(
