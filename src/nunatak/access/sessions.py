@@ -96,9 +96,13 @@ class Sessions:
         record = self.get(token.session_id)
         if record is None:
             raise TokenInvalid(_GONE)
-        with self._lock:
-            self._used[record.id] = now
+        self.touch(record.id)
         return record
+
+    def touch(self, session_id: int) -> None:
+        """Note that a session is used now."""
+        with self._lock:
+            self._used[session_id] = self._store.clock()
 
     def get(self, session_id: int) -> SessionRecord | None:
         """A session by its id, if it is open."""

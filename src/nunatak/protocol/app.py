@@ -34,7 +34,7 @@ from nunatak.warehouse.files import FileSource
 
 _LOGGER = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 60.0
-_STOP_GRACE_S = 20.0
+_STOP_GRACE_S = 10.0
 _TELEMETRY_BYTES = 16 * 1024 * 1024
 
 Call = Callable[[Request], Awaitable[dict[str, Any]]]

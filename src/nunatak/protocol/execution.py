@@ -14,6 +14,7 @@ from typing import Any
 
 from nunatak.config import Limits
 from nunatak.errors import (
+    DeadlineExceeded,
     InvalidArgument,
     NunatakError,
     QueryCancelled,
@@ -33,6 +34,7 @@ _LOGGER = logging.getLogger(__name__)
 _SESSION_QUERIES = 100
 _TEXT_KEPT_CHARS = 100_000
 _UNFINISHED_PER_THREAD = 8
+_LONGEST_STATEMENT_S = 172_800.0
 _KEPT_BYTES = 16 * 1024
 _ROW_BYTES = 100
 """What a row in JSON takes, roughly."""
@@ -148,10 +150,14 @@ class Execution:
     async def _own(self, query: Query, live: LiveSession, submission: Submission) -> None:
         pool = self._alone if submission.runs_alone else self._waited_for
         loop = asyncio.get_running_loop()
+        limit_s = _timeout_s(live, submission)
+        timer = loop.call_later(limit_s, query.expire, limit_s)
         try:
             status = await loop.run_in_executor(pool, self._run, query, live, submission)
         except Exception:  # noqa: BLE001 the boundary of the task; somebody waits for its end
             status = self._incident(query)
+        finally:
+            timer.cancel()
         self.queries.end(query, status, now=self._clock())
         query.done.set()
 
@@ -166,9 +172,14 @@ class Execution:
             query.answer = _kept(self._outcome(query, live, submission))
             status = QueryStatus.SUCCESS
         except NunatakError as error:
+            is_cancelled = isinstance(error, QueryCancelled)
+            if is_cancelled and query.expired_s is not None:
+                error = DeadlineExceeded(
+                    f"Statement reached its statement timeout of {query.expired_s:.0f} second(s) "
+                    "and was canceled. Raise STATEMENT_TIMEOUT_IN_SECONDS to let it run longer."
+                )
             query.failure = failure_of(error, query_id=query.id)
-            cancelled = isinstance(error, QueryCancelled)
-            status = QueryStatus.ABORTED if cancelled else QueryStatus.FAILED_WITH_ERROR
+            status = QueryStatus.ABORTED if is_cancelled else QueryStatus.FAILED_WITH_ERROR
         except Exception:  # noqa: BLE001 the boundary of the statement; the client needs an answer
             status = self._incident(query)
         if query.failure is not None and submission.runs_alone:
@@ -295,6 +306,17 @@ class Execution:
             inline_bytes=self._limits.result_inline_bytes,
             inline=inline,
         )
+
+
+def _timeout_s(live: LiveSession, submission: Submission) -> float:
+    """How long a statement may run: its own parameter, else the session's; 0 means the longest."""
+    name = "STATEMENT_TIMEOUT_IN_SECONDS"
+    value = submission.parameters.get(name, live.session.parameters.get(name, 0))
+    try:
+        wanted = float(value)
+    except (TypeError, ValueError):
+        wanted = 0.0
+    return wanted if 0 < wanted < _LONGEST_STATEMENT_S else _LONGEST_STATEMENT_S
 
 
 def _kept(data: dict[str, Any]) -> dict[str, Any] | None:

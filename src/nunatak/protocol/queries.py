@@ -56,6 +56,14 @@ class Query:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     answer: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
+    expired_s: float | None = None
+    """The timeout in seconds that the statement ran into, if it did."""
+
+    def expire(self, limit_s: float) -> None:
+        """Cancel it because its time is over."""
+        if not self.cancelled.is_set():
+            self.expired_s = limit_s
+            self.cancelled.set()
 
     def become(self, status: QueryStatus) -> None:
         """Change the state along TRANSITIONS."""

@@ -126,9 +126,8 @@ class ResultStore:
         return done, inline
 
     def finish(self, stored: StoredResult) -> None:
-        """Make a result readable, then remove what is over the bounds."""
+        """Make a submitted or written result readable, then remove what is over the bounds."""
         folder = self._at(stored.query_id)
-        folder.mkdir(mode=0o700, exist_ok=True)
         temporary = folder / f"{_RESULT}.part"
         temporary.write_bytes(orjson.dumps(_to_json(stored)))
         temporary.replace(folder / _RESULT)

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
-_DRAIN_S = 30
+_DRAIN_S = 15
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 

@@ -23,6 +23,7 @@ from nunatak.protocol import login as logins
 from nunatak.protocol.answers import success
 from nunatak.protocol.bodies import read_body, read_json
 from nunatak.protocol.errors import MASTER_TOKEN_EXPIRED, MASTER_TOKEN_INVALID, failure
+from nunatak.protocol.external_sessions import HEADER, ExternalSessions
 from nunatak.protocol.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.queries import QueryRegistry
 
@@ -50,10 +51,15 @@ class SessionRoutes:
         self._access = access
         self._sessions = sessions
         self._queries = queries
+        self._external = ExternalSessions(access, sessions)
 
     async def live(self, request: Request) -> LiveSession:
         """The session of a request; raises TokenInvalid or TokenExpired."""
-        return await asyncio.to_thread(self._sessions.by_token, token_of(request.headers))
+        token = token_of(request.headers)
+        external_id = request.headers.get(HEADER)
+        if external_id is not None:
+            return await asyncio.to_thread(self._external.find, token, external_id)
+        return await asyncio.to_thread(self._sessions.by_token, token)
 
     async def login(self, request: Request) -> dict[str, Any]:
         """Open a session."""

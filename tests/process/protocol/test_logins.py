@@ -239,3 +239,19 @@ def test_tls_with_the_servers_own_authority(tmp_path: Path) -> None:
         )
 
     assert rows == 150_000
+
+
+def test_a_session_that_the_client_keeps_needs_no_login(server: Server, client: Client) -> None:
+    with access_of(server.home) as access:
+        token = access.tokens.add_access("ADMIN", "OUTSIDE", role="SYSADMIN")
+
+    assert client(
+        f"""
+        for name in ("password", "user", "role"):
+            options.pop(name)
+        connection = connect(
+            authenticator="PAT_WITH_EXTERNAL_SESSION", token="{token}", external_session_id="mine")
+        connection.cursor().execute("use schema kept")
+        answer(connection.cursor().execute("select context").fetchone())
+        """
+    ) == ["ADMIN", "SYSADMIN", "KEPT"]

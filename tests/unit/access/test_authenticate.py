@@ -143,7 +143,7 @@ def test_elliptic_curve_keys_sign_too(
 ) -> None:
     key = ec.generate_private_key(curve())
     access.users.alter("ADA", {"RSA_PUBLIC_KEY_2": _pem(key)})
-    algorithm = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}[curve.name]
+    algorithm = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}[key.curve.name]
 
     assert access.authenticator.key_pair(sign(key, algorithm)) == Identity("ADA")
 

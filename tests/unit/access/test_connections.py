@@ -23,7 +23,7 @@ from nunatak.catalog.engine import Database
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument
 
-TABLE = {"account": "NUNATAK", "port": 8085, "password": 'a"b\\c'}
+TABLE: dict[str, str | int] = {"account": "NUNATAK", "port": 8085, "password": 'a"b\\c'}
 OTHERS = """# mine
 [default]
 account = "other"  # keep this comment

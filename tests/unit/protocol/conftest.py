@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -102,7 +103,7 @@ class World:
     settings: Settings
     token: str = ""
 
-    async def run(self, text: str, **more: object) -> dict[str, object]:
+    async def run(self, text: str, **more: object) -> dict[str, Any]:
         """Send a statement; the body of its answer."""
         request_id = more.pop("request_id", "")
         address = f"/queries/v1/query-request?requestId={request_id}"

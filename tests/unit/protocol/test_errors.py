@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak import errors
-from nunatak.protocol.errors import CODES, INTERNAL, JWT_CODES, failure_of, wire_code
+from nunatak.protocol.errors import CODES, INTERNAL, JWT_CODES, WireCode, failure_of, wire_code
 
 
 def _classes(base: type[errors.NunatakError]) -> list[type[errors.NunatakError]]:
@@ -22,8 +22,7 @@ def test_every_error_class_has_a_line_of_its_own(cls: type[errors.NunatakError])
 
 
 @pytest.mark.parametrize("code", CODES.values(), ids=lambda code: code.code)
-def test_codes_are_six_digits_and_states_five_signs(code: object) -> None:
-    assert hasattr(code, "code")
+def test_codes_are_six_digits_and_states_five_signs(code: WireCode) -> None:
     assert len(code.code) == 6
     assert code.code.isdigit()
     assert len(code.sql_state) == 5

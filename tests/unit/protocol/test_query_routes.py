@@ -315,3 +315,17 @@ async def test_the_memory_of_requests_is_bounded(world: World) -> None:
     assert len(list(world.app.execution.queries.history())) == 20
     await world.run("insert", request_id="r24")
     assert len(world.script.ran) == 25
+
+
+@pytest.mark.asyncio
+async def test_a_statement_ends_at_its_timeout(world: World) -> None:
+    def wait(request: StatementRequest) -> Result:
+        request.cancelled.wait()
+        raise QueryCancelled("SQL execution canceled")
+
+    world.script.handlers["wait"] = wait
+
+    answer = await world.run("wait", parameters={"STATEMENT_TIMEOUT_IN_SECONDS": 0.01})
+
+    assert answer["code"] == "000630"
+    assert "statement timeout" in answer["message"]

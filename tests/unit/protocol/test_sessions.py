@@ -9,7 +9,10 @@ import pytest
 
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import InvalidArgument
+from nunatak.protocol.external_sessions import HEADER
 from nunatak.protocol.login import parse_login
+from nunatak.protocol.rooms import StatementRequest
+from nunatak.warehouse.results import Result, status_result
 
 from .asgi import post, send
 from .conftest import World
@@ -193,3 +196,32 @@ async def test_exchanges_that_fail_are_final(world: World) -> None:
     for form in (b"", b"grant_type=password", b"\xff\xff"):
         answer = await send(world.app, "POST", "/oauth/token", body=form)
         assert answer.status == 401
+
+
+@pytest.mark.asyncio
+async def test_a_session_kept_by_the_client_needs_no_login(world: World) -> None:
+    token = world.access.tokens.add_access("ADMIN", "T", role="SYSADMIN")
+    seen: list[tuple[int, str]] = []
+
+    def note(request: StatementRequest) -> Result:
+        seen.append((request.session.id, request.session.role))
+        return status_result("ok")
+
+    world.script.handlers["note"] = note
+
+    async def run(external_id: str, credential: str = token) -> dict[str, Any]:
+        headers = {"authorization": f"Bearer {credential}", HEADER: external_id}
+        body = b'{"sqlText": "note"}'
+        answer = await send(
+            world.app, "POST", "/queries/v1/query-request", body=body, headers=headers
+        )
+        return answer.json()
+
+    for external_id in ("one", "one", "two"):
+        assert (await run(external_id))["success"] is True
+
+    assert seen[0] == seen[1]
+    assert seen[2][0] != seen[0][0]
+    assert {role for _, role in seen} == {"SYSADMIN"}
+    assert (await run("one", "wrong"))["code"] == "390111"
+    assert (await run(""))["code"] == "001008"
