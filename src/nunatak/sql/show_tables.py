@@ -1,0 +1,183 @@
+"""SHOW TABLES, VIEWS, OBJECTS and COLUMNS: what the warehouse holds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
+from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.statement import Context, Modifiers, grammar
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result
+from nunatak.warehouse.tables import Column, Table
+
+_CREATED = Field("created_on", TIMESTAMP_LTZ)
+_PLACE = tuple(map(Field, ("name", "database_name", "schema_name", "kind", "comment")))
+_TABLE_FIELDS = (
+    _CREATED,
+    *_PLACE,
+    Field("cluster_by"),
+    Field("rows", NUMBER),
+    Field("bytes", NUMBER),
+    *map(Field, ("owner", "retention_time", "owner_role_type", "is_external", "is_iceberg")),
+)
+_VIEW_FIELDS = (
+    _CREATED,
+    *map(Field, ("name", "reserved", "database_name", "schema_name", "owner", "comment")),
+    *map(Field, ("text", "is_secure", "is_materialized", "owner_role_type")),
+)
+_OBJECT_FIELDS = (_CREATED, *_PLACE, Field("rows", NUMBER), Field("owner"))
+_COLUMN_FIELDS = (
+    *map(Field, ("table_name", "schema_name", "column_name", "data_type", "null?", "default")),
+    *map(Field, ("kind", "expression", "comment", "database_name", "autoincrement")),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowTables:
+    """SHOW [TERSE] TABLES | VIEWS | OBJECTS [LIKE …] [IN …] [STARTS WITH …] [LIMIT …]."""
+
+    kind: str
+    clauses: ShowClauses
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The vendor's columns."""
+        return {"TABLES": _TABLE_FIELDS, "VIEWS": _VIEW_FIELDS}.get(self.kind, _OBJECT_FIELDS)
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each table or view that the session sees."""
+        tables = [table for table in _tables(context, self.clauses) if self._shows(table)]
+        chosen = self.clauses.select(tables, lambda table: str(table.name.name))
+        row = {"TABLES": _table_row, "VIEWS": _view_row}.get(self.kind, _object_row)
+        return show_result(self.fields, [row(table) for table in chosen])
+
+    def _shows(self, table: Table) -> bool:
+        return self.kind == "OBJECTS" or table.is_view == (self.kind == "VIEWS")
+
+
+@grammar("SHOW TABLES", "SHOW TERSE TABLES")
+def show_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
+    """Parse SHOW TABLES."""
+    cursor.accept("HISTORY")
+    return ShowTables(kind="TABLES", clauses=show_clauses(cursor))
+
+
+@grammar("SHOW VIEWS", "SHOW TERSE VIEWS")
+def show_views(cursor: TokenCursor, _: Modifiers) -> ShowTables:
+    """Parse SHOW VIEWS."""
+    return ShowTables(kind="VIEWS", clauses=show_clauses(cursor))
+
+
+@grammar("SHOW OBJECTS", "SHOW TERSE OBJECTS")
+def show_objects(cursor: TokenCursor, _: Modifiers) -> ShowTables:
+    """Parse SHOW OBJECTS."""
+    return ShowTables(kind="OBJECTS", clauses=show_clauses(cursor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowColumns:
+    """SHOW COLUMNS [LIKE …] [IN TABLE t | VIEW v | SCHEMA s | DATABASE d | ACCOUNT]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _COLUMN_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each column, in the order of the table."""
+        found = [
+            (table, column) for table in _tables(context, self.clauses) for column in table.columns
+        ]
+        chosen = self.clauses.select(found, lambda pair: str(pair[1].name))
+        return show_result(_COLUMN_FIELDS, [_column_row(*pair) for pair in chosen])
+
+
+@grammar("SHOW COLUMNS")
+def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
+    """Parse SHOW COLUMNS."""
+    return ShowColumns(
+        clauses=show_clauses(cursor, scopes=("TABLE", "VIEW", "ACCOUNT", "DATABASE", "SCHEMA"))
+    )
+
+
+def _tables(context: Context, clauses: ShowClauses) -> list[Table]:
+    """The tables of the scope; without one those of the current schema, or database."""
+    warehouse, session = context.rooms.warehouse, context.session
+    kind, parts = clauses.within or ("", ())
+    if kind in {"TABLE", "VIEW"}:
+        name = session.qualify(parts)
+        return [
+            table
+            for table in warehouse.list_tables(session, name.database, schema=name.schema)
+            if table.name == name
+        ]
+    scope = clauses.scope(session)
+    databases = warehouse.databases() if scope.database is None else [scope.database]
+    return [
+        table
+        for database in databases
+        for table in warehouse.list_tables(session, database, schema=scope.schema)
+    ]
+
+
+def _place(table: Table) -> list[Any]:
+    name = table.name
+    return [moment(table.created_on), name.name, name.database, name.schema, table.kind]
+
+
+def _table_row(table: Table) -> list[Any]:
+    counts = [table.row_count, None]
+    return [*_place(table), table.comment or "", "", *counts, "", "1", "ROLE", "N", "N"]
+
+
+def _view_row(table: Table) -> list[Any]:
+    name = table.name
+    shown = [moment(table.created_on), name.name, "", name.database, name.schema, ""]
+    return [*shown, table.comment or "", table.text, "false", "false", "ROLE"]
+
+
+def _object_row(table: Table) -> list[Any]:
+    return [*_place(table), table.comment or "", table.row_count, ""]
+
+
+def _column_row(table: Table, column: Column) -> list[Any]:
+    name = table.name
+    return [
+        name.name,
+        name.schema,
+        column.name,
+        json.dumps(_data_type(column)),
+        "true" if column.nullable else "NOT_NULL",
+        column.default or "",
+        "COLUMN",
+        "",
+        column.comment or "",
+        name.database,
+        "",
+    ]
+
+
+def _data_type(column: Column) -> dict[str, Any]:
+    """The type as SHOW COLUMNS writes it, in JSON."""
+    kind: SqlType = column.type
+    found: dict[str, Any] = {"type": kind.kind.name, "nullable": column.nullable}
+    if kind.kind is TypeKind.FIXED:
+        found |= {"precision": kind.precision, "scale": kind.scale or 0}
+    elif kind.kind is TypeKind.TEXT:
+        found |= {"length": kind.length, "byteLength": kind.length, "fixed": False}
+    elif kind.kind is TypeKind.BINARY:
+        found |= {"length": kind.length, "byteLength": kind.length, "fixed": True}
+    elif kind.scale is not None:
+        found |= {"precision": 0, "scale": kind.scale}
+    return found

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from nunatak.config import Settings
+from nunatak.errors import NoCurrentContext
+from nunatak.sql import show_tables
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.statement import Context, parse_registered
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.results import Result
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.warehouse import Warehouse
+
+assert show_tables
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Iterator[Context]:
+    warehouse = Warehouse(Settings(home=tmp_path))
+    warehouse.create_database("DB")
+    warehouse.create_schema("DB", "S2")
+    session = Session(id=1, user="ADA", role="R", database="DB", schema="PUBLIC")
+    for text in (
+        "create table t1(a number(10,2) not null comment 'c', b varchar(7)) comment = 'first'",
+        "insert into t1 values (1, 'x'), (2, 'y')",
+        "create transient table t2(d timestamp_ntz)",
+        "create table s2.other(x int)",
+        "create view v as select a from t1",
+        "create temporary table tmp(i int)",
+    ):
+        warehouse.query(QueryRequest(session=session, text=text))
+    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse))
+    yield Context(rooms=rooms, session=session, query_id="q")
+    warehouse.close()
+
+
+def shown(context: Context, text: str) -> list[dict[str, Any]]:
+    statement = parse_registered(TokenCursor(text))
+    assert statement is not None
+    assert not list(statement.requirements(context))
+    result = statement.run(context)
+    assert isinstance(result, Result)
+    assert result.fields == statement.fields
+    return [row for batch in result.batches for row in batch.to_pylist()]
+
+
+def test_tables_of_the_current_schema(context: Context) -> None:
+    rows = shown(context, "SHOW TABLES")
+    assert [(row["name"], row["kind"], row["rows"], row["comment"]) for row in rows] == [
+        ("T1", "TABLE", 2, "first"),
+        ("T2", "TRANSIENT", 0, ""),
+        ("TMP", "TEMPORARY", 0, ""),
+    ]
+    assert rows[0]["created_on"].year >= 2020
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("SHOW TERSE TABLES LIKE 't1'", ["T1"]),
+        ("SHOW TABLES IN SCHEMA db.s2", ["OTHER"]),
+        ("SHOW TABLES IN DATABASE db STARTS WITH 'T'", ["T1", "T2", "TMP"]),
+        ("SHOW TABLES IN ACCOUNT LIMIT 1", ["T1"]),
+        ("SHOW VIEWS", ["V"]),
+        ("SHOW OBJECTS LIKE '%1'", ["T1"]),
+    ],
+)
+def test_clauses(context: Context, text: str, names: list[str]) -> None:
+    assert [row["name"] for row in shown(context, text)] == names
+
+
+def test_views_show_their_text(context: Context) -> None:
+    assert shown(context, "SHOW VIEWS")[0]["text"] == "create view v as select a from t1"
+
+
+def test_columns(context: Context) -> None:
+    rows = shown(context, "SHOW COLUMNS IN TABLE t1")
+    assert [(row["column_name"], row["null?"], row["comment"]) for row in rows] == [
+        ("A", "NOT_NULL", "c"),
+        ("B", "true", ""),
+    ]
+    assert json.loads(rows[0]["data_type"]) == {
+        "type": "FIXED",
+        "precision": 10,
+        "scale": 2,
+        "nullable": False,
+    }
+    assert [row["column_name"] for row in shown(context, "SHOW COLUMNS LIKE 'd'")] == ["D"]
+
+
+def test_a_scope_is_needed(context: Context) -> None:
+    context.session.database = context.session.schema = None
+    with pytest.raises(NoCurrentContext):
+        shown(context, "SHOW TABLES IN SCHEMA s")
