@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-import nunatak
 from nunatak.compute.runtime import Capability
 from nunatak.compute.spec import InstanceSpec
 
 _CHECK_TIMEOUT_S = 10.0
 _TEMPORARY_BYTES = 4 * 1024**3
 """Files that a model may have in its private /tmp; they are held in memory."""
+WORKER_FOLDER = "worker"
+"""Where the inference server puts the program of its workers, beside the model's folder to write
+to, before it starts them."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "/etc/alternatives",
@@ -89,6 +91,8 @@ def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
     arguments += ["--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  its own
     for path in _readable(spec):
         arguments += ["--ro-bind", str(path), str(path)]
+    program = work.with_name(WORKER_FOLDER)
+    arguments += ["--ro-bind-try", str(program), str(program)]
     arguments += ["--bind", str(work), str(work), "--chdir", str(work)]
     for name in ("HOME", "TMPDIR"):
         arguments += ["--setenv", name, "/tmp"]  # noqa: S108  its own
@@ -97,8 +101,7 @@ def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
 
 def _readable(spec: InstanceSpec) -> list[Path]:
     """Outer folders first, so that a mount never hides one inside it."""
-    worker = Path(nunatak.__file__).parent / "worker"
-    paths = {worker, spec.model_dir, *spec.readable, *interpreter_paths(Path(spec.python[0]))}
+    paths = {spec.model_dir, *spec.readable, *interpreter_paths(Path(spec.python[0]))}
     return sorted(path for path in paths if not _is_system(path))
 
 

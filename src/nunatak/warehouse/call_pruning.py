@@ -71,6 +71,15 @@ def push_down_fields(tree: exp.Expr, functions: Container[str]) -> None:
             projection.this.replace(exp.Null())
 
 
+def is_output_read(select: exp.Select, name: str) -> bool:
+    """Whether a column that a SELECT answers may be read by anybody."""
+    order = select.args.get("order")
+    if select.args.get("distinct") is not None or (order is not None and _mentions(order, name)):
+        return True
+    uses = _readers(select, name)
+    return uses is None or bool(uses.columns)
+
+
 def accessed_key(node: exp.Expr) -> str | None:
     """The key of `x['key']` or `x:key`; None for anything else, longer paths included."""
     if isinstance(node, exp.Bracket) and len(node.expressions) == 1:
@@ -183,6 +192,12 @@ def _uses_in(reader: exp.Select, source: exp.Expr, name: str, alias: str) -> _Us
         uses.columns += further.columns
         uses.is_starred = True
     return uses
+
+
+def _mentions(node: exp.Expr, name: str) -> bool:
+    return any(
+        not is_star(column) and stored(column.this) == name for column in node.find_all(exp.Column)
+    )
 
 
 def _is_opaque(node: exp.Expr) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.call_pruning import accessed_key
+from nunatak.warehouse.call_pruning import accessed_key, is_output_read
 from nunatak.warehouse.call_tree import (
     DIALECT,
     all_of,
@@ -169,17 +169,35 @@ class SelectSplitter:
                 )
             with_needed(probe, ctes)
             fields = self._star_fields(probe)
-            first = len(self._star_names)
-            self._stars.append(star.copy())
-            self._star_names += [item.name for item in fields]
-            expanded = [
-                exp.Alias(this=exp.column(quoted(f"__S{first + i}")), alias=quoted(item.name))
-                for i, item in enumerate(fields)
-            ]
-            self._expanded += expanded
+            names = [item.name for item in fields]
+            if self._is_bare_star(star) and len(set(names)) == len(names):
+                expanded = [self._star_column(name) for name in names]
+            else:
+                self._stars.append(star.copy())
+                expanded = [self._star_output(name) for name in names]
             before = next(i for i, item in enumerate(self._select.expressions) if item is star)
             items = list(self._select.expressions)
             self._select.set("expressions", items[:before] + expanded + items[before + 1 :])
+
+    def _is_bare_star(self, star: exp.Expr) -> bool:
+        """Whether it is a `*` alone, so that its columns' names mean them."""
+        stars = [item for item in self._select.expressions if is_star(item)]
+        return isinstance(star, exp.Star) and len(stars) == 1 and not any(star.args.values())
+
+    def _star_column(self, name: str) -> exp.Alias:
+        """A column of a star, to be carried as any other; NULL if nobody reads it."""
+        column: exp.Expr = exp.column(quoted(name))
+        return exp.Alias(
+            this=column if is_output_read(self._select, name) else exp.Null(), alias=quoted(name)
+        )
+
+    def _star_output(self, name: str) -> exp.Alias:
+        """A column of a star that the inner query answers by position."""
+        self._star_names.append(name)
+        position = f"__S{len(self._star_names) - 1}"
+        column = exp.Alias(this=exp.column(quoted(position)), alias=quoted(name))
+        self._expanded.append(column)
+        return column
 
     def _inner_star_names(self) -> list[str]:
         return [f"__S{index}" for index in range(len(self._star_names))]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from nunatak.config import Settings
+from nunatak.errors import ModelCallFailed
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.model_calls import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
-from support.calls import World
+from support.calls import World, model
 
 from .conftest import Sql, new_session
 from .test_model_calls import SAME, same, world
@@ -67,3 +68,10 @@ def test_what_the_client_sends_for_a_frame(made: Callable[[World], Sql]) -> None
     assert [field.name for field in sql.describe(outer)] == ["sign"]
     assert len(sql(outer)) == 5000
     assert here.models["M"].rows == 5000
+
+
+def test_an_error_of_the_model_reaches_the_user_as_it_is(made: Callable[[World], Sql]) -> None:
+    here = world(M=model(function=lambda a, b: {"s": 1 / (a + 3), "sign": 1}))
+    with pytest.raises(ModelCallFailed, match=r"^M!F failed \(rows 1 to 512 of its input\): Zero"):
+        made(here)("SELECT M!F(A, B) FROM T")
+    assert all(model.opened == model.closed for model in here.models.values())

@@ -162,6 +162,15 @@ def test_reading_fields_builds_no_object() -> None:
     assert "OBJECT_CONSTRUCT" not in runner.plan
 
 
+def test_columns_of_a_star_that_nobody_reads_are_not_carried() -> None:
+    here = world()
+    runner = Runner(here)
+    runner.run("SELECT R['s']::FLOAT FROM (SELECT *, M!F(A, B) AS R FROM T) ORDER BY ID")
+    [reader] = runner.registered.values()
+    runner.close()
+    assert reader.schema.names == ["__C2", "__R0_0", "__R0_1"]
+
+
 def test_the_same_call_twice_is_made_once() -> None:
     here = world()
     here.query("SELECT SVC_F(A), SVC_F(A) + 1 FROM T WHERE SVC_F(A) > 100")
