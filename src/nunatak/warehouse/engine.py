@@ -82,6 +82,8 @@ class Connection:
         self._on_close = on_close
         self._interrupted = False
         self._closed = False
+        self.cause: NunatakError | None = None
+        """What a source of rows raised first; the engine passes it on as mere text."""
 
     def __enter__(self) -> Self:
         return self
@@ -99,8 +101,10 @@ class Connection:
         try:
             return work()
         except duckdb.Error as error:
-            raise engine_error(type(error).__name__, str(error)) from error
+            raise self.cause or engine_error(type(error).__name__, str(error)) from error
         except (pa.ArrowInvalid, OSError) as error:
+            if self.cause is not None:
+                raise self.cause from error
             # Errors of the engine reach an Arrow reader as text, in one of Arrow's classes.
             kind = "InterruptException" if self._interrupted else type(error).__name__
             raise engine_error(kind, str(error)) from error

@@ -12,7 +12,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
-from nunatak.errors import QueryCancelled, Unsupported
+from nunatak.errors import NunatakError, QueryCancelled, Unsupported
 from nunatak.warehouse.bind import value_literal
 from nunatak.warehouse.calls import BatchStream
 from nunatak.warehouse.cancel import Cancellation
@@ -162,10 +162,19 @@ class Execution:
     def register(self, fields: Sequence[Field], batches: Iterable[pa.RecordBatch]) -> exp.Table:
         """Make batches readable once, as a table of the statement (`QueryRunner`)."""
         schema = source_schema(fields)
-        reader = pa.RecordBatchReader.from_batches(
-            schema, (batch.cast(schema) if batch.schema != schema else batch for batch in batches)
-        )
+        reader = pa.RecordBatchReader.from_batches(schema, self._cast(batches, schema))
         return self._named(tuple(fields), reader)
+
+    def _cast(
+        self, batches: Iterable[pa.RecordBatch], schema: pa.Schema
+    ) -> Iterator[pa.RecordBatch]:
+        """The batches with the types that the engine is promised. What they raise is kept."""
+        try:
+            for batch in batches:
+                yield batch.cast(schema) if batch.schema != schema else batch
+        except NunatakError as error:
+            self.connection.cause = self.connection.cause or error
+            raise
 
     def register_table(self, fields: Sequence[Field], table: pa.Table) -> exp.Table:
         """Make rows readable any number of times, as a table of the statement."""
