@@ -183,10 +183,15 @@ class ProcessHandle:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
+        self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
         try:
             self._descriptor = os.pidfd_open(pid)
         except OSError:
             self._descriptor = -1  # it has ended already
+            self.ended.set_result(None)
+        else:
+            self._loop.add_reader(self._descriptor, self.close)
 
     def kill(self) -> None:
         """SIGKILL, if it still runs."""
@@ -195,10 +200,12 @@ class ProcessHandle:
                 signal.pidfd_send_signal(self._descriptor, signal.SIGKILL)
 
     def close(self) -> None:
-        """Let go of the process."""
+        """Let go of the process, as is done by itself when it has ended."""
         if self._descriptor >= 0:
+            self._loop.remove_reader(self._descriptor)
             os.close(self._descriptor)
             self._descriptor = -1
+            self.ended.set_result(None)
 
 
 def describe_exit(code: int) -> str:

@@ -22,6 +22,10 @@ from nunatak.inference.pool import Start
 
 logger = logging.getLogger(__name__)
 
+_FORK_TIMEOUT_S = 20.0
+_END_TIMEOUT_S = 10.0
+"""How long a killed process may take to give its memory back before we look away."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
@@ -152,7 +156,6 @@ class RemoteWorker:
     def _on_closed(self, _closed: asyncio.Future[str]) -> None:
         # Whoever has lost its connection cannot be of use, even if it still runs.
         self._handle.kill()
-        self._handle.close()
 
 
 class ProcessSource:
@@ -172,6 +175,7 @@ class ProcessSource:
         self._processes: set[Process] = set()
         self._children: dict[int, RemoteWorker] = {}
         self._direct: dict[str, bool] = {}
+        self._handles: set[ProcessHandle] = set()
 
     @property
     def start(self) -> Start:
@@ -302,7 +306,7 @@ class ProcessSource:
         except BaseException:
             channel.close("loading was given up")
             raise
-        return RemoteWorker(channel, ProcessHandle(channel.peer_pid)), frame.head
+        return RemoteWorker(channel, self._hold(channel.peer_pid)), frame.head
 
     @staticmethod
     async def _last_words(process: Process) -> str:
@@ -322,14 +326,19 @@ class ProcessSource:
             FrameType.FORK, {"direct": self._direct}, descriptor=theirs.detach()
         )
         try:
-            frame = await answer
-            await asyncio.wait({ready, channel.closed}, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(_FORK_TIMEOUT_S):
+                frame = await answer
+                await asyncio.wait({ready, channel.closed}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 raise WorkerLost("a forked process ended before it was ready")
+        except TimeoutError:
+            channel.close("forking took too long")
+            server.kill()
+            raise WorkerLost(f"forking took longer than {_FORK_TIMEOUT_S:g} s") from None
         except BaseException:
             channel.close("forking was given up")
             raise
-        worker = RemoteWorker(channel, ProcessHandle(channel.peer_pid))
+        worker = RemoteWorker(channel, self._hold(channel.peer_pid))
         self._children[frame.id] = worker
         return worker
 
@@ -354,6 +363,16 @@ class ProcessSource:
         for process in list(self._processes):
             process.kill()
             await asyncio.shield(process.ended)
+        if self._handles:
+            await asyncio.wait({handle.ended for handle in self._handles}, timeout=_END_TIMEOUT_S)
+        for handle in list(self._handles):
+            handle.close()
+
+    def _hold(self, pid: int) -> ProcessHandle:
+        handle = ProcessHandle(pid)
+        self._handles.add(handle)
+        handle.ended.add_done_callback(lambda _: self._handles.discard(handle))
+        return handle
 
 
 def fork_refusal(facts: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any
+from typing import Any, Optional
 
 from . import convert, direct
 from .convert import Column
@@ -51,20 +51,37 @@ def _try(model: Model, method: Method) -> str:
 def sample(method: Method, directory: str) -> list[Column]:
     """Input columns: the version's own sample if it fits the method, else stand-ins."""
     recorded = _recorded(directory)
-    if recorded is None or list(recorded) != method.inputs:
-        recorded = {name: [None] for name in method.inputs}
-    pairs = zip(method.inputs, method.input_types)
-    return [_column(name, convert.sql_kind(kind), recorded[name]) for name, kind in pairs]
+    names = [name.upper() for name in method.inputs]
+    if recorded is None or [name.upper() for name, _ in recorded] != names:
+        shapes = [getattr(feature, "_shape", None) for feature in _features(method)]
+        recorded = [(name, [_zeros(shape)]) for name, shape in zip(method.inputs, shapes)]
+    kinds = [convert.sql_kind(kind) for kind in method.input_types]
+    return [_column(name, kind, values) for (name, values), kind in zip(recorded, kinds)]
 
 
-def _recorded(directory: str) -> Any:
+def _features(method: Method) -> list[Any]:
+    """What the vendor's function file knows of each input; None where it knows nothing."""
+    features = getattr(method.module, "features", None)
+    known = isinstance(features, (list, tuple)) and len(features) == len(method.inputs)
+    return list(features) if known and features else [None] * len(method.inputs)
+
+
+def _zeros(shape: Any) -> Any:
+    """Zeros in a shape, lengths that are open being 1; None if there is no shape."""
+    if not shape:
+        return None
+    inner = _zeros(shape[1:])
+    return [0.0 if inner is None else inner] * max(1, int(shape[0]))
+
+
+def _recorded(directory: str) -> Optional[list[tuple[str, list[Any]]]]:
     try:
         with open(os.path.join(directory, SAMPLE), encoding="utf-8") as file:
             split = json.load(file)["dataframe_split"]
-        return {
-            str(name): [row[at] for row in split["data"]]
+        return [
+            (str(name), [row[at] for row in split["data"]])
             for at, name in enumerate(split["columns"])
-        }
+        ]
     except (OSError, ValueError, KeyError, TypeError, IndexError):
         return None  # a version need not have a sample
 

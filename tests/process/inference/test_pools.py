@@ -1,8 +1,10 @@
 """How pools of real processes start, share memory, fail and end."""
 
 import asyncio
+import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +85,48 @@ async def test_nothing_is_left_when_a_pool_stops(make_version: Any, run_pool: An
 
     assert len(pids) == 3
     assert not [pid for pid in pids if _runs(pid)]
+
+
+ORPHANS = """
+import asyncio, json, pathlib, sys
+from nunatak.inference.launcher import PoolSettings
+from nunatak.inference.supervisor import ProcessPool
+
+async def main():
+    pool = ProcessPool(PoolSettings.from_instance(json.loads(sys.argv[1])))
+    await pool.start()
+    while pool.snapshot().ready < 2:
+        await asyncio.sleep(0.02)
+    print(json.dumps(pool.snapshot().pids), flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_no_process_outlives_a_front_that_is_killed(
+    make_version: Any, methods_of: Any, client_python: str, tmp_path: Path
+) -> None:
+    version = make_version("sklearn_classifier")
+    document = {
+        "directory": str(tmp_path),
+        "model_dir": str(version),
+        "python": [client_python],
+        "methods": methods_of(version),
+        "num_workers": 2,
+    }
+    front = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", ORPHANS, json.dumps(document), stdout=asyncio.subprocess.PIPE
+    )
+    assert front.stdout is not None
+    pids = json.loads(await front.stdout.readline())
+    front.kill()
+    await front.wait()
+
+    assert len(pids) == 3
+    async with asyncio.timeout(60):
+        while any(_runs(pid) for pid in pids):  # noqa: ASYNC110  # nobody tells us
+            await asyncio.sleep(0.02)
 
 
 BWRAP = shutil.which("bwrap")

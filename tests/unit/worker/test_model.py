@@ -215,6 +215,20 @@ def test_a_trial_uses_the_recorded_sample_or_stand_ins(tmp_path: Path) -> None:
     assert trial.run(loaded, shortcuts=True) == {"methods": {"PREDICT": ""}, "direct": {}}
 
 
+def test_stand_ins_have_the_shape_that_the_signature_tells(tmp_path: Path) -> None:
+    class Feature:
+        _shape = (2, -1)
+
+    loaded = load(tmp_path, TEMPLATE + "\nfeatures = [None, None]\n")
+    method = loaded.method("PREDICT")
+    method.module.features = [Feature(), None]
+    method.input_types[0] = "ARRAY"
+
+    columns = trial.sample(method, str(tmp_path))
+
+    assert [column.values for column in columns] == [[[[0.0], [0.0]]], ["a"]]
+
+
 def test_a_trial_tells_what_a_method_raised(tmp_path: Path) -> None:
     text = TEMPLATE.replace('df.columns = ["x", "w", "factor"]', 'raise KeyError("gone")')
     outcome = trial.run(load(tmp_path, text), shortcuts=True)
