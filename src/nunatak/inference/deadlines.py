@@ -22,6 +22,10 @@ class Deadlines:
         self._compact_at = 1024
         self._timer: asyncio.TimerHandle | None = None
 
+    def __len__(self) -> int:
+        """How many requests are watched, those included that have ended but not come up."""
+        return len(self._heap)
+
     def watch(self, call: Call) -> None:
         """Begin to watch a request."""
         self._count += 1

@@ -11,11 +11,9 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-
-import orjson
 
 from nunatak.inference import arrow
 from nunatak.inference.admission import Admission, AdmissionPolicy, Verdict
@@ -27,35 +25,19 @@ from nunatak.inference.config import spelling
 from nunatak.inference.dispatcher import Dispatcher
 from nunatak.inference.errors import (
     BadInput,
-    DeadlineExceeded,
-    InferenceError,
-    LoadFailed,
     ModelError,
-    PoolStopped,
     Refused,
-    WorkerLost,
 )
+from nunatak.inference.exchange import Exchange
 from nunatak.inference.formats import JsonReader
-from nunatak.inference.http import Exchange
 from nunatak.inference.metrics import InstanceMetrics
+from nunatak.inference.outcomes import outcome, shown
+from nunatak.inference.pages import pages_of
 from nunatak.inference.payload import Parsed, column_of
-from nunatak.inference.pool import PoolSnapshot, WorkerPool
+from nunatak.inference.pool import WorkerPool
 from nunatak.inference.signature import Method
-from nunatak.inference.timestamps import from_epoch
 
 logger = logging.getLogger(__name__)
-
-STATUS: Mapping[type[InferenceError], tuple[int, str]] = {
-    BadInput: (400, "BAD_INPUT"),
-    ModelError: (500, "MODEL_FAILED"),
-    WorkerLost: (502, "WORKER_LOST"),
-    DeadlineExceeded: (504, "DEADLINE_EXCEEDED"),
-    LoadFailed: (503, "LOAD_FAILED"),
-    PoolStopped: (503, "STOPPING"),
-    Refused: (503, "AT_CAPACITY"),
-    InferenceError: (500, "INTERNAL"),
-}
-"""How each error shows on the wire; a subclass that is not listed shows as its base does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +66,7 @@ class InferenceService:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
     ) -> None:
-        self._settings, self._pool, self._loop, self._clock = settings, pool, loop, clock
+        self.settings, self.pool, self._loop, self.clock = settings, pool, loop, clock
         self.metrics = InstanceMetrics()
         self.admission = Admission(settings.admission)
         self.dispatcher = Dispatcher(
@@ -96,17 +78,13 @@ class InferenceService:
         self._targets: dict[bytes, tuple[Method, JsonReader]] = {}
         self._waiting: deque[tuple[Exchange, Call]] = deque()
         self._ready = False
-        self._draining = False
-        self._last_request = 0.0
+        self.draining = False
+        self.last_request_at = 0.0
         self._ticked = (clock(), 0.0)
         self.utilisation = 0.0
         self._ids = _RequestIds()
         self._settled = asyncio.Event()
-        self._pages = {
-            b"/healthz": self._healthz,
-            b"/metrics": self._metrics,
-            b"/status": self._status,
-        }
+        self._pages = pages_of(self)
 
     # --- handler of exchanges -----------------------------------------------------------------
 
@@ -120,14 +98,14 @@ class InferenceService:
                 self._refuse(exchange, 404, "NOT_FOUND", "there is no such path")
         elif exchange.method != b"POST":
             self._refuse(exchange, 405, "METHOD_NOT_ALLOWED", "use POST", extra=b"allow: POST\r\n")
-        elif (exchange.content_length or 0) > self._settings.max_body_bytes:
-            limit = self._settings.max_body_bytes
+        elif (exchange.content_length or 0) > self.settings.max_body_bytes:
+            limit = self.settings.max_body_bytes
             self._refuse(
                 exchange, 413, "BODY_TOO_LARGE", f"the body may have at most {limit} bytes"
             )
-        elif self._draining or not self._is_ready():
-            code = "STOPPING" if self._draining else "NOT_READY"
-            text = "the instance is stopping" if self._draining else "the model is being loaded"
+        elif self.draining or not self.is_ready():
+            code = "STOPPING" if self.draining else "NOT_READY"
+            text = "the instance is stopping" if self.draining else "the model is being loaded"
             self._refuse(exchange, 503, code, text, extra=b"retry-after: 1\r\n")
         else:
             self._arrive(exchange)
@@ -144,7 +122,7 @@ class InferenceService:
         if exchange.received != call.size_bytes:
             self.admission.resize(call.size_bytes, exchange.received)
             call.size_bytes = exchange.received
-        if exchange.received > self._settings.max_body_bytes:
+        if exchange.received > self.settings.max_body_bytes:
             call.end(State.ANSWERED, error=BadInput("the body is too large"))
             return
         method, reader = self._targets[exchange.target]
@@ -169,7 +147,7 @@ class InferenceService:
     # --- arrival and end of calls -------------------------------------------------------------
 
     def _arrive(self, exchange: Exchange) -> None:
-        headers, now = exchange.headers, self._clock()
+        headers, now = exchange.headers, self.clock()
         try:
             deadline = exchange.arrived + self._deadline_s(headers.get(b"x-nunatak-deadline-ms"))
             klass = Class(headers.get(b"x-nunatak-class", b"interactive").decode("ascii").lower())
@@ -193,7 +171,7 @@ class InferenceService:
             size_bytes=exchange.content_length or 0,
         )
         exchange.context = call
-        self._last_request = time.time()
+        self.last_request_at = time.time()
         decision = self.admission.ask(
             call.user, klass, size_bytes=call.size_bytes, deadline=deadline, now=now
         )
@@ -224,7 +202,7 @@ class InferenceService:
             exchange.release()
 
     def _admit_waiting(self) -> None:
-        now = self._clock()
+        now = self.clock()
         while self._waiting:
             exchange, call = self._waiting[0]
             if not call.ended:
@@ -239,13 +217,13 @@ class InferenceService:
 
     def _ended(self, exchange: Exchange, call: Call) -> None:
         """A call has reached its end: account for it, then answer."""
-        now = self._clock()
+        now = self.clock()
         metrics, answered = self.metrics, call.answer is not None
         if call.state is not State.REFUSED and call.ended_in is not State.ARRIVED:
             self.admission.leave(
                 call.user, call.klass, size_bytes=call.size_bytes, now=now, answered=answered
             )
-        metrics.requests.inc(_outcome(call))
+        metrics.requests.inc(outcome(call))
         if answered:
             metrics.rows.inc(by=call.rows)
             metrics.request_s.observe(now - call.arrived)
@@ -255,7 +233,7 @@ class InferenceService:
             self._answer(exchange, call)
         if self._waiting:
             self._loop.call_soon(self._admit_waiting)
-        elif self._draining and not self.admission.inside:
+        elif self.draining and not self.admission.inside:
             self._settled.set()
 
     def _answer(self, exchange: Exchange, call: Call) -> None:
@@ -275,22 +253,26 @@ class InferenceService:
                 # of its batch.
                 logger.exception("request %s: the answer cannot be written", call.request_id)
                 call.error = ModelError("the model's answer cannot be written; see the log")
-        status, code, more = _shown(call.error)
+        status, code, more = shown(call.error)
         text = str(call.error)
         if status >= 500 and not isinstance(call.error, Refused):
             trace = call.error.traceback if isinstance(call.error, ModelError) else ""
             logger.warning("request %s: %s: %s\n%s", call.request_id, code, text, trace)
         exchange.respond(status, error_body(code, text, call.request_id), extra=extra + more)
 
-    # --- pages --------------------------------------------------------------------------------
+    # --- for the server and the pages -----------------------------------------------------------
 
-    def snapshot(self) -> PoolSnapshot:
-        """How the workers are; their numbers are copied into the metrics."""
-        pool, metrics = self._pool.snapshot(), self.metrics
-        metrics.workers.value, metrics.workers_ready.value = pool.size, pool.ready
-        metrics.workers_busy.value, metrics.memory_bytes.value = pool.busy, pool.pss_bytes
-        metrics.worker_restarts.values[""] = pool.restarts
-        return pool
+    @property
+    def bulk_waiting(self) -> int:
+        """Bulk requests that wait, unread, to be let in."""
+        return len(self._waiting)
+
+    def is_ready(self) -> bool:
+        """Ready once every worker has loaded the model; a worker lost later is only replaced."""
+        if not self._ready:
+            pool = self.pool.snapshot()
+            self._ready = pool.size > 0 and pool.ready >= pool.size
+        return self._ready
 
     def tick(self, now: float) -> None:
         """Once a second: how much of what the workers could do they did, over some ten seconds.
@@ -299,7 +281,7 @@ class InferenceService:
         """
         before, busy_before = self._ticked
         busy_s = self.dispatcher.busy_s
-        most = min(self._settings.batching.workers, self._settings.processors)
+        most = min(self.settings.batching.workers, self.settings.processors)
         if now > before:
             share = min(1.0, (busy_s - busy_before) / ((now - before) * most))
             self.utilisation += (share - self.utilisation) * min(1.0, (now - before) / 10)
@@ -307,64 +289,13 @@ class InferenceService:
 
     def drain(self) -> None:
         """From now on no request is taken."""
-        self._draining = True
+        self.draining = True
         if not self.admission.inside and not self._waiting:
             self._settled.set()
 
     async def settled(self) -> None:
         """Wait, after ``drain``, until no request is inside any more."""
         await self._settled.wait()
-
-    def _healthz(self, exchange: Exchange) -> None:
-        pool = self.snapshot()
-        ready = self._is_ready() and pool.ready > 0 and not self._draining
-        state = {
-            "ready": ready,
-            "workers": pool.size,
-            "workers_ready": pool.ready,
-            "failure": pool.failure,
-        }
-        exchange.respond(200 if ready else 503, orjson.dumps(state))
-
-    def _metrics(self, exchange: Exchange) -> None:
-        self.snapshot()
-        metrics, batcher = self.metrics, self.dispatcher.batcher
-        metrics.in_flight.value = self.admission.inside
-        metrics.held_bytes.value = self.admission.held_bytes
-        metrics.limit.value = self.admission.limit(self._clock())
-        metrics.queue_parts.value = batcher.waiting_parts
-        metrics.queue_rows.value = batcher.waiting_rows
-        metrics.running.value = batcher.running
-        exchange.respond(200, metrics.text(), content_type=b"text/plain; version=0.0.4")
-
-    def _status(self, exchange: Exchange) -> None:
-        pool, now = self.snapshot(), self._clock()
-        last = from_epoch(self._last_request).isoformat() if self._last_request else None
-        state = {
-            "service": self._settings.service,
-            "instance_id": self._settings.instance_id,
-            "ready": self._is_ready() and not self._draining,
-            "draining": self._draining,
-            "workers": {
-                "size": pool.size,
-                "ready": pool.ready,
-                "busy": pool.busy,
-                "restarts": pool.restarts,
-                "start": pool.start,
-                "start_reason": pool.start_reason,
-                "failure": pool.failure,
-                "pids": pool.pids,
-            },
-            "memory_pss_bytes": pool.pss_bytes,
-            "in_flight": self.admission.inside + len(self._waiting),
-            "bulk_waiting": len(self._waiting),
-            "queued_rows": self.dispatcher.batcher.waiting_rows,
-            "utilisation": self.utilisation,
-            "capacity_per_s": self.admission.capacity,
-            "limit": self.admission.limit(now),
-            "last_request": last,
-        }
-        exchange.respond(200, orjson.dumps(state))
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -378,20 +309,13 @@ class InferenceService:
         return route
 
     def _authorised(self, exchange: Exchange) -> bool:
-        token = self._settings.token
+        token = self.settings.token
         given = exchange.headers.get(b"authorization", b"")
         return token is not None and hmac.compare_digest(given, b"Bearer " + token.encode())
 
-    def _is_ready(self) -> bool:
-        """Ready once every worker has loaded the model; a worker lost later is only replaced."""
-        if not self._ready:
-            pool = self._pool.snapshot()
-            self._ready = pool.size > 0 and pool.ready >= pool.size
-        return self._ready
-
     def _deadline_s(self, header: bytes | None) -> float:
         if header is None:
-            return self._settings.default_deadline_s
+            return self.settings.default_deadline_s
         milliseconds = float(header)
         if not 0 < milliseconds < 1e10:
             raise ValueError("not a duration")
@@ -433,23 +357,3 @@ class _RequestIds:
                 return text
         self._count += 1
         return f"{self._start}-{self._count:x}"
-
-
-def _outcome(call: Call) -> str:
-    """The label of a call's end: its final state, or what kind of error it was answered with."""
-    if call.state is not State.ANSWERED or call.error is None:
-        return call.state
-    return _shown(call.error)[1].lower()
-
-
-def _shown(error: Exception | None) -> tuple[int, str, bytes]:
-    """Status, code and further headers for an error."""
-    if isinstance(error, Refused):
-        extra = b"retry-after: %d\r\n" % error.retry_after_s
-        return (429, "CALLER_SHARE", extra) if error.caller else (503, "AT_CAPACITY", extra)
-    for base in type(error).__mro__:
-        found = STATUS.get(base)
-        if found is not None:
-            extra = b"retry-after: 1\r\n" if found[0] == 503 else b""
-            return (*found, extra)
-    return (500, "INTERNAL", b"")

@@ -11,7 +11,8 @@ import msgspec
 from nunatak.inference.columns import Kind
 from nunatak.inference.errors import ConfigError
 
-_TYPE = re.compile(r"\s*([A-Za-z_][A-Za-z_0-9 ]*?)\s*(?:\(\s*(\d+)\s*(?:,\s*(\d+)\s*)?\))?\s*")
+_SCALED = re.compile(r"\s*\d+\s*,\s*0*[1-9]")
+"""The arguments of a decimal with digits after the point."""
 
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
@@ -36,10 +37,10 @@ def kind_of(sql_type: str) -> Kind:
     A decimal with a scale is held as FLOAT64, one without as INT64. Raises ConfigError for a
     type that a model method cannot have.
     """
-    match = _TYPE.fullmatch(sql_type.split("(")[0] if sql_type.count("(") > 1 else sql_type)
-    name = " ".join(match[1].upper().split()) if match else ""
-    if match and name in _DECIMALS:
-        return Kind.FLOAT64 if int(match[3] or 0) else Kind.INT64
+    name, _, arguments = sql_type.partition("(")
+    name = " ".join(name.upper().split())
+    if name in _DECIMALS:
+        return Kind.FLOAT64 if _SCALED.match(arguments) else Kind.INT64
     kind = _KINDS.get(name)
     if kind is None:
         raise ConfigError(f"the type {sql_type!r} cannot be given to or taken from a model method")

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.inference.http import Connection, Exchange
+from nunatak.inference.exchange import Exchange
+from nunatak.inference.http import Connection
 from nunatak.inference.wire import HttpLimits
 from support.front import FakeTransport, answers, post
 

@@ -18,7 +18,8 @@ from nunatak.inference.admission import AdmissionPolicy
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.http import Connection
-from nunatak.inference.service import STATUS, InferenceService
+from nunatak.inference.outcomes import STATUS
+from nunatak.inference.service import InferenceService
 from nunatak.inference.signature import Field, Method
 from nunatak.inference.wire import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service

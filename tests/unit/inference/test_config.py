@@ -1,0 +1,113 @@
+"""An instance's configuration is checked whole before anything starts."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nunatak.inference.columns import Kind
+from nunatak.inference.config import InstanceConfig, load
+from nunatak.inference.errors import ConfigError
+from nunatak.inference.server import settings_of
+from nunatak.inference.signature import field_of, kind_of
+from support.front import instance_document
+
+
+def loaded(folder: Path, **changes: Any) -> InstanceConfig:
+    path = folder / "instance.json"
+    path.write_text(json.dumps(instance_document(folder, **changes)))
+    return load(path)
+
+
+def test_a_configuration_says_what_to_serve_and_where(tmp_path: Path) -> None:
+    config = loaded(tmp_path, env={"A": "b"}, num_workers=3)
+    assert config.socket == tmp_path / "front.sock"
+    assert [field.kind for field in config.methods[0].inputs] == [Kind.FLOAT64] * 2
+    assert (config.pool.num_workers, config.pool.env) == (3, {"A": "b"})
+
+
+def test_workers_default_to_twice_the_processors_and_one(tmp_path: Path) -> None:
+    assert loaded(tmp_path, num_workers=None).pool.num_workers % 2 == 1
+
+
+def test_without_batching_every_worker_runs_its_own_request(tmp_path: Path) -> None:
+    batching = settings_of(loaded(tmp_path, batching=False, num_workers=4)).batching
+    assert (batching.joined, batching.slots, batching.workers) == (False, 4, 4)
+
+
+def two_of_one_path(folder: Path) -> list[dict[str, Any]]:
+    one = instance_document(folder)["methods"][0]
+    return [one, one | {"name": "OTHER", "path": "/PREDICT/"}]
+
+
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"num_workers": 0}, "num_workers is 0"),
+    ({"default_deadline_s": 0}, "default_deadline_s"),
+    ({"methods": []}, "no method"),
+    ({"python": []}, "no interpreter"),
+    ({"log_level": "LOUD"}, "LOUD"),
+    ({"tcp": {"host": "127.0.0.1", "port": 0, "token": ""}}, "no token"),
+    ({"socket": 5}, "socket"),
+    ({"methods": [{"name": "M", "path": "m", "inputs": [{"name": "x"}]}]}, "type"),
+    ({"methods": [{"name": "M", "path": "m", "inputs": [{"name": "x", "type": "SHAPE"}]}]},
+     "method M: the type 'SHAPE'"),
+    ({"methods": [{"name": "M", "path": "m", "inputs": [],
+                   "params": [{"name": "p", "type": "INT", "default": "many"}]}]}, "'many'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "text"), WRONG)
+def test_what_is_wrong_is_named(tmp_path: Path, changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        loaded(tmp_path, **changes)
+    assert text in str(caught.value)
+
+
+def test_two_methods_may_not_share_a_path(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="share one path"):
+        loaded(tmp_path, methods=two_of_one_path(tmp_path))
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "kind"),
+    [
+        ("DOUBLE", Kind.FLOAT64),
+        ("double precision", Kind.FLOAT64),
+        ("NUMBER(38,0)", Kind.INT64),
+        ("NUMBER(10, 2)", Kind.FLOAT64),
+        ("DECIMAL", Kind.INT64),
+        ("VARCHAR(16777216)", Kind.TEXT),
+        ("TIMESTAMP_NTZ(9)", Kind.TIMESTAMP),
+        ("ARRAY", Kind.JSON),
+        ("VECTOR(FLOAT, 3)", Kind.JSON),
+        ("MAP(VARCHAR, NUMBER(3,0))", Kind.JSON),
+        ("BOOLEAN", Kind.BOOL),
+        ("BINARY(8)", Kind.BINARY),
+    ],
+)
+def test_sql_types_have_kinds(sql_type: str, kind: Kind) -> None:
+    assert kind_of(sql_type) is kind
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "default", "value"),
+    [
+        ("DOUBLE", "0.5", 0.5),
+        ("DOUBLE", 1, 1),
+        ("INT", "7", 7),
+        ("BOOLEAN", "TRUE", True),
+        ("VARCHAR", "'it''s'", "it's"),
+        ("VARCHAR", "plain", "plain"),
+        ("VARCHAR", None, None),
+        ("INT", "NULL", None),
+        ("ARRAY", "[1, 2]", [1, 2]),
+    ],
+)
+def test_defaults_are_sql_text_or_values(sql_type: str, default: Any, value: Any) -> None:
+    assert field_of({"name": "p", "type": sql_type, "default": default}).default == value
