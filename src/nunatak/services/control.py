@@ -20,6 +20,7 @@ from nunatak.services.addresses import Addresses
 from nunatak.services.builds import BuildReconciler
 from nunatak.services.changes import Changes
 from nunatak.services.commands import Commands
+from nunatak.services.creating import Creator
 from nunatak.services.deploying import Deployments
 from nunatak.services.instances import DRAIN_S
 from nunatak.services.loads import LoadBook
@@ -57,6 +58,9 @@ class ControlPlane:
         self.machine = machine
         self.changes = Changes()
         self.commands = Commands(catalog=catalog, changes=self.changes)
+        self.creator = Creator(
+            catalog=catalog, families=families, machine=machine, changes=self.changes
+        )
         self.routes = Routes(changes=self.changes, wake=self.commands.wake)
         self.addresses = Addresses(settings)
         builds_folder = settings.folder("builds")
