@@ -55,14 +55,21 @@ class CallTargets:
     def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
         """Whether a function's name is that of a service's method."""
         try:
-            return self._routes.by_function(session.qualify(name)) is not None
+            qualified = session.qualify(name)
         except NoCurrentContext:
             return False
+        return (
+            self._routes.by_user_function(qualified) is not None
+            or self._routes.by_function(qualified) is not None
+        )
 
     def resolve(self, session: Session, call: ModelCall) -> CallTarget:
         """See `CallResolver.resolve`."""
         name = session.qualify(call.target)
         if call.method is None:
+            if (made := self._routes.by_user_function(name)) is not None:
+                self._require(Requirement("USAGE", "FUNCTION", str(name)), session.role)
+                return self._target(*made)
             found = self._routes.by_function(name)
             if found is None:
                 raise ObjectNotFound("Function", str(name))
@@ -73,6 +80,9 @@ class CallTargets:
 
     def _of_service(self, session: Session, route: Route, method: ServedMethod) -> CallTarget:
         self._require_service(session, route.service)
+        return self._target(route, method)
+
+    def _target(self, route: Route, method: ServedMethod) -> CallTarget:
         return _ServiceTarget(
             label=f"{route.service}!{method.spec.name}",
             signature=_callable(method).signature,

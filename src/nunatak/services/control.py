@@ -123,6 +123,10 @@ class ControlPlane:
         self._services.recover()
         self._services.publish()
 
+    def refresh(self) -> None:
+        """Publish the routes anew, after a function was made or dropped."""
+        self._services.publish()
+
     def iterate(self) -> bool:
         """One look at everything; whether something was changed."""
         changed = [

@@ -12,12 +12,13 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
 from nunatak.services.changes import Changes
+from nunatak.services.functions import UserFunction
 from nunatak.services.ports import ServedMethod
 from nunatak.services.states import ServiceState
 
@@ -47,6 +48,7 @@ class Route:
     max_batch_rows: int | None
     methods: tuple[ServedMethod, ...]
     targets: tuple[Target, ...]
+    functions: tuple[UserFunction, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,9 @@ class _Table:
     by_name: Mapping[QualifiedName, Route] = field(default_factory=dict)
     by_endpoint: Mapping[str, Route] = field(default_factory=dict)
     by_function: Mapping[QualifiedName, tuple[Route, ServedMethod]] = field(default_factory=dict)
+    by_user_function: Mapping[QualifiedName, tuple[Route, ServedMethod]] = field(
+        default_factory=dict
+    )
 
 
 class Routes:
@@ -89,6 +94,11 @@ class Routes:
                 for route in listed
                 for method in route.methods
             },
+            {
+                function.name: (_with_batches(route, function), function.method)
+                for route in listed
+                for function in route.functions
+            },
         )
         with self._lock:
             self._waking = {
@@ -108,6 +118,10 @@ class Routes:
     def by_function(self, name: QualifiedName) -> tuple[Route, ServedMethod] | None:
         """The service and method of the function `<service>_<method>`, or None."""
         return self._table.by_function.get(name)
+
+    def by_user_function(self, name: QualifiedName) -> tuple[Route, ServedMethod] | None:
+        """The service and method of a function that a user made, or None."""
+        return self._table.by_user_function.get(name)
 
     def by_id(self, service_id: int) -> Route | None:
         """The route of a service's id, or None."""
@@ -224,3 +238,8 @@ class Routes:
         for loop, event in waiters:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
+
+
+def _with_batches(route: Route, function: UserFunction) -> Route:
+    """A route as a function uses it, which may have batches of its own size."""
+    return replace(route, max_batch_rows=function.max_batch_rows or route.max_batch_rows)

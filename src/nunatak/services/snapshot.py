@@ -13,6 +13,7 @@ from nunatak.compute.nodes import Machine, node_capacity
 from nunatak.compute.placement import Node, Request, place
 from nunatak.compute.pools import Demand, PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
+from nunatak.services import functions
 from nunatak.services.instances import InstanceSpec, InstanceStatus
 from nunatak.services.spec import INSTANCE_KIND, KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.states import (
@@ -136,6 +137,8 @@ class Snapshot:
     services: tuple[Service, ...]
     builds: tuple[Build, ...]
     instances: tuple[Instance, ...]
+    functions: tuple[Record, ...] = ()
+    """Functions that users made on services."""
 
     @classmethod
     def read(cls, tx: Transaction, families: Families, machine: Machine) -> Snapshot:
@@ -150,6 +153,7 @@ class Snapshot:
             tuple(Service(record) for record in records if not is_build(record.spec)),
             tuple(Build(record) for record in records if is_build(record.spec)),
             tuple(Instance(record) for record in tx.list_kind(INSTANCE_KIND)),
+            tuple(tx.list_kind(functions.KIND)),
         )
 
     def instances_of(self, service: Service) -> list[Instance]:

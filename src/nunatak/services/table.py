@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nunatak.errors import NunatakError
+from nunatak.services.functions import user_functions
 from nunatak.services.ports import ModelSource, ServedMethod
 from nunatak.services.routes import Route, Target
 from nunatak.services.snapshot import Service, Snapshot
@@ -33,6 +34,7 @@ class RouteTable:
             for item in snapshot.instances_of(service)
             if item.status.state is InstanceState.READY and item.runtime_id in sockets
         )
+        methods = self._methods_of(service)
         return Route(
             service_id=service.record.id,
             service=service.record.qualified,
@@ -42,7 +44,8 @@ class RouteTable:
             message=service.message,
             public=spec.public,
             max_batch_rows=spec.max_batch_rows,
-            methods=self._methods_of(service),
+            methods=methods,
+            functions=user_functions(snapshot.functions, service.record.qualified, methods),
             targets=targets,
         )
 

@@ -57,6 +57,7 @@ PARAMETERS = _table(
     ("LOCK_TIMEOUT", 43200, "Seconds to wait for a lock."),
     ("MULTI_STATEMENT_COUNT", 1, "Statements in one request; 0 for any number."),
     ("PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "ARROW", "Format of results for Python clients."),
+    ("PYTHON_SNOWPARK_ENABLE_THREAD_SAFE_SESSION", True, "Snowpark gives each thread a cursor."),
     ("QUERY_RESULT_FORMAT", "ARROW", "Format of results."),
     ("QUERY_TAG", "", "Free text that is kept with each query."),
     ("QUOTED_IDENTIFIERS_IGNORE_CASE", False, "Read quoted identifiers without case."),

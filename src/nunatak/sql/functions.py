@@ -1,0 +1,260 @@
+"""Functions on services: CREATE FUNCTION … SERVICE = … ENDPOINT = … AS '/path', DROP, SHOW."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
+from nunatak.catalog.store import Record
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.services.functions import KIND, FunctionSpec, declared_method
+from nunatak.services.spec import service_key
+from nunatak.sql.object_family import visible
+from nunatak.sql.objects import create_object, drop_object, on_schema, schema_key
+from nunatak.sql.services import service_key_of
+from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.results import Field, Result
+
+_SHOW_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("schema_name"),
+    Field("is_builtin"),
+    Field("is_aggregate"),
+    Field("is_ansi"),
+    Field("min_num_arguments", NUMBER),
+    Field("max_num_arguments", NUMBER),
+    Field("arguments"),
+    Field("description"),
+    Field("catalog_name"),
+    Field("is_table_function"),
+    Field("is_external_function"),
+    Field("language"),
+)
+
+
+def _headers(cursor: TokenCursor) -> list[tuple[str, ...]]:
+    names = cursor.names_in_parentheses()
+    if any(name != ("CURRENT_USER",) for name in names):
+        cursor.fail("only CURRENT_USER is sent as a context header")
+    return names
+
+
+def _path(cursor: TokenCursor) -> str:
+    path = cursor.string()
+    if not path.startswith("/") or len(path) < 2:
+        cursor.fail("expected a path such as '/predict'")
+    return path[1:]
+
+
+_PROPERTIES = {
+    "SERVICE": TokenCursor.name,
+    "ENDPOINT": lambda cursor: cursor.string() if cursor.at_string() else cursor.identifier(),
+    "COMMENT": TokenCursor.string,
+    "CONTEXT_HEADERS": _headers,
+    "MAX_BATCH_ROWS": TokenCursor.integer,
+    "AS": _path,
+}
+_NOT_OFFERED = ("MAX_BATCH_RETRIES", "ON_BATCH_FAILURE", "BATCH_TIMEOUT_SECS", "STRICT")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateFunction:
+    """CREATE [OR REPLACE] FUNCTION f (…) RETURNS t SERVICE = s ENDPOINT = e … AS '/path'."""
+
+    name: tuple[str, ...]
+    create: Modifiers
+    if_not_exists: bool
+    arguments: tuple[tuple[str, str], ...]
+    returns: str
+    values: dict[str, Any]
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
+        yield on_schema("CREATE FUNCTION", schema_key(context, KIND, self.name))
+        service = service_key_of(context, self.values["SERVICE"])
+        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!ALL_ENDPOINTS_USAGE")
+
+    def run(self, context: Context) -> Result:
+        """Check against the service, then add the function."""
+        service = context.session.qualify(self.values["SERVICE"])
+        route = context.rooms.control.routes.by_name(service)
+        if route is None:
+            raise ObjectNotFound("Service", service_key(service).title)
+        if self.values["ENDPOINT"].lower() != route.endpoint:
+            raise ObjectNotFound(
+                "Endpoint", self.values["ENDPOINT"], hint=f"The endpoint is '{route.endpoint}'."
+            )
+        spec = FunctionSpec(
+            service=(service.database, service.schema, service.name),
+            endpoint=route.endpoint,
+            path=self.values["AS"],
+            arguments=self.arguments,
+            returns=self.returns,
+            max_batch_rows=self.values.get("MAX_BATCH_ROWS"),
+        )
+        declared_method(spec, route.methods)
+        result = create_object(
+            context,
+            schema_key(context, KIND, self.name),
+            title="Function",
+            or_replace=self.create.or_replace,
+            if_not_exists=self.if_not_exists,
+            spec=spec.document(),
+            comment=self.values.get("COMMENT", ""),
+        )
+        context.rooms.control.refresh()
+        return result
+
+
+@grammar("CREATE FUNCTION")
+def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
+    """Parse CREATE FUNCTION on a service; there are no other functions of users here."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.name()
+    arguments = _arguments(cursor)
+    cursor.expect("RETURNS")
+    returns = _type(cursor)
+    cursor.accept("NOT", "NULL")
+    cursor.accept("NULL")
+    cursor.accept("CALLED", "ON", "NULL", "INPUT")
+    cursor.accept_any("VOLATILE", "IMMUTABLE")
+    values = properties(cursor, _PROPERTIES)
+    if cursor.peek() in _NOT_OFFERED:
+        raise Unsupported(f"{cursor.peek()} of a function is not supported by this server.")
+    for needed in ("SERVICE", "ENDPOINT", "AS"):
+        if needed not in values:
+            raise Unsupported(
+                "Only functions on services are supported by this server: CREATE FUNCTION f (…) "
+                "RETURNS t SERVICE = s ENDPOINT = e AS '/path'."
+            )
+    if values.get("MAX_BATCH_ROWS", 1) < 1:
+        raise InvalidArgument("MAX_BATCH_ROWS must be at least 1.")
+    return CreateFunction(
+        name=name,
+        create=create,
+        if_not_exists=if_not_exists,
+        arguments=arguments,
+        returns=returns,
+        values=values,
+    )
+
+
+def _arguments(cursor: TokenCursor) -> tuple[tuple[str, str], ...]:
+    cursor.expect("(")
+    found: list[tuple[str, str]] = []
+    while not cursor.accept(")"):
+        found.append((cursor.identifier(), _type(cursor)))
+        if not cursor.at(")"):
+            cursor.expect(",")
+    return tuple(found)
+
+
+def _type(cursor: TokenCursor) -> str:
+    """A type such as `NUMBER(10, 2)` or `DOUBLE PRECISION`, in the vendor's spelling."""
+    text = cursor.identifier()
+    if cursor.accept("PRECISION"):
+        text += " PRECISION"
+    if cursor.accept("("):
+        sizes = [str(cursor.integer())]
+        while cursor.accept(","):
+            sizes.append(str(cursor.integer()))
+        cursor.expect(")")
+        text += f"({','.join(sizes)})"
+    return parse_type(text).ddl()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFunction:
+    """DROP FUNCTION [IF EXISTS] f (types)."""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the function."""
+        key = schema_key(context, KIND, self.name)
+        return [Requirement(OWNERSHIP, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """Remove it."""
+        key = schema_key(context, KIND, self.name)
+        result = drop_object(context, key, if_exists=self.if_exists)[1]
+        context.rooms.control.refresh()
+        return result
+
+
+@grammar("DROP FUNCTION")
+def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
+    """Parse DROP FUNCTION; a name stands for one function, whatever the types."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.name()
+    cursor.expect("(")
+    while not cursor.accept(")"):
+        _type(cursor)
+        if not cursor.at(")"):
+            cursor.expect(",")
+    return DropFunction(name=name, if_exists=if_exists)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowFunctions:
+    """SHOW [USER] FUNCTIONS [IN …]: the functions that users made."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _SHOW_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: only what the role may see is shown."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each function that the role has a privilege on."""
+        scope = self.clauses.scope(context.session)
+        with context.rooms.catalog.read() as tx:
+            records = tx.list_kind(KIND, database=scope.database, schema=scope.schema)
+        chosen = self.clauses.select(visible(context, records), lambda record: record.name)
+        return show_result(self.fields, [_row(record) for record in chosen])
+
+
+@grammar("SHOW FUNCTIONS", "SHOW USER FUNCTIONS")
+def show_functions(cursor: TokenCursor, _: Modifiers) -> ShowFunctions:
+    """Parse SHOW FUNCTIONS."""
+    return ShowFunctions(clauses=show_clauses(cursor))
+
+
+def _row(record: Record) -> list[Any]:
+    spec = FunctionSpec.read(record.spec)
+    types = ", ".join(kind for _, kind in spec.arguments)
+    count = len(spec.arguments)
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.schema,
+        "N",
+        "N",
+        "N",
+        count,
+        count,
+        f"{quoted(record.name)}({types}) RETURN {spec.returns}",
+        record.comment or "user-defined function",
+        record.key.database,
+        "N",
+        "Y",
+        "EXTERNAL",
+    ]
