@@ -21,7 +21,9 @@ from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, NunatakError
 from nunatak.warehouse.engine_errors import engine_error
 from nunatak.warehouse.macros import definitions
+from nunatak.warehouse.parameters import PARAMETERS
 
+DEFAULT_TIMEZONE = str(PARAMETERS["TIMEZONE"].default)
 BATCH_ROWS = 122_880
 """Rows of a result batch: one row group of the engine."""
 _SUFFIX = ".duckdb"
@@ -157,6 +159,7 @@ class Engine:
         folders = (self._folder, settings.folder("stages"), spill)
         allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
         self._root.execute(f"SET allowed_directories = [{allowed}]")
+        self._root.execute(f"SET GLOBAL TimeZone = {literal(DEFAULT_TIMEZONE)}")
         self._root.execute("SET enable_external_access = false")
         for definition in definitions():
             self._root.execute(definition)
@@ -199,9 +202,9 @@ class Engine:
         with self._lock:
             connection = Connection(self._root.cursor(), self._forget)
             self._open.add(connection)
-        if timezone is not None:
+        if timezone not in (None, DEFAULT_TIMEZONE):
             try:
-                connection.execute(f"SET TimeZone = {literal(timezone)}")
+                connection.execute(f"SET TimeZone = {literal(str(timezone))}")
             except NunatakError:
                 connection.close()
                 raise

@@ -133,6 +133,8 @@ def test_array_agg_leaves_nulls_out(sql: Sql) -> None:
         ("datediff(day, '2020-01-01', '2020-02-01')", 31),
         ("to_timestamp(1700000000)", dt.datetime(2023, 11, 14, 22, 13, 20)),  # noqa: DTZ001 NTZ
         ("regexp_replace('aXbX', 'X')", "ab"),
+        ("regexp_replace('aXbX', 'x', '-', 1, 0, 'i')", "a-b-"),
+        ("regexp_replace('aXbX', '(X)', '[\\\\1]', 1, 1)", "a[X]bX"),
         ("'a' || null", None),
         ("array_size([1, 2])", 2),
         ("array_contains(2::variant, [1, 2])", True),
@@ -177,6 +179,17 @@ def test_functions_of_the_session(sql: Sql) -> None:
         "select current_database(), current_schema(), current_user(), current_role(), "
         "current_warehouse(), current_account()"
     ) == [("DB", "PUBLIC", "ADA", "SYSADMIN", None, "NUNATAK")]
+
+
+def test_the_sessions_time_zone(sql: Sql) -> None:
+    text = "select '2020-01-01 00:00:00'::timestamp_ltz, '2020-06-01 00:00:00Z'::timestamp_tz::date"
+    day = dt.datetime(2020, 1, 1, 8, tzinfo=dt.UTC)
+    assert sql(text) == [(day, dt.date(2020, 5, 31))]
+    sql.session.parameters["TIMEZONE"] = "Europe/Berlin"
+    assert sql(text) == [(day - dt.timedelta(hours=9), dt.date(2020, 6, 1))]
+    sql.session.parameters["TIMEZONE"] = "Nowhere/X"
+    with pytest.raises(NunatakError):
+        sql("select 1")
 
 
 def test_bindings_are_values_of_their_type(sql: Sql) -> None:

@@ -140,6 +140,12 @@ def test_counts_of_changes(sql: Sql) -> None:
     ]
     assert rows_of(merged) == [(1, 1)]
     assert sql("select * from t order by a") == [(1, "m"), (2, "z"), (9, "n")]
+    sql(
+        'merge into t using (select $1 as "K", $2 as "V" from values (9::int, \'w\')) s '
+        'on t.a = s."K" when matched and s."V" is not null then update set b = s."V" '
+        "when matched then delete"
+    )
+    assert sql.value("select b from t where a = 9") == "w"
     assert sql("insert overwrite into t select 5, 'o'") == [(1,)]
     sql("truncate table t")
     assert sql("select * from t") == []

@@ -107,6 +107,22 @@ def refused(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     raise Unsupported(f"SQL compilation error:\nUnknown function {name}.")
 
 
+def regexp_replace(node: exp.RegexpReplace, _context: RewriteContext) -> exp.Expr:
+    """REGEXP_REPLACE(text, pattern [, with [, 1 [, 0 or 1 [, options]]]])."""
+    position, occurrence = node.args.get("position"), node.args.get("occurrence")
+    if position is not None and position.name != "1":
+        raise Unsupported("Unsupported: REGEXP_REPLACE from another position than 1.")
+    if occurrence is not None and occurrence.name not in {"0", "1"}:
+        raise Unsupported("Unsupported: REGEXP_REPLACE of another occurrence than 0 or 1.")
+    options = node.args.get("modifiers")
+    flags = (options.name if options is not None else "c").replace("e", "")
+    if occurrence is None or occurrence.name == "0":
+        flags += "g"
+    replacement = node.args.get("replacement") or exp.Literal.string("")
+    arguments = (node.this, node.expression, replacement, exp.Literal.string(flags))
+    return typed(call("regexp_replace", *arguments), TEXT)
+
+
 def divide(node: exp.Div, _context: RewriteContext) -> exp.Expr:
     """`a / b` keeps fractions, and refuses zero."""
     divisor = node.expression

@@ -14,7 +14,7 @@ def values(node: exp.Values, _context: RewriteContext) -> exp.Expr:
     """Columns of VALUES are COLUMN1, COLUMN2, … unless they are named."""
     if not node.expressions or not isinstance(node.expressions[0], exp.Tuple):
         return node
-    if isinstance(node.parent, exp.Insert) or node.find_ancestor(exp.Merge):
+    if isinstance(node.parent, exp.Insert):
         return node
     alias = node.args.get("alias")
     if alias is not None and alias.args.get("columns"):

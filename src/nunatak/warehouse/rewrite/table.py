@@ -63,7 +63,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ToNumber: (shared.to_number,),
     exp.DateAdd: (shared.dateadd_date_cast, shared.dateadd_text),
     exp.DateDiff: (shared.datediff_text,),
-    exp.RegexpReplace: (shared.regexp_replace,),
+    exp.RegexpReplace: (functions.regexp_replace,),
     exp.RegexpExtract: (shared.regexp_substr,),
     exp.SHA2: (shared.sha2,),
     exp.SHA2Digest: (shared.sha2,),
