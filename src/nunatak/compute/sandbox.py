@@ -14,9 +14,8 @@ from nunatak.compute.spec import InstanceSpec
 _CHECK_TIMEOUT_S = 10.0
 _TEMPORARY_BYTES = 4 * 1024**3
 """Files that a model may have in its private /tmp; they are held in memory."""
-WORKER_FOLDER = "worker"
-"""Where the inference server puts the program of its workers, beside the model's folder to write
-to, before it starts them."""
+WORKER_PROGRAM = Path(__file__).parent.parent / "worker"
+"""The program of the workers: the inference server starts it from where it is installed."""
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "/etc/alternatives",
@@ -91,8 +90,7 @@ def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
     arguments += ["--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  its own
     for path in _readable(spec):
         arguments += ["--ro-bind", str(path), str(path)]
-    program = work.with_name(WORKER_FOLDER)
-    arguments += ["--ro-bind-try", str(program), str(program)]
+    arguments += ["--ro-bind", str(WORKER_PROGRAM), str(WORKER_PROGRAM)]
     arguments += ["--bind", str(work), str(work), "--chdir", str(work)]
     for name in ("HOME", "TMPDIR"):
         arguments += ["--setenv", name, "/tmp"]  # noqa: S108  its own
