@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from sqlglot import exp
 
@@ -22,6 +23,7 @@ from nunatak.warehouse.results import (
     status_result,
 )
 from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.tables import Table
 
 UPDATE_FIELDS = (
     Field("number of rows updated", NUMBER),
@@ -35,15 +37,16 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     overwrite = bool(tree.args.get("overwrite"))
     tree.args.pop("overwrite", None)
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
-    table = execution.table(tuple(stored(part) for part in target.parts))
+    table = _target(execution, target)
     sql = sql_text(execution.rewritten(tree))
     if not overwrite:
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
     if execution.in_transaction:
         _count(execution, f"DELETE FROM {table.location.sql}")
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
-    run_together(execution, [f"DELETE FROM {table.location.sql}", sql])
-    rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
+    with _alone(execution, table):
+        run_together(execution, [f"DELETE FROM {table.location.sql}", sql])
+        rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
     return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
 
 
@@ -76,29 +79,35 @@ def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Bind
 
 def update(execution: Execution, tree: exp.Update) -> Result:
     """UPDATE t SET … [FROM …] [WHERE …]."""
+    table = _target(execution, tree.this)
     rewritten = execution.rewritten(tree)
     for assignment in rewritten.expressions:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
             assignment.this.set("table", None)
-    count = _count(execution, sql_text(rewritten))
+    with _alone(execution, table):
+        count = _count(execution, sql_text(rewritten))
     return rows_result(UPDATE_FIELDS, [[count, 0]], kind=StatementKind.UPDATE)
 
 
 def delete(execution: Execution, tree: exp.Delete) -> Result:
     """DELETE FROM t [USING …] [WHERE …]."""
-    count = _count(execution, sql_text(execution.rewritten(tree)))
+    table = _target(execution, tree.this)
+    with _alone(execution, table):
+        count = _count(execution, sql_text(execution.rewritten(tree)))
     return affected_result(StatementKind.DELETE, deleted=count)
 
 
 def merge(execution: Execution, tree: exp.Merge) -> Result:
     """MERGE INTO t USING … ON … WHEN …."""
     kinds = merge_counts(tree)
+    table = _target(execution, tree.this)
     rewritten = execution.rewritten(tree)
     for clause in rewritten.find_all(exp.When):
         action = clause.args.get("then")
         for assignment in action.expressions if isinstance(action, exp.Update) else ():
             assignment.this.set("table", None)
-    rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
+    with _alone(execution, table):
+        rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
     counts = Counter(str(action) for (action,) in rows)
     counted = {name: counts[action] for action, name in kinds.items()}
     return affected_result(StatementKind.MERGE, **counted)
@@ -122,9 +131,21 @@ def merge_counts(tree: exp.Merge) -> dict[str, str]:
 def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
     """TRUNCATE TABLE t."""
     for target in tree.expressions:
-        table = execution.table(tuple(stored(part) for part in target.parts))
-        _count(execution, f"DELETE FROM {table.location.sql}")
+        table = _target(execution, target)
+        with _alone(execution, table):
+            _count(execution, f"DELETE FROM {table.location.sql}")
     return status_result("Statement executed successfully.")
+
+
+def _target(execution: Execution, node: exp.Table) -> Table:
+    return execution.table(tuple(stored(part) for part in node.parts))
+
+
+def _alone(execution: Execution, table: Table) -> AbstractContextManager[None]:
+    """Wait until no other statement changes the table; not inside a transaction."""
+    if execution.in_transaction:
+        return nullcontext()
+    return execution.tables.write_locks.held(table.location, check=execution.check_cancelled)
 
 
 def _count(execution: Execution, sql: str) -> int:

@@ -7,6 +7,7 @@ and the spill folder cannot be reached, whatever the text says.
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,8 @@ BATCH_ROWS = 122_880
 """Rows of a result batch: one row group of the engine."""
 _SUFFIX = ".duckdb"
 _FILE_NAME_LIMIT_BYTES = 240
+MEMORY_SHARE = "50%"
+"""Memory that the engine takes by default; models and the server need the rest."""
 RESERVED_DATABASES = frozenset({"SYSTEM", "TEMP", "MEMORY"})
 
 
@@ -153,6 +156,8 @@ class Engine:
     def __init__(self, settings: Settings, *, memory_limit_bytes: int | None = None) -> None:
         self._folder = settings.folder("databases")
         spill = settings.folder("spill")
+        shutil.rmtree(spill, ignore_errors=True)  # a crash may have left files there
+        spill = settings.folder("spill")
         self._root = duckdb.connect(":memory:", config=_config(spill, memory_limit_bytes))
         self._lock = threading.Lock()
         self._open: set[Connection] = set()
@@ -244,6 +249,5 @@ def _config(spill: Path, memory_limit_bytes: int | None) -> dict[str, Any]:
         "allow_community_extensions": "false",
         "lambda_syntax": "ENABLE_SINGLE_ARROW",  # what the generator writes
     }
-    if memory_limit_bytes is not None:
-        config["memory_limit"] = f"{memory_limit_bytes}B"
-    return config
+    limit = MEMORY_SHARE if memory_limit_bytes is None else f"{memory_limit_bytes}B"
+    return {**config, "memory_limit": limit}

@@ -85,6 +85,13 @@ _RULES = (
         lambda match: QueryFailed(f"Error parsing JSON: {match[1]}"),
     ),
     _rule(
+        r"Conflict on|write-write conflict",
+        lambda _: QueryFailed(
+            "The statement was stopped because another one changed the same rows or objects at "
+            "the same time: repeat it."
+        ),
+    ),
+    _rule(
         r"can only write to a single attached database",
         lambda _: Unsupported(
             "One transaction cannot write to tables of two databases, or to permanent and "

@@ -20,6 +20,7 @@ from nunatak.errors import ObjectNotFound
 from nunatak.warehouse.engine import Connection, identifier, literal
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.types import sql_type_of
+from nunatak.warehouse.write_locks import WriteLocks
 
 CACHED_TABLES = 4_096
 _SESSION_DATABASE = "_NUNATAK_SESSION_"
@@ -117,6 +118,7 @@ def decode_note(text: str | None) -> dict[str, Any]:
 class Tables:
     """Looks tables up and remembers what it found until a statement changes them."""
 
+    write_locks: WriteLocks = field(default_factory=WriteLocks)
     _cache: OrderedDict[Location, Table] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 

@@ -387,6 +387,27 @@ def test_cancelling_a_running_statement(sql: Sql) -> None:
     assert ended == [QueryCancelled]
 
 
+def test_changes_of_the_same_rows_wait_for_each_other(warehouse: Warehouse, sql: Sql) -> None:
+    sql("create table t as select 0 as a")
+    failed: list[NunatakError] = []
+
+    def add(number: int) -> None:
+        own = Sql(warehouse, new_session(number))
+        try:
+            for _ in range(10):
+                own("update t set a = a + 1")
+        except NunatakError as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(2, 6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert sql.value("select a from t") == 40
+
+
 def test_a_cancelled_statement_does_not_start(sql: Sql) -> None:
     cancelled = Cancellation()
     cancelled.set()
