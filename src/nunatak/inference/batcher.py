@@ -26,7 +26,8 @@ class BatchPolicy:
 
     ``slots`` is how many batches may run at once without waiting (workers that have a processor
     to themselves), ``workers`` how many may run at all. ``window_s`` is how long the oldest part
-    waits for company before a further worker is taken; never longer than a batch's fixed cost.
+    waits for company before a further worker is taken; never longer than twice what a batch costs
+    whatever its size, since that is what joining saves.
     ``part_target_s`` is how long one part should keep a worker busy at most.
     """
 
@@ -35,7 +36,7 @@ class BatchPolicy:
     joined: bool = True
     max_rows: int | None = None
     max_bytes: int = 64 * 1024 * 1024
-    window_s: float = 0.005
+    window_s: float = 0.05
     part_target_s: float = 0.1
     interactive_weight: int = 4
     bulk_weight: int = 1
@@ -220,7 +221,7 @@ class Batcher:
     def _window(self, part: Part) -> float:
         if not self._policy.joined:
             return 0.0
-        return min(self._policy.window_s, self.cost(part.block.method.name).fixed_s)
+        return min(self._policy.window_s, 2 * self.cost(part.block.method.name).fixed_s)
 
     def _form(self, klass: Class, line: deque[Part], now: float) -> Batch:
         first = line.popleft()
