@@ -42,7 +42,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     body = message["body"]
     while message.get("more_body"):
         message = await receive()
-        body += message["body"]
+        body += message.get("body", b"")
     rows = orjson.loads(body)["data"]
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()

@@ -11,6 +11,9 @@ from nunatak.inference.errors import ConfigError
 from nunatak.inference.launcher import PoolSettings
 from nunatak.inference.signature import Method, field_of
 
+_LONGEST_SOCKET_PATH = 107
+"""What the kernel takes as the address of a unix socket."""
+
 
 class TcpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where else to listen: callers must send ``Authorization: Bearer <token>``."""
@@ -115,6 +118,11 @@ def _check(file: _File) -> None:
         value = getattr(file, name)
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1, or null")
+    if len(os.fsencode(file.socket)) > _LONGEST_SOCKET_PATH:
+        raise ConfigError(
+            f"the socket's path is longer than {_LONGEST_SOCKET_PATH} bytes: {file.socket}; "
+            "choose a home folder with a shorter path"
+        )
     if file.default_deadline_s <= 0:
         raise ConfigError(f"default_deadline_s is {file.default_deadline_s}; it must be above 0")
     if not file.methods:
