@@ -42,6 +42,8 @@ DTYPES: dict[Kind, np.dtype[Any]] = {
 """The numpy type of every kind that is held in an array; the other kinds are held in lists."""
 
 _KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
+_IN_JSON = frozenset(Kind) - {Kind.BINARY, Kind.TIMESTAMP}
+"""Kinds whose Python values are JSON values too."""
 
 Values = npt.NDArray[Any] | list[Any]
 Mask = npt.NDArray[np.bool_]
@@ -119,7 +121,8 @@ class Columns:
         """The parts under each other. All must have the same columns in the same order.
 
         Numeric kinds may differ between parts (a model may answer whole numbers in one batch and
-        fractions in the next) and are widened. Raises ValueError on any other difference.
+        fractions in the next) and are widened; beside JSON, words, numbers and truth values become
+        JSON. Raises ValueError on any other difference.
         """
         if not parts:
             raise ValueError("nothing to concatenate")
@@ -141,7 +144,7 @@ def _concat_column(parts: Sequence[Column]) -> Column:
             [np.zeros(len(p), np.bool_) if p.nulls is None else p.nulls for p in parts]
         )
     if kind not in DTYPES:
-        return Column(name, kind, [value for part in parts for value in part.values], nulls)
+        return Column(name, kind, [value for part in parts for value in part.to_list()], nulls)
     arrays = [np.asarray(part.values) for part in parts]
     return Column(name, kind, np.concatenate(arrays, dtype=DTYPES[kind]), nulls)
 
@@ -150,6 +153,8 @@ def _common_kind(parts: Sequence[Column]) -> Kind:
     kinds = {part.kind for part in parts}
     if len(kinds) == 1:
         return parts[0].kind
+    if kinds <= _IN_JSON and Kind.JSON in kinds:
+        return Kind.JSON
     numeric = kinds <= DTYPES.keys() - {Kind.BOOL, Kind.TIMESTAMP}
     if not numeric:
         names = ", ".join(sorted(kinds))

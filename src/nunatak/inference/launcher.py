@@ -145,11 +145,13 @@ class Launcher:
         home = str(self._work)
         # One OpenMP thread until after the fork: a forked child cannot use its parent's team.
         fixed = {"HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1"}
+        # Threads that wait by spinning take the processor from the one they wait for.
+        waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
         libraries = {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}
         given = {
             key: value for key, value in (self._settings.env or {}).items() if key not in fixed
         }
-        return {**kept, **libraries, **given, **fixed}
+        return {**kept, **waiting, **libraries, **given, **fixed}
 
 
 class Process:

@@ -12,11 +12,13 @@ import socket
 import sys
 import time
 import traceback
-from typing import Any
+from typing import Any, Optional
 
 from . import frames, model, native, output, trial
 from .frames import Channel, Frame, FrameError
 
+SMALL_BATCH_ROWS = 1000
+"""Up to here one thread walks trees sooner than a team of threads is woken."""
 TRACEBACK_LIMIT = 8000
 """Characters of a traceback that are sent; the end is kept, where the cause stands."""
 
@@ -72,7 +74,7 @@ class Host:
     def __init__(self, loaded: model.Model, *, threads: int) -> None:
         self._model = loaded
         self._threads = threads
-        self._computes = False
+        self._openmp: Optional[native.OpenMP] = None
         self._children: dict[int, int] = {}
         self._wakeup = -1
         self._wakeup_write = -1
@@ -88,11 +90,17 @@ class Host:
             if frame.type == frames.FORK:
                 channel = self._fork(channel, frame)
                 continue
-            if not self._computes:
-                # Only now: a process that is to be forked must not have started threads.
-                native.set_openmp_threads(self._threads)
-                self._computes = True
+            self._set_threads(frame)
             self._answer(channel, frame)
+
+    def _set_threads(self, frame: Frame) -> None:
+        """Share of the processors for one frame; a process that only forks never comes here."""
+        if self._openmp is None:
+            self._openmp = native.OpenMP()
+        rows = frame.head.get("rows")
+        small = isinstance(rows, int) and rows < SMALL_BATCH_ROWS
+        single = small and frame.head.get("method") in self._model.shortcuts
+        self._openmp.use(1 if single else self._threads)
 
     def _answer(self, channel: Channel, frame: Frame) -> None:
         output.begin(str(frame.head.get("request_id", "-")))

@@ -27,17 +27,30 @@ def die_with_parent(parent: int) -> None:
         os._exit(0)
 
 
-def set_openmp_threads(count: int) -> None:
-    """Tell every OpenMP library in this process how many threads to use from now on."""
-    for path in _mapped(_OPENMP):
-        _set_openmp_threads(path, count)
+class OpenMP:
+    """How many threads the OpenMP libraries of this process use.
+
+    Made when the model's libraries are in memory; later ones keep what their environment says.
+    """
+
+    def __init__(self) -> None:
+        setters = [_openmp_setter(path) for path in _mapped(_OPENMP)]
+        self._setters = [setter for setter in setters if setter is not None]
+        self._count = 0
+
+    def use(self, count: int) -> None:
+        """Use so many threads from now on."""
+        if count != self._count:
+            for setter in self._setters:
+                setter(count)
+            self._count = count
 
 
-def _set_openmp_threads(path: str, count: int) -> None:
+def _openmp_setter(path: str) -> Any:
     try:
-        _library(path).omp_set_num_threads(count)
+        return _library(path).omp_set_num_threads
     except (ImportError, OSError, AttributeError):
-        return  # it keeps the number from its environment
+        return None  # it keeps the number from its environment
 
 
 def _mapped(pattern: "re.Pattern[str]") -> list[str]:

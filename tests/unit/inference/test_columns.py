@@ -53,6 +53,13 @@ def test_numeric_parts_of_different_kinds_are_widened() -> None:
     assert joined.columns[0].to_list() == [1.0, None, 0.5]
 
 
+def test_beside_json_other_values_become_json() -> None:
+    joined = Columns.concat([_batch([1, None]), _batch([[1], None], Kind.JSON)])
+
+    assert joined.columns[0].kind is Kind.JSON
+    assert joined.columns[0].to_list() == [1, None, [1], None]
+
+
 def test_text_does_not_join_numbers() -> None:
     with pytest.raises(ValueError, match="kinds INT64, TEXT"):
         Columns.concat([_batch([1]), _batch(["a"], Kind.TEXT)])
