@@ -80,6 +80,9 @@ class _Request:
     deadline: float
     headers: dict[bytes, bytes]
     request_id: bytes
+    loop: asyncio.AbstractEventLoop
+    stage: str = "being checked"
+    """What is being done, for the message when time runs out."""
 
 
 class Ingress:
@@ -116,7 +119,7 @@ class Ingress:
         try:
             request = self._request(scope, receive)
             request_id = request.request_id
-            answer = await self._serve(request)
+            answer = await self._serve_in_time(request)
         except RequestRefused as refused:
             answer = _refusal(refused)
         finally:
@@ -141,14 +144,22 @@ class Ingress:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"")
         is_fit = 0 < len(given) <= _REQUEST_ID_LIMIT and given.isascii() and b" " not in given
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
         return _Request(
             scope=scope,
             receive=receive,
-            deadline=now + _duration_s(headers.get(b"x-nunatak-deadline-ms")),
+            loop=loop,
+            deadline=loop.time() + _duration_s(headers.get(b"x-nunatak-deadline-ms")),
             headers=headers,
             request_id=given if is_fit else os.urandom(16).hex().encode(),
         )
+
+    async def _serve_in_time(self, request: _Request) -> Answer | None:
+        try:
+            async with asyncio.timeout_at(request.deadline + _LATE_S):
+                return await self._serve(request)
+        except TimeoutError:
+            raise errors.timed_out(request.stage) from None
 
     async def _serve(self, request: _Request) -> Answer | None:
         if self._in_flight > IN_FLIGHT_LIMIT:
@@ -173,7 +184,7 @@ class Ingress:
         self._held_bytes += len(body)
         try:
             message = self._message(request, address.method, identity.user, body)
-            return await self._while_wanted(request, self._forward(request, route, message))
+            return await _Watch(request).over(self._forward(request, route, message))
         finally:
             self._held_bytes -= len(body)
 
@@ -193,22 +204,21 @@ class Ingress:
 
     async def _body(self, request: _Request) -> bytes | None:
         """The whole body; None when the caller has left."""
-        parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            try:
-                async with asyncio.timeout(IDLE_S):
-                    event = await request.receive()
-            except TimeoutError:
-                raise errors.timed_out("read") from None
-            if event["type"] == "http.disconnect":
-                return None
-            part = event.get("body", b"")
-            size += len(part)
+        request.stage = "being read"
+        event = await request.receive()
+        parts = [event.get("body", b"")]
+        size = len(parts[0])
+        while event.get("more_body", False):
             if size > self._body_limit:
                 raise errors.too_large(self._body_limit)
-            parts.append(part)
-            more = event.get("more_body", False)
+            async with asyncio.timeout(IDLE_S):
+                event = await request.receive()
+            parts.append(event.get("body", b""))
+            size += len(parts[-1])
+        if event["type"] == "http.disconnect":
+            return None
+        if size > self._body_limit:
+            raise errors.too_large(self._body_limit)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _message(
@@ -235,16 +245,12 @@ class Ingress:
     ) -> Answer:
         tried: list[Upstream] = []
         while True:
-            left_s = request.deadline - asyncio.get_running_loop().time()
-            if left_s <= 0:
-                raise errors.timed_out("waiting for an instance")
-            upstream = await self._choose(route, tried, left_s=left_s)
-            left_s = request.deadline - asyncio.get_running_loop().time()
+            request.stage = "waiting for an instance"
+            upstream = await self._choose(request, route, tried)
+            request.stage = "at the instance"
+            left_s = request.deadline - request.loop.time()
             try:
-                async with asyncio.timeout(max(0.0, left_s) + _LATE_S):
-                    return await upstream.send(message(left_s))
-            except TimeoutError:
-                raise errors.timed_out("at the instance") from None
+                return await upstream.send(message(left_s))
             except UpstreamFull:
                 raise errors.busy("The instance has too many requests.") from None
             except UpstreamLost as lost:
@@ -252,12 +258,13 @@ class Ingress:
                 if lost.answered or len(tried) >= ATTEMPTS:
                     raise errors.bad_gateway(f"The model's instance broke off: {lost}.") from lost
 
-    async def _choose(self, route: Route, tried: Sequence[Upstream], *, left_s: float) -> Upstream:
+    async def _choose(self, request: _Request, route: Route, tried: Sequence[Upstream]) -> Upstream:
         """The ready instance with the fewest requests; one that was not tried, if there is one."""
         current = self._routes.by_endpoint(route.endpoint_id)
         if current is None:
             raise errors.not_found()
         if not current.targets:
+            left_s = request.deadline - request.loop.time()
             try:
                 current = await self._routes.until_ready(route.service_id, timeout_s=left_s)
             except ServiceUnavailable as error:
@@ -290,34 +297,41 @@ class Ingress:
         if upstream is not None:
             upstream.close()
 
-    async def _while_wanted(self, request: _Request, work: Awaitable[Answer]) -> Answer | None:
-        """The answer; None when the caller left before it was there, and nobody computes it."""
-        task = asyncio.ensure_future(work)
+
+class _Watch:
+    """Cancels a request's task when its caller leaves, if that takes longer than a moment."""
+
+    def __init__(self, request: _Request) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "requests are served in tasks"
+        self._request = request
+        self._task = task
+        self._watcher: asyncio.Task[None] | None = None
+        self._has_left = False
+
+    async def over(self, work: Awaitable[Answer]) -> Answer | None:
+        """What the work answers; None when the caller left before that."""
+        start = self._request.loop.call_later(_WATCH_AFTER_S, self._start)
         try:
-            done, _ = await asyncio.wait((task,), timeout=_WATCH_AFTER_S)
-            if done:
-                return task.result()
-            leaving = asyncio.ensure_future(_left(request.receive))
-            try:
-                await asyncio.wait((task, leaving), return_when=asyncio.FIRST_COMPLETED)
-                return task.result() if task.done() else None
-            finally:
-                await _cancelled(leaving)
+            return await work
+        except asyncio.CancelledError:
+            if self._has_left and self._task.uncancel() == 0:
+                return None
+            raise
         finally:
-            await _cancelled(task)
+            start.cancel()
+            if self._watcher is not None and not self._watcher.done():
+                self._watcher.cancel()
+                await asyncio.wait((self._watcher,))
 
+    def _start(self) -> None:
+        self._watcher = self._request.loop.create_task(self._look())
 
-async def _left(receive: Receive) -> None:
-    """Ends when the caller has left."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _cancelled(task: asyncio.Future[Any]) -> None:
-    """End a task that may have ended already."""
-    if not task.done():
-        task.cancel()
-        await asyncio.wait((task,))
+    async def _look(self) -> None:
+        while (await self._request.receive())["type"] != "http.disconnect":
+            pass
+        self._has_left = True
+        self._task.cancel()
 
 
 def _load(upstream: Upstream) -> int:

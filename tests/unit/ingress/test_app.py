@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 import pytest
+import uvloop
 
 from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
@@ -358,3 +359,35 @@ async def test_a_chosen_request_id_is_kept_if_it_is_fit(tmp_path: Path) -> None:
     async with world(tmp_path) as (caller, _, _instances):
         assert (await caller.post(x_request_id="mine-1")).headers["x-request-id"] == "mine-1"
         assert len((await caller.post(x_request_id="x" * 500)).headers["x-request-id"]) == 32
+
+
+def test_it_works_on_the_loop_that_the_server_runs_on(tmp_path: Path) -> None:
+    async def scenario() -> int:
+        async with world(tmp_path) as (caller, _, _instances):
+            return (await caller.post()).status
+
+    assert uvloop.run(scenario()) == 200
+
+
+@pytest.mark.asyncio
+@pytest.mark.looptime
+async def test_a_body_that_stands_still_ends_with_the_deadline(tmp_path: Path) -> None:
+    app = Ingress(Table(ROUTE), Gate(Authorities()), body_limit_bytes=1000)
+    answers: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(event: Any) -> None:
+        answers.append(event)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/ep/abc/predict",
+        "headers": [(b"authorization", b"Bearer good"), (b"x-nunatak-deadline-ms", b"2000")],
+    }
+    await app(scope, receive, send)
+    assert answers[0]["status"] == 504
+    assert b"being read" in answers[1]["body"]
