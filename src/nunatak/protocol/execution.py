@@ -32,12 +32,14 @@ from nunatak.warehouse.results import Result, Transfer
 
 _LOGGER = logging.getLogger(__name__)
 _SESSION_QUERIES = 100
-_TEXT_KEPT_CHARS = 100_000
+_TEXT_KEPT_CHARS = 16_384
 _UNFINISHED_PER_THREAD = 8
 _LONGEST_STATEMENT_S = 172_800.0
 _KEPT_BYTES = 16 * 1024
 _ROW_BYTES = 100
 """What a row in JSON takes, roughly."""
+_COLUMN_BYTES = 400
+"""What a column's description takes, roughly."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,8 @@ class Execution:
             query.become(QueryStatus.RUNNING)
             if submission.runs_alone:
                 self.results.submit(query.id, user=query.user, text=query.text)
-            query.answer = _kept(self._outcome(query, live, submission))
+            data = self._outcome(query, live, submission)
+            query.answer = answers.success(data) if submission.describe_only else _kept(data)
             status = QueryStatus.SUCCESS
         except NunatakError as error:
             is_cancelled = isinstance(error, QueryCancelled)
@@ -322,6 +325,7 @@ def _timeout_s(live: LiveSession, submission: Submission) -> float:
 def _kept(data: dict[str, Any]) -> dict[str, Any] | None:
     """The body to remember; None for rows in numbers, which are read back from disk."""
     size = len(data.get("rowsetBase64", "")) + _ROW_BYTES * len(data.get("rowset", ()))
+    size += _COLUMN_BYTES * len(data["rowtype"])
     return answers.success(data) if size <= _KEPT_BYTES else None
 
 

@@ -120,6 +120,12 @@ class QueryRegistry:
         with self._lock:
             self._unfinished.pop(query.id, None)
 
+    def forget(self, query: Query) -> None:
+        """Drop a query whose answer need not be found again; its request may run anew."""
+        with self._lock:
+            self._queries.pop(query.id, None)
+            self._requests.pop((query.session_id, query.request_id), None)
+
     def find(self, query_id: str) -> Query | None:
         """A query by id, while it is remembered."""
         with self._lock:

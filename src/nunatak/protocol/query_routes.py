@@ -97,7 +97,11 @@ class QueryRoutes:
         query = self._execution.submit(live, submission)
         if submission.runs_alone:
             return _accepted(query)
-        return await self._ended(query, live, request)
+        answer = await self._ended(query, live, request)
+        if submission.describe_only and query.is_finished:
+            # Describing again is harmless, and descriptions of wide tables are large.
+            self._execution.queries.forget(query)
+        return answer
 
     async def result(self, request: Request) -> dict[str, Any]:
         """The result of a statement that was submitted before; the answer of one that still runs

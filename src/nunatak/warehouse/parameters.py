@@ -52,6 +52,7 @@ PARAMETERS = _table(
     ("ERROR_ON_NONDETERMINISTIC_MERGE", True, "Refuse a MERGE that matches a row twice."),
     ("ERROR_ON_NONDETERMINISTIC_UPDATE", False, "Refuse an UPDATE that matches a row twice."),
     ("GEOGRAPHY_OUTPUT_FORMAT", "GeoJSON", "How GEOGRAPHY is written."),
+    ("JDBC_QUERY_RESULT_FORMAT", "JSON", "Format of results for JDBC clients."),
     ("JDBC_TREAT_DECIMAL_AS_INT", True, "JDBC shows NUMBER without scale as an integer."),
     ("JSON_INDENT", 2, "Blanks by which JSON is indented."),
     ("LOCK_TIMEOUT", 43200, "Seconds to wait for a lock."),

@@ -329,3 +329,12 @@ async def test_a_statement_ends_at_its_timeout(world: World) -> None:
 
     assert answer["code"] == "000630"
     assert "statement timeout" in answer["message"]
+
+
+@pytest.mark.asyncio
+async def test_descriptions_run_nothing_and_are_not_remembered(world: World) -> None:
+    data = (await world.run("insert", request_id="r", describeOnly=True))["data"]
+
+    assert [column["name"] for column in data["rowtype"]] == ["C"]
+    assert world.script.ran == []
+    assert list(world.app.execution.queries.history()) == []
