@@ -203,12 +203,12 @@ class World:
 
     def settle(self) -> None:
         """Look until nothing changes any more and no work is under way."""
-        for _ in range(200):
-            changed = self.plane.iterate()
+        for _ in range(500):
             operations = (self.plane._building, self.plane._launching)
-            if not changed and not any(item.busy() for item in operations):
+            was_busy = any(item.busy() for item in operations)
+            if not self.plane.iterate() and not was_busy:
                 return
-            if not changed:
+            if was_busy:
                 threading.Event().wait(0.001)
         raise AssertionError("the control plane does not come to rest")
 

@@ -6,7 +6,7 @@ between finds it missing and starts it again, and never starts it twice.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
@@ -60,15 +60,18 @@ class Launcher:
                 acted = self._submit_start(item, snapshot) or acted
         return acted
 
-    def stop_strangers(
-        self, snapshot: Snapshot, observed: Iterable[Observed], busy: Collection[str]
-    ) -> None:
-        """Stop instances that nobody knows, such as those of a catalog that was set back."""
-        known = {item.runtime_id for item in snapshot.instances}
-        for seen in observed:
-            ours = seen.labels.get(OWNER_LABEL) == OWNER
-            if ours and seen.id not in known and seen.id not in busy:
-                self._operations.submit(seen.id, partial(self._runtime.stop, seen.id, grace_s=0.0))
+    def stop_strangers(self, snapshot: Snapshot, observed: Iterable[Observed]) -> bool:
+        """Stop instances that nobody knows, such as those of a catalog that was set back; whether
+        there were any."""
+        known = {item.runtime_id for item in snapshot.instances} | self._operations.busy()
+        strangers = [
+            seen.id
+            for seen in observed
+            if seen.labels.get(OWNER_LABEL) == OWNER and seen.id not in known
+        ]
+        for name in strangers:
+            self._operations.submit(name, partial(self._runtime.stop, name, grace_s=0.0))
+        return bool(strangers)
 
     def _submit_start(self, item: Instance, snapshot: Snapshot) -> bool:
         service, pool = snapshot.service_of(item), snapshot.pools.get(item.spec.pool)

@@ -81,7 +81,8 @@ class ServiceReconciler:
     def iterate(self) -> bool:
         """One look at every service; whether something was changed."""
         look = self._look()
-        changed = self._write_instances(look)
+        changed = self._launcher.stop_strangers(look.snapshot, look.observed.values())
+        changed = self._write_instances(look) or changed
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
         self.publish()
@@ -125,7 +126,6 @@ class ServiceReconciler:
             snapshot = Snapshot.read(tx, self._families, self._machine)
             now = tx.now
         observed = {item.id: item for item in self._runtime.observe()}
-        self._launcher.stop_strangers(snapshot, observed.values(), busy)
         self._look_at_loads(snapshot, observed, now)
         statuses = {
             item.record.id: self._next_status(item, observed.get(item.runtime_id), now)
