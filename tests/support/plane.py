@@ -115,6 +115,10 @@ class FakeRuntime:
     def describe_capabilities(self) -> Sequence[Capability]:
         return []
 
+    def fail_to_load(self, failure: str) -> None:
+        """Let every instance say why it cannot load its model."""
+        self.running = {key: replace(seen, failure=failure) for key, seen in self.running.items()}
+
     def become(self, phase: Phase, *, exit_code: int | None = None, oom: bool = False) -> None:
         """Let every instance come to a phase."""
         self.running = {

@@ -19,6 +19,8 @@ from nunatak.errors import InvalidArgument
 KIND = "COMPUTE_POOL"
 NODE_IDLE_S = 300.0
 """A node beyond MIN_NODES is released after it stood empty for so long."""
+USE_NOTED_S = 60.0
+"""How often the use of a node is written down."""
 AUTO_SUSPEND_S = 3600
 NODES_LIMIT = 1000
 NO_CAPACITY = 392507
@@ -198,7 +200,9 @@ def _running(
     used = replace(
         status,
         nodes=tuple(
-            replace(node, used_at=now) if node.id in demand.used_nodes else node
+            replace(node, used_at=now)
+            if node.id in demand.used_nodes and now - node.used_at >= USE_NOTED_S
+            else node
             for node in status.nodes
         ),
     )

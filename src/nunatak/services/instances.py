@@ -18,6 +18,8 @@ CALM_S = 600.0
 """An instance that was ready for so long has its failures forgiven."""
 UNHEALTHY_LIMIT_S = 300.0
 """An instance that stays unready for so long after it was ready is started anew."""
+LOAD_FAILURE_S = 20.0
+"""Workers go on trying to load a model; after so long without success it counts as failed."""
 CRASH_LOOP = 3
 """Failures in a row after which a service without a ready instance counts as failed."""
 DRAIN_S = 30.0
@@ -50,6 +52,8 @@ class InstanceStatus:
     started_at: float | None = None
     ready_at: float | None = None
     unhealthy_at: float | None = None
+    load_failed_at: float | None = None
+    """Since when the workers say that they cannot load the model."""
     failed_at: float | None = None
     failures: int = 0
     """Failures since it was last well for long."""
@@ -103,6 +107,8 @@ def next_status(
             return _failed(status, text, observed.exit_code, now=now)
         case Phase.READY:
             return _ready(status, observed, now=now)
+        case _ if observed.failure:
+            return _unloadable(status, observed, log_tail=log_tail, now=now)
         case _:
             return _unready(status, observed, now=now)
 
@@ -131,8 +137,11 @@ def exit_text(observed: Observed, *, log_tail: str) -> str:
     else:
         text = f"The instance ended with exit code {observed.exit_code}."
     detail = f" {observed.detail}" if observed.detail and not observed.out_of_memory else ""
-    tail = f"\nLast lines of its log:\n{log_tail.strip()}" if log_tail.strip() else ""
-    return f"{text}{detail}{tail}"
+    return f"{text}{detail}{_tail(log_tail)}"
+
+
+def _tail(log_tail: str) -> str:
+    return f"\nLast lines of its log:\n{log_tail.strip()}" if log_tail.strip() else ""
 
 
 def _signal_name(number: int) -> str:
@@ -151,6 +160,7 @@ def _failed(status: InstanceStatus, text: str, code: int | None, *, now: float) 
         started=False,
         ready_at=None,
         unhealthy_at=None,
+        load_failed_at=None,
         failed_at=now,
         failures=failures,
         last_exit_code=code,
@@ -179,6 +189,7 @@ def _ready(status: InstanceStatus, observed: Observed, *, now: float) -> Instanc
         started_at=observed.started_at or status.started_at,
         ready_at=ready_at,
         unhealthy_at=None,
+        load_failed_at=None,
         failures=0 if calm else status.failures,
     )
 
@@ -197,4 +208,20 @@ def _unready(status: InstanceStatus, observed: Observed, *, now: float) -> Insta
         message=f"{probe}. {observed.detail}" if observed.detail else probe,
         ready_at=None,
         unhealthy_at=since,
+    )
+
+
+def _unloadable(
+    status: InstanceStatus, observed: Observed, *, log_tail: str, now: float
+) -> InstanceStatus:
+    """Its workers end while they load the model; they are started again and again by itself."""
+    since = now if status.load_failed_at is None else status.load_failed_at
+    lasting = now - since >= LOAD_FAILURE_S
+    return replace(
+        status,
+        state=InstanceState.PENDING,
+        message=f"The model cannot be loaded: {observed.failure}{_tail(log_tail)}",
+        ready_at=None,
+        load_failed_at=since,
+        failures=max(status.failures, CRASH_LOOP) if lasting else status.failures,
     )

@@ -95,9 +95,14 @@ class Launcher:
     def _start(self, service: Service, item: Instance, capacity: Resources) -> None:
         try:
             model = self._models.load(service.spec.model)
-            self._runtime.start(instance_spec(service, item, model, capacity=capacity))
-        except ObjectExists:
-            return  # an instance that was started before this server looked
+            spec = instance_spec(service, item, model, capacity=capacity)
+            try:
+                self._runtime.start(spec)
+            except ObjectExists:
+                if not item.status.restarts:
+                    return  # it was started before this server looked
+                self._runtime.stop(spec.id, grace_s=rules.DRAIN_S)  # it runs, but is no use
+                self._runtime.start(spec)
         except NunatakError as error:
             self._start_failed(item, error.message)
 

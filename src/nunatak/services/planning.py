@@ -95,7 +95,7 @@ def outcome(service: ServiceView, instances: Sequence[InstanceView]) -> Outcome:
         return Outcome(ServiceState.RUNNING, "Running")
     crashing = [item for item in instances if item.status.failures >= CRASH_LOOP and item.alive]
     if crashing and not ready and service.state is not ServiceState.SUSPENDING:
-        return Outcome(ServiceState.FAILED, _crash_text(crashing[0], service))
+        return Outcome(ServiceState.FAILED, _crash_text(crashing[0]))
     return Outcome(ServiceState.PENDING, service.blocked or _waiting_text(instances))
 
 
@@ -107,10 +107,8 @@ def _suspended(service: ServiceView, instances: Sequence[InstanceView]) -> Outco
     return Outcome(ServiceState.SUSPENDING, "The service is being suspended.")
 
 
-def _crash_text(instance: InstanceView, _: ServiceView) -> str:
-    status = instance.status
-    last = status.message if status.state is InstanceState.FAILED else "It is starting again."
-    return f"Instance {instance.name} failed {status.failures} times in a row. {last}"
+def _crash_text(instance: InstanceView) -> str:
+    return f"Instance {instance.name} does not start. {instance.status.message}"
 
 
 def _waiting_text(instances: Sequence[InstanceView]) -> str:

@@ -135,8 +135,8 @@ class ServiceReconciler:
         return _Look(snapshot, place_instances(snapshot, statuses, self._machine), observed, now)
 
     def _next_status(self, item: Instance, seen: Observed | None, now: float) -> InstanceStatus:
-        ended = item.status.started and seen is not None and seen.phase is Phase.EXITED
-        tail = self._log_tail(item) if ended else ""
+        failed = seen is not None and (seen.phase is Phase.EXITED or bool(seen.failure))
+        tail = self._log_tail(item) if item.status.started and failed else ""
         return rules.next_status(item.status, seen, log_tail=tail, now=now)
 
     def _log_tail(self, instance: Instance) -> str:

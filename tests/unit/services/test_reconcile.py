@@ -185,7 +185,7 @@ def test_a_crash_loop_is_visible_with_the_last_lines_of_the_log(running: World) 
 
     message = running.service().status["message"]
     assert running.state() == "FAILED"
-    assert "times in a row" in message
+    assert "does not start" in message
     assert "what a pity" in message
 
 
@@ -202,6 +202,26 @@ def test_a_failed_service_that_comes_up_after_all_runs(running: World) -> None:
     assert running.state() == "RUNNING"
 
 
+def test_a_model_that_cannot_be_loaded_fails_its_service(running: World) -> None:
+    running.runtime.log = "ImportError: no xgboost"
+    running.runtime.become(Phase.STARTING)
+    running.runtime.fail_to_load("the process that loads the model exited with status 1")
+    running.settle()
+    soon = running.state()
+    running.advance(21)
+    running.settle()
+
+    assert soon == "PENDING"
+    assert running.state() == "FAILED"
+    assert "no xgboost" in running.service().status["message"]
+
+
+def test_looking_at_a_service_that_runs_changes_nothing(running: World) -> None:
+    running.advance(1)
+
+    assert not running.plane.iterate()
+
+
 def test_an_instance_that_stays_unready_is_replaced(running: World) -> None:
     starts = len(running.runtime.starts)
     running.runtime.become(Phase.UNHEALTHY)
@@ -210,10 +230,10 @@ def test_an_instance_that_stays_unready_is_replaced(running: World) -> None:
     running.advance(301)
     running.settle()
     running.advance(3)
-    running.runtime.become(Phase.EXITED)
     running.settle()
 
     assert unready == "PENDING"
+    assert running.state() == "RUNNING"
     assert len(running.runtime.starts) == starts + 1
 
 
