@@ -131,6 +131,10 @@ def merge_counts(tree: exp.Merge) -> dict[str, str]:
 def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
     """TRUNCATE TABLE t."""
     for target in tree.expressions:
+        name = execution.session.qualify(tuple(stored(part) for part in target.parts))
+        found = execution.tables.find(name, execution.session, connection=execution.connection)
+        if found is None and tree.args.get("exists"):
+            continue
         table = _target(execution, target)
         with _alone(execution, table):
             _count(execution, f"DELETE FROM {table.location.sql}")

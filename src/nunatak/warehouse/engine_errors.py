@@ -85,6 +85,10 @@ _RULES = (
         lambda match: QueryFailed(f"Error parsing JSON: {match[1]}"),
     ),
     _rule(
+        r"Current transaction is aborted",
+        lambda _: QueryFailed("A statement of this transaction failed: ROLLBACK, then repeat it."),
+    ),
+    _rule(
         r"Conflict on|write-write conflict",
         lambda _: QueryFailed(
             "The statement was stopped because another one changed the same rows or objects at "

@@ -7,6 +7,13 @@ from __future__ import annotations
 
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
+    "nk_ntz_text(x)": "strftime(x, '%Y-%m-%d %H:%M:%S.%g')",
+    "nk_ltz_text(x)": (
+        "strftime(x, '%Y-%m-%d %H:%M:%S.%g ') || rpad(replace(strftime(x, '%z'), ':', ''), 5, '0')"
+    ),
+    "nk_float_text(x)": (
+        "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
+    ),
     "nk_to_binary(x)": "unhex(x::VARCHAR)",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE x::JSON END",

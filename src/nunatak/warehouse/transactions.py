@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from nunatak.errors import NunatakError, QueryFailed
 from nunatak.warehouse.engine import Connection
 
 
@@ -30,12 +31,19 @@ class Transactions:
             self._open[session_id] = connection
 
     def end(self, session_id: int, *, commit: bool) -> None:
-        """Commit or roll back what is open; does nothing when nothing is."""
+        """Commit or roll back what is open; does nothing when nothing is.
+
+        Raises QueryFailed when a statement of the transaction had failed: then nothing of it is
+        kept.
+        """
         with self._lock:
             connection = self._open.pop(session_id, None)
-        if connection is not None:
-            with connection:
-                connection.execute("COMMIT" if commit else "ROLLBACK")
+        if connection is None:
+            return
+        with connection:
+            if commit:
+                _check(connection)
+            connection.execute("COMMIT" if commit else "ROLLBACK")
 
     def abandon(self, session_id: int) -> None:
         """Stop what the session's connection does and forget its transaction."""
@@ -44,3 +52,15 @@ class Transactions:
         if connection is not None:
             connection.interrupt()
             connection.close()
+
+
+def _check(connection: Connection) -> None:
+    """The engine gives a transaction up when a statement in it fails, and would commit nothing
+    without a word."""
+    try:
+        connection.execute("SELECT 1")
+    except NunatakError as error:
+        connection.execute("ROLLBACK")
+        raise QueryFailed(
+            "The transaction was rolled back, because a statement in it failed: repeat all of it."
+        ) from error

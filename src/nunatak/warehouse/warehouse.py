@@ -127,11 +127,14 @@ class Warehouse:
 
     def _transaction(self, session: Session, tree: exp.Expr) -> Result:
         if isinstance(tree, exp.Transaction):
-            timezone = str(session.parameter("TIMEZONE"))
-            self._transactions.begin(session.id, lambda: self.engine.connect(timezone=timezone))
+            self._begin(session)
         else:
             self._transactions.end(session.id, commit=isinstance(tree, exp.Commit))
         return status_result("Statement executed successfully.")
+
+    def _begin(self, session: Session) -> None:
+        timezone = str(session.parameter("TIMEZONE"))
+        self._transactions.begin(session.id, lambda: self.engine.connect(timezone=timezone))
 
     def _parse(self, request: QueryRequest) -> Parsed:
         planner = self.hooks.planner
@@ -142,15 +145,18 @@ class Warehouse:
     def _execution(
         self, request: QueryRequest, parsed: Parsed, *, describe_only: bool = False
     ) -> Execution:
+        session = request.session
         if not describe_only and not isinstance(parsed.tree, _DATA):
-            self._transactions.end(request.session.id, commit=True)
+            self._transactions.end(session.id, commit=True)
+        elif isinstance(parsed.tree, _CHANGES) and not session.parameter("AUTOCOMMIT"):
+            self._begin(session)
         return Execution(
             request,
             engine=self.engine,
             tables=self.tables,
             hooks=self.hooks,
             describe_only=describe_only,
-            pinned=self._transactions.connection(request.session.id),
+            pinned=self._transactions.connection(session.id),
         )
 
     def _prepared(self, execution: Execution, parsed: Parsed) -> exp.Expr:
@@ -224,6 +230,8 @@ _HANDLERS: dict[type[exp.Expr], Callable[[Execution, Any], Result]] = {
     exp.Set: set_variables,
     exp.Copy: _copy,
 }
+_CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
+"""Statements that open a transaction where AUTOCOMMIT is off."""
 _DATA = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Set, exp.Describe, exp.Copy)
 """Statements that run inside an open transaction; others commit it first."""
 

@@ -148,6 +148,7 @@ def test_counts_of_changes(sql: Sql) -> None:
     assert sql.value("select b from t where a = 9") == "w"
     assert sql("insert overwrite into t select 5, 'o'") == [(1,)]
     sql("truncate table t")
+    sql("truncate table if exists nope")
     assert sql("select * from t") == []
 
 
@@ -241,6 +242,32 @@ def test_transactions(warehouse: Warehouse, sql: Sql) -> None:
     sql("insert into t values (3)")
     warehouse.close_session(sql.session)
     assert other("select * from t") == [(2,)]
+
+
+def test_a_transaction_with_a_failed_statement_is_not_committed(sql: Sql) -> None:
+    sql("create table t(a int)")
+    sql("begin")
+    sql("insert into t values (1)")
+    with pytest.raises(QueryFailed):
+        sql("insert into t select 'x'::int")
+    with pytest.raises(QueryFailed, match="ROLLBACK"):
+        sql("insert into t values (2)")
+    with pytest.raises(QueryFailed, match="rolled back"):
+        sql("commit")
+    sql("insert into t values (3)")
+    assert sql("select a from t") == [(3,)]
+
+
+def test_without_autocommit(warehouse: Warehouse, sql: Sql) -> None:
+    other = Sql(warehouse, new_session(2))
+    sql("create table t(a int)")
+    sql.session.parameters["AUTOCOMMIT"] = False
+    sql("insert into t values (1)")
+    assert other("select a from t") == []
+    sql("rollback")
+    sql("insert into t values (2)")
+    sql("commit")
+    assert other("select a from t") == [(2,)]
 
 
 def test_tables_outlive_the_server(tmp_path: Path) -> None:

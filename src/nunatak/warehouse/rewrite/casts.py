@@ -9,6 +9,13 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.types import engine_type
 
+_AS_TEXT = {
+    TypeKind.REAL: "nk_float_text",
+    TypeKind.TIMESTAMP_NTZ: "nk_ntz_text",
+    TypeKind.TIMESTAMP_LTZ: "nk_ltz_text",
+    TypeKind.TIMESTAMP_TZ: "nk_ltz_text",
+}
+"""Macros that write values as the vendor does, where the engine writes them otherwise."""
 _TIMESTAMP_MAPPINGS = frozenset({"TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"})
 
 
@@ -59,6 +66,8 @@ def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
         return typed(operand if is_json else call("to_json", operand), target)
     if target.kind is TypeKind.TEXT and is_json:
         return typed(call("nk_json_text", operand), target)
+    if target.kind is TypeKind.TEXT and source is not None and source.kind in _AS_TEXT:
+        return typed(call(_AS_TEXT[source.kind], operand), target)
     if target.kind is TypeKind.BINARY and not is_json:
         return typed(call("nk_to_binary", operand), target)
     if target.kind is TypeKind.VECTOR and is_json:
