@@ -49,8 +49,6 @@ RENAMED: dict[str, tuple[str, SqlType | None]] = {
 def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
     """A function that only its name tells."""
     name = str(node.this).upper()
-    if name.startswith("NK_") or name in _MADE_BY_RULES:
-        return node
     if name in NAMED:
         return text(NAMED[name](context))
     renamed = RENAMED.get(name)
@@ -95,10 +93,6 @@ _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "AS_DOUBLE": _as_double,
     "AS_REAL": _as_double,
 }
-_MADE_BY_RULES = frozenset(
-    {"TO_JSON", "JSON", "JSON_ARRAY", "JSON_OBJECT", "JSON_EXTRACT", "JSON_KEYS", "LIST_VALUE"}
-    | {"STRUCT_PACK", "NEXTVAL", "RANGE", "STRING_SPLIT", "JSON_MERGE_PATCH", "FROM_HEX"}
-)
 
 
 def refused(node: exp.Expr, _context: RewriteContext) -> exp.Expr:

@@ -90,10 +90,8 @@ def _regclass(parts: tuple[str, ...]) -> str:
 
 def _unnamed_source(node: exp.Table) -> exp.Expr:
     inner = node.this
-    if isinstance(inner, exp.Anonymous | exp.Func):
+    if isinstance(inner, exp.Func):
         name = inner.name if isinstance(inner, exp.Anonymous) else inner.sql_name()
-        if name.startswith("nk_"):
-            return node
         raise InvalidArgument(
             f"'{name.upper()}' cannot be read like a table: write TABLE({name.upper()}(…))."
         )
