@@ -1,11 +1,56 @@
-"""``python -m benchmarks <name>``: run one family of measurements."""
+"""``python -m benchmarks [NAME …]``: measure; without names, everything, within a time limit."""
 
+import argparse
 import importlib
-import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
 
-NAMES = ("front",)
+from benchmarks import front
+from benchmarks.harness import save
+from benchmarks.plane import Plane, plane
+
+MODULES = {
+    "connector": "benchmarks.connector",
+    "sql": "benchmarks.model_calls",
+    "http": "benchmarks.over_http",
+    "lifecycle": "benchmarks.lifecycle",
+    "faults": "benchmarks.faults",
+}
+"""In the order in which they run: what needs a quiet machine comes first."""
+
+
+def main() -> None:
+    """Run what is asked for against one server; print each part as it ends; write the figures."""
+    parser = argparse.ArgumentParser(
+        prog="benchmarks", epilog="`front` measures the instance's server alone and has options."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MODULES)}, front")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--limit-minutes", type=float, default=15.0, help="start no part later")
+    options, rest = parser.parse_known_args()
+    if options.names == ["front"]:
+        front.main([*rest, "--repeats", str(options.repeats)])
+        return
+    unknown = [*rest, *(name for name in options.names if name not in MODULES)]
+    if unknown:
+        parser.error(f"unknown: {' '.join(unknown)}; choose from {', '.join(MODULES)}, front")
+    with tempfile.TemporaryDirectory(prefix="nunatak-bench-") as name, plane(Path(name)) as server:
+        figures = _run(server, options.names or list(MODULES), options)
+    print("\nwritten to", save("bench", figures))
+
+
+def _run(server: Plane, names: list[str], options: argparse.Namespace) -> dict[str, Any]:
+    started, figures = time.monotonic(), {}
+    for name in names:
+        if time.monotonic() - started > 60 * options.limit_minutes:
+            print(f"\n{name}: left out, {options.limit_minutes:g} minutes are over", flush=True)
+            continue
+        figures[name] = importlib.import_module(MODULES[name]).measure(server, options.repeats)
+        print(f"({name}: {time.monotonic() - started:.0f} s since the start)", flush=True)
+    return figures
+
 
 if __name__ == "__main__":
-    if len(sys.argv) < 2 or sys.argv[1] not in NAMES:
-        raise SystemExit(f"usage: python -m benchmarks {{{','.join(NAMES)}}} [options]")
-    importlib.import_module(f"benchmarks.{sys.argv[1]}").main(sys.argv[2:])
+    main()

@@ -1,0 +1,204 @@
+"""A whole server with official clients: started on a free port, driven, measured, stopped."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from benchmarks.environments import ROOT
+from benchmarks.servers import Running
+
+MODEL, VERSION, SERVICE = "TREES", "V1", "TREES_SERVICE"
+_STOP_TIMEOUT_S = 60.0
+
+
+class Clients:
+    """Official clients in a process of their own; see ``clients/driver.py``."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def do(self, what: str, **arguments: Any) -> Any:
+        """Ask for something; raises RuntimeError with the client's trace when it fails."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"do": what, **arguments}) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        answer = json.loads(line) if line else {"error": "the client ended"}
+        if "error" in answer:
+            raise RuntimeError(f"{what} failed:\n{answer['error']}")
+        return answer["ok"]
+
+    def seconds(self, text: str) -> float:
+        """How long a statement takes, its result fetched."""
+        return float(self.do("sql", text=text)["seconds"])
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service answers over HTTP."""
+
+    address: str
+    path: str
+    headers: dict[str, str]
+
+    def post(self, body: bytes, *, timeout_s: float = 120.0) -> tuple[int, bytes]:
+        """One request on a connection of its own."""
+        connection = http.client.HTTPConnection(self.address, timeout=timeout_s)
+        try:
+            headers = {"Content-Type": "application/json", **self.headers}
+            connection.request("POST", self.path, body, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        finally:
+            connection.close()
+
+
+@dataclass(frozen=True)
+class Plane:
+    """A running server, its home and its clients. ``done`` names what is already prepared."""
+
+    home: Path
+    process: psutil.Process
+    clients: Clients
+    done: set[str] = field(default_factory=set)
+
+    def model(self) -> None:
+        """The model of all measurements is logged as MODEL, VERSION."""
+        if "model" not in self.done:
+            self.clients.do("log_xgboost", name=MODEL, version=VERSION)
+            self.done.add("model")
+
+    def service(self) -> None:
+        """The model runs as SERVICE, with as many workers as are the default."""
+        self.model()
+        if "service" not in self.done:
+            print("deploying the model …", file=sys.stderr, flush=True)
+            self.clients.do("deploy", name=MODEL, version=VERSION, service=SERVICE, workers=None)
+            self.done.add("service")
+
+    def endpoint(self, service: str = SERVICE) -> Endpoint:
+        """A service's address and what a caller must send with each request."""
+        found = self.clients.do("endpoint", service=service)
+        address, _, path = found["url"].partition("/")
+        token = f'Snowflake Token="{found["token"]}"'
+        return Endpoint(address, f"/{path}/predict", {"Authorization": token})
+
+    def instance(self, service: str = SERVICE) -> Running:
+        """The one instance of a service: its socket and its processes."""
+        for document in sorted((self.home / "instances").glob("*/instance.json")):
+            described = json.loads(document.read_text())
+            if described["service"].endswith(f".{service}"):
+                return _instance(document.parent, described["socket"])
+        raise RuntimeError(f"{service} has no instance under {self.home / 'instances'}")
+
+    def as_running(self) -> Running:
+        """The server itself, with all that it started."""
+        return Running("ingress", "", self.process)
+
+
+def status_of(instance: Running) -> dict[str, Any]:
+    """What an instance says of itself."""
+    connection = http.client.HTTPConnection("localhost", timeout=5)
+    connection.sock = socket.socket(socket.AF_UNIX)
+    try:
+        connection.sock.connect(instance.address)
+        connection.request("GET", "/status")
+        document: dict[str, Any] = json.load(connection.getresponse())
+        return document
+    finally:
+        connection.close()
+
+
+def pss_bytes(process: psutil.Process) -> int:
+    """Memory of a process and its descendants, shared pages counted once."""
+    total = 0
+    for member in (process, *process.children(recursive=True)):
+        try:
+            text = Path(f"/proc/{member.pid}/smaps_rollup").read_text()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        total += next(
+            1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")
+        )
+    return total
+
+
+def _instance(folder: Path, address: str) -> Running:
+    """The front is the process that was started with this folder's configuration."""
+    wanted = str(folder / "instance.json")
+    for process in psutil.process_iter(["cmdline"]):
+        if wanted in (process.info["cmdline"] or ()) and "nunatak.inference" in " ".join(
+            process.info["cmdline"]
+        ):
+            return Running("front", address, process)
+    raise RuntimeError(f"no process runs {wanted}")
+
+
+@contextmanager
+def plane(folder: Path) -> Iterator[Plane]:
+    """A server with its home in ``folder`` and clients; both end with the block."""
+    client_python = os.environ.get("NUNATAK_TEST_CLIENT_PYTHON")
+    if not client_python:
+        raise SystemExit("NUNATAK_TEST_CLIENT_PYTHON is not set: run scripts/bench")
+    home = folder / "home"
+    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
+    with (folder / "server.log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ
+        )
+    try:
+        assert server.stdout is not None
+        if not server.stdout.readline().startswith("ready "):
+            raise RuntimeError((folder / "server.log").read_text()[-4000:])
+        with _clients(client_python, home, folder / "clients.log") as clients:
+            yield Plane(home, psutil.Process(server.pid), clients)
+    finally:
+        _stop(server)
+
+
+@contextmanager
+def _clients(python: str, home: Path, log: Path) -> Iterator[Clients]:
+    environ = os.environ | {
+        "SNOWFLAKE_HOME": str(home),
+        "SNOWFLAKE_DISABLE_PLATFORM_DETECTION": "true",
+    }
+    driver = Path(__file__).with_name("clients") / "driver.py"
+    with log.open("w") as messages:
+        process = subprocess.Popen(
+            [python, str(driver)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=messages,
+            text=True,
+            env=environ,
+        )
+    try:
+        yield Clients(process)
+        assert process.stdin is not None
+        process.stdin.close()
+        process.wait(_STOP_TIMEOUT_S)
+    finally:
+        _stop(process)
+
+
+def _stop(process: "subprocess.Popen[str]") -> None:
+    if process.poll() is None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
