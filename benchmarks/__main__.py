@@ -4,6 +4,7 @@ import argparse
 import importlib
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MODULES)}, front")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit-minutes", type=float, default=15.0, help="start no part later")
+    parser.add_argument("--folder", type=Path, help="keep the server's home here between runs")
     options, rest = parser.parse_known_args()
     if options.names == ["front"]:
         front.main([*rest, "--repeats", str(options.repeats)])
@@ -36,7 +38,12 @@ def main() -> None:
     unknown = [*rest, *(name for name in options.names if name not in MODULES)]
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}; choose from {', '.join(MODULES)}, front")
-    with tempfile.TemporaryDirectory(prefix="nunatak-bench-") as name, plane(Path(name)) as server:
+    with ExitStack() as stack:
+        folder = options.folder or Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-bench-"))
+        )
+        folder.mkdir(parents=True, exist_ok=True)
+        server = stack.enter_context(plane(folder))
         figures = _run(server, options.names or list(MODULES), options)
     print("\nwritten to", save("bench", figures))
 

@@ -1,9 +1,14 @@
 """The environments that measurements need, made once under ``.envs/`` with uv."""
 
 import hashlib
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
+
+from nunatak.images.indexes import from_machine
+from nunatak.images.uv import find_uv
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVS = ROOT / ".envs"
@@ -19,20 +24,14 @@ def environment(name: str, packages: tuple[str, ...]) -> Path:
     folder = ENVS / f"{name}-{digest}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
-        uv = _uv()
+        print(f"making {folder.relative_to(ROOT)} …", file=sys.stderr, flush=True)
+        uv = str(find_uv())
+        indexes = {"UV_INDEX_STRATEGY": "unsafe-best-match", **from_machine().environment()}
+        environ = os.environ | indexes
         shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([uv, "venv", "--quiet", "--python", "3.11", str(folder)], check=True)
-        subprocess.run(
-            [uv, "pip", "install", "--quiet", "--python", str(python), *packages], check=True
-        )
+        make = [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), *packages]
+        subprocess.run(make, check=True, env=environ)
+        subprocess.run(install, check=True, env=environ)
         (folder / "complete").touch()
     return python
-
-
-def _uv() -> str:
-    found = shutil.which("uv")
-    if found is None:
-        from uv import find_uv_bin
-
-        found = find_uv_bin()
-    return found

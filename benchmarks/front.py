@@ -8,7 +8,6 @@ from typing import Any
 
 from benchmarks import servers
 from benchmarks.harness import Figures, median, run_load, save, table
-from benchmarks.load import Load
 from benchmarks.model import PackedModel, packed_model
 from benchmarks.servers import Running
 
@@ -36,17 +35,17 @@ def main(arguments: list[str]) -> None:
         ]
         if "small" in options.parts:
             bodies = model.bodies(folder, 1, 64)
-            figures["small"] = _small(running, bodies, counts, options.seconds, options.repeats)
+            figures["small"] = small(running, bodies, counts, options.seconds, options.repeats)
         if "large" in options.parts:
-            figures["large"] = _large(running, model, folder, options.seconds, options.repeats)
+            figures["large"] = large(running, model, folder, options.seconds, options.repeats)
         if "overload" in options.parts and running[-1].name == "front":
             bodies = model.bodies(folder, 1, 64)
             best = figures.get("small", {}).get("front", {})
-            figures["overload"] = _overload(running[-1], bodies, options.overload_seconds, best)
+            figures["overload"] = overload(running[-1], bodies, options.overload_seconds, best)
     print("written to", save("front", figures))
 
 
-def _small(
+def small(
     running: list[Running], bodies: list[str], counts: list[int], seconds: float, repeats: int
 ) -> dict[str, dict[int, Figures]]:
     """Requests of one row: every server in turn, so that a disturbance hits all alike."""
@@ -54,7 +53,7 @@ def _small(
     for _ in range(repeats):
         for count in counts:
             for server in running:
-                load = Load(server.address, "/predict", bodies, count, seconds)
+                load = server.load(bodies, count, seconds)
                 runs.setdefault((server.name, count), []).append(run_load(server, load))
     found = {
         server.name: {count: median(runs[server.name, count]) for count in counts}
@@ -73,7 +72,7 @@ def _small(
     return found
 
 
-def _large(
+def large(
     running: list[Running], model: PackedModel, folder: Path, seconds: float, repeats: int
 ) -> dict[str, float]:
     """Requests of 10,000 rows by four clients, in rows a second."""
@@ -83,9 +82,9 @@ def _large(
     kinds.append(("arrow", _ARROW, model.bodies(folder, rows, 4, arrow=True)))
     for kind, content_type, bodies in kinds:
         for server in running:
-            if kind == "arrow" and server.name != "front":
+            if kind == "arrow" and server.name not in ("front", "ingress"):
                 continue
-            load = Load(server.address, "/predict", bodies, 4, seconds, content_type=content_type)
+            load = server.load(bodies, 4, seconds, content_type=content_type)
             got = median([run_load(server, load) for _ in range(repeats)])
             found[f"{server.name} {kind}"] = rows * got["ok_per_s"]
     base = found.get("plain json", 0.0)
@@ -96,16 +95,14 @@ def _large(
     return found
 
 
-def _overload(
-    server: Running, bodies: list[str], seconds: float, small: dict[int, Figures]
+def overload(
+    server: Running, bodies: list[str], seconds: float, by_clients: dict[int, Figures]
 ) -> Figures:
-    """512 clients, refused ones come back when they are told to."""
-    load = Load(server.address, "/predict", bodies, 512, seconds)
+    """512 clients, refused ones come back when they are told to; ``by_clients`` has fewer."""
+    load = server.load(bodies, 512, seconds)
     got = run_load(server, load)
-    reference = small.get(64) or run_load(
-        server, Load(server.address, "/predict", bodies, 64, min(seconds, 4))
-    )
-    best = max((run["ok_per_s"] for run in small.values()), default=reference["ok_per_s"])
+    reference = by_clients.get(64) or run_load(server, server.load(bodies, 64, min(seconds, 4)))
+    best = max((run["ok_per_s"] for run in by_clients.values()), default=reference["ok_per_s"])
     rows = [
         ("goodput, share of the best", got["ok_per_s"] / best, ">= 0.95"),
         ("p99 of admitted, x p99 at 64", got["p99_ms"] / reference["p99_ms"], "<= 2"),
@@ -113,5 +110,6 @@ def _overload(
         ("slowest answer, ms", got["max_ms"], "<= 60000"),
         ("answers to the wrong caller", got["mixed"], "0"),
     ]
-    print(f"\n512 clients for {seconds:g} s\n{table(('what', 'measured', 'target'), rows)}")
+    print(f"\n{server.name}, 512 clients for {seconds:g} s")
+    print(table(("what", "measured", "target"), rows), flush=True)
     return got

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,26 +67,20 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Plane:
-    """A running server, its home and its clients. ``done`` names what is already prepared."""
+    """A running server, its home and its clients."""
 
     home: Path
     process: psutil.Process
     clients: Clients
-    done: set[str] = field(default_factory=set)
-
-    def model(self) -> None:
-        """The model of all measurements is logged as MODEL, VERSION."""
-        if "model" not in self.done:
-            self.clients.do("log_xgboost", name=MODEL, version=VERSION)
-            self.done.add("model")
 
     def service(self) -> None:
-        """The model runs as SERVICE, with as many workers as are the default."""
-        self.model()
-        if "service" not in self.done:
+        """The model of all measurements is logged and runs as SERVICE, with as many workers as
+        are the default."""
+        if not self.clients.do("has", kind="MODELS", name=MODEL):
+            self.clients.do("log_xgboost", name=MODEL, version=VERSION)
+        if not self.clients.do("has", kind="SERVICES", name=SERVICE):
             print("deploying the model …", file=sys.stderr, flush=True)
             self.clients.do("deploy", name=MODEL, version=VERSION, service=SERVICE, workers=None)
-            self.done.add("service")
 
     def endpoint(self, service: str = SERVICE) -> Endpoint:
         """A service's address and what a caller must send with each request."""
@@ -148,7 +142,7 @@ def _instance(folder: Path, address: str) -> Running:
 
 @contextmanager
 def plane(folder: Path) -> Iterator[Plane]:
-    """A server with its home in ``folder`` and clients; both end with the block."""
+    """A server with its home in ``folder/home`` and clients; both end with the block."""
     client_python = os.environ.get("NUNATAK_TEST_CLIENT_PYTHON")
     if not client_python:
         raise SystemExit("NUNATAK_TEST_CLIENT_PYTHON is not set: run scripts/bench")

@@ -10,22 +10,32 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 from benchmarks.environments import CEILING, PLAIN, ROOT, environment
+from benchmarks.load import Load
 from benchmarks.model import PackedModel
 
 
 @dataclass(frozen=True)
 class Running:
-    """A server that answers on ``address``."""
+    """A server that answers on ``address``, a unix socket's path or ``host:port``."""
 
     name: str
     address: str
     process: psutil.Process
+    path: str = "/predict"
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def load(self, bodies: list[str], clients: int, seconds: float, **options: Any) -> Load:
+        """A load for this server; options are those of `Load`."""
+        return Load(
+            self.address, self.path, bodies, clients, seconds, headers=self.headers, **options
+        )
 
     def cpu_s(self) -> float:
         """Processor seconds of the server and all its processes so far."""

@@ -21,6 +21,7 @@ from snowflake.snowpark import Session
 
 COLUMNS = [f"F{i}" for i in range(20)]
 DATABASE, POOL = "BENCH", "BENCH_POOL"
+_POOL_OPTIONS = "MIN_NODES=1 MAX_NODES=1 INSTANCE_FAMILY=CPU_X64_S"
 
 
 class Weights(custom_model.CustomModel):
@@ -51,8 +52,7 @@ class Driver:
         for statement in (
             f"CREATE DATABASE IF NOT EXISTS {DATABASE}",
             f"CREATE SCHEMA IF NOT EXISTS {DATABASE}.ML",
-            f"CREATE COMPUTE POOL IF NOT EXISTS {POOL} MIN_NODES=1 MAX_NODES=1 "
-            "INSTANCE_FAMILY=CPU_X64_S",
+            f"CREATE COMPUTE POOL IF NOT EXISTS {POOL} {_POOL_OPTIONS}",
             f"CREATE IMAGE REPOSITORY IF NOT EXISTS {DATABASE}.ML.REPO",
             f"USE SCHEMA {DATABASE}.ML",
         ):
@@ -66,14 +66,27 @@ class Driver:
         rows = cursor.execute(text).fetchall()
         return {"seconds": time.perf_counter() - started, "rows": [list(map(str, r)) for r in rows]}
 
-    def select_one(self, count: int) -> list[float]:
-        """SELECT 1 through the connector, so many times."""
-        cursor, found = self.session.connection.cursor(), []
-        for _ in range(count):
-            started = time.perf_counter()
+    def select_one(self, count: int) -> dict[str, list[float]]:
+        """SELECT 1 through the connector, so many times, and as often its heartbeat."""
+        connection = self.session.connection
+        cursor = connection.cursor()
+
+        def select() -> None:
             assert cursor.execute("SELECT 1").fetchall() == [(1,)]
-            found.append(time.perf_counter() - started)
+
+        heartbeat = connection.rest._heartbeat  # noqa: SLF001 there is no public way to send one
+        ways = {"SELECT 1": select, "heartbeat": heartbeat}
+        found: dict[str, list[float]] = {name: [] for name in ways}
+        for _ in range(count):
+            for name, way in ways.items():
+                started = time.perf_counter()
+                way()
+                found[name].append(time.perf_counter() - started)
         return found
+
+    def has(self, kind: str, name: str) -> bool:
+        """Whether there is an object of that kind (in the plural) and name."""
+        return bool(self.session.sql(f"SHOW {kind} LIKE '{name}'").collect())
 
     def points(self, rows: int) -> None:
         """The table POINTS: ``rows`` x 20 random numbers, and a number for each row."""
@@ -125,7 +138,8 @@ class Driver:
     def memory(self, name: str, version: str, rows: int, seconds: float) -> dict[str, float]:
         """The logged model loaded into this process and called with frames of so many rows."""
         model = self.registry.get_model(name).version(version).load(force=True)
-        frame, took = frame_of(rows), []
+        frame = frame_of(rows)
+        took: list[float] = []
         model.predict(frame)
         until = time.perf_counter() + seconds
         while time.perf_counter() < until or len(took) < 3:
