@@ -105,6 +105,7 @@ class World:
 
     models: dict[str, Model]
     connection: Any = field(default_factory=duckdb.connect)
+    _functions: set[str] = field(default_factory=set)
 
     def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
         return name[-1].startswith("SVC_")
@@ -126,24 +127,33 @@ class World:
     def reference(self, sql: str) -> list[Row]:
         """The same with each model as an ordinary function that is called row by row."""
         found = extract_calls(sql, lambda name: self.knows_function(SESSION, name))
-        cursor = self.connection.cursor()
         tree = sqlglot.parse_one(found.text, read="snowflake")
-        for name, call in found.calls.items():
-            model = self.models[call.target[-1]]
-            cursor.create_function(
-                name,
+        for node in list(tree.find_all(exp.Anonymous)):
+            if node.name.upper() not in found.calls:
+                continue
+            name = found.calls[node.name.upper()].target[-1]
+            arguments = [a.expression if isinstance(a, exp.Kwarg) else a for a in node.expressions]
+            value: exp.Expr = exp.Anonymous(this=self._function(name), expressions=arguments)
+            if not self.models[name].is_native:
+                value = exp.cast(value, "JSON")
+            node.replace(value)
+        rows: list[Row] = self.connection.cursor().execute(to_engine(tree)).fetchall()
+        return rows
+
+    def _function(self, name: str) -> str:
+        """The engine's function for a model, made when it is first needed."""
+        function = f"reference_{name}"
+        if name not in self._functions:
+            self._functions.add(name)
+            model = self.models[name]
+            self.connection.create_function(
+                function,
                 _row_function(model),
                 ["DOUBLE"] * len(model.inputs),
                 "DOUBLE" if model.is_native else "VARCHAR",
                 null_handling="special",
             )
-        for node in list(tree.find_all(exp.Anonymous)):
-            if node.name.upper() in found.calls:
-                model = self.models[found.calls[node.name.upper()].target[-1]]
-                if not model.is_native:
-                    node.replace(exp.cast(node.copy(), "JSON"))
-        rows: list[Row] = cursor.execute(to_engine(tree)).fetchall()
-        return rows
+        return function
 
 
 def _row_function(model: Model) -> Callable[..., Any]:
