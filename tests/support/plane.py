@@ -36,7 +36,16 @@ from nunatak.services.ports import InstanceLoad, ServedMethod, ServedModel
 from nunatak.services.snapshot import Snapshot
 from nunatak.services.spec import ModelRef, service_key
 from nunatak.services.vault import Vault
-from nunatak.sql import deploy, network, repositories, secrets, service_functions, services
+from nunatak.sql import (
+    deploy,
+    functions,
+    network,
+    repositories,
+    secrets,
+    service_creation,
+    service_functions,
+    services,
+)
 from nunatak.sql import pools as pool_statements
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.statement import Context, parse_registered
@@ -52,7 +61,17 @@ SIGNATURE = MethodSignature(inputs=(Parameter("A", FLOAT),), outputs=(Field("y",
 QUERY_ID = "01b2c3d4-0000-4000-8000-0000000000aa"
 
 
-FAMILIES = (deploy, network, pool_statements, repositories, secrets, service_functions, services)
+FAMILIES = (
+    deploy,
+    functions,
+    network,
+    pool_statements,
+    repositories,
+    secrets,
+    service_creation,
+    service_functions,
+    services,
+)
 """Imported, so that their statements are registered."""
 
 
@@ -150,7 +169,8 @@ class FakeBuilder:
         return IMAGE
 
 
-IMAGE = Image("d1", Path("/env"), Path("/env/bin/python"), "l1", 1)
+DIGEST = "d1" * 32
+IMAGE = Image(DIGEST, Path("/env"), Path("/env/bin/python"), "l1", 1)
 
 
 class FakeModels:

@@ -11,13 +11,11 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL_KIND
 from nunatak.compute.runtime import Phase
-from nunatak.compute.states import POOLS
 from nunatak.errors import DeadlineExceeded, ServiceUnavailable
 from nunatak.services.ports import InstanceLoad
 from nunatak.services.scaling import UP_AFTER_S
 from nunatak.services.spec import IDLE_SUSPEND_S, ServiceSpec
 from nunatak.services.starting import OWNER, OWNER_LABEL
-from nunatak.services.states import BUILDS, INSTANCES, SERVICES
 from support.plane import SERVICE, World
 
 OTHER = QualifiedName("DB", "S", "OTHER")
@@ -378,14 +376,3 @@ def test_every_change_of_state_has_an_event(running: World) -> None:
         ("PENDING", "RUNNING"),
     ]
     assert all(event.reason for event in events)
-
-
-@pytest.mark.parametrize("machine", [POOLS, BUILDS, SERVICES, INSTANCES])
-def test_tables_name_only_known_states_that_can_be_reached(machine: object) -> None:
-    assert machine in (POOLS, BUILDS, SERVICES, INSTANCES)
-    transitions = machine.transitions  # type: ignore[attr-defined]
-    reached = set(machine.initial)  # type: ignore[attr-defined]
-    for _ in transitions:
-        reached |= {new for old in reached for new in transitions.get(old, {})}
-
-    assert reached == set(machine.states)  # type: ignore[attr-defined]

@@ -20,7 +20,7 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.services.deploying import build_name
-from support.plane import QUERY_ID, World, open_world
+from support.plane import DIGEST, QUERY_ID, World, open_world
 
 SPEC = """
 models:
@@ -324,8 +324,8 @@ def test_rules_integrations_and_repositories_are_shown(world: World) -> None:
 def test_images_of_a_repository(deployed: World) -> None:
     (image,) = deployed.rows("SHOW IMAGES IN IMAGE REPOSITORY DB.S.REPO")
 
-    assert image["digest"] == "sha256:d1"
-    assert image["image_path"] == "/db/s/repo/model-inference@sha256:d1"
+    assert image["digest"] == f"sha256:{DIGEST}"
+    assert image["image_path"] == f"/db/s/repo/model-inference@sha256:{DIGEST}"
 
 
 @pytest.mark.parametrize("value", ["0.0.0.0:8080", "host.example.com:81", "a b", "host:99999"])
@@ -363,3 +363,63 @@ def test_a_role_sees_only_what_it_has_a_privilege_on(deployed: World) -> None:
     assert deployed.rows("SHOW COMPUTE POOLS") == []
     with pytest.raises(PrivilegeMissing):
         deployed.rows("ALTER SERVICE DB.S.SVC SUSPEND")
+
+
+def test_a_specification_can_be_read_changed_and_run_as_ones_own(deployed: World) -> None:
+    spec = deployed.row("DESCRIBE SERVICE SVC")["spec"].replace(
+        "NUM_WORKERS: '2'", "NUM_WORKERS: '1'"
+    )
+    deployed.rows("ALTER COMPUTE POOL POOL SET MAX_NODES = 2")
+
+    deployed.rows(
+        f"CREATE SERVICE MINE IN COMPUTE POOL POOL FROM SPECIFICATION $${spec}$$ MAX_INSTANCES = 1"
+    )
+    deployed.settle()
+
+    row = deployed.row("DESCRIBE SERVICE MINE")
+    assert (row["status"], row["auto_suspend_secs"]) == ("RUNNING", 0)
+    assert yaml.safe_load(row["spec"])["spec"] == yaml.safe_load(spec)["spec"]
+
+
+def test_a_template_is_filled(deployed: World) -> None:
+    spec = deployed.row("DESCRIBE SERVICE SVC")["spec"].replace("'2'", "'{{ workers }}'")
+    text = f"CREATE SERVICE T IN COMPUTE POOL POOL FROM SPECIFICATION_TEMPLATE $${spec}$$ USING "
+
+    with pytest.raises(InvalidArgument, match="workers"):
+        deployed.rows(text + "(other => 1)")
+    deployed.rows(text + "(workers => 3)")
+
+    spec = yaml.safe_load(deployed.row("DESCRIBE SERVICE T")["spec"])["spec"]
+    assert spec["containers"][0]["env"]["SPCS_MODEL_INFERENCE_SERVER__NUM_WORKERS"] == "3"
+
+
+def test_a_plain_container_is_refused_with_the_reason(world: World) -> None:
+    world.rows(POOL)
+    spec = "{spec: {containers: [{name: main, image: /db/s/repo/nginx:latest}]}}"
+
+    with pytest.raises(Unsupported, match="no container engine"):
+        world.rows(f"CREATE SERVICE X IN COMPUTE POOL POOL FROM SPECIFICATION '{spec}'")
+
+
+def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
+    text = (
+        "CREATE FUNCTION F (x FLOAT) RETURNS {} SERVICE = SVC ENDPOINT = inference "
+        "MAX_BATCH_ROWS = 10 AS '/{}'"
+    )
+    deployed.rows(text.format("DOUBLE PRECISION", "predict"))
+    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+
+    assert found is not None
+    route, method = found
+    assert (route.max_batch_rows, method.spec.path) == (10, "predict")
+    assert method.signature.is_native
+    assert deployed.row("SHOW FUNCTIONS IN SCHEMA DB.S")["arguments"] == "F(FLOAT) RETURN FLOAT"
+    deployed.rows("DROP FUNCTION F(FLOAT)")
+    assert deployed.plane.routes.by_user_function(deployed.session.qualify(("F",))) is None
+    with pytest.raises(InvalidArgument, match="/predict"):
+        deployed.rows(text.format("OBJECT", "nothing"))
+
+
+def test_a_function_without_a_service_is_not_offered(world: World) -> None:
+    with pytest.raises(Unsupported, match="functions on services"):
+        world.rows("CREATE FUNCTION F (x FLOAT) RETURNS FLOAT AS '/x'")
