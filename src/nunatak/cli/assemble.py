@@ -41,6 +41,7 @@ from nunatak.sql.stage_resolver import Stages
 from nunatak.sql.stages import STAGE
 from nunatak.sql.statement import Context
 from nunatak.sql.system_functions import functions_in_queries
+from nunatak.sql.table_guard import CatalogTableGuard
 from nunatak.sql.transfers import MODELS, STAGES
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.model_calls import ModelCalls
@@ -136,6 +137,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         planner=ModelCalls(targets),
         results=StoredResults(results),
         stages=Stages(catalog, access, settings),
+        guard=CatalogTableGuard(catalog, access),
         virtual_tables={"PACKAGES": packages},
         table_functions={"TAG_REFERENCES": tags},
         system_functions=functions_in_queries(lambda: rooms),

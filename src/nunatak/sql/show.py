@@ -69,15 +69,20 @@ class ShowClauses:
 
 
 def show_clauses(
-    cursor: TokenCursor, *, scopes: Sequence[str] = _SCOPES, needs_scope: bool = False
+    cursor: TokenCursor,
+    *,
+    scopes: Sequence[str] = _SCOPES,
+    needs_scope: bool = False,
+    bare: str = "SCHEMA",
 ) -> ShowClauses:
     """Read the clauses of a SHOW command, in the vendor's order.
 
-    `scopes` are the kinds that may follow IN; a bare name after IN is a schema.
+    `scopes` are the kinds that may follow IN; `bare` is what a name alone after IN means, if it
+    is one of them, else it is the first.
     """
     cursor.accept("TERSE")
     like = cursor.string() if cursor.accept("LIKE") else None
-    within = _within(cursor, scopes) if cursor.accept("IN") else None
+    within = _within(cursor, scopes, bare) if cursor.accept("IN") else None
     if within is None and needs_scope:
         cursor.fail(f"expected IN {scopes[0]} <name>")
     if like is None and cursor.accept("LIKE"):
@@ -90,11 +95,11 @@ def show_clauses(
     return ShowClauses(like, within, starts_with, limit, after)
 
 
-def _within(cursor: TokenCursor, scopes: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+def _within(cursor: TokenCursor, scopes: Sequence[str], bare: str) -> tuple[str, tuple[str, ...]]:
     for scope in scopes:
         if cursor.accept(*scope.split()):
             return (scope, () if scope == "ACCOUNT" or _clause_ends(cursor) else cursor.name())
-    return ("SCHEMA" if "SCHEMA" in scopes else scopes[0], cursor.name())
+    return (bare if bare in scopes else scopes[0], cursor.name())
 
 
 def _clause_ends(cursor: TokenCursor) -> bool:

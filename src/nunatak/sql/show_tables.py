@@ -9,6 +9,7 @@ from typing import Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
+from nunatak.errors import ObjectNotFound
 from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.statement import Context, Modifiers, grammar
 from nunatak.sql.tokens import TokenCursor
@@ -31,6 +32,7 @@ _VIEW_FIELDS = (
     *map(Field, ("text", "is_secure", "is_materialized", "owner_role_type")),
 )
 _OBJECT_FIELDS = (_CREATED, *_PLACE, Field("rows", NUMBER), Field("owner"))
+_TERSE_FIELDS = (_CREATED, *map(Field, ("name", "kind", "database_name", "schema_name")))
 _COLUMN_FIELDS = (
     *map(Field, ("table_name", "schema_name", "column_name", "data_type", "null?", "default")),
     *map(Field, ("kind", "expression", "comment", "database_name", "autoincrement")),
@@ -43,10 +45,13 @@ class ShowTables:
 
     kind: str
     clauses: ShowClauses
+    is_terse: bool = False
 
     @property
     def fields(self) -> tuple[Field, ...]:
         """The vendor's columns."""
+        if self.is_terse:
+            return _TERSE_FIELDS
         return {"TABLES": _TABLE_FIELDS, "VIEWS": _VIEW_FIELDS}.get(self.kind, _OBJECT_FIELDS)
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
@@ -55,32 +60,53 @@ class ShowTables:
 
     def run(self, context: Context) -> Result:
         """One row for each table or view that the session sees."""
-        tables = [table for table in _tables(context, self.clauses) if self._shows(table)]
+        tables = [table for table in tables_of(context, self.clauses) if self._shows(table)]
         chosen = self.clauses.select(tables, lambda table: str(table.name.name))
+        if self.is_terse:
+            return show_result(_TERSE_FIELDS, [_terse_row(table) for table in chosen])
         row = {"TABLES": _table_row, "VIEWS": _view_row}.get(self.kind, _object_row)
-        return show_result(self.fields, [row(table) for table in chosen])
+        owners = _Owners(context)
+        return show_result(self.fields, [row(table, owners.of(table)) for table in chosen])
 
     def _shows(self, table: Table) -> bool:
         return self.kind == "OBJECTS" or table.is_view == (self.kind == "VIEWS")
 
 
-@grammar("SHOW TABLES", "SHOW TERSE TABLES")
+class _Owners:
+    """Who owns tables, looked up once for each schema that owns what it holds."""
+
+    def __init__(self, context: Context) -> None:
+        self._grants = context.rooms.access.grants
+        self._role = context.session.role
+        with context.rooms.catalog.read() as tx:
+            records = [record for kind in ("TABLE", "VIEW") for record in tx.list_kind(kind)]
+        self._recorded = {(record.key.kind, record.qualified): record.owner for record in records}
+
+    def of(self, table: Table) -> str:
+        """The owning role; a temporary table is the session's own."""
+        if table.temporary:
+            return self._role
+        kind = table.object_kind
+        recorded = self._recorded.get((kind, table.name))
+        return recorded or self._grants.owner_of(kind, str(table.name)) or ""
+
+
+@grammar("SHOW TABLES", "SHOW VIEWS", "SHOW OBJECTS")
 def show_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
-    """Parse SHOW TABLES."""
+    """Parse SHOW TABLES, VIEWS or OBJECTS."""
+    return _show(cursor, is_terse=False)
+
+
+@grammar("SHOW TERSE TABLES", "SHOW TERSE VIEWS", "SHOW TERSE OBJECTS")
+def show_terse_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
+    """Parse SHOW TERSE TABLES, VIEWS or OBJECTS."""
+    return _show(cursor, is_terse=True)
+
+
+def _show(cursor: TokenCursor, *, is_terse: bool) -> ShowTables:
+    kind = cursor.peek(-1)
     cursor.accept("HISTORY")
-    return ShowTables(kind="TABLES", clauses=show_clauses(cursor))
-
-
-@grammar("SHOW VIEWS", "SHOW TERSE VIEWS")
-def show_views(cursor: TokenCursor, _: Modifiers) -> ShowTables:
-    """Parse SHOW VIEWS."""
-    return ShowTables(kind="VIEWS", clauses=show_clauses(cursor))
-
-
-@grammar("SHOW OBJECTS", "SHOW TERSE OBJECTS")
-def show_objects(cursor: TokenCursor, _: Modifiers) -> ShowTables:
-    """Parse SHOW OBJECTS."""
-    return ShowTables(kind="OBJECTS", clauses=show_clauses(cursor))
+    return ShowTables(kind=kind, clauses=show_clauses(cursor), is_terse=is_terse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +123,9 @@ class ShowColumns:
     def run(self, context: Context) -> Result:
         """One row for each column, in the order of the table."""
         found = [
-            (table, column) for table in _tables(context, self.clauses) for column in table.columns
+            (table, column)
+            for table in tables_of(context, self.clauses)
+            for column in table.columns
         ]
         chosen = self.clauses.select(found, lambda pair: str(pair[1].name))
         return show_result(_COLUMN_FIELDS, [_column_row(*pair) for pair in chosen])
@@ -107,21 +135,23 @@ class ShowColumns:
 def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
     """Parse SHOW COLUMNS."""
     return ShowColumns(
-        clauses=show_clauses(cursor, scopes=("TABLE", "VIEW", "ACCOUNT", "DATABASE", "SCHEMA"))
+        clauses=show_clauses(
+            cursor, scopes=("TABLE", "VIEW", "ACCOUNT", "DATABASE", "SCHEMA"), bare="TABLE"
+        )
     )
 
 
-def _tables(context: Context, clauses: ShowClauses) -> list[Table]:
+def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
     """The tables of the scope; without one those of the current schema, or database."""
     warehouse, session = context.rooms.warehouse, context.session
     kind, parts = clauses.within or ("", ())
     if kind in {"TABLE", "VIEW"}:
         name = session.qualify(parts)
-        return [
-            table
-            for table in warehouse.list_tables(session, name.database, schema=name.schema)
-            if table.name == name
-        ]
+        tables = warehouse.list_tables(session, name.database, schema=name.schema)
+        found = [table for table in tables if table.name == name]
+        if not found:
+            raise ObjectNotFound(kind.capitalize(), str(name))
+        return found
     scope = clauses.scope(session)
     databases = warehouse.databases() if scope.database is None else [scope.database]
     return [
@@ -136,19 +166,24 @@ def _place(table: Table) -> list[Any]:
     return [moment(table.created_on), name.name, name.database, name.schema, table.kind]
 
 
-def _table_row(table: Table) -> list[Any]:
-    counts = [table.row_count, None]
-    return [*_place(table), table.comment or "", "", *counts, "", "1", "ROLE", "N", "N"]
-
-
-def _view_row(table: Table) -> list[Any]:
+def _terse_row(table: Table) -> list[Any]:
     name = table.name
-    shown = [moment(table.created_on), name.name, "", name.database, name.schema, ""]
+    return [moment(table.created_on), name.name, table.kind, name.database, name.schema]
+
+
+def _table_row(table: Table, owner: str) -> list[Any]:
+    counts = [table.row_count, None]
+    return [*_place(table), table.comment or "", "", *counts, owner, "1", "ROLE", "N", "N"]
+
+
+def _view_row(table: Table, owner: str) -> list[Any]:
+    name = table.name
+    shown = [moment(table.created_on), name.name, "", name.database, name.schema, owner]
     return [*shown, table.comment or "", table.text, "false", "false", "ROLE"]
 
 
-def _object_row(table: Table) -> list[Any]:
-    return [*_place(table), table.comment or "", table.row_count, ""]
+def _object_row(table: Table, owner: str) -> list[Any]:
+    return [*_place(table), table.comment or "", table.row_count, owner]
 
 
 def _column_row(table: Table, column: Column) -> list[Any]:

@@ -6,6 +6,7 @@ identifiers follow the vendor's rules. Names are returned in their stored form.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar, NoReturn
 
@@ -21,6 +22,17 @@ _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
 
 
+_BARE_PATH = re.compile(
+    r"((?:\A|;)\s*(?:PUT|GET\s+(?:'[^']*'|\S+))\s+)(file://[^\s';]*)", re.IGNORECASE
+)
+"""A local path of PUT or GET without quotes, in which `/*` and `--` begin no comment."""
+
+
+def _neutral(found: re.Match[str]) -> str:
+    """A word of the same length, so that tokens keep their places."""
+    return found[1] + "F" * len(found[2])
+
+
 class _Tokenizer(Snowflake.Tokenizer):
     """Snowflake's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
 
@@ -33,7 +45,7 @@ _DIALECT = Snowflake()
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text; raises SyntaxInvalid."""
     try:
-        return list(_Tokenizer(dialect=_DIALECT).tokenize(text))
+        return list(_Tokenizer(dialect=_DIALECT).tokenize(_BARE_PATH.sub(_neutral, text)))
     except TokenError as error:
         raise SyntaxInvalid(f"SQL compilation error:\nsyntax error: {error}") from error
 

@@ -86,6 +86,8 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
         primary_key=primary_key,
     )
     make_table(execution, table, filled=filled)
+    if not temporary:
+        note_created(execution, "TABLE", name)
     return status_result(f"Table {quoted(name.name)} successfully created.")
 
 
@@ -103,6 +105,12 @@ def make_table(execution: Execution, table: NewTable, *, filled: str | None = No
     execution.tables.forget(table.location)
     if table.temporary:
         execution.session.add_temporary(TemporaryObject("TABLE", table.name))
+
+
+def note_created(execution: Execution, kind: str, name: QualifiedName) -> None:
+    """The session's role owns what was made."""
+    if execution.hooks.guard is not None:
+        execution.hooks.guard.created(execution.session, kind, name)
 
 
 def drop_statements(location: Location) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from nunatak.catalog.names import quoted
+from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import TEXT, SqlType
 from nunatak.errors import InvalidIdentifier, ObjectExists, ObjectNotFound, Unsupported
 from nunatak.warehouse.create import (
@@ -43,6 +43,7 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
     if kind == "SEQUENCE":
         exists = "IF EXISTS " if tree.args.get("exists") else ""
         execution.connection.execute(f"DROP SEQUENCE {exists}{Location.permanent(name).sql}")
+        _note_dropped(execution, kind, name)
         return status_result(f"{shown} successfully dropped.")
     found = execution.tables.find(name, execution.session, connection=execution.connection)
     if found is None or found.is_view != (kind == "VIEW"):
@@ -61,8 +62,15 @@ def drop_table(execution: Execution, table: Table) -> None:
     else:
         run_together(execution, drop_statements(table.location))
     if table.temporary:
-        execution.session.drop_temporary("VIEW" if table.is_view else "TABLE", table.name)
+        execution.session.drop_temporary(table.object_kind, table.name)
+    else:
+        _note_dropped(execution, table.object_kind, table.name)
     execution.tables.forget(table.location)
+
+
+def _note_dropped(execution: Execution, kind: str, name: QualifiedName) -> None:
+    if execution.hooks.guard is not None:
+        execution.hooks.guard.dropped(kind, name)
 
 
 def alter(execution: Execution, tree: exp.Alter) -> Result:
@@ -84,7 +92,15 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
         statements += handler(execution, table, action)
     run_together(execution, statements)
     execution.tables.forget(table.location)
+    _note_renamed(execution, table, tree)
     return status_result(_SUCCESS)
+
+
+def _note_renamed(execution: Execution, table: Table, tree: exp.Alter) -> None:
+    guard = execution.hooks.guard
+    for action in tree.args.get("actions") or ():
+        if guard is not None and isinstance(action, exp.AlterRename):
+            guard.renamed(table.object_kind, table.name, qualified(execution, action.this))
 
 
 def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list[str]:

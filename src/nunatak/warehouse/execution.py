@@ -11,6 +11,8 @@ import pyarrow as pa
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
 from nunatak.errors import NunatakError, QueryCancelled, Unsupported
 from nunatak.warehouse.bind import value_literal
@@ -71,6 +73,7 @@ class Execution:
         self.connection = pinned or self._connect()
         self._sources: dict[str, tuple[tuple[Field, ...], Source]] = {}
         self._callbacks: list[Callable[[], None]] = []
+        self._permitted: set[QualifiedName] = set()
         self._closed = False
         self._watch(self.connection)
 
@@ -116,8 +119,26 @@ class Execution:
         )
 
     def table(self, parts: tuple[str, ...]) -> Table:
-        """The table that a name means; raises ObjectNotFound or NoCurrentContext."""
-        return self.tables.resolve(parts, self.session, connection=self.connection)
+        """The table that a name means; raises ObjectNotFound or NoCurrentContext, also when the
+        role may not read it and was not permitted anything else on it."""
+        table = self.tables.resolve(parts, self.session, connection=self.connection)
+        if table.name not in self._permitted:
+            self.permit(table, "SELECT")
+        return table
+
+    def permit(self, table: Table, *privileges: str) -> None:
+        """Check privileges on a table that this statement is about. Raises PrivilegeMissing, or
+        ObjectNotFound when the role has none at all."""
+        if table.temporary:  # nobody else sees it
+            return
+        for privilege in privileges:
+            self.require(Requirement(privilege, table.object_kind, str(table.name)))
+        self._permitted.add(table.name)
+
+    def require(self, requirement: Requirement) -> None:
+        """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
+        if self.hooks.guard is not None:
+            self.hooks.guard.require(self.session, requirement)
 
     def bound(self, translated: Translated) -> tuple[Query, tuple[Field, ...]]:
         """A translated query bound to its tables, and its columns."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
 from nunatak.warehouse.calls import ModelCallPlanner
 from nunatak.warehouse.results import Result
 from nunatak.warehouse.session import Session
@@ -26,6 +28,22 @@ class KeptResults(Protocol):
         """The rows again; raises QueryForgotten."""
 
 
+class TableGuard(Protocol):
+    """Who may do what with tables, views and sequences, and who owns them."""
+
+    def require(self, session: Session, requirement: Requirement) -> None:
+        """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
+
+    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
+        """A TABLE, VIEW or SEQUENCE was made, in place of any of that name."""
+
+    def dropped(self, kind: str, name: QualifiedName) -> None:
+        """It is gone."""
+
+    def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
+        """It has another name."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Hooks:
     """Extensions of the warehouse by other rooms; all may be left out."""
@@ -33,6 +51,8 @@ class Hooks:
     planner: ModelCallPlanner | None = None
     results: KeptResults | None = None
     stages: StageResolver | None = None
+    guard: TableGuard | None = None
+    """None allows everything."""
     virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
     """INFORMATION_SCHEMA tables by upper-case name."""
     table_functions: Mapping[str, TableFunction] = field(default_factory=dict)

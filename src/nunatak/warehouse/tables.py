@@ -98,6 +98,11 @@ class Table:
             return "VIEW"
         return "TEMPORARY" if self.temporary else "TRANSIENT" if self.transient else "TABLE"
 
+    @property
+    def object_kind(self) -> str:
+        """TABLE or VIEW, as grants name it."""
+        return "VIEW" if self.is_view else "TABLE"
+
     def column(self, name: str) -> Column | None:
         """A column by its stored name."""
         return next((column for column in self.columns if column.name == name), None)

@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from nunatak.catalog.names import quoted
 from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
-from nunatak.warehouse.create import comment_of, qualified, run_together
+from nunatak.warehouse.create import comment_of, note_created, qualified, run_together
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.results import Result, status_result
@@ -66,6 +66,8 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
     execution.tables.forget(location)
     if temporary:
         execution.session.add_temporary(TemporaryObject("VIEW", name))
+    else:
+        note_created(execution, "VIEW", name)
     return status_result(f"View {quoted(name.name)} successfully created.")
 
 
@@ -83,4 +85,5 @@ def create_sequence(execution: Execution, tree: exp.Create) -> Result:
     exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
     statements.append(f"CREATE SEQUENCE {exists}{location.sql} START {start} INCREMENT {step}")
     run_together(execution, statements)
+    note_created(execution, "SEQUENCE", name)
     return status_result(f"Sequence {quoted(name.name)} successfully created.")

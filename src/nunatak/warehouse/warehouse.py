@@ -21,6 +21,7 @@ from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.listing import list_tables
 from nunatak.warehouse.parse import Parsed, parse
+from nunatak.warehouse.privileges import authorise
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.rewrite.context import stored
@@ -175,6 +176,7 @@ class Warehouse:
         request, tree = execution.request, parsed.tree
         execution.check_cancelled()
         if isinstance(tree, exp.Insert) and is_array_bound(request.bindings):
+            authorise(execution, tree)
             return dml.insert_bound(execution, tree, request.bindings)
         handler = _HANDLERS.get(type(tree))
         if handler is None and not isinstance(tree, exp.Query):
@@ -182,6 +184,7 @@ class Warehouse:
         tree = self._prepared(execution, parsed)
         if handler is None:
             return execution.rows(tree, text=request.text)
+        authorise(execution, tree)
         return handler(execution, tree)
 
 

@@ -8,11 +8,16 @@ from typing import Any, cast
 
 import pytest
 
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
-from nunatak.errors import NoCurrentContext
+from nunatak.errors import NoCurrentContext, ObjectNotFound
 from nunatak.sql import show_tables
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.statement import Context, parse_registered
+from nunatak.sql.table_guard import CatalogTableGuard
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Result
@@ -37,9 +42,15 @@ def context(tmp_path: Path) -> Iterator[Context]:
         "create temporary table tmp(i int)",
     ):
         warehouse.query(QueryRequest(session=session, text=text))
-    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse))
+    settings = Settings(home=tmp_path)
+    catalog = Catalog(Database.open(settings.catalog_file))
+    access = Access(catalog.database, settings)
+    guard = CatalogTableGuard(catalog, access)
+    guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
+    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, catalog=catalog))
     yield Context(rooms=rooms, session=session, query_id="q")
     warehouse.close()
+    catalog.close()
 
 
 def shown(context: Context, text: str) -> list[dict[str, Any]]:
@@ -100,3 +111,20 @@ def test_a_scope_is_needed(context: Context) -> None:
     context.session.database = context.session.schema = None
     with pytest.raises(NoCurrentContext):
         shown(context, "SHOW TABLES IN SCHEMA s")
+
+
+def test_owners_are_shown(context: Context) -> None:
+    rows = shown(context, "SHOW TABLES")
+    assert [(row["name"], row["owner"]) for row in rows] == [("T1", "R"), ("T2", ""), ("TMP", "R")]
+
+
+def test_terse_forms_have_five_columns(context: Context) -> None:
+    [row] = shown(context, "SHOW TERSE VIEWS")
+    assert list(row) == ["created_on", "name", "kind", "database_name", "schema_name"]
+    assert (row["name"], row["kind"]) == ("V", "VIEW")
+
+
+def test_columns_of_a_bare_name_are_those_of_a_table(context: Context) -> None:
+    assert [row["column_name"] for row in shown(context, "SHOW COLUMNS IN T1")] == ["A", "B"]
+    with pytest.raises(ObjectNotFound):
+        shown(context, "SHOW COLUMNS IN NONE_THERE")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import InvalidArgument, NunatakError, SyntaxInvalid
-from nunatak.sql.tokens import TokenCursor, split_statements
+from nunatak.sql.tokens import TokenCursor, split_statements, tokenize
 from nunatak.warehouse.bindings import Binding
 
 
@@ -115,3 +115,12 @@ def test_call_does_not_swallow_its_arguments() -> None:
     assert cursor.name() == ("SYSTEM$F",)
     cursor.expect("(")
     assert cursor.string() == "it's"
+
+
+def test_bare_local_paths_begin_no_comment() -> None:
+    text = "PUT file:///a/*.csv @s auto_compress=false; GET @s/x file:///b--c; SELECT 'file:///*'"
+    put, get, select = split_statements(text)
+    assert put == "PUT file:///a/*.csv @s auto_compress=false"
+    assert get == "GET @s/x file:///b--c"
+    assert tokenize(select)[1].text == "file:///*"
+    assert tokenize("SELECT 'say put file:///x'")[1].text == "say put file:///x"

@@ -1,0 +1,64 @@
+"""Who may do what with tables, views and sequences, and who owns them.
+
+The warehouse holds the tables; the catalog holds a record of each with its owner alone, so that
+grants on tables, their owners, and what becomes of both when a schema goes are those of every
+other object.
+"""
+
+from __future__ import annotations
+
+from nunatak.access.decide import ANY
+from nunatak.access.requirement import Requirement
+from nunatak.access.roles import ACCOUNTADMIN
+from nunatak.access.service import Access
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog, Key
+from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from nunatak.warehouse.session import Session
+
+_SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW"})
+
+
+class CatalogTableGuard:
+    """Answers `nunatak.warehouse.hooks.TableGuard` from the catalog."""
+
+    def __init__(self, catalog: Catalog, access: Access) -> None:
+        self._catalog = catalog
+        self._access = access
+
+    def require(self, session: Session, requirement: Requirement) -> None:
+        """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
+        role = session.role
+        if role == ACCOUNTADMIN:
+            return
+        decision = self._access.decide(requirement, role=role)
+        if decision.is_allowed:
+            return
+        kind, name = requirement.kind, requirement.object_name
+        seen = Requirement(ANY, kind, name)
+        if kind in _SEEN_ONLY_WITH_PRIVILEGE and not self._access.allows(role, seen):
+            needed = requirement.privilege
+            hint = f"Role {role} needs {'a privilege' if needed == ANY else needed} on it."
+            raise ObjectNotFound("Object", name, hint=hint)
+        raise PrivilegeMissing(decision.reason)
+
+    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
+        """The current role owns the new object; grants on one that it replaced end."""
+        key = Key.of(kind, name)
+        with self._catalog.write() as tx:
+            if (old := tx.find(key)) is not None:
+                tx.delete(old)
+            tx.create(key, session.role)
+
+    def dropped(self, kind: str, name: QualifiedName) -> None:
+        """Forget the owner and the grants."""
+        with self._catalog.write() as tx:
+            if (old := tx.find(Key.of(kind, name))) is not None:
+                tx.delete(old)
+
+    def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
+        """Owner and grants go with the object."""
+        with self._catalog.write() as tx:
+            record = tx.find(Key.of(kind, old))
+            if record is not None:
+                tx.move(record, Key.of(kind, new))

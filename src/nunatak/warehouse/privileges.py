@@ -1,0 +1,119 @@
+"""The privileges that statements on tables need.
+
+What a statement reads is checked where its names are resolved (`Execution.table`), so that no
+query can pass by; what it makes, changes or removes is declared here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlglot import exp
+
+from nunatak.access.decide import ANY
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
+from nunatak.warehouse.create import qualified
+from nunatak.warehouse.dml import merge_counts
+from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.sources import stage_location
+
+
+def authorise(execution: Execution, tree: exp.Expr) -> None:
+    """Check what a bound statement changes; raises PrivilegeMissing or ObjectNotFound."""
+    check = _CHECKS.get(type(tree))
+    if check is not None and execution.hooks.guard is not None:
+        check(execution, tree)
+
+
+def _insert(execution: Execution, tree: exp.Insert) -> None:
+    _target(execution, tree.this, "INSERT", *(["DELETE"] if tree.args.get("overwrite") else []))
+
+
+def _update(execution: Execution, tree: exp.Update) -> None:
+    _target(execution, tree.this, "UPDATE")
+
+
+def _delete(execution: Execution, tree: exp.Delete) -> None:
+    _target(execution, tree.this, "DELETE")
+
+
+def _merge(execution: Execution, tree: exp.Merge) -> None:
+    _target(execution, tree.this, *sorted(merge_counts(tree)))
+
+
+def _truncate(execution: Execution, tree: exp.TruncateTable) -> None:
+    for target in tree.expressions:
+        _target(execution, target, "TRUNCATE")
+
+
+def _copy(execution: Execution, tree: exp.Copy) -> None:
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    if stage_location(target) is None:
+        _target(execution, target, "INSERT")
+
+
+def _describe(execution: Execution, tree: exp.Describe) -> None:
+    _target(execution, tree.this, ANY)
+
+
+def _alter(execution: Execution, tree: exp.Alter | exp.Drop) -> None:
+    for target in tree.args.get("tables") or [tree.this]:
+        if str(tree.args["kind"]).upper() == "SEQUENCE":
+            name = str(qualified(execution, target))
+            execution.require(Requirement(OWNERSHIP, "SEQUENCE", name))
+        else:
+            _target(execution, target, OWNERSHIP)
+
+
+def _comment(execution: Execution, tree: exp.Comment) -> None:
+    if str(tree.args["kind"]).upper() == "COLUMN":
+        _permit(execution, tuple(stored(part) for part in tree.this.parts)[:-1], OWNERSHIP)
+    else:
+        _target(execution, tree.this, OWNERSHIP)
+
+
+def _create(execution: Execution, tree: exp.Create) -> None:
+    properties = tree.args.get("properties")
+    kinds = {type(item) for item in (properties.expressions if properties else ())}
+    if exp.TemporaryProperty in kinds:
+        return  # whoever may use a schema may keep private tables there
+    target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    name = qualified(execution, target)
+    schema = f"{quoted(name.database)}.{quoted(name.schema)}"
+    kind = str(tree.args["kind"]).upper()
+    execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
+    existing = execution.tables.permanent(name, connection=execution.connection)
+    if existing is not None and tree.args.get("replace"):
+        execution.permit(existing, OWNERSHIP)
+
+
+def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:
+    table = node.this if isinstance(node, exp.Schema) else node
+    if isinstance(table, exp.Table):
+        _permit(execution, tuple(stored(part) for part in table.parts), *privileges)
+
+
+def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> None:
+    """What is not there is left to the statement, which knows about IF EXISTS."""
+    name = execution.session.qualify(parts)
+    table = execution.tables.find(name, execution.session, connection=execution.connection)
+    if table is not None:
+        execution.permit(table, *privileges)
+
+
+_CHECKS: dict[type[exp.Expr], Callable[[Execution, Any], None]] = {
+    exp.Insert: _insert,
+    exp.Update: _update,
+    exp.Delete: _delete,
+    exp.Merge: _merge,
+    exp.TruncateTable: _truncate,
+    exp.Copy: _copy,
+    exp.Describe: _describe,
+    exp.Alter: _alter,
+    exp.Drop: _alter,
+    exp.Comment: _comment,
+    exp.Create: _create,
+}
