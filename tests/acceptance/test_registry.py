@@ -26,7 +26,7 @@ def test_a_model_is_logged_deployed_and_called_with_the_same_answers(
     assert max(found[name] for name in compared) < 1e-5
     assert found["service"]["status"] == "RUNNING"
     assert found["service"]["inference_endpoint"].endswith(".snowflakecomputing.app")
-    assert found["without a token"] == found["with a wrong token"] == 404
+    assert found["without a token"] == found["with a wrong token"] == 401
     assert found["bad body"] == 400
     assert "FLOW_SERVICE" in found["drop in use"]
     assert found["logs"] == "str"
