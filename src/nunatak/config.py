@@ -38,6 +38,8 @@ class Limits:
     sessions: int = 1_000
     build_s: float = 4 * 3600.0
     """Longest time one environment build may take."""
+    environments_bytes: int = 100 * 1024**3
+    """Disk that environments may take; those that nothing uses go when a build needs room."""
     warehouse_model_idle_s: float = 600.0
     """A model that runs in the warehouse is unloaded after so long without a call."""
     warehouse_model_workers: int = 2

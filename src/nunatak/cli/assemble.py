@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
@@ -29,7 +31,7 @@ from nunatak.services.control import ControlPlane
 from nunatak.services.instance_loads import InstanceLoads
 from nunatak.services.model_source import ModelVersions
 from nunatak.services.platforms import where_runnable
-from nunatak.services.usage import ServiceUsage
+from nunatak.services.usage import ServiceUsage, images_in_use
 from nunatak.services.vault import Vault
 from nunatak.services.warehouse_models import WarehouseModels
 from nunatak.sql.frontend import FrontEnd
@@ -96,69 +98,37 @@ def assemble(settings: Settings, *, port: int) -> Server:
     catalog = Catalog(Database.open(settings.catalog_file))
     access = Access(catalog.database, settings)
     models = Models(
-        catalog,
-        settings.folder("models"),
-        usage=ServiceUsage(),
-        where_runnable=where_runnable,
+        catalog, settings.folder("models"), usage=ServiceUsage(), where_runnable=where_runnable
     )
-    runtime = ProcessRuntime(settings.folder("instances"))
-    builder = ImageBuilder(settings.home, limits=ImageLimits(build_s=settings.limits.build_s))
-    versions = ModelVersions(models)
-    control = ControlPlane(
-        catalog=catalog,
-        settings=settings,
-        runtime=runtime,
-        builder=builder,
-        models=versions,
-        loads=InstanceLoads(),
-        families=Families.load(settings.home / "families.yaml"),
-        machine=detect_machine(),
-    )
+    control, warehouse_models = _serving(settings, catalog, models)
     control.addresses.public = f"{settings.host}:{port}"
-    warehouse_models = WarehouseModels(
-        runtime=runtime,
-        environments=builder,
-        models=versions,
-        limits=settings.limits,
-        logs=settings.folder("builds"),
-    )
+    results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
     targets = CallTargets(
         routes=control.routes,
-        models=versions,
+        models=ModelVersions(models),
         warehouse=warehouse_models,
         require=lambda requirement, role: access.require(requirement, role=role),
     )
-    results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
-
-    def tags(session: Session, arguments: Sequence[Any]) -> Result:
-        return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
-
     hooks = Hooks(
         planner=ModelCalls(targets),
         results=StoredResults(results),
         stages=Stages(catalog, access, settings),
         guard=CatalogTableGuard(catalog, access),
         virtual_tables={"PACKAGES": packages},
-        table_functions={"TAG_REFERENCES": tags},
+        table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
         system_functions=functions_in_queries(lambda: rooms),
     )
-    warehouse = Warehouse(settings, hooks=hooks)
     rooms = Rooms(
         settings=settings,
         catalog=catalog,
         access=access,
         models=models,
-        warehouse=warehouse,
+        warehouse=Warehouse(settings, hooks=hooks),
         queries=lambda: app.execution.queries,
         control=control,
         vault=Vault(settings.folder("keys")),
     )
-    ingress = Ingress(
-        control.routes,
-        Gate(AccessAuthorities(access)),
-        body_limit_bytes=settings.limits.request_body_bytes,
-        domain=settings.domain,
-    )
+    ingress = _ingress(rooms)
     app = create_app(
         settings=settings,
         access=access,
@@ -175,6 +145,65 @@ def assemble(settings: Settings, *, port: int) -> Server:
         warehouse_models=warehouse_models,
         ingress=ingress,
     )
+
+
+def _serving(
+    settings: Settings, catalog: Catalog, models: Models
+) -> tuple[ControlPlane, WarehouseModels]:
+    """What runs models: services, and the warehouse. They share the runtime and the builder."""
+    runtime = ProcessRuntime(settings.folder("instances"))
+    limits = ImageLimits(
+        build_s=settings.limits.build_s, quota_bytes=settings.limits.environments_bytes
+    )
+    builder = ImageBuilder(
+        settings.home,
+        limits=limits,
+        in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
+    )
+    versions = ModelVersions(models)
+    control = ControlPlane(
+        catalog=catalog,
+        settings=settings,
+        runtime=runtime,
+        builder=builder,
+        models=versions,
+        loads=InstanceLoads(),
+        families=Families.load(settings.home / "families.yaml"),
+        machine=detect_machine(),
+    )
+    warehouse_models = WarehouseModels(
+        runtime=runtime,
+        environments=builder,
+        models=versions,
+        limits=settings.limits,
+        logs=settings.folder("builds"),
+    )
+    return control, warehouse_models
+
+
+def _ingress(rooms: Rooms) -> Ingress:
+    return Ingress(
+        rooms.control.routes,
+        Gate(AccessAuthorities(rooms.access)),
+        body_limit_bytes=rooms.settings.limits.request_body_bytes,
+        domain=rooms.settings.domain,
+    )
+
+
+def _tag_references(rooms: Rooms, session: Session, arguments: Sequence[Any]) -> Result:
+    return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
+
+
+def _environments_in_use(settings: Settings) -> set[str]:
+    """Digests of the environments that instances run in; an environment's folder is its digest."""
+    found: set[str] = set()
+    for file in settings.folder("instances").glob("*/instance.json"):
+        try:
+            python = Path(json.loads(file.read_text())["python"][0])
+        except (OSError, ValueError, LookupError):
+            continue  # the instance is being started or removed
+        found.update(part.name for part in python.parents)
+    return found
 
 
 def _remove_stage_folders(settings: Settings, stages: Sequence[Record]) -> None:
