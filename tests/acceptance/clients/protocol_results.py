@@ -4,7 +4,7 @@ connector and with Snowpark. Prints what came back as JSON."""
 from __future__ import annotations
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from snowflake import connector
@@ -21,8 +21,13 @@ SELECT 1::NUMBER(5,0), 1234567890123456789::NUMBER(38,0), 1.25::NUMBER(10,2), 0.
 
 def plain(row: Any) -> list[str]:
     """Values as text, moments in UTC, so that formats can be compared."""
-    values = [bytes(v) if isinstance(v, bytearray) else v for v in row]
-    return [str(v.astimezone(UTC) if getattr(v, "tzinfo", None) else v) for v in values]
+    return [_text(value) for value in row]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, datetime) and value.tzinfo is not None:
+        value = value.astimezone(UTC)
+    return str(bytes(value) if isinstance(value, bytearray) else value)
 
 
 def in_every_format(connection: connector.SnowflakeConnection) -> dict[str, Any]:

@@ -80,7 +80,6 @@ def test_a_service_whose_model_does_not_load_fails_with_its_log(world: World) ->
     world.pool()
     world.runtime.log = "ModuleNotFoundError: no module named nothing"
     world.runtime.phase = Phase.EXITED
-    world.time_passes = True
     tick = threading.Event()
 
     def clock() -> None:

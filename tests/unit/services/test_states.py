@@ -21,12 +21,12 @@ PAGE = Path(__file__).parents[3] / "docs" / "services.md"
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.states.__name__)
-def test_the_page_shows_the_table_of_the_code(machine: StateMachine[Any]) -> None:
+def test_the_page_shows_the_table_of_the_code(machine: StateMachine[StrEnum]) -> None:
     assert machine.table() in PAGE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda machine: machine.states.__name__)
-def test_every_state_can_be_reached(machine: StateMachine[Any]) -> None:
+def test_every_state_can_be_reached(machine: StateMachine[StrEnum]) -> None:
     reached: set[StrEnum] = set(machine.initial)
     for _ in machine.states:
         reached |= {new for old in reached for new in machine.transitions.get(old, {})}
@@ -82,7 +82,7 @@ def test_staying_with_another_reason_is_no_event(world: World) -> None:
 
 @given(st.sampled_from(MACHINES), st.data())
 def test_any_legal_walk_ends_in_a_final_state_or_goes_on(
-    machine: StateMachine[Any], data: st.DataObject
+    machine: StateMachine[StrEnum], data: st.DataObject
 ) -> None:
     state = data.draw(st.sampled_from(sorted(machine.initial)))
     for _ in range(10):
