@@ -15,6 +15,9 @@ from nunatak.services.snapshot import Service
 from nunatak.services.spec import KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.states import BUILDS
 
+_ROLLING = {"integrations", "log_level"}
+"""Properties that an instance is started with: a change replaces the instances one by one."""
+
 
 class Commands:
     """Changes of what is wanted; safe to use from many threads."""
@@ -38,7 +41,9 @@ class Commands:
         """Change properties of a service by their names in ServiceSpec."""
         with self._catalog.write() as tx:
             record = _service(tx, key)
-            spec = replace(ServiceSpec.read(record.spec), **changes)
+            before = ServiceSpec.read(record.spec)
+            rolls = any(getattr(before, name) != changes[name] for name in _ROLLING & set(changes))
+            spec = replace(before, **changes, revision=before.revision + rolls)
             tx.update(record, spec=spec.document(), comment=comment)
         self._changes.announce()
 
@@ -65,19 +70,6 @@ class Commands:
         """Drop every service on a pool and cancel its jobs; how many there were."""
         with self._catalog.write() as tx:
             records = services_on(tx, pool)
-            for record in records:
-                bury(tx, record)
-        self._changes.announce()
-        return len(records)
-
-    def drop_within(self, database: str, schema: str | None = None) -> int:
-        """Drop the services of a schema or database that is being dropped; how many."""
-        with self._catalog.write() as tx:
-            records = [
-                record
-                for record in tx.list_kind(KIND, database=database, schema=schema)
-                if not record.spec.get("dropped")
-            ]
             for record in records:
                 bury(tx, record)
         self._changes.announce()

@@ -423,3 +423,14 @@ def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
 def test_a_function_without_a_service_is_not_offered(world: World) -> None:
     with pytest.raises(Unsupported, match="functions on services"):
         world.rows("CREATE FUNCTION F (x FLOAT) RETURNS FLOAT AS '/x'")
+
+
+def test_a_change_that_instances_are_started_with_replaces_them(deployed: World) -> None:
+    (before,) = deployed.runtime.running
+
+    deployed.rows("ALTER SERVICE SVC SET LOG_LEVEL = 'DEBUG'")
+    deployed.settle()
+
+    (after,) = deployed.runtime.running
+    assert after != before
+    assert deployed.runtime.specs[after].log_level == "DEBUG"
