@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -58,9 +59,12 @@ def up(
     settings = Settings(
         home=home.expanduser().resolve(), host=host, port=port, tls=tls, domain=domain
     )
-    raise SystemExit(
-        run_server(settings, install_connection=install_connection, log_level=log_level)
-    )
+    status = run_server(settings, install_connection=install_connection, log_level=log_level)
+    # Everything is closed. Ending here skips the interpreter's own teardown, in which the query
+    # engine's module reports objects that others still refer to.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 @main.command()

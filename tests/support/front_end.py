@@ -1,0 +1,112 @@
+"""The SQL front end over real rooms in a folder of its own, without services and models."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.store import Catalog, Key
+from nunatak.config import Settings
+from nunatak.sql import dispatch
+from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.stage_resolver import Stages
+from nunatak.sql.statement import Context
+from nunatak.sql.system_functions import functions_in_queries
+from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.results import Field, Result, Transfer
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.warehouse import Warehouse
+
+ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
+
+
+class Queries:
+    """Stands in for the statements that run now; remembers what was cancelled."""
+
+    def __init__(self) -> None:
+        self.cancelled: list[Any] = []
+
+    def cancel(self, query_id: str, *, user: str) -> bool:
+        """Only the query named "running" runs."""
+        self.cancelled.append((query_id, user))
+        return query_id == "running"
+
+    def cancel_session(self, session_id: int, *, spare: str = "") -> int:
+        """Two statements run in every session."""
+        self.cancelled.append((session_id, spare))
+        return 2
+
+
+class Front:
+    """A server's rooms as far as ordinary SQL needs them, with an administrator's session."""
+
+    def __init__(self, home: Path) -> None:
+        settings = Settings(home=home)
+        catalog = Catalog(Database.open(settings.catalog_file))
+        access = Access(catalog.database, settings)
+        for role in (ADMIN, ANALYST):
+            access.roles.create(role, owner=ADMIN)
+        access.users.create("ADA", owner=ADMIN)
+        access.roles.grant(ADMIN, grantee_kind="USER", grantee="ADA", by="")
+        self.queries = Queries()
+        hooks = Hooks(
+            stages=Stages(catalog, access, settings),
+            system_functions=functions_in_queries(lambda: self.rooms),
+        )
+        rooms = SimpleNamespace(
+            settings=settings,
+            catalog=catalog,
+            access=access,
+            warehouse=Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2),
+            queries=lambda: self.queries,
+            models=SimpleNamespace(check_droppable_within=lambda *_, **__: None),
+        )
+        self.rooms = cast("Rooms", rooms)
+        self.session = Session(id=7, user="ADA", role=ADMIN)
+        with catalog.write() as tx:
+            tx.create(Key("WAREHOUSE", "WH"), ADMIN)
+        self.rows("CREATE DATABASE DB")
+
+    def context(self, text: str, *bound: str) -> Context:
+        """A statement of the session, with texts bound to its markers."""
+        return Context(
+            rooms=self.rooms,
+            session=self.session,
+            query_id=str(uuid.uuid4()),
+            text=text,
+            bindings=[Binding("TEXT", value) for value in bound],
+        )
+
+    def run(self, text: str, *bound: str) -> Result | Transfer:
+        """Run one statement."""
+        return dispatch.execute(self.context(text, *bound))
+
+    def rows(self, text: str, *bound: str) -> list[dict[str, Any]]:
+        """Run one statement and read its rows."""
+        result = self.run(text, *bound)
+        assert isinstance(result, Result)
+        return [row for batch in result.batches for row in batch.to_pylist()]
+
+    def value(self, text: str, *bound: str) -> Any:
+        """The first cell."""
+        return next(iter(self.rows(text, *bound)[0].values()))
+
+    def names(self, text: str) -> list[str]:
+        """The column `name` of a SHOW command."""
+        return [row["name"] for row in self.rows(text)]
+
+    def describe(self, text: str) -> tuple[Field, ...]:
+        """The columns, without running."""
+        return dispatch.describe(self.context(text))
+
+    def close(self) -> None:
+        """End the session and release everything."""
+        FrontEnd(self.rooms).end_session(self.session)
+        self.rooms.warehouse.close()
+        self.rooms.catalog.close()
