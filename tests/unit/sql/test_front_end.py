@@ -128,7 +128,8 @@ def test_session_parameters_are_set_together_or_not_at_all(front: Front) -> None
 
 
 def test_a_flow_hands_rows_to_the_next_statement(front: Front) -> None:
-    text = 'SHOW DATABASES ->> SELECT "name" AS n FROM $1 WHERE "name" LIKE \'D%\' ->> SELECT n FROM $1'
+    named = 'SHOW DATABASES ->> SELECT "name" AS n FROM $1 WHERE "name" LIKE \'D%\''
+    text = f"{named} ->> SELECT n FROM $1"
     assert front.rows(text) == [{"N": "DB"}]
     assert [field.name for field in front.describe(text)] == ["N"]
 
