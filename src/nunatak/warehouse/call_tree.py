@@ -105,6 +105,18 @@ def is_grouped(select: exp.Select) -> bool:
     return select.args.get("group") is not None or any(map(is_aggregate, own_nodes(select)))
 
 
+def is_in_expression(select: exp.Select) -> bool:
+    """Whether a SELECT is part of an expression or lateral, so that it may depend on a row."""
+    node: exp.Expr = select
+    while node.parent is not None:
+        if isinstance(node, exp.Query) and not isinstance(
+            node.parent, exp.Query | exp.From | exp.Join | exp.CTE | exp.Create | exp.Insert
+        ):
+            return True
+        node = node.parent
+    return False
+
+
 def inside_aggregate(node: exp.Expr, within: exp.Select) -> bool:
     """Whether a node is an argument of an aggregate of this SELECT."""
     parent = node.parent

@@ -19,7 +19,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import TypeKind
-from nunatak.errors import Unsupported
+from nunatak.errors import StatementError, Unsupported
 from nunatak.warehouse.call_aliases import (
     join_calls_to_where,
     spell_out_aliases,
@@ -43,6 +43,7 @@ from nunatak.warehouse.call_tree import (
     inside_aggregate,
     is_call,
     is_grouped,
+    is_in_expression,
     own_calls,
     post_order,
     quoted,
@@ -267,7 +268,16 @@ class _Plan:
         )
         results = exp.Table(this=quoted("__NUNATAK_RESULTS"))
         split = splitter.split(results)
-        results.replace(self._operate(split, list(calls.values())))
+        try:
+            table = self._operate(split, list(calls.values()))
+        except StatementError as error:
+            if not is_in_expression(select):
+                raise
+            raise Unsupported(
+                f"Unsupported: {self._targets[places[0].name.upper()].label} in a subquery that"
+                f" depends on the outer row. Join instead. ({error.message})"
+            ) from error
+        results.replace(table)
 
     def _split_call(self, place: exp.Anonymous, key: str, *, number: int) -> SplitCall:
         target = self._targets[place.name.upper()]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.config import Settings
-from nunatak.errors import ModelCallFailed
+from nunatak.errors import ModelCallFailed, StatementError, Unsupported
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.model_calls import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
@@ -75,3 +75,16 @@ def test_an_error_of_the_model_reaches_the_user_as_it_is(made: Callable[[World],
     with pytest.raises(ModelCallFailed, match=r"^M!F failed \(rows 1 to 512 of its input\): Zero"):
         made(here)("SELECT M!F(A, B) FROM T")
     assert all(model.opened == model.closed for model in here.models.values())
+
+
+def test_a_subquery_that_depends_on_the_row_is_refused_by_name(
+    made: Callable[[World], Sql],
+) -> None:
+    with pytest.raises(Unsupported, match="M!F in a subquery that depends on the outer row"):
+        made(world())("SELECT ID, (SELECT MAX(SVC_F(U.V + T.A)) FROM U) AS W FROM T")
+
+
+def test_a_column_that_is_not_there_is_told_as_ever(made: Callable[[World], Sql]) -> None:
+    with pytest.raises(StatementError, match="NOWHERE") as caught:
+        made(world())("SELECT SVC_F(NOWHERE) FROM T")
+    assert not isinstance(caught.value, Unsupported)
