@@ -16,6 +16,8 @@ BACKOFF_FIRST_S = 2.0
 BACKOFF_LIMIT_S = 300.0
 CALM_S = 600.0
 """An instance that was ready for so long has its failures forgiven."""
+UNREADY_AFTER_S = 10.0
+"""A ready instance may fail its probe for so long, as a busy machine makes it, and stays ready."""
 UNHEALTHY_LIMIT_S = 300.0
 """An instance that stays unready for so long after it was ready is started anew."""
 LOAD_FAILURE_S = 20.0
@@ -201,6 +203,8 @@ def _unready(status: InstanceStatus, observed: Observed, *, now: float) -> Insta
     if since is not None and now - since >= UNHEALTHY_LIMIT_S:
         text = f"The instance did not become ready again within {UNHEALTHY_LIMIT_S:g} s."
         return _failed(status, f"{text} {observed.detail}", None, now=now)
+    if status.state is InstanceState.READY and since is not None and now - since < UNREADY_AFTER_S:
+        return replace(status, unhealthy_at=since)
     probe = f"Readiness probe is failing at path: /healthz, port: {PORT}"
     return replace(
         status,
