@@ -59,7 +59,10 @@ class Groups:
         """A group with these limits; one that is there already is given them."""
         folders = tuple(parent / name for parent in self.parents)
         for folder in folders:
-            folder.mkdir(exist_ok=True, parents=True)
+            folder.parent.mkdir(exist_ok=True)
+            if self.version == 2:
+                _delegate(folder.parent)
+            folder.mkdir(exist_ok=True)
         group = _Group(self.version, folders)
         group.limit(cpus=cpus, memory_bytes=memory_bytes)
         return group
@@ -131,7 +134,16 @@ class _Group:
 
 
 def find_groups(home: Path, *, root: Path = _ROOT) -> Groups:
-    """What this process may do here, tried out by making the parent group of `home`."""
+    """What this process may do here, tried out by making the parent group of `home` for a moment.
+
+    A group that holds instances of an earlier server stays.
+    """
+    found = _try_out(home, root)
+    found.tidy()
+    return found
+
+
+def _try_out(home: Path, root: Path) -> Groups:
     name = "nunatak-" + hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
     try:
         own = _own_groups(Path("/proc/self/cgroup").read_text())

@@ -112,6 +112,8 @@ class ProcessRuntime:
         with self._lock:
             if self._entries.get(instance_id) is entry:
                 del self._entries[instance_id]
+            if not self._entries:
+                self._groups.tidy()
 
     def stop_all(self, *, grace_s: float) -> None:
         """Stop every instance, all at the same time."""
@@ -120,7 +122,6 @@ class ProcessRuntime:
         if ids:
             with ThreadPoolExecutor(len(ids)) as threads:
                 list(threads.map(lambda name: self.stop(name, grace_s=grace_s), ids))
-        self._groups.tidy()
 
     def logs(
         self,
