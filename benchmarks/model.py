@@ -1,6 +1,7 @@
 """The model of all measurements: XGBoost, 100 trees of depth 6, 20 numbers in, one out."""
 
 import json
+import os
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,22 @@ class PackedModel:
         return self._tool("bodies", folder, rows, count, "arrow" if arrow else "json")
 
     def rows_per_s(self, rows: int, seconds: float) -> float:
-        """How fast the model is in memory, called with frames of so many rows."""
+        """How fast the model is in memory, called with frames of so many rows, on all cores."""
         return float(self._tool("memory", self.booster, rows, 0, str(seconds))[0])
 
-    def _tool(self, what: str, path: Path, rows: int, count: int, how: str) -> list[str]:
+    def one_row_ms(self, seconds: float) -> float:
+        """How long the model takes for one row, on one core: a second one only gets in its way."""
+        alone = {"OMP_NUM_THREADS": "1"}
+        return 1000 / float(self._tool("memory", self.booster, 1, 0, str(seconds), **alone)[0])
+
+    def _tool(
+        self, what: str, path: Path, rows: int, count: int, how: str, **environ: str
+    ) -> list[str]:
         tool = Path(__file__).with_name("model_tool.py")
         command = [str(self.python), str(tool), what, str(path), str(rows), str(count), how]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            command, check=True, capture_output=True, text=True, env=os.environ | environ
+        )
         lines: list[str] = json.loads(done.stdout)
         return lines
 

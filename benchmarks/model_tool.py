@@ -38,7 +38,7 @@ def _arrow(table: "np.ndarray") -> bytes:
 
 
 def memory(path: Path, rows: int, seconds: float) -> list[str]:
-    """Rows a second of the model called in memory with data frames."""
+    """Rows a second of the model called in memory with data frames, by the median call."""
     import pandas
     import xgboost
 
@@ -47,11 +47,13 @@ def memory(path: Path, rows: int, seconds: float) -> list[str]:
     names = [f"F{i}" for i in range(20)]
     frame = pandas.DataFrame(np.random.default_rng(1).normal(size=(rows, 20)), columns=names)
     model.predict(frame)
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < seconds:
+    took: list[float] = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until or len(took) < 3:
+        started = time.perf_counter()
         model.predict(frame)
-        done += rows
-    return [str(done / (time.perf_counter() - started))]
+        took.append(time.perf_counter() - started)
+    return [str(rows / sorted(took)[len(took) // 2])]
 
 
 if __name__ == "__main__":

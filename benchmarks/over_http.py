@@ -10,7 +10,7 @@ from typing import Any
 from benchmarks import front, servers
 from benchmarks.harness import Figures, run_load, table
 from benchmarks.model import PackedModel
-from benchmarks.plane import MODEL, VERSION, Plane, pss_bytes
+from benchmarks.plane import Plane, pss_bytes
 from benchmarks.servers import Running
 
 CLIENTS = [1, 16, 64]
@@ -32,7 +32,7 @@ def measure(plane: Plane, repeats: int) -> dict[str, Any]:
             ingress(plane),
         ]
         figures["small"] = front.small(running, bodies, CLIENTS, _SECONDS, repeats)
-        figures["targets"] = _targets(plane, figures["small"])
+        figures["targets"] = _targets(model, figures["small"])
         figures["large"] = front.large(running, model, folder, _SECONDS, repeats)
         for server in running[2:]:
             figures[f"overload {server.name}"] = _overload(server, bodies, figures["small"])
@@ -58,10 +58,10 @@ def ingress(plane: Plane) -> Running:
     )
 
 
-def _targets(plane: Plane, small: dict[str, dict[int, Figures]]) -> dict[str, float]:
+def _targets(model: PackedModel, small: dict[str, dict[int, Figures]]) -> dict[str, float]:
     rate = {name: by_clients[64]["ok_per_s"] for name, by_clients in small.items()}
-    memory = plane.clients.do("memory", name=MODEL, version=VERSION, rows=1, seconds=1.0)
-    above = small["ingress"][1]["p50_ms"] - memory["p50_ms"]
+    memory_ms = model.one_row_ms(1.0)
+    above = small["ingress"][1]["p50_ms"] - memory_ms
     figures = {
         "ingress / plain, 64 clients": rate["ingress"] / rate["plain"],
         "front / plain, 64 clients": rate["front"] / rate["plain"],
@@ -70,7 +70,7 @@ def _targets(plane: Plane, small: dict[str, dict[int, Figures]]) -> dict[str, fl
     }
     rows = list(zip(figures, figures.values(), (">= 2.5", ">= 4", ">= 0.6", "<= 1.5"), strict=True))
     print(f"\n{table(('single rows', 'measured', 'target'), rows)}", flush=True)
-    return figures | {"memory p50 ms": memory["p50_ms"]}
+    return figures | {"memory p50 ms": memory_ms}
 
 
 def _overload(
