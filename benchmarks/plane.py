@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from benchmarks.environments import ROOT
 from benchmarks.servers import Running
 
 MODEL, VERSION, SERVICE = "TREES", "V1", "TREES_SERVICE"
-_STOP_TIMEOUT_S = 60.0
+_STOP_TIMEOUT_S, _READY_TIMEOUT_S = 60.0, 120.0
 
 
 class Clients:
@@ -81,6 +82,7 @@ class Plane:
         if not self.clients.do("has", kind="SERVICES", name=SERVICE):
             print("deploying the model …", file=sys.stderr, flush=True)
             self.clients.do("deploy", name=MODEL, version=VERSION, service=SERVICE, workers=None)
+        self.instance()
 
     def endpoint(self, service: str = SERVICE) -> Endpoint:
         """A service's address and what a caller must send with each request."""
@@ -90,12 +92,20 @@ class Plane:
         return Endpoint(address, f"/{path}/predict", {"Authorization": token})
 
     def instance(self, service: str = SERVICE) -> Running:
-        """The one instance of a service: its socket and its processes."""
-        for document in sorted((self.home / "instances").glob("*/instance.json")):
-            described = json.loads(document.read_text())
-            if described["service"].endswith(f".{service}"):
-                return _instance(document.parent, described["socket"])
-        raise RuntimeError(f"{service} has no instance under {self.home / 'instances'}")
+        """The one instance of a service, ready: its socket and its processes."""
+        until = time.monotonic() + _READY_TIMEOUT_S
+        while time.monotonic() < until:
+            try:
+                for document in sorted((self.home / "instances").glob("*/instance.json")):
+                    described = json.loads(document.read_text())
+                    if described["service"].endswith(f".{service}"):
+                        found = _instance(document.parent, described["socket"])
+                        if status_of(found)["ready"]:
+                            return found
+            except (OSError, LookupError):
+                pass  # it is starting
+            time.sleep(0.1)
+        raise RuntimeError(f"{service} has no ready instance under {self.home / 'instances'}")
 
     def as_running(self) -> Running:
         """The server itself, with all that it started."""
@@ -137,7 +147,7 @@ def _instance(folder: Path, address: str) -> Running:
             process.info["cmdline"]
         ):
             return Running("front", address, process)
-    raise RuntimeError(f"no process runs {wanted}")
+    raise LookupError(f"no process runs {wanted}")
 
 
 @contextmanager
