@@ -103,14 +103,8 @@ def assemble(settings: Settings, *, port: int) -> Server:
     control, warehouse_models = _serving(settings, catalog, models)
     control.addresses.public = f"{settings.host}:{port}"
     results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
-    targets = CallTargets(
-        routes=control.routes,
-        models=ModelVersions(models),
-        warehouse=warehouse_models,
-        require=lambda requirement, role: access.require(requirement, role=role),
-    )
     hooks = Hooks(
-        planner=ModelCalls(targets),
+        planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
         results=StoredResults(results),
         stages=Stages(catalog, access, settings),
         guard=CatalogTableGuard(catalog, access),
@@ -179,6 +173,18 @@ def _serving(
         logs=settings.folder("builds"),
     )
     return control, warehouse_models
+
+
+def _call_targets(
+    access: Access, models: Models, control: ControlPlane, warehouse_models: WarehouseModels
+) -> CallTargets:
+    """Where calls of models in SQL go: to services, or to the warehouse's own instances."""
+    return CallTargets(
+        routes=control.routes,
+        models=ModelVersions(models),
+        warehouse=warehouse_models,
+        require=lambda requirement, role: access.require(requirement, role=role),
+    )
 
 
 def _ingress(rooms: Rooms) -> Ingress:

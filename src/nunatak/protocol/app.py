@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from nunatak.access.service import Access
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
+from nunatak.periodic import repeat
 from nunatak.protocol.answers import success
 from nunatak.protocol.bodies import read_body
 from nunatak.protocol.errors import failure_of
@@ -96,7 +97,9 @@ class ProtocolApp:
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
-        sweeper = asyncio.create_task(self._sweep_forever(), name="sweep sessions and results")
+        name = "sweeping sessions and results"
+        sweeping = repeat(self.sweep, every_s=_SWEEP_EVERY_S, name=name)
+        sweeper = asyncio.create_task(sweeping, name=name)
         try:
             yield
         finally:
@@ -104,14 +107,6 @@ class ProtocolApp:
             await asyncio.gather(sweeper, return_exceptions=True)
             await self.execution.stop(grace_s=_STOP_GRACE_S)
             await asyncio.to_thread(self.sessions.end_all)
-
-    async def _sweep_forever(self) -> None:
-        while True:
-            await asyncio.sleep(_SWEEP_EVERY_S)
-            try:
-                await asyncio.to_thread(self.sweep)
-            except Exception:  # the boundary of the task: the next round may do better
-                _LOGGER.exception("sweeping sessions and results failed")
 
     def sweep(self) -> None:
         """End idle sessions with what they run, and remove old results."""

@@ -63,8 +63,8 @@ class ControlPlane:
         )
         self.routes = Routes(changes=self.changes, wake=self.commands.wake)
         self.addresses = Addresses(settings)
-        builds_folder = settings.folder("builds")
-        self.logs = Logs(runtime=runtime, builds=builds_folder)
+        folder = settings.folder("builds")
+        self.logs = Logs(runtime=runtime, builds=folder)
         self.deployments = Deployments(
             catalog=catalog,
             families=families,
@@ -84,19 +84,24 @@ class ControlPlane:
             builder=builder,
             models=models,
             operations=self._building,
-            folder=builds_folder,
+            folder=folder,
         )
-        self._services = ServiceReconciler(
+        self._services = self._service_reconciler(catalog, models, LoadBook(loads))
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _service_reconciler(
+        self, catalog: Catalog, models: ModelSource, loads: LoadBook
+    ) -> ServiceReconciler:
+        return ServiceReconciler(
             catalog=catalog,
-            families=families,
-            machine=machine,
-            runtime=runtime,
+            families=self.families,
+            machine=self.machine,
+            runtime=self._runtime,
             models=models,
-            loads=LoadBook(loads),
+            loads=loads,
             operations=self._launching,
             routes=self.routes,
         )
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     async def start(self) -> None:
         """Take up what an earlier server left, publish the routes, and start the loops."""

@@ -12,7 +12,6 @@ for `warehouse_model_idle_s`, or whose version was dropped, is stopped.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 import time
@@ -37,6 +36,7 @@ from nunatak.errors import (
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Declared, Target, read_declared
 from nunatak.images.environment import Environment
+from nunatak.periodic import repeat
 from nunatak.services.ports import ServedModel
 from nunatak.services.spec import ModelRef
 from nunatak.services.starting import OWNER_LABEL
@@ -208,12 +208,8 @@ class WarehouseModels:
 
     async def run(self) -> None:
         """Iterate until cancelled."""
-        while True:
-            await asyncio.sleep(LOOK_EVERY_S)
-            try:
-                await asyncio.to_thread(self.iterate)
-            except Exception:  # noqa: BLE001 the boundary of the task; the next look may do better
-                _log.exception("looking after the warehouse's models failed")
+        name = "looking after the warehouse's models"
+        await repeat(self.iterate, every_s=LOOK_EVERY_S, name=name)
 
     def close(self) -> None:
         """Stop every instance; calls that wait raise QueryCancelled."""

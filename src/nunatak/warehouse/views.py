@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -42,6 +43,24 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
         raise ObjectExists("Object", str(name))
     if temporary:
         execution.engine.attach_memory(session_database(execution.session))
+    _write_view(execution, tree, location, columns=columns, properties=properties)
+    execution.tables.forget(location)
+    if temporary:
+        execution.session.add_temporary(TemporaryObject("VIEW", name))
+    else:
+        note_created(execution, "VIEW", name)
+    return status_result(f"View {quoted(name.name)} successfully created.")
+
+
+def _write_view(
+    execution: Execution,
+    tree: exp.Create,
+    location: Location,
+    *,
+    columns: Sequence[exp.Expression],
+    properties: Sequence[exp.Expression],
+) -> None:
+    """Create the view with the note that says what its text and the types of its columns are."""
     translated = execution.translate(tree.expression.copy())
     fields = execution.described(translated)
     names = [stored(column.find(exp.Identifier)) for column in columns] or [
@@ -63,12 +82,6 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
             f"COMMENT ON VIEW {location.sql} IS {literal(note)}",
         ],
     )
-    execution.tables.forget(location)
-    if temporary:
-        execution.session.add_temporary(TemporaryObject("VIEW", name))
-    else:
-        note_created(execution, "VIEW", name)
-    return status_result(f"View {quoted(name.name)} successfully created.")
 
 
 def create_sequence(execution: Execution, tree: exp.Create) -> Result:
