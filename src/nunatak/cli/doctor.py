@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -69,8 +70,9 @@ def _findings(home: Path) -> Iterator[Finding]:
     yield Finding("package indexes", ok=True, detail=indexes.shown() or "uv's default")
     cut_off = isolation()
     yield Finding("build isolation", cut_off.available, cut_off.detail)
-    for capability in ProcessRuntime(home / "instances").describe_capabilities():
-        yield Finding(capability.name, capability.available, capability.detail)
+    with tempfile.TemporaryDirectory() as scratch:
+        for capability in ProcessRuntime(Path(scratch)).describe_capabilities():
+            yield Finding(capability.name, capability.available, capability.detail)
     yield _program("podman", ["podman", "--version"], "only for pools that run containers")
     yield _program(
         "NVIDIA GPU",

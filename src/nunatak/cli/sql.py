@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -27,6 +28,10 @@ def run_query(home: Path, text: str, *, output: str | None) -> int:
             file=sys.stderr,
         )
         return 2
+    authority = home / "keys" / "ca.pem"
+    if options.get("protocol") == "https" and authority.exists():
+        os.environ["REQUESTS_CA_BUNDLE"] = str(authority)
+        options["disable_ocsp_checks"] = True  # the server's own authority publishes no lists
     try:
         with connector.connect(**options, login_timeout=10) as connection:
             cursor = connection.cursor().execute(text)
