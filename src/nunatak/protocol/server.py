@@ -63,6 +63,8 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # whoever calls is who the connection says, not who a header says
+        ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_DRAIN_S,
         ssl_certfile=str(tls.certificate) if tls else None,
