@@ -92,7 +92,7 @@ def _value(value: str | int) -> str:
     if isinstance(value, int):
         return str(value)
     escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    if any(ord(character) < 32 for character in escaped):
+    if any(ord(character) < 32 or character == "\x7f" for character in escaped):
         raise InvalidArgument("A connection's values hold no control characters.")
     return f'"{escaped}"'
 

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nunatak.access.bootstrap import connections_file, prepare_account, write_own_connection
@@ -104,6 +104,7 @@ def test_a_file_that_cannot_be_changed_safely_is_left_alone(tmp_path: Path, text
 
 
 @given(st.text(alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs"])))
+@example("\x7f")
 def test_any_text_survives_as_a_value(value: str) -> None:
     try:
         text = merged("", "nunatak", {"password": value})
