@@ -1,6 +1,6 @@
 """Start a server with a temporary home, run the examples against it, and stop it.
 
-python scripts/demo.py [xgboost_forecast] [sentence_embeddings]
+python scripts/demo.py [xgboost_forecast] [sentence_embeddings] [lifecycle]
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = {"xgboost_forecast": "ml2", "sentence_embeddings": "demo"}
+EXAMPLES = {"xgboost_forecast": "ml2", "sentence_embeddings": "demo", "lifecycle": "ml2"}
+"""Each example and the environment of clients that it runs in."""
+DEFAULT = ("xgboost_forecast", "sentence_embeddings")
 STOP_TIMEOUT_S = 60.0
 
 
@@ -41,7 +43,7 @@ def server(home: Path) -> Iterator[None]:
 
 
 def main(names: list[str]) -> int:
-    """Run the named examples, or all; answers the first failure's exit status."""
+    """Run the named examples, or the default ones; answers the first failure's exit status."""
     hosts = subprocess.run(
         [sys.executable, "-m", "nunatak", "index-hosts"],
         capture_output=True,
@@ -49,7 +51,7 @@ def main(names: list[str]) -> int:
         check=True,
     ).stdout.split()
     with tempfile.TemporaryDirectory(prefix="nunatak-demo-") as folder, server(Path(folder)):
-        for name in names or list(EXAMPLES):
+        for name in names or DEFAULT:
             print(f"\n── {name}", flush=True)
             python = ROOT / ".envs" / EXAMPLES[name] / "bin" / "python"
             command = [str(python), f"examples/{name}.py", "--index-hosts", ",".join(hosts)]
