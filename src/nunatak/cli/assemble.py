@@ -27,11 +27,13 @@ from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.kept_results import StoredResults
 from nunatak.protocol.result_store import ResultStore
 from nunatak.services.call_targets import CallTargets
+from nunatak.services.commands import images_in_use
 from nunatak.services.control import ControlPlane
 from nunatak.services.instance_loads import InstanceLoads
 from nunatak.services.model_source import ModelVersions
 from nunatak.services.platforms import where_runnable
-from nunatak.services.usage import ServiceUsage, images_in_use
+from nunatak.services.system_pools import prepare_system_pools
+from nunatak.services.usage import ServiceUsage
 from nunatak.services.vault import Vault
 from nunatak.services.warehouse_models import WarehouseModels
 from nunatak.sql.frontend import FrontEnd
@@ -81,6 +83,7 @@ class Server:
                 tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
             known = {record.name for record in tx.list_kind("DATABASE")}
             stages = tx.list_kind(STAGE)
+        prepare_system_pools(rooms.catalog, rooms.access.grants, self.control.machine)
         for name in set(rooms.warehouse.databases()) - known:
             rooms.warehouse.drop_database(name)
         _remove_stage_folders(self.settings, stages)

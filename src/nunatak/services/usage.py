@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from nunatak.catalog.store import Catalog, Transaction
+from nunatak.catalog.store import Transaction
 from nunatak.services.spec import KIND, is_build
 
 
@@ -24,10 +24,3 @@ class ServiceUsage:
             and not record.spec.get("dropped")
             and record.spec.get("model", {}).get("version_id") in wanted
         ]
-
-
-def images_in_use(catalog: Catalog) -> set[str]:
-    """Digests of the images that services run, suspended ones too."""
-    with catalog.read() as tx:
-        images = [record.status.get("image") or {} for record in tx.list_kind(KIND)]
-    return {str(image["digest"]) for image in images if "digest" in image}

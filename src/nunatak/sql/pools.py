@@ -15,6 +15,7 @@ from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
 from nunatak.services.commands import services_on
 from nunatak.services.snapshot import Snapshot
+from nunatak.services.system_pools import is_system_pool
 from nunatak.sql.object_family import DONE, unset_values, visible
 from nunatak.sql.objects import on_account
 from nunatak.sql.pool_rows import (
@@ -220,7 +221,13 @@ class DropPool:
         return [Requirement(OWNERSHIP, pools.KIND, pool_key(self.name).title)]
 
     def run(self, context: Context) -> Result:
-        """Remove it; refused while services or jobs are on it, running or suspended."""
+        """Remove it; refused while services or jobs are on it, running or suspended, and for a
+        pool of the system."""
+        if is_system_pool(self.name):
+            raise InvalidArgument(
+                f"Compute pool {self.name} is part of every account and cannot be dropped: "
+                f"ALTER COMPUTE POOL {self.name} SUSPEND stops it."
+            )
         key = pool_key(self.name)
         with context.rooms.catalog.write() as tx:
             record = tx.find(key)
