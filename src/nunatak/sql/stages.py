@@ -33,8 +33,8 @@ from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.session import Session, TemporaryObject
 
 STAGE, FILE_FORMAT = "STAGE", "FILE_FORMAT"
-_TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
-_STAGE_PROPERTIES = {
+TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
+STAGE_PROPERTIES = {
     "FILE_FORMAT": file_format,
     "DIRECTORY": parenthesised_options,
     "ENCRYPTION": parenthesised_options,
@@ -75,7 +75,7 @@ class CreateFileObject:
         return create_object(
             context,
             Key.of(self.kind, name),
-            title=_TITLES[self.kind],
+            title=TITLES[self.kind],
             or_replace=self.create.or_replace,
             if_not_exists=self.if_not_exists,
             spec=self.spec,
@@ -90,10 +90,10 @@ class CreateFileObject:
             if self.if_not_exists:
                 return status_result(f"{name.name} already exists, statement succeeded.")
             if not self.create.or_replace:
-                raise ObjectExists(_TITLES[self.kind], str(name))
+                raise ObjectExists(TITLES[self.kind], str(name))
             drop_temporary(context, self.kind, name)
         session.add_temporary(TemporaryObject(self.kind, name, self.spec))
-        return status_result(f"{_TITLES[self.kind]} {name.name} successfully created.")
+        return status_result(f"{TITLES[self.kind]} {name.name} successfully created.")
 
 
 @grammar("CREATE STAGE")
@@ -103,7 +103,7 @@ def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     parts = cursor.name()
     if cursor.at("URL"):
         cursor.fail("external stages are not supported: use an internal stage and PUT files")
-    found = properties(cursor, _STAGE_PROPERTIES)
+    found = properties(cursor, STAGE_PROPERTIES)
     comment = found.pop("COMMENT", "")
     return CreateFileObject(
         kind=STAGE,
@@ -373,5 +373,5 @@ def file_object_of(
     with catalog.read() as tx:
         record = tx.find(Key.of(kind, name))
     if record is None:
-        raise ObjectNotFound(_TITLES[kind].replace(" area", ""), str(name))
+        raise ObjectNotFound(TITLES[kind].replace(" area", ""), str(name))
     return dict(record.spec)

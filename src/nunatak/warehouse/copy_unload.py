@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import NUMBER, TEXT
+from nunatak.catalog.sqltypes import NUMBER, SEMI_STRUCTURED, TEXT
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.copy_options import CopyOptions, copy_options
 from nunatak.warehouse.engine import identifier, literal
@@ -92,9 +92,11 @@ class _Unload:
         if len(fields) > len(names):
             listed.append(identifier(_PARTITION))
         target = work / "out" if self._partitioned else work / f"data{self._suffix}"
+        are_documents = self._form.type == "JSON" and _are_documents(fields)
+        writer = self._document_writer() if are_documents else self._writer()
         counted = self._execution.connection.execute(
             f"COPY (SELECT * FROM ({query}) AS q({', '.join(listed)})) "
-            f"TO {literal(str(target))} ({', '.join(self._writer())})"
+            f"TO {literal(str(target))} ({', '.join(writer)})"
         )
         return int(counted[0][0])
 
@@ -125,6 +127,18 @@ class _Unload:
         if self._form.type == "PARQUET":
             return f".{self._compression}.parquet" if self._compression != "none" else ".parquet"
         return _SUFFIXES[self._form.type] + packed
+
+    def _document_writer(self) -> list[str]:
+        """Documents as they are, one a line: lines of one column without quotes."""
+        compression = "uncompressed" if self._compression == "none" else self._compression
+        plain = [f"{option} ''" for option in ("QUOTE", "ESCAPE", "NULLSTR")]
+        return [
+            "FORMAT csv",
+            f"COMPRESSION {compression}",
+            "HEADER false",
+            "DELIMITER '\x01'",
+            *plain,
+        ]
 
     def _writer(self) -> list[str]:
         form = self._form
@@ -168,3 +182,8 @@ class _Unload:
             name = f"{base}{folder}data_{self._execution.query_id or 'query'}_0_0_{index}"
             moves.append((file, name + self._suffix))
         return moves
+
+
+def _are_documents(fields: Sequence[Field]) -> bool:
+    """Whether the rows are one semi-structured value each, which is a document of its own."""
+    return len(fields) == 1 and fields[0].type.kind in SEMI_STRUCTURED

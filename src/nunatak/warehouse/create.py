@@ -23,8 +23,10 @@ from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import TemporaryObject
 from nunatak.warehouse.tables import Column, Location, Table, encode_note, session_database
+from nunatak.warehouse.template import template_columns
 from nunatak.warehouse.types import engine_type, sql_type_of
 
+_OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
 IDENTITY_SUFFIX = "_IDENTITY"
 
 
@@ -59,6 +61,10 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
     properties = list(tree.args["properties"].expressions) if tree.args.get("properties") else []
+    for item in properties:
+        if isinstance(item, _OTHER_TABLES):
+            word = type(item).__name__.removesuffix("Property").upper()
+            raise Unsupported(f"Unsupported: CREATE {word} TABLE.")
     temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
     refuse_existing = _existing(execution, tree, name, temporary=temporary)
     if refuse_existing is not None:
@@ -173,6 +179,10 @@ def _columns(
 ) -> tuple[list[NewColumn], tuple[str, ...]]:
     like = next((item for item in properties if isinstance(item, exp.LikeProperty)), None)
     clone = tree.args.get("clone")
+    for item in properties:
+        if isinstance(item, exp.UsingTemplateProperty):
+            described = template_columns(execution, item.this.unnest())
+            return [NewColumn(name=n, type=t, nullable=null) for n, t, null in described], ()
     pattern = like.this if like is not None else clone.this if clone is not None else None
     if pattern is not None:
         table = execution.table(tuple(stored(part) for part in pattern.parts))

@@ -19,6 +19,7 @@ from nunatak.warehouse.create import (
 )
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result, status_result
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
@@ -41,8 +42,12 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
     name = qualified(execution, target)
     shown = quoted(name.name)
     if kind == "SEQUENCE":
-        exists = "IF EXISTS " if tree.args.get("exists") else ""
-        execution.connection.execute(f"DROP SEQUENCE {exists}{Location.permanent(name).sql}")
+        if find_sequence(execution.connection, name) is None:
+            if tree.args.get("exists"):
+                text = f"Drop statement executed successfully ({shown} already dropped)."
+                return status_result(text)
+            raise ObjectNotFound("Sequence", str(name))
+        execution.connection.execute(f"DROP SEQUENCE {Location.permanent(name).sql}")
         _note_dropped(execution, kind, name)
         return status_result(f"{shown} successfully dropped.")
     found = execution.tables.find(name, execution.session, connection=execution.connection)
@@ -207,6 +212,7 @@ _ACTIONS: dict[type[exp.Expr], Callable[[Execution, Table, Any], list[str]]] = {
     exp.SwapTable: _swap,
     exp.AlterSet: _set,
     exp.Cluster: _ignored,
+    exp.ClusterProperty: _ignored,
     exp.AddConstraint: _ignored,
 }
 

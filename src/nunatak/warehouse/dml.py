@@ -135,10 +135,18 @@ def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
         found = execution.tables.find(name, execution.session, connection=execution.connection)
         if found is None and tree.args.get("exists"):
             continue
+        if tree.args.get("exists") and not _is_there(execution, target):
+            continue
         table = _target(execution, target)
         with _alone(execution, table):
             _count(execution, f"DELETE FROM {table.location.sql}")
     return status_result("Statement executed successfully.")
+
+
+def _is_there(execution: Execution, node: exp.Table) -> bool:
+    name = execution.session.qualify(tuple(stored(part) for part in node.parts))
+    found = execution.tables.find(name, execution.session, connection=execution.connection)
+    return found is not None
 
 
 def _target(execution: Execution, node: exp.Table) -> Table:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName, split_name
@@ -18,6 +19,39 @@ def list_schemas(connection: Connection, database: str) -> list[str]:
         f"AND NOT internal AND schema_name <> {literal(INTERNAL_SCHEMA)}"
     )
     return sorted([*(name for (name,) in rows), "INFORMATION_SCHEMA"])
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceState:
+    """A sequence and what it answers next."""
+
+    name: QualifiedName
+    next_value: int
+    step: int
+
+
+def list_sequences(
+    connection: Connection, database: str, *, schema: str | None = None
+) -> list[SequenceState]:
+    """The sequences of a database or schema by name, those of AUTOINCREMENT columns too."""
+    rows = connection.execute(
+        "SELECT schema_name, sequence_name, start_value, increment_by, last_value "
+        f"FROM duckdb_sequences() WHERE database_name = {literal(database)}"
+    )
+    found = [
+        SequenceState(
+            QualifiedName(database, place, name), start if last is None else last + step, step
+        )
+        for place, name, start, step, last in rows
+        if schema in (None, place)
+    ]
+    return sorted(found, key=lambda sequence: sequence.name)
+
+
+def find_sequence(connection: Connection, name: QualifiedName) -> SequenceState | None:
+    """A sequence by its full name."""
+    found = list_sequences(connection, name.database, schema=name.schema)
+    return next((sequence for sequence in found if sequence.name == name), None)
 
 
 def list_tables(

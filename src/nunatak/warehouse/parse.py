@@ -18,7 +18,7 @@ from nunatak.warehouse.calls import KnowsFunction, ModelCall, extract_calls, tok
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings repeat what we answer
 
-_SCOPED = re.compile(r"\bSCOPED\b", re.IGNORECASE)
+_SCOPED = re.compile(r"\b(SCOPED|LOCAL|GLOBAL)\b", re.IGNORECASE)
 _HIGHLIGHT = re.compile(r"\x1b\[\d*m")
 
 
@@ -69,12 +69,12 @@ def _plain_statement(text: str) -> exp.Expr | None:
 
 
 def _without_scoped(text: str) -> str:
-    """`CREATE SCOPED TEMPORARY …` without SCOPED: both end with the session here."""
+    """`CREATE SCOPED | LOCAL | GLOBAL TEMPORARY …`: all end with the session here."""
     if not _SCOPED.search(text):
         return text
     tokens = tokenize(text)
     for token, following in itertools.pairwise(tokens):
-        is_word = token.token_type is TokenType.VAR and str(token.text).upper() == "SCOPED"
+        is_word = token.token_type is TokenType.VAR and _SCOPED.fullmatch(str(token.text))
         if is_word and following.token_type is TokenType.TEMPORARY:
             return text[: token.start] + text[token.end + 1 :]
     return text

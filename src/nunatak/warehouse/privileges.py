@@ -20,6 +20,8 @@ from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import stage_location
 
+_MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
+
 
 def authorise(execution: Execution, tree: exp.Expr) -> None:
     """Check what a bound statement changes; raises PrivilegeMissing or ObjectNotFound."""
@@ -61,6 +63,8 @@ def _describe(execution: Execution, tree: exp.Describe) -> None:
 
 def _alter(execution: Execution, tree: exp.Alter | exp.Drop) -> None:
     for target in tree.args.get("tables") or [tree.this]:
+        if not isinstance(target, exp.Table):
+            continue
         if str(tree.args["kind"]).upper() == "SEQUENCE":
             name = str(qualified(execution, target))
             execution.require(Requirement(OWNERSHIP, "SEQUENCE", name))
@@ -77,13 +81,13 @@ def _comment(execution: Execution, tree: exp.Comment) -> None:
 
 def _create(execution: Execution, tree: exp.Create) -> None:
     properties = tree.args.get("properties")
-    kinds = {type(item) for item in (properties.expressions if properties else ())}
-    if exp.TemporaryProperty in kinds:
+    given = {type(item) for item in (properties.expressions if properties else ())}
+    kind = str(tree.args["kind"]).upper()
+    if kind not in _MADE or exp.TemporaryProperty in given:
         return  # whoever may use a schema may keep private tables there
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
     schema = f"{quoted(name.database)}.{quoted(name.schema)}"
-    kind = str(tree.args["kind"]).upper()
     execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
     existing = execution.tables.permanent(name, connection=execution.connection)
     if existing is not None and tree.args.get("replace"):

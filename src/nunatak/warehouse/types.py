@@ -51,7 +51,7 @@ _PLAIN: dict[str, SqlType] = {
     "DATE": DATE,
     "TIME": TIME,
     **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_NS", "TIMESTAMP_MS", "TIMESTAMP_S"), TIMESTAMP_NTZ),
-    "TIMESTAMP WITH TIME ZONE": TIMESTAMP_LTZ,
+    **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMPTZ_NS"), TIMESTAMP_LTZ),
     "BLOB": BINARY,
     "JSON": VARIANT,
 }

@@ -19,7 +19,7 @@ from nunatak.warehouse.create import create_table
 from nunatak.warehouse.engine import Engine, identifier
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.listing import list_tables
+from nunatak.warehouse.listing import SequenceState, list_sequences, list_tables
 from nunatak.warehouse.parse import Parsed, parse
 from nunatak.warehouse.privileges import authorise
 from nunatak.warehouse.request import QueryRequest
@@ -88,6 +88,11 @@ class Warehouse:
         """Tables and views that a session sees, its temporary ones too, by schema and name."""
         with self.engine.connect() as connection:
             return list_tables(connection, session, database, schema=schema)
+
+    def list_sequences(self, database: str, *, schema: str | None = None) -> list[SequenceState]:
+        """Sequences by name, those of AUTOINCREMENT columns too."""
+        with self.engine.connect() as connection:
+            return list_sequences(connection, database, schema=schema)
 
     def close_session(self, session: Session) -> None:
         """Roll back what is open and drop the session's temporary tables."""

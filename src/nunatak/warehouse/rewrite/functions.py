@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType
+from nunatak.catalog.sqltypes import BINARY, BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType
 from nunatak.errors import Unsupported
+from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
 
@@ -54,6 +55,9 @@ def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
     renamed = RENAMED.get(name)
     if renamed is not None:
         return typed(call(renamed[0], *node.expressions), renamed[1])
+    moment = _MOMENTS.get(name)
+    if moment is not None and len(node.expressions) == 1:
+        return _to_moment(node.expressions[0], *moment, context)
     special = _SPECIAL.get(name)
     if special is not None:
         return special(node)
@@ -61,6 +65,19 @@ def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
     if answered is not None:
         return answered
     raise Unsupported(f"SQL compilation error:\nUnknown function {name}.")
+
+
+def _to_moment(value: exp.Expr, kind: type[exp.Cast], to: str, context: RewriteContext) -> exp.Expr:
+    """TO_TIMESTAMP_TZ(x) and its kin, without a format: a cast."""
+    made = kind(this=value, to=exp.DataType.build(to, dialect="snowflake"))
+    return casts.cast(made, context)
+
+
+_MOMENTS: dict[str, tuple[type[exp.Cast], str]] = {
+    f"{prefix}TO_{name}": (kind, name)
+    for prefix, kind in (("", exp.Cast), ("TRY_", exp.TryCast))
+    for name in ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
+}
 
 
 def _to_object(node: exp.Anonymous) -> exp.Expr:
@@ -93,6 +110,16 @@ _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "AS_DOUBLE": _as_double,
     "AS_REAL": _as_double,
 }
+
+
+def to_binary(node: exp.ToBinary, _context: RewriteContext) -> exp.Expr:
+    """TO_BINARY(text [, 'HEX' | 'UTF-8' | 'BASE64'])."""
+    form = node.args.get("format")
+    name = form.name.upper() if form is not None else "HEX"
+    function = {"HEX": "unhex", "BASE64": "from_base64"}.get(name)
+    if function is None and name not in {"UTF-8", "UTF8"}:
+        raise Unsupported(f"Unsupported: TO_BINARY with the format '{name}'.")
+    return typed(call(function or "encode", node.this), BINARY)
 
 
 def refused(node: exp.Expr, _context: RewriteContext) -> exp.Expr:

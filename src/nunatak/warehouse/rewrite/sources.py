@@ -7,6 +7,7 @@ from sqlglot import exp
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted
 
+_FLATTEN_ARGUMENTS = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
 FLATTEN_COLUMNS = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
 
 
@@ -56,8 +57,10 @@ def table_function(node: exp.TableFromRows, _context: RewriteContext) -> exp.Exp
     raise Unsupported(f"Unsupported: the table function {name}.")
 
 
-def sequence(_node: exp.Expr, _context: RewriteContext) -> exp.Expr:
-    """SEQ4() and its kin number the rows from zero."""
+def sequence(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
+    """SEQ4() and its kin number the rows from zero; a window ordered by it keeps their order."""
+    if isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window):
+        return exp.Null()
     numbered = exp.Window(this=exp.RowNumber())
     return exp.Paren(this=exp.Sub(this=numbered, expression=exp.Literal.number(1)))
 
@@ -70,10 +73,14 @@ def _generator_rows(node: exp.Generator) -> exp.Expr:
 
 
 def _flatten(node: exp.Expr, explode: exp.Explode) -> exp.Expr:
-    given = {"INPUT": explode.this} if not isinstance(explode.this, exp.Kwarg) else {}
-    for argument in (explode.this, *explode.expressions):
+    given: dict[str, exp.Expr] = {}
+    for name, argument in zip(
+        _FLATTEN_ARGUMENTS, (explode.this, *explode.expressions), strict=False
+    ):
         if isinstance(argument, exp.Kwarg):
             given[argument.this.name.upper()] = argument.expression
+        else:
+            given[name] = argument
     value = given["INPUT"]
     path = given.get("PATH")
     if path is not None and path.name:

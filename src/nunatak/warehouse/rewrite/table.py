@@ -59,6 +59,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ArrayInsert: (lists.array_insert,),
     exp.ArrayRemove: (lists.array_remove,),
     exp.Anonymous: (functions.anonymous,),
+    exp.ToBinary: (functions.to_binary,),
     exp.HexString: (shared.hex_string,),
     exp.ToNumber: (shared.to_number,),
     exp.DateAdd: (shared.dateadd_date_cast, shared.dateadd_text),
