@@ -110,7 +110,7 @@ def reader(files: Sequence[Path], form: FileFormat, *, columns: int = 0) -> str:
         return f"read_parquet({listed}, filename = true{_named(text)})"
     compression = form.compression(_head(files[0]))
     if form.type == "JSON":
-        layout = "array" if form.flag("STRIP_OUTER_ARRAY") else _json_layout(files[0], compression)
+        layout = "auto" if form.flag("STRIP_OUTER_ARRAY") else _json_layout(files[0], compression)
         options = {"format": literal(layout), "compression": literal(compression)}
         return f"read_json_objects({listed}, filename = true{_named(options)})"
     return f"read_csv({listed}, filename = true{_named(_csv(form, compression, columns))})"

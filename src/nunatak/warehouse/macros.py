@@ -14,6 +14,7 @@ SCALAR = {
     "nk_float_text(x)": (
         "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
     ),
+    "nk_offset_text(x)": "regexp_replace(x::VARCHAR, ' ([+-][0-9:]+)$', '\\1')",
     "nk_to_binary(x)": "unhex(x::VARCHAR)",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE x::JSON END",

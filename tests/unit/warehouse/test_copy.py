@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -236,3 +237,11 @@ def test_links_out_of_a_stage_are_no_files(sql: Sql, stages: Stages, tmp_path: P
     (stages.folder("STG") / "link.csv").symlink_to(tmp_path / "secret.csv")
     with pytest.raises(InvalidArgument, match="no files"):
         sql("select $1 from @stg")
+
+
+def test_documents_are_unloaded_as_they_are(sql: Sql, stages: Stages) -> None:
+    place = stages.folder("STG")
+    sql("create table d as select parse_json(column1) v from values (?)", text('{"a": "x\\n,"}'))
+    sql("copy into @stg/d from (select v from d) file_format = (type = json)")
+    [file] = place.iterdir()
+    assert json.loads(gzip.decompress(file.read_bytes())) == {"a": "x\n,"}

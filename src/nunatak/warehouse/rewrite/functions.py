@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import BINARY, BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType
+from nunatak.catalog.sqltypes import BINARY, BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType, TypeKind
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite import casts
-from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
+from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
 
 _REFUSED = (exp.ReadCSV, exp.ReadParquet)
@@ -69,14 +69,27 @@ def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
 
 def _to_moment(value: exp.Expr, kind: type[exp.Cast], to: str, context: RewriteContext) -> exp.Expr:
     """TO_TIMESTAMP_TZ(x) and its kin, without a format: a cast."""
-    made = kind(this=value, to=exp.DataType.build(to, dialect="snowflake"))
-    return casts.cast(made, context)
+    target = exp.DataType(this=exp.DataType.Type[to])
+    source = type_of(value)
+    if source is not None and source.kind is TypeKind.FIXED:
+        value = call("to_timestamp", value)  # seconds since 1970
+        if target.this is not exp.DataType.Type.TIMESTAMPTZ:
+            utc = exp.Literal.string("UTC")
+            value = exp.AtTimeZone(this=value, zone=utc)
+    elif source is None or source.kind is TypeKind.TEXT:
+        value = call("nk_offset_text", value)  # the engine wants no blank before the offset
+    return casts.cast(kind(this=value, to=target), context)
 
 
 _MOMENTS: dict[str, tuple[type[exp.Cast], str]] = {
-    f"{prefix}TO_{name}": (kind, name)
+    f"{prefix}TO_{name}": (kind, to)
     for prefix, kind in (("", exp.Cast), ("TRY_", exp.TryCast))
-    for name in ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
+    for name, to in (
+        ("TIMESTAMP", "TIMESTAMP"),
+        ("TIMESTAMP_NTZ", "TIMESTAMPNTZ"),
+        ("TIMESTAMP_LTZ", "TIMESTAMPLTZ"),
+        ("TIMESTAMP_TZ", "TIMESTAMPTZ"),
+    )
 }
 
 

@@ -77,6 +77,10 @@ def to_variant(node: exp.ToVariant, _context: RewriteContext) -> exp.Expr:
     return typed(call("to_json", node.this), VARIANT)
 
 
+_ALL_COLUMNS = "*COLUMNS(*)"
+"""The engine's unpacked columns, inside OBJECT_CONSTRUCT(*), which is never NULL."""
+
+
 def struct(node: exp.Struct, _context: RewriteContext) -> exp.Expr:
     """OBJECT_CONSTRUCT and `{'a': 1}`: members that are NULL are left out."""
     members = []
@@ -100,7 +104,7 @@ def json_object(node: exp.JSONObject, _context: RewriteContext) -> exp.Expr:
         if isinstance(item, exp.JSONKeyValue):
             arguments += [_key(item.this), item.expression]
         elif isinstance(item, exp.Star):
-            return typed(call("to_json", call("struct_pack", exp.var("*COLUMNS(*)"))), OBJECT)
+            return typed(call("to_json", call("struct_pack", exp.var(_ALL_COLUMNS))), OBJECT)
         else:
             raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
     return typed(call("json_object", *arguments), OBJECT)
@@ -108,7 +112,7 @@ def json_object(node: exp.JSONObject, _context: RewriteContext) -> exp.Expr:
 
 def star_map(_node: exp.StarMap, _context: RewriteContext) -> exp.Expr:
     """OBJECT_CONSTRUCT(*)."""
-    packed = call("to_json", call("struct_pack", exp.var("*COLUMNS(*)")))
+    packed = call("to_json", call("struct_pack", exp.var(_ALL_COLUMNS)))
     return typed(call("nk_without_nulls", packed), OBJECT)
 
 
@@ -128,8 +132,10 @@ def array_agg(node: exp.ArrayAgg, _context: RewriteContext) -> exp.Expr:
     inner = node.this
     while isinstance(inner, exp.Order | exp.Distinct):
         inner = inner.this if isinstance(inner, exp.Order) else inner.expressions[0]
-    present = exp.Not(this=exp.Is(this=inner.copy(), expression=exp.Null()))
-    listed = exp.Filter(this=exp.ArrayAgg(this=node.this), expression=exp.Where(this=present))
+    listed: exp.Expr = exp.ArrayAgg(this=node.this)
+    if not any(var.name == _ALL_COLUMNS for var in inner.find_all(exp.Var)):
+        present = exp.Not(this=exp.Is(this=inner.copy(), expression=exp.Null()))
+        listed = exp.Filter(this=listed, expression=exp.Where(this=present))
     return listed if isinstance(outer, exp.Window) else _json_list(listed)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import DATE, TEXT, TIME, TIMESTAMP_LTZ, TIMESTAMP_NTZ
-from nunatak.warehouse.rewrite.context import RewriteContext, typed
+from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
 
 SERVER_VERSION = "10.20.0"
 """What CURRENT_VERSION() answers; clients compare the major version."""
@@ -68,14 +68,14 @@ def text(value: str | None) -> exp.Expr:
 def current_timestamp(node: exp.CurrentTimestamp, _context: RewriteContext) -> exp.Expr:
     """CURRENT_TIMESTAMP() and SYSDATE(), which is in UTC without a zone."""
     if node.args.get("sysdate"):
-        now = exp.AtTimeZone(this=exp.CurrentTimestamp(), zone=exp.Literal.string("UTC"))
+        now = exp.AtTimeZone(this=call("now"), zone=exp.Literal.string("UTC"))
         return typed(now, TIMESTAMP_NTZ)
-    return typed(exp.CurrentTimestamp(), TIMESTAMP_LTZ)
+    return typed(call("now"), TIMESTAMP_LTZ)
 
 
 def current_date(_node: exp.CurrentDate, _context: RewriteContext) -> exp.Expr:
-    """Today in the session's zone."""
-    return typed(exp.CurrentDate(), DATE)
+    """Today in the session's zone; as a call, which no column of that name can hide."""
+    return typed(call("today"), DATE)
 
 
 def current_time(_node: exp.CurrentTime, _context: RewriteContext) -> exp.Expr:
