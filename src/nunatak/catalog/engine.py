@@ -18,6 +18,8 @@ from nunatak.catalog.schema import SCHEMA_VERSION, facts, metadata
 from nunatak.errors import NunatakError
 
 BUSY_TIMEOUT_MS = 10_000
+SYNCHRONOUS = "FULL"
+"""Every commit is on the disk when it returns."""
 
 
 class Database:
@@ -74,7 +76,7 @@ def _configure(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
-        "synchronous=FULL",
+        f"synchronous={SYNCHRONOUS}",
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
     ):
