@@ -2,6 +2,8 @@
 
 import argparse
 import importlib
+import signal
+import sys
 import tempfile
 import time
 from contextlib import ExitStack
@@ -35,6 +37,7 @@ def main() -> None:
     if options.names == ["front"]:
         front.main([*rest, "--repeats", str(options.repeats)])
         return
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the server must not outlive us
     unknown = [*rest, *(name for name in options.names if name not in MODULES)]
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}; choose from {', '.join(MODULES)}, front")

@@ -21,7 +21,7 @@ from snowflake.snowpark import Session
 
 COLUMNS = [f"F{i}" for i in range(20)]
 DATABASE, POOL = "BENCH", "BENCH_POOL"
-_POOL_OPTIONS = "MIN_NODES=1 MAX_NODES=1 INSTANCE_FAMILY=CPU_X64_S"
+_POOL_OPTIONS = "MIN_NODES=1 MAX_NODES=3 INSTANCE_FAMILY=CPU_X64_S"  # a node for each instance
 
 
 class Weights(custom_model.CustomModel):
