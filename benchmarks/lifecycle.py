@@ -18,10 +18,12 @@ from benchmarks.plane import MODEL, SERVICE, VERSION, Endpoint, Plane, pss_bytes
 _WEIGHTS_BYTES = 500_000_000
 _WAKE_TIMEOUT_S = 60.0
 _OWN_START = """
-import sys, numpy, pandas, xgboost
-model = xgboost.XGBRegressor()
-model.load_model(sys.argv[1])
-model.predict(pandas.DataFrame(numpy.zeros((1, 20)), columns=[f"F{i}" for i in range(20)]))
+import sys, numpy, pandas
+from snowflake.ml.model._packager.model_packager import ModelPackager
+packager = ModelPackager(sys.argv[1])
+packager.load(as_custom_model=True)
+names = [f"F{i}" for i in range(20)]
+packager.model.predict(pandas.DataFrame(numpy.zeros((1, 20)), columns=names))
 """
 
 
@@ -57,10 +59,10 @@ def _deployed(plane: Plane, version: str) -> float:
 
 
 def _own_start_s(plane: Plane, repeats: int) -> float:
-    """A bare interpreter of the model's environment: import, load, predict one row."""
+    """A bare interpreter of the model's environment: import, load as packed, predict one row."""
     model = logged_model(plane)
     python = json.loads(Path(plane.instance().address).with_name("instance.json").read_text())
-    command = [python["python"][0], "-c", _OWN_START, str(model.booster)]
+    command = [python["python"][0], "-c", _OWN_START, str(model.folder / "model")]
     took = []
     for _ in range(repeats + 1):
         started = time.perf_counter()

@@ -4,8 +4,6 @@ Runs in an environment of clients, against the connection named nunatak. A reque
 ``{"do": name, …arguments}``; the answer is ``{"ok": value}`` or ``{"error": text}``.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -109,7 +109,12 @@ class ControlPlane:
         loops = [
             Loop("pools", self._pools.iterate, changes=self.changes),
             Loop("builds", self._builds.iterate, changes=self.changes),
-            Loop("services", self._services.iterate, changes=self.changes),
+            Loop(
+                "services",
+                self._services.iterate,
+                changes=self.changes,
+                pause_s=lambda: self._services.pause_s,
+            ),
         ]
         self._tasks = tuple(asyncio.create_task(loop.run(), name=loop.name) for loop in loops)
 
@@ -156,8 +161,16 @@ class ControlPlane:
 class Loop:
     """One reconciler's loop."""
 
-    def __init__(self, name: str, iterate: Callable[[], bool], *, changes: Changes) -> None:
+    def __init__(
+        self,
+        name: str,
+        iterate: Callable[[], bool],
+        *,
+        changes: Changes,
+        pause_s: Callable[[], float] = lambda: TICK_S,
+    ) -> None:
         self.name = name
+        self._pause_s = pause_s
         self._iterate = iterate
         self._changes = changes
         self._hint = asyncio.Event()
@@ -168,7 +181,7 @@ class Loop:
         """Look, again and again, until cancelled."""
         while True:
             if not await self._once():
-                await self._wait(TICK_S)
+                await self._wait(self._pause_s())
 
     async def _once(self) -> bool:
         self._hint.clear()

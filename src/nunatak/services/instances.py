@@ -25,6 +25,10 @@ LOAD_FAILURE_S = 20.0
 CRASH_LOOP = 3
 """Failures in a row after which a service without a ready instance counts as failed."""
 DRAIN_S = 30.0
+LOOK_S = 1.0
+"""Instances are looked at so often, at least."""
+_STARTING_LOOK_S = 0.05
+_STARTING_LOOK_SHARE = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +122,18 @@ def next_status(
 def restart_due(status: InstanceStatus, *, now: float) -> bool:
     """Whether the pause after a failure is over."""
     return status.failed_at is not None and now - status.failed_at >= backoff_s(status.failures)
+
+
+def look_again_s(status: InstanceStatus, *, now: float) -> float:
+    """How soon to look at an instance again.
+
+    One that starts is looked at often, since a request may wait for it, but the longer it takes
+    the less often: what the looks add to its start stays a small share of it.
+    """
+    if not status.started or status.started_at is None or status.ready_at is not None:
+        return LOOK_S
+    share = _STARTING_LOOK_SHARE * (now - status.started_at)
+    return min(LOOK_S, max(_STARTING_LOOK_S, share))
 
 
 def start_failed(status: InstanceStatus, text: str, *, now: float) -> InstanceStatus:

@@ -77,10 +77,14 @@ class ServiceReconciler:
         self._operations = operations
         self._routes = routes
         self._table = RouteTable(models)
+        self.pause_s = rules.LOOK_S
+        """How long to wait for the next look when nothing was changed."""
 
     def iterate(self) -> bool:
         """One look at every service; whether something was changed."""
         look = self._look()
+        soon = (rules.look_again_s(it.status, now=look.now) for it in look.snapshot.instances)
+        self.pause_s = min(soon, default=rules.LOOK_S)
         changed = self._launcher.stop_strangers(look.snapshot, look.observed.values())
         changed = self._write_instances(look) or changed
         for service in look.snapshot.services:
