@@ -151,12 +151,17 @@ class FakeBuilder:
 
     def __init__(self) -> None:
         self.known: Image | None = None
+        self.image = IMAGE
+        self.problems: dict[str, str] = {}
         self.failure: NunatakError | None = None
         self.builds = 0
         self.gate: threading.Event | None = None
 
     def find(self, request: BuildRequest) -> Image | None:
         return self.known
+
+    def problem(self, digest: str) -> str:
+        return self.problems.get(digest, "")
 
     def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
         self.builds += 1
@@ -166,7 +171,8 @@ class FakeBuilder:
                 raise NunatakError("cancelled")
         if self.failure is not None:
             raise self.failure
-        return IMAGE
+        self.problems.pop(self.image.digest, None)
+        return self.image
 
 
 DIGEST = "d1" * 32

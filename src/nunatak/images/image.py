@@ -128,6 +128,20 @@ class ImageBuilder:
         found = self._known(declared, request.egress)
         return self._store.find(self._parts(request, *found)) if found else None
 
+    def problem(self, digest: str) -> str:
+        """Why nothing can be started from the image `digest`; empty when something can."""
+        needs = self._store.needs(digest)
+        if needs is None:
+            return f"Image sha256:{digest[:12]} is missing."
+        if needs.inference_version != self._server_version:
+            return (
+                f"Image sha256:{digest[:12]} was made for inference server "
+                f"{needs.inference_version}; this is {self._server_version}."
+            )
+        if self._environments.find(needs.environment) is None:
+            return f"The environment of image sha256:{digest[:12]} is missing."
+        return ""
+
     def environment(
         self,
         declared: Declared,

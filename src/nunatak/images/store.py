@@ -51,6 +51,15 @@ class Parts:
     inference_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What a stored image needs: the digest of its environment, and the inference server that it
+    was made for."""
+
+    environment: str
+    inference_version: str
+
+
 class ImageStore:
     """Images in folders named by their digests."""
 
@@ -83,19 +92,32 @@ class ImageStore:
             shutil.rmtree(work, ignore_errors=True)
         return _image(digest, parts.environment)
 
+    def needs(self, digest: str) -> Needs | None:
+        """What the image `digest` needs; None when it is not stored, or not readable."""
+        folder = self.folder / digest
+        try:
+            config = json.loads((folder / "config.json").read_text("utf-8"))
+            return Needs(_environment_of(folder / "manifest.json"), config["inferenceServer"])
+        except (OSError, ValueError, KeyError, IndexError):
+            return None
+
     def environments(self) -> Iterator[tuple[str, str]]:
         """Digest of every stored image, and of the environment that it needs."""
         for path in sorted(self.folder.glob("*/manifest.json")):
             try:
-                layers = json.loads(path.read_text("utf-8"))["layers"]
-                needed = [item for item in layers if item["mediaType"] == _ENVIRONMENT_TYPE]
-                yield path.parent.name, needed[0]["digest"].removeprefix("sha256:")
+                yield path.parent.name, _environment_of(path)
             except (OSError, ValueError, KeyError, IndexError):
                 yield path.parent.name, ""
 
     def remove(self, digest: str) -> None:
         """Remove the image `digest`."""
         shutil.rmtree(self.folder / digest, ignore_errors=True)
+
+
+def _environment_of(manifest: Path) -> str:
+    layers = json.loads(manifest.read_text("utf-8"))["layers"]
+    needed = [item for item in layers if item["mediaType"] == _ENVIRONMENT_TYPE]
+    return str(needed[0]["digest"]).removeprefix("sha256:")
 
 
 def _image(digest: str, environment: Environment) -> Image:

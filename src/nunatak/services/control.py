@@ -86,19 +86,20 @@ class ControlPlane:
             operations=self._building,
             folder=folder,
         )
-        self._services = self._service_reconciler(catalog, models, LoadBook(loads))
+        self._services = self._service_reconciler(catalog, builder, models, loads)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def _service_reconciler(
-        self, catalog: Catalog, models: ModelSource, loads: LoadBook
+        self, catalog: Catalog, builder: Builder, models: ModelSource, loads: LoadSource
     ) -> ServiceReconciler:
         return ServiceReconciler(
             catalog=catalog,
             families=self.families,
             machine=self.machine,
             runtime=self._runtime,
+            builder=builder,
             models=models,
-            loads=loads,
+            loads=LoadBook(loads),
             operations=self._launching,
             routes=self.routes,
         )

@@ -53,6 +53,10 @@ class Builder(Protocol):
         """The image that a build would give, if there is nothing to do."""
         ...
 
+    def problem(self, digest: str) -> str:
+        """Why nothing can be started from an image; empty when something can."""
+        ...
+
     def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
         """Build it; blocks. Raises BuildFailed."""
         ...

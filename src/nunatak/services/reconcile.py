@@ -23,7 +23,8 @@ from nunatak.services.operations import Operations
 from nunatak.services.placing import place_instances
 from nunatak.services.planning import InstanceView, Outcome, Plan, ServiceView, outcome, plan
 from nunatak.services.pools import SYSTEM
-from nunatak.services.ports import ModelSource
+from nunatak.services.ports import Builder, ModelSource
+from nunatak.services.rebuilding import REASON, begin_rebuild, rebuild_reason
 from nunatak.services.routes import Routes
 from nunatak.services.scaling import is_idle
 from nunatak.services.snapshot import Instance, Service, Snapshot
@@ -56,6 +57,7 @@ class ServiceReconciler:
         families: Families,
         machine: Machine,
         runtime: Runtime,
+        builder: Builder,
         models: ModelSource,
         loads: LoadBook,
         operations: Operations,
@@ -69,6 +71,7 @@ class ServiceReconciler:
             models=models,
             operations=operations,
         )
+        self._builder = builder
         self._catalog = catalog
         self._families = families
         self._machine = machine
@@ -194,6 +197,8 @@ class ServiceReconciler:
         todo, found = plan(view, views), outcome(view, views)
         if view.dropped and not views:
             return self._forget(service)
+        if reason := rebuild_reason(service, view, views, builder=self._builder):
+            return self._rebuild(service, look, reason)
         changes = self._changes(service, look, view, found)
         idle = found.state is ServiceState.RUNNING and self._is_idle(service, look)
         status = {**service.record.status, **changes}
@@ -252,6 +257,8 @@ class ServiceReconciler:
             build = look.snapshot.build_of(service)
             image = build.record.status.get("image") if build else None
             changes["image"] = image or service.record.status.get("image")
+            if image and service.record.status.get(REASON):
+                changes[REASON] = None
         if found.state is ServiceState.RUNNING and service.state is not ServiceState.RUNNING:
             changes["running_since"] = look.now
         if found.state is ServiceState.SUSPENDED and service.state is not ServiceState.SUSPENDED:
@@ -285,6 +292,11 @@ class ServiceReconciler:
                 },
                 status=InstanceStatus().document(),
             )
+
+    def _rebuild(self, service: Service, look: _Look, reason: str) -> bool:
+        with self._catalog.write() as tx:
+            begin_rebuild(tx, service, look.snapshot, reason)
+        return True
 
     def _forget(self, service: Service) -> bool:
         with self._catalog.write() as tx:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nunatak.compute.states import PoolState
 from nunatak.services.planning import ServiceView
+from nunatak.services.rebuilding import REASON
 from nunatak.services.snapshot import Service, Snapshot
 from nunatak.services.states import BuildState
 
@@ -40,4 +41,6 @@ def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
         case BuildState.FAILED | BuildState.CANCELLED:
             return "", f"Image build {build.record.name} failed: {build.message}"
         case _:
-            return f"Waiting for image build {build.record.name}: {build.message}", ""
+            reason = str(service.record.status.get(REASON) or "")
+            text = f"{reason} Waiting for image build {build.record.name}: {build.message}"
+            return text.strip(), ""

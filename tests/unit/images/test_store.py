@@ -10,10 +10,11 @@ import pytest
 
 from nunatak.images.declared import Declared, Target
 from nunatak.images.environment import Environment, Environments, size_of
+from nunatak.images.image import ImageBuilder
 from nunatak.images.indexes import Indexes
 from nunatak.images.interpreters import Interpreter
 from nunatak.images.lock import Lock, Locks, declaration_digest
-from nunatak.images.store import ImageStore, Parts, inference_version, tree_digest
+from nunatak.images.store import ImageStore, Needs, Parts, inference_version, tree_digest
 
 LOCK = Lock(
     text="beta==2.0 \\\n    --hash=sha256:00\nalpha==1.0+cpu \\\n    --hash=sha256:01\n",
@@ -164,3 +165,27 @@ def test_sizes_do_not_follow_links(tmp_path: Path) -> None:
     (tmp_path / "a" / "file").write_bytes(b"x" * 1000)
     (tmp_path / "up").symlink_to(tmp_path)
     assert 1000 <= size_of(tmp_path) < 2000
+
+
+def test_an_image_says_what_it_needs(tmp_path: Path) -> None:
+    store = ImageStore(tmp_path / "images")
+    image = store.put(parts(tmp_path))
+    assert store.needs(image.digest) == Needs(LOCK.digest, "1")
+    assert store.needs("0" * 64) is None
+    (store.folder / image.digest / "config.json").write_text("{half")
+    assert store.needs(image.digest) is None
+
+
+def test_why_nothing_can_be_started_from_an_image(tmp_path: Path) -> None:
+    builder = ImageBuilder(tmp_path, indexes=Indexes(), server_version="2")
+    store = ImageStore(tmp_path / "images")
+    old = store.put(parts(tmp_path))
+    new = store.put(replace(parts(tmp_path), inference_version="2"))
+    assert "is missing" in builder.problem("0" * 64)
+    assert "made for inference server 1; this is 2" in builder.problem(old.digest)
+    assert "environment of image" in builder.problem(new.digest)
+    environment = tmp_path / "environments" / LOCK.digest
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "python").touch(mode=0o700)
+    (environment / "environment.json").write_text('{"size_bytes": 10}')
+    assert builder.problem(new.digest) == ""
