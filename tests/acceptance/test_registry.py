@@ -22,7 +22,7 @@ def test_a_model_is_logged_deployed_and_called_with_the_same_answers(
     assert found["versions"] == ["V1"]
     assert found["default"] == "V1"
     compared = [name for name, value in found.items() if isinstance(value, float)]
-    assert len(compared) == 10
+    assert len(compared) == 11
     assert max(found[name] for name in compared) < 1e-5
     assert found["service"]["status"] == "RUNNING"
     assert found["service"]["inference_endpoint"].endswith(".snowflakecomputing.app")

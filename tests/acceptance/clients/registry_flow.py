@@ -8,6 +8,7 @@ Prints a JSON object of what was seen; predictions are compared here, within 1e-
 from __future__ import annotations
 
 import json
+import os
 import sys
 import urllib.error
 import urllib.request
@@ -16,7 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xgboost
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from snowflake.ml.registry import Registry
+from snowflake.ml.utils.authentication import (
+    SnowflakeJWTTokenAuth,
+    get_jwt_token_generator,
+)
 from snowflake.snowpark import Session
 from snowflake.snowpark.exceptions import SnowparkSQLException
 
@@ -122,6 +129,19 @@ for name, body in bodies.items():
     status, answer = post(address, body, token)
     assert status == 200, (name, status, answer)
     close(f"HTTP {name}", [row[1]["output_feature_0"] for row in answer["data"]], expected)
+key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+body_of_key = "".join(public.splitlines()[1:-1])
+session.sql(f"ALTER USER ADMIN SET RSA_PUBLIC_KEY = '{body_of_key}'").collect()
+exchanged = SnowflakeJWTTokenAuth(
+    get_jwt_token_generator("NUNATAK", "ADMIN", key),
+    role="ACCOUNTADMIN",
+    endpoint=ingress["ingress_url"],
+    snowflake_account_url=os.environ["NUNATAK_ADDRESS"],
+)
+status, answer = post(address, bodies["flat"], exchanged.snowflake_token)
+assert status == 200, ("exchanged key pair", status, answer)
+close("HTTP exchanged", [row[1]["output_feature_0"] for row in answer["data"]], expected)
 found["without a token"] = post(address, bodies["flat"], None)[0]
 found["with a wrong token"] = post(address, bodies["flat"], "no")[0]
 found["bad body"] = post(address, {"data": [[0, 1]]}, token)[0]
