@@ -35,4 +35,6 @@ def test_a_second_user_may_do_what_the_role_was_granted(client: Client) -> None:
     assert found["owner"] == ["OWN", "WRITER"]
     assert [found["lesser"][0], found["lesser"][1][0]] == [None, MISSING]
     assert [found["given"][0], found["given"][1][0], found["given"][2]] == [None, MISSING, None]
+    assert found["all"] == [0]
+    assert found["none"][0][0] == UNSEEN
     assert found["made again"][0][0] == UNSEEN

@@ -8,9 +8,10 @@ from typing import Any
 
 from nunatak.access.grants import SERVICE_ROLE, Grant
 from nunatak.access.requirement import OWNERSHIP, Requirement
-from nunatak.catalog.names import quoted
+from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.catalog.store import Key
+from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -49,6 +50,10 @@ _KINDS = (
     "ROLE",
     "TAG",
 )
+_RECORDED = frozenset(
+    {"DATABASE", "SCHEMA", "TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE_FORMAT", "WAREHOUSE"}
+)
+"""Kinds that the catalog lists under the names that grants use."""
 _ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
 
 
@@ -87,21 +92,23 @@ class GrantPrivileges:
     role: str
     is_revoked: bool = False
     grant_option: bool = False
+    within: str = ""
+    """SCHEMA or DATABASE: all objects of the kind that there are in the one that `parts` name."""
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the object."""
-        return [Requirement(OWNERSHIP, self.kind, self._title(context))]
+        """OWNERSHIP of each object."""
+        return [Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context)]
 
     def run(self, context: Context) -> Result:
         """Write the grants down; the object and the role must exist."""
         access = context.rooms.access
         if not access.roles.exists(self.role):
             raise ObjectNotFound("Role", self.role)
-        title = self._title(context)
-        if self.is_revoked:
-            access.grants.revoke(self.privileges, self.kind, title, role=self.role)
-        else:
+        for title in self._titles(context):
+            if self.is_revoked:
+                access.grants.revoke(self.privileges, self.kind, title, role=self.role)
+                continue
             access.grants.grant(
                 self.privileges,
                 self.kind,
@@ -112,8 +119,25 @@ class GrantPrivileges:
             )
         return status_result(_DONE)
 
-    def _title(self, context: Context) -> str:
-        return object_title(context, self.kind, self.parts)
+    def _titles(self, context: Context) -> list[str]:
+        """The objects; raises ObjectNotFound for one that is not there."""
+        if self.within:
+            return self._all_titles(context)
+        title = object_title(context, self.kind, self.parts)
+        if self.kind in _RECORDED and not self.is_revoked:
+            *place, name = split_name(title)
+            database, schema = (*place, "", "")[:2]
+            with context.rooms.catalog.read() as tx:
+                tx.get(Key(self.kind, name, database, schema))
+        return [title]
+
+    def _all_titles(self, context: Context) -> list[str]:
+        container = split_name(object_title(context, self.within, self.parts))
+        schema = container[1] if self.within == "SCHEMA" else None
+        with context.rooms.catalog.read() as tx:
+            tx.get(Key(self.within, container[-1], container[0] if schema else ""))
+            records = tx.list_kind(self.kind, database=container[0], schema=schema)
+        return [record.key.title for record in records]
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
@@ -161,7 +185,14 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
             role=role, grantee_kind=grantee_kind, grantee=grantee, is_revoked=is_revoked
         )
     privileges = _privileges(cursor)
-    kind, parts = _object(cursor)
+    within = ""
+    if cursor.accept("ALL"):
+        kind = _plural_kind(cursor)
+        cursor.expect("IN")
+        within = cursor.accept_any("SCHEMA", "DATABASE") or cursor.fail("expected SCHEMA")
+        parts = cursor.name()
+    else:
+        kind, parts = _object(cursor)
     _, role = _grantee(cursor, is_revoked=is_revoked)
     option = cursor.accept("WITH", "GRANT", "OPTION")
     cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")
@@ -172,7 +203,15 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         role=role,
         is_revoked=is_revoked,
         grant_option=option,
+        within=within,
     )
+
+
+def _plural_kind(cursor: TokenCursor) -> str:
+    for kind in ("TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE FORMAT", "SCHEMA", "MODEL"):
+        if cursor.accept(*f"{kind}S".split()):
+            return kind.replace(" ", "_")
+    return cursor.fail("expected TABLES, VIEWS, SEQUENCES, STAGES, FILE FORMATS, SCHEMAS or MODELS")
 
 
 def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
@@ -194,11 +233,8 @@ def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
 
 
 def _object(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
-    if cursor.peek() in ("ALL", "FUTURE"):
-        raise InvalidArgument(
-            "GRANT … ON ALL and ON FUTURE objects is not supported: grant on each object, or on "
-            "its schema."
-        )
+    if cursor.at("FUTURE"):
+        raise Unsupported("Unsupported: GRANT … ON FUTURE objects: grant once they are there.")
     for words in _KINDS:
         if cursor.accept(*words.split()):
             kind = words.replace(" ", "_")

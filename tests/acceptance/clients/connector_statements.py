@@ -23,7 +23,8 @@ cursor = connection.cursor()
 
 def rows(text: str, *parameters: Any) -> list[Any]:
     """All rows of a statement."""
-    return cursor.execute(text, parameters or None).fetchall()
+    found: list[Any] = cursor.execute(text, parameters or None).fetchall()
+    return found
 
 
 def run(*statements: str) -> None:

@@ -135,6 +135,10 @@ def owning(admin: SnowflakeConnection, eve: SnowflakeConnection) -> dict[str, An
     eve.cursor().execute("USE ROLE WRITER")
     eve.cursor().execute("CREATE TABLE SHARED.S.OWN (A INT)")
     eve.cursor().execute("USE ROLE READER")
+    admin.cursor().execute("GRANT SELECT ON ALL TABLES IN SCHEMA SHARED.S TO ROLE READER")
+    found["all"] = eve.cursor().execute("SELECT COUNT(*) FROM SHARED.S.OWN").fetchone()
+    admin.cursor().execute("REVOKE SELECT ON ALL TABLES IN DATABASE SHARED FROM ROLE READER")
+    found["none"] = refusal(admin, "GRANT SELECT ON TABLE SHARED.S.NO_SUCH TO ROLE READER")
     found["made again"] = refusal(eve, "SELECT * FROM SHARED.S.OWN")
     return found
 

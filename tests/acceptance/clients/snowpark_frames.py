@@ -62,12 +62,14 @@ def pandas_frames() -> dict[str, Any]:
         {
             "A": [1, 2],
             "b c": ["x", None],
-            "D": pd.to_datetime(["2024-01-01", None]),
+            "D": pd.Series([dt.datetime(2024, 1, 1, tzinfo=dt.UTC), None]).dt.tz_localize(None),
             "E": [1.5, float("nan")],
         }
     )
     made = session.create_dataframe(frame)
-    zoned = frame.assign(D=frame["D"].dt.tz_localize("UTC"), O=[{"a": 1}, None])
+    zoned = frame.assign(
+        D=frame["D"].dt.tz_localize("UTC"), O=pd.Series([{"a": 1}, None], dtype=object)
+    )
     written = session.write_pandas(
         zoned, "WRITTEN", auto_create_table=True, overwrite=True, use_logical_type=True
     )

@@ -206,3 +206,18 @@ def test_what_cannot_run_is_answered_at_once(
     with pytest.raises(error) as raised:
         front.rows(text)
     assert says in str(raised.value)
+
+
+def test_privileges_are_granted_on_all_objects_that_are_there(front: Front) -> None:
+    front.rows("CREATE STAGE one")
+    front.rows("CREATE STAGE two")
+    front.rows("GRANT READ ON ALL STAGES IN SCHEMA db.public TO ROLE analyst")
+    granted = [row["name"] for row in front.rows("SHOW GRANTS TO ROLE analyst")]
+    assert {"DB.PUBLIC.ONE", "DB.PUBLIC.TWO"} <= set(granted)
+    front.rows("REVOKE READ ON ALL STAGES IN DATABASE db FROM ROLE analyst")
+    granted = [row["name"] for row in front.rows("SHOW GRANTS TO ROLE analyst")]
+    assert not {"DB.PUBLIC.ONE", "DB.PUBLIC.TWO"} & set(granted)
+    with pytest.raises(ObjectNotFound):
+        front.rows("GRANT READ ON STAGE three TO ROLE analyst")
+    with pytest.raises(Unsupported, match="FUTURE"):
+        front.rows("GRANT READ ON FUTURE STAGES IN SCHEMA db.public TO ROLE analyst")
