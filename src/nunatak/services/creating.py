@@ -1,8 +1,9 @@
-"""CREATE SERVICE: a service of one's own from a specification."""
+"""CREATE and ALTER SERVICE: a service of one's own from a specification."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
@@ -57,14 +58,9 @@ class Creator:
                 type=ServiceType.CONTAINER,
                 pool=pool,
                 model=model,
-                requested=container.requested,
-                num_workers=container.num_workers,
-                max_batch_rows=container.max_batch_rows,
-                public=container.public,
-                endpoint=container.endpoint,
                 endpoint_id=new_endpoint_id(),
-                env=container.env,
                 image_repository=repository,
+                **_from_container(container),
                 **_with_bounds(values),
             )
             SERVICES.begin(
@@ -79,20 +75,71 @@ class Creator:
             )
         self._changes.announce()
 
-    def _check_pool(self, tx: Transaction, name: str, container: ContainerSpec) -> None:
+    def alter(self, key: Key, container: ContainerSpec) -> None:
+        """Give another specification to a service that its owner wrote; its instances are replaced
+        one by one. The same specification again changes nothing.
+
+        Raises ObjectNotFound (service, image), InvalidArgument for jobs and inference services,
+        and when no node is large enough.
+        """
+        with self._catalog.write() as tx:
+            record = alterable(tx, key)
+            before = ServiceSpec.read(record.spec)
+            self._check_size(self._pool(tx, before.pool), container)
+            image, model, repository = _find_image(tx, container.image)
+            after = replace(
+                before, model=model, image_repository=repository, **_from_container(container)
+            )
+            if after == before and image["digest"] == Service(record).image.get("digest"):
+                return
+            after = replace(after, revision=before.revision + 1)
+            tx.update(record, spec=after.document(), status={**record.status, "image": dict(image)})
+        self._changes.announce()
+
+    def _pool(self, tx: Transaction, name: str) -> Pool:
         record = tx.get(pool_key(name))
-        pool = Pool(record, capacity_of(record, self._families, self._machine))
+        return Pool(record, capacity_of(record, self._families, self._machine))
+
+    def _check_pool(self, tx: Transaction, name: str, container: ContainerSpec) -> None:
+        pool = self._pool(tx, name)
         if not resume_pool(tx, pool):
             raise InvalidArgument(
                 f"Compute pool {name} is suspended and AUTO_RESUME is off: "
                 f"ALTER COMPUTE POOL {name} RESUME."
             )
+        self._check_size(pool, container)
+
+    def _check_size(self, pool: Pool, container: ContainerSpec) -> None:
         wanted = container.requested.on(pool.capacity)
         if wanted is not None and not wanted.fits(pool.capacity):
             raise InvalidArgument(
-                f"The service asks for {wanted}, but a node of compute pool {name} has "
-                f"{pool.capacity}."
+                f"The service asks for {wanted}, but a node of compute pool "
+                f"{pool.record.name} has {pool.capacity}."
             )
+
+
+def alterable(tx: Transaction, key: Key) -> Record:
+    """A service whose specification is its owner's own; raises ObjectNotFound, InvalidArgument."""
+    record = tx.get(key)
+    if record.spec.get("type") != ServiceType.CONTAINER:
+        raise InvalidArgument(
+            f"The specification of service {key.title} cannot be altered: it was made for a model, "
+            "which the service must go on to serve. DESCRIBE SERVICE shows it: copy it, change it, "
+            "and run it with CREATE SERVICE … FROM SPECIFICATION."
+        )
+    return record
+
+
+def _from_container(container: ContainerSpec) -> dict[str, Any]:
+    """What a specification says of a service, by the names in ServiceSpec."""
+    return {
+        "requested": container.requested,
+        "num_workers": container.num_workers,
+        "max_batch_rows": container.max_batch_rows,
+        "public": container.public,
+        "endpoint": container.endpoint,
+        "env": dict(container.env),
+    }
 
 
 def _with_bounds(values: Mapping[str, Any]) -> dict[str, Any]:

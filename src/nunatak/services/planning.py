@@ -33,13 +33,15 @@ class InstanceView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceView:
     """A service as the plan sees it. `target` is how many instances are wanted; `blocked` why
-    none can be started yet; `broken` why none ever will."""
+    none can be started yet; `broken` why none ever will; `crowded` tells that its pool has no room
+    for one more, and cannot grow."""
 
     state: ServiceState
     target: int
     min_ready: int = 1
     suspended: bool = False
     dropped: bool = False
+    crowded: bool = False
     blocked: str = ""
     broken: str = ""
 
@@ -124,9 +126,9 @@ def _replaced(
     if not outdated:
         return []
     ready = sum(1 for instance in current if instance.ready)
-    homeless = sum(1 for instance in current if instance.status.node is None)
+    waits = service.crowded and any(instance.status.node is None for instance in current)
     spare = ready + len(outdated) - service.target
-    count = max(0, spare, min(homeless, 1))
+    count = max(0, spare, int(waits))
     return sorted(outdated, key=_leaves_first)[:count]
 
 

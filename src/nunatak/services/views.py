@@ -5,7 +5,7 @@ from __future__ import annotations
 from nunatak.compute.states import PoolState
 from nunatak.services.planning import ServiceView
 from nunatak.services.rebuilding import REASON
-from nunatak.services.snapshot import Service, Snapshot
+from nunatak.services.snapshot import Pool, Service, Snapshot
 from nunatak.services.states import BuildState
 
 
@@ -23,9 +23,15 @@ def service_view(service: Service, snapshot: Snapshot, *, target: int) -> Servic
         min_ready=spec.min_ready_instances,
         suspended=spec.suspended or stopping,
         dropped=spec.dropped,
+        crowded=pool is not None and _is_crowded(pool),
         blocked=blocked,
         broken=broken,
     )
+
+
+def _is_crowded(pool: Pool) -> bool:
+    """GPUs are counted by the machine, whatever the number of nodes, so they are always scarce."""
+    return pool.status.error_code is not None or pool.capacity.gpus > 0
 
 
 def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:

@@ -10,12 +10,10 @@ from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL
 from nunatak.compute.pools import pool_key
-from nunatak.errors import InvalidArgument
-from nunatak.services.documents import ContainerSpec, fill_template, parse_specification
 from nunatak.services.integrations import INTEGRATION
-from nunatak.sql.objects import on_account, on_schema
+from nunatak.sql.objects import on_schema
 from nunatak.sql.services import SETTABLE, service_key_of, spec_values
-from nunatak.sql.stage_files import StageFile
+from nunatak.sql.specifications import Specification, check_endpoint, specification
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -26,23 +24,6 @@ from nunatak.sql.statement import (
 )
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
-
-
-@dataclass(frozen=True, slots=True)
-class Specification:
-    """Where the text is: inline, or a file on a stage; `values` fill a template."""
-
-    text: str | None = None
-    file: StageFile | None = None
-    values: dict[str, str] | None = None
-
-    def read(self, context: Context) -> ContainerSpec:
-        """The parsed specification."""
-        text = self.text if self.file is None else self.file.read(context)
-        filled = text or ""
-        if self.values is not None:
-            filled = fill_template(filled, self.values)
-        return parse_specification(filled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +53,7 @@ class CreateService:
             if self.if_not_exists and tx.find(key) is not None:
                 return status_result(f"{key.name} already exists, statement succeeded.")
         container = self.specification.read(context)
-        if container.public:
-            needed = on_account("BIND SERVICE ENDPOINT", context)
-            context.rooms.access.require(needed, role=context.session.role)
+        check_endpoint(context, container)
         context.rooms.control.creator.create(
             key,
             container,
@@ -99,41 +78,6 @@ def create_service(cursor: TokenCursor, create: Modifiers) -> CreateService:
         name=name,
         if_not_exists=if_not_exists,
         pool=pool,
-        specification=_specification(cursor),
+        specification=specification(cursor),
         values=properties(cursor, SETTABLE),
     )
-
-
-def _specification(cursor: TokenCursor) -> Specification:
-    cursor.expect("FROM")
-    if cursor.at("@") or cursor.at_string():
-        location = cursor.stage_path().rstrip("/")
-        word = cursor.accept_any("SPECIFICATION_FILE", "SPECIFICATION_TEMPLATE_FILE")
-        if word is None:
-            cursor.fail("expected SPECIFICATION_FILE or SPECIFICATION_TEMPLATE_FILE")
-        cursor.accept("=")
-        file = StageFile.parse(f"{location}/{cursor.string().lstrip('/')}")
-        is_template = word == "SPECIFICATION_TEMPLATE_FILE"
-        return Specification(file=file, values=_using(cursor) if is_template else None)
-    word = cursor.accept_any("SPECIFICATION", "SPECIFICATION_TEMPLATE")
-    if word is None:
-        cursor.fail("expected SPECIFICATION or SPECIFICATION_TEMPLATE")
-    text = cursor.string()
-    is_template = word == "SPECIFICATION_TEMPLATE"
-    return Specification(text=text, values=_using(cursor) if is_template else None)
-
-
-def _using(cursor: TokenCursor) -> dict[str, str]:
-    """`USING (name => value, …)`; a value is a string or a whole number."""
-    values: dict[str, str] = {}
-    cursor.expect("USING")
-    cursor.expect("(")
-    while not cursor.accept(")"):
-        name = cursor.identifier()
-        if name in values:
-            raise InvalidArgument(f"The value of {name} is given twice.")
-        cursor.expect("=>")
-        values[name] = cursor.string() if cursor.at_string() else str(cursor.integer())
-        if not cursor.at(")"):
-            cursor.expect(",")
-    return values

@@ -9,7 +9,7 @@ from typing import Any
 from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
-from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.errors import ObjectNotFound
 from nunatak.services.snapshot import Snapshot
 from nunatak.services.spec import KIND, ServiceSpec, is_build
 from nunatak.sql.object_family import DONE, unset_values, visible
@@ -27,6 +27,7 @@ from nunatak.sql.service_rows import (
     service_row,
 )
 from nunatak.sql.show import Scope, ShowClauses, show_clauses, show_result
+from nunatak.sql.specifications import AlterSpecification, specification
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
@@ -119,7 +120,7 @@ class AlterService:
 
 
 @grammar("ALTER SERVICE")
-def alter_service(cursor: TokenCursor, _: Modifiers) -> AlterService:
+def alter_service(cursor: TokenCursor, _: Modifiers) -> AlterService | AlterSpecification:
     """Parse ALTER SERVICE."""
     if_exists = cursor.accept("IF", "EXISTS")
     name = cursor.name()
@@ -128,9 +129,8 @@ def alter_service(cursor: TokenCursor, _: Modifiers) -> AlterService:
     if cursor.accept("UNSET"):
         return AlterService(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
     if cursor.at("FROM"):
-        raise InvalidArgument(
-            "The specification of a service cannot be altered on this server: DESCRIBE SERVICE "
-            "shows it; drop the service and create it anew with the changed one."
+        return AlterSpecification(
+            name=name, if_exists=if_exists, specification=specification(cursor)
         )
     cursor.expect("SET")
     values = properties(cursor, SETTABLE)

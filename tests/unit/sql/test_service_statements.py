@@ -167,6 +167,9 @@ def test_impossible_bounds_are_refused(deployed: World) -> None:
 def test_the_specification_of_a_service_is_not_altered(deployed: World) -> None:
     with pytest.raises(InvalidArgument, match="cannot be altered"):
         deployed.rows("ALTER SERVICE DB.S.SVC FROM SPECIFICATION $$x$$")
+    with pytest.raises(ObjectNotFound):
+        deployed.rows("ALTER SERVICE NONE FROM SPECIFICATION $$x$$")
+    assert deployed.rows("ALTER SERVICE IF EXISTS NONE FROM SPECIFICATION $$x$$")
 
 
 def test_a_dropped_service_is_gone_at_once_and_its_name_free(deployed: World) -> None:
