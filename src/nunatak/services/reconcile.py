@@ -6,7 +6,7 @@ and stopping instances) happens beside it; a subject with such work under way is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -92,7 +92,7 @@ class ServiceReconciler:
         changed = self._write_instances(look) or changed
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
-        self.publish()
+        self._publish(look.observed.values())
         return self._launcher.act() or changed
 
     def recover(self) -> None:
@@ -120,10 +120,14 @@ class ServiceReconciler:
                 )
 
     def publish(self) -> None:
-        """Tell callers where services answer."""
+        """Look, and tell callers where services answer."""
+        self._publish(self._runtime.observe())
+
+    def _publish(self, observed: Iterable[Observed]) -> None:
+        # What this pass wrote is told at once; looking at the instances again would delay it.
         with self._catalog.read() as tx:
             snapshot = Snapshot.read(tx, self._families, self._machine)
-        sockets = {item.id: item.socket for item in self._runtime.observe()}
+        sockets = {item.id: item.socket for item in observed}
         self._routes.publish(self._table.routes(snapshot, sockets))
         self._loads.forget(service.record.id for service in snapshot.services)
 
