@@ -90,3 +90,33 @@ def test_what_is_not_there_is_passed_over_when_asked(sql: Sql) -> None:
     sql("truncate table if exists none_there")
     sql("create local temporary table t(a int)")
     sql("alter table t cluster by (a)")
+
+
+@pytest.mark.parametrize(
+    ("form", "written"),
+    [
+        ("YYYY-MM-DD", "2024-02-01"),
+        ("dd.mm.yy hh24:mi:ss.ff3", "01.02.24 13:04:05.678"),
+        ('YYYY-MM-DD"T"HH12:MI AM', "2024-02-01T01:04 PM"),
+        ("MON DY", "Feb Thu"),
+    ],
+)
+def test_moments_are_written_in_a_format(sql: Sql, form: str, written: str) -> None:
+    sql("create table t as select '2024-02-01 13:04:05.678'::timestamp_ntz a")
+    assert sql(f"select to_char(a, '{form}'), to_varchar(a, '{form}') from t") == [
+        (written, written)
+    ]
+
+
+def test_fractions_of_known_moments_are_written(sql: Sql) -> None:
+    text = "select to_char('2024-02-01 13:04:05.678'::timestamp_ntz, 'YYYY SS.FF3')"
+    assert sql(text) == [("2024 05.678",)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["to_char(1234.5, '9,999')", "to_char(current_timestamp(), 'FF1')", "to_char(a, a)"],
+)
+def test_other_formats_are_refused_and_not_ignored(sql: Sql, text: str) -> None:
+    with pytest.raises(Unsupported, match="TO_CHAR"):
+        sql(f"select {text} from (select 'YYYY' a)")

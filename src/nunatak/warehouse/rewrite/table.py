@@ -59,6 +59,8 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ArrayInsert: (lists.array_insert,),
     exp.ArrayRemove: (lists.array_remove,),
     exp.Anonymous: (functions.anonymous,),
+    exp.ToChar: (functions.to_char,),
+    exp.TimeToStr: (functions.time_to_str,),
     exp.ToBinary: (functions.to_binary,),
     exp.HexString: (shared.hex_string,),
     exp.ToNumber: (shared.to_number,),
