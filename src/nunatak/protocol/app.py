@@ -109,8 +109,10 @@ class ProtocolApp:
             await asyncio.to_thread(self.sessions.end_all)
 
     def sweep(self) -> None:
-        """End idle sessions with what they run, and remove old results."""
-        for session_id in self.sessions.sweep():
+        """End idle sessions and those that were taken away, the latter with what they run, and
+        remove old results. A session that runs something is not idle, client or no client."""
+        queries = self.execution.queries.unfinished()
+        for session_id in self.sessions.sweep(busy={query.session_id for query in queries}):
             self.execution.queries.cancel_session(session_id)
         self.execution.results.sweep()
 

@@ -142,6 +142,7 @@ class Execution:
             text=submission.text[:_TEXT_KEPT_CHARS],
             request_id=submission.request_id,
             started_on=self._clock(),
+            runs_alone=submission.runs_alone,
         )
 
     def _remember(self, live: LiveSession, query: Query) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,8 +65,12 @@ class LiveSessions:
         self._access.sessions.close(session_id)
         self._forget(session_id)
 
-    def sweep(self) -> list[int]:
-        """End the sessions that nobody used for too long; returns their ids."""
+    def sweep(self, *, busy: Collection[int] = ()) -> list[int]:
+        """End the sessions that nobody used for too long; returns their ids. Those of `busy` are
+        used now."""
+        for session_id in busy:
+            if self._access.sessions.get(session_id) is not None:
+                self._access.sessions.touch(session_id)
         gone = list(self._access.sessions.sweep())
         with self._lock:
             live = list(self._live)

@@ -56,6 +56,8 @@ class Query:
     done: asyncio.Event = field(default_factory=asyncio.Event)
     answer: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
+    runs_alone: bool = False
+    """It is asynchronous: nobody waits for its answer, so it outlives its client."""
     expired_s: float | None = None
     """The timeout in seconds that the statement ran into, if it did."""
 
@@ -160,6 +162,15 @@ class QueryRegistry:
         for query in running:
             query.cancelled.set()
         return len(running)
+
+    def detach_session(self, session_id: int) -> bool:
+        """Ask the queries of a session to stop whose answers somebody waited for; whether
+        asynchronous ones go on."""
+        running = [query for query in self.unfinished() if query.session_id == session_id]
+        for query in running:
+            if not query.runs_alone:
+                query.cancelled.set()
+        return any(query.runs_alone for query in running)
 
     def unfinished(self) -> list[Query]:
         """What waits or runs now."""

@@ -95,12 +95,13 @@ class SessionRoutes:
         return success(None)
 
     async def close(self, request: Request) -> dict[str, Any]:
-        """End a session and what it still runs."""
+        """End a session and what its client waits for. With asynchronous statements under way it
+        stays open until they have ended and its idle time is over."""
         if request.query_params.get("delete") != "true":
             raise InvalidArgument("POST /session takes delete=true.")
         live = await self.live(request)
-        self._queries.cancel_session(live.id)
-        await asyncio.to_thread(self._sessions.close, live.id)
+        if not self._queries.detach_session(live.id):
+            await asyncio.to_thread(self._sessions.close, live.id)
         return success(None)
 
     async def refuse_browser(self, _request: Request) -> dict[str, Any]:
