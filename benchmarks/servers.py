@@ -103,9 +103,10 @@ def _uvicorn(
     name: str, python: Path, model: PackedModel, folder: Path, *options: str
 ) -> Iterator[Running]:
     address = str(folder / f"{name}.sock")
+    # The end of a load cuts requests off, which the baselines take as errors worth a trace.
     command = [
         *(str(python), "-m", "uvicorn", f"benchmarks.baselines.{name}:app", "--uds", address),
-        *("--loop", "uvloop", "--http", "httptools", "--log-level", "warning", *options),
+        *("--loop", "uvloop", "--http", "httptools", "--log-level", "critical", *options),
     ]
     # One thread a process: with more, small batches are slower, and two processes fill two cores.
     environ = os.environ | {"BENCHMARK_MODEL": str(model.booster), "OMP_NUM_THREADS": "1"}
