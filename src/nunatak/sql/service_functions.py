@@ -19,9 +19,10 @@ from nunatak.sql.deploy import service_name
 from nunatak.sql.service_rows import status_entries
 from nunatak.sql.services import snapshot_of
 from nunatak.sql.statement import Context
-from nunatak.sql.system_functions import register
+from nunatak.sql.system_functions import register, register_methods
 
 WAIT_LIMIT_S = 24 * 3600
+_STATUSES = ("RUNNING", "DONE", "SUSPENDED", "FAILED", "CANCELLED")
 _ENDED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSPENDED})
 
 
@@ -126,6 +127,37 @@ def _number(value: object, what: str) -> int:
     return int(text)
 
 
+def wait_for(context: Context, arguments: list[Any]) -> str:
+    """service!SPCS_WAIT_FOR(status, timeout_s): the status in the end, which is another one when
+    the time is over, or when the service or job has come to its end otherwise."""
+    _check_count("SPCS_WAIT_FOR", arguments, least=3, most=3)
+    key = _key(context, arguments[0], "MONITOR")
+    wanted, timeout_s = str(arguments[1]).upper(), _number(arguments[2], "timeout")
+    if wanted not in _STATUSES:
+        raise InvalidArgument(f"SPCS_WAIT_FOR waits for one of {', '.join(_STATUSES)}.")
+
+    def reached() -> str | None:
+        with context.rooms.catalog.read() as tx:
+            record = tx.get(key)
+        status = str(record.status["state"])
+        return status if status == wanted or _has_ended(record) else None
+
+    try:
+        return context.rooms.control.changes.wait_for(
+            reached, cancelled=context.cancelled, timeout_s=timeout_s, what=key.title
+        )
+    except DeadlineExceeded:
+        with context.rooms.catalog.read() as tx:
+            return str(tx.get(key).status["state"])
+
+
+def _has_ended(record: Record) -> bool:
+    """Whether it does not become anything else by itself."""
+    if is_build(record.spec):
+        return BUILDS.is_final(BUILDS.of(record))
+    return SERVICES.of(record) is ServiceState.FAILED
+
+
 SYSTEM_FUNCTIONS = {
     "SYSTEM$GET_SERVICE_LOGS": get_service_logs,
     "SYSTEM$GET_SERVICE_STATUS": get_service_status,
@@ -134,3 +166,4 @@ SYSTEM_FUNCTIONS = {
     "SYSTEM$GET_SERVICE_DNS_DOMAIN": get_service_dns_domain,
 }
 register(SYSTEM_FUNCTIONS)
+register_methods({"SPCS_WAIT_FOR": wait_for, "SPCS_CANCEL_JOB": cancel_job})

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import BOOLEAN, FLOAT, NUMBER, TEXT, SqlType
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.statement import Context, Modifiers, Statement, grammar
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 SystemFunction = Callable[[Context, list[Any]], Any]
 _FUNCTIONS: dict[str, SystemFunction] = {}
+_METHODS: dict[str, SystemFunction] = {}
+"""Functions of services, `s!F(…)`, by name; the service's written name is the first argument."""
+_NAME_TOKENS = 5
+"""Of a name with three parts and the dots between them."""
 _NUMBER = re.compile(r"-?\d+\Z")
 _DECIMAL = re.compile(r"-?\d*\.\d+(?:[eE][-+]?\d+)?\Z")
 
@@ -33,6 +38,11 @@ def register(functions: Mapping[str, SystemFunction]) -> None:
     for name, function in functions.items():
         assert name not in _FUNCTIONS, f"{name} is registered twice"
         _FUNCTIONS[name] = function
+
+
+def register_methods(methods: Mapping[str, SystemFunction]) -> None:
+    """Add functions of services by name, for example {"SPCS_WAIT_FOR": wait_for}."""
+    _METHODS.update(methods)
 
 
 def system_function(name: str) -> SystemFunction:
@@ -65,9 +75,9 @@ def functions_in_queries(
 
 @dataclass(frozen=True, kw_only=True)
 class CallSystemFunction:
-    """CALL SYSTEM$F(…), or SELECT SYSTEM$F(…) [AS name]."""
+    """CALL or SELECT … [AS name] of SYSTEM$F(…), or of a service's function s!F(…)."""
 
-    function: str
+    function: SystemFunction
     arguments: tuple[Any, ...]
     column: str
 
@@ -82,24 +92,32 @@ class CallSystemFunction:
 
     def run(self, context: Context) -> Result:
         """Call it; the answer has one row and one column."""
-        value = system_function(self.function)(context, list(self.arguments))
+        value = self.function(context, list(self.arguments))
         return rows_result([Field(self.column, _type_of(value))], [[value]])
 
 
 @grammar("CALL")
 def call_function(cursor: TokenCursor, _: Modifiers) -> Statement:
-    """Parse CALL of a system function."""
+    """Parse CALL of a system function, or of a function of a service."""
+    method = _method_call(cursor)
+    if method is not None:
+        return method
     name = cursor.name()
     if len(name) != 1 or not name[0].startswith("SYSTEM$"):
         raise Unsupported(f"Unsupported feature 'CALL {'.'.join(name)}': no such procedure.")
     arguments = constant_arguments(cursor)
-    return CallSystemFunction(function=name[0], arguments=arguments, column=name[0])
+    function = system_function(name[0])
+    return CallSystemFunction(function=function, arguments=arguments, column=name[0])
 
 
 def parse_system_select(cursor: TokenCursor) -> Statement | None:
-    """Parse `SELECT SYSTEM$F(constants) [[AS] name]`; None (cursor unmoved) for anything else."""
+    """Parse `SELECT SYSTEM$F(constants) [[AS] name]`, also of a function of a service; None (cursor
+    unmoved) for anything else."""
     start = cursor.position
     text_start = cursor.tokens[1].start if len(cursor.tokens) > 1 else 0
+    if cursor.accept("SELECT") and (method := _method_call(cursor)) is not None:
+        return method
+    cursor.position = start
     if not (
         cursor.accept("SELECT") and is_system_function(cursor.peek()) and cursor.peek(1) == "("
     ):
@@ -116,7 +134,27 @@ def parse_system_select(cursor: TokenCursor) -> Statement | None:
         cursor.accept("AS")
         column = cursor.identifier()
     cursor.expect_end()
-    return CallSystemFunction(function=function, arguments=arguments, column=column)
+    return CallSystemFunction(
+        function=system_function(function), arguments=arguments, column=column
+    )
+
+
+def _method_call(cursor: TokenCursor) -> CallSystemFunction | None:
+    """`service!F(constants)` up to the end, where F is a function of services; else None, with the
+    cursor unmoved."""
+    marks = [item for item in range(1, _NAME_TOKENS + 1) if cursor.peek(item) == "!"]
+    function = _METHODS.get(cursor.peek(marks[0] + 1)) if marks else None
+    if function is None:
+        return None
+    parts = cursor.name()
+    cursor.expect("!")
+    column = cursor.identifier()
+    arguments = constant_arguments(cursor)
+    if cursor.accept("AS"):
+        column = cursor.identifier()
+    cursor.expect_end()
+    service = ".".join(quoted(part) for part in parts)
+    return CallSystemFunction(function=function, arguments=(service, *arguments), column=column)
 
 
 def constant_arguments(cursor: TokenCursor) -> tuple[Any, ...]:
