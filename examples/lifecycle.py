@@ -46,7 +46,8 @@ class Life:
 
     def sql(self, text: str) -> list[Row]:
         """The rows of a statement."""
-        return self.session.sql(text).collect()
+        rows: list[Row] = self.session.sql(text).collect()
+        return rows
 
     def call_by_sql(self, what: str) -> None:
         """Predict the sample in one statement."""

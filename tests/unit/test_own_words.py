@@ -60,8 +60,8 @@ def test_names_no_folder_of_a_machine(lines: list[tuple[str, str]]) -> None:
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
-        (REGISTRY, "files.python" + "hosted.org/x"),
-        (REGISTRY, "https://repo.ana" + "conda.com"),
+        (REGISTRY, "files.pythonhosted" + ".org/x"),
+        (REGISTRY, "repo.anaconda" + ".com/pkgs"),
         (SOMEBODYS_FOLDER, "cd /ho" + "me/me/project"),
     ],
 )

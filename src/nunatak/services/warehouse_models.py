@@ -223,7 +223,10 @@ class WarehouseModels:
             list(threads.map(partial(self._runtime.stop, grace_s=STOP_GRACE_S), ids))
 
     def _begin(self, served: ServedModel) -> _Entry:
-        """Under the lock: start an instance, in a thread of its own."""
+        """Under the lock: start an instance, in a thread of its own. `close` takes the lock between
+        its announcement and the end of the threads, so that a start is refused or finished."""
+        if self._stopping.is_set():
+            raise QueryCancelled(f"The server is stopping; model {served.ref.model} stays down.")
         before = self._entries.get(served.ref.version_id)
         entry = _Entry(served.ref, State.STARTING, users=before.users if before else 0)
         self._entries[served.ref.version_id] = entry

@@ -16,8 +16,7 @@ from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.results import Result, status_result
 
 from .asgi import get, post
-from .conftest import World
-from .test_query_routes import until
+from .conftest import World, until
 
 IDLE_S = 5 * 3600
 

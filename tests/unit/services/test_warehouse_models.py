@@ -244,3 +244,10 @@ def test_closing_lets_nobody_wait(world: World) -> None:
     world.models.close()
     caller.join()
     assert len(failures) == 1
+
+
+def test_nothing_is_started_after_closing(world: World) -> None:
+    world.models.close()
+
+    with pytest.raises(QueryCancelled, match="stopping"):
+        world.models.instances(world.served(), never())
