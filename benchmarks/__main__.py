@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import front
+from benchmarks import front, kills
 from benchmarks.harness import save
 from benchmarks.plane import Plane, plane
 
@@ -22,14 +22,18 @@ MODULES = {
     "faults": "benchmarks.faults",
 }
 """In the order in which they run: what needs a quiet machine comes first."""
+_NAMES = ", ".join([*MODULES, "front", "kills"])
 
 
 def main() -> None:
     """Run what is asked for against one server; print each part as it ends; write the figures."""
     parser = argparse.ArgumentParser(
-        prog="benchmarks", epilog="`front` measures the instance's server alone and has options."
+        prog="benchmarks",
+        epilog="`front` (the instance's server alone) and `kills` have options of their own.",
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(MODULES)}, front")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"{', '.join(MODULES)}, front, kills"
+    )
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit-minutes", type=float, default=15.0, help="start no part later")
     parser.add_argument("--folder", type=Path, help="keep the server's home here between runs")
@@ -38,9 +42,12 @@ def main() -> None:
         front.main([*rest, "--repeats", str(options.repeats)])
         return
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the server must not outlive us
+    if options.names == ["kills"]:
+        kills.main(rest)
+        return
     unknown = [*rest, *(name for name in options.names if name not in MODULES)]
     if unknown:
-        parser.error(f"unknown: {' '.join(unknown)}; choose from {', '.join(MODULES)}, front")
+        parser.error(f"unknown: {' '.join(unknown)}; choose from {_NAMES}")
     with ExitStack() as stack:
         folder = options.folder or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-bench-"))
