@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -143,8 +144,10 @@ def workshop(
         if jail.available:
             socket = folder / "egress.sock"
             if len(str(socket)) > _SOCKET_PATH_LIMIT:
-                short = stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-egress-"))
-                socket = Path(short) / "egress.sock"
+                short = _short_folder(folder)
+                short.mkdir(mode=0o700)
+                stack.callback(shutil.rmtree, short, ignore_errors=True)
+                socket = short / "egress.sock"
         proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
         wheels_only = replace(bounds, hopeless=hopeless)
         yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket)
@@ -163,6 +166,15 @@ def _folder(parent: Path) -> Iterator[Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def _short_folder(folder: Path) -> Path:
+    """Where the socket of the build in `folder` is when its own path is too long.
+
+    Named after the build's folder, so that whoever clears that one away finds this one too.
+    """
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    return Path(tempfile.gettempdir()) / f"nunatak-egress-{name}"
+
+
 def remove_abandoned(parent: Path) -> int:
     """Remove folders of builds whose process is gone; returns how many there were."""
     removed = 0
@@ -176,6 +188,7 @@ def remove_abandoned(parent: Path) -> int:
         except BlockingIOError:
             continue
         else:
+            shutil.rmtree(_short_folder(folder), ignore_errors=True)
             shutil.rmtree(folder, ignore_errors=True)
             removed += 1
         finally:
