@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.models.versions import DEFAULT
-from nunatak.services.instance_calls import Calling, Clients, InstanceCaller, Instances
+from nunatak.services.instance_calls import Calling, Clients, InstanceCaller
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes
 from nunatak.services.warehouse_models import WarehouseModels, WarehouseSource
@@ -133,8 +133,13 @@ class _ServiceTarget:
         """Wait until the service is awake."""
         instances = ServiceInstances(self.routes, self.route.service_id)
         instances.wait(runner.cancelled)
-        rows = self.route.max_batch_rows or BATCH_ROWS
-        return _caller(instances, self.clients, self.method, runner, rows=rows)
+        route = self.route
+        calling = _calling(self.method, runner, rows=route.max_batch_rows or BATCH_ROWS)
+        if route.batch_timeout_s is not None:
+            calling = replace(calling, batch_timeout_s=float(route.batch_timeout_s))
+        if route.max_batch_retries is not None:
+            calling = replace(calling, gone_limit=route.max_batch_retries + 1)
+        return InstanceCaller(instances, self.clients, calling=calling, cancelled=runner.cancelled)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +154,8 @@ class _ModelTarget:
     def open(self, runner: QueryRunner) -> BatchCaller:
         """Wait until the model is loaded."""
         instances = self.warehouse.instances(self.served, runner.cancelled)
-        return _caller(instances, self.clients, self.method, runner, rows=BATCH_ROWS)
+        calling = _calling(self.method, runner, rows=BATCH_ROWS)
+        return InstanceCaller(instances, self.clients, calling=calling, cancelled=runner.cancelled)
 
 
 class ServiceInstances:
@@ -178,21 +184,13 @@ class ServiceInstances:
         """Nothing is held."""
 
 
-def _caller(
-    instances: Instances,
-    clients: Clients,
-    method: ServedMethod,
-    runner: QueryRunner,
-    *,
-    rows: int,
-) -> BatchCaller:
-    calling = Calling(
+def _calling(method: ServedMethod, runner: QueryRunner, *, rows: int) -> Calling:
+    return Calling(
         path=method.spec.path,
         query_id=runner.query_id,
         user=runner.session.user,
         batch_rows=rows,
     )
-    return InstanceCaller(instances, clients, calling=calling, cancelled=runner.cancelled)
 
 
 def _callable(method: ServedMethod) -> ServedMethod:

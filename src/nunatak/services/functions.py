@@ -27,6 +27,8 @@ class FunctionSpec:
     arguments: tuple[tuple[str, str], ...]
     returns: str
     max_batch_rows: int | None = None
+    batch_timeout_s: int | None = None
+    max_batch_retries: int | None = None
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> FunctionSpec:
@@ -52,6 +54,8 @@ class UserFunction:
     name: QualifiedName
     method: ServedMethod
     max_batch_rows: int | None
+    batch_timeout_s: int | None = None
+    max_batch_retries: int | None = None
 
 
 def declared_method(spec: FunctionSpec, methods: Sequence[ServedMethod]) -> ServedMethod:
@@ -95,7 +99,15 @@ def user_functions(
             method = declared_method(spec, methods)
         except InvalidArgument:
             continue  # the service was made anew for another model; calls say it is not there
-        found.append(UserFunction(record.qualified, method, spec.max_batch_rows))
+        found.append(
+            UserFunction(
+                record.qualified,
+                method,
+                spec.max_batch_rows,
+                spec.batch_timeout_s,
+                spec.max_batch_retries,
+            )
+        )
     return tuple(found)
 
 

@@ -91,6 +91,7 @@ class Calling:
     user: str
     batch_rows: int
     batch_timeout_s: float = BATCH_TIMEOUT_S
+    gone_limit: int = GONE_LIMIT
 
 
 class InstanceCaller:
@@ -162,7 +163,7 @@ class InstanceCaller:
                 except InstanceGone:
                     gone.append(socket)
                     self._instances.gone(socket)
-                    if len(gone) >= GONE_LIMIT:
+                    if len(gone) >= self._calling.gone_limit:
                         raise
                     too_large, pause_s = False, _PAUSE_S * len(gone)
             if too_large:

@@ -49,6 +49,9 @@ class Route:
     methods: tuple[ServedMethod, ...]
     targets: tuple[Target, ...]
     functions: tuple[UserFunction, ...] = ()
+    batch_timeout_s: int | None = None
+    max_batch_retries: int | None = None
+    """Of a function; None is what calls have otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,5 +244,10 @@ class Routes:
 
 
 def _with_batches(route: Route, function: UserFunction) -> Route:
-    """A route as a function uses it, which may have batches of its own size."""
-    return replace(route, max_batch_rows=function.max_batch_rows or route.max_batch_rows)
+    """A route as a function uses it, which may have batches of its own size and patience."""
+    return replace(
+        route,
+        max_batch_rows=function.max_batch_rows or route.max_batch_rows,
+        batch_timeout_s=function.batch_timeout_s,
+        max_batch_retries=function.max_batch_retries,
+    )

@@ -66,9 +66,17 @@ _PROPERTIES = {
     "COMMENT": TokenCursor.string,
     "CONTEXT_HEADERS": _headers,
     "MAX_BATCH_ROWS": TokenCursor.integer,
+    "MAX_BATCH_RETRIES": TokenCursor.integer,
+    "BATCH_TIMEOUT_SECS": TokenCursor.integer,
+    "ON_BATCH_FAILURE": TokenCursor.identifier,
     "AS": _path,
 }
-_NOT_OFFERED = ("MAX_BATCH_RETRIES", "ON_BATCH_FAILURE", "BATCH_TIMEOUT_SECS", "STRICT")
+_NOT_OFFERED = ("STRICT",)
+_BOUNDS = {
+    "MAX_BATCH_ROWS": (1, 1_000_000),
+    "MAX_BATCH_RETRIES": (0, 100),
+    "BATCH_TIMEOUT_SECS": (1, 7 * 24 * 3600),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +114,8 @@ class CreateFunction:
             arguments=self.arguments,
             returns=self.returns,
             max_batch_rows=self.values.get("MAX_BATCH_ROWS"),
+            batch_timeout_s=self.values.get("BATCH_TIMEOUT_SECS"),
+            max_batch_retries=self.values.get("MAX_BATCH_RETRIES"),
         )
         declared_method(spec, route.methods)
         result = create_object(
@@ -142,8 +152,7 @@ def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
                 "Only functions on services are supported by this server: CREATE FUNCTION f (…) "
                 "RETURNS t SERVICE = s ENDPOINT = e AS '/path'."
             )
-    if values.get("MAX_BATCH_ROWS", 1) < 1:
-        raise InvalidArgument("MAX_BATCH_ROWS must be at least 1.")
+    _check_batches(values)
     return CreateFunction(
         name=name,
         create=create,
@@ -152,6 +161,16 @@ def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
         returns=returns,
         values=values,
     )
+
+
+def _check_batches(values: dict[str, Any]) -> None:
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= values.get(name, least) <= most:
+            raise InvalidArgument(f"{name} must be between {least} and {most}.")
+    if values.get("ON_BATCH_FAILURE", "ABORT") != "ABORT":
+        raise Unsupported(
+            "A batch that fails ends its statement on this server: ON_BATCH_FAILURE = ABORT."
+        )
 
 
 def _arguments(cursor: TokenCursor) -> tuple[tuple[str, str], ...]:

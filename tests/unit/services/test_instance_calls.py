@@ -72,11 +72,20 @@ class FakeInstances:
 
 
 def caller(
-    instances: FakeInstances, answer: Answer, *, timeout_s: float = 60.0
+    instances: FakeInstances,
+    answer: Answer,
+    *,
+    timeout_s: float = 60.0,
+    gone_limit: int = GONE_LIMIT,
 ) -> tuple[InstanceCaller, FakeClients]:
     clients = FakeClients(answer)
     calling = Calling(
-        path="predict", query_id="q", user="ADA", batch_rows=1000, batch_timeout_s=timeout_s
+        path="predict",
+        query_id="q",
+        user="ADA",
+        batch_rows=1000,
+        batch_timeout_s=timeout_s,
+        gone_limit=gone_limit,
     )
     made = InstanceCaller(instances, clients, calling=calling, cancelled=threading.Event())
     return made, clients
@@ -139,14 +148,15 @@ def test_a_batch_whose_instance_went_away_goes_to_another() -> None:
     assert instances.gone_ones == ["a"]
 
 
-def test_a_batch_that_ends_every_instance_is_given_up() -> None:
+@pytest.mark.parametrize("limit", [1, GONE_LIMIT])
+def test_a_batch_that_ends_every_instance_is_given_up(limit: int) -> None:
     def answer(socket: Path, table: pa.Table) -> pa.Table:
         raise InstanceGone("died")
 
-    made, clients = caller(FakeInstances("a"), answer)
+    made, clients = caller(FakeInstances("a"), answer, gone_limit=limit)
     with pytest.raises(InstanceGone):
         made.call(BATCH)
-    assert len(clients.asked) == GONE_LIMIT
+    assert len(clients.asked) == limit
 
 
 def test_a_batch_that_is_too_large_is_cut_in_halves() -> None:

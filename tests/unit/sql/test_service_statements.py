@@ -423,6 +423,21 @@ def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
         deployed.rows(text.format("OBJECT", "nothing"))
 
 
+def test_a_function_with_a_patience_of_its_own(deployed: World) -> None:
+    text = "CREATE OR REPLACE FUNCTION F (x FLOAT) RETURNS OBJECT SERVICE = SVC "
+    text += "ENDPOINT = inference"
+    own = "MAX_BATCH_RETRIES = 0 BATCH_TIMEOUT_SECS = 30 ON_BATCH_FAILURE = ABORT"
+    deployed.rows(f"{text} {own} AS '/predict'")
+    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+
+    assert found is not None
+    assert (found[0].batch_timeout_s, found[0].max_batch_retries) == (30, 0)
+    with pytest.raises(InvalidArgument, match="BATCH_TIMEOUT_SECS"):
+        deployed.rows(f"{text} BATCH_TIMEOUT_SECS = 0 AS '/predict'")
+    with pytest.raises(Unsupported, match="ABORT"):
+        deployed.rows(f"{text} ON_BATCH_FAILURE = RETURN_NULL AS '/predict'")
+
+
 def test_a_function_without_a_service_is_not_offered(world: World) -> None:
     with pytest.raises(Unsupported, match="functions on services"):
         world.rows("CREATE FUNCTION F (x FLOAT) RETURNS FLOAT AS '/x'")
