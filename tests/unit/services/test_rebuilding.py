@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import pytest
@@ -59,14 +60,15 @@ def test_a_service_of_before_an_upgrade_gets_a_new_image(asleep: World) -> None:
 
 def test_the_message_says_why_it_is_built(asleep: World) -> None:
     asleep.builder.problems, asleep.builder.failure = {DIGEST: OUTDATED}, BuildFailed("no network")
-    seen = set()
+    asleep.builder.gate = threading.Event()
     asleep.plane.commands.resume(KEY)
     for _ in range(20):
         asleep.plane.iterate()
-        seen.add(str(asleep.service().status["message"]))
+    waiting = str(asleep.service().status["message"])
+    asleep.builder.gate.set()
     asleep.settle()
 
-    assert any(text.startswith(f"{OUTDATED} Waiting for image build MODEL_BUILD_") for text in seen)
+    assert waiting.startswith(f"{OUTDATED} Waiting for image build MODEL_BUILD_")
     assert asleep.state() == "FAILED"
     assert "no network" in asleep.service().status["message"]
 
