@@ -102,12 +102,6 @@ class InMemoryRuntime:
             there = self._observed[instance_id]
             self._observed[instance_id] = replace(there, detail=failure, failure=failure)
 
-    def become_unhealthy(self, instance_id: str, detail: str) -> None:
-        """The instance does not answer its probe any more."""
-        with self._lock:
-            there = self._observed[instance_id]
-            self._observed[instance_id] = replace(there, phase=Phase.UNHEALTHY, detail=detail)
-
     def end(self, instance_id: str, *, exit_code: int, out_of_memory: bool = False) -> None:
         """The instance's process is gone."""
         with self._lock:

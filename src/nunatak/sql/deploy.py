@@ -16,7 +16,7 @@ from nunatak.services.deploying import REPOSITORY
 from nunatak.services.deployment import DeploymentOrder, parse_deployment
 from nunatak.services.integrations import INTEGRATION
 from nunatak.sql.objects import on_account
-from nunatak.sql.stage_files import StageFile
+from nunatak.sql.stage_files import StagedText
 from nunatak.sql.statement import Context
 from nunatak.sql.system_functions import register
 
@@ -27,7 +27,7 @@ def deploy_model(context: Context, arguments: list[Any]) -> str:
         raise InvalidArgument("SYSTEM$DEPLOY_MODEL takes one text: a specification or @stage/file.")
     text = arguments[0]
     if text.lstrip().startswith("@"):
-        file = StageFile.parse(text.strip())
+        file = StagedText.parse(text.strip())
         _require(context, file.requirements(context))
         text = file.read(context)
     session = context.session

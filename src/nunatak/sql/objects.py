@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from nunatak.access.requirement import OWNERSHIP, Requirement
-from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.statement import Context
@@ -16,11 +15,6 @@ from nunatak.warehouse.results import Result, status_result
 def schema_key(context: Context, kind: str, parts: tuple[str, ...]) -> Key:
     """The key of a schema object, completed from the session; raises NoCurrentContext."""
     return Key.of(kind, context.session.qualify(parts))
-
-
-def schema_of(name: QualifiedName) -> Key:
-    """The key of the schema that holds an object."""
-    return Key("SCHEMA", name.schema, name.database)
 
 
 def require_schema(tx: Transaction, key: Key) -> None:

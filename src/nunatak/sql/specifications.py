@@ -12,7 +12,7 @@ from nunatak.services.documents import ContainerSpec, fill_template, parse_speci
 from nunatak.services.spec import KIND
 from nunatak.sql.object_family import DONE
 from nunatak.sql.objects import on_account, schema_key
-from nunatak.sql.stage_files import StageFile
+from nunatak.sql.stage_files import StagedText
 from nunatak.sql.statement import STATUS_FIELDS, Context
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
@@ -23,7 +23,7 @@ class Specification:
     """Where the text is: inline, or a file on a stage; `values` fill a template."""
 
     text: str | None = None
-    file: StageFile | None = None
+    file: StagedText | None = None
     values: dict[str, str] | None = None
 
     def read(self, context: Context) -> ContainerSpec:
@@ -80,7 +80,7 @@ def specification(cursor: TokenCursor) -> Specification:
         if word is None:
             cursor.fail("expected SPECIFICATION_FILE or SPECIFICATION_TEMPLATE_FILE")
         cursor.accept("=")
-        file = StageFile.parse(f"{location}/{cursor.string().lstrip('/')}")
+        file = StagedText.parse(f"{location}/{cursor.string().lstrip('/')}")
         is_template = word == "SPECIFICATION_TEMPLATE_FILE"
         return Specification(file=file, values=_using(cursor) if is_template else None)
     word = cursor.accept_any("SPECIFICATION", "SPECIFICATION_TEMPLATE")

@@ -89,11 +89,6 @@ def grammar(*spellings: str) -> Callable[[Parser], Parser]:
     return register
 
 
-def known_statements() -> list[str]:
-    """The leading words of every registered statement, sorted."""
-    return sorted(" ".join(words) for words in _GRAMMARS)
-
-
 def parse_registered(cursor: TokenCursor) -> Statement | None:
     """Parse a statement that a family registered; None leaves the cursor where it was."""
     start = cursor.position

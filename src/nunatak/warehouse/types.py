@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pyarrow as pa
 
@@ -116,22 +115,6 @@ def refined(engine: str, hint: SqlType | None) -> SqlType:
     if hint.kind is not found.kind or (hint.scale or 0) != (found.scale or 0):
         return found
     return hint
-
-
-@dataclass(frozen=True, slots=True)
-class ResultShape:
-    """A query's columns and how to make its batches canonical."""
-
-    fields: tuple[Field, ...]
-    engine_types: tuple[str, ...]
-
-    @property
-    def needs_json(self) -> tuple[bool, ...]:
-        """Which columns are nested values of the engine, to be written as JSON text."""
-        return tuple(
-            field.type.kind in SEMI_STRUCTURED and engine != "JSON"
-            for field, engine in zip(self.fields, self.engine_types, strict=True)
-        )
 
 
 def canonical_type(sql_type: SqlType, given: pa.DataType) -> pa.DataType:
