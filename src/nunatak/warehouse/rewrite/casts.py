@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType, TypeKind, parse_type
+from nunatak.catalog.sqltypes import SEMI_STRUCTURED, TIMESTAMPS, SqlType, TypeKind, parse_type
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
+from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
 from nunatak.warehouse.types import engine_type
 
 _AS_TEXT = {
@@ -14,8 +16,10 @@ _AS_TEXT = {
     TypeKind.TIMESTAMP_NTZ: "nk_ntz_text",
     TypeKind.TIMESTAMP_LTZ: "nk_ltz_text",
     TypeKind.TIMESTAMP_TZ: "nk_ltz_text",
+    TypeKind.BINARY: "hex",
 }
-"""Macros that write values as the vendor does, where the engine writes them otherwise."""
+"""What writes values as the vendor does, where the engine's cast writes them otherwise."""
+_BLANK_BEFORE_OFFSET = re.compile(r" (?=[+-][0-9:]+$)")
 _TIMESTAMP_MAPPINGS = frozenset({"TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"})
 
 
@@ -69,10 +73,33 @@ def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
     if target.kind is TypeKind.TEXT and source is not None and source.kind in _AS_TEXT:
         return typed(call(_AS_TEXT[source.kind], operand), target)
     if target.kind is TypeKind.BINARY and not is_json:
-        return typed(call("nk_to_binary", operand), target)
+        is_binary = source is not None and source.kind is TypeKind.BINARY
+        return typed(operand if is_binary else call("nk_to_binary", operand), target)
     if target.kind is TypeKind.VECTOR and is_json:
         element = engine_type(target).split("[")[0]
         listed = exp.Cast(this=operand, to=exp.DataType.build(f"{element}[]", dialect="duckdb"))
         operand = listed
+    if target.kind in TIMESTAMPS and is_text(operand):
+        operand = _written_moment(operand)
     kind = type(node)
     return typed(kind(this=operand, to=engine_datatype(target)), target)
+
+
+def _written_moment(text: exp.Expr) -> exp.Expr:
+    """A text of a moment without the blank before its offset, which the engine does not take."""
+    if isinstance(text, exp.Literal):
+        return exp.Literal.string(_BLANK_BEFORE_OFFSET.sub("", text.name))
+    return call("nk_offset_text", text)
+
+
+def to_number(node: exp.ToNumber, context: RewriteContext) -> exp.Expr:
+    """TO_NUMBER(x [, precision [, scale]]), its synonyms and TRY_TO_NUMBER: a cast."""
+    if node.args.get("format") is not None:
+        raise Unsupported("Unsupported: TO_NUMBER with a format.")
+    sizes = (node.args.get("precision"), node.args.get("scale"))
+    to = exp.DataType(
+        this=exp.DataType.Type.DECIMAL,
+        expressions=[exp.DataTypeParam(this=size) for size in sizes if size is not None],
+    )
+    kind = exp.TryCast if node.args.get("safe") else exp.Cast
+    return cast(kind(this=node.this, to=to), context)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import SqlType
+from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.tables import Table
 
@@ -59,3 +59,11 @@ def type_of(node: exp.Expr) -> SqlType | None:
     if found is None and isinstance(node, exp.Paren | exp.Alias):
         return type_of(node.this)
     return found
+
+
+def is_text(node: exp.Expr) -> bool:
+    """Whether a node is known to be text."""
+    found = type_of(node)
+    if found is not None:
+        return found.kind is TypeKind.TEXT
+    return isinstance(node, exp.Literal) and bool(node.is_string)

@@ -150,10 +150,40 @@ def within_group(node: exp.WithinGroup, _context: RewriteContext) -> exp.Expr:
     return ordered
 
 
+def object_agg(node: exp.ObjectAgg, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_AGG(key, value): members by key; none where either is NULL; a key twice is an
+    error."""
+    key, value = node.this, node.expression
+    entry = call("struct_pack", _member("k", key), _member("v", call("to_json", value)))
+    order = exp.Order(this=entry, expressions=[exp.Ordered(this=key.copy())])
+    present = exp.and_(*(exp.Not(this=_is_null(part.copy())) for part in (key, value)))
+    listed = exp.Filter(this=exp.ArrayAgg(this=order), expression=exp.Where(this=present))
+    if isinstance(node.parent, exp.Window):
+        return typed(listed, OBJECT)
+    return _json_object(listed)
+
+
 def window(node: exp.Window, _context: RewriteContext) -> exp.Expr:
     """A list made over a window becomes JSON around the window."""
-    is_list = isinstance(node.this, exp.Filter) and isinstance(node.this.this, exp.ArrayAgg)
-    return _json_list(node.copy()) if is_list else node
+    if not (isinstance(node.this, exp.Filter) and isinstance(node.this.this, exp.ArrayAgg)):
+        return node
+    around = _json_object if type_of(node.this) == OBJECT else _json_list
+    return around(node.copy())
+
+
+def _member(name: str, value: exp.Expr) -> exp.Expr:
+    return exp.PropertyEQ(this=exp.to_identifier(name), expression=value)
+
+
+def _is_null(node: exp.Expr) -> exp.Expr:
+    return exp.Is(this=node, expression=exp.Null())
+
+
+def _json_object(entries: exp.Expr) -> exp.Expr:
+    """An object of a list of structs of a key and a value."""
+    empty = call("json", exp.Literal.string("{}"))
+    made = call("to_json", call("map_from_entries", entries))
+    return typed(exp.Coalesce(this=made, expressions=[empty]), OBJECT)
 
 
 def _json_list(node: exp.Expr) -> exp.Expr:

@@ -57,6 +57,22 @@ def table_function(node: exp.TableFromRows, _context: RewriteContext) -> exp.Exp
     raise Unsupported(f"Unsupported: the table function {name}.")
 
 
+_BY_BLOCKS = frozenset({"BLOCK", "SYSTEM"})
+"""Methods of SAMPLE that take whole blocks of rows; the others take each row by its chance."""
+
+
+def sample(node: exp.TableSample, _context: RewriteContext) -> exp.Expr:
+    """SAMPLE [method] (chance) and SAMPLE (n ROWS), by the engine's names of the methods."""
+    by_blocks = node.text("method").upper() in _BY_BLOCKS
+    if node.args.get("size") is None:
+        node.set("method", exp.var("SYSTEM" if by_blocks else "BERNOULLI"))
+    elif by_blocks:
+        raise Unsupported("Unsupported: SAMPLE of a number of rows by blocks.")
+    else:
+        node.set("method", exp.var("RESERVOIR"))
+    return node
+
+
 def sequence(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     """SEQ4() and its kin number the rows from zero; a window ordered by it keeps their order."""
     if isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window):

@@ -1,8 +1,4 @@
-"""The table of rules: by node type, in the order in which they apply to a node.
-
-Order matters in one place only. `timestamp_offsets` reads the declared type of a cast, so it
-comes before `cast`, which replaces it.
-"""
+"""The table of rules: by node type, in the order in which they apply to a node."""
 
 from __future__ import annotations
 
@@ -16,11 +12,12 @@ from nunatak.warehouse.rewrite import (
     coercion,
     functions,
     lists,
+    moments,
     names,
     semi,
     session_functions,
-    shared,
     sources,
+    texts,
 )
 from nunatak.warehouse.rewrite.context import RewriteContext
 
@@ -34,9 +31,9 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Values: (sources.values,),
     exp.Lateral: (sources.lateral,),
     exp.TableFromRows: (sources.table_function,),
-    exp.TableSample: (shared.sample,),
-    exp.Cast: (shared.timestamp_offsets, casts.cast),
-    exp.TryCast: (shared.timestamp_offsets, casts.cast),
+    exp.TableSample: (sources.sample,),
+    exp.Cast: (casts.cast,),
+    exp.TryCast: (casts.cast,),
     exp.Div: (coercion.arithmetic, functions.divide),
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Mod), (coercion.arithmetic,)),
     **dict.fromkeys(
@@ -62,15 +59,15 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ToChar: (functions.to_char,),
     exp.TimeToStr: (functions.time_to_str,),
     exp.ToBinary: (functions.to_binary,),
-    exp.HexString: (shared.hex_string,),
-    exp.ToNumber: (shared.to_number,),
-    exp.DateAdd: (shared.dateadd_date_cast, shared.dateadd_text),
-    exp.DateDiff: (shared.datediff_text,),
+    exp.HexString: (texts.hex_string,),
+    exp.ToNumber: (casts.to_number,),
+    exp.DateAdd: (moments.date_add,),
+    exp.DateDiff: (moments.date_diff,),
     exp.RegexpReplace: (functions.regexp_replace,),
-    exp.RegexpExtract: (shared.regexp_substr,),
-    exp.SHA2: (shared.sha2,),
-    exp.SHA2Digest: (shared.sha2,),
-    exp.ObjectAgg: (shared.object_agg,),
+    exp.RegexpExtract: (texts.regexp_substr,),
+    exp.SHA2: (texts.sha2,),
+    exp.SHA2Digest: (texts.sha2,),
+    exp.ObjectAgg: (semi.object_agg,),
     exp.WithinGroup: (semi.within_group,),
     exp.ArrayAgg: (semi.array_agg,),
     exp.Window: (semi.window,),
