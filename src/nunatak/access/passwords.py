@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import threading
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import ARGON2_VERSION
 
 from nunatak.errors import InvalidArgument
 
@@ -23,7 +25,7 @@ class Passwords:
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
         self._turn = threading.BoundedSemaphore(_AT_ONCE)
-        self._nobody = self._hasher.hash(secrets.token_urlsafe(24))
+        self._nobody = unmatched_hash(self._hasher)
 
     def hash(self, password: str) -> str:
         """The hash to store; raises InvalidArgument when the password is too short or long."""
@@ -47,3 +49,14 @@ class Passwords:
 def random_password() -> str:
     """A password nobody can guess."""
     return secrets.token_urlsafe(24)
+
+
+def unmatched_hash(hasher: PasswordHasher) -> str:
+    """A hash of no known password: checking one against it costs what any check costs, and making
+    it costs nothing."""
+    cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
+    salt, digest = (
+        base64.b64encode(secrets.token_bytes(length)).rstrip(b"=").decode()
+        for length in (hasher.salt_len, hasher.hash_len)
+    )
+    return f"$argon2id$v={ARGON2_VERSION}${cost}${salt}${digest}"

@@ -3,6 +3,7 @@ quick."""
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -53,6 +54,7 @@ def up(
     log_level: str,
 ) -> None:
     """Run the server in the foreground until it is told to stop (Ctrl-C or SIGTERM)."""
+    gc.disable()  # until it is ready: start-up makes what stays, and little to collect
     from nunatak.cli.up import run_server
     from nunatak.config import Settings
 

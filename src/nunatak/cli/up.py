@@ -19,7 +19,6 @@ from nunatak.cli.assemble import Server, assemble
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
 from nunatak.protocol.server import TlsFiles, address, listen, serve
-from nunatak.protocol.tls import authority_file, development_certificate
 from nunatak.telemetry import configure_logs
 
 _LOGGER = logging.getLogger(__name__)
@@ -87,6 +86,7 @@ def _ready(shown: str) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    gc.enable()
     print(f"ready {shown}", flush=True)
 
 
@@ -103,6 +103,8 @@ async def _stop(server: Server, janitor: asyncio.Task[None] | None) -> None:
 def _certificate(settings: Settings) -> TlsFiles | None:
     if not settings.tls:
         return None
+    from nunatak.protocol.tls import authority_file, development_certificate
+
     folder = settings.folder("keys")
     hosts = [settings.host, "localhost", *([f"*.{settings.domain}"] if settings.domain else [])]
     files = development_certificate(folder, hosts=hosts)
