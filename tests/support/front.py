@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.inference.admission import AdmissionPolicy
+from nunatak.edge.admission import AdmissionPolicy
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.pool import PoolSnapshot, Start

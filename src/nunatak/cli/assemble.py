@@ -19,8 +19,8 @@ from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process import ProcessRuntime
 from nunatak.config import Settings
 from nunatak.images.image import ImageBuilder, ImageLimits
-from nunatak.ingress.app import Ingress
 from nunatak.ingress.gate import AccessAuthorities, Gate
+from nunatak.ingress.handler import Ingress
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
@@ -125,14 +125,12 @@ def assemble(settings: Settings, *, port: int) -> Server:
         control=control,
         vault=Vault(settings.folder("keys")),
     )
-    ingress = _ingress(rooms)
     app = create_app(
         settings=settings,
         access=access,
         statements=FrontEnd(rooms),
         results=results,
         sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
-        ingress=ingress,
     )
     return Server(
         settings=settings,
@@ -140,7 +138,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         app=app,
         control=control,
         warehouse_models=warehouse_models,
-        ingress=ingress,
+        ingress=_ingress(rooms),
     )
 
 

@@ -75,6 +75,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
             listener,
             on_ready=lambda: _ready(shown),
             tls=_certificate(settings),
+            endpoints=server.ingress,
         )
     finally:
         await _stop(server, janitor)

@@ -11,7 +11,6 @@ import orjson
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.timestamps import format_timestamps
 
-JSON = b"application/json"
 ARROW = b"application/vnd.apache.arrow.stream"
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 

@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from nunatak.inference.calls import Call, Class, State
+from nunatak.edge.admission import Class
+from nunatak.inference.calls import Call, State
 from nunatak.inference.cost import BatchCost
 from nunatak.inference.payload import Block
 

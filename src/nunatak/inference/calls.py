@@ -4,6 +4,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from nunatak.edge.admission import Class
 from nunatak.inference.answers import Result
 from nunatak.inference.columns import Columns
 from nunatak.inference.payload import Block, Parsed
@@ -47,13 +48,6 @@ FINAL = frozenset(state for state, steps in TRANSITIONS.items() if not steps)
 
 class IllegalStep(AssertionError):
     """A request was moved along a way that the table of states does not have."""
-
-
-class Class(StrEnum):
-    """What kind of caller waits: a person or program for one answer, or a query for many."""
-
-    INTERACTIVE = "interactive"
-    BULK = "bulk"
 
 
 class Call:

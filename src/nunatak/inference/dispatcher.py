@@ -4,10 +4,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 
+from nunatak.edge.deadlines import Deadlines
 from nunatak.inference.answers import Result
 from nunatak.inference.batcher import Batch, Batcher, BatchPolicy, Part
 from nunatak.inference.calls import Call, State
-from nunatak.inference.deadlines import Deadlines
 from nunatak.inference.errors import (
     DeadlineExceeded,
     InferenceError,

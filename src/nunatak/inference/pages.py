@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from nunatak.inference.exchange import Exchange
+from nunatak.edge.exchange import Exchange
+from nunatak.edge.link_frames import TARGET
 from nunatak.inference.pool import PoolSnapshot
 from nunatak.inference.timestamps import from_epoch
 
@@ -24,6 +25,7 @@ def pages_of(service: InferenceService) -> dict[bytes, Page]:
         b"/healthz": partial(_healthz, service),
         b"/metrics": partial(_metrics, service),
         b"/status": partial(_status, service),
+        TARGET: service.link,
     }
 
 

@@ -9,14 +9,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from nunatak.inference.admission import AdmissionPolicy
+from nunatak.edge.admission import AdmissionPolicy
+from nunatak.edge.connection import Connection
+from nunatak.edge.heads import HttpLimits
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.budget import memory_for_requests
 from nunatak.inference.config import InstanceConfig
-from nunatak.inference.http import Connection
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.service import InferenceService, ServiceSettings
-from nunatak.inference.wire import HttpLimits
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class Server:
         await self._pool.stop(grace_s=1.0)
         for connection in list(self._connections):
             connection.drain()
+        for link in list(self.service.links):
+            link.close()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)

@@ -15,11 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Verdict
+from nunatak.edge.exchange import Exchange
 from nunatak.inference import arrow
-from nunatak.inference.admission import Admission, AdmissionPolicy, Verdict
 from nunatak.inference.answers import ARROW, Result, error_body
 from nunatak.inference.batcher import BatchPolicy
-from nunatak.inference.calls import Call, Class, State
+from nunatak.inference.calls import Call, State
 from nunatak.inference.columns import Columns
 from nunatak.inference.config import spelling
 from nunatak.inference.dispatcher import Dispatcher
@@ -28,8 +29,8 @@ from nunatak.inference.errors import (
     ModelError,
     Refused,
 )
-from nunatak.inference.exchange import Exchange
 from nunatak.inference.formats import JsonReader
+from nunatak.inference.link import LinkServer, offer_link
 from nunatak.inference.metrics import InstanceMetrics
 from nunatak.inference.outcomes import outcome, shown
 from nunatak.inference.pages import pages_of
@@ -84,6 +85,7 @@ class InferenceService:
         self.utilisation = 0.0
         self._ids = _RequestIds()
         self._settled = asyncio.Event()
+        self.links: set[LinkServer] = set()
         self._pages = pages_of(self)
 
     # --- handler of exchanges -----------------------------------------------------------------
@@ -143,6 +145,15 @@ class InferenceService:
         call: Call | None = exchange.context
         if call is not None and not call.ended:
             self.dispatcher.abandon(call)
+
+    def problem(self, status: int, code: str, message: str) -> bytes:
+        """The body of an answer to what is no acceptable request."""
+        del status
+        return error_body(code, message, "")
+
+    def link(self, exchange: Exchange) -> None:
+        """The ingress asks for a link on this connection."""
+        offer_link(self, exchange, self.links, loop=self._loop, clock=self.clock)
 
     # --- arrival and end of calls -------------------------------------------------------------
 

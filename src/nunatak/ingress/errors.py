@@ -5,6 +5,8 @@ RequestRefused
 ├── 404 not_found           no such endpoint, or not for this caller
 ├── 405 method_not_allowed  POST only
 ├── 413 too_large           more bytes than are taken
+├── 431 headers_too_large   more headers than are taken
+├── 500 internal            a bug of the server
 ├── 429, 503 busy           no room; Retry-After says when to come back
 ├── 502 bad_gateway         the instance broke off
 └── 504 timeout             the deadline passed
@@ -15,8 +17,6 @@ from __future__ import annotations
 import math
 
 import orjson
-
-Headers = list[tuple[bytes, bytes]]
 
 
 class RequestRefused(Exception):
@@ -30,6 +30,11 @@ class RequestRefused(Exception):
         self.code = code
         self.message = message
         self.headers = headers or {}
+
+    def lines(self) -> bytes:
+        """The answer's own headers, each line ended by CR LF."""
+        lines = (f"{name}: {value}\r\n" for name, value in self.headers.items())
+        return "".join(lines).encode()
 
     def body(self) -> bytes:
         """The answer's JSON."""
@@ -67,6 +72,18 @@ def busy(message: str, *, retry_after_s: float = 1.0) -> RequestRefused:
     """There is no room, or no instance."""
     seconds = str(max(1, math.ceil(retry_after_s)))
     return RequestRefused(503, "busy", message, headers={"retry-after": seconds})
+
+
+def no_room(reason: str, *, caller: bool, retry_after_s: int) -> RequestRefused:
+    """The instance has as many requests as it can answer in time, or this caller has its share."""
+    message = f"{reason[:1].upper()}{reason[1:]}; try again in {retry_after_s} s."
+    headers = {"retry-after": str(retry_after_s)}
+    return RequestRefused(429 if caller else 503, "busy", message, headers=headers)
+
+
+def failed() -> RequestRefused:
+    """A bug; the log has the trace."""
+    return RequestRefused(500, "internal", "The server failed; see its log.")
 
 
 def bad_gateway(message: str) -> RequestRefused:

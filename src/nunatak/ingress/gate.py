@@ -1,4 +1,7 @@
-"""Who calls, and may they: remembered for a second, so that most requests ask nobody."""
+"""Who calls, and may they: remembered for a second, so that most requests ask nobody.
+
+While a token is in use its answer is renewed in the background, and no request waits for it.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ from nunatak.services.routes import Route
 
 KEPT_S = 1.0
 """A token that was revoked, or a grant that was taken back, opens endpoints so long at most."""
+RENEWED_S = 0.5
+"""So long before that, a token that is in use is asked about again."""
 KEPT_LIMIT = 10_000
 CHECKS_AT_ONCE = 16
 ENDPOINT_ROLE = "ALL_ENDPOINTS_USAGE"
@@ -53,76 +58,118 @@ class AccessAuthorities:
 
 
 @dataclass(slots=True)
-class _Known:
+class Known:
+    """A caller, and what was found out about them. `until` is on the gate's clock."""
+
     identity: Identity
     until: float
-    may_use: dict[int, bool] = field(default_factory=dict)
+    services: dict[int, tuple[QualifiedName, bool]] = field(default_factory=dict)
+
+    def may_use(self, route: Route, *, host: str) -> bool | None:
+        """Whether the caller may use a route; None when that was not asked yet."""
+        if self.identity.scope is not None and not _in_scope(self.identity.scope, route, host):
+            return False
+        found = self.services.get(route.service_id)
+        return None if found is None else found[1]
 
 
 class Gate:
-    """Lets callers in. Belongs to one event loop."""
+    """Lets callers in. Belongs to one event loop. `authorization` is a header's value.
+
+    A token that is in use is asked about again before what is known of it is too old, so that
+    its requests need not wait for that.
+    """
 
     def __init__(self, authorities: Authorities, *, clock: Callable[[], float] = monotonic) -> None:
         self._authorities = authorities
         self._clock = clock
-        self._known: dict[str, _Known] = {}
-        self._asking: dict[str, asyncio.Task[_Known]] = {}
+        self._known: dict[bytes, Known] = {}
+        self._asking: dict[bytes, asyncio.Task[Known]] = {}
         self._checks = asyncio.Semaphore(CHECKS_AT_ONCE)
 
-    async def identify(self, authorization: str) -> Identity | None:
-        """The caller that an Authorization header names; None when it names none."""
-        token = token_of(authorization)
-        if token is None:
+    def recall(self, authorization: bytes) -> Known | None:
+        """The caller, if they are known; waits for nobody."""
+        known = self._known.get(authorization)
+        if known is None:
             return None
-        known = self._known.get(token)
-        if known is None or known.until <= self._clock():
+        left_s = known.until - self._clock()
+        if left_s <= 0:
+            return None
+        if left_s < RENEWED_S and authorization not in self._asking:
+            self._ask(authorization)
+        return known
+
+    async def identify(self, authorization: bytes) -> Known | None:
+        """The caller; None when the header names none."""
+        known = self.recall(authorization)
+        if known is None and token_of(authorization) is not None:
             try:
-                known = await self._ask(token)
+                known = await asyncio.shield(self._ask(authorization))
             except AccessError:
                 return None
-        return known.identity
+        return known
 
-    async def may_use(self, authorization: str, route: Route, *, host: str) -> bool:
-        """Whether the caller, who was identified before, may use a route."""
-        token = token_of(authorization) or ""
-        known = self._known.get(token)
-        if known is None or not _in_scope(known.identity, route, host):
-            return False
-        allowed = known.may_use.get(route.service_id)
+    async def may_use(self, known: Known, route: Route, *, host: str) -> bool:
+        """Whether a caller may use a route."""
+        allowed = known.may_use(route, host=host)
         if allowed is None:
             async with self._checks:
                 allowed = await asyncio.to_thread(
                     self._authorities.may_use, known.identity, route.service
                 )
-            known.may_use[route.service_id] = allowed
+            known.services[route.service_id] = (route.service, allowed)
         return allowed
 
-    async def _ask(self, token: str) -> _Known:
-        """Ask once, however many requests with this token wait."""
-        task = self._asking.get(token)
-        if task is None:
-            task = asyncio.create_task(self._identified(token))
-            self._asking[token] = task
-            task.add_done_callback(lambda _: self._asking.pop(token, None))
-        return await asyncio.shield(task)
+    def close(self) -> None:
+        """Ask nothing more."""
+        for task in self._asking.values():
+            task.cancel()
 
-    async def _identified(self, token: str) -> _Known:
+    def _ask(self, authorization: bytes) -> asyncio.Task[Known]:
+        """Ask once, however many requests with this header wait."""
+        task = self._asking.get(authorization)
+        if task is None:
+            task = asyncio.create_task(self._asked(authorization))
+            self._asking[authorization] = task
+            task.add_done_callback(lambda done: self._learnt(authorization, done))
+        return task
+
+    async def _asked(self, authorization: bytes) -> Known:
+        before = self._known.get(authorization)
+        services = {} if before is None else dict(before.services)
         async with self._checks:
-            identity = await asyncio.to_thread(self._authorities.identify, token)
+            until = self._clock() + KEPT_S
+            identity, answers = await asyncio.to_thread(self._look, authorization, services)
+        return Known(identity, until, answers)
+
+    def _look(
+        self, authorization: bytes, services: dict[int, tuple[QualifiedName, bool]]
+    ) -> tuple[Identity, dict[int, tuple[QualifiedName, bool]]]:
+        """Who it is, and whether they may still use what they used before. Blocks."""
+        identity = self._authorities.identify(token_of(authorization) or "")
+        return identity, {
+            service_id: (service, self._authorities.may_use(identity, service))
+            for service_id, (service, _) in services.items()
+        }
+
+    def _learnt(self, authorization: bytes, task: asyncio.Task[Known]) -> None:
+        del self._asking[authorization]
+        if task.cancelled() or task.exception() is not None:
+            self._known.pop(authorization, None)
+            return
         if len(self._known) >= KEPT_LIMIT:
             self._known.clear()
-        known = _Known(identity, self._clock() + KEPT_S)
-        self._known[token] = known
-        return known
+        self._known[authorization] = task.result()
 
 
-def token_of(authorization: str) -> str | None:
+def token_of(authorization: bytes) -> str | None:
     """The token in `Snowflake Token="…"` or `Bearer …`."""
-    lowered = authorization[:10].lower()
+    text = authorization.decode("latin-1")
+    lowered = text[:10].lower()
     scheme = next((scheme for scheme in _SCHEMES if lowered.startswith(scheme)), None)
     if scheme is None:
         return None
-    value = authorization[len(scheme) :].strip()
+    value = text[len(scheme) :].strip()
     if scheme == "snowflake ":
         if value[:6].lower() != "token=":
             return None
@@ -130,9 +177,6 @@ def token_of(authorization: str) -> str | None:
     return value.strip('"') or None
 
 
-def _in_scope(identity: Identity, route: Route, host: str) -> bool:
+def _in_scope(scope: str, route: Route, host: str) -> bool:
     """An exchanged token may be for one endpoint: by its address, its id, or its service."""
-    scope = identity.scope
-    if scope is None:
-        return True
     return route.endpoint_id in scope or scope in (host, str(route.service))

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from starlette.applications import Starlette
@@ -41,18 +41,8 @@ _TELEMETRY_BYTES = 16 * 1024 * 1024
 Call = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
-class IngressApp(Protocol):
-    """The application that answers calls of endpoints."""
-
-    def handles(self, scope: Scope) -> bool:
-        """Whether a request is for an endpoint, by its path or its host."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-
-
 class ProtocolApp:
-    """The application: requests for endpoints go to the ingress, the rest is the protocol."""
+    """The application that speaks the protocol."""
 
     def __init__(
         self,
@@ -62,7 +52,6 @@ class ProtocolApp:
         statements: Statements,
         results: ResultStore,
         sources: Mapping[str, FileSource],
-        ingress: IngressApp | None = None,
     ) -> None:
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
@@ -76,7 +65,6 @@ class ProtocolApp:
             limits=limits,
             clock=access.clock,
         )
-        self._ingress = ingress
         session_routes = SessionRoutes(access, self.sessions, self.execution.queries)
         query_routes = QueryRoutes(self.execution, session_routes, limits)
         scratch = settings.folder("uploads")
@@ -89,11 +77,7 @@ class ProtocolApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, or run the life of the application."""
-        is_request = scope["type"] in ("http", "websocket")
-        if is_request and self._ingress is not None and self._ingress.handles(scope):
-            await self._ingress(scope, receive, send)
-        else:
-            await self._starlette(scope, receive, send)
+        await self._starlette(scope, receive, send)
 
     @asynccontextmanager
     async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
@@ -124,10 +108,9 @@ def create_app(
     statements: Statements,
     results: ResultStore | None = None,
     sources: Mapping[str, FileSource] | None = None,
-    ingress: IngressApp | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
-    first part of their keys; `ingress` answers the calls of endpoints."""
+    first part of their keys."""
     if results is None:
         results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
     return ProtocolApp(
@@ -136,7 +119,6 @@ def create_app(
         statements=statements,
         results=results,
         sources=sources or {},
-        ingress=ingress,
     )
 
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nunatak.edge.admission import Class
 from nunatak.inference.batcher import BatchPolicy
-from nunatak.inference.calls import TRANSITIONS, Call, Class, IllegalStep, State
+from nunatak.inference.calls import TRANSITIONS, Call, IllegalStep, State
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.dispatcher import Dispatcher
 from nunatak.inference.errors import ModelError, WorkerLost

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nunatak.edge.admission import AdmissionPolicy
+from nunatak.edge.connection import Connection
+from nunatak.edge.heads import HttpLimits
 from nunatak.inference import arrow, errors
-from nunatak.inference.admission import AdmissionPolicy
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
-from nunatak.inference.http import Connection
 from nunatak.inference.outcomes import STATUS
 from nunatak.inference.service import InferenceService
 from nunatak.inference.signature import Field, Method
-from nunatak.inference.wire import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
 
 pytestmark = pytest.mark.looptime

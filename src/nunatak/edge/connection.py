@@ -8,13 +8,12 @@ whoever handles an exchange answers it later, from the same loop.
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import httptools
 
-from nunatak.inference.answers import JSON, error_body
-from nunatak.inference.exchange import Exchange, Handler
-from nunatak.inference.wire import HttpLimits, head_of
+from nunatak.edge.exchange import JSON, Exchange, Handler
+from nunatak.edge.heads import HttpLimits, head_of
 
 _KEPT = frozenset(
     {
@@ -23,20 +22,26 @@ _KEPT = frozenset(
         b"content-md5",
         b"authorization",
         b"expect",
+        b"host",
         b"transfer-encoding",
+        b"upgrade",
         b"x-request-id",
         b"x-nunatak-deadline-ms",
         b"x-nunatak-class",
         b"sf-context-current-user",
     }
 )
-"""Headers that matter here; the others are counted against the limit and let go."""
+"""Headers that matter everywhere; the others are counted against the limit and, unless the
+connection keeps all, let go."""
+
+_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
 
 
 class Connection(asyncio.Protocol):
     """One client's connection.
 
     ``trusted`` says that it needs no token (the unix socket); ``clock`` is on the loop's time.
+    ``keep_all`` keeps every header for the handlers.
     """
 
     def __init__(
@@ -47,7 +52,10 @@ class Connection(asyncio.Protocol):
         *,
         clock: Callable[[], float],
         trusted: bool,
+        keep_all: bool = False,
     ) -> None:
+        self._keep_all = keep_all
+        self._successor: asyncio.Protocol | None = None
         self._handler, self._all, self._limits, self._clock = handler, connections, limits, clock
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
@@ -99,18 +107,24 @@ class Connection(asyncio.Protocol):
         self._ahead.clear()
         if active is not None and not active.answered:
             active.answered = True
-            self._handler.gone(active)
+            active.handler.gone(active)
 
     def pause_writing(self) -> None:
         """The client reads slower than we answer: take nothing new from it."""
         self._write_paused = True
         self._since = self._clock()
         self.pause()
+        active = self._active
+        if active is not None and active.stream is not None:
+            active.stream.pause_writing()
 
     def resume_writing(self) -> None:
         """The client has caught up."""
         self._write_paused = False
         self._since = self._clock()
+        active = self._active
+        if active is not None and active.stream is not None:
+            active.stream.resume_writing()
         self._advance()
 
     # --- from the parser ----------------------------------------------------------------------
@@ -119,7 +133,7 @@ class Connection(asyncio.Protocol):
         """A request's first byte."""
         if self._resuming:
             return
-        self._reading = Exchange(self, self._clock())
+        self._reading = Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
         self._head_bytes = self._head_count = 0
 
     def on_url(self, url: bytes) -> None:
@@ -136,9 +150,13 @@ class Connection(asyncio.Protocol):
             return
         self._count_head(len(name) + len(value))
         self._head_count += 1
-        lower = name.lower()
-        if lower in _KEPT and self._reading is not None:
-            self._reading.headers[lower] = value
+        lower, exchange = name.lower(), self._reading
+        if exchange is None:
+            return
+        if lower in _KEPT:
+            exchange.headers[lower] = value
+        if self._keep_all:
+            exchange.all_headers.append((lower, value))
 
     def on_headers_complete(self) -> None:
         """The head is whole: it is this request's turn, or it waits behind those before it."""
@@ -146,6 +164,9 @@ class Connection(asyncio.Protocol):
         if exchange is None or self._resuming:
             return
         exchange.method = self._parser.get_method()
+        exchange.version = self._parser.get_http_version()
+        stated = exchange.headers.get(b"content-length")
+        exchange.content_length = None if stated is None else int(stated)
         exchange.keep_alive = self._parser.should_keep_alive() and not self.draining
         if self._active is None and not self._write_paused:
             self._active = exchange
@@ -162,11 +183,13 @@ class Connection(asyncio.Protocol):
         if exchange is None:
             return
         exchange.take(data)
-        if exchange.received > self._limits.body_bytes and not exchange.answered:
+        if exchange.received > exchange.limit_bytes and not exchange.answered:
             exchange.drop_body()
             if exchange is self._active:
-                self._handler.gone(exchange)
-                exchange.respond(413, error_body("BODY_TOO_LARGE", "the body is too large", ""))
+                handler = exchange.handler
+                handler.gone(exchange)
+                text = f"the body may have at most {exchange.limit_bytes} bytes"
+                exchange.respond(413, handler.problem(413, "BODY_TOO_LARGE", text))
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -213,10 +236,26 @@ class Connection(asyncio.Protocol):
         exchange.drop_body()
         self._since = self._clock()
         self.write(head_of(status, content_type, len(body), keep_alive=keep, extra=extra) + body)
-        if not keep:
-            self._close()
-        elif exchange.complete:
-            self._done(exchange)
+        self._go_on_after(exchange, keep=keep)
+
+    def info(self, name: str) -> Any:
+        """What the transport knows of the connection; None when the client has gone."""
+        return None if self._transport is None else self._transport.get_extra_info(name)
+
+    def finish(self, exchange: Exchange, *, keep: bool) -> None:
+        """The handler has written the answer itself: go on with the next request, or close."""
+        exchange.drop_body()
+        self._since = self._clock()
+        self._go_on_after(exchange, keep=keep and exchange.complete and not self.draining)
+
+    def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
+        """Leave HTTP once the parser has come to the end of the request that asks for it."""
+        del exchange
+        self._successor = protocol
+        self.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
+            % token
+        )
 
     # --- for the server -----------------------------------------------------------------------
 
@@ -241,7 +280,7 @@ class Connection(asyncio.Protocol):
             active = self._active
             if active is not None and not active.answered:
                 active.answered = True
-                self._handler.gone(active)
+                active.handler.gone(active)
             self._end_with(408, "TOO_SLOW", "the request came too slowly")
 
     def abort(self) -> None:
@@ -251,6 +290,15 @@ class Connection(asyncio.Protocol):
 
     # --- inside -------------------------------------------------------------------------------
 
+    def _go_on_after(self, exchange: Exchange, *, keep: bool) -> None:
+        exchange.held = False
+        if not keep:
+            self._close()
+        elif exchange.complete:
+            self._done(exchange)
+        else:
+            self._resume()
+
     def _feed(self, data: bytes) -> None:
         while data:
             try:
@@ -258,7 +306,20 @@ class Connection(asyncio.Protocol):
                 return
             except httptools.HttpParserUpgrade as offer:
                 data = data[offer.args[0] :]
+                if self._successor is not None:
+                    self._hand_over(self._successor, data)
+                    return
                 self._pass_over_offer()
+
+    def _hand_over(self, successor: asyncio.Protocol, data: bytes) -> None:
+        transport, self._transport = self._transport, None
+        self._all.discard(self)
+        self._closing = True
+        if transport is not None:
+            transport.set_protocol(successor)
+            successor.connection_made(transport)
+            if data:
+                successor.data_received(data)
 
     def _pass_over_offer(self) -> None:
         """Some clients offer to change protocols with every request; nobody has to accept.
@@ -281,7 +342,7 @@ class Connection(asyncio.Protocol):
         if exchange.answered:
             self._done(exchange)
         elif not exchange.held:
-            self._handler.request(exchange)
+            exchange.handler.request(exchange)
 
     def _done(self, exchange: Exchange) -> None:
         if exchange is self._active:
@@ -319,7 +380,7 @@ class Connection(asyncio.Protocol):
         """An answer to no exchange in particular, and the end of the connection."""
         active = self._active
         if active is None or active.answered:
-            body = error_body(code, message, "")
+            body = self._handler.problem(status, code, message)
             self.write(head_of(status, JSON, len(body), keep_alive=False) + body)
             self._close()
         else:  # the request before the bad one is still owed its answer

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.inference.admission import Admission, AdmissionPolicy, Verdict
-from nunatak.inference.calls import Class
+from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Verdict
 
 POLICY = AdmissionPolicy(
     memory_bytes=1_000_000, least_steady=4, least_burst=16, most=64, bulk_requests=3

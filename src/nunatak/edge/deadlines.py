@@ -3,21 +3,37 @@
 import asyncio
 import heapq
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
-from nunatak.inference.calls import Call
+
+class Timed(Protocol):
+    """What has a deadline, on the loop's clock, and may end before it."""
+
+    @property
+    def deadline(self) -> float:
+        """When its time is over."""
+        ...
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended."""
+        ...
 
 
-class Deadlines:
+T = TypeVar("T", bound=Timed)
+
+
+class Deadlines(Generic[T]):
     """Calls ``expire`` for every request whose deadline passes before it ends.
 
     Requests that ended are skipped when they come up, and thrown out early when they are most
     of the heap, so the memory stays in proportion to the requests that live.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[Call], None]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, expire: Callable[[T], None]) -> None:
         self._loop = loop
         self._expire = expire
-        self._heap: list[tuple[float, int, Call]] = []
+        self._heap: list[tuple[float, int, T]] = []
         self._count = 0
         self._compact_at = 1024
         self._timer: asyncio.TimerHandle | None = None
@@ -26,7 +42,7 @@ class Deadlines:
         """How many requests are watched, those included that have ended but not come up."""
         return len(self._heap)
 
-    def watch(self, call: Call) -> None:
+    def watch(self, call: T) -> None:
         """Begin to watch a request."""
         self._count += 1
         heapq.heappush(self._heap, (call.deadline, self._count, call))
@@ -37,7 +53,7 @@ class Deadlines:
         if self._timer is None or call.deadline < self._timer.when():
             self._set_timer()
 
-    def close(self) -> list[Call]:
+    def close(self) -> list[T]:
         """Stop watching; returns the requests that have not ended."""
         if self._timer is not None:
             self._timer.cancel()

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.inference.exchange import Exchange
-from nunatak.inference.http import Connection
-from nunatak.inference.wire import HttpLimits
+from nunatak.edge.connection import Connection
+from nunatak.edge.exchange import Exchange
+from nunatak.edge.heads import HttpLimits
 from support.front import FakeTransport, answers, post
 
 LIMITS = HttpLimits(body_bytes=1000, connections=2, head_bytes=500, headers=10, requests_ahead=4)
@@ -51,6 +51,9 @@ class Recorder:
 
     def gone(self, exchange: Exchange) -> None:
         self.left.append(exchange)
+
+    def problem(self, status: int, code: str, message: str) -> bytes:
+        return f"{status} {code} {message}".encode()
 
 
 class Peer:

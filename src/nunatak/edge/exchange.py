@@ -1,8 +1,22 @@
 """One request on a connection, as its handler sees it, and the way to answer it."""
 
+import asyncio
 from typing import Any, Protocol
 
-from nunatak.inference.answers import JSON
+JSON = b"application/json"
+
+
+class Stream(Protocol):
+    """Who takes a body piece by piece and writes its answer so."""
+
+    def data(self, piece: bytes) -> None:
+        """A piece of the body."""
+
+    def pause_writing(self) -> None:
+        """The client reads slower than the answer is written."""
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
 
 
 class AnswerLine(Protocol):
@@ -19,43 +33,67 @@ class AnswerLine(Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes, unless the client has gone."""
 
+    def info(self, name: str) -> Any:
+        """What is known of the connection; see ``asyncio.BaseTransport.get_extra_info``."""
+
     def answer(
         self, exchange: "Exchange", status: int, body: bytes, content_type: bytes, extra: bytes
     ) -> None:
         """Send an answer and go on with the next request, or close."""
+
+    def finish(self, exchange: "Exchange", *, keep: bool) -> None:
+        """An answer that the handler wrote itself is whole: go on, or close."""
+
+    def switch(self, exchange: "Exchange", protocol: asyncio.Protocol, token: bytes) -> None:
+        """Leave HTTP: what comes after the request is the other protocol's."""
 
 
 class Exchange:
     """One request on a connection, and the way to answer it.
 
     ``arrived`` is when its first byte was read, on the loop's clock. ``context`` belongs to the
-    handler.
+    handler, which may hand the exchange over to another by setting ``handler`` while it sees the
+    head. With a ``stream`` the body is not gathered. ``all_headers`` has every header, in order,
+    only on a connection that keeps them.
     """
 
     __slots__ = (
         "_chunks",
         "_connection",
+        "all_headers",
         "answered",
         "arrived",
         "complete",
+        "content_length",
         "context",
         "discard",
+        "handler",
         "headers",
         "held",
         "keep_alive",
+        "limit_bytes",
         "method",
         "received",
+        "stream",
         "target",
         "trusted",
+        "version",
     )
 
-    def __init__(self, connection: "AnswerLine", arrived: float) -> None:
+    def __init__(
+        self, connection: AnswerLine, handler: "Handler", arrived: float, limit_bytes: int
+    ) -> None:
         self._connection = connection
         self._chunks: list[bytes] = []
+        self.handler = handler
         self.arrived = arrived
         self.method = b""
         self.target = b""
         self.headers: dict[bytes, bytes] = {}
+        self.all_headers: list[tuple[bytes, bytes]] = []
+        self.content_length: int | None = None
+        """The body's size as the client stated it; None when it is sent in chunks, or absent."""
+        self.limit_bytes = limit_bytes
         self.keep_alive = True
         self.received = 0
         self.complete = False
@@ -64,18 +102,14 @@ class Exchange:
         self.discard = False
         self.context: Any = None
         self.trusted = connection.trusted
+        self.stream: Stream | None = None
+        self.version = "1.1"
 
     @property
     def body(self) -> bytes:
         """The body as read so far."""
         chunks = self._chunks
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    @property
-    def content_length(self) -> int | None:
-        """The body's size as the client stated it; None when it is sent in chunks."""
-        stated = self.headers.get(b"content-length")
-        return None if stated is None else int(stated)
 
     @property
     def has_body(self) -> bool:
@@ -85,7 +119,11 @@ class Exchange:
     def take(self, data: bytes) -> None:
         """A piece of the body has been read."""
         self.received += len(data)
-        if not self.discard:
+        if self.discard:
+            return
+        if self.stream is not None:
+            self.stream.data(data)
+        else:
             self._chunks.append(data)
 
     def drop_body(self) -> None:
@@ -117,6 +155,25 @@ class Exchange:
         self.answered = True
         self._connection.answer(self, status, body, content_type, extra)
 
+    def info(self, name: str) -> Any:
+        """What is known of the connection; see ``asyncio.BaseTransport.get_extra_info``."""
+        return self._connection.info(name)
+
+    def write(self, data: bytes) -> None:
+        """Send a part of an answer that the handler writes itself; ``finish`` ends it."""
+        self._connection.write(data)
+
+    def finish(self, *, keep: bool) -> None:
+        """The answer that was written is whole; ``keep`` tells whether the connection stays."""
+        if not self.answered:
+            self.answered = True
+            self._connection.finish(self, keep=keep)
+
+    def switch(self, protocol: asyncio.Protocol, token: bytes) -> None:
+        """Answer 101 and let ``protocol``, which the client asked for by ``token``, take over."""
+        self.answered = True
+        self._connection.switch(self, protocol, token)
+
 
 class Handler(Protocol):
     """Who makes sense of exchanges. All calls come from the loop and return at once."""
@@ -129,3 +186,6 @@ class Handler(Protocol):
 
     def gone(self, exchange: Exchange) -> None:
         """The client has left without waiting for its answer."""
+
+    def problem(self, status: int, code: str, message: str) -> bytes:
+        """The JSON body of an answer to what is no acceptable request."""

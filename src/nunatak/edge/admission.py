@@ -12,7 +12,13 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from nunatak.inference.calls import Class
+
+class Class(StrEnum):
+    """What kind of caller waits: a person or program for one answer, or a query for many."""
+
+    INTERACTIVE = "interactive"
+    BULK = "bulk"
+
 
 _METER_S = 0.1
 _METER_ANSWERS = 8

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
+from nunatak.edge.deadlines import Deadlines
 from nunatak.inference.calls import Call, State
-from nunatak.inference.deadlines import Deadlines
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 

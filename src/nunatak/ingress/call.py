@@ -1,0 +1,124 @@
+"""One request of an endpoint while it is served, and how its head is understood."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from nunatak.edge.exchange import Exchange
+from nunatak.edge.link_frames import LinkAnswer, LinkRequest
+
+if TYPE_CHECKING:
+    from nunatak.ingress.address import Address
+    from nunatak.ingress.handler import Ingress
+    from nunatak.ingress.instance import Instance
+    from nunatak.services.routes import Route
+
+REQUEST_S = 60.0
+"""Time of a request that states none."""
+REQUEST_LIMIT_S = 600.0
+LATE_S = 1.0
+"""The instance keeps the deadline itself; we wait so much longer for it to say so."""
+_REQUEST_ID_LIMIT = 128
+
+
+class EndpointCall:
+    """What is known of a request while it is served; an instance's `Waiter`.
+
+    `until` is the caller's deadline; `deadline`, a little later, is when the ingress gives up.
+    """
+
+    __slots__ = (
+        "address",
+        "deadline",
+        "ended",
+        "exchange",
+        "host",
+        "ingress",
+        "instance",
+        "number",
+        "request_id",
+        "route",
+        "size",
+        "stage",
+        "task",
+        "tried",
+        "until",
+        "user",
+    )
+
+    def __init__(self, ingress: Ingress, exchange: Exchange, address: Address) -> None:
+        headers = exchange.headers
+        self.ingress = ingress
+        self.exchange = exchange
+        self.address = address
+        self.host = headers.get(b"host", b"").decode("latin-1")
+        self.until = exchange.arrived + _duration_s(headers.get(b"x-nunatak-deadline-ms"))
+        self.deadline = self.until + LATE_S
+        self.request_id = _request_id(headers.get(b"x-request-id", b""))
+        self.user = b""
+        self.route: Route | None = None
+        self.instance: Instance | None = None
+        self.number = 0
+        self.size = 0
+        """Bytes of the body that are held."""
+        self.tried: tuple[Instance, ...] = ()
+        self.task: asyncio.Task[None] | None = None
+        self.ended = False
+        self.stage = "being checked"
+        """What is being done, for the message when time runs out."""
+
+    def message(self, body: bytes, *, left_s: float) -> LinkRequest:
+        """The request for the instance, without the caller's credential."""
+        headers = self.exchange.headers
+        return LinkRequest(
+            b"/" + _path(self.address.method),
+            max(1, int(left_s * 1000)),
+            len(body),
+            body,
+            self.user,
+            self.request_id,
+            headers.get(b"content-type", b""),
+            headers.get(b"content-md5", b""),
+        )
+
+    def answered(self, answer: LinkAnswer) -> None:
+        """The instance has answered."""
+        self.ingress.answered(self, answer)
+
+    def lost(self, reason: str, *, begun: bool) -> None:
+        """The instance broke off."""
+        self.ingress.lost(self, reason, begun=begun)
+
+
+def user_text(user: str) -> bytes:
+    """A user's name as a header's value; signs that a header cannot hold are escaped."""
+    return user.encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
+
+
+def _request_id(given: bytes) -> bytes:
+    is_fit = 0 < len(given) <= _REQUEST_ID_LIMIT and given.isascii() and b" " not in given
+    return given if is_fit else os.urandom(16).hex().encode()
+
+
+def _path(method: str) -> bytes:
+    """The path at the instance. It comes decoded, so whatever is unusual is encoded again."""
+    if method.isascii() and method.replace("-", "").replace("_", "").isalnum():
+        return method.encode()
+    return b"".join(
+        b"%c" % sign if _is_plain(sign) else b"%%%02X" % sign for sign in method.encode()
+    )
+
+
+def _is_plain(sign: int) -> bool:
+    return (chr(sign).isalnum() and sign < 128) or sign in b"-_.~/"
+
+
+def _duration_s(header: bytes | None) -> float:
+    if header is None:
+        return REQUEST_S
+    try:
+        return min(REQUEST_LIMIT_S, max(0.001, int(header) / 1000))
+    except ValueError:
+        return REQUEST_S

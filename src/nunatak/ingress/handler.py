@@ -1,0 +1,380 @@
+"""The HTTP front for callers outside: authenticates, finds the service, wakes it, forwards.
+
+A request goes through these steps, in this order; each may refuse it (`errors`):
+
+    size → who calls → which endpoint → may they → method → body → an instance, woken if needed,
+    that has room → forwarded → answered
+
+The usual request meets a known caller and a ready instance, and is served by callbacks alone;
+whatever has to be waited for is a task of the request. The deadline counts from arrival. A request
+is sent again to another instance only when no byte of an answer had come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import unquote
+
+import httptools
+
+from nunatak.edge.admission import Class, Verdict
+from nunatak.edge.deadlines import Deadlines
+from nunatak.edge.exchange import Exchange
+from nunatak.edge.link_frames import LinkAnswer, LinkError
+from nunatak.errors import NunatakError, ObjectNotFound, ServiceUnavailable
+from nunatak.ingress import errors
+from nunatak.ingress.address import Address, address_in_path, address_of_host
+from nunatak.ingress.call import EndpointCall, user_text
+from nunatak.ingress.errors import RequestRefused
+from nunatak.ingress.gate import Gate, Known
+from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
+from nunatak.services.routes import Route
+
+IN_FLIGHT_LIMIT = 8192
+ATTEMPTS = 3
+_LARGE_BYTES = 64 * 1024
+"""Bodies over this size are refused for want of room before they are read, not after."""
+_TARGETS_LIMIT = 1024
+_LARGEST_KEPT_TARGET = 256
+_SECURITY = b"x-content-type-options: nosniff\r\ncache-control: no-store\r\n"
+
+logger = logging.getLogger(__name__)
+
+
+class RoutingTable(Protocol):
+    """Where endpoints lead; `nunatak.services.routes.Routes` is the real one."""
+
+    def by_endpoint(self, endpoint_id: str) -> Route | None:
+        """The route of an endpoint's id."""
+        ...
+
+    async def until_ready(self, service_id: int, *, timeout_s: float) -> Route:
+        """The route once it has an instance; wakes a service that sleeps.
+
+        Raises ServiceUnavailable, ObjectNotFound.
+        """
+        ...
+
+
+class Ingress:
+    """Handles the exchanges whose address is an endpoint's. Belongs to one event loop."""
+
+    def __init__(
+        self,
+        routes: RoutingTable,
+        gate: Gate,
+        *,
+        body_limit_bytes: int,
+        domain: str | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`clock` tells the event loop's time, maybe to finer parts."""
+        self._clock = clock
+        self._routes = routes
+        self._gate = gate
+        self._body_limit = body_limit_bytes
+        self._domain = domain
+        self._instances: dict[Path, Instance] = {}
+        self._choices: dict[int, tuple[Route, list[Instance]]] = {}
+        self._targets: dict[bytes, str] = {}
+        self._deadlines: Deadlines[EndpointCall] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._in_flight = 0
+        self._held_bytes = 0
+
+    def handles(self, exchange: Exchange) -> bool:
+        """Whether a request is for an endpoint, by its path or its host."""
+        return self._address(exchange) is not None
+
+    def close(self) -> None:
+        """Let go of the instances, and of whoever still waits."""
+        if self._deadlines is not None:
+            self._deadlines.close()
+        for task in self._tasks:
+            task.cancel()
+        for instance in list(self._instances.values()):
+            instance.close()
+        self._gate.close()
+        self._instances.clear()
+        self._choices.clear()
+
+    # --- handler of exchanges -----------------------------------------------------------------
+
+    def head(self, exchange: Exchange) -> None:
+        """Decide about a request before its body is read."""
+        address = self._address(exchange)
+        assert address is not None, "only requests that it handles come here"
+        call = exchange.context = EndpointCall(self, exchange, address)
+        exchange.limit_bytes = self._body_limit
+        self._in_flight += 1
+        self._watch(call)
+        try:
+            self._check(call)
+        except RequestRefused as refused:
+            self._refuse(call, refused)
+
+    def request(self, exchange: Exchange) -> None:
+        """The body is here: send it on."""
+        call: EndpointCall = exchange.context
+        call.size = exchange.received
+        self._held_bytes += call.size
+        self._forward(call)
+
+    def gone(self, exchange: Exchange) -> None:
+        """The caller has left: so does the request."""
+        self._end(exchange.context)
+
+    def problem(self, status: int, code: str, message: str) -> bytes:
+        """The body of an answer to what is no acceptable request."""
+        name = "too_large" if status == 413 else code.lower()
+        return RequestRefused(status, name, message).body()
+
+    # --- who may come in ----------------------------------------------------------------------
+
+    def _check(self, call: EndpointCall) -> None:
+        exchange = call.exchange
+        if self._in_flight > IN_FLIGHT_LIMIT:
+            raise errors.busy(f"{IN_FLIGHT_LIMIT} requests are under way.")
+        if (exchange.content_length or 0) > self._body_limit:
+            raise errors.too_large(self._body_limit)
+        if self._held_bytes > BODIES_LIMIT_BYTES:
+            raise errors.busy("The requests under way hold as many bytes as they may.")
+        known = self._gate.recall(exchange.headers.get(b"authorization", b""))
+        if known is None or (allowed := self._allowed(call, known)) is None:
+            exchange.hold()
+            self._wait(call, self._ask(call))
+        else:
+            self._let_in(call, known, allowed=allowed)
+
+    def _allowed(self, call: EndpointCall, known: Known) -> bool | None:
+        """Whether a caller may use the endpoint; None when that must be asked."""
+        route = call.route = self._routes.by_endpoint(call.address.endpoint_id)
+        if route is None or not route.public:
+            return False
+        return known.may_use(route, host=call.host)
+
+    async def _ask(self, call: EndpointCall) -> None:
+        known = await self._gate.identify(call.exchange.headers.get(b"authorization", b""))
+        if known is None:
+            raise errors.unauthorized()
+        allowed = self._allowed(call, known)
+        if allowed is None and call.route is not None:
+            allowed = await self._gate.may_use(known, call.route, host=call.host)
+        self._let_in(call, known, allowed=bool(allowed))
+        call.task = None
+        call.exchange.release()
+
+    def _let_in(self, call: EndpointCall, known: Known, *, allowed: bool) -> None:
+        exchange, route = call.exchange, call.route
+        if route is None or not allowed:
+            raise errors.not_found()
+        if exchange.method != b"POST":
+            raise errors.method_not_allowed()
+        call.user = user_text(known.identity.user)
+        size = exchange.content_length
+        if route.targets and (size is None or size > _LARGE_BYTES):
+            self._check_room(call, self._choose(call, route), size or 0)
+        call.stage = "being read"
+        exchange.go_on()
+
+    # --- to an instance and back --------------------------------------------------------------
+
+    def _forward(self, call: EndpointCall) -> None:
+        try:
+            self._send(call)
+        except RequestRefused as refused:
+            self._refuse(call, refused)
+
+    def _send(self, call: EndpointCall) -> None:
+        route = self._routes.by_endpoint(call.address.endpoint_id)
+        if route is None:
+            raise errors.not_found()
+        if not route.targets:
+            call.stage = "waiting for an instance"
+            self._wait(call, self._wake(call, route))
+            return
+        instance, now = self._choose(call, route), self._clock()
+        if not call.tried:
+            self._check_room(call, instance, call.size)
+        call.stage = "at the instance"
+        message = call.message(call.exchange.body, left_s=call.until - now)
+        try:
+            call.number = instance.send(call, message)
+        except LinkError as error:
+            raise RequestRefused(431, "headers_too_large", f"{error}.") from error
+        call.instance = instance
+        instance.admission.enter(
+            call.user.decode(), Class.INTERACTIVE, size_bytes=call.size, now=now
+        )
+
+    def answered(self, call: EndpointCall, answer: LinkAnswer) -> None:
+        """The instance has answered."""
+        self._leave(call, answered=answer.status == 200)
+        self._end(call)
+        call.exchange.respond(
+            answer.status,
+            answer.body,
+            content_type=answer.content_type,
+            extra=answer.extra + _SECURITY,
+        )
+
+    def lost(self, call: EndpointCall, reason: str, *, begun: bool) -> None:
+        """The instance broke off: ask another, or the same, unless it had begun to answer."""
+        instance = call.instance
+        self._leave(call, answered=False)
+        assert instance is not None, "only calls that were sent are lost"
+        call.tried = (*call.tried, instance)
+        if begun or len(call.tried) >= ATTEMPTS:
+            text = f"The model's instance broke off: {reason}."
+            self._refuse(call, errors.bad_gateway(text))
+        else:
+            self._forward(call)
+
+    async def _wake(self, call: EndpointCall, route: Route) -> None:
+        left_s = call.until - self._clock()
+        try:
+            await self._routes.until_ready(route.service_id, timeout_s=left_s)
+        except ServiceUnavailable as error:
+            raise errors.busy(error.message, retry_after_s=error.retry_after_s) from error
+        except ObjectNotFound:
+            raise errors.not_found() from None
+        except NunatakError as error:
+            raise errors.busy(error.message) from error
+        call.task = None
+        self._send(call)
+
+    def _check_room(self, call: EndpointCall, instance: Instance, size: int) -> None:
+        decision = instance.admission.ask(
+            call.user.decode(),
+            Class.INTERACTIVE,
+            size_bytes=size,
+            deadline=call.until,
+            now=self._clock(),
+        )
+        if decision.verdict is not Verdict.ADMIT:
+            raise errors.no_room(
+                decision.reason,
+                caller=decision.verdict is Verdict.REFUSE_CALLER,
+                retry_after_s=decision.retry_after_s,
+            )
+
+    def _choose(self, call: EndpointCall, route: Route) -> Instance:
+        """The ready instance with the fewest requests; one that was not tried, if there is one."""
+        instances = self._instances_of(route)
+        if len(instances) == 1:
+            return instances[0]
+        fresh = [item for item in instances if item not in call.tried]
+        return min(fresh or instances, key=_load)
+
+    def _instances_of(self, route: Route) -> list[Instance]:
+        known = self._choices.get(route.service_id)
+        if known is not None and known[0] is route:
+            return known[1]
+        sockets = [target.socket for target in route.targets]
+        gone = [] if known is None else [item.socket for item in known[0].targets]
+        for socket in gone:
+            if socket not in sockets and (old := self._instances.pop(socket, None)):
+                old.close()
+        loop = asyncio.get_running_loop()
+        for socket in sockets:
+            if socket not in self._instances:
+                self._instances[socket] = Instance(socket, loop=loop)
+        instances = [self._instances[socket] for socket in sockets]
+        self._choices[route.service_id] = (route, instances)
+        return instances
+
+    # --- the end of a request -----------------------------------------------------------------
+
+    def _watch(self, call: EndpointCall) -> None:
+        if self._deadlines is None:
+            self._deadlines = Deadlines(asyncio.get_running_loop(), self._expire)
+        self._deadlines.watch(call)
+
+    def _expire(self, call: EndpointCall) -> None:
+        self._refuse(call, errors.timed_out(call.stage))
+
+    def _refuse(self, call: EndpointCall, refused: RequestRefused) -> None:
+        exchange = call.exchange
+        self._end(call)
+        if exchange.answered:
+            return
+        extra = b"x-request-id: %b\r\n" % call.request_id + refused.lines() + _SECURITY
+        exchange.respond(refused.status, refused.body(), extra=extra)
+
+    def _leave(self, call: EndpointCall, *, answered: bool) -> None:
+        """The request is at its instance no more."""
+        instance, call.instance = call.instance, None
+        if instance is not None:
+            instance.admission.leave(
+                call.user.decode(),
+                Class.INTERACTIVE,
+                size_bytes=call.size,
+                now=self._clock(),
+                answered=answered,
+            )
+
+    def _end(self, call: EndpointCall) -> None:
+        """Let go of everything that the request holds, once."""
+        if call.ended:
+            return
+        call.ended = True
+        self._in_flight -= 1
+        self._held_bytes -= call.size
+        call.exchange.drop_body()
+        if call.instance is not None:
+            call.instance.cancel(call.number)
+            self._leave(call, answered=False)
+        task, call.task = call.task, None
+        if task is not None:
+            task.cancel()
+
+    def _wait(self, call: EndpointCall, work: Coroutine[Any, Any, None]) -> None:
+        """Do for a request what cannot be done at once; its end ends that, too."""
+        task = call.task = asyncio.get_running_loop().create_task(self._guarded(call, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, call: EndpointCall, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except RequestRefused as refused:
+            call.task = None
+            self._refuse(call, refused)
+        except Exception:
+            # A request's boundary: a bug must cost this request its answer, and no other.
+            logger.exception("request %s could not be served", call.request_id.decode())
+            call.task = None
+            self._refuse(call, errors.failed())
+
+    def _address(self, exchange: Exchange) -> Address | None:
+        path = self._targets.get(exchange.target)
+        if path is None:
+            path = self._path(exchange.target)
+        if self._domain is not None:
+            host = exchange.headers.get(b"host", b"").decode("latin-1")
+            found = address_of_host(host, path, domain=self._domain)
+            if found is not None:
+                return found
+        return address_in_path(path)
+
+    def _path(self, target: bytes) -> str:
+        """The decoded path of a request's target; targets that come often are remembered."""
+        try:
+            raw = httptools.parse_url(target).path or b""
+        except httptools.HttpParserInvalidURLError:
+            return ""
+        path = unquote(raw.decode("latin-1"))
+        if len(target) <= _LARGEST_KEPT_TARGET:
+            if len(self._targets) >= _TARGETS_LIMIT:
+                self._targets.clear()
+            self._targets[target] = path
+        return path
+
+
+def _load(instance: Instance) -> int:
+    return instance.admission.inside
