@@ -125,6 +125,15 @@ class FakeTransport(asyncio.Transport):
         self.sent = bytearray()
         self.closed = False
         self.reading = True
+        self.protocol: asyncio.BaseProtocol | None = None
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Who is told from now on."""
+        self.protocol = protocol
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        """Nothing is known."""
+        return default
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Keep the bytes."""

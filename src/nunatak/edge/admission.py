@@ -12,6 +12,11 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from nunatak.edge.returns import Returns
+
+_METER_S = 0.1
+_METER_ANSWERS = 8
+
 
 class Class(StrEnum):
     """What kind of caller waits: a person or program for one answer, or a query for many."""
@@ -20,17 +25,13 @@ class Class(StrEnum):
     BULK = "bulk"
 
 
-_METER_S = 0.1
-_METER_ANSWERS = 8
-
-
 @dataclass(frozen=True, slots=True)
 class AdmissionPolicy:
     """The aims that admission holds to, and the floors under what is measured.
 
     ``memory_bytes`` is what all admitted requests may hold together; each is charged its body
     times ``bytes_per_body_byte`` (the text, its values, the columns, the answer). Those who were
-    refused are told to come back at ``retry_share`` of the capacity.
+    refused are told to come back in turn, so that they take ``retry_share`` of the capacity.
     """
 
     memory_bytes: int
@@ -90,18 +91,19 @@ class _Meter:
         self._busy_s += now - self._since
         self._since = now
 
-    def count(self, now: float, *, full: bool) -> None:
-        """One more answer, while something was inside."""
+    def count(self, now: float, *, full: bool) -> bool:
+        """One more answer, while something was inside; whether the rate was measured anew."""
         self._count += 1
         busy_s = self._busy_s + now - self._since
         if busy_s < _METER_S or self._count < _METER_ANSWERS:
-            return
+            return False
         seen = self._count / busy_s
         if not self.rate:
             self.rate = seen
         elif seen > self.rate or full:
             self.rate += (seen - self.rate) * (0.3 if seen > self.rate else 0.05)
         self._count, self._busy_s, self._since = 0, 0.0, now
+        return True
 
 
 @dataclass(slots=True)
@@ -116,8 +118,11 @@ class Admission:
     _meter: _Meter = field(default_factory=_Meter)
     _full_since: float | None = None
     _standing_until: float = -math.inf
-    _refused: int = 0
-    _refused_since: float = -math.inf
+    _steady: int = 0
+    _returns: Returns = field(default_factory=Returns)
+
+    def __post_init__(self) -> None:
+        self._steady = self.policy.least_steady
 
     @property
     def capacity(self) -> float:
@@ -132,10 +137,8 @@ class Admission:
         """How many interactive requests may be inside now."""
         policy = self.policy
         if now < self._standing_until:
-            wanted, least = self.capacity * policy.delay_s, policy.least_steady
-        else:
-            wanted, least = self.capacity * policy.burst_s, policy.least_burst
-        return min(policy.most, max(least, int(wanted)))
+            return min(policy.most, self._steady)
+        return min(policy.most, max(policy.least_burst, int(self.capacity * policy.burst_s)))
 
     def ask(
         self, user: str, klass: Class, *, size_bytes: int, deadline: float, now: float
@@ -186,8 +189,9 @@ class Admission:
             else:
                 del self._users[user]
             self._judge_load(now)
-            if answered:
-                self._meter.count(now, full=self.inside >= self.policy.least_steady)
+            if answered and self._meter.count(now, full=self.inside >= self.policy.least_steady):
+                within = int(self.capacity * self.policy.delay_s)
+                self._steady = max(self.policy.least_steady, within)
         if not self.inside:
             self._meter.idle(now)
 
@@ -201,8 +205,7 @@ class Admission:
         return WAITING if full or self._bulk >= self.policy.bulk_requests else ADMITTED
 
     def _judge_load(self, now: float) -> None:
-        steady = max(self.policy.least_steady, int(self.capacity * self.policy.delay_s))
-        if self.inside - self._bulk <= steady:
+        if self.inside - self._bulk <= self._steady:
             self._full_since = None
         elif self._full_since is None:
             self._full_since = now
@@ -210,20 +213,13 @@ class Admission:
             self._standing_until = now + self.policy.calm_s
 
     def _refuse(self, now: float, reason: str, *, user: bool = False) -> Decision:
-        if now - self._refused_since > 1.0:
-            self._refused, self._refused_since = 0, now
-        self._refused += 1
         if now < self._standing_until:
             self._standing_until = now + self.policy.calm_s
         verdict = Verdict.REFUSE_CALLER if user else Verdict.REFUSE_CAPACITY
-        return Decision(verdict, reason, self._retry_after_s())
-
-    def _retry_after_s(self) -> int:
-        """Until what is inside is done, then in turn, so that those who were refused in this
-        second do not come back all at once but as a small part of the capacity.
-        """
-        if not self.capacity:
-            return 1
-        done = math.ceil(self.inside / self.capacity)
-        turns = math.ceil(self._refused / (self.capacity * self.policy.retry_share))
-        return min(60, max(1, done) + self._refused % max(1, turns))
+        capacity = self.capacity
+        wait_s = self._returns.after_s(
+            now,
+            first_s=math.ceil(self.inside / capacity) if capacity else 1,
+            per_s=capacity * self.policy.retry_share,
+        )
+        return Decision(verdict, reason, wait_s)

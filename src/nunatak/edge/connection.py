@@ -13,7 +13,7 @@ from typing import Any, cast
 import httptools
 
 from nunatak.edge.exchange import JSON, Exchange, Handler
-from nunatak.edge.heads import HttpLimits, head_of
+from nunatak.edge.heads import Head, HttpLimits, KnownHeads, head_of
 
 _KEPT = frozenset(
     {
@@ -41,7 +41,8 @@ class Connection(asyncio.Protocol):
     """One client's connection.
 
     ``trusted`` says that it needs no token (the unix socket); ``clock`` is on the loop's time.
-    ``keep_all`` keeps every header for the handlers.
+    ``keep_all`` keeps every header for the handlers. ``heads`` may be shared by connections that
+    agree on that.
     """
 
     def __init__(
@@ -53,14 +54,17 @@ class Connection(asyncio.Protocol):
         clock: Callable[[], float],
         trusted: bool,
         keep_all: bool = False,
+        heads: KnownHeads | None = None,
     ) -> None:
         self._keep_all = keep_all
+        self._heads = KnownHeads() if heads is None else heads
         self._successor: asyncio.Protocol | None = None
         self._handler, self._all, self._limits, self._clock = handler, connections, limits, clock
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
         self._active: Exchange | None = None
         self._reading: Exchange | None = None
+        self._read: Exchange | None = None
         self._ahead: deque[Exchange] = deque()
         self._head_bytes = self._head_count = 0
         self._paused = self._write_paused = self._closing = self._advancing = False
@@ -83,8 +87,12 @@ class Connection(asyncio.Protocol):
         """Feed the parser; what it finds comes back through its callbacks."""
         if self._closing:
             return
-        if self._reading is None:
+        begins = self._reading is None
+        if begins:
             self._since = self._clock()
+            if self._active is None and (known := self._heads.find(data)) is not None:
+                self._take_known(data, *known)
+                return
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as error:
@@ -94,6 +102,10 @@ class Connection(asyncio.Protocol):
             self._end_with(431, "HEADERS_TOO_LARGE", "the request's headers are too large")
         except httptools.HttpParserError as error:
             self._end_with(400, "BAD_REQUEST", f"the request is not HTTP/1.1: {error}")
+        else:
+            read, self._read = self._read, None
+            if begins and read is not None and self._reading is None:
+                self._heads.learn(data, _head_of(read))
 
     def eof_received(self) -> None:
         """The client sends no more; it is taken to have left (the transport closes)."""
@@ -168,6 +180,10 @@ class Connection(asyncio.Protocol):
         stated = exchange.headers.get(b"content-length")
         exchange.content_length = None if stated is None else int(stated)
         exchange.keep_alive = self._parser.should_keep_alive() and not self.draining
+        self._line_up(exchange)
+
+    def _line_up(self, exchange: Exchange) -> None:
+        """The head is whole: it is this request's turn, or it waits behind those before it."""
         if self._active is None and not self._write_paused:
             self._active = exchange
             self._handler.head(exchange)
@@ -198,7 +214,7 @@ class Connection(asyncio.Protocol):
             self._parser.should_upgrade() and exchange.has_body and not exchange.received
         ):
             return
-        self._reading = None
+        self._reading, self._read = None, exchange
         exchange.complete = True
         self._since = self._clock()
         if exchange is self._active:
@@ -298,6 +314,20 @@ class Connection(asyncio.Protocol):
             self._done(exchange)
         else:
             self._resume()
+
+    def _take_known(self, data: bytes, head: Head, end: int) -> None:
+        """A whole request whose very head came before: there is nothing to parse."""
+        exchange = self._reading = Exchange(
+            self, self._handler, self._since, self._limits.body_bytes
+        )
+        exchange.method, exchange.target, exchange.version = head.method, head.target, head.version
+        exchange.headers, exchange.all_headers = head.headers, head.all_headers
+        exchange.content_length = head.size
+        exchange.keep_alive = head.keep_alive and not self.draining
+        self._line_up(exchange)
+        if head.size:
+            self.on_body(data[end:])
+        self.on_message_complete()
 
     def _feed(self, data: bytes) -> None:
         while data:
@@ -405,3 +435,15 @@ class Connection(asyncio.Protocol):
 
 class _HeadTooLarge(Exception):
     """The head, or the number of requests sent ahead, is over its limit."""
+
+
+def _head_of(exchange: Exchange) -> Head:
+    return Head(
+        exchange.method,
+        exchange.target,
+        exchange.version,
+        exchange.headers,
+        exchange.all_headers,
+        exchange.content_length or 0,
+        exchange.keep_alive,
+    )

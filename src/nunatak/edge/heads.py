@@ -9,6 +9,9 @@ from http import HTTPStatus
 _LINES = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}".encode() for status in HTTPStatus
 }
+_KNOWN_HEADS = 1024
+_KNOWN_BYTES = 2048
+_SPECIAL = frozenset({b"expect", b"upgrade", b"transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +33,49 @@ class HttpLimits:
     def patience_s(self, received: int) -> float:
         """How long a request may take of which so many bytes have come."""
         return self.slow_s + received / self.slow_bytes_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a parsed head says; its collections are shared and never changed."""
+
+    method: bytes
+    target: bytes
+    version: str
+    headers: dict[bytes, bytes]
+    all_headers: list[tuple[bytes, bytes]]
+    size: int
+    """Bytes of the body."""
+    keep_alive: bool
+
+
+class KnownHeads:
+    """Heads that came lately, by their very bytes: clients repeat themselves.
+
+    Only for heads whose body has a stated size and follows at once.
+    """
+
+    def __init__(self) -> None:
+        self._heads: dict[bytes, Head] = {}
+
+    def find(self, data: bytes) -> tuple[Head, int] | None:
+        """The head that `data` begins with and where it ends, if it is known and `data` is
+        exactly one whole request."""
+        end = data.find(b"\r\n\r\n") + 4
+        head = self._heads.get(data[:end])
+        return None if head is None or end + head.size != len(data) else (head, end)
+
+    def learn(self, data: bytes, head: Head) -> None:
+        """Remember the head of `data`, if `data` is exactly one whole request."""
+        end = data.find(b"\r\n\r\n") + 4
+        if (
+            end + head.size == len(data)
+            and end <= _KNOWN_BYTES
+            and not _SPECIAL & head.headers.keys()
+        ):
+            if len(self._heads) >= _KNOWN_HEADS:
+                self._heads.clear()
+            self._heads[data[:end]] = head
 
 
 def head_of(

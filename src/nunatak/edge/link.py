@@ -42,6 +42,8 @@ class LinkEnd(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the other side."""
+        if self._ended:
+            return
         try:
             for received in self._cutter.feed(data):
                 self.take(received)

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Sequence
-from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -21,27 +20,33 @@ class Result:
     The values are turned into JSON once for the batch, not once for each request.
     """
 
-    __slots__ = ("_tokens", "columns")
+    __slots__ = ("_rows", "columns")
 
     def __init__(self, columns: Columns) -> None:
         self.columns = columns
-        self._tokens: list[Sequence[bytes]] | None = None
+        self._rows: list[bytes] | None = None
 
     def to_json(self, start: int, stop: int, numbers: list[int] | None) -> bytes:
         """The rows from ``start`` up to ``stop`` as an answer's body, with the given numbers."""
-        if self._tokens is None:
-            self._tokens = [_tokens(column) for column in self.columns.columns]
-        rows = stop - start
-        heads = [b"[%d,{" % number for number in (range(rows) if numbers is None else numbers)]
-        parts: list[Sequence[bytes] | repeat[bytes]] = [heads]
-        separator = b""
-        for column, tokens in zip(self.columns.columns, self._tokens, strict=True):
-            parts.append(repeat(separator + orjson.dumps(column.name) + b":", rows))
-            parts.append(tokens[start:stop])
-            separator = b","
-        parts.append([*repeat(b"}],", rows - 1), b"}]"] if rows else [])
-        body = b"".join(chain.from_iterable(zip(*parts, strict=True)))
-        return b'{"data":[' + body + b"]}"
+        if self._rows is None:
+            self._rows = _rows(self.columns)
+        if stop - start == 1:
+            number = 0 if numbers is None else numbers[0]
+            return b'{"data":[[%d,%b]]}' % (number, self._rows[start])
+        numbered = zip(
+            range(stop - start) if numbers is None else numbers, self._rows[start:stop], strict=True
+        )
+        return b'{"data":[' + b",".join([b"[%d,%b]" % row for row in numbered]) + b"]}"
+
+
+def _rows(columns: Columns) -> list[bytes]:
+    """Each row as a JSON object."""
+    names = [orjson.dumps(column.name) for column in columns.columns]
+    form = b"{" + b",".join(name.replace(b"%", b"%%") + b":%b" for name in names) + b"}"
+    if not names:
+        return [form] * columns.rows
+    tokens = [_tokens(column) for column in columns.columns]
+    return [form % row for row in zip(*tokens, strict=True)]
 
 
 def _tokens(column: Column) -> Sequence[bytes]:

@@ -138,9 +138,11 @@ class Batcher:
     def push(self, call: Call, now: float) -> None:
         """A request starts to wait: admitted → queued. It has at least one row."""
         call.move(State.QUEUED)
-        parts = tuple(
-            Part(call, index, block, now) for index, block in enumerate(self._cut(call.blocks))
-        )
+        blocks = call.blocks
+        if len(blocks) == 1 and blocks[0].rows == 1:  # nothing to cut
+            parts: tuple[Part, ...] = (Part(call, 0, blocks[0], now),)
+        else:
+            parts = tuple(Part(call, i, block, now) for i, block in enumerate(self._cut(blocks)))
         call.cut(parts)
         line = self._lines[call.klass]
         if not line.parts:
@@ -193,9 +195,6 @@ class Batcher:
 
     def _cut(self, blocks: tuple[Block, ...]) -> Iterator[Block]:
         for block in blocks:
-            if block.rows == 1:
-                yield block
-                continue
             most = self.max_rows(block)
             count = -(-block.rows // most) or 1
             size = -(-block.rows // count) or 1

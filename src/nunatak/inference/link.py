@@ -132,7 +132,8 @@ class LinkServer(LinkEnd):
 
     def _go_on(self, exchange: _LinkExchange, piece: bytes, *, last: bool) -> None:
         exchange.take(piece)
-        if last != (exchange.received == exchange.limit_bytes):
+        missing = exchange.limit_bytes - exchange.received
+        if missing < 0 or last != (missing == 0):
             raise LinkError(f"the body of request {exchange.number} has another size than stated")
         if last:
             exchange.complete = True

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nunatak.edge.admission import AdmissionPolicy
 from nunatak.edge.connection import Connection
-from nunatak.edge.heads import HttpLimits
+from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.budget import memory_for_requests
 from nunatak.inference.config import InstanceConfig
@@ -32,6 +32,7 @@ class Server:
         self._config, self._pool, self._loop = config, pool, loop
         self._limits = HttpLimits(body_bytes=config.max_body_bytes)
         self._connections: set[Connection] = set()
+        self._heads = KnownHeads()
         self._servers: list[asyncio.Server] = []
         self._sweeper: asyncio.Task[None] | None = None
         self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
@@ -100,7 +101,12 @@ class Server:
 
     def _connection(self, *, trusted: bool) -> Connection:
         return Connection(
-            self.service, self._connections, self._limits, clock=time.monotonic, trusted=trusted
+            self.service,
+            self._connections,
+            self._limits,
+            clock=time.monotonic,
+            trusted=trusted,
+            heads=self._heads,
         )
 
     async def _sweep(self) -> None:

@@ -161,7 +161,8 @@ class InferenceService:
         headers, now = exchange.headers, self.clock()
         try:
             deadline = exchange.arrived + self._deadline_s(headers.get(b"x-nunatak-deadline-ms"))
-            klass = Class(headers.get(b"x-nunatak-class", b"interactive").decode("ascii").lower())
+            named = headers.get(b"x-nunatak-class")
+            klass = Class.INTERACTIVE if named is None else Class(named.decode("ascii").lower())
         except ValueError:
             self._refuse(
                 exchange,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,8 @@ REQUEST_LIMIT_S = 600.0
 LATE_S = 1.0
 """The instance keeps the deadline itself; we wait so much longer for it to say so."""
 _REQUEST_ID_LIMIT = 128
+_IDS = itertools.count(int.from_bytes(os.urandom(16), "big"))
+"""Ids for requests that bring none: they tell requests apart, and guard nothing."""
 
 
 class EndpointCall:
@@ -57,7 +60,7 @@ class EndpointCall:
         self.until = exchange.arrived + _duration_s(headers.get(b"x-nunatak-deadline-ms"))
         self.deadline = self.until + LATE_S
         self.request_id = _request_id(headers.get(b"x-request-id", b""))
-        self.user = b""
+        self.user = ""
         self.route: Route | None = None
         self.instance: Instance | None = None
         self.number = 0
@@ -77,7 +80,7 @@ class EndpointCall:
             max(1, int(left_s * 1000)),
             len(body),
             body,
-            self.user,
+            _header_text(self.user),
             self.request_id,
             headers.get(b"content-type", b""),
             headers.get(b"content-md5", b""),
@@ -92,14 +95,14 @@ class EndpointCall:
         self.ingress.lost(self, reason, begun=begun)
 
 
-def user_text(user: str) -> bytes:
+def _header_text(user: str) -> bytes:
     """A user's name as a header's value; signs that a header cannot hold are escaped."""
     return user.encode("ascii", "backslashreplace").replace(b"\r", b"").replace(b"\n", b"")
 
 
 def _request_id(given: bytes) -> bytes:
     is_fit = 0 < len(given) <= _REQUEST_ID_LIMIT and given.isascii() and b" " not in given
-    return given if is_fit else os.urandom(16).hex().encode()
+    return given if is_fit else b"%032x" % (next(_IDS) % 2**128)
 
 
 def _path(method: str) -> bytes:

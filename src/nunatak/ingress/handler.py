@@ -29,7 +29,7 @@ from nunatak.edge.link_frames import LinkAnswer, LinkError
 from nunatak.errors import NunatakError, ObjectNotFound, ServiceUnavailable
 from nunatak.ingress import errors
 from nunatak.ingress.address import Address, address_in_path, address_of_host
-from nunatak.ingress.call import EndpointCall, user_text
+from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.errors import RequestRefused
 from nunatak.ingress.gate import Gate, Known
 from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
@@ -39,8 +39,8 @@ IN_FLIGHT_LIMIT = 8192
 ATTEMPTS = 3
 _LARGE_BYTES = 64 * 1024
 """Bodies over this size are refused for want of room before they are read, not after."""
-_TARGETS_LIMIT = 1024
-_LARGEST_KEPT_TARGET = 256
+_ADDRESSES_LIMIT = 1024
+_LARGEST_KEPT_ADDRESS = 256
 _SECURITY = b"x-content-type-options: nosniff\r\ncache-control: no-store\r\n"
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class Ingress:
         self._domain = domain
         self._instances: dict[Path, Instance] = {}
         self._choices: dict[int, tuple[Route, list[Instance]]] = {}
-        self._targets: dict[bytes, str] = {}
+        self._addresses: dict[tuple[bytes, bytes], Address | None] = {}
         self._deadlines: Deadlines[EndpointCall] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -175,7 +175,7 @@ class Ingress:
             raise errors.not_found()
         if exchange.method != b"POST":
             raise errors.method_not_allowed()
-        call.user = user_text(known.identity.user)
+        call.user = known.identity.user
         size = exchange.content_length
         if route.targets and (size is None or size > _LARGE_BYTES):
             self._check_room(call, self._choose(call, route), size or 0)
@@ -208,9 +208,7 @@ class Ingress:
         except LinkError as error:
             raise RequestRefused(431, "headers_too_large", f"{error}.") from error
         call.instance = instance
-        instance.admission.enter(
-            call.user.decode(), Class.INTERACTIVE, size_bytes=call.size, now=now
-        )
+        instance.admission.enter(call.user, Class.INTERACTIVE, size_bytes=call.size, now=now)
 
     def answered(self, call: EndpointCall, answer: LinkAnswer) -> None:
         """The instance has answered."""
@@ -250,7 +248,7 @@ class Ingress:
 
     def _check_room(self, call: EndpointCall, instance: Instance, size: int) -> None:
         decision = instance.admission.ask(
-            call.user.decode(),
+            call.user,
             Class.INTERACTIVE,
             size_bytes=size,
             deadline=call.until,
@@ -311,7 +309,7 @@ class Ingress:
         instance, call.instance = call.instance, None
         if instance is not None:
             instance.admission.leave(
-                call.user.decode(),
+                call.user,
                 Class.INTERACTIVE,
                 size_bytes=call.size,
                 now=self._clock(),
@@ -352,28 +350,28 @@ class Ingress:
             self._refuse(call, errors.failed())
 
     def _address(self, exchange: Exchange) -> Address | None:
-        path = self._targets.get(exchange.target)
-        if path is None:
-            path = self._path(exchange.target)
-        if self._domain is not None:
-            host = exchange.headers.get(b"host", b"").decode("latin-1")
-            found = address_of_host(host, path, domain=self._domain)
-            if found is not None:
-                return found
-        return address_in_path(path)
-
-    def _path(self, target: bytes) -> str:
-        """The decoded path of a request's target; targets that come often are remembered."""
+        """The endpoint that a request is for; what comes often is remembered."""
+        target = exchange.target
+        host = b"" if self._domain is None else exchange.headers.get(b"host", b"")
         try:
-            raw = httptools.parse_url(target).path or b""
+            return self._addresses[target, host]
+        except KeyError:
+            address = self._find(target, host.decode("latin-1"))
+        if len(target) + len(host) <= _LARGEST_KEPT_ADDRESS:
+            if len(self._addresses) >= _ADDRESSES_LIMIT:
+                self._addresses.clear()
+            self._addresses[target, host] = address
+        return address
+
+    def _find(self, target: bytes, host: str) -> Address | None:
+        try:
+            path = unquote((httptools.parse_url(target).path or b"").decode("latin-1"))
         except httptools.HttpParserInvalidURLError:
-            return ""
-        path = unquote(raw.decode("latin-1"))
-        if len(target) <= _LARGEST_KEPT_TARGET:
-            if len(self._targets) >= _TARGETS_LIMIT:
-                self._targets.clear()
-            self._targets[target] = path
-        return path
+            return None
+        found = None
+        if self._domain is not None:
+            found = address_of_host(host, path, domain=self._domain)
+        return found or address_in_path(path)
 
 
 def _load(instance: Instance) -> int:

@@ -191,7 +191,8 @@ class _Link(LinkEnd):
             raise LinkError(f"a piece of answer {number} came before its beginning")
         asked.parts.append(piece)
         asked.received += len(piece)
-        if last != (asked.received == answer.size):
+        missing = answer.size - asked.received
+        if missing < 0 or last != (missing == 0):
             raise LinkError(f"answer {number} has another size than stated")
         if last:
             del self._asked[number]

@@ -145,7 +145,7 @@ class _Run:
             "client": get_remote_addr(transport),
             "scheme": "https" if is_ssl(transport) else "http",
             "root_path": "",
-            "headers": exchange.all_headers,
+            "headers": list(exchange.all_headers),
             "state": {},
             "method": exchange.method.decode("ascii"),
             "path": unquote(raw_path.decode("ascii")),

@@ -22,7 +22,7 @@ from uvicorn.server import ServerState
 
 from nunatak.edge.connection import Connection
 from nunatak.edge.exchange import Exchange, Handler
-from nunatak.edge.heads import HttpLimits
+from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.protocol.asgi import AsgiRequests
 
 _BACKLOG = 2048
@@ -156,6 +156,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._endpoints = endpoints
         self._on_ready = on_ready
+        self._heads = KnownHeads()
         config.http = cast("Any", self._connection)
 
     def _connection(self, *, server_state: ServerState, **_: object) -> Connection:
@@ -166,6 +167,7 @@ class _Server(uvicorn.Server):
             clock=time.monotonic,
             trusted=False,
             keep_all=True,
+            heads=self._heads,
         )
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nunatak.edge.connection import Connection
 from nunatak.edge.exchange import Exchange
-from nunatak.edge.heads import HttpLimits
+from nunatak.edge.heads import Head, HttpLimits, KnownHeads
 from support.front import FakeTransport, answers, post
 
 LIMITS = HttpLimits(body_bytes=1000, connections=2, head_bytes=500, headers=10, requests_ahead=4)
@@ -271,3 +271,38 @@ def test_no_bytes_make_a_connection_raise(pieces: list[Any]) -> None:
         peer.send(piece)
     peer.connection.connection_lost(None)
     loop.close()
+
+
+def test_a_head_that_came_before_means_the_same_again(peer: Peer) -> None:
+    pieces = [post(b"one"), post(b"two"), post(b"2"), post(b"two") + post(b"six"), post(b"ten")]
+    for number, piece in enumerate([*pieces, b"GET /x HTTP/1.1\r\n\r\n"] * 2):
+        peer.send(piece)
+        while peer.handler.requests[-1].answered is False:
+            peer.handler.requests[-1].respond(200, b"%d" % number)
+    assert peer.handler.bodies == [b"one", b"two", b"2", b"two", b"six", b"ten", b""] * 2
+    assert {exchange.method for exchange in peer.handler.heads} == {b"POST", b"GET"}
+    assert peer.statuses == [200] * 14
+
+
+def test_known_heads_obey_the_same_bounds(peer: Peer) -> None:
+    for keep in ("keep-alive", "close"):
+        peer.send(post(b"x", headers={"Connection": keep}))
+        peer.handler.requests[-1].respond(200, b"")
+    assert peer.transport.closed
+    other = Peer(peer.loop)
+    large = b"POST /p HTTP/1.1\r\nContent-Length: 1001\r\n\r\n" + b"x" * 1001
+    for _ in range(2):
+        other.connection._heads = peer.connection._heads
+        other.send(large)
+    assert other.statuses[0] == 413
+
+
+def test_heads_are_forgotten_when_there_are_many() -> None:
+    heads = KnownHeads()
+    head = Head(b"GET", b"/", "1.1", {}, [], 0, True)
+    for number in range(3000):
+        heads.learn(b"GET /%d HTTP/1.1\r\n\r\n" % number, head)
+    assert len(heads._heads) <= 1024
+    long = b"GET /" + b"x" * 4000 + b" HTTP/1.1\r\n\r\n"
+    heads.learn(long, head)
+    assert heads.find(long) is None

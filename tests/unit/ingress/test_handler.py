@@ -308,7 +308,7 @@ async def test_without_room_a_request_is_refused_here_and_now(tmp_path: Path) ->
         await made.caller.post()
         [instance] = made.instances
         admission = made.ingress._instances[instance.path].admission
-        user, now = "\\xc4d\\xe4", made.caller.clock()
+        user, now = "Ädä", made.caller.clock()
         count = admission.policy.most
         for _ in range(count):
             admission.enter(user, Class.INTERACTIVE, size_bytes=1, now=now)
