@@ -16,10 +16,10 @@ from nunatak.catalog.store import Catalog, Record
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.states import RUNNING
+from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import NunatakError
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Target
-from nunatak.images.egress import EgressPolicy
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
 from nunatak.services.operations import Operations

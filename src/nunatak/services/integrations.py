@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Transaction
+from nunatak.egress.policy import ANYWHERE, ANYWHERE_PORTS, BadDestination, HostPort
 from nunatak.errors import InvalidArgument
-from nunatak.images.egress import ANYWHERE, ANYWHERE_PORTS, HostPort
 
 RULE = "NETWORK_RULE"
 INTEGRATION = "INTEGRATION"
@@ -21,7 +21,10 @@ def checked_hosts(values: Sequence[str]) -> tuple[str, ...]:
     """The hosts of a rule as host:port; raises InvalidArgument for one that is not allowed."""
     found = []
     for value in values:
-        pair = HostPort.parse(value)
+        try:
+            pair = HostPort.parse(value)
+        except BadDestination as error:
+            raise InvalidArgument(str(error)) from error
         if pair.host == ANYWHERE and pair.port not in ANYWHERE_PORTS:
             raise InvalidArgument(f"'{value}': {ANYWHERE} goes only with the ports 80 and 443.")
         if pair.port not in _LOW_PORTS and pair.port < _FIRST_HIGH_PORT:
