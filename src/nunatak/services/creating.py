@@ -16,8 +16,9 @@ from nunatak.services.deploying import new_endpoint_id
 from nunatak.services.documents import ContainerSpec
 from nunatak.services.integrations import allowed_hosts
 from nunatak.services.pools import resume_pool
+from nunatak.services.secret_uses import SecretReader
 from nunatak.services.snapshot import Pool, Service, capacity_of
-from nunatak.services.spec import KIND, ModelRef, ServiceSpec, ServiceType
+from nunatak.services.spec import KIND, ModelRef, SecretUse, ServiceSpec, ServiceType
 from nunatak.services.states import SERVICES, ServiceState
 
 
@@ -25,12 +26,19 @@ class Creator:
     """Writes new services down; their reconciler starts them."""
 
     def __init__(
-        self, *, catalog: Catalog, families: Families, machine: Machine, changes: Changes
+        self,
+        *,
+        catalog: Catalog,
+        families: Families,
+        machine: Machine,
+        changes: Changes,
+        secrets: SecretReader,
     ) -> None:
         self._catalog = catalog
         self._families = families
         self._machine = machine
         self._changes = changes
+        self._secrets = secrets
 
     def create(
         self,
@@ -45,8 +53,10 @@ class Creator:
         """Create a service that runs an image which a build made.
 
         `values` are properties by their names in ServiceSpec. Raises ObjectExists, ObjectNotFound
-        (schema, pool, image, integration), InvalidArgument when no node is large enough.
+        (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
+        not use, InvalidArgument when no node is large enough.
         """
+        uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             if tx.find(key) is not None:
                 raise ObjectExists(key.label, key.title)
@@ -60,6 +70,7 @@ class Creator:
                 model=model,
                 endpoint_id=new_endpoint_id(),
                 image_repository=repository,
+                secrets=uses,
                 **_from_container(container),
                 **_with_bounds(values),
             )
@@ -79,22 +90,36 @@ class Creator:
         """Give another specification to a service that its owner wrote; its instances are replaced
         one by one. The same specification again changes nothing.
 
-        Raises ObjectNotFound (service, image), InvalidArgument for jobs and inference services,
-        and when no node is large enough.
+        Raises ObjectNotFound (service, image, secret), PrivilegeMissing for a secret that the owner
+        of the service may not use, InvalidArgument for jobs and inference services, and when no
+        node is large enough.
         """
+        with self._catalog.read() as tx:
+            owner = alterable(tx, key).owner
+        uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             record = alterable(tx, key)
             before = ServiceSpec.read(record.spec)
             self._check_size(self._pool(tx, before.pool), container)
             image, model, repository = _find_image(tx, container.image)
             after = replace(
-                before, model=model, image_repository=repository, **_from_container(container)
+                before,
+                model=model,
+                image_repository=repository,
+                secrets=uses,
+                **_from_container(container),
             )
             if after == before and image["digest"] == Service(record).image.get("digest"):
                 return
             after = replace(after, revision=before.revision + 1)
             tx.update(record, spec=after.document(), status={**record.status, "image": dict(image)})
         self._changes.announce()
+
+    def _uses(self, key: Key, container: ContainerSpec, owner: str) -> tuple[SecretUse, ...]:
+        uses = tuple(written.within(key) for written in container.secrets)
+        with self._catalog.read() as tx:
+            self._secrets.check(tx, uses, owner=owner)
+        return uses
 
     def _pool(self, tx: Transaction, name: str) -> Pool:
         record = tx.get(pool_key(name))

@@ -16,6 +16,7 @@ import yaml
 
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.services.secret_uses import WrittenSecret, parse_secrets, secrets_document
 from nunatak.services.spec import CONTAINER, ENDPOINT, PORT, Requested, ServiceSpec
 
 TEXT_LIMIT_CHARS = 1_000_000
@@ -27,7 +28,7 @@ BATCH_ROWS = "SPCS_MODEL_INFERENCE_SERVER__MAX_BATCH_ROWS"
 _IMAGE = re.compile(r"(?:.*/)?" + IMAGE_NAME + r"@sha256:([0-9a-f]{6,64})\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-_REFUSED = ("volumeMounts", "command", "args", "secrets")
+_REFUSED = ("volumeMounts", "command", "args")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +40,7 @@ class ContainerSpec:
     endpoint: str
     public: bool
     env: Mapping[str, str]
+    secrets: tuple[WrittenSecret, ...] = ()
     num_workers: int | None = None
     max_batch_rows: int | None = None
 
@@ -79,6 +81,7 @@ def parse_specification(text: str) -> ContainerSpec:
         num_workers=_count(env, WORKERS),
         max_batch_rows=_count(env, BATCH_ROWS),
         env={key: value for key, value in env.items() if key not in (WORKERS, BATCH_ROWS)},
+        secrets=parse_secrets(container.get("secrets") or [], env),
     )
 
 
@@ -95,6 +98,8 @@ def specification_text(spec: ServiceSpec, *, digest: str) -> str:
         "env": env,
         "readinessProbe": {"port": PORT, "path": "/healthz"},
     }
+    if spec.secrets:
+        container["secrets"] = secrets_document(spec.secrets)
     resources = _resources(spec.requested)
     if resources:
         container["resources"] = {"requests": resources, "limits": dict(resources)}

@@ -52,6 +52,8 @@ class ObjectFamily:
     replaceable: bool = True
     aliases: tuple[str, ...] = ()
     """Other words for ALTER, DROP and DESCRIBE."""
+    concerns_services: bool = False
+    """Running services follow a change, and are told of it."""
 
     def key(self, context: Context, parts: tuple[str, ...]) -> Key:
         """Where an object of that name is."""
@@ -60,6 +62,11 @@ class ObjectFamily:
         if len(parts) != 1:
             raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
         return Key(self.kind, parts[0])
+
+    def announce(self, context: Context) -> None:
+        """After a change that has committed."""
+        if self.concerns_services:
+            context.rooms.control.changes.announce()
 
     def register(self) -> None:
         """Make the statements of this kind known."""
@@ -147,7 +154,7 @@ class CreateObject:
         comment = values.pop("COMMENT", "")
         with context.rooms.catalog.read() as tx:
             spec = self.family.spec(context, tx, values, {})
-        return create_object(
+        result = create_object(
             context,
             self.family.key(context, self.name),
             title=self.family.title,
@@ -156,6 +163,8 @@ class CreateObject:
             spec=spec,
             comment=comment,
         )
+        self.family.announce(context)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,6 +195,7 @@ class AlterObject:
                 raise ObjectNotFound(key.label, key.title)
             spec = self.family.spec(context, tx, values, record.spec)
             tx.update(record, spec=spec, comment=comment)
+        self.family.announce(context)
         return status_result(DONE)
 
 
@@ -206,7 +216,9 @@ class DropObject:
     def run(self, context: Context) -> Result:
         """Remove it."""
         key = self.family.key(context, self.name)
-        return drop_object(context, key, if_exists=self.if_exists)[1]
+        result = drop_object(context, key, if_exists=self.if_exists)[1]
+        self.family.announce(context)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
