@@ -80,9 +80,13 @@ def reachable(tx: Transaction, names: Iterable[str]) -> tuple[tuple[str, ...], t
     return tuple(dict.fromkeys(hosts)), tuple(notes)
 
 
-def check_hosts_limit(tx: Transaction, rules: Iterable[Sequence[str]]) -> None:
-    """Raises InvalidArgument when the rules of one integration list too many hosts together."""
-    listed = {host for rule in rules for host in tx.get(_rule_key(rule)).spec.get("values", ())}
+def check_hosts_limit(
+    tx: Transaction, rules: Iterable[Sequence[str]], *, more: Iterable[str] = ()
+) -> None:
+    """Raises InvalidArgument when the rules of one integration, and `more`, list too many hosts."""
+    listed = set(more) | {
+        host for rule in rules for host in tx.get(_rule_key(rule)).spec.get("values", ())
+    }
     if len(listed) > HOSTS_LIMIT:
         raise InvalidArgument(
             f"An integration allows at most {HOSTS_LIMIT} hosts; its rules list {len(listed)}."
