@@ -23,7 +23,7 @@ from nunatak.compute.nodes import Machine
 from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.resources import GIB
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
-from nunatak.compute.spec import InstanceSpec, MethodSpec
+from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.config import Settings
 from nunatak.errors import NunatakError, ObjectExists, ObjectNotFound
@@ -33,6 +33,7 @@ from nunatak.images.store import Image
 from nunatak.services.control import ControlPlane
 from nunatak.services.deployment import DeploymentOrder
 from nunatak.services.ports import InstanceLoad, ServedMethod, ServedModel
+from nunatak.services.secret_uses import SecretReader
 from nunatak.services.snapshot import Snapshot
 from nunatak.services.spec import ModelRef, service_key
 from nunatak.services.vault import Vault
@@ -86,6 +87,7 @@ class FakeRuntime:
         self.failure: NunatakError | None = None
         self.starts: list[str] = []
         self.stops: list[str] = []
+        self.live: dict[str, LiveInputs] = {}
         self.log = "a line of the log"
         self.gate: threading.Event | None = None
 
@@ -112,6 +114,10 @@ class FakeRuntime:
 
     def look(self, instance_id: str) -> Observed | None:
         return self.running.get(instance_id)
+
+    def refresh(self, instance_id: str, live: LiveInputs) -> None:
+        if instance_id in self.running:
+            self.live[instance_id] = live
 
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         if self.gate is not None:
@@ -405,6 +411,7 @@ def make_plane(world: World) -> ControlPlane:
         builder=world.builder,
         models=world.models,
         loads=world.loads,
+        secrets=SecretReader(world.rooms.vault, allows=world.rooms.access.allows),
         families=Families.load(world.settings.home / "families.yaml"),
         machine=Machine(2.0, 8 * GIB),
     )

@@ -32,6 +32,7 @@ from nunatak.services.control import ControlPlane
 from nunatak.services.instance_loads import InstanceLoads
 from nunatak.services.model_source import ModelVersions
 from nunatak.services.platforms import where_runnable
+from nunatak.services.secret_uses import SecretReader
 from nunatak.services.system_pools import prepare_system_pools
 from nunatak.services.usage import ServiceUsage
 from nunatak.services.vault import Vault
@@ -103,7 +104,9 @@ def assemble(settings: Settings, *, port: int) -> Server:
     models = Models(
         catalog, settings.folder("models"), usage=ServiceUsage(), where_runnable=where_runnable
     )
-    control, warehouse_models = _serving(settings, catalog, models)
+    vault = Vault(settings.folder("keys"))
+    secrets = SecretReader(vault, allows=access.allows)
+    control, warehouse_models = _serving(settings, catalog, models, secrets)
     control.addresses.public = f"{settings.host}:{port}"
     results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
     hooks = Hooks(
@@ -123,7 +126,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         warehouse=Warehouse(settings, hooks=hooks),
         queries=lambda: app.execution.queries,
         control=control,
-        vault=Vault(settings.folder("keys")),
+        vault=vault,
     )
     app = create_app(
         settings=settings,
@@ -143,7 +146,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
 
 
 def _serving(
-    settings: Settings, catalog: Catalog, models: Models
+    settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
 ) -> tuple[ControlPlane, WarehouseModels]:
     """What runs models: services, and the warehouse. They share the runtime and the builder."""
     runtime = ProcessRuntime(settings.folder("instances"))
@@ -163,6 +166,7 @@ def _serving(
         builder=builder,
         models=versions,
         loads=InstanceLoads(),
+        secrets=secrets,
         families=Families.load(settings.home / "families.yaml"),
         machine=detect_machine(),
     )

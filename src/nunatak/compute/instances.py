@@ -1,10 +1,11 @@
 """The folder of an instance: its configuration, its logs, and who runs it.
 
 <home>/instances/<id>/
-    instance.json           what the inference server reads (may hold secrets)
+    instance.json           what the inference server reads; secrets are elsewhere, in memory
     runtime.json            what was asked for and which process it became
     front.log, start.log    the inference server's log and what it printed
     model-inference.log     what the model printed
+    egress.json             the hosts that the model may open connections to, if any
     work/                   the only folder that the model may write to
     previous/               the logs of the process before this one
 """
@@ -16,13 +17,14 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from nunatak.compute.private import PrivateFolder, private_folder, replace_file
 from nunatak.compute.procfs import ProcessId
 from nunatak.compute.runtime import LogStream
 
@@ -86,9 +88,26 @@ class InstanceFolder:
         """Where the model may write."""
         return self.path / "work"
 
+    @property
+    def private(self) -> PrivateFolder:
+        """What is handed to it and must not reach a disk."""
+        return private_folder(self.path)
+
+    @property
+    def egress(self) -> Path:
+        """The hosts that its workers may reach."""
+        return self.path / "egress.json"
+
     def socket(self) -> Path:
         """Where the instance listens: in the folder, or elsewhere if that path is too long."""
-        path = self.path / "front.sock"
+        return self._socket("front.sock")
+
+    def egress_socket(self) -> Path:
+        """Where its workers find the way out."""
+        return self._socket("egress.sock")
+
+    def _socket(self, name: str) -> Path:
+        path = self.path / name
         if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
             return path
         short = Path(tempfile.gettempdir()) / f"nunatak-{os.getuid()}"
@@ -97,7 +116,7 @@ class InstanceFolder:
             raise PermissionError(
                 f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
             )
-        return short / (hashlib.sha256(os.fsencode(self.path)).hexdigest()[:24] + ".sock")
+        return short / (hashlib.sha256(os.fsencode(path)).hexdigest()[:24] + ".sock")
 
     def prepare(self) -> None:
         """Make the folder, or ready it for the next process with the logs so far put aside."""
@@ -115,15 +134,23 @@ class InstanceFolder:
         """Delete it with everything in it."""
         with contextlib.suppress(OSError):
             self.socket().unlink(missing_ok=True)
+            self.egress_socket().unlink(missing_ok=True)
+        self.private.remove()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def write_config(self, values: Any) -> None:
         """Write the configuration, readable by this user only."""
-        _write(self.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
+        replace_file(self.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
 
     def write_record(self, record: Record) -> None:
         """Remember what runs here."""
-        _write(self.path / "runtime.json", record.to_json())
+        replace_file(self.path / "runtime.json", record.to_json())
+
+    def write_egress(self, hosts: Sequence[str]) -> None:
+        """Say which hosts may be reached from now on; nothing is written when they are the same."""
+        data = orjson.dumps({"hosts": list(hosts)})
+        if not self.egress.exists() or self.egress.read_bytes() != data:
+            replace_file(self.egress, data)
 
     def read_record(self) -> Record | None:
         """What runs here; None when the folder was never finished."""
@@ -150,15 +177,6 @@ def folders(root: Path) -> Iterator[InstanceFolder]:
 def with_process(record: Record, process: ProcessId) -> Record:
     """The record of an instance whose process is known."""
     return replace(record, process=process)
-
-
-def _write(file: Path, data: bytes) -> None:
-    """All or nothing, mode 0600."""
-    temporary = file.with_suffix(".tmp")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as target:
-        target.write(data)
-    temporary.replace(file)
 
 
 def _tail(file: Path, *, lines: int) -> str:

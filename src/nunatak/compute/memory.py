@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
-from nunatak.compute.spec import InstanceSpec
+from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ObjectExists, ObjectNotFound
 
 
@@ -26,6 +26,8 @@ class InMemoryRuntime:
         self._logs: dict[str, list[dict[LogStream, list[str]]]] = {}
         self.started: list[InstanceSpec] = []
         """Every start asked for, oldest first."""
+        self.live: dict[str, LiveInputs] = {}
+        """What instances were given last by `refresh`."""
         self.stopped: list[str] = []
         """Ids of the instances that were stopped, oldest first."""
 
@@ -60,6 +62,12 @@ class InMemoryRuntime:
         """See `Runtime.look`."""
         with self._lock:
             return self._observed.get(instance_id)
+
+    def refresh(self, instance_id: str, live: LiveInputs) -> None:
+        """See `Runtime.refresh`."""
+        with self._lock:
+            if instance_id in self._observed:
+                self.live[instance_id] = live
 
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         """See `Runtime.stop`."""

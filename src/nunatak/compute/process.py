@@ -7,23 +7,23 @@ import os
 import signal
 import subprocess
 import sys
-import sysconfig
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import nunatak
 from nunatak.compute import procfs
 from nunatak.compute.cgroups import Group, Groups, find_groups
+from nunatak.compute.configuration import configuration, front_environment
 from nunatak.compute.instances import InstanceFolder, Record, folders, with_process
+from nunatak.compute.private import remove_strangers
 from nunatak.compute.probe import probe
 from nunatak.compute.procfs import ProcessId
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
-from nunatak.compute.sandbox import sandbox_argv, sandbox_capability
-from nunatak.compute.spec import InstanceSpec, instance_json
+from nunatak.compute.sandbox import sandbox_capability
+from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
 MEMORY_INTERVAL_S = 5.0
@@ -31,7 +31,6 @@ MEMORY_INTERVAL_S = 5.0
 _PROBES_AT_ONCE = 8
 _WAIT_STEP_S = 0.02
 _KILL_WAIT_S = 5.0
-_INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "PATH", "LD_LIBRARY_PATH", "TMPDIR")
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +71,7 @@ class ProcessRuntime:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         for folder in folders(root):
             self._adopt(folder)
+        remove_strangers(root, self._entries)
 
     def start(self, spec: InstanceSpec) -> None:
         """See `Runtime.start`."""
@@ -97,6 +97,24 @@ class ProcessRuntime:
         with self._lock:
             entry = self._entries.get(instance_id)
         return None if entry is None else self._look(entry)
+
+    def refresh(self, instance_id: str, live: LiveInputs) -> None:
+        """See `Runtime.refresh`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        if entry is None:
+            return
+        try:
+            if live.egress is not None:
+                entry.folder.write_egress(live.egress)
+            for target, contents in live.secret_files.items():
+                entry.folder.private.write(target, contents)
+        except FileNotFoundError:
+            return  # it is being stopped
+        except OSError as error:
+            raise ServiceUnavailable(
+                f"Instance '{instance_id}' cannot be told what it may reach: {error}."
+            ) from error
 
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         """See `Runtime.stop`."""
@@ -147,10 +165,7 @@ class ProcessRuntime:
         try:
             folder.prepare()
             socket = folder.socket()
-            sandbox = sandbox_argv(spec, work=folder.work)
-            folder.write_config(
-                instance_json(spec, directory=folder.path, socket=socket, sandbox=sandbox)
-            )
+            folder.write_config(configuration(spec, folder))
             record = Record(
                 id=spec.id,
                 service=spec.service,
@@ -161,7 +176,7 @@ class ProcessRuntime:
                 started_at=time.time(),
             )
             folder.write_record(record)
-            child = self._spawn(folder)
+            child = self._spawn(spec, folder)
         except OSError as error:
             raise ServiceUnavailable(
                 f"Instance '{spec.id}' cannot be started: {error}. Free what is missing; the"
@@ -173,7 +188,7 @@ class ProcessRuntime:
         group = self._limit(spec, child.pid)
         return _Entry(folder=folder, record=record, group=group, child=child)
 
-    def _spawn(self, folder: InstanceFolder) -> subprocess.Popen[bytes]:
+    def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
         with (folder.path / "start.log").open("wb") as output:
             return subprocess.Popen(
                 [*self._command, "--config", str(folder.config)],
@@ -181,7 +196,7 @@ class ProcessRuntime:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=folder.path,
-                env=_environment(os.environ),
+                env=front_environment(spec, os.environ),
                 start_new_session=True,
             )
 
@@ -312,15 +327,6 @@ class _NoGroup:
 
 
 _NOBODY = _NoGroup()
-
-
-def _environment(inherited: Mapping[str, str]) -> dict[str, str]:
-    """Variables of the inference server: few, and where our package is if not installed."""
-    chosen = {name: inherited[name] for name in _INHERITED if name in inherited}
-    package = str(Path(nunatak.__file__).parent.parent)
-    if package not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib")):
-        chosen["PYTHONPATH"] = package
-    return {"PYTHONUNBUFFERED": "1", **chosen}
 
 
 def _end(pids: set[int]) -> None:

@@ -18,7 +18,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from nunatak.compute.spec import InstanceSpec
+from nunatak.compute.spec import InstanceSpec, LiveInputs
 
 
 class Phase(StrEnum):
@@ -75,6 +75,8 @@ class Capability:
     name: str
     available: bool
     detail: str
+    confines: bool = False
+    """Without it, the code of a model could reach what it was not allowed to."""
 
 
 class Runtime(Protocol):
@@ -94,6 +96,13 @@ class Runtime(Protocol):
     def look(self, instance_id: str) -> Observed | None:
         """One instance as `observe` shows it; None when there is none of that id."""
         ...
+
+    def refresh(self, instance_id: str, live: LiveInputs) -> None:
+        """Let a running instance reach other hosts and find other contents in its secret files.
+
+        Tunnels to hosts that are not among them are cut. Does nothing when there is no such
+        instance; raises ServiceUnavailable when it cannot be told.
+        """
 
     def stop(self, instance_id: str, *, grace_s: float) -> None:
         """Ask it to end, wait up to `grace_s`, end it by force, and forget it with its folder.

@@ -1,15 +1,18 @@
-"""Shuts a model's own code in: no network, no other process, no file but those it needs."""
+"""Shuts a model's own code in: no network but the egress proxy, no other process, no file but those
+it needs."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 
 from nunatak.compute.runtime import Capability
 from nunatak.compute.spec import InstanceSpec
+from nunatak.egress.inside import RELAY, relayed
 
 _CHECK_TIMEOUT_S = 10.0
 _TEMPORARY_BYTES = 4 * 1024**3
@@ -32,7 +35,6 @@ _SETTINGS = (
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
 )
-_NETWORK_SETTINGS = ("/etc/hosts", "/etc/resolv.conf")
 
 
 @lru_cache(maxsize=1)
@@ -44,17 +46,21 @@ def sandbox_capability() -> Capability:
         return Capability(
             name,
             available=False,
+            confines=True,
             detail="bubblewrap is not installed, so models run with this user's rights and with"
-            " network. Install the package 'bubblewrap'.",
+            " network: the egress proxy of a service is offered, but its code could go around it."
+            " Install the package 'bubblewrap'.",
         )
     reason = _try_out(program)
     if reason is None:
-        return Capability(name, available=True, detail=f"namespaces by {program}")
+        return Capability(name, available=True, confines=True, detail=f"namespaces by {program}")
     return Capability(
         name,
         available=False,
+        confines=True,
         detail=f"bubblewrap may not make namespaces here ({reason}), so models run with this"
-        " user's rights and with network. Allow unprivileged user namespaces.",
+        " user's rights and with network: the egress proxy of a service is offered, but its code"
+        " could go around it. Allow unprivileged user namespaces.",
     )
 
 
@@ -70,20 +76,25 @@ def _try_out(program: str) -> str | None:
     return done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
 
 
-def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
+def sandbox_argv(
+    spec: InstanceSpec,
+    *,
+    work: Path,
+    egress: Path | None = None,
+    files: Mapping[str, Path] | None = None,
+) -> list[str]:
     """What stands before the workers' command; empty when this machine allows no sandbox.
 
-    `work` is the only folder that the model may write to, apart from its private /tmp.
+    `work` is the only folder that the model may write to, apart from its private /tmp. `egress` is
+    the socket of the proxy, the only way out; `files` are folders to show under other paths.
     """
     if not sandbox_capability().available:
         return []
     arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
     arguments += ["--hostname", "model"]
-    if spec.network:
-        arguments.append("--share-net")
     for name in _SYSTEM:
         arguments += _system_path(Path(name))
-    for name in (*_SETTINGS, *(_NETWORK_SETTINGS if spec.network else ())):
+    for name in _SETTINGS:
         arguments += ["--ro-bind-try", name, name]
     arguments += ["--proc", "/proc"]
     arguments += ["--dev-bind", "/dev", "/dev"] if spec.gpus else ["--dev", "/dev"]
@@ -92,9 +103,31 @@ def sandbox_argv(spec: InstanceSpec, *, work: Path) -> list[str]:
         arguments += ["--ro-bind", str(path), str(path)]
     arguments += ["--ro-bind", str(WORKER_PROGRAM), str(WORKER_PROGRAM)]
     arguments += ["--bind", str(work), str(work), "--chdir", str(work)]
+    for target, source in (files or {}).items():
+        arguments += _shown_as(Path(target), source)
     for name in ("HOME", "TMPDIR"):
         arguments += ["--setenv", name, "/tmp"]  # noqa: S108  its own
-    return [*arguments, "--"]
+    if egress is None:
+        return [*arguments, "--"]
+    arguments += ["--ro-bind", str(RELAY), str(RELAY), "--bind", str(egress), str(egress)]
+    return [*arguments, "--", *relayed(Path(spec.python[0]), egress)]
+
+
+def _shown_as(target: Path, source: Path) -> list[str]:
+    """Show a folder under another path. A read-only folder takes no new mount point, so the nearest
+    one that there is gives way to one of its own, with all that it held."""
+    place = Path(os.path.realpath(target)) if _is_system(target) else target
+    shown = ["--ro-bind", str(source), str(place)]
+    if not _is_system(place) or place.is_dir():
+        return shown
+    nearest = next(parent for parent in place.parents if parent.is_dir())
+    arguments = ["--tmpfs", str(nearest)]
+    for child in sorted(nearest.iterdir()):
+        if child.is_symlink():
+            arguments += ["--symlink", str(child.readlink()), str(child)]
+        else:
+            arguments += ["--ro-bind", str(child), str(child)]
+    return [*arguments, *shown, "--remount-ro", str(nearest)]
 
 
 def _readable(spec: InstanceSpec) -> list[Path]:

@@ -41,6 +41,17 @@ class MethodSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveInputs:
+    """What may change while an instance runs."""
+
+    egress: tuple[str, ...] | None = None
+    """The host:port pairs that the model's own code may open connections to; None: it has no
+    network at all, and cannot be given any before it is started again."""
+    secret_files: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    """Files by their names, in folders of the workers' sandbox by their paths."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
     """One instance to run. Raises InvalidArgument when `id` cannot be a folder's name."""
 
@@ -66,8 +77,9 @@ class InstanceSpec:
     cpus: float | None = None
     """Processor time it may use, in processors; None: no limit."""
     memory_limit_bytes: int | None = None
-    network: bool = False
-    """Whether the model's own code may open connections."""
+    live: LiveInputs = field(default_factory=LiveInputs)
+    secret_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Variables of the workers that are never written to a disk."""
     gpus: int = 0
     default_deadline_s: float = 60.0
     max_body_bytes: int = 64 * 1024 * 1024
@@ -82,8 +94,20 @@ class InstanceSpec:
             )
 
 
-def instance_json(spec: InstanceSpec, *, directory: Path, socket: Path, sandbox: list[str]) -> Any:
-    """The configuration that the inference server reads, as JSON values."""
+def instance_json(
+    spec: InstanceSpec,
+    *,
+    directory: Path,
+    socket: Path,
+    sandbox: list[str],
+    secret_env: Path | None = None,
+    egress: Mapping[str, str | None] | None = None,
+) -> Any:
+    """The configuration that the inference server reads, as JSON values.
+
+    `secret_env` is the file with the variables that are not in it; `egress` names the file of
+    allowed hosts and the socket of the proxy.
+    """
     return {
         "service": spec.service,
         "instance_id": spec.instance_id,
@@ -94,6 +118,8 @@ def instance_json(spec: InstanceSpec, *, directory: Path, socket: Path, sandbox:
         "sandbox": sandbox,
         "model_dir": str(spec.model_dir),
         "env": dict(spec.env),
+        "secret_env": None if secret_env is None else str(secret_env),
+        "egress": egress,
         "methods": [_method_json(method) for method in spec.methods],
         "num_workers": spec.num_workers,
         "max_batch_rows": spec.max_batch_rows,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from nunatak.egress.proxy import Refusal
 from nunatak.errors import BuildFailed
 from nunatak.images.errors import (
     HashMismatch,
@@ -13,7 +14,6 @@ from nunatak.images.errors import (
     RequirementsConflict,
     SourceBuildFailed,
 )
-from nunatak.images.proxy import Refusal
 
 _REASON = re.compile(r"(?:╰─▶|cause:)\s*(Because .*)", re.S)
 _ABSENT = re.compile(

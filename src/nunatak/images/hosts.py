@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
-from nunatak.images.egress import HostPort
+from nunatak.egress.policy import HostPort
 from nunatak.images.indexes import Indexes, host_of, without_credentials
 
 TIMEOUT_S = 20.0

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from nunatak.egress.policy import EgressPolicy
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Declared, Target, read_declared
-from nunatak.images.egress import EgressPolicy
 from nunatak.images.environment import Environment, Environments
 from nunatak.images.errors import QuotaExceeded
 from nunatak.images.hosts import index_hosts

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from nunatak.images.egress import HostPort
+from nunatak.egress.policy import HostPort
 
 _PIP_SECTIONS = ("global", "install")
 

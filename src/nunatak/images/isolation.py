@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-CREDENTIAL_VARIABLE = "NUNATAK_EGRESS_CREDENTIAL"
+from nunatak.egress.inside import RELAY, relayed
+
 _CHECK_TIMEOUT_S = 10.0
 _NAMESPACES = ("--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL")
 _KERNEL = ("--dev", "/dev", "--proc", "/proc")
@@ -74,15 +75,13 @@ def sandboxed(
     code of packages. With None, files are as outside: for uv alone, which links from its cache
     into `directory` and so needs both on one mount.
     """
-    relay = Path(__file__).with_name("relay.py")
     arguments = ["bwrap", *_NAMESPACES]
     if readable is None:
         arguments += ["--bind", "/", "/", *_KERNEL]
     else:
-        arguments += _confined((*readable, relay), (directory, egress_socket))
+        arguments += _confined((*readable, RELAY), (directory, egress_socket))
     arguments += ["--chdir", str(directory), "--"]
-    relayed = [str(python), "-I", "-S", str(relay), str(egress_socket), CREDENTIAL_VARIABLE]
-    return [*arguments, *relayed, *command]
+    return [*arguments, *relayed(python, egress_socket), *command]
 
 
 def guarded(command: Sequence[str], *, python: Path) -> list[str]:

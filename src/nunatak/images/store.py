@@ -176,7 +176,7 @@ def inference_version() -> str:
     home = Path(nunatak.__file__).parent
     parts = [
         [f"{room}/{path.relative_to(home / room).as_posix()}", path.read_text("utf-8")]
-        for room in ("inference", "worker")
+        for room in ("inference", "worker", "egress")
         for path in sorted((home / room).rglob("*.py"))
     ]
     try:

@@ -13,18 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nunatak.egress.inside import CREDENTIAL_VARIABLE, proxy_variables
+from nunatak.egress.policy import EgressPolicy
+from nunatak.egress.proxy import EgressProxy, Refusal
 from nunatak.images.buildlog import BuildLog
-from nunatak.images.egress import EgressPolicy
 from nunatak.images.explain import failure
 from nunatak.images.indexes import Indexes
 from nunatak.images.interpreters import Interpreter
-from nunatak.images.isolation import (
-    CREDENTIAL_VARIABLE,
-    guarded,
-    isolation,
-    sandboxed,
-)
-from nunatak.images.proxy import EgressProxy, Refusal
+from nunatak.images.isolation import guarded, isolation, sandboxed
 from nunatak.images.runner import Bounds, Finished, run
 from nunatak.images.uv import Uv
 
@@ -79,9 +75,8 @@ class Workshop:
                 readable=self._readable() if own_cache else None,
             )
         else:
-            address = f"http://{self.proxy.credential}@127.0.0.1:{self.proxy.port}"
-            for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-                environment[name] = environment[name.lower()] = address
+            assert self.proxy.port is not None
+            environment.update(proxy_variables(self.proxy.credential, self.proxy.port))
             command = guarded(command, python=self.interpreter.executable)
         return run(
             command,

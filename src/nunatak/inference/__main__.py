@@ -1,15 +1,18 @@
 """``python -m nunatak.inference --config instance.json``: one instance's front process."""
 
 import argparse
+import asyncio
 import ctypes
 import logging
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import uvloop
 
 from nunatak.inference.config import InstanceConfig, load
+from nunatak.inference.egress import WayOut
 from nunatak.inference.errors import ConfigError
 from nunatak.inference.logs import log_to
 from nunatak.inference.server import serve
@@ -38,7 +41,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 async def _run(config: InstanceConfig) -> None:
-    await serve(config, ProcessPool(config.pool))
+    if config.egress is None:
+        await serve(config, ProcessPool(config.pool))
+        return
+    with WayOut(config.egress) as way:
+        environment = {**(config.pool.env or {}), **way.variables}
+        pool = ProcessPool(replace(config.pool, env=environment))
+        watching = asyncio.create_task(way.watch(pool.tell), name="egress")
+        try:
+            await serve(config, pool)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from nunatak.inference.egress import EgressConfig
 from nunatak.inference.errors import ConfigError
 from nunatak.inference.launcher import PoolSettings
 from nunatak.inference.signature import Method, field_of
@@ -46,6 +47,8 @@ class _File(msgspec.Struct, frozen=True):
     tcp: TcpConfig | None = None
     sandbox: list[str] = []
     env: dict[str, str] = {}
+    secret_env: str | None = None
+    egress: EgressConfig | None = None
     num_workers: int | None = None
     max_batch_rows: int | None = None
     batching: bool = True
@@ -60,7 +63,7 @@ class _File(msgspec.Struct, frozen=True):
 class InstanceConfig:
     """All that the inference server needs to know, as the compute runtime wrote it.
 
-    ``pool`` is what concerns the workers alone.
+    ``pool`` is what concerns the workers alone. ``egress`` is None when they have no way out.
     """
 
     service: str
@@ -77,6 +80,7 @@ class InstanceConfig:
     max_body_bytes: int
     log_level: str
     die_with_parent: bool
+    egress: EgressConfig | None = None
 
 
 def load(path: Path) -> InstanceConfig:
@@ -96,7 +100,11 @@ def load(path: Path) -> InstanceConfig:
         tcp=file.tcp,
         methods=tuple(_method(entry) for entry in file.methods),
         pool=PoolSettings.from_instance(
-            {**msgspec.to_builtins(file), "num_workers": file.num_workers or default_workers()}
+            {
+                **msgspec.to_builtins(file),
+                "num_workers": file.num_workers or default_workers(),
+                "env": {**file.env, **_secret_env(file)},
+            }
         ),
         max_batch_rows=file.max_batch_rows,
         batching=file.batching,
@@ -105,7 +113,22 @@ def load(path: Path) -> InstanceConfig:
         max_body_bytes=file.max_body_bytes,
         log_level=file.log_level.upper(),
         die_with_parent=file.die_with_parent,
+        egress=file.egress,
     )
+
+
+def _secret_env(file: _File) -> dict[str, str]:
+    """Variables that are kept in a file of their own, because it lies in memory."""
+    if file.secret_env is None:
+        return {}
+    path = Path(file.secret_env)
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=dict[str, str])
+    except OSError as error:
+        raise ConfigError(f"the variables in {path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError:
+        # what the decoder says, and the cause that it would leave, may quote a secret
+        raise ConfigError(f"the variables in {path} are not a map of texts") from None
 
 
 def default_workers() -> int:

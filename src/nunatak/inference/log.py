@@ -50,6 +50,11 @@ class LogPipe:
         self._loop.add_reader(self._read_end, self._on_readable)
         self._open = True
 
+    def tell(self, line: str) -> None:
+        """Write a line that no process printed."""
+        if self._open:
+            self._log.write(f"{line}\n".encode())
+
     def _on_readable(self) -> bool:
         try:
             data = os.read(self._read_end, _READ_BYTES)

@@ -258,6 +258,10 @@ class ProcessPool(SupervisedPool):
         source = ProcessSource(settings, Launcher(settings, log=self._log))
         super().__init__(source, size=settings.num_workers, min_run_s=settings.min_run_s)
 
+    def tell(self, line: str) -> None:
+        """Write a line of ours among those that the model prints."""
+        self._log.tell(line)
+
     async def start(self) -> None:
         """Begin to start workers, and to watch what memory they hold."""
         await super().start()

@@ -28,6 +28,14 @@ class Addresses:
             return NOT_YET
         return f"{self.public}/ep/{endpoint_id}{SUFFIX}"
 
+    def environment(self) -> dict[str, str]:
+        """Variables that tell an instance which account and server it belongs to."""
+        found = {"SNOWFLAKE_ACCOUNT": self._settings.account}
+        if self.public is not None:
+            host, _, port = self.public.rpartition(":")
+            found |= {"SNOWFLAKE_HOST": host, "SNOWFLAKE_PORT": port}
+        return found
+
     @staticmethod
     def dns_name(service: QualifiedName) -> str:
         """The name of a service inside, as the vendor makes it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,13 @@ from nunatak.catalog.store import Catalog, Record
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.states import RUNNING
+from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import NunatakError
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Target
-from nunatak.images.egress import EgressPolicy
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
+from nunatak.services.integrations import allowed_hosts
 from nunatak.services.operations import Operations
 from nunatak.services.pools import SYSTEM, resume_pool
 from nunatak.services.ports import Builder, ModelSource, ServedModel
@@ -172,7 +174,9 @@ class BuildReconciler:
         ref = build.spec.model
         log.line(f"building the image for model {ref.model} version {ref.version}")
         model = self._models.load(ref)
-        return self._builder.build(build_request(build.spec, model), log, cancel)
+        with self._catalog.read() as tx:  # it may have waited long, or be the repetition of another
+            spec = replace(build.spec, hosts=allowed_hosts(tx, build.spec.integrations))
+        return self._builder.build(build_request(spec, model), log, cancel)
 
     def _failed(self, build: Build, text: str) -> None:
         self._end(build, BuildState.FAILED, text, {})

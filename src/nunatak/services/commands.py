@@ -11,12 +11,10 @@ from nunatak.compute import pools
 from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument, ObjectNotFound, ServiceUnavailable
 from nunatak.services.changes import Changes
+from nunatak.services.integrations import check_integrations
 from nunatak.services.snapshot import Service
 from nunatak.services.spec import KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.states import BUILDS
-
-_ROLLING = {"integrations", "log_level"}
-"""Properties that an instance is started with: a change replaces the instances one by one."""
 
 
 class Commands:
@@ -42,8 +40,9 @@ class Commands:
         with self._catalog.write() as tx:
             record = _service(tx, key)
             before = ServiceSpec.read(record.spec)
-            rolls = any(getattr(before, name) != changes[name] for name in _ROLLING & set(changes))
-            spec = replace(before, **changes, revision=before.revision + rolls)
+            check_integrations(tx, changes.get("integrations", ()))
+            after = replace(before, **changes)
+            spec = replace(after, revision=before.revision + _rolls(before, after))
             tx.update(record, spec=spec.document(), comment=comment)
         self._changes.announce()
 
@@ -119,6 +118,13 @@ def bury(tx: Transaction, record: Record) -> None:
     grave = Key(key.kind, f"{key.name} dropped {record.id}", key.database, key.schema)
     moved = tx.move(record, grave)
     tx.update(moved, spec={**record.spec, "dropped": True})
+
+
+def _rolls(before: ServiceSpec, after: ServiceSpec) -> bool:
+    """Whether instances must be started anew to follow a change, one by one: those that run follow
+    other integrations, but get no network when they have none."""
+    has_network = bool(before.integrations) != bool(after.integrations)
+    return has_network or before.log_level != after.log_level
 
 
 def _service(tx: Transaction, key: Key) -> Record:

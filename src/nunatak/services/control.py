@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
@@ -23,6 +24,8 @@ from nunatak.services.commands import Commands
 from nunatak.services.creating import Creator
 from nunatak.services.deploying import Deployments
 from nunatak.services.instances import DRAIN_S
+from nunatak.services.launching import Launcher
+from nunatak.services.live_inputs import LiveSource
 from nunatak.services.loads import LoadBook
 from nunatak.services.logs import Logs
 from nunatak.services.operations import Operations
@@ -30,6 +33,7 @@ from nunatak.services.pools import PoolReconciler
 from nunatak.services.ports import Builder, LoadSource, ModelSource
 from nunatak.services.reconcile import ServiceReconciler
 from nunatak.services.routes import Routes
+from nunatak.services.secret_uses import SecretReader
 from nunatak.services.starting import OWNER, OWNER_LABEL
 
 _log = logging.getLogger(__name__)
@@ -51,6 +55,7 @@ class ControlPlane:
         builder: Builder,
         models: ModelSource,
         loads: LoadSource,
+        secrets: SecretReader,
         families: Families,
         machine: Machine,
     ) -> None:
@@ -59,8 +64,13 @@ class ControlPlane:
         self.changes = Changes()
         self.commands = Commands(catalog=catalog, changes=self.changes)
         self.creator = Creator(
-            catalog=catalog, families=families, machine=machine, changes=self.changes
+            catalog=catalog,
+            families=families,
+            machine=machine,
+            changes=self.changes,
+            secrets=secrets,
         )
+        self.inputs = LiveSource(catalog=catalog, runtime=runtime, secrets=secrets)
         self.routes = Routes(changes=self.changes, wake=self.commands.wake)
         self.addresses = Addresses(settings)
         folder = settings.folder("builds")
@@ -77,17 +87,22 @@ class ControlPlane:
         self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
         self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
         self._pools = PoolReconciler(catalog=catalog, families=families, machine=machine)
-        self._builds = BuildReconciler(
+        self._builds = self._build_reconciler(catalog, builder, models, folder)
+        self._services = self._service_reconciler(catalog, builder, models, loads)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _build_reconciler(
+        self, catalog: Catalog, builder: Builder, models: ModelSource, folder: Path
+    ) -> BuildReconciler:
+        return BuildReconciler(
             catalog=catalog,
-            families=families,
-            machine=machine,
+            families=self.families,
+            machine=self.machine,
             builder=builder,
             models=models,
             operations=self._building,
             folder=folder,
         )
-        self._services = self._service_reconciler(catalog, builder, models, loads)
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def _service_reconciler(
         self, catalog: Catalog, builder: Builder, models: ModelSource, loads: LoadSource
@@ -102,6 +117,16 @@ class ControlPlane:
             loads=LoadBook(loads),
             operations=self._launching,
             routes=self.routes,
+            launcher=Launcher(
+                catalog=catalog,
+                families=self.families,
+                machine=self.machine,
+                runtime=self._runtime,
+                models=models,
+                operations=self._launching,
+                inputs=self.inputs,
+                platform=self.addresses.environment,
+            ),
         )
 
     async def start(self) -> None:

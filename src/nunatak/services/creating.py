@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,14 +10,16 @@ from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.pools import pool_key
-from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
+from nunatak.errors import InvalidArgument, ObjectExists
 from nunatak.services.changes import Changes
 from nunatak.services.deploying import new_endpoint_id
 from nunatak.services.documents import ContainerSpec
 from nunatak.services.integrations import allowed_hosts
 from nunatak.services.pools import resume_pool
+from nunatak.services.repository_images import find_image
+from nunatak.services.secret_uses import SecretReader
 from nunatak.services.snapshot import Pool, Service, capacity_of
-from nunatak.services.spec import KIND, ModelRef, ServiceSpec, ServiceType
+from nunatak.services.spec import SecretUse, ServiceSpec, ServiceType
 from nunatak.services.states import SERVICES, ServiceState
 
 
@@ -25,12 +27,19 @@ class Creator:
     """Writes new services down; their reconciler starts them."""
 
     def __init__(
-        self, *, catalog: Catalog, families: Families, machine: Machine, changes: Changes
+        self,
+        *,
+        catalog: Catalog,
+        families: Families,
+        machine: Machine,
+        changes: Changes,
+        secrets: SecretReader,
     ) -> None:
         self._catalog = catalog
         self._families = families
         self._machine = machine
         self._changes = changes
+        self._secrets = secrets
 
     def create(
         self,
@@ -45,21 +54,24 @@ class Creator:
         """Create a service that runs an image which a build made.
 
         `values` are properties by their names in ServiceSpec. Raises ObjectExists, ObjectNotFound
-        (schema, pool, image, integration), InvalidArgument when no node is large enough.
+        (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
+        not use, InvalidArgument when no node is large enough.
         """
+        uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             if tx.find(key) is not None:
                 raise ObjectExists(key.label, key.title)
             tx.get(Key("SCHEMA", key.schema, key.database))
             allowed_hosts(tx, values.get("integrations", ()))
             self._check_pool(tx, pool, container)
-            image, model, repository = _find_image(tx, container.image)
+            found = find_image(tx, container)
             spec = ServiceSpec(
                 type=ServiceType.CONTAINER,
                 pool=pool,
-                model=model,
+                model=found.model,
                 endpoint_id=new_endpoint_id(),
-                image_repository=repository,
+                image_repository=found.repository,
+                secrets=uses,
                 **_from_container(container),
                 **_with_bounds(values),
             )
@@ -70,7 +82,7 @@ class Creator:
                 owner=owner,
                 reason="Waiting to start",
                 spec=spec.document(),
-                status={"image": dict(image), "target_instances": max(1, spec.min_instances)},
+                status={"image": found.image, "target_instances": max(1, spec.min_instances)},
                 comment=comment,
             )
         self._changes.announce()
@@ -79,22 +91,36 @@ class Creator:
         """Give another specification to a service that its owner wrote; its instances are replaced
         one by one. The same specification again changes nothing.
 
-        Raises ObjectNotFound (service, image), InvalidArgument for jobs and inference services,
-        and when no node is large enough.
+        Raises ObjectNotFound (service, image, secret), PrivilegeMissing for a secret that the owner
+        of the service may not use, InvalidArgument for jobs and inference services, and when no
+        node is large enough.
         """
+        with self._catalog.read() as tx:
+            owner = alterable(tx, key).owner
+        uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             record = alterable(tx, key)
             before = ServiceSpec.read(record.spec)
             self._check_size(self._pool(tx, before.pool), container)
-            image, model, repository = _find_image(tx, container.image)
+            found = find_image(tx, container)
             after = replace(
-                before, model=model, image_repository=repository, **_from_container(container)
+                before,
+                model=found.model,
+                image_repository=found.repository,
+                secrets=uses,
+                **_from_container(container),
             )
-            if after == before and image["digest"] == Service(record).image.get("digest"):
+            if after == before and found.image["digest"] == Service(record).image.get("digest"):
                 return
             after = replace(after, revision=before.revision + 1)
-            tx.update(record, spec=after.document(), status={**record.status, "image": dict(image)})
+            tx.update(record, spec=after.document(), status={**record.status, "image": found.image})
         self._changes.announce()
+
+    def _uses(self, key: Key, container: ContainerSpec, owner: str) -> tuple[SecretUse, ...]:
+        uses = tuple(written.within(key) for written in container.secrets)
+        with self._catalog.read() as tx:
+            self._secrets.check(tx, uses, owner=owner)
+        return uses
 
     def _pool(self, tx: Transaction, name: str) -> Pool:
         record = tx.get(pool_key(name))
@@ -147,20 +173,3 @@ def _with_bounds(values: Mapping[str, Any]) -> dict[str, Any]:
     least = values.get("min_instances")
     most = values.get("max_instances", max(1, least or 1))
     return {**values, "min_instances": 1 if least is None else least, "max_instances": most}
-
-
-def _find_image(tx: Transaction, digest: str) -> tuple[Mapping[str, str], ModelRef, str | None]:
-    """An image, the model version in it, and its repository, from whoever runs or built it."""
-    known = [record for record in tx.list_kind(KIND) if _has_image(record, digest)]
-    if not known:
-        raise ObjectNotFound(
-            "Image", f"sha256:{digest}", hint="SHOW IMAGES IN IMAGE REPOSITORY lists the images."
-        )
-    newest: Sequence[Record] = sorted(known, key=lambda record: record.created_on)
-    record = newest[-1]
-    model = ModelRef(**record.spec["model"])
-    return Service(record).image, model, record.spec.get("image_repository")
-
-
-def _has_image(record: Record, digest: str) -> bool:
-    return Service(record).image.get("digest", "").startswith(digest)

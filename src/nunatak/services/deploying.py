@@ -33,11 +33,11 @@ from nunatak.services.deployment import DeploymentOrder
 from nunatak.services.integrations import allowed_hosts
 from nunatak.services.pools import resume_pool
 from nunatak.services.ports import Builder, ModelSource, ServedModel
+from nunatak.services.repository_images import REPOSITORY
 from nunatak.services.snapshot import Pool, Service, capacity_of
 from nunatak.services.spec import BuildSpec, ServiceSpec, ServiceType, service_key
 from nunatak.services.states import BUILDS, SERVICES, BuildState, ServiceState
 
-REPOSITORY = "IMAGE_REPOSITORY"
 _GIVEN_BY_SERVER = ("endpoint_id", "build", "suspended", "dropped", "revision", "image")
 
 

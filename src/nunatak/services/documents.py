@@ -14,8 +14,10 @@ from typing import Any
 
 import yaml
 
+from nunatak.catalog.names import split_name
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.services.secret_uses import WrittenSecret, parse_secrets, secrets_document
 from nunatak.services.spec import CONTAINER, ENDPOINT, PORT, Requested, ServiceSpec
 
 TEXT_LIMIT_CHARS = 1_000_000
@@ -24,21 +26,24 @@ GPU_RESOURCE = "nvidia.com/gpu"
 AUTOCAPTURE = "SPCS_MODEL_INFERENCE_SERVER__AUTOCAPTURE_ENABLED"
 WORKERS = "SPCS_MODEL_INFERENCE_SERVER__NUM_WORKERS"
 BATCH_ROWS = "SPCS_MODEL_INFERENCE_SERVER__MAX_BATCH_ROWS"
-_IMAGE = re.compile(r"(?:.*/)?" + IMAGE_NAME + r"@sha256:([0-9a-f]{6,64})\Z")
+_IMAGE = re.compile(r"(?:(.*)/)?" + IMAGE_NAME + r"@sha256:([0-9a-f]{6,64})\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
-_REFUSED = ("volumeMounts", "command", "args", "secrets")
+_REFUSED = ("volumeMounts", "command", "args")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """What a person's own specification asks for. `image` is the digest of one of our images."""
+    """What a person's own specification asks for. `image` is the digest of one of our images, or
+    how it begins, `repository` the path `/db/schema/repository` before it, if there is one."""
 
     image: str
+    repository: str = ""
     requested: Requested
     endpoint: str
     public: bool
     env: Mapping[str, str]
+    secrets: tuple[WrittenSecret, ...] = ()
     num_workers: int | None = None
     max_batch_rows: int | None = None
 
@@ -71,14 +76,17 @@ def parse_specification(text: str) -> ContainerSpec:
     _check_container(container)
     env = {str(key): str(value) for key, value in _map(container.get("env") or {}, "env").items()}
     endpoint, public = _endpoint(spec.get("endpoints") or [])
+    repository, digest = _image(container)
     return ContainerSpec(
-        image=_digest(container),
+        image=digest,
+        repository=repository,
         requested=_requested(container),
         endpoint=endpoint,
         public=public,
         num_workers=_count(env, WORKERS),
         max_batch_rows=_count(env, BATCH_ROWS),
         env={key: value for key, value in env.items() if key not in (WORKERS, BATCH_ROWS)},
+        secrets=parse_secrets(container.get("secrets") or [], env),
     )
 
 
@@ -89,12 +97,15 @@ def specification_text(spec: ServiceSpec, *, digest: str) -> str:
         env[WORKERS] = str(spec.num_workers)
     if spec.max_batch_rows is not None:
         env[BATCH_ROWS] = str(spec.max_batch_rows)
+    path = repository_path(spec.image_repository)
     container: dict[str, Any] = {
         "name": CONTAINER,
-        "image": f"{_repository_path(spec)}/{IMAGE_NAME}@sha256:{digest or 'pending'}",
+        "image": f"{path}/{IMAGE_NAME}@sha256:{digest or 'pending'}",
         "env": env,
         "readinessProbe": {"port": PORT, "path": "/healthz"},
     }
+    if spec.secrets:
+        container["secrets"] = secrets_document(spec.secrets)
     resources = _resources(spec.requested)
     if resources:
         container["resources"] = {"requests": resources, "limits": dict(resources)}
@@ -135,7 +146,8 @@ def _check_container(container: Mapping[str, Any]) -> None:
             raise Unsupported(f"'{part}' of a container is not supported by this server.")
 
 
-def _digest(container: Mapping[str, Any]) -> str:
+def _image(container: Mapping[str, Any]) -> tuple[str, str]:
+    """The path of the repository and the digest."""
     image = str(container.get("image", ""))
     match = _IMAGE.match(image)
     if match is None:
@@ -144,7 +156,8 @@ def _digest(container: Mapping[str, Any]) -> str:
             "inference images that it built (SHOW IMAGES IN IMAGE REPOSITORY, or the spec that "
             "DESCRIBE SERVICE shows)."
         )
-    return match.group(1)
+    path = (match.group(1) or "").lower()
+    return path[path.index("/") :] if "/" in path else "", match.group(2)
 
 
 def _requested(container: Mapping[str, Any]) -> Requested:
@@ -189,7 +202,8 @@ def _resources(requested: Requested) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
-def _repository_path(spec: ServiceSpec) -> str:
-    if spec.image_repository is None:
+def repository_path(title: str | None) -> str:
+    """A repository in names of images: `/db/schema/repository`, lower case; empty for none."""
+    if title is None:
         return ""
-    return "/" + "/".join(part.strip('"').lower() for part in spec.image_repository.split("."))
+    return "/" + "/".join(split_name(title)).lower()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key, Transaction
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.egress.policy import ANYWHERE, ANYWHERE_PORTS, BadDestination, HostPort
 from nunatak.errors import InvalidArgument
-from nunatak.images.egress import ANYWHERE, ANYWHERE_PORTS, HostPort
 
 RULE = "NETWORK_RULE"
 INTEGRATION = "INTEGRATION"
@@ -21,7 +21,10 @@ def checked_hosts(values: Sequence[str]) -> tuple[str, ...]:
     """The hosts of a rule as host:port; raises InvalidArgument for one that is not allowed."""
     found = []
     for value in values:
-        pair = HostPort.parse(value)
+        try:
+            pair = HostPort.parse(value)
+        except BadDestination as error:
+            raise InvalidArgument(str(error)) from error
         if pair.host == ANYWHERE and pair.port not in ANYWHERE_PORTS:
             raise InvalidArgument(f"'{value}': {ANYWHERE} goes only with the ports 80 and 443.")
         if pair.port not in _LOW_PORTS and pair.port < _FIRST_HIGH_PORT:
@@ -37,18 +40,71 @@ def allowed_hosts(tx: Transaction, names: Iterable[str]) -> tuple[str, ...]:
 
     Raises ObjectNotFound for one that is not there, InvalidArgument for a disabled one.
     """
-    hosts: list[str] = []
     listed = tuple(names)
-    if len(listed) > INTEGRATIONS_LIMIT:
-        raise InvalidArgument(f"At most {INTEGRATIONS_LIMIT} integrations can be given.")
+    check_integrations(tx, listed)
     for name in listed:
         record = tx.get(Key(INTEGRATION, name))
         if not record.spec.get("enabled"):
-            raise InvalidArgument(
-                f"Integration {record.key.title} is disabled: ALTER EXTERNAL ACCESS INTEGRATION "
-                f"{record.key.title} SET ENABLED = TRUE."
-            )
+            raise InvalidArgument(_disabled(record))
         for rule in record.spec.get("rules", ()):
-            found = tx.get(Key.of(RULE, QualifiedName(*rule)))
-            hosts += found.spec.get("values", ())
-    return tuple(dict.fromkeys(hosts))
+            tx.get(_rule_key(rule))
+    return reachable(tx, listed)[0]
+
+
+def check_integrations(tx: Transaction, names: Sequence[str]) -> None:
+    """Raises ObjectNotFound for one that is not there, InvalidArgument when they are too many."""
+    if len(names) > INTEGRATIONS_LIMIT:
+        raise InvalidArgument(f"At most {INTEGRATIONS_LIMIT} integrations can be given.")
+    for name in names:
+        tx.get(Key(INTEGRATION, name))
+
+
+def reachable(tx: Transaction, names: Iterable[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The hosts that integrations allow together now, and why some of them allow nothing."""
+    hosts: list[str] = []
+    notes: list[str] = []
+    for name in names:
+        record = tx.find(Key(INTEGRATION, name))
+        if record is None:
+            notes.append(f"Integration {name} does not exist any more: its hosts are closed.")
+        elif not record.spec.get("enabled"):
+            notes.append(_disabled(record))
+        else:
+            for rule in record.spec.get("rules", ()):
+                found = tx.find(_rule_key(rule))
+                if found is None:
+                    title = _rule_key(rule).title
+                    notes.append(f"Network rule {title} does not exist any more.")
+                else:
+                    hosts += found.spec.get("values", ())
+    return tuple(dict.fromkeys(hosts)), tuple(notes)
+
+
+def check_hosts_limit(
+    tx: Transaction, rules: Iterable[Sequence[str]], *, more: Iterable[str] = ()
+) -> None:
+    """Raises InvalidArgument when the rules of one integration, and `more`, list too many hosts."""
+    listed = set(more) | {
+        host for rule in rules for host in tx.get(_rule_key(rule)).spec.get("values", ())
+    }
+    if len(listed) > HOSTS_LIMIT:
+        raise InvalidArgument(
+            f"An integration allows at most {HOSTS_LIMIT} hosts; its rules list {len(listed)}."
+        )
+
+
+def users_of_rule(tx: Transaction, rule: Key) -> list[Record]:
+    """The integrations that name a rule."""
+    wanted = [rule.database, rule.schema, rule.name]
+    return [item for item in tx.list_kind(INTEGRATION) if wanted in item.spec.get("rules", ())]
+
+
+def _rule_key(rule: Sequence[str]) -> Key:
+    return Key.of(RULE, QualifiedName(*rule))
+
+
+def _disabled(record: Record) -> str:
+    return (
+        f"Integration {record.key.title} is disabled: ALTER EXTERNAL ACCESS INTEGRATION "
+        f"{record.key.title} SET ENABLED = TRUE."
+    )

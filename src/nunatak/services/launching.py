@@ -6,7 +6,7 @@ between finds it missing and starts it again, and never starts it twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from functools import partial
 
@@ -17,6 +17,7 @@ from nunatak.compute.resources import Resources
 from nunatak.compute.runtime import Observed, Runtime
 from nunatak.errors import NunatakError, ObjectExists
 from nunatak.services import instances as rules
+from nunatak.services.live_inputs import LiveSource
 from nunatak.services.operations import Operations
 from nunatak.services.pools import SYSTEM
 from nunatak.services.ports import ModelSource
@@ -37,19 +38,25 @@ class Launcher:
         runtime: Runtime,
         models: ModelSource,
         operations: Operations,
+        inputs: LiveSource,
+        platform: Callable[[], Mapping[str, str]],
     ) -> None:
+        """`platform` gives the variables that say where instances run."""
         self._catalog = catalog
         self._families = families
         self._machine = machine
         self._runtime = runtime
         self._models = models
         self._operations = operations
+        self._inputs = inputs
+        self._platform = platform
 
     def act(self) -> bool:
         """Start what has a place and stop what is to go; whether anything was begun."""
         busy = self._operations.busy()
         with self._catalog.read() as tx:
             snapshot = Snapshot.read(tx, self._families, self._machine)
+        self._inputs.refresh(snapshot, busy=busy)
         acted = False
         for item in snapshot.instances:
             if item.runtime_id in busy:
@@ -95,7 +102,14 @@ class Launcher:
     def _start(self, service: Service, item: Instance, capacity: Resources) -> None:
         try:
             model = self._models.load(service.spec.model)
-            spec = instance_spec(service, item, model, capacity=capacity)
+            spec = instance_spec(
+                service,
+                item,
+                model,
+                capacity=capacity,
+                inputs=self._inputs.for_start(service, item.runtime_id),
+                platform=self._platform(),
+            )
             try:
                 self._runtime.start(spec)
             except ObjectExists:

@@ -62,15 +62,9 @@ class ServiceReconciler:
         loads: LoadBook,
         operations: Operations,
         routes: Routes,
+        launcher: Launcher,
     ) -> None:
-        self._launcher = Launcher(
-            catalog=catalog,
-            families=families,
-            machine=machine,
-            runtime=runtime,
-            models=models,
-            operations=operations,
-        )
+        self._launcher = launcher
         self._builder = builder
         self._catalog = catalog
         self._families = families

@@ -70,6 +70,22 @@ class Requested:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretUse:
+    """A secret that the workers are handed, as the variable `variable` (the part `part` of it) or
+    as files in the folder `directory` (all of its parts)."""
+
+    secret: QualifiedName
+    part: str = ""
+    variable: str = ""
+    directory: str = ""
+
+    @classmethod
+    def read(cls, document: Mapping[str, Any]) -> SecretUse:
+        """From the catalog."""
+        return cls(**{**document, "secret": QualifiedName(**document["secret"])})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A service that answers requests. Times are in seconds; `auto_suspend_s` 0 means never."""
 
@@ -98,6 +114,7 @@ class ServiceSpec:
     """Name of the build service beside it."""
     integrations: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[SecretUse, ...] = ()
     log_level: str = "INFO"
     query_warehouse: str | None = None
     autocapture: bool = False
@@ -130,6 +147,7 @@ class ServiceSpec:
             "model": ModelRef(**document["model"]),
             "requested": Requested(**document.get("requested", {})),
             "integrations": tuple(document.get("integrations", ())),
+            "secrets": tuple(map(SecretUse.read, document.get("secrets", ()))),
         }
         return cls(**values)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from nunatak.compute.resources import Resources
 from nunatak.compute.spec import InstanceSpec
+from nunatak.services.live_inputs import StartInputs
 from nunatak.services.ports import ServedModel
 from nunatak.services.snapshot import Instance, Service
 
@@ -31,9 +32,15 @@ def default_workers(service: Service, resources: Resources) -> int:
 
 
 def instance_spec(
-    service: Service, instance: Instance, model: ServedModel, *, capacity: Resources
+    service: Service,
+    instance: Instance,
+    model: ServedModel,
+    *,
+    capacity: Resources,
+    inputs: StartInputs,
+    platform: Mapping[str, str],
 ) -> InstanceSpec:
-    """What to start."""
+    """What to start; `platform` are variables that say where the instance runs."""
     resources = taken_resources(service, capacity)
     return InstanceSpec(
         id=instance.runtime_id,
@@ -42,14 +49,15 @@ def instance_spec(
         python=(service.image["python"],),
         model_dir=model.folder,
         methods=tuple(method.spec for method in model.methods),
-        env={**_environment(service, instance), **service.spec.env},
+        env={**platform, **_environment(service, instance), **service.spec.env},
+        secret_env=inputs.secret_env,
+        live=inputs.live,
         readable=(Path(service.image["environment"]),),
         labels={OWNER_LABEL: OWNER},
         num_workers=default_workers(service, resources),
         max_batch_rows=service.spec.max_batch_rows,
         cpus=resources.cpus,
         memory_limit_bytes=resources.memory_bytes,
-        network=bool(service.spec.integrations),
         gpus=len(instance.status.gpus),
         log_level=service.spec.log_level,
     )

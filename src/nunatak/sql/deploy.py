@@ -12,9 +12,9 @@ from nunatak.compute.pools import KIND as POOL
 from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
-from nunatak.services.deploying import REPOSITORY
 from nunatak.services.deployment import DeploymentOrder, parse_deployment
 from nunatak.services.integrations import INTEGRATION
+from nunatak.services.repository_images import REPOSITORY
 from nunatak.sql.objects import on_account
 from nunatak.sql.stage_files import StagedText
 from nunatak.sql.statement import Context

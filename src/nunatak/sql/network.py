@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nunatak.access.decide import ANY
+from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.services.integrations import HOSTS_LIMIT, INTEGRATION, RULE, checked_hosts
+from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
+from nunatak.services.integrations import (
+    HOSTS_LIMIT,
+    INTEGRATION,
+    RULE,
+    check_hosts_limit,
+    checked_hosts,
+    users_of_rule,
+)
+from nunatak.services.vault import KIND as SECRET
 from nunatak.sql.object_family import ObjectFamily
 from nunatak.sql.show import flag, moment
 from nunatak.sql.statement import Context
@@ -64,6 +74,20 @@ def _rule_spec(
     return {"mode": mode, "type": kind, "values": list(checked_hosts(listed))}
 
 
+def _rule_guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
+    """A rule stays while integrations name it, and they keep to their number of hosts."""
+    users = users_of_rule(tx, key)
+    if spec is None and users:
+        names = ", ".join(user.name for user in users)
+        raise ObjectInUse(
+            f"Network rule {key.title} is named by {names}: take it out with ALTER EXTERNAL ACCESS "
+            "INTEGRATION … SET ALLOWED_NETWORK_RULES = (…), then drop it."
+        )
+    for user in users:
+        others = [rule for rule in user.spec["rules"] if str(QualifiedName(*rule)) != key.title]
+        check_hosts_limit(tx, others, more=() if spec is None else spec["values"])
+
+
 def _rule_row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
     return [
         moment(record.created_on),
@@ -95,6 +119,8 @@ RULES = ObjectFamily(
     show_row=lambda record, _: _rule_row(record, [len(record.spec["values"]), "ROLE"]),
     describe_fields=(*_RULE_COMMON, Field("value_list")),
     describe_rows=lambda record, _: [_rule_row(record, [",".join(record.spec["values"])])],
+    concerns_services=True,
+    guard=_rule_guard,
 )
 RULES.register()
 
@@ -111,13 +137,14 @@ def _integration_spec(
     spec = {"enabled": False, "rules": [], "secrets": [], **old}
     if "ALLOWED_NETWORK_RULES" in values:
         rules = [context.session.qualify(parts) for parts in values["ALLOWED_NETWORK_RULES"]]
-        spec["rules"] = [_existing(tx, RULE, rule) for rule in rules]
+        spec["rules"] = [_existing(context, tx, RULE, rule) for rule in rules]
+        check_hosts_limit(tx, spec["rules"])
     if "ALLOWED_AUTHENTICATION_SECRETS" in values:
         given = values["ALLOWED_AUTHENTICATION_SECRETS"]
         spec["secrets"] = (
             ["ALL"]
             if given == [("ALL",)]
-            else [_existing(tx, "SECRET", context.session.qualify(parts)) for parts in given]
+            else [_existing(context, tx, SECRET, context.session.qualify(parts)) for parts in given]
         )
     if "ENABLED" in values:
         spec["enabled"] = values["ENABLED"]
@@ -129,8 +156,12 @@ def _integration_spec(
     return spec
 
 
-def _existing(tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
-    tx.get(Key.of(kind, name))
+def _existing(context: Context, tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
+    """The parts of its name; raises ObjectNotFound, or PrivilegeMissing without any on it."""
+    key = Key.of(kind, name)
+    tx.get(key)
+    needed = Requirement(ANY, kind, key.title)
+    context.rooms.access.require(needed, role=context.session.role)
     return [name.database, name.schema, name.name]
 
 
@@ -176,5 +207,6 @@ INTEGRATIONS = ObjectFamily(
     describe_fields=_PROPERTY_FIELDS,
     describe_rows=_property_rows,
     aliases=("INTEGRATION",),
+    concerns_services=True,
 )
 INTEGRATIONS.register()

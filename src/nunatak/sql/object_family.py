@@ -32,6 +32,10 @@ Readers = Mapping[str, Callable[[TokenCursor], Any]]
 Row = Callable[[Record, Context], Sequence[Any]]
 
 
+def _agreed(_: Transaction, __: Key, ___: Mapping[str, Any] | None) -> None:
+    """Nothing forbids it."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ObjectFamily:
     """One kind. `readers` are its properties; `spec` makes the wanted state from those that were
@@ -52,6 +56,10 @@ class ObjectFamily:
     replaceable: bool = True
     aliases: tuple[str, ...] = ()
     """Other words for ALTER, DROP and DESCRIBE."""
+    concerns_services: bool = False
+    """Running services follow a change, and are told of it."""
+    guard: Callable[[Transaction, Key, Mapping[str, Any] | None], None] = _agreed
+    """Raises when other objects forbid that the object becomes so; None: that it is dropped."""
 
     def key(self, context: Context, parts: tuple[str, ...]) -> Key:
         """Where an object of that name is."""
@@ -60,6 +68,11 @@ class ObjectFamily:
         if len(parts) != 1:
             raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
         return Key(self.kind, parts[0])
+
+    def announce(self, context: Context) -> None:
+        """After a change that has committed."""
+        if self.concerns_services:
+            context.rooms.control.changes.announce()
 
     def register(self) -> None:
         """Make the statements of this kind known."""
@@ -147,7 +160,8 @@ class CreateObject:
         comment = values.pop("COMMENT", "")
         with context.rooms.catalog.read() as tx:
             spec = self.family.spec(context, tx, values, {})
-        return create_object(
+            self.family.guard(tx, self.family.key(context, self.name), spec)
+        result = create_object(
             context,
             self.family.key(context, self.name),
             title=self.family.title,
@@ -156,6 +170,8 @@ class CreateObject:
             spec=spec,
             comment=comment,
         )
+        self.family.announce(context)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +201,9 @@ class AlterObject:
             if record is None:
                 raise ObjectNotFound(key.label, key.title)
             spec = self.family.spec(context, tx, values, record.spec)
+            self.family.guard(tx, key, spec)
             tx.update(record, spec=spec, comment=comment)
+        self.family.announce(context)
         return status_result(DONE)
 
 
@@ -206,7 +224,11 @@ class DropObject:
     def run(self, context: Context) -> Result:
         """Remove it."""
         key = self.family.key(context, self.name)
-        return drop_object(context, key, if_exists=self.if_exists)[1]
+        with context.rooms.catalog.read() as tx:
+            self.family.guard(tx, key, None)
+        result = drop_object(context, key, if_exists=self.if_exists)[1]
+        self.family.announce(context)
+        return result
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,25 +1,24 @@
-"""Image repositories, and the images that are in them.
-
-Images are kept once under their digest, whatever repository they were built for; a repository is
-the name under which grants are checked and images are listed.
-"""
+"""Image repositories, and the images that are in them."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.requirement import Requirement
+from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record, Transaction
-from nunatak.services.deploying import REPOSITORY
-from nunatak.services.snapshot import Service
-from nunatak.services.spec import KIND
+from nunatak.errors import InvalidArgument
+from nunatak.services.documents import IMAGE_NAME, repository_path
+from nunatak.services.repository_images import REPOSITORY, images_in
 from nunatak.sql.object_family import ObjectFamily
 from nunatak.sql.objects import schema_key
 from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.statement import Context, Modifiers, grammar
+from nunatak.sql.system_functions import register
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result
 
@@ -43,13 +42,6 @@ _IMAGE_FIELDS = (
     Field("image_path"),
 )
 _ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
-IMAGE_NAME = "model-inference"
-
-
-def repository_path(record: Record) -> str:
-    """The path of a repository in image names: `/db/schema/repository`, in lower case."""
-    key = record.key
-    return f"/{key.database}/{key.schema}/{key.name}".lower()
 
 
 def _row(record: Record, context: Context) -> Sequence[Any]:
@@ -59,7 +51,7 @@ def _row(record: Record, context: Context) -> Sequence[Any]:
         record.name,
         record.key.database,
         record.key.schema,
-        host + repository_path(record),
+        host + repository_path(record.key.title),
         record.owner,
         "ROLE",
         record.comment,
@@ -119,20 +111,38 @@ class ShowImages:
         """One row for each digest that a build or service of the repository has."""
         with context.rooms.catalog.read() as tx:
             repository = tx.get(schema_key(context, REPOSITORY, self.name))
-            users = [
-                record
-                for record in tx.list_kind(KIND)
-                if record.spec.get("image_repository") == repository.key.title
-                and Service(record).image
-            ]
-        first = {Service(record).image["digest"]: record for record in reversed(users)}
-        rows = [_image_row(repository, digest, record) for digest, record in first.items()]
+            images = images_in(tx, repository)
+        rows = [_image_row(repository, digest, record) for digest, record in images.items()]
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))
 
 
 def _image_row(repository: Record, digest: str, record: Record) -> Sequence[Any]:
-    path = f"{repository_path(repository)}/{IMAGE_NAME}@sha256:{digest}"
+    path = f"{repository_path(repository.key.title)}/{IMAGE_NAME}@sha256:{digest}"
     return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
+
+
+def list_images(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
+    if len(arguments) != 1:
+        raise InvalidArgument("SYSTEM$REGISTRY_LIST_IMAGES takes one text: /db/schema/repository.")
+    text = str(arguments[0])
+    with context.rooms.catalog.read() as tx:
+        named = (
+            record
+            for record in tx.list_kind(REPOSITORY)
+            if repository_path(record.key.title) == text.lower().rstrip("/")
+        )
+        repository = next(named, None)
+        if repository is None:
+            key = schema_key(context, REPOSITORY, split_name(text.strip("/").replace("/", ".")))
+            repository = tx.get(key)
+        images = images_in(tx, repository)
+    needed = Requirement("READ", REPOSITORY, repository.key.title)
+    context.rooms.access.require(needed, role=context.session.role)
+    return json.dumps({"images": [IMAGE_NAME] if images else []})
+
+
+register({"SYSTEM$REGISTRY_LIST_IMAGES": list_images})
 
 
 @grammar("SHOW IMAGES IN IMAGE REPOSITORY")

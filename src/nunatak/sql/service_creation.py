@@ -13,7 +13,7 @@ from nunatak.compute.pools import pool_key
 from nunatak.services.integrations import INTEGRATION
 from nunatak.sql.objects import on_schema
 from nunatak.sql.services import SETTABLE, service_key_of, spec_values
-from nunatak.sql.specifications import Specification, check_endpoint, specification
+from nunatak.sql.specifications import Specification, check_container, specification
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -53,7 +53,7 @@ class CreateService:
             if self.if_not_exists and tx.find(key) is not None:
                 return status_result(f"{key.name} already exists, statement succeeded.")
         container = self.specification.read(context)
-        check_endpoint(context, container)
+        check_container(context, container)
         context.rooms.control.creator.create(
             key,
             container,

@@ -10,7 +10,7 @@ from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound
-from nunatak.services.snapshot import Snapshot
+from nunatak.services.snapshot import Service, Snapshot
 from nunatak.services.spec import KIND, ServiceSpec, is_build
 from nunatak.sql.object_family import DONE, unset_values, visible
 from nunatak.sql.objects import schema_key
@@ -205,7 +205,15 @@ class DescribeService:
         owned = Requirement(OWNERSHIP, record.key.kind, record.key.title)
         shows_spec = context.rooms.access.allows(context.session.role, owned)
         row = describe_row(record, snapshot_of(context), shows_spec=shows_spec)
-        return show_result(self.fields, [row])
+        return show_result(self.fields, [[*row[:-1], _with_notes(context, record, row[-1])]])
+
+
+def _with_notes(context: Context, record: Record, message: str) -> str:
+    """A service's message, with what of its integrations and secrets does not hold now."""
+    if is_build(record.spec):
+        return message
+    with context.rooms.catalog.read() as tx:
+        return "\n".join([message, *context.rooms.control.inputs.notes(tx, Service(record))])
 
 
 @grammar("DESCRIBE SERVICE")

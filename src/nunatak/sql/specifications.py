@@ -9,6 +9,7 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.errors import InvalidArgument
 from nunatak.services.creating import alterable
 from nunatak.services.documents import ContainerSpec, fill_template, parse_specification
+from nunatak.services.repository_images import find_image
 from nunatak.services.spec import KIND
 from nunatak.sql.object_family import DONE
 from nunatak.sql.objects import on_account, schema_key
@@ -35,11 +36,17 @@ class Specification:
         return parse_specification(filled)
 
 
-def check_endpoint(context: Context, container: ContainerSpec) -> None:
-    """A public endpoint needs BIND SERVICE ENDPOINT on the account; raises PrivilegeMissing."""
+def check_container(context: Context, container: ContainerSpec) -> None:
+    """READ on the image's repository, BIND SERVICE ENDPOINT on the account for a public endpoint.
+
+    Raises PrivilegeMissing, or ObjectNotFound for the image.
+    """
+    access, role = context.rooms.access, context.session.role
+    with context.rooms.catalog.read() as tx:
+        image = find_image(tx, container)
+    access.require(image.requirement, role=role)
     if container.public:
-        needed = on_account("BIND SERVICE ENDPOINT", context)
-        context.rooms.access.require(needed, role=context.session.role)
+        access.require(on_account("BIND SERVICE ENDPOINT", context), role=role)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +73,7 @@ class AlterSpecification:
                 return status_result(DONE)
             alterable(tx, key)
         container = self.specification.read(context)
-        check_endpoint(context, container)
+        check_container(context, container)
         context.rooms.control.creator.alter(key, container)
         return status_result(DONE)
 

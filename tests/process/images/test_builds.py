@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import BuildFailed
 from nunatak.images.buildlog import BuildLog, read_log
 from nunatak.images.declared import Declared, Target
-from nunatak.images.egress import EgressPolicy
 from nunatak.images.environment import Environment
 from nunatak.images.errors import (
     BuildCancelled,

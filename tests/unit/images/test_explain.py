@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nunatak.egress.proxy import Refusal
 from nunatak.errors import BuildFailed
 from nunatak.images.errors import (
     HashMismatch,
@@ -14,7 +15,6 @@ from nunatak.images.errors import (
     SourceBuildFailed,
 )
 from nunatak.images.explain import failure, needs_source_build
-from nunatak.images.proxy import Refusal
 
 CONFLICT = """error: No solution found when resolving dependencies
   cause: Because left-lib>=2.6.0 depends on pandas>=2.1.4,<3 and you require pandas==3.0.0, we can \

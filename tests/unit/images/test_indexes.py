@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.images.egress import HostPort
+from nunatak.egress.policy import HostPort
 from nunatak.images.hosts import index_hosts
 from nunatak.images.indexes import Indexes, from_machine
 

@@ -105,7 +105,7 @@ def test_a_call_starts_the_instance_with_the_versions_environment(world: World) 
     [socket] = held.ready()
     [spec] = world.runtime.started
     assert spec.python == ("/environments/d/bin/python",)
-    assert (spec.num_workers, spec.network) == (3, False)
+    assert (spec.num_workers, spec.live.egress) == (3, None)
     assert spec.labels == {"owner": OWNER, "version": "v1"}
     assert socket == world.runtime.observe()[0].socket
     held.release()

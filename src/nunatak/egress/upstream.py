@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from nunatak.images.egress import HostPort
+from nunatak.egress.policy import HostPort
 
 _HEAD_LIMIT_BYTES = 16 * 1024
 _LOCAL = ("localhost", "127.0.0.1", "::1")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nunatak.images.egress import HostPort
-from nunatak.images.upstream import Upstream, upstream_for
+from nunatak.egress.policy import HostPort
+from nunatak.egress.upstream import Upstream, upstream_for
 
 PROXY = HostPort("proxy.example", 3128)
 

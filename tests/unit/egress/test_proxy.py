@@ -8,14 +8,15 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
 
-from nunatak.images import proxy as proxy_module
-from nunatak.images.egress import EgressPolicy, HostPort
-from nunatak.images.proxy import EgressProxy, Refusal
-from nunatak.images.upstream import Upstream
+from nunatak.egress import proxy as proxy_module
+from nunatak.egress.policy import EgressPolicy, HostPort
+from nunatak.egress.proxy import EgressProxy, Refusal
+from nunatak.egress.upstream import Upstream
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
@@ -118,9 +119,9 @@ def test_other_hosts_and_ports_are_refused_and_told_once(origin: Origin) -> None
 
 def test_anywhere_does_not_reach_this_machine() -> None:
     with proxy_for("0.0.0.0:443", "0.0.0.0:80") as proxy:
-        for host in ("127.0.0.1", "localhost"):
+        for host, status in (("127.0.0.1", b"403"), ("localhost", b"502")):
             head = f"CONNECT {host}:443 HTTP/1.1\r\n{authorization(proxy)}\r\n"
-            assert ask(proxy, head).startswith(b"HTTP/1.1 502")
+            assert ask(proxy, head).startswith(b"HTTP/1.1 " + status)
         assert [item.reason for item in proxy.refusals] == ["refused", "refused"]
 
 
@@ -182,6 +183,35 @@ def test_it_listens_on_a_socket_file_and_ends_open_tunnels(origin: Origin, tmp_p
             assert connection.recv(100).startswith(b"HTTP/1.1 200")
         connection.settimeout(10)
         assert connection.recv(100) == b""
+
+
+def test_another_policy_cuts_the_tunnels_that_it_does_not_allow() -> None:
+    notes: list[Refusal] = []
+    with (
+        socket.create_server(("127.0.0.1", 0)) as kept,
+        socket.create_server(("127.0.0.1", 0)) as cut,
+        ExitStack() as stack,
+    ):
+        ports = [server.getsockname()[1] for server in (kept, cut)]
+        targets = [f"127.0.0.1:{port}" for port in ports]
+        proxy = stack.enter_context(proxy_for(*targets, notes=notes))
+        clients = []
+        for target in targets:
+            client = socket.create_connection(("127.0.0.1", proxy.port or 0), timeout=10)
+            clients.append(stack.enter_context(client))
+            client.sendall(f"CONNECT {target} HTTP/1.1\r\n{authorization(proxy)}\r\n".encode())
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+        far = [stack.enter_context(server.accept()[0]) for server in (kept, cut)]
+        proxy.allow(EgressPolicy.of(targets[:1]))
+        assert clients[1].recv(10) == b""
+        far[1].settimeout(10)
+        with suppress(ConnectionError):
+            assert far[1].recv(10) == b""
+        clients[0].sendall(b"still there")
+        assert far[0].recv(100) == b"still there"
+        head = f"CONNECT {targets[1]} HTTP/1.1\r\n{authorization(proxy)}\r\n"
+        assert ask(proxy, head).startswith(b"HTTP/1.1 403")
+    assert notes == [Refusal(targets[1], "refused")]
 
 
 def test_a_socket_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:

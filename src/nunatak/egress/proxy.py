@@ -1,7 +1,7 @@
-"""The only way out of a build: a proxy that knows which destinations are allowed.
+"""The only way out of a build or a service: a proxy that knows which destinations are allowed.
 
 It speaks CONNECT and plain HTTP with absolute addresses, never looks inside a tunnel, asks for a
-credential that belongs to one build, and tells its owner about every refusal.
+credential that belongs to one build or instance, and tells its owner about every refusal.
 """
 
 from __future__ import annotations
@@ -20,9 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
-from nunatak.errors import InvalidArgument
-from nunatak.images.egress import EgressPolicy, HostPort
-from nunatak.images.upstream import upstream_for
+from nunatak.egress.policy import EgressPolicy, HostPort
+from nunatak.egress.upstream import upstream_for
 
 HEAD_LIMIT_BYTES = 32 * 1024
 CONNECTIONS = 128
@@ -32,6 +31,7 @@ IDLE_TIMEOUT_S = 300.0
 _CHUNK_BYTES = 256 * 1024
 _DROPPED_HEADERS = (b"proxy-", b"connection:", b"keep-alive:")
 _START_TIMEOUT_S = 10.0
+_Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,9 @@ class EgressProxy:
     """A proxy in a thread of its own; use it as a context manager.
 
     Listens on a Unix socket at `socket_path`, or on a free loopback port when that is None.
-    `on_refusal` is called from the proxy's thread, once per destination and reason. `variables`
-    (by default this process's) may name a proxy that the machine itself must go through; names
-    are then resolved there.
+    `on_refusal` is called from the proxy's thread, once per destination, reason and policy.
+    `variables` (by default this process's) may name a proxy that the machine itself must go
+    through; names are then resolved there.
     """
 
     def __init__(
@@ -59,13 +59,15 @@ class EgressProxy:
         on_refusal: Callable[[Refusal], None],
         variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.credential = f"build:{secrets.token_urlsafe(24)}"
+        self.credential = f"egress:{secrets.token_urlsafe(24)}"
         self.port: int | None = None
         self._policy = policy
         self._socket_path = socket_path
         self._on_refusal = on_refusal
         self._variables = os.environ if variables is None else variables
         self._refusals: dict[Refusal, None] = {}
+        self._open: dict[asyncio.Task[None], tuple[HostPort, str | None]] = {}
+        """Where each connection leads, and the address of it where we resolved the name."""
         self._expected = b"Basic " + base64.b64encode(self.credential.encode())
         self._slots = asyncio.Semaphore(CONNECTIONS)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -93,6 +95,22 @@ class EgressProxy:
         trace: TracebackType | None,
     ) -> None:
         self.close()
+
+    def allow(self, policy: EgressPolicy) -> None:
+        """Go by another policy from now on: tunnels to where it does not allow are cut, and what it
+        refuses is told anew."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # closed meanwhile
+            self._loop.call_soon_threadsafe(self._change, policy)
+
+    def _change(self, policy: EgressPolicy) -> None:
+        self._policy = policy
+        self._refusals.clear()
+        for task, (destination, address) in tuple(self._open.items()):
+            if not policy.allows(destination) or (
+                address is not None and not policy.allows_address(destination, address)
+            ):
+                task.cancel()
 
     def close(self) -> None:
         """Stop listening, cut open tunnels, end the thread."""
@@ -139,6 +157,9 @@ class EgressProxy:
                 await self._exchange(reader, writer)
         except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
             pass  # either side went away or said too much: nothing is owed to it
+        except asyncio.CancelledError:
+            writer.transport.abort()
+            raise
         finally:
             writer.close()
 
@@ -150,22 +171,36 @@ class EgressProxy:
             return await _answer(writer, 407, "Proxy Authentication Required")
         try:
             method, destination, rewritten = _parse(request_line, headers)
-        except (InvalidArgument, ValueError):
+        except ValueError:
             return await _answer(writer, 400, "Bad Request")
         if not self._policy.allows(destination):
             self._note(destination, "refused")
-            return await _answer(writer, 403, f"{destination} is not allowed for this build")
+            return await _answer(writer, 403, f"{destination} is not allowed")
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = (destination, None)
+        try:
+            await self._carry((reader, writer), method, destination, rewritten)
+        finally:
+            del self._open[task]
+
+    async def _carry(
+        self, client: _Stream, method: bytes, destination: HostPort, head: bytes
+    ) -> None:
         upstream = await self._connect(destination)
         if upstream is None:
-            return await _answer(writer, 502, f"{destination} cannot be reached")
+            return await _answer(client[1], 502, f"{destination} cannot be reached")
         try:
             if method == b"CONNECT":
-                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-                await writer.drain()
+                client[1].write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                await client[1].drain()
             else:
-                upstream[1].write(rewritten)
+                upstream[1].write(head)
                 await upstream[1].drain()
-            await _relay((reader, writer), upstream)
+            await _relay(client, upstream)
+        except asyncio.CancelledError:
+            upstream[1].transport.abort()
+            raise
         finally:
             upstream[1].close()
 
@@ -177,9 +212,7 @@ class EgressProxy:
         )
         return any(hmac.compare_digest(value, self._expected) for value in given)
 
-    async def _connect(
-        self, destination: HostPort
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+    async def _connect(self, destination: HostPort) -> _Stream | None:
         loop = asyncio.get_running_loop()
         upstream = upstream_for(destination, self._variables)
         try:
@@ -194,20 +227,23 @@ class EgressProxy:
                 if not allowed:
                     self._note(destination, "refused")
                     return None
-                return await self._first(allowed, destination.port)
+                return await self._first(allowed, destination)
         except (OSError, EOFError, TimeoutError, UnicodeError, asyncio.LimitOverrunError):
             self._note(destination, "unreachable")
             return None
 
-    @staticmethod
-    async def _first(
-        addresses: list[str], port: int
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _first(self, addresses: list[str], destination: HostPort) -> _Stream:
         """Connect to the first address that answers; raises OSError of the last one."""
         for address in addresses[:-1]:
             with contextlib.suppress(OSError):
-                return await asyncio.open_connection(address, port)
-        return await asyncio.open_connection(addresses[-1], port)
+                return await self._open_to(address, destination)
+        return await self._open_to(addresses[-1], destination)
+
+    async def _open_to(self, address: str, destination: HostPort) -> _Stream:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = (destination, address)
+        return await asyncio.open_connection(address, destination.port)
 
     def _note(self, destination: HostPort, reason: str) -> None:
         refusal = Refusal(str(destination), reason)
@@ -234,16 +270,13 @@ def _parse(request_line: bytes, headers: list[bytes]) -> tuple[bytes, HostPort, 
 
 
 async def _answer(writer: asyncio.StreamWriter, status: int, reason: str) -> None:
-    extra = 'Proxy-Authenticate: Basic realm="build"\r\n' if status == 407 else ""
+    extra = 'Proxy-Authenticate: Basic realm="egress"\r\n' if status == 407 else ""
     head = f"HTTP/1.1 {status} {reason}\r\n{extra}Content-Length: 0\r\nConnection: close\r\n\r\n"
     writer.write(head.encode())
     await writer.drain()
 
 
-async def _relay(
-    client: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-    upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter],
-) -> None:
+async def _relay(client: _Stream, upstream: _Stream) -> None:
     """Copy both ways until the upstream has nothing more to say, or nothing moves for long."""
     up = asyncio.create_task(_copy(client[0], upstream[1]))
     try:

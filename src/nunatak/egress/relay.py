@@ -1,8 +1,9 @@
-"""Runs inside a build's network namespace: carries loopback connections to the egress proxy.
+"""Runs inside a network namespace: carries loopback connections to the egress proxy.
 
 Usage: ``relay.py SOCKET CREDENTIAL_VARIABLE COMMAND…``. Standard library only, Python 3.9 and up,
 because it runs in the interpreter of the model. It grants nothing: whoever is in the namespace
-could connect to the socket as well, and the proxy behind it decides.
+could connect to the socket as well, and the proxy behind it decides. COMMAND keeps the descriptors
+that were passed on.
 """
 
 import os
@@ -24,7 +25,8 @@ def main(arguments: "list[str]") -> int:
     address = f"http://{credential}@127.0.0.1:{listener.getsockname()[1]}"
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         environment[name] = environment[name.lower()] = address
-    return subprocess.call(command, env=environment)
+    status = subprocess.call(command, env=environment, close_fds=False)
+    return 128 - status if status < 0 else status  # as shells and sandboxes tell of a signal
 
 
 def _accept(listener: socket.socket, path: str) -> None:
