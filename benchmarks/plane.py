@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import psutil
 
 from benchmarks.environments import ROOT
-from benchmarks.servers import Running
+from benchmarks.servers import Running, connect
 
 MODEL, VERSION, SERVICE = "TREES", "V1", "TREES_SERVICE"
 _STOP_TIMEOUT_S, _READY_TIMEOUT_S = 60.0, 120.0
@@ -114,10 +113,8 @@ class Plane:
 
 def status_of(instance: Running) -> dict[str, Any]:
     """What an instance says of itself."""
-    connection = http.client.HTTPConnection("localhost", timeout=5)
-    connection.sock = socket.socket(socket.AF_UNIX)
+    connection = connect(instance.address)
     try:
-        connection.sock.connect(instance.address)
         connection.request("GET", "/status")
         document: dict[str, Any] = json.load(connection.getresponse())
         return document
