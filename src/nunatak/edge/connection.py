@@ -130,8 +130,8 @@ class Connection(asyncio.Protocol):
     # --- from the parser ----------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
-        if self._resuming:
+        """A request's first byte; none is taken up behind an answer that closes."""
+        if self._resuming or self._closing:
             return
         self._reading = Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
         self._head_bytes = self._head_count = 0
@@ -277,10 +277,6 @@ class Connection(asyncio.Protocol):
             if self._active is None and elapsed > limits.idle_s:
                 self._close()
         elif not reading.held and elapsed > limits.patience_s(reading.received):
-            active = self._active
-            if active is not None and not active.answered:
-                active.answered = True
-                active.handler.gone(active)
             self._end_with(408, "TOO_SLOW", "the request came too slowly")
 
     def abort(self) -> None:
@@ -377,9 +373,16 @@ class Connection(asyncio.Protocol):
             raise _HeadTooLarge
 
     def _end_with(self, status: int, code: str, message: str) -> None:
-        """An answer to no exchange in particular, and the end of the connection."""
+        """An answer to what is no request, or to the one that broke off, and the end."""
+        if self._closing:
+            return
         active = self._active
-        if active is None or active.answered:
+        if active is not None and active is self._reading and not active.answered:
+            active.answered = True
+            active.handler.gone(active)
+        if active is not None and active.begun:
+            self._close()
+        elif active is None or active.answered:
             body = self._handler.problem(status, code, message)
             self.write(head_of(status, JSON, len(body), keep_alive=False) + body)
             self._close()
