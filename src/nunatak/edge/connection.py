@@ -187,9 +187,9 @@ class Connection(asyncio.Protocol):
             exchange.drop_body()
             if exchange is self._active:
                 handler = exchange.handler
-                handler.gone(exchange)
                 text = f"the body may have at most {exchange.limit_bytes} bytes"
                 exchange.respond(413, handler.problem(413, "BODY_TOO_LARGE", text))
+                handler.gone(exchange)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -380,9 +380,10 @@ class Connection(asyncio.Protocol):
         if active is not None and active is self._reading and not active.answered:
             active.answered = True
             active.handler.gone(active)
-        if active is not None and active.begun:
-            self._close()
-        elif active is None or active.answered:
+            if active.begun:
+                self._close()
+                return
+        if active is None or active.answered:
             body = self._handler.problem(status, code, message)
             self.write(head_of(status, JSON, len(body), keep_alive=False) + body)
             self._close()
