@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from benchmarks import front, kills
 from benchmarks.harness import save
 from benchmarks.plane import Plane, plane
 
@@ -22,32 +21,34 @@ MODULES = {
     "faults": "benchmarks.faults",
 }
 """In the order in which they run: what needs a quiet machine comes first."""
-_NAMES = ", ".join([*MODULES, "front", "kills"])
+ALONE = {
+    "front": "benchmarks.front",
+    "frameworks": "benchmarks.frameworks.comparison",
+    "kills": "benchmarks.kills",
+    "soak": "benchmarks.soak.run",
+}
+"""These start what they need themselves and have options of their own."""
 
 
 def main() -> None:
     """Run what is asked for against one server; print each part as it ends; write the figures."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # no server may outlive us
+    if sys.argv[1:2] and sys.argv[1] in ALONE:
+        importlib.import_module(ALONE[sys.argv[1]]).main(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
         prog="benchmarks",
-        epilog="`front` (the instance's server alone) and `kills` have options of their own.",
+        epilog=f"Or one of {', '.join(ALONE)}, with options of its own: see NAME --help.",
     )
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"{', '.join(MODULES)}, front, kills"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(MODULES))
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--limit-minutes", type=float, default=15.0, help="start no part later")
     parser.add_argument("--folder", type=Path, help="keep the server's home here between runs")
-    options, rest = parser.parse_known_args()
-    if options.names == ["front"]:
-        front.main([*rest, "--repeats", str(options.repeats)])
-        return
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the server must not outlive us
-    if options.names == ["kills"]:
-        kills.main(rest)
-        return
-    unknown = [*rest, *(name for name in options.names if name not in MODULES)]
+    options = parser.parse_args()
+    unknown = set(options.names) - set(MODULES)
     if unknown:
-        parser.error(f"unknown: {' '.join(unknown)}; choose from {_NAMES}")
+        choices = ", ".join([*MODULES, *ALONE])
+        parser.error(f"unknown: {' '.join(sorted(unknown))}; choose from {choices}")
     with ExitStack() as stack:
         folder = options.folder or Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="nunatak-bench-"))

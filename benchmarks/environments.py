@@ -20,7 +20,16 @@ MODEL = ("snowflake-ml-python", "xgboost", "scikit-learn", "pandas", "pyarrow")
 
 def environment(name: str, packages: tuple[str, ...]) -> Path:
     """The interpreter of an environment with these packages; made when it is not there yet."""
-    digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:8]
+    return _made(name, "\n".join(packages), packages)
+
+
+def locked_environment(name: str, requirements: Path) -> Path:
+    """The interpreter of an environment with just what a requirements file pins; likewise."""
+    return _made(name, requirements.read_text(), ("--requirements", str(requirements)))
+
+
+def _made(name: str, content: str, what: tuple[str, ...]) -> Path:
+    digest = hashlib.sha256(content.encode()).hexdigest()[:8]
     folder = ENVS / f"{name}-{digest}"
     python = folder / "bin" / "python"
     if not (folder / "complete").exists():
@@ -30,7 +39,7 @@ def environment(name: str, packages: tuple[str, ...]) -> Path:
         environ = os.environ | indexes
         shutil.rmtree(folder, ignore_errors=True)
         make = [uv, "venv", "--quiet", "--python", sys.executable, str(folder)]
-        install = [uv, "pip", "install", "--quiet", "--python", str(python), *packages]
+        install = [uv, "pip", "install", "--quiet", "--python", str(python), *what]
         subprocess.run(make, check=True, env=environ)
         subprocess.run(install, check=True, env=environ)
         (folder / "complete").touch()

@@ -81,9 +81,12 @@ class Client(asyncio.Protocol):
             return
         head = self._buffer[:end].lower()
         length = head.find(b"content-length: ")
-        stop = head.find(b"\r", length)
-        size = int(head[length + 16 : stop if stop > 0 else end])
-        if len(self._buffer) < end + 4 + size:
+        if length >= 0:
+            stop = head.find(b"\r", length)
+            size = int(head[length + 16 : stop if stop > 0 else end])
+        else:
+            size = _chunked_size(self._buffer, end + 4)
+        if size < 0 or len(self._buffer) < end + 4 + size:
             return
         body, status = self._buffer[end + 4 : end + 4 + size], int(head[9:12])
         self._buffer = self._buffer[end + 4 + size :]
@@ -235,6 +238,20 @@ def _request(load: Load, name: str) -> bytes:
     lines += [f"{key}: {value}" for key, value in load.headers.items()]
     lines.append(f"Content-Length: {len(body)}")
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+def _chunked_size(data: bytes, start: int) -> int:
+    """The bytes of a body in chunks that begins at ``start``, framing included; -1: not all here.
+
+    Answers of the same body must come in the same chunks, else they count as mixed.
+    """
+    at = start
+    while (end := data.find(b"\r\n", at)) > 0:
+        size = int(data[at:end].partition(b";")[0], 16)
+        at = end + 2 + size + 2
+        if not size:
+            return at - start
+    return -1
 
 
 def _retry_after(head: bytes) -> float:

@@ -23,6 +23,10 @@ class PackedModel:
         """Files with ``count`` different request bodies of so many rows."""
         return self._tool("bodies", folder, rows, count, "arrow" if arrow else "json")
 
+    def answers(self, rows: int, count: int) -> list[list[float]]:
+        """What the model in memory answers to each of these `bodies`."""
+        return [json.loads(line) for line in self._tool("answers", self.booster, rows, count, "")]
+
     def rows_per_s(self, rows: int, seconds: float) -> float:
         """How fast the model is in memory, called with frames of so many rows, on all cores."""
         return float(self._tool("memory", self.booster, rows, 0, str(seconds))[0])

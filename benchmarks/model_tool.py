@@ -8,13 +8,17 @@ from pathlib import Path
 import numpy as np
 
 
+def _tables(rows: int, count: int) -> "list[np.ndarray]":
+    """The same ones each time."""
+    random = np.random.default_rng(1)
+    return [random.normal(size=(rows, 20)) for _ in range(count)]
+
+
 def bodies(folder: Path, rows: int, count: int, how: str) -> list[str]:
     """Write request bodies; returns their names."""
     folder.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(1)
     names = []
-    for number in range(count):
-        table = random.normal(size=(rows, 20))
+    for number, table in enumerate(_tables(rows, count)):
         path = folder / f"{rows}-{number}.{how}"
         path.write_bytes(_arrow(table) if how == "arrow" else _json(table))
         names.append(str(path))
@@ -35,6 +39,15 @@ def _arrow(table: "np.ndarray") -> bytes:
         writer.write_batch(batch)
     stream: bytes = sink.getvalue().to_pybytes()
     return stream
+
+
+def answers(path: Path, rows: int, count: int) -> list[str]:
+    """What the model says to each body, as JSON."""
+    import xgboost
+
+    model = xgboost.XGBRegressor()
+    model.load_model(path)
+    return [json.dumps(model.predict(table).tolist()) for table in _tables(rows, count)]
 
 
 def memory(path: Path, rows: int, seconds: float) -> list[str]:
@@ -60,5 +73,7 @@ if __name__ == "__main__":
     what, path, rows, count, how = sys.argv[1:]
     if what == "bodies":
         print(json.dumps(bodies(Path(path), int(rows), int(count), how)))
+    elif what == "answers":
+        print(json.dumps(answers(Path(path), int(rows), int(count))))
     else:
         print(json.dumps(memory(Path(path), int(rows), float(how))))

@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -17,7 +16,7 @@ from typing import Any
 import psutil
 
 from benchmarks.environments import ROOT
-from benchmarks.servers import Running
+from benchmarks.servers import Running, connect
 
 MODEL, VERSION, SERVICE = "TREES", "V1", "TREES_SERVICE"
 _STOP_TIMEOUT_S, _READY_TIMEOUT_S = 60.0, 120.0
@@ -74,6 +73,12 @@ class Plane:
     process: psutil.Process
     clients: Clients
 
+    @contextmanager
+    def more_clients(self, folder: Path, number: int) -> Iterator[Clients]:
+        """Further clients, for what runs beside the first ones; they end with the block."""
+        with _clients(_client_python(), self.home, folder / f"clients-{number}.log") as clients:
+            yield clients
+
     def service(self) -> None:
         """The model of all measurements is logged and runs as SERVICE, with as many workers as
         are the default."""
@@ -114,10 +119,8 @@ class Plane:
 
 def status_of(instance: Running) -> dict[str, Any]:
     """What an instance says of itself."""
-    connection = http.client.HTTPConnection("localhost", timeout=5)
-    connection.sock = socket.socket(socket.AF_UNIX)
+    connection = connect(instance.address)
     try:
-        connection.sock.connect(instance.address)
         connection.request("GET", "/status")
         document: dict[str, Any] = json.load(connection.getresponse())
         return document
@@ -150,12 +153,17 @@ def _instance(folder: Path, address: str) -> Running:
     raise LookupError(f"no process runs {wanted}")
 
 
+def _client_python() -> str:
+    found = os.environ.get("NUNATAK_TEST_CLIENT_PYTHON")
+    if not found:
+        raise SystemExit("NUNATAK_TEST_CLIENT_PYTHON is not set: run scripts/bench")
+    return found
+
+
 @contextmanager
 def plane(folder: Path) -> Iterator[Plane]:
     """A server with its home in ``folder/home`` and clients; both end with the block."""
-    client_python = os.environ.get("NUNATAK_TEST_CLIENT_PYTHON")
-    if not client_python:
-        raise SystemExit("NUNATAK_TEST_CLIENT_PYTHON is not set: run scripts/bench")
+    client_python = _client_python()
     home = folder / "home"
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]

@@ -15,6 +15,14 @@ from hypothesis import HealthCheck, settings
 settings.register_profile(
     "project", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile(
+    "campaign",
+    settings.get_profile("project"),
+    derandomize=False,
+    max_examples=1000,
+    database=None,
+    print_blob=True,
+)
 settings.load_profile("project")
 
 # Else pytest-asyncio makes a loop, to restore it after the first test, that nobody closes.

@@ -142,8 +142,8 @@ class Connection(asyncio.Protocol):
     # --- from the parser ----------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
-        """A request's first byte."""
-        if self._resuming:
+        """A request's first byte; none is taken up behind an answer that closes."""
+        if self._resuming or self._closing:
             return
         self._reading = Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
         self._head_bytes = self._head_count = 0
@@ -203,9 +203,9 @@ class Connection(asyncio.Protocol):
             exchange.drop_body()
             if exchange is self._active:
                 handler = exchange.handler
-                handler.gone(exchange)
                 text = f"the body may have at most {exchange.limit_bytes} bytes"
                 exchange.respond(413, handler.problem(413, "BODY_TOO_LARGE", text))
+                handler.gone(exchange)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
@@ -293,10 +293,6 @@ class Connection(asyncio.Protocol):
             if self._active is None and elapsed > limits.idle_s:
                 self._close()
         elif not reading.held and elapsed > limits.patience_s(reading.received):
-            active = self._active
-            if active is not None and not active.answered:
-                active.answered = True
-                active.handler.gone(active)
             self._end_with(408, "TOO_SLOW", "the request came too slowly")
 
     def abort(self) -> None:
@@ -407,8 +403,16 @@ class Connection(asyncio.Protocol):
             raise _HeadTooLarge
 
     def _end_with(self, status: int, code: str, message: str) -> None:
-        """An answer to no exchange in particular, and the end of the connection."""
+        """An answer to what is no request, or to the one that broke off, and the end."""
+        if self._closing:
+            return
         active = self._active
+        if active is not None and active is self._reading and not active.answered:
+            active.answered = True
+            active.handler.gone(active)
+            if active.begun:
+                self._close()
+                return
         if active is None or active.answered:
             body = self._handler.problem(status, code, message)
             self.write(head_of(status, JSON, len(body), keep_alive=False) + body)

@@ -63,6 +63,7 @@ class Exchange:
         "all_headers",
         "answered",
         "arrived",
+        "begun",
         "complete",
         "content_length",
         "context",
@@ -98,6 +99,8 @@ class Exchange:
         self.received = 0
         self.complete = False
         self.answered = False
+        self.begun = False
+        """A part of an answer has been written: no other can be given."""
         self.held = False
         self.discard = False
         self.context: Any = None
@@ -161,6 +164,7 @@ class Exchange:
 
     def write(self, data: bytes) -> None:
         """Send a part of an answer that the handler writes itself; ``finish`` ends it."""
+        self.begun = True
         self._connection.write(data)
 
     def finish(self, *, keep: bool) -> None:

@@ -71,6 +71,8 @@ class JsonReader:
         self._decoder = msgspec.json.Decoder(body)
         self._checked_row = _list_of(_tuple_type(self._fields, numbered=False))
         self._names = [field.name for field in method.inputs]
+        # A lone object is then the row that holds the input, which the types cannot tell from it.
+        self._typed_rows = not (method.wide and [f.kind for f in self._fields] == [Kind.JSON])
 
     def read(self, body: bytes) -> Parsed:
         """A request's rows. Raises BadInput, which says what is wrong in which row and column."""
@@ -80,7 +82,8 @@ class JsonReader:
             return self._read_any(body)
         size = len(body)
         if typed.dataframe_split is None and typed.dataframe_records is None:
-            if typed.data and typed.params is None and typed.extra_columns is None:
+            plain = typed.params is typed.extra_columns is None
+            if typed.data and plain and self._typed_rows:
                 return self._flat(typed.data, size)
         elif typed.data is None and typed.dataframe_records is None:
             split = typed.dataframe_split

@@ -294,6 +294,8 @@ def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
         values: Values = raw != 0 if kind is Kind.BOOL else raw.view(DTYPES[kind])
         return Column(name, kind, values, nulls)
     values = _decode_list(kind, body[start : start + size], rows)
+    if len(values) != rows:
+        raise FrameError(f"column {name!r} has {len(values)} values for {rows} rows")
     if nulls is not None:
         for row in np.flatnonzero(nulls).tolist():
             values[row] = None

@@ -243,6 +243,9 @@ class InferenceService:
             metrics.batch_s.observe(call.started_at - call.batched_at)
         if not exchange.answered:
             self._answer(exchange, call)
+        # The deadline's watch keeps the call for its time, and call and exchange keep each other:
+        # the rows need not stay with them.
+        call.answer = call.numbers = exchange.context = None
         if self._waiting:
             self._loop.call_soon(self._admit_waiting)
         elif self.draining and not self.admission.inside:

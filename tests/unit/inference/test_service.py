@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gc
 import hashlib
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -393,3 +395,34 @@ def test_every_error_has_a_status() -> None:
     subclasses = set(errors.InferenceError.__subclasses__())
     # These never reach a caller: the one ends the start, the other is turned into WorkerLost.
     assert subclasses - STATUS.keys() == {errors.ConfigError, errors.FrameError}
+
+
+@pytest.mark.asyncio
+async def test_rows_are_let_go_once_they_are_answered() -> None:
+    kept: list[weakref.ref[Any]] = []
+
+    def remembered(columns: Columns) -> Columns:
+        values = np.zeros(columns.rows)
+        kept.append(weakref.ref(values))
+        return Columns((Column("output_feature_0", Kind.FLOAT64, values),), columns.rows)
+
+    gc.disable()  # whatever is let go is let go without it
+    try:
+        async with serving(FakePool(model=remembered)) as target:
+            for _ in range(3):
+                answer = await Client(target).ask(post({"data": [[0, 1, 2], [1, 3, 4]]}))
+                assert answer.status == 200
+            await asyncio.sleep(0.01)
+            assert [reference() for reference in kept] == [None] * 3
+    finally:
+        gc.enable()
+
+
+@pytest.mark.asyncio
+async def test_chunks_over_the_limit_are_told_so() -> None:
+    async with serving() as target:
+        client = Client(target)
+        head = b"POST /predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+        client.send(head + b"a7d8c0\r\n" + bytes(0xA7D8C0))
+        assert [answer.status for answer in client.answers] == [413]
+        assert target.admission.inside == 0

@@ -1,0 +1,1 @@
+"""Minutes of mixed load with disturbances, and then what must hold."""

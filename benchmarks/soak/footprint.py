@@ -1,0 +1,96 @@
+"""What a server and all that it started hold: memory, descriptors, processes, folders."""
+
+import os
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from benchmarks.plane import Plane, pss_bytes
+
+_FOLDERS = ("instances", "builds", "environments", "images", "models", "uploads")
+_SLACK_BYTES = 24 * 1024 * 1024
+_SLACK_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Counted while nobody calls. ``folders`` are entries of the home, by folder."""
+
+    processes: int
+    server_descriptors: int
+    front_descriptors: int
+    memory_files: int
+    folders: dict[str, int]
+
+    def grown(self, before: "Footprint", *, spare: int = 8) -> list[str]:
+        """What there is more of than before; ``spare`` descriptors are idle connections."""
+        found = []
+        if self.processes > before.processes:
+            found.append(f"processes: {before.processes}, then {self.processes}")
+        for name in ("server_descriptors", "front_descriptors", "memory_files"):
+            was, now = getattr(before, name), getattr(self, name)
+            if now > was + (0 if name == "memory_files" else spare):
+                found.append(f"{name}: {was}, then {now}")
+        found += [
+            f"entries of {name}: {before.folders[name]}, then {now}"
+            for name, now in self.folders.items()
+            if now > before.folders[name]
+        ]
+        return found
+
+
+def footprint(plane: Plane) -> Footprint:
+    """What is held now."""
+    server, front = plane.as_running().process, plane.instance().process
+    family = [server, *server.children(recursive=True)]
+    folders = {name: plane.home / name for name in _FOLDERS}
+    return Footprint(
+        processes=len(family),
+        server_descriptors=server.num_fds(),
+        front_descriptors=front.num_fds(),
+        memory_files=sum(_memory_files(process) for process in family),
+        folders={
+            name: len(list(path.iterdir())) if path.is_dir() else 0
+            for name, path in folders.items()
+        },
+    )
+
+
+def _memory_files(process: psutil.Process) -> int:
+    """Batches in shared memory that a process holds open."""
+    folder, found = Path(f"/proc/{process.pid}/fd"), 0
+    for descriptor in os.listdir(folder):
+        try:
+            found += os.readlink(folder / descriptor).startswith("/memfd:nunatak")
+        except FileNotFoundError:
+            continue
+    return found
+
+
+def memory(process: psutil.Process, *, alone: bool = True) -> int:
+    """Bytes (PSS) of one process, or of it and all that it started; 0 when it has ended."""
+    if not alone:
+        return pss_bytes(process)
+    try:
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return next(1024 * int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
+
+
+def growth_bytes(samples: Sequence[tuple[float, int]]) -> float:
+    """By how much a line through the samples (seconds, bytes) rises from first to last."""
+    if len(samples) < 3:
+        return 0.0
+    seconds = [at for at, _ in samples]
+    line = statistics.linear_regression(seconds, [size for _, size in samples])
+    return line.slope * (seconds[-1] - seconds[0])
+
+
+def is_flat(samples: Sequence[tuple[float, int]]) -> bool:
+    """Whether memory grew by no more than noise: a twentieth, and what allocators keep."""
+    mean = statistics.fmean(size for _, size in samples) if samples else 0.0
+    return growth_bytes(samples) <= _SLACK_BYTES + _SLACK_SHARE * mean

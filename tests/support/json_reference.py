@@ -1,0 +1,194 @@
+"""What a JSON body means, written a second time: slowly, value by value, with the standard library.
+
+It knows only what docs/inference.md and the vendor's formats say, and shares no line with the
+server's decoders, so that the two can be held against each other.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import math
+import re
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from nunatak.inference.columns import Kind
+from nunatak.inference.signature import Field, Method
+
+_DAY = r"\d{4}-\d\d-\d\d"
+_TIME = r"\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
+_ZONE = r"(Z|[+-]\d\d:?\d\d)"
+_TIMESTAMP = re.compile(f"({_DAY})(?:[T ]({_TIME}))?\\s?{_ZONE}?")
+
+Meaning = tuple[list[list[Any]], list[int]]
+"""The rows, with parameters behind the inputs, and their numbers."""
+
+
+class Wrong(Exception):
+    """The body means nothing."""
+
+
+def meaning(body: bytes, method: Method) -> Meaning:
+    """What a body says. Raises Wrong."""
+    try:
+        document = json.loads(body.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Wrong from error
+    if not isinstance(document, dict):
+        raise Wrong
+    given = {key: document.get(key) for key in ("data", "dataframe_split", "dataframe_records")}
+    present = [key for key, value in given.items() if value is not None]
+    if len(present) != 1:
+        raise Wrong
+    if present == ["data"]:
+        return _numbered(_list(given["data"]), method)
+    params = _params(document.get("params"), method)
+    extra = _names([] if document.get("extra_columns") is None else document["extra_columns"])
+    if set(extra) & {field.name for field in method.inputs}:
+        raise Wrong
+    if present == ["dataframe_split"]:
+        objects = _split(given["dataframe_split"])
+        if not objects:
+            _inputs_of(dict.fromkeys(given["dataframe_split"]["columns"]), method)
+    else:
+        objects = _list(given["dataframe_records"])
+        if any(not isinstance(row, dict) or set(extra) - set(row) for row in objects):
+            raise Wrong
+    rows = [_typed(_inputs_of(row, method) + params, method) for row in objects]
+    return rows, list(range(len(rows)))
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise Wrong
+    return value
+
+
+def _names(value: Any) -> list[str]:
+    if not all(isinstance(name, str) for name in _list(value)):
+        raise Wrong
+    names: list[str] = value
+    return names
+
+
+def _numbered(data: list[Any], method: Method) -> Meaning:
+    rows, numbers = [], []
+    for row in data:
+        if not isinstance(row, list) or not row:
+            raise Wrong
+        number, *values = row
+        if type(number) is not int or not -(2**63) <= number < 2**63:
+            raise Wrong
+        numbers.append(number)
+        rows.append(_typed(_row(values, method), method))
+    return rows, numbers
+
+
+def _row(values: list[Any], method: Method) -> list[Any]:
+    takes_object = len(method.inputs) == 1 and method.inputs[0].kind is Kind.JSON
+    if len(values) == 1 and isinstance(values[0], dict) and not (takes_object and not method.wide):
+        given = [_lookup(values[0], field, field.default) for field in method.params]
+        return _inputs_of(values[0], method) + given
+    return values
+
+
+def _split(split: Any) -> list[dict[str, Any]]:
+    if not isinstance(split, dict):
+        raise Wrong
+    columns = _names(split.get("columns"))
+    if len(set(columns)) != len(columns):
+        raise Wrong
+    rows = _list(split.get("data"))
+    if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
+        raise Wrong
+    return [dict(zip(columns, row, strict=True)) for row in rows]
+
+
+_ABSENT = object()
+
+
+def _inputs_of(row: dict[str, Any], method: Method) -> list[Any]:
+    found = [_lookup(row, field, _ABSENT) for field in method.inputs]
+    if any(value is _ABSENT for value in found):
+        raise Wrong
+    return found
+
+
+def _params(given: Any, method: Method) -> list[Any]:
+    if given is None:
+        given = {}
+    if not isinstance(given, dict):
+        raise Wrong
+    for name in given:
+        if not any(name in _spellings(field) - {f'"{field.name}"'} for field in method.params):
+            raise Wrong
+    return [_lookup(given, field, field.default) for field in method.params]
+
+
+def _spellings(field: Field) -> set[str]:
+    """An identifier is known by its exact name, in capitals, or quoted."""
+    found = {field.name, field.name.upper(), f'"{field.name}"'}
+    return found | ({field.name.lower()} if field.name.isupper() else set())
+
+
+def _lookup(row: dict[str, Any], field: Field, default: Any) -> Any:
+    if field.name in row:
+        return row[field.name]
+    return next((row[name] for name in sorted(_spellings(field)) if name in row), default)
+
+
+def _typed(values: list[Any], method: Method) -> list[Any]:
+    fields = (*method.inputs, *method.params)
+    if len(values) != len(fields):
+        raise Wrong
+    return [_value(value, field) for value, field in zip(values, fields, strict=True)]
+
+
+def _value(value: Any, field: Field) -> Any:
+    if field.kind is Kind.JSON or value is None:
+        return value
+    match field.kind:
+        case Kind.FLOAT64 if type(value) in (int, float):
+            number = float(value)
+            if math.isinf(number):
+                raise Wrong
+            return number
+        case Kind.INT64 if type(value) in (int, float) and value == int(value):
+            if -(2**63) <= int(value) < 2**63:
+                return int(value)
+        case Kind.BOOL if type(value) is bool:
+            return value
+        case Kind.TEXT if type(value) is str:
+            return value
+        case Kind.BINARY if type(value) is str:
+            try:
+                return base64.b64decode(value, validate=True)
+            except (binascii.Error, ValueError) as error:
+                raise Wrong from error
+        case Kind.TIMESTAMP if type(value) is str:
+            return _timestamp(value)
+    raise Wrong
+
+
+def _timestamp(text: str) -> np.datetime64:
+    match = _TIMESTAMP.fullmatch(text)
+    if match is None or not 1678 <= int(text[:4]) <= 2261:
+        raise Wrong
+    day, time, zone = match[1], match[2] or "00:00", match[5]
+    try:
+        moment = np.datetime64(f"{day}T{time}", "ns")
+        if zone and zone != "Z":
+            offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset()
+            assert offset is not None
+            moment = moment - np.timedelta64(offset)
+    except ValueError as error:
+        raise Wrong from error
+    return moment
