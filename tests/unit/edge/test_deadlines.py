@@ -23,7 +23,7 @@ async def test_requests_expire_at_their_deadlines_in_any_order_of_arrival() -> N
         expired.append((late.deadline - start, round(loop.time() - start, 3)))
         late.end(State.EXPIRED)
 
-    deadlines = Deadlines(loop, expire)
+    deadlines: Deadlines[Call] = Deadlines(loop, expire)
     for seconds in (3.0, 1.0, 2.0):
         deadlines.watch(call(start + seconds))
     ended = call(start + 1.5)
@@ -35,7 +35,7 @@ async def test_requests_expire_at_their_deadlines_in_any_order_of_arrival() -> N
 
 
 async def test_requests_that_ended_take_no_memory_for_long() -> None:
-    deadlines = Deadlines(asyncio.get_running_loop(), lambda _: None)
+    deadlines: Deadlines[Call] = Deadlines(asyncio.get_running_loop(), lambda _: None)
     for _ in range(10_000):
         one = call(1e6)
         deadlines.watch(one)
@@ -45,7 +45,7 @@ async def test_requests_that_ended_take_no_memory_for_long() -> None:
 
 
 async def test_closing_gives_back_who_still_waits() -> None:
-    deadlines = Deadlines(asyncio.get_running_loop(), lambda _: None)
+    deadlines: Deadlines[Call] = Deadlines(asyncio.get_running_loop(), lambda _: None)
     waits, ended = call(10.0), call(10.0)
     for one in (waits, ended):
         deadlines.watch(one)

@@ -326,7 +326,7 @@ async def test_without_room_a_request_is_refused_here_and_now(tmp_path: Path) ->
 async def test_what_is_refused_or_answered_holds_nothing(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         for changes in ({}, {"token": "bad"}, {"method": "GET"}, {"body": b"x" * 1000}):
-            await made.another().post(**changes)  # type: ignore[arg-type]
+            await made.another().post(**changes)
         ingress = made.ingress
         [instance] = ingress._instances.values()
         assert (ingress._in_flight, ingress._held_bytes) == (0, 0)
