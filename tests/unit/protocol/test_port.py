@@ -31,7 +31,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await send({"type": f"lifespan.{kind}.complete"})
         return
     path = scope["path"]
-    ARRIVED.set()
+    current[0].arrived.set()
     if path == "/bug":
         raise KeyError("a bug")
     body, events = b"", 0
@@ -39,7 +39,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
         event = await receive()
         events += 1
         if event["type"] == "http.disconnect":
-            LEFT.set()
+            current[0].left.set()
             return
         body += event["body"]
         if not event["more_body"]:
@@ -48,7 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             await asyncio.sleep(0)
     if path == "/wait":
         await receive()
-        LEFT.set()
+        current[0].left.set()
         return
     if path == "/large":
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -72,7 +72,15 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": content})
 
 
-ARRIVED, LEFT = asyncio.Event(), asyncio.Event()
+class Signals:
+    """What the application and the endpoints tell the test that runs."""
+
+    def __init__(self) -> None:
+        self.arrived, self.left = asyncio.Event(), asyncio.Event()
+
+
+current: list[Signals] = []
+"""Of the server that runs; events belong to one loop."""
 
 
 class Endpoints:
@@ -89,7 +97,7 @@ class Endpoints:
         exchange.go_on()
 
     def request(self, exchange: Exchange) -> None:
-        ARRIVED.set()
+        current[0].arrived.set()
         if exchange.target != b"/ep/wait":
             exchange.respond(200, b"endpoint " + exchange.body)
 
@@ -148,8 +156,7 @@ async def running(
     tls: TlsFiles | None = None, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Port]:
     ready, endpoints = asyncio.Event(), Endpoints()
-    LEFT.clear()
-    ARRIVED.clear()
+    current[:] = [Signals()]
     listener = listen("127.0.0.1", 0)
     port = Port(listener.getsockname()[1], endpoints, context)
     server = asyncio.create_task(
@@ -237,10 +244,10 @@ async def test_clients_that_leave_are_noticed_by_whoever_serves_them() -> None:
         for path in ("/wait", "/ep/wait"):
             client = await port.client()
             client.send(post(path, b"x"))
-            await ARRIVED.wait()
-            ARRIVED.clear()
+            await current[0].arrived.wait()
+            current[0].arrived.clear()
             client.writer.transport.abort()
-        await LEFT.wait()
+        await current[0].left.wait()
         while not port.endpoints.left:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.001)
 
@@ -314,7 +321,7 @@ async def test_what_is_under_way_is_answered_before_the_server_ends() -> None:
     async with running() as port:
         client, idle = await port.client(), await port.client()
         client.send(post("/x", b"abc")[:-1])
-        await ARRIVED.wait()
+        await current[0].arrived.wait()
         os.kill(os.getpid(), signal.SIGTERM)
         assert await idle.reader.read() == b""
         client.send(b"c")
