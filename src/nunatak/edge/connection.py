@@ -13,31 +13,11 @@ from typing import Any, cast
 import httptools
 
 from nunatak.edge.exchange import JSON, Exchange, Handler
-from nunatak.edge.heads import Head, HttpLimits, KnownHeads, head_of
-
-_KEPT = frozenset(
-    {
-        b"content-type",
-        b"content-length",
-        b"content-md5",
-        b"authorization",
-        b"expect",
-        b"host",
-        b"transfer-encoding",
-        b"upgrade",
-        b"x-request-id",
-        b"x-nunatak-deadline-ms",
-        b"x-nunatak-class",
-        b"sf-context-current-user",
-    }
-)
-"""Headers that matter everywhere; the others are counted against the limit and, unless the
-connection keeps all, let go."""
-
-_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
+from nunatak.edge.heads import HttpLimits, KnownHeads, head_of
+from nunatak.edge.reader import HeadTooLarge, RequestReader
 
 
-class Connection(asyncio.Protocol):
+class Connection(RequestReader):
     """One client's connection.
 
     ``trusted`` says that it needs no token (the unix socket); ``clock`` is on the loop's time.
@@ -56,19 +36,14 @@ class Connection(asyncio.Protocol):
         keep_all: bool = False,
         heads: KnownHeads | None = None,
     ) -> None:
-        self._keep_all = keep_all
-        self._heads = KnownHeads() if heads is None else heads
+        known = KnownHeads() if heads is None else heads
+        super().__init__(limits, known, keep_all=keep_all)
         self._successor: asyncio.Protocol | None = None
-        self._handler, self._all, self._limits, self._clock = handler, connections, limits, clock
+        self._handler, self._all, self._clock = handler, connections, clock
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
         self._active: Exchange | None = None
-        self._reading: Exchange | None = None
-        self._read: Exchange | None = None
         self._ahead: deque[Exchange] = deque()
-        self._head_bytes = self._head_count = 0
         self._paused = self._write_paused = self._closing = self._advancing = False
-        self._resuming = False
         self._since = 0.0
         self.trusted = trusted
         self.draining = False
@@ -87,25 +62,19 @@ class Connection(asyncio.Protocol):
         """Feed the parser; what it finds comes back through its callbacks."""
         if self._closing:
             return
-        begins = self._reading is None
-        if begins:
+        if self._reading is None:
             self._since = self._clock()
-            if self._active is None and (known := self._heads.find(data)) is not None:
-                self._take_known(data, *known)
+            is_free = self._active is None and not self._write_paused
+            if is_free and self._read_known(data):
                 return
         try:
-            self._feed(data)
-        except httptools.HttpParserCallbackError as error:
-            cause = error.__context__
-            if not isinstance(cause, _HeadTooLarge):
-                raise
+            self._parse(data)
+        except HeadTooLarge:
             self._end_with(431, "HEADERS_TOO_LARGE", "the request's headers are too large")
+        except httptools.HttpParserCallbackError:
+            raise
         except httptools.HttpParserError as error:
             self._end_with(400, "BAD_REQUEST", f"the request is not HTTP/1.1: {error}")
-        else:
-            read, self._read = self._read, None
-            if begins and read is not None and self._reading is None:
-                self._heads.learn(data, _head_of(read))
 
     def eof_received(self) -> None:
         """The client sends no more; it is taken to have left (the transport closes)."""
@@ -139,48 +108,13 @@ class Connection(asyncio.Protocol):
             active.stream.resume_writing()
         self._advance()
 
-    # --- from the parser ----------------------------------------------------------------------
+    # --- from the reader ----------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
-        """A request's first byte; none is taken up behind an answer that closes."""
-        if self._resuming or self._closing:
-            return
-        self._reading = Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
-        self._head_bytes = self._head_count = 0
-
-    def on_url(self, url: bytes) -> None:
-        """The target, whole or in pieces."""
-        if self._resuming:
-            return
-        self._count_head(len(url))
-        if self._reading is not None:
-            self._reading.target += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
-        if self._resuming:
-            return
-        self._count_head(len(name) + len(value))
-        self._head_count += 1
-        lower, exchange = name.lower(), self._reading
-        if exchange is None:
-            return
-        if lower in _KEPT:
-            exchange.headers[lower] = value
-        if self._keep_all:
-            exchange.all_headers.append((lower, value))
-
-    def on_headers_complete(self) -> None:
-        """The head is whole: it is this request's turn, or it waits behind those before it."""
-        exchange = self._reading
-        if exchange is None or self._resuming:
-            return
-        exchange.method = self._parser.get_method()
-        exchange.version = self._parser.get_http_version()
-        stated = exchange.headers.get(b"content-length")
-        exchange.content_length = None if stated is None else int(stated)
-        exchange.keep_alive = self._parser.should_keep_alive() and not self.draining
-        self._line_up(exchange)
+    def _begin(self) -> Exchange | None:
+        """None is taken up behind an answer that closes."""
+        if self._closing:
+            return None
+        return Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
 
     def _line_up(self, exchange: Exchange) -> None:
         """The head is whole: it is this request's turn, or it waits behind those before it."""
@@ -191,13 +125,9 @@ class Connection(asyncio.Protocol):
             self._ahead.append(exchange)
             self.pause()
             if len(self._ahead) > self._limits.requests_ahead:
-                raise _HeadTooLarge
+                raise HeadTooLarge
 
-    def on_body(self, data: bytes) -> None:
-        """A piece of the body, as large as it came."""
-        exchange = self._reading
-        if exchange is None:
-            return
+    def _take(self, exchange: Exchange, data: bytes) -> None:
         exchange.take(data)
         if exchange.received > exchange.limit_bytes and not exchange.answered:
             exchange.drop_body()
@@ -207,18 +137,17 @@ class Connection(asyncio.Protocol):
                 exchange.respond(413, handler.problem(413, "BODY_TOO_LARGE", text))
                 handler.gone(exchange)
 
-    def on_message_complete(self) -> None:
-        """The request is whole."""
-        exchange = self._reading
-        if exchange is None or (
-            self._parser.should_upgrade() and exchange.has_body and not exchange.received
-        ):
-            return
-        self._reading, self._read = None, exchange
+    def _complete(self, exchange: Exchange) -> None:
         exchange.complete = True
         self._since = self._clock()
         if exchange is self._active:
             self._go(exchange)
+
+    def _after_offer(self, data: bytes) -> bool:
+        if self._successor is None:
+            return False
+        self._hand_over(self._successor, data)
+        return True
 
     # --- for exchanges ------------------------------------------------------------------------
 
@@ -311,32 +240,6 @@ class Connection(asyncio.Protocol):
         else:
             self._resume()
 
-    def _take_known(self, data: bytes, head: Head, end: int) -> None:
-        """A whole request whose very head came before: there is nothing to parse."""
-        exchange = self._reading = Exchange(
-            self, self._handler, self._since, self._limits.body_bytes
-        )
-        exchange.method, exchange.target, exchange.version = head.method, head.target, head.version
-        exchange.headers, exchange.all_headers = head.headers, head.all_headers
-        exchange.content_length = head.size
-        exchange.keep_alive = head.keep_alive and not self.draining
-        self._line_up(exchange)
-        if head.size:
-            self.on_body(data[end:])
-        self.on_message_complete()
-
-    def _feed(self, data: bytes) -> None:
-        while data:
-            try:
-                self._parser.feed_data(data)
-                return
-            except httptools.HttpParserUpgrade as offer:
-                data = data[offer.args[0] :]
-                if self._successor is not None:
-                    self._hand_over(self._successor, data)
-                    return
-                self._pass_over_offer()
-
     def _hand_over(self, successor: asyncio.Protocol, data: bytes) -> None:
         transport, self._transport = self._transport, None
         self._all.discard(self)
@@ -346,23 +249,6 @@ class Connection(asyncio.Protocol):
             successor.connection_made(transport)
             if data:
                 successor.data_received(data)
-
-    def _pass_over_offer(self) -> None:
-        """Some clients offer to change protocols with every request; nobody has to accept.
-
-        The parser stops after the head of such a request. Another one takes over, and if a body
-        follows it is first told so.
-        """
-        self._parser = httptools.HttpRequestParser(self)
-        exchange = self._reading
-        if exchange is not None:
-            size = exchange.content_length
-            framing = (
-                b"Transfer-Encoding: chunked" if size is None else b"Content-Length: %d" % size
-            )
-            self._resuming = True
-            self._parser.feed_data(b"POST / HTTP/1.1\r\n" + framing + b"\r\n\r\n")
-            self._resuming = False
 
     def _go(self, exchange: Exchange) -> None:
         if exchange.answered:
@@ -395,12 +281,6 @@ class Connection(asyncio.Protocol):
             self._paused = False
             if self._transport is not None:
                 self._transport.resume_reading()
-
-    def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        limits = self._limits
-        if self._head_bytes > limits.head_bytes or self._head_count >= limits.headers:
-            raise _HeadTooLarge
 
     def _end_with(self, status: int, code: str, message: str) -> None:
         """An answer to what is no request, or to the one that broke off, and the end."""
@@ -435,19 +315,3 @@ class Connection(asyncio.Protocol):
             self._transport.write_eof()
         else:
             self._transport.close()
-
-
-class _HeadTooLarge(Exception):
-    """The head, or the number of requests sent ahead, is over its limit."""
-
-
-def _head_of(exchange: Exchange) -> Head:
-    return Head(
-        exchange.method,
-        exchange.target,
-        exchange.version,
-        exchange.headers,
-        exchange.all_headers,
-        exchange.content_length or 0,
-        exchange.keep_alive,
-    )

@@ -108,15 +108,25 @@ def read_request(payload: bytes) -> LinkRequest:
     """The request of a REQUEST frame. Raises LinkError."""
     if len(payload) < _REQUEST.size:
         raise LinkError("a request without its head")
-    left_ms, size, *lengths = _REQUEST.unpack_from(payload)
-    texts, at = [], _REQUEST.size
-    for length in lengths:
-        texts.append(payload[at : at + length])
-        at += length
-    if at > len(payload) or len(payload) - at > size:
+    left_ms, size, at_user, at_id, at_type, at_digest, end = _REQUEST.unpack_from(payload)
+    # From the sizes of the texts to where each of them ends.
+    at_user += _REQUEST.size
+    at_id += at_user
+    at_type += at_id
+    at_digest += at_type
+    end += at_digest
+    if end > len(payload) or len(payload) - end > size:
         raise LinkError("the parts of a request do not add up")
-    target, user, request_id, content_type, digest = texts
-    return LinkRequest(target, left_ms, size, payload[at:], user, request_id, content_type, digest)
+    return LinkRequest(
+        payload[_REQUEST.size : at_user],
+        left_ms,
+        size,
+        payload[end:],
+        payload[at_user:at_id],
+        payload[at_id:at_type],
+        payload[at_type:at_digest],
+        payload[at_digest:end],
+    )
 
 
 def read_answer(payload: bytes) -> LinkAnswer:

@@ -277,7 +277,7 @@ class Ingress:
         gone = [] if known is None else [item.socket for item in known[0].targets]
         for socket in gone:
             if socket not in sockets and (old := self._instances.pop(socket, None)):
-                old.close()
+                old.retire()
         loop = asyncio.get_running_loop()
         for socket in sockets:
             if socket not in self._instances:

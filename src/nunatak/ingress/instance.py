@@ -76,6 +76,11 @@ class Instance:
         if self._link is not None:
             self._link.cancel(number)
 
+    def retire(self) -> None:
+        """Send nothing more; who waits gets an answer, then the link is closed."""
+        if self._link is not None:
+            self._link.retire()
+
     def close(self) -> None:
         """Close the link; whoever waits is told that it was lost."""
         for task in self._connecting:
@@ -112,6 +117,7 @@ class _Link(LinkEnd):
         self.agreed = asyncio.Event()
         """Set when the instance has answered the upgrade, or the link has ended."""
         self.closed = False
+        self._retired = False
 
     def ask(self, waiter: Waiter, request: LinkRequest) -> int:
         """Send a request; its number."""
@@ -124,6 +130,12 @@ class _Link(LinkEnd):
         """Nobody waits for this answer any more."""
         if self._asked.pop(number, None) is not None:
             self.send_cancel(number)
+            self._close_if_done()
+
+    def retire(self) -> None:
+        """Close when nobody waits any more."""
+        self._retired = True
+        self._close_if_done()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Ask for the link; it is one when the instance agrees."""
@@ -153,6 +165,7 @@ class _Link(LinkEnd):
         super().connection_made(greeted)
         if rest:
             super().data_received(rest)
+        self._close_if_done()
 
     def take(self, received: Frame) -> None:
         """An answer, or a piece of one."""
@@ -169,8 +182,7 @@ class _Link(LinkEnd):
                     f"answer {number} came twice, or is over {ANSWER_LIMIT_BYTES} bytes"
                 )
             if flags & LAST and len(answer.body) == answer.size:
-                del self._asked[number]
-                asked.waiter.answered(answer)
+                self._deliver(number, asked, answer)
                 return
             asked.answer, payload = answer, answer.body
         self._gather(number, asked, payload, last=bool(flags & LAST))
@@ -195,5 +207,13 @@ class _Link(LinkEnd):
         if missing < 0 or last != (missing == 0):
             raise LinkError(f"answer {number} has another size than stated")
         if last:
-            del self._asked[number]
-            asked.waiter.answered(answer._replace(body=b"".join(asked.parts)))
+            self._deliver(number, asked, answer._replace(body=b"".join(asked.parts)))
+
+    def _deliver(self, number: int, asked: _Asked, answer: LinkAnswer) -> None:
+        del self._asked[number]
+        asked.waiter.answered(answer)
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self._retired and not self._asked:
+            self.close()

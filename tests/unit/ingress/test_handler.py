@@ -245,6 +245,26 @@ async def test_an_instance_that_is_not_there_is_passed_over(tmp_path: Path) -> N
 
 
 @pytest.mark.asyncio
+async def test_an_instance_that_is_taken_out_answers_what_it_has(tmp_path: Path) -> None:
+    async with world(tmp_path, instances=2) as made:
+        first, second = made.instances
+        route = made.table.route
+        assert route is not None
+        made.table.route = replace(route, targets=route.targets[:1])
+        kept: list[Exchange] = []
+        first.play = kept.append
+        waiting = asyncio.create_task(made.caller.post(b"kept"))
+        await until(lambda: kept)
+        made.table.route = replace(route, targets=route.targets[1:])
+        assert (await made.another().post()).status == 200
+        assert first.links
+        echo(kept[0])
+        assert (await waiting).body == b"kept"
+        await until(lambda: not first.links)
+        assert (len(first.requests), len(second.requests)) == (1, 1)
+
+
+@pytest.mark.asyncio
 async def test_who_does_not_speak_the_link_is_no_instance(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         made.instances[0].request = lambda exchange: exchange.respond(404, b"")  # type: ignore[method-assign]
