@@ -93,7 +93,7 @@ class RequestReader(asyncio.Protocol):
 
     def _parse(self, data: bytes) -> None:
         """Feed the parser. Raises HeadTooLarge, httptools.HttpParserError."""
-        begins, self._read = self._reading is None, None
+        begins = self._reading is None
         try:
             self._feed(data)
         except httptools.HttpParserCallbackError as error:

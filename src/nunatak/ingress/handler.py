@@ -214,11 +214,11 @@ class Ingress:
         """The instance has answered."""
         self._leave(call, answered=answer.status == 200)
         self._end(call)
+        extra = answer.extra + _SECURITY
+        if b"x-request-id:" not in answer.extra:
+            extra += b"x-request-id: %b\r\n" % call.request_id
         call.exchange.respond(
-            answer.status,
-            answer.body,
-            content_type=answer.content_type,
-            extra=answer.extra + _SECURITY,
+            answer.status, answer.body, content_type=answer.content_type, extra=extra
         )
 
     def lost(self, call: EndpointCall, reason: str, *, begun: bool) -> None:

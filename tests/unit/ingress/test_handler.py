@@ -185,8 +185,9 @@ async def test_answers_are_passed_on_whatever_they_are(tmp_path: Path) -> None:
             exchange.respond(429, body, extra=b"retry-after: 3\r\n")
 
         made.instances[0].play = full
-        got = await made.caller.post()
+        got = await made.caller.post(x_request_id="mine")
     assert (got.status, got.headers["retry-after"], code(got)) == (429, "3", "busy")
+    assert got.headers["x-request-id"] == "mine"
 
 
 @pytest.mark.asyncio
