@@ -27,8 +27,6 @@ _KEPT = frozenset(
 """Headers that matter everywhere; the others are counted against the limit and, unless the
 connection keeps all, let go."""
 
-_SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
-
 
 class HeadTooLarge(Exception):
     """The head, or the number of requests sent ahead, is over its limit."""
