@@ -24,7 +24,7 @@ class LinkEnd(asyncio.Protocol):
         self._cutter = FrameCutter()
         self._unsent: list[bytes] = []
         self._bodies: deque[tuple[int, memoryview]] = deque()
-        self._write_paused = self._planned = self._ended = False
+        self._write_paused = self._planned = self._closing = self._ended = False
         self._stall: asyncio.TimerHandle | None = None
 
     @abstractmethod
@@ -86,10 +86,9 @@ class LinkEnd(asyncio.Protocol):
             self._bodies = deque(entry for entry in self._bodies if entry[0] != number)
 
     def close(self) -> None:
-        """Send what is to be sent, then close the link."""
+        """Send what is to be sent, large bodies too, then close the link."""
+        self._closing = True
         self._flush()
-        if self._transport is not None:
-            self._transport.close()
 
     def end(self, reason: str) -> None:
         """Close the link at once."""
@@ -125,6 +124,8 @@ class LinkEnd(asyncio.Protocol):
         if self._bodies and not self._write_paused:
             self._send_piece(transport)
             self._plan()
+        elif self._closing and not self._bodies:
+            transport.close()
 
     def _send_piece(self, transport: asyncio.Transport) -> None:
         number, rest = self._bodies.popleft()

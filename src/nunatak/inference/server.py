@@ -21,6 +21,7 @@ from nunatak.inference.service import InferenceService, ServiceSettings
 logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
+_LINK_LINGER_S = 2.0
 
 
 class Server:
@@ -78,8 +79,7 @@ class Server:
         await self._pool.stop(grace_s=1.0)
         for connection in list(self._connections):
             connection.drain()
-        for link in list(self.service.links):
-            link.close()
+        await self._close_links()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
@@ -88,6 +88,16 @@ class Server:
             connection.abort()
         with suppress(FileNotFoundError):
             self._config.socket.unlink()
+
+    async def _close_links(self) -> None:
+        """Let the last answers leave, if the other side takes them."""
+        for link in list(self.service.links):
+            link.close()
+        until = self._loop.time() + _LINK_LINGER_S
+        while self.service.links and self._loop.time() < until:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        for link in list(self.service.links):
+            link.end("the instance is stopping")
 
     async def _listen_unix(self, path: Path) -> None:
         before = os.umask(0o177)

@@ -94,7 +94,7 @@ class Instance:
                 await self._loop.create_unix_connection(lambda: link, self._socket)
                 await link.agreed.wait()
         except (OSError, TimeoutError) as error:
-            link.end(f"it cannot be reached ({error or 'it does not answer'})")
+            link.end(f"it cannot be reached ({str(error) or 'it does not answer'})")
 
 
 @dataclass(slots=True)

@@ -143,6 +143,9 @@ async def test_bytes_that_are_no_frames_end_the_link() -> None:
 async def test_closing_sends_what_is_to_be_sent() -> None:
     end, transport = opened()
     send(end, 1, b"x")
+    send(end, 2, b"x" * 4 * PIECE_BYTES)
     end.close()
-    assert len(frames(transport)) == 1
+    assert not transport.closed
+    await asyncio.sleep(0.1)
+    assert [number for _, _, number, _ in frames(transport)] == [1, 2, 2, 2, 2]
     assert transport.closed
