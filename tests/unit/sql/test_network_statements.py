@@ -175,3 +175,29 @@ def test_the_registry_lists_images_for_those_who_may_read(world: World) -> None:
         world.value(call)
     with pytest.raises(PrivilegeMissing, match="READ is needed"):
         world.rows("SHOW IMAGES IN IMAGE REPOSITORY REPO")
+
+
+def test_grants_are_of_privileges_and_objects_that_there_are(world: World) -> None:
+    world.rows("CREATE IMAGE REPOSITORY REPO")
+    world.rows("CREATE SECRET TOK TYPE = GENERIC_STRING SECRET_STRING = 'x'")
+    for text in (
+        "READ, WRITE, SERVICE READ, SERVICE WRITE ON IMAGE REPOSITORY REPO",
+        "READ, USAGE ON SECRET TOK",
+    ):
+        world.rows(f"GRANT {text} TO ROLE ANALYST")
+    held = {grant.privilege for grant in world.rooms.access.grants.to("ANALYST")}
+    assert held == {"READ", "WRITE", "SERVICE READ", "SERVICE WRITE", "USAGE"}
+    for text in ("READ ON IMAGE REPOSITORY NOPE", "USAGE ON INTEGRATION NOPE"):
+        with pytest.raises(ObjectNotFound):
+            world.rows(f"GRANT {text} TO ROLE ANALYST")
+    with pytest.raises(InvalidArgument, match="SERVICE WRITE"):
+        world.rows("GRANT PUSH ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
+
+
+def test_a_repository_opens_to_who_holds_a_privilege_on_it(world: World) -> None:
+    world.rows("CREATE IMAGE REPOSITORY REPO")
+    world.rows("GRANT READ ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
+    world.session.role = "ANALYST"
+    assert world.rows("SHOW IMAGES IN IMAGE REPOSITORY REPO") == []
+    with pytest.raises(PrivilegeMissing):
+        world.rows("DROP IMAGE REPOSITORY REPO")
