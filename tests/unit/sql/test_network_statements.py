@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import InvalidArgument, ObjectInUse, ObjectNotFound, PrivilegeMissing
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.image import BuildRequest
+from nunatak.images.store import Image
 from support.plane import World, open_world
 
 
@@ -201,3 +206,29 @@ def test_a_repository_opens_to_who_holds_a_privilege_on_it(world: World) -> None
     assert world.rows("SHOW IMAGES IN IMAGE REPOSITORY REPO") == []
     with pytest.raises(PrivilegeMissing):
         world.rows("DROP IMAGE REPOSITORY REPO")
+
+
+def test_a_build_reaches_what_all_its_integrations_allow_when_it_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rows("CREATE COMPUTE POOL POOL MIN_NODES = 1 MAX_NODES = 1 INSTANCE_FAMILY = CPU_X64_XS")
+    for name in ("A", "B"):
+        world.rows(rule(f"R_{name}", f"{name}.example"))
+        world.rows(
+            f"CREATE EXTERNAL ACCESS INTEGRATION {name} ALLOWED_NETWORK_RULES = (R_{name}) "
+            "ENABLED = TRUE"
+        )
+    requests: list[BuildRequest] = []
+    build = world.builder.build
+
+    def noted(request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
+        requests.append(request)
+        return build(request, log, cancel)
+
+    monkeypatch.setattr(world.builder, "build", noted)
+    deploying = world.begin_deploy(world.order(integrations=("A", "B")))
+    while not world.snapshot().builds:
+        threading.Event().wait(0.002)
+    world.rows("ALTER NETWORK RULE R_B SET VALUE_LIST = ('c.example:8443')")
+    world.finish(deploying)
+    assert requests[0].egress == EgressPolicy.of(["a.example:443", "c.example:8443"])
