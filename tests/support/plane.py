@@ -40,6 +40,7 @@ from nunatak.services.vault import Vault
 from nunatak.sql import (
     deploy,
     functions,
+    grants,
     network,
     repositories,
     secrets,
@@ -65,6 +66,7 @@ QUERY_ID = "01b2c3d4-0000-4000-8000-0000000000aa"
 FAMILIES = (
     deploy,
     functions,
+    grants,
     network,
     pool_statements,
     repositories,

@@ -54,13 +54,19 @@ def up(
     log_level: str,
 ) -> None:
     """Run the server in the foreground until it is told to stop (Ctrl-C or SIGTERM)."""
+    from nunatak.cli.limits import load_limits
+    from nunatak.config import Settings
+    from nunatak.errors import InvalidArgument
+
+    home = home.expanduser().resolve()
+    try:
+        limits = load_limits(home / "limits.yaml")
+    except InvalidArgument as error:
+        raise click.ClickException(error.message) from error
+    settings = Settings(home=home, host=host, port=port, tls=tls, domain=domain, limits=limits)
     gc.disable()  # until it is ready: start-up makes what stays, and little to collect
     from nunatak.cli.up import run_server
-    from nunatak.config import Settings
 
-    settings = Settings(
-        home=home.expanduser().resolve(), host=host, port=port, tls=tls, domain=domain
-    )
     status = run_server(settings, install_connection=install_connection, log_level=log_level)
     # Everything is closed. Ending here skips the interpreter's own teardown, in which the query
     # engine's module reports objects that others still refer to.

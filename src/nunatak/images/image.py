@@ -303,7 +303,8 @@ class ImageBuilder:
         if used >= quota:
             raise QuotaExceeded(
                 f"Environments take {used / 1e9:.1f} GB of a quota of {quota / 1e9:.1f} GB: drop"
-                " services or model versions that are not needed, or raise the quota."
+                " services or model versions that are not needed, or raise environments_bytes in"
+                " limits.yaml."
             )
 
     def _uv(self) -> Uv:

@@ -52,8 +52,8 @@ class Bounds:
             raise BuildCancelled("The build was cancelled; nothing of it was kept.")
         if time.monotonic() >= self.deadline:
             raise BuildTimedOut(
-                "The build reached its time limit and was stopped: raise the limit build_s, or try"
-                " again (downloads that were finished are kept)."
+                "The build reached its time limit and was stopped: raise build_s in limits.yaml, or"
+                " try again (downloads that were finished are kept)."
             )
 
 

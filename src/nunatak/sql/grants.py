@@ -12,6 +12,7 @@ from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.sql.grantable import check_privileges
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -51,7 +52,20 @@ _KINDS = (
     "TAG",
 )
 _RECORDED = frozenset(
-    {"DATABASE", "SCHEMA", "TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE_FORMAT", "WAREHOUSE"}
+    {
+        "DATABASE",
+        "SCHEMA",
+        "TABLE",
+        "VIEW",
+        "SEQUENCE",
+        "STAGE",
+        "FILE_FORMAT",
+        "WAREHOUSE",
+        "IMAGE_REPOSITORY",
+        "NETWORK_RULE",
+        "INTEGRATION",
+        "SECRET",
+    }
 )
 """Kinds that the catalog lists under the names that grants use."""
 _ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
@@ -193,6 +207,7 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         parts = cursor.name()
     else:
         kind, parts = _object(cursor)
+        check_privileges(kind, privileges)
     _, role = _grantee(cursor, is_revoked=is_revoked)
     option = cursor.accept("WITH", "GRANT", "OPTION")
     cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")

@@ -114,3 +114,19 @@ def test_sql_types_have_kinds(sql_type: str, kind: Kind) -> None:
 )
 def test_defaults_are_sql_text_or_values(sql_type: str, default: Any, value: Any) -> None:
     assert field_of({"name": "p", "type": sql_type, "default": default}).default == value
+
+
+def test_variables_of_another_file_are_added_and_never_quoted(tmp_path: Path) -> None:
+    secrets = tmp_path / "env.json"
+    secrets.write_text('{"TOKEN": "open sesame"}')
+    config = loaded(tmp_path, env={"A": "b"}, secret_env=str(secrets))
+    assert config.pool.env == {"A": "b", "TOKEN": "open sesame"}
+    assert "open sesame" not in (tmp_path / "instance.json").read_text()
+    secrets.write_text('{"TOKEN": {"open sesame": 1}}')
+    with pytest.raises(ConfigError, match="not a map of texts") as caught:
+        loaded(tmp_path, secret_env=str(secrets))
+    assert caught.value.__suppress_context__
+    assert "sesame" not in str(caught.value)
+    secrets.unlink()
+    with pytest.raises(ConfigError, match="cannot be read"):
+        loaded(tmp_path, secret_env=str(secrets))

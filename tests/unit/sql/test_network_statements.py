@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import InvalidArgument, ObjectInUse, ObjectNotFound, PrivilegeMissing
+from nunatak.images.buildlog import BuildLog
+from nunatak.images.image import BuildRequest
+from nunatak.images.store import Image
 from support.plane import World, open_world
 
 
@@ -175,3 +180,55 @@ def test_the_registry_lists_images_for_those_who_may_read(world: World) -> None:
         world.value(call)
     with pytest.raises(PrivilegeMissing, match="READ is needed"):
         world.rows("SHOW IMAGES IN IMAGE REPOSITORY REPO")
+
+
+def test_grants_are_of_privileges_and_objects_that_there_are(world: World) -> None:
+    world.rows("CREATE IMAGE REPOSITORY REPO")
+    world.rows("CREATE SECRET TOK TYPE = GENERIC_STRING SECRET_STRING = 'x'")
+    for text in (
+        "READ, WRITE, SERVICE READ, SERVICE WRITE ON IMAGE REPOSITORY REPO",
+        "READ, USAGE ON SECRET TOK",
+    ):
+        world.rows(f"GRANT {text} TO ROLE ANALYST")
+    held = {grant.privilege for grant in world.rooms.access.grants.to("ANALYST")}
+    assert held == {"READ", "WRITE", "SERVICE READ", "SERVICE WRITE", "USAGE"}
+    for text in ("READ ON IMAGE REPOSITORY NOPE", "USAGE ON INTEGRATION NOPE"):
+        with pytest.raises(ObjectNotFound):
+            world.rows(f"GRANT {text} TO ROLE ANALYST")
+    with pytest.raises(InvalidArgument, match="SERVICE WRITE"):
+        world.rows("GRANT PUSH ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
+
+
+def test_a_repository_opens_to_who_holds_a_privilege_on_it(world: World) -> None:
+    world.rows("CREATE IMAGE REPOSITORY REPO")
+    world.rows("GRANT READ ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
+    world.session.role = "ANALYST"
+    assert world.rows("SHOW IMAGES IN IMAGE REPOSITORY REPO") == []
+    with pytest.raises(PrivilegeMissing):
+        world.rows("DROP IMAGE REPOSITORY REPO")
+
+
+def test_a_build_reaches_what_all_its_integrations_allow_when_it_begins(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.rows("CREATE COMPUTE POOL POOL MIN_NODES = 1 MAX_NODES = 1 INSTANCE_FAMILY = CPU_X64_XS")
+    for name in ("A", "B"):
+        world.rows(rule(f"R_{name}", f"{name}.example"))
+        world.rows(
+            f"CREATE EXTERNAL ACCESS INTEGRATION {name} ALLOWED_NETWORK_RULES = (R_{name}) "
+            "ENABLED = TRUE"
+        )
+    requests: list[BuildRequest] = []
+    build = world.builder.build
+
+    def noted(request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
+        requests.append(request)
+        return build(request, log, cancel)
+
+    monkeypatch.setattr(world.builder, "build", noted)
+    deploying = world.begin_deploy(world.order(integrations=("A", "B")))
+    while not world.snapshot().builds:
+        threading.Event().wait(0.002)
+    world.rows("ALTER NETWORK RULE R_B SET VALUE_LIST = ('c.example:8443')")
+    world.finish(deploying)
+    assert requests[0].egress == EgressPolicy.of(["a.example:443", "c.example:8443"])

@@ -1,0 +1,39 @@
+"""`<home>/limits.yaml`: the operator's own bounds of the server, by their names in `Limits`."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from pathlib import Path
+
+import yaml
+
+from nunatak.config import Limits
+from nunatak.errors import InvalidArgument
+
+
+def load_limits(file: Path) -> Limits:
+    """The bounds, changed by the file if there is one.
+
+    Raises InvalidArgument for one that cannot be read, a name that is none, or a value that is no
+    number above 0 (a whole one where the bound is).
+    """
+    limits = Limits()
+    if not file.exists():
+        return limits
+    try:
+        document = yaml.safe_load(file.read_text()) or {}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise InvalidArgument(f"{file} cannot be read: {error}") from error
+    if not isinstance(document, dict):
+        raise InvalidArgument(f"{file} must map names of limits to numbers.")
+    known = {field.name: type(getattr(limits, field.name)) for field in fields(limits)}
+    changes: dict[str, int | float] = {}
+    for name, value in document.items():
+        if name not in known:
+            raise InvalidArgument(f"{file}: there is no limit '{name}'. Use {', '.join(known)}.")
+        allowed = (int, float) if known[name] is float else (int,)
+        if not isinstance(value, allowed) or isinstance(value, bool) or not value > 0:
+            whole = "" if known[name] is float else "whole "
+            raise InvalidArgument(f"{file}: {name} must be a {whole}number above 0.")
+        changes[name] = known[name](value)
+    return replace(limits, **changes)
