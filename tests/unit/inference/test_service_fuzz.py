@@ -134,7 +134,8 @@ def play(planned: list[Plan], policy: BatchPolicy, seconds: list[float]) -> Worl
 
     loop = looptime.new_event_loop()
     try:
-        return loop.run_until_complete(run())
+        world: World = loop.run_until_complete(run())
+        return world
     finally:
         loop.close()
 
@@ -180,7 +181,8 @@ def _checked(number: int, plan: Plan, answer: Answer) -> str:
         case 200:
             rows = answer.json["data"]
             assert [row[1]["output_feature_0"] for row in rows] == ids_of(number, plan)
-            assert not (plan.garbage or (plan.poison and plan.rows))
+            assert not plan.garbage
+            assert not (plan.poison and plan.rows)
             return "answered"
         case 400:
             assert plan.garbage
