@@ -35,11 +35,12 @@ def interpreters() -> dict[str, str]:
     versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     found = {f"3.{sys.version_info.minor}": sys.executable}
     for minor in SUPPORTED:
-        places = [shutil.which(f"python3.{minor}"), *versions.glob(f"3.{minor}.*/bin/python3")]
-        for place in filter(None, places):
+        on_path = shutil.which(f"python3.{minor}")
+        places = [str(place) for place in versions.glob(f"3.{minor}.*/bin/python3")]
+        for place in [on_path, *places] if on_path else places:
             done = subprocess.run([place, "-c", "pass"], capture_output=True)
             if done.returncode == 0:
-                found.setdefault(f"3.{minor}", str(place))
+                found.setdefault(f"3.{minor}", place)
     return found
 
 
