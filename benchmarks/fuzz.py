@@ -48,4 +48,4 @@ def main(arguments: list[str]) -> None:
         if done.returncode:
             raise SystemExit(f"{name} failed: {' '.join(command)}")
         rounds += 1
-    print(f"{rounds} rounds without a failure")
+    print(f"time is over: no failure in {rounds} whole rounds and a part of one")
