@@ -24,6 +24,7 @@ MODULES = {
 ALONE = {
     "front": "benchmarks.front",
     "frameworks": "benchmarks.frameworks.comparison",
+    "fuzz": "benchmarks.fuzz",
     "kills": "benchmarks.kills",
     "soak": "benchmarks.soak.run",
 }

@@ -130,16 +130,16 @@ def status_of(instance: Running) -> dict[str, Any]:
 
 def pss_bytes(process: psutil.Process) -> int:
     """Memory of a process and its descendants, shared pages counted once."""
-    total = 0
-    for member in (process, *process.children(recursive=True)):
-        try:
-            text = Path(f"/proc/{member.pid}/smaps_rollup").read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        total += next(
-            1024 * int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:")
-        )
-    return total
+    return sum(own_pss_bytes(member) for member in (process, *process.children(recursive=True)))
+
+
+def own_pss_bytes(process: psutil.Process) -> int:
+    """Memory of one process, its share of shared pages included; 0 when it has ended."""
+    try:
+        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(1024 * int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
 
 
 def _instance(folder: Path, address: str) -> Running:

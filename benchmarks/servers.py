@@ -137,6 +137,7 @@ def started(
     probe: str,
     *,
     output: IO[str] | None = None,
+    within_s: float = 120.0,
 ) -> Iterator[Running]:
     """A process that answers at ``address`` when the block is entered, and ends with it.
 
@@ -146,7 +147,7 @@ def started(
     process = subprocess.Popen(command, cwd=ROOT, env=environ, stdout=output, stderr=output)
     watched = psutil.Process(process.pid)
     try:
-        _wait(name, address, probe, process)
+        _wait(name, address, probe, process, within_s)
         yield Running(name, address, watched)
     finally:
         family = watched.children(recursive=True) if process.poll() is None else []
@@ -160,8 +161,10 @@ def started(
             left.kill()
 
 
-def _wait(name: str, address: str, probe: str, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 120
+def _wait(
+    name: str, address: str, probe: str, process: "subprocess.Popen[bytes]", within_s: float
+) -> None:
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         if process.poll() is not None:
             raise RuntimeError(f"{name} ended with {process.returncode} before it was ready")
@@ -171,7 +174,7 @@ def _wait(name: str, address: str, probe: str, process: "subprocess.Popen[bytes]
         except (OSError, http.client.HTTPException):
             pass
         time.sleep(0.1)
-    raise RuntimeError(f"{name} was not ready within 120 s")
+    raise RuntimeError(f"{name} was not ready within {within_s:g} s")
 
 
 def status(address: str, path: str) -> int:

@@ -16,6 +16,8 @@ from benchmarks.servers import Running, started
 Rows = list[list[float]]
 _LOCKS = ROOT / "requirements" / "frameworks"
 _APPS = "benchmarks.frameworks"
+_READY_S = 300.0
+"""Some start a cluster of their own first."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ class Adapter:
         with (own / "log").open("w") as log:
             address = f"127.0.0.1:{place.port}"
             command = self.command(place)
-            with started(self.name, command, address, environ, self.probe, output=log) as server:
+            with started(
+                self.name, command, address, environ, self.probe, output=log, within_s=_READY_S
+            ) as server:
                 yield replace(server, path=self.path, spelling=self.spelling)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -55,7 +56,7 @@ def _measured(bench: "_Bench", name: str) -> Figures:
     try:
         with start(bench.model, bench.folder) as server:
             return bench.measure(server)
-    except RuntimeError as error:
+    except (RuntimeError, subprocess.SubprocessError) as error:
         log = bench.folder / name / "log"
         words = log.read_text(errors="replace").strip()[-2000:] if log.exists() else ""
         print(f"{name} is left out: {error}\n{words}", flush=True)

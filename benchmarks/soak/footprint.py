@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.plane import Plane, pss_bytes
+from benchmarks.plane import Plane
 
 _FOLDERS = ("instances", "builds", "environments", "images", "models", "uploads")
 _SLACK_BYTES = 24 * 1024 * 1024
@@ -68,17 +68,6 @@ def _memory_files(process: psutil.Process) -> int:
         except FileNotFoundError:
             continue
     return found
-
-
-def memory(process: psutil.Process, *, alone: bool = True) -> int:
-    """Bytes (PSS) of one process, or of it and all that it started; 0 when it has ended."""
-    if not alone:
-        return pss_bytes(process)
-    try:
-        text = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    return next(1024 * int(line.split()[1]) for line in text.splitlines() if line[:4] == "Pss:")
 
 
 def growth_bytes(samples: Sequence[tuple[float, int]]) -> float:

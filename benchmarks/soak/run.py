@@ -23,11 +23,20 @@ import numpy as np
 
 from benchmarks import over_http
 from benchmarks.harness import save, table
-from benchmarks.plane import MODEL, SERVICE, VERSION, Clients, Plane, plane, status_of
+from benchmarks.plane import (
+    MODEL,
+    SERVICE,
+    VERSION,
+    Clients,
+    Plane,
+    own_pss_bytes,
+    plane,
+    status_of,
+)
 from benchmarks.soak import account, callers
 from benchmarks.soak.account import metrics_of
 from benchmarks.soak.callers import ARROW, Caller, Case, Scene
-from benchmarks.soak.footprint import Footprint, footprint, growth_bytes, is_flat, memory
+from benchmarks.soak.footprint import Footprint, footprint, growth_bytes, is_flat
 from benchmarks.soak.ledger import Ledger
 
 _SQL_ROWS, _LARGE_ROWS = 100_000, 10_000
@@ -214,7 +223,7 @@ def _watched(server: Plane) -> Iterator[dict[str, list[tuple[float, int]]]]:
     def watch() -> None:
         while not over.wait(_SAMPLE_S):
             for name, process in processes.items():
-                samples[name].append((time.monotonic() - began, memory(process)))
+                samples[name].append((time.monotonic() - began, own_pss_bytes(process)))
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()

@@ -10,7 +10,9 @@ _USUAL = 100
 
 def examples(count: int) -> settings:
     """``count`` examples in a test run; as many times more as the profile has more."""
-    return settings(max_examples=count * settings.default.max_examples // _USUAL)
+    profile = settings.default
+    assert profile is not None
+    return settings(max_examples=count * profile.max_examples // _USUAL)
 
 
 @st.composite

@@ -51,9 +51,8 @@ def meaning(body: bytes, method: Method) -> Meaning:
     if set(extra) & {field.name for field in method.inputs}:
         raise Wrong
     if present == ["dataframe_split"]:
-        objects = _split(given["dataframe_split"])
-        if not objects:
-            _inputs_of(dict.fromkeys(given["dataframe_split"]["columns"]), method)
+        columns, objects = _split(given["dataframe_split"])
+        _inputs_of(dict.fromkeys(columns), method)
     else:
         objects = _list(given["dataframe_records"])
         if any(not isinstance(row, dict) or set(extra) - set(row) for row in objects):
@@ -100,7 +99,7 @@ def _row(values: list[Any], method: Method) -> list[Any]:
     return values
 
 
-def _split(split: Any) -> list[dict[str, Any]]:
+def _split(split: Any) -> tuple[list[str], list[dict[str, Any]]]:
     if not isinstance(split, dict):
         raise Wrong
     columns = _names(split.get("columns"))
@@ -109,7 +108,7 @@ def _split(split: Any) -> list[dict[str, Any]]:
     rows = _list(split.get("data"))
     if any(not isinstance(row, list) or len(row) != len(columns) for row in rows):
         raise Wrong
-    return [dict(zip(columns, row, strict=True)) for row in rows]
+    return columns, [dict(zip(columns, row, strict=True)) for row in rows]
 
 
 _ABSENT = object()

@@ -77,7 +77,7 @@ def _table(body: bytes) -> pa.Table:
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
             table = reader.read_all()
         table.validate(full=True)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadInput(f"the body is no Arrow stream: {str(error)[:200]}") from None
     if table.num_rows * table.num_columns > 8 * len(body) + _FEW_CELLS:
         raise BadInput("the Arrow stream states more rows than its body can hold")

@@ -26,6 +26,7 @@ from nunatak.inference.config import spelling
 from nunatak.inference.dispatcher import Dispatcher
 from nunatak.inference.errors import (
     BadInput,
+    InferenceError,
     ModelError,
     Refused,
 )
@@ -132,6 +133,11 @@ class InferenceService:
             parsed = self._read(exchange, body, method, reader)
         except BadInput as error:
             call.end(State.ANSWERED, error=error)
+            return
+        except Exception:
+            # A request's boundary: a body that we fail to read must not stay inside for ever.
+            logger.exception("request %s: its body could not be read", call.request_id)
+            call.end(State.ANSWERED, error=InferenceError("the inference server failed"))
             return
         call.take(parsed)
         if parsed.rows:

@@ -8,7 +8,13 @@ from typing import Any, Protocol
 
 from nunatak.inference.channel import Channel
 from nunatak.inference.columns import Columns
-from nunatak.inference.errors import InferenceError, LoadFailed, ModelError, WorkerLost
+from nunatak.inference.errors import (
+    FrameError,
+    InferenceError,
+    LoadFailed,
+    ModelError,
+    WorkerLost,
+)
 from nunatak.inference.frames import Frame, FrameType, decode_columns, encode_columns
 from nunatak.inference.launcher import (
     Launcher,
@@ -343,10 +349,13 @@ class ProcessSource:
         return worker
 
     def _on_notice(self, frame: Frame) -> None:
-        """The fork server tells how a child ended."""
+        """The fork server tells how a child ended. Raises FrameError."""
+        code = frame.head.get("code")
+        if frame.type is not FrameType.EXITED or not isinstance(code, int):
+            raise FrameError(f"it told {frame.type.name} of a child, with code {code!r}")
         worker = self._children.pop(frame.id, None)
-        if frame.type is FrameType.EXITED and worker is not None:
-            end = describe_exit(int(frame.head.get("code", 0)))
+        if worker is not None:
+            end = describe_exit(code)
             logger.warning("worker %d %s", worker.pid, end)
             worker.channel.close(f"it {end}")
 

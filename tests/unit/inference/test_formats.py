@@ -108,6 +108,11 @@ def test_a_row_may_be_one_object_for_a_method_of_one_object() -> None:
     assert lists(got) == [[{"x": 1}]]
 
 
+def test_a_wide_row_may_hold_one_input_that_is_an_object() -> None:
+    got = read({"data": [[0, {"o": {"x": 1}}]]}, inputs=fields(o="OBJECT"), wide=True)
+    assert lists(got) == [[{"x": 1}]]
+
+
 WRONG: list[tuple[Any, str]] = [
     (b"", "not JSON"),
     (b"{", "not JSON"),

@@ -4,15 +4,16 @@ import asyncio
 import socket
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.edge import link_frames
-from nunatak.edge.link_frames import FrameCutter, Kind, LinkError
+from nunatak.edge.link_frames import FrameCutter, LinkError
 from nunatak.inference import frames
 from nunatak.inference.channel import Channel
-from nunatak.inference.columns import Columns
+from nunatak.inference.columns import Columns, Kind
 from nunatak.inference.errors import FrameError, InferenceError
 from nunatak.inference.frames import Frame, FrameParser, FrameType
 from nunatak.worker import convert
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.fuzz
 
 numbers = st.integers(-2, 40) | st.sampled_from([2**31, 2**63, 2**64, -(2**63), 10**30])
 junk = numbers | st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=4)
-kinds = st.sampled_from([*(kind.value for kind in frames.Kind), "NONE", ""])
+kinds = st.sampled_from([*(kind.value for kind in Kind), "NONE", ""])
 bodies = st.binary(max_size=80) | st.sampled_from(
     [b"[1,2]", b'["a",null]', b"[[[", b"{}", b"[" * 5000, b"\xff", bytes(64)]
 )
@@ -79,7 +80,7 @@ def result_frames() -> st.SearchStrategy[bytes]:
         prefix = worker_frames.build_prefix(kind, flags, number, len(head), len(body))
         return prefix + head + body
 
-    texts = heads.map(lambda head: frames.orjson.dumps(_narrow(head))) | st.binary(max_size=9)
+    texts = heads.map(lambda head: orjson.dumps(_narrow(head))) | st.binary(max_size=9)
     return st.builds(
         build,
         st.integers(0, 13),
@@ -174,7 +175,7 @@ def link_streams(draw: st.DrawFn) -> bytes:
         parts += [
             link_frames.request_frame(number, request),
             link_frames.answer_frame(number, answer),
-            link_frames.frame(Kind.DATA, number, body, last=True),
+            link_frames.frame(link_frames.Kind.DATA, number, body, last=True),
         ]
     whole = b"".join(parts)
     return draw(st.just(whole) | mutations(whole))
@@ -187,10 +188,10 @@ def test_damaged_frames_of_the_link_are_read_or_refused(stream: bytes, size: int
     try:
         for at in range(0, len(stream), size):
             for kind, _, _, payload in cutter.feed(stream[at : at + size]):
-                if kind == Kind.REQUEST:
+                if kind == link_frames.Kind.REQUEST:
                     request = link_frames.read_request(payload)
                     assert len(request.body) <= request.size
-                elif kind == Kind.ANSWER:
+                elif kind == link_frames.Kind.ANSWER:
                     answer = link_frames.read_answer(payload)
                     assert len(answer.body) <= answer.size
     except LinkError:

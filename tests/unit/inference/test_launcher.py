@@ -1,19 +1,23 @@
 import asyncio
 import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from nunatak.inference.errors import LoadFailed
+from nunatak.inference.frames import FrameType, encode
 from nunatak.inference.launcher import (
     Launcher,
     PoolSettings,
+    Process,
     describe_exit,
     load_head,
     manifest_imports,
 )
 from nunatak.inference.log import BoundedLog, LogPipe
-from nunatak.inference.workers import fork_refusal
+from nunatak.inference.workers import ProcessSource, fork_refusal
 
 METHOD = {
     "name": "PREDICT",
@@ -130,3 +134,29 @@ def test_a_log_is_bounded(tmp_path: Path) -> None:
     assert len(sizes) == 2
     assert sum(sizes) <= 100
     assert (tmp_path / "log").read_bytes().endswith(b"line 0049\n")
+
+
+class OneProcess(Launcher):
+    """Hands out the front's end of a connection whose other end a test speaks on."""
+
+    def __init__(self, own: PoolSettings, connection: socket.socket) -> None:
+        self._own, self._connection = own, connection
+
+    def launch(self) -> tuple[Process, socket.socket]:
+        """A process that has nothing to do with the connection."""
+        return Process(subprocess.Popen(["sleep", "60"])), self._connection
+
+
+@pytest.mark.parametrize("head", [{}, {"code": "x"}, {"code": None}])
+@pytest.mark.asyncio
+async def test_news_of_a_child_that_cannot_be_read_ends_the_connection(
+    head: dict[str, object], tmp_path: Path
+) -> None:
+    write_manifest(tmp_path, "runtimes: {}")
+    ours, theirs = socket.socketpair()
+    source = ProcessSource(settings(tmp_path), OneProcess(settings(tmp_path), ours))
+    with theirs:
+        theirs.sendall(encode(FrameType.EXITED, 1, head).data)
+        with pytest.raises(LoadFailed, match="the process that loads the model"):
+            await source.spawn()
+    await source.stop()

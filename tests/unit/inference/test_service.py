@@ -426,3 +426,29 @@ async def test_chunks_over_the_limit_are_told_so() -> None:
         client.send(head + b"a7d8c0\r\n" + bytes(0xA7D8C0))
         assert [answer.status for answer in client.answers] == [413]
         assert target.admission.inside == 0
+
+
+@pytest.mark.asyncio
+async def test_arrow_with_a_name_that_is_no_unicode_is_refused() -> None:
+    stream = arrow.write(Columns((Column("name", Kind.FLOAT64, np.zeros(1)),) * 2, 1))
+    async with serving() as target:
+        headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
+        body = stream.replace(b"name", b"nam\xff")
+        answer = await Client(target).ask(post(body, headers=headers))
+        assert answer.status == 400
+        assert "no Arrow stream" in answer.json["error"]["message"]
+
+
+@pytest.mark.asyncio
+async def test_a_body_that_we_fail_to_read_leaves_nothing_inside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("nunatak.inference.arrow.read", fail)
+    async with serving() as target:
+        headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
+        answer = await Client(target).ask(post(b"x", headers=headers))
+        assert (answer.status, answer.json["error"]["code"]) == (500, "INTERNAL")
+        assert (target.admission.inside, target.admission.held_bytes) == (0, 0)

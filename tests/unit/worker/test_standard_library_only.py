@@ -8,6 +8,41 @@ import nunatak.worker
 
 FILES = sorted(Path(nunatak.worker.__path__[0]).glob("*.py"))
 INSIDE_FUNCTIONS = {"numpy", "pandas"}
+NEWER = {"annotationlib", "compression", "tomllib"}
+"""What Python 3.9 has not."""
+REMOVED = {
+    "aifc",
+    "asynchat",
+    "asyncore",
+    "audioop",
+    "binhex",
+    "cgi",
+    "cgitb",
+    "chunk",
+    "crypt",
+    "distutils",
+    "formatter",
+    "imghdr",
+    "imp",
+    "lib2to3",
+    "macpath",
+    "mailcap",
+    "msilib",
+    "nis",
+    "nntplib",
+    "ossaudiodev",
+    "parser",
+    "pipes",
+    "smtpd",
+    "sndhdr",
+    "spwd",
+    "sunau",
+    "symbol",
+    "telnetlib",
+    "uu",
+    "xdrlib",
+}
+"""What Python 3.14 has not any more."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
@@ -22,6 +57,7 @@ def test_a_worker_file_imports_only_what_every_model_has(path: Path) -> None:
     anywhere = {name for node in ast.walk(tree) for name in imported(node)}
 
     assert at_import <= set(sys.stdlib_module_names)
+    assert not anywhere & (NEWER | REMOVED)
     assert anywhere <= set(sys.stdlib_module_names) | INSIDE_FUNCTIONS
 
 
