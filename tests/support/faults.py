@@ -155,7 +155,7 @@ class Deployment(threading.Thread):
         number = self.first
         with contextlib.suppress(Error, OSError), self._ground.connection() as opened:
             cursor = opened.cursor()
-            while not self._over.wait(0.05):
+            while not self._over.wait(0.2):
                 run(cursor, f"INSERT INTO {SCHEMA}.NUMBERS VALUES ({number})")
                 self.numbers.append(number)
                 number += 1

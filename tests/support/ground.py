@@ -28,7 +28,7 @@ SERVICE, SCHEMA = "DOUBLES", "FAULTS.S"
 WAIT_S = 180.0
 logging.getLogger("snowflake.connector").setLevel(logging.CRITICAL)  # deaths are on purpose here
 _POLL_S = 0.01
-_ASK_S = 0.02
+_ASK_S = 0.05
 _GIVE_UP_S = 5
 
 
