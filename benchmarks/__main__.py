@@ -25,6 +25,7 @@ ALONE = {
     "front": "benchmarks.front",
     "frameworks": "benchmarks.frameworks.comparison",
     "kills": "benchmarks.kills",
+    "sine": "benchmarks.sine",
     "soak": "benchmarks.soak.run",
 }
 """These start what they need themselves and have options of their own."""
