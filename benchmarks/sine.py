@@ -8,6 +8,7 @@ import argparse
 import itertools
 import math
 import sys
+from collections.abc import Callable
 
 from benchmarks.environments import ROOT
 from benchmarks.harness import save, table
@@ -26,15 +27,16 @@ def main(arguments: list[str]) -> None:
     argparse.ArgumentParser(prog="benchmarks sine", description=__doc__).parse_args(arguments)
     figures = {}
     for name, length_s in _WAVES_S.items():
-        moments = follow(
-            lambda now, length_s=length_s: _MEAN * (1 + math.sin(2 * math.pi * now / length_s)),
-            minutes=_MINUTES,
-        )
+        moments = follow(_wave(length_s), minutes=_MINUTES)
         print(f"\n{name}, {WORKERS} workers each:\n{_shown(moments)}")
         changes = sum(a.target != b.target for a, b in itertools.pairwise(moments))
         print(f"the number of instances changed {changes} times in an hour")
         figures[name] = {"changes": changes, "most": max(moment.target for moment in moments)}
     print("\nwritten to", save("sine", figures))
+
+
+def _wave(length_s: float) -> Callable[[float], float]:
+    return lambda now: _MEAN * (1 + math.sin(2 * math.pi * now / length_s))
 
 
 def _shown(moments: list[Moment]) -> str:
