@@ -65,8 +65,8 @@ class _Trouble(threading.Thread):
         """Go on until the load ends."""
         try:
             while not self.ended.wait(self._pause_s):
-                self._act()
                 self.count += 1
+                self._act()
         except Exception as error:
             self.failure = error
 
