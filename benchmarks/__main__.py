@@ -26,6 +26,7 @@ ALONE = {
     "frameworks": "benchmarks.frameworks.comparison",
     "fuzz": "benchmarks.fuzz",
     "kills": "benchmarks.kills",
+    "sine": "benchmarks.sine",
     "soak": "benchmarks.soak.run",
 }
 """These start what they need themselves and have options of their own."""

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from support.faults import Deployment, Ground, settle, wait_for
+from support.faults import Deployment, check_answers, prepare, settle
+from support.ground import Ground, wait_for
 
 pytestmark = [
     pytest.mark.acceptance,
@@ -52,7 +53,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
     ground = Ground(tmp_path_factory.mktemp("faults") / "home")
     ground.start()
     try:
-        ground.prepare()
+        prepare(ground)
         yield ground
     finally:
         ground.stop()
@@ -65,11 +66,8 @@ def test_a_killed_server_goes_on_where_it_was(ground: Ground, number: int, point
     deployment = Deployment(ground, number + 1, force_rebuild="build" in point)
     deployment.start()
     wait_for(f"point '{point}'", lambda: POINTS[point](ground) or deployment.failure)
-    fronts = [process.pid for process in ground.fronts()]
     ground.kill()
-    if point == "while running":  # the instance answers on, and the next server takes it over
-        assert fronts == [process.pid for process in ground.fronts()] != []
-        ground.start()
-        wait_for("service that runs", lambda: ground.services("RUNNING"))
-        assert fronts == [process.pid for process in ground.fronts()]
-    settle(ground, deployment)
+    promised = ground.promised()
+    assert promised or point != "while running"
+    check_answers(promised)  # the instance answers on, and the next server takes it over
+    settle(ground, deployment, stays=promised)

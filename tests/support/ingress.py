@@ -93,16 +93,25 @@ class Instance:
 
 @dataclass
 class Table:
-    """A routing table of one service. `refusal` is what waking it raises."""
+    """A routing table of one service. `refusal` is what waking it raises; `woken` comes when it
+    was waited for, in place of what was lost."""
 
     route: Route | None
     woken: Route | None = None
     refusal: Exception | None = None
     waits: list[float] = field(default_factory=list)
+    losses: list[Path] = field(default_factory=list)
 
     def by_endpoint(self, endpoint_id: str) -> Route | None:
         """The only endpoint is abc."""
         return self.route if endpoint_id == "abc" else None
+
+    def lost(self, service_id: int, socket: Path) -> None:
+        """Written down; an instance that nothing replaces is found to be well after all."""
+        self.losses.append(socket)
+        if self.route is not None and self.woken is not None:
+            left = tuple(target for target in self.route.targets if target.socket != socket)
+            self.route = replace(self.route, targets=left)
 
     async def until_ready(self, service_id: int, *, timeout_s: float) -> Route:
         """Wakes at once."""

@@ -35,6 +35,9 @@ def start_server(home: Path, *options: str) -> Server:
     """Start `nunatak up` on a free port and wait for its ready line."""
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    # So that a server that is started again and again compiles its modules once.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment["PYTHONPYCACHEPREFIX"] = str(home.parent / "bytecode")
     with (home.parent / f"{home.name}.log").open("a") as log:
         process = subprocess.Popen(
             [*command, *options], stdout=subprocess.PIPE, stderr=log, text=True, env=environment

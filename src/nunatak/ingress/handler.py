@@ -53,6 +53,10 @@ class RoutingTable(Protocol):
         """The route of an endpoint's id."""
         ...
 
+    def lost(self, service_id: int, socket: Path) -> None:
+        """An instance broke off: it is no target before it was looked at again."""
+        ...
+
     async def until_ready(self, service_id: int, *, timeout_s: float) -> Route:
         """The route once it has an instance; wakes a service that sleeps.
 
@@ -222,10 +226,12 @@ class Ingress:
         )
 
     def lost(self, call: EndpointCall, reason: str, *, begun: bool) -> None:
-        """The instance broke off: ask another, or the same, unless it had begun to answer."""
-        instance = call.instance
+        """The instance broke off: ask another, or wait for one, unless it had begun to answer."""
+        instance, route = call.instance, call.route
         self._leave(call, answered=False)
         assert instance is not None, "only calls that were sent are lost"
+        assert route is not None, "only calls that were let in are sent"
+        self._routes.lost(route.service_id, instance.socket)
         call.tried = (*call.tried, instance)
         if begun or len(call.tried) >= ATTEMPTS:
             text = f"The model's instance broke off: {reason}."

@@ -52,7 +52,7 @@ class Instance:
     """One instance. Belongs to one event loop."""
 
     def __init__(self, socket: Path, *, loop: asyncio.AbstractEventLoop) -> None:
-        self._socket = str(socket)
+        self.socket = socket
         self._loop = loop
         self._link: _Link | None = None
         self._connecting: set[asyncio.Task[None]] = set()
@@ -91,7 +91,7 @@ class Instance:
     async def _connect(self, link: _Link) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.create_unix_connection(lambda: link, self._socket)
+                await self._loop.create_unix_connection(lambda: link, str(self.socket))
                 await link.agreed.wait()
         except (OSError, TimeoutError) as error:
             link.end(f"it cannot be reached ({str(error) or 'it does not answer'})")

@@ -178,7 +178,8 @@ class ServiceInstances:
         return [target.socket for target in route.targets]
 
     def gone(self, socket: Path) -> None:
-        """The reconciler finds out by itself."""
+        """It is not called again before the reconciler has looked at it."""
+        self._routes.lost(self._service_id, socket)
 
     def release(self) -> None:
         """Nothing is held."""

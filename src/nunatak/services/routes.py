@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -87,28 +87,27 @@ class Routes:
 
     def publish(self, routes: Iterable[Route]) -> None:
         """Replace the table."""
-        listed = list(routes)
-        self._table = _Table(
-            {route.service_id: route for route in listed},
-            {route.service: route for route in listed},
-            {route.endpoint_id: route for route in listed if route.endpoint_id},
-            {
-                route.service.sibling(f"{route.service.name}_{method.spec.name}"): (route, method)
-                for route in listed
-                for method in route.methods
-            },
-            {
-                function.name: (_with_batches(route, function), function.method)
-                for route in listed
-                for function in route.functions
-            },
-        )
+        table = _table_of(list(routes))
         with self._lock:
+            before, self._table = self._table, table
             self._waking = {
                 service_id
                 for service_id in self._waking
-                if (route := self._table.by_id.get(service_id)) and route.state in ASLEEP
+                if (route := table.by_id.get(service_id)) and route.state in ASLEEP
             }
+        if _has_more_targets(table, before):
+            self._changes.announce()  # calls may be held until there is one
+
+    def lost(self, service_id: int, socket: Path) -> None:
+        """An instance broke off: calls go to others, or wait, until it was looked at again."""
+        with self._lock:
+            route = self._table.by_id.get(service_id)
+            left = () if route is None else tuple(t for t in route.targets if t.socket != socket)
+            if route is None or len(left) == len(route.targets):
+                return
+            changed = {**self._table.by_id, service_id: replace(route, targets=left)}
+            self._table = _table_of(list(changed.values()))
+        self._changes.announce()
 
     def by_name(self, name: QualifiedName) -> Route | None:
         """The route of a service, or None."""
@@ -241,6 +240,30 @@ class Routes:
         for loop, event in waiters:
             if not loop.is_closed():
                 loop.call_soon_threadsafe(event.set)
+
+
+def _table_of(routes: Sequence[Route]) -> _Table:
+    return _Table(
+        {route.service_id: route for route in routes},
+        {route.service: route for route in routes},
+        {route.endpoint_id: route for route in routes if route.endpoint_id},
+        {
+            route.service.sibling(f"{route.service.name}_{method.spec.name}"): (route, method)
+            for route in routes
+            for method in route.methods
+        },
+        {
+            function.name: (_with_batches(route, function), function.method)
+            for route in routes
+            for function in route.functions
+        },
+    )
+
+
+def _has_more_targets(table: _Table, before: _Table) -> bool:
+    """Whether an instance can be called that could not be before."""
+    known = {target for route in before.by_id.values() for target in route.targets}
+    return any(target not in known for route in table.by_id.values() for target in route.targets)
 
 
 def _with_batches(route: Route, function: UserFunction) -> Route:

@@ -243,6 +243,20 @@ async def test_an_instance_that_is_not_there_is_passed_over(tmp_path: Path) -> N
         assert (await made.caller.post()).status == 200
         made.table.route = replace(made.table.route, targets=(nobody,))
         assert code(await made.caller.post()) == "bad_gateway"
+        assert made.table.losses == [nobody.socket] * 4
+
+
+@pytest.mark.asyncio
+async def test_a_request_waits_for_the_instance_in_place_of_one_that_ended(
+    tmp_path: Path,
+) -> None:
+    async with world(tmp_path) as made:
+        assert made.table.route is not None
+        made.table.woken = made.table.route
+        made.table.route = replace(ROUTE, targets=(Target("9", tmp_path / "nobody"),))
+        assert (await made.caller.post(x_nunatak_deadline_ms="5000")).status == 200
+        assert made.table.losses == [tmp_path / "nobody"]
+        assert 4.0 < made.table.waits[0] <= 5.0
 
 
 @pytest.mark.asyncio

@@ -11,43 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.services.scaling import Load, Scale, is_idle, next_scale, wanted_instances
-
-WORKERS = 4
-LOOK_S = 5
+from support.scaling import LOOK_S, WORKERS, follow
 
 
-def simulate(
-    demand: Callable[[float], float],
-    *,
-    minutes: int,
-    maximum: int = 10,
-    start: Scale | None = None,
-    start_s: float = 20.0,
-) -> list[int]:
-    """Let a service follow `demand` (requests in flight); the target at every look. New instances
-    are ready `start_s` after they were asked for."""
-    scale = start or Scale(1)
-    ready, ready_at = scale.target, 0.0
-    targets = []
-    for step in range(minutes * 60 // LOOK_S):
-        now = step * LOOK_S
-        if scale.target < ready:
-            ready = scale.target
-        if now >= ready_at:
-            ready = scale.target
-        in_flight = max(0, round(demand(now)))
-        load = Load(
-            ready=ready,
-            workers=ready * WORKERS,
-            busy=min(in_flight, ready * WORKERS),
-            in_flight=in_flight,
-        )
-        before = scale.target
-        scale = next_scale(scale, load, minimum=0, maximum=maximum, now=now)
-        if scale.target > before:
-            ready_at = now + start_s
-        targets.append(scale.target)
-    return targets
+def simulate(demand: Callable[[float], float], *, minutes: int) -> list[int]:
+    """The number of instances that is wanted at every look."""
+    return [moment.target for moment in follow(demand, minutes=minutes)]
 
 
 def turns(targets: list[int]) -> int:
