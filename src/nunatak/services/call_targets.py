@@ -16,6 +16,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.models.versions import DEFAULT
 from nunatak.services.instance_calls import Calling, Clients, InstanceCaller
+from nunatak.services.lenient_calls import LenientCaller
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes
 from nunatak.services.warehouse_models import WarehouseModels, WarehouseSource
@@ -135,11 +136,22 @@ class _ServiceTarget:
         instances.wait(runner.cancelled)
         route = self.route
         calling = _calling(self.method, runner, rows=route.max_batch_rows or BATCH_ROWS)
-        if route.batch_timeout_s is not None:
-            calling = replace(calling, batch_timeout_s=float(route.batch_timeout_s))
-        if route.max_batch_retries is not None:
-            calling = replace(calling, gone_limit=route.max_batch_retries + 1)
-        return InstanceCaller(instances, self.clients, calling=calling, cancelled=runner.cancelled)
+        rules = route.batches
+        if rules.timeout_s is not None:
+            calling = replace(calling, batch_timeout_s=float(rules.timeout_s))
+        if rules.retries is not None:
+            calling = replace(calling, gone_limit=rules.retries + 1)
+        caller = InstanceCaller(
+            instances, self.clients, calling=calling, cancelled=runner.cancelled
+        )
+        if not (rules.strict or rules.null_on_failure):
+            return caller
+        return LenientCaller(
+            caller=caller,
+            outputs=self.signature.outputs,
+            strict=rules.strict,
+            null_on_failure=rules.null_on_failure,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
