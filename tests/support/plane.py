@@ -46,6 +46,7 @@ from nunatak.sql import (
     service_creation,
     service_functions,
     services,
+    show_pools,
 )
 from nunatak.sql import pools as pool_statements
 from nunatak.sql.rooms import Rooms
@@ -72,6 +73,7 @@ FAMILIES = (
     service_creation,
     service_functions,
     services,
+    show_pools,
 )
 """Imported, so that their statements are registered."""
 
@@ -216,6 +218,16 @@ class FakeLoads:
         return self.current
 
 
+class FakeMetrics:
+    """What instances count; `texts` are by the name of the socket, None is no answer."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def metrics(self, socket: Path) -> str | None:
+        return self.texts.get(socket.name)
+
+
 @dataclass
 class World:
     """Everything of one test. `now` is the clock of the catalog."""
@@ -228,6 +240,7 @@ class World:
     settings: Settings
     rooms: Rooms
     session: Session
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
     query_id: str = QUERY_ID
     """Of the statements that run next."""
     time: list[float] = field(default_factory=lambda: [1_000_000.0])
@@ -253,6 +266,7 @@ class World:
         self.plane._builds.stop_all()
         self.plane._building.close()
         self.plane._launching.drain()
+        self.plane.metrics.close()
         self.plane = make_plane(self)
         self.plane.recover()
 
@@ -399,6 +413,7 @@ def open_world(folder: Path) -> Iterator[World]:
     world.plane._builds.stop_all()
     world.plane._building.close()
     world.plane._launching.drain()
+    world.plane.metrics.close()
     catalog.close()
 
 
@@ -414,4 +429,5 @@ def make_plane(world: World) -> ControlPlane:
         secrets=SecretReader(world.rooms.vault, allows=world.rooms.access.allows),
         families=Families.load(world.settings.home / "families.yaml"),
         machine=Machine(2.0, 8 * GIB),
+        counted=world.metrics,
     )

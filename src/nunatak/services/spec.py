@@ -118,6 +118,10 @@ class ServiceSpec:
     log_level: str = "INFO"
     query_warehouse: str | None = None
     autocapture: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Values by the ids of TAG objects."""
+    suspended_by: str = ""
+    """Who suspended it, or why it did so by itself, in words; empty while it is wanted."""
     revision: int = 0
     """Raised by a change that running instances must follow; they are replaced one by one."""
 

@@ -11,7 +11,7 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
-from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -50,6 +50,18 @@ _KINDS = (
     "ROLE",
     "TAG",
 )
+_COUNTED = (
+    "TABLE",
+    "VIEW",
+    "SEQUENCE",
+    "STAGE",
+    "FILE FORMAT",
+    "SCHEMA",
+    "MODEL",
+    "SERVICE",
+    "FUNCTION",
+)
+"""Kinds that GRANT … ON ALL takes."""
 _RECORDED = frozenset(
     {"DATABASE", "SCHEMA", "TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE_FORMAT", "WAREHOUSE"}
 )
@@ -105,6 +117,11 @@ class GrantPrivileges:
         access = context.rooms.access
         if not access.roles.exists(self.role):
             raise ObjectNotFound("Role", self.role)
+        if OWNERSHIP in self.privileges and self.kind == "SERVICE":
+            raise InvalidArgument(
+                "The ownership of a service cannot be transferred: drop it and create it with the "
+                "other role."
+            )
         for title in self._titles(context):
             if self.is_revoked:
                 access.grants.revoke(self.privileges, self.kind, title, role=self.role)
@@ -137,7 +154,7 @@ class GrantPrivileges:
         with context.rooms.catalog.read() as tx:
             tx.get(Key(self.within, container[-1], container[0] if schema else ""))
             records = tx.list_kind(self.kind, database=container[0], schema=schema)
-        return [record.key.title for record in records]
+        return [record.key.title for record in records if not record.spec.get("dropped")]
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
@@ -208,10 +225,10 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
 
 
 def _plural_kind(cursor: TokenCursor) -> str:
-    for kind in ("TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE FORMAT", "SCHEMA", "MODEL"):
+    for kind in _COUNTED:
         if cursor.accept(*f"{kind}S".split()):
             return kind.replace(" ", "_")
-    return cursor.fail("expected TABLES, VIEWS, SEQUENCES, STAGES, FILE FORMATS, SCHEMAS or MODELS")
+    return cursor.fail(f"expected one of {', '.join(f'{kind}S' for kind in _COUNTED)}")
 
 
 def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
