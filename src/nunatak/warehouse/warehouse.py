@@ -225,6 +225,8 @@ def _copy(execution: Execution, tree: exp.Copy) -> Result:
 
 
 def _describe_table(execution: Execution, tree: exp.Describe) -> Result:
+    if not isinstance(tree.this, exp.Table):
+        raise _unsupported(tree)
     return ddl.describe_table(execution, [stored(part) for part in tree.this.parts])
 
 
