@@ -71,6 +71,10 @@ def _check_shown(found: dict[str, Any]) -> None:
         "ownership of a service cannot be transferred",
         "between 0 and 10000",
         "is not a job",
+        "Every service has ALL_ENDPOINTS_USAGE and INFERENCE_SERVICE_FUNCTION_USAGE",
+        "Service 'SURFACE.ML.NOPE' does not exist",
+        "Unsupported statement: DESCRIBE",
+        "EXECUTE JOB SERVICE",
     )
     assert all(why in text for why, text in zip(reasons, found["refused"], strict=True))
 

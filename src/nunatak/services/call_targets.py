@@ -19,6 +19,7 @@ from nunatak.services.instance_calls import Calling, Clients, InstanceCaller
 from nunatak.services.lenient_calls import LenientCaller
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes
+from nunatak.services.spec import ENDPOINTS_ROLE, FUNCTIONS_ROLE
 from nunatak.services.warehouse_models import WarehouseModels, WarehouseSource
 from nunatak.warehouse.call_stream import BATCH_ROWS, BatchCaller
 from nunatak.warehouse.calls import ModelCall, QueryRunner
@@ -27,8 +28,6 @@ from nunatak.warehouse.session import Session
 
 WAKE_LIMIT_S = 900.0
 """A query waits so long for a service that sleeps or starts."""
-SERVICE_ROLES = ("INFERENCE_SERVICE_FUNCTION_USAGE", "ALL_ENDPOINTS_USAGE")
-"""Roles of a service that may call it by SQL."""
 _TABLE_FUNCTION = "TABLE_FUNCTION"
 
 Require = Callable[[Requirement, str], None]
@@ -108,13 +107,10 @@ class CallTargets:
 
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""
-        for role in SERVICE_ROLES[1:]:
-            try:
-                self._require(_service_role(service, role), session.role)
-            except PrivilegeMissing:
-                continue
-            return
-        self._require(_service_role(service, SERVICE_ROLES[0]), session.role)
+        try:
+            self._require(_service_role(service, ENDPOINTS_ROLE), session.role)
+        except PrivilegeMissing:
+            self._require(_service_role(service, FUNCTIONS_ROLE), session.role)
 
 
 def _service_role(service: QualifiedName, role: str) -> Requirement:

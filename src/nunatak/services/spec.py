@@ -23,6 +23,15 @@ CONTAINER = "model-inference"
 BUILD_CONTAINER = "model-build"
 
 
+ENDPOINTS_ROLE = "ALL_ENDPOINTS_USAGE"
+FUNCTIONS_ROLE = "INFERENCE_SERVICE_FUNCTION_USAGE"
+SERVICE_ROLES = {
+    ENDPOINTS_ROLE: "May call its endpoints, and its functions in SQL.",
+    FUNCTIONS_ROLE: "May call its functions in SQL.",
+}
+"""The roles of every service, and what they may do."""
+
+
 class ServiceType(StrEnum):
     """What a service is for."""
 

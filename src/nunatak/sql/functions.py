@@ -13,7 +13,7 @@ from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.functions import KIND, FunctionSpec, declared_method
-from nunatak.services.spec import service_key
+from nunatak.services.spec import ENDPOINTS_ROLE, service_key
 from nunatak.sql.object_family import visible
 from nunatak.sql.objects import create_object, drop_object, on_schema, schema_key
 from nunatak.sql.services import service_key_of
@@ -97,7 +97,7 @@ class CreateFunction:
         """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
         yield on_schema("CREATE FUNCTION", schema_key(context, KIND, self.name))
         service = service_key_of(context, self.values["SERVICE"])
-        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!ALL_ENDPOINTS_USAGE")
+        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")
 
     def run(self, context: Context) -> Result:
         """Check against the service, then add the function."""

@@ -12,6 +12,7 @@ from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.services.spec import SERVICE_ROLES, service_key
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -122,6 +123,8 @@ class GrantPrivileges:
                 "The ownership of a service cannot be transferred: drop it and create it with the "
                 "other role."
             )
+        if self.kind == SERVICE_ROLE and not self.is_revoked:
+            self._check_service_role(context)
         for title in self._titles(context):
             if self.is_revoked:
                 access.grants.revoke(self.privileges, self.kind, title, role=self.role)
@@ -135,6 +138,14 @@ class GrantPrivileges:
                 grant_option=self.grant_option,
             )
         return status_result(_DONE)
+
+    def _check_service_role(self, context: Context) -> None:
+        """Raises ObjectNotFound unless the service is there and has that role."""
+        with context.rooms.catalog.read() as tx:
+            tx.get(service_key(context.session.qualify(self.parts[:-1])))
+        if self.parts[-1] not in SERVICE_ROLES:
+            hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
+            raise ObjectNotFound("Service role", self.parts[-1], hint=hint)
 
     def _titles(self, context: Context) -> list[str]:
         """The objects; raises ObjectNotFound for one that is not there."""

@@ -11,7 +11,7 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.services.snapshot import Service, Snapshot
-from nunatak.services.spec import KIND, ServiceSpec, ServiceType, is_build
+from nunatak.services.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
 from nunatak.sql.object_family import DONE, unset_values, visible
 from nunatak.sql.object_tags import AlterTags, tag_change
 from nunatak.sql.objects import schema_key
@@ -351,16 +351,10 @@ def show_endpoints(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     return ShowInService(name=cursor.name(), privilege=ANY, fields=ENDPOINT_FIELDS, rows=_endpoints)
 
 
-_ROLES = (
-    ("ALL_ENDPOINTS_USAGE", "May call its endpoints, and its functions in SQL."),
-    ("INFERENCE_SERVICE_FUNCTION_USAGE", "May call its functions in SQL."),
-)
-
-
 def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
     created = moment(record.created_on)
-    roles = () if is_build(record.spec) else _ROLES
-    return [[created, name, record.name, record.owner, text] for name, text in roles]
+    roles = {} if is_build(record.spec) else SERVICE_ROLES
+    return [[created, name, record.name, record.owner, text] for name, text in roles.items()]
 
 
 @grammar("SHOW ROLES IN SERVICE")

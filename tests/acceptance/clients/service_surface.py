@@ -139,6 +139,10 @@ def shown(admin: SnowflakeConnection) -> dict[str, Any]:
             "GRANT OWNERSHIP ON SERVICE SVC TO ROLE SYSADMIN",
             "SELECT SYSTEM$GET_SERVICE_LOGS('SVC', 0, 'model-inference', 100000)",
             "SELECT SYSTEM$CANCEL_JOB('SVC')",
+            "GRANT SERVICE ROLE SVC!NO_SUCH_ROLE TO ROLE PUBLIC",
+            "GRANT SERVICE ROLE NOPE!ALL_ENDPOINTS_USAGE TO ROLE PUBLIC",
+            "DESCRIBE PROCEDURE P (FLOAT)",
+            f"EXECUTE JOB SERVICE IN COMPUTE POOL {POOL} FROM SPECIFICATION $$spec: {{}}$$",
         )
     ]
     return found
