@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.sql.models_tags import get_tag, tag_references
-from support.plane import World, open_world
+from support.plane import World
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(running: World) -> World:
     """A world with two tags and a running service."""
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
-    with open_world(tmp_path) as opened:
-        opened.rows("CREATE TAG TEAM ALLOWED_VALUES 'a', 'b'")
-        opened.rows("CREATE TAG DB.S.COST")
-        opened.pool()
-        opened.deploy()
-        yield opened
+    running.rows("CREATE TAG TEAM ALLOWED_VALUES 'a', 'b'")
+    running.rows("CREATE TAG DB.S.COST")
+    return running
 
 
 def value(world: World, tag: str, name: str, domain: str) -> Any:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,20 +11,9 @@ from nunatak.compute.runtime import Phase
 from nunatak.errors import BuildFailed, InvalidArgument, Unsupported
 from nunatak.services.documents import parse_specification
 from nunatak.services.spec import IDLE_SUSPEND_S
-from support.plane import DIGEST, World, open_world
+from support.plane import DIGEST, World
 
 OTHER = QualifiedName("DB", "S", "OTHER")
-
-
-@pytest.fixture
-def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world in which DB.S.SVC runs on the only node of its pool."""
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
-    with open_world(tmp_path) as world:
-        world.pool()
-        world.deploy()
-        world.settle()
-        yield world
 
 
 def pool(world: World) -> str:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,24 +11,13 @@ import pytest
 from nunatak.compute.runtime import Phase
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.sql.service_tables import service_tables
-from support.plane import World, open_world
+from support.plane import World
 
 START = 1_000_000.0
 LOG = """1970-01-12T13:46:40.000Z pid=1 request=r1 | one
 continued
 1970-01-12T13:46:50.000Z pid=1 request=r2 | two
 """
-
-
-@pytest.fixture
-def running(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    """A world in which DB.S.SVC runs."""
-    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
-    with open_world(tmp_path) as world:
-        world.pool()
-        world.deploy()
-        world.settle()
-        yield world
 
 
 def ask(world: World, function: str, name: str = "SVC", **arguments: Any) -> list[dict[str, Any]]:
