@@ -184,5 +184,7 @@ class MetricsBook:
 
     def _ask(self, sockets: Sequence[Path]) -> list[str | None]:
         asked = [self._threads.submit(self._source.metrics, socket) for socket in sockets]
-        answered, _ = wait(asked, timeout=LOOK_LIMIT_S)
+        answered, late = wait(asked, timeout=LOOK_LIMIT_S)
+        for item in late:
+            item.cancel()  # what was not begun would only make the next look late too
         return [item.result() if item in answered else None for item in asked]
