@@ -47,6 +47,7 @@ from nunatak.sql import (
     service_creation,
     service_functions,
     services,
+    show_pools,
 )
 from nunatak.sql import pools as pool_statements
 from nunatak.sql.rooms import Rooms
@@ -74,6 +75,7 @@ FAMILIES = (
     service_creation,
     service_functions,
     services,
+    show_pools,
 )
 """Imported, so that their statements are registered."""
 
@@ -218,6 +220,16 @@ class FakeLoads:
         return self.current
 
 
+class FakeMetrics:
+    """What instances count; `texts` are by the name of the socket, None is no answer."""
+
+    def __init__(self) -> None:
+        self.texts: dict[str, str] = {}
+
+    def metrics(self, socket: Path) -> str | None:
+        return self.texts.get(socket.name)
+
+
 @dataclass
 class World:
     """Everything of one test. `now` is the clock of the catalog."""
@@ -230,6 +242,7 @@ class World:
     settings: Settings
     rooms: Rooms
     session: Session
+    metrics: FakeMetrics = field(default_factory=FakeMetrics)
     query_id: str = QUERY_ID
     """Of the statements that run next."""
     time: list[float] = field(default_factory=lambda: [1_000_000.0])
@@ -255,6 +268,7 @@ class World:
         self.plane._builds.stop_all()
         self.plane._building.close()
         self.plane._launching.drain()
+        self.plane.metrics.close()
         self.plane = make_plane(self)
         self.plane.recover()
 
@@ -401,6 +415,7 @@ def open_world(folder: Path) -> Iterator[World]:
     world.plane._builds.stop_all()
     world.plane._building.close()
     world.plane._launching.drain()
+    world.plane.metrics.close()
     catalog.close()
 
 
@@ -416,4 +431,5 @@ def make_plane(world: World) -> ControlPlane:
         secrets=SecretReader(world.rooms.vault, allows=world.rooms.access.allows),
         families=Families.load(world.settings.home / "families.yaml"),
         machine=Machine(2.0, 8 * GIB),
+        counted=world.metrics,
     )

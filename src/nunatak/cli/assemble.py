@@ -21,6 +21,7 @@ from nunatak.config import Settings
 from nunatak.images.image import ImageBuilder, ImageLimits
 from nunatak.ingress.gate import AccessAuthorities, Gate
 from nunatak.ingress.handler import Ingress
+from nunatak.ingress.metrics import MetricsPage
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
@@ -42,6 +43,7 @@ from nunatak.sql.locations import StageFileSource
 from nunatak.sql.models_system import packages
 from nunatak.sql.models_tags import tag_references
 from nunatak.sql.rooms import Rooms
+from nunatak.sql.service_tables import service_tables
 from nunatak.sql.stage_resolver import Stages
 from nunatak.sql.stages import STAGE
 from nunatak.sql.statement import Context
@@ -116,6 +118,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         guard=CatalogTableGuard(catalog, access),
         virtual_tables={"PACKAGES": packages},
         table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
+        service_tables=service_tables(lambda: rooms),
         system_functions=functions_in_queries(lambda: rooms),
     )
     rooms = Rooms(
@@ -134,6 +137,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         statements=FrontEnd(rooms),
         results=results,
         sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
+        metrics=MetricsPage(access, control.metric_page).respond,
     )
     return Server(
         settings=settings,

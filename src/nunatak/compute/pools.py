@@ -7,7 +7,7 @@ those that stood empty for a while, and suspends itself when nothing used it for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nunatak.catalog.store import Key
@@ -41,6 +41,10 @@ class PoolSpec:
     placement_group: str | None = None
     backup_instance_families: tuple[str, ...] = ()
     application: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Values by the ids of TAG objects."""
+    changed_by: str = ""
+    """Who suspended or resumed it last, in words; empty before anybody did."""
 
     def __post_init__(self) -> None:
         if self.min_nodes < 1:
@@ -128,7 +132,7 @@ def next_status(
 ) -> PoolStatus:
     """One step of a pool. `capacity` is what one of its nodes has."""
     if spec.suspended and status.state is not PoolState.SUSPENDED:
-        return _stopping(status, demand)
+        return _stopping(spec, status, demand)
     match status.state:
         case PoolState.SUSPENDED | PoolState.STOPPING:
             return status if spec.suspended else _starting(spec, status)
@@ -149,20 +153,28 @@ def should_suspend(spec: PoolSpec, status: PoolStatus, *, now: float) -> bool:
     )
 
 
-def _stopping(status: PoolStatus, demand: Demand) -> PoolStatus:
+def _stopping(spec: PoolSpec, status: PoolStatus, demand: Demand) -> PoolStatus:
     if status.state is not PoolState.STOPPING:
-        text = "Waiting for the work on the pool to end."
+        text = f"It is being suspended {spec.changed_by}".rstrip()
+        text += ", and waits for the work on it to end."
         return replace(status, state=PoolState.STOPPING, message=text, target_nodes=0)
     if demand.used_nodes or demand.jobs:
         return status
     return replace(
         status,
         state=PoolState.SUSPENDED,
-        message="The compute pool is suspended.",
+        message=_asleep(spec),
         nodes=(),
         idle_since=None,
         error_code=None,
     )
+
+
+def _asleep(spec: PoolSpec) -> str:
+    suspended = f"The compute pool was suspended {spec.changed_by}".rstrip()
+    ways = "ALTER COMPUTE POOL … RESUME starts it"
+    ways += ", and so does work that needs it." if spec.auto_resume else ": AUTO_RESUME is off."
+    return f"{suspended}. {ways}"
 
 
 def _starting(spec: PoolSpec, status: PoolStatus) -> PoolStatus:
@@ -260,8 +272,10 @@ def _shortage(
 ) -> tuple[int | None, str]:
     impossible = [request for request in demand.waiting if not request.on(capacity).fits(capacity)]
     if impossible:
-        return NO_CAPACITY, f"An instance needs {impossible[0].resources}; a node has {capacity}."
+        text = f"An instance needs {impossible[0].resources}; a node has {capacity}: ask for less,"
+        return NO_CAPACITY, f"{text} or use a pool of a larger INSTANCE_FAMILY."
     if demand.waiting and len(status.nodes) >= spec.max_nodes:
         text = f"{len(demand.waiting)} instance(s) wait for room: MAX_NODES is {spec.max_nodes}."
+        text += " Raise it, or suspend or drop what is not needed."
         return NODE_LIMIT_REACHED, text
     return None, ""

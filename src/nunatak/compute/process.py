@@ -45,6 +45,7 @@ class _Entry:
     out_of_memory: bool = False
     reason: str = ""
     memory_bytes: int = 0
+    cpu_s: float = 0.0
     measured_at: float = -MEMORY_INTERVAL_S
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -271,6 +272,7 @@ class ProcessRuntime:
             exit_code=entry.exit_code,
             out_of_memory=entry.out_of_memory,
             memory_bytes=0 if phase is Phase.EXITED else entry.memory_bytes,
+            cpu_s=entry.cpu_s,
         )
 
     def _measure(self, entry: _Entry) -> None:
@@ -279,7 +281,9 @@ class ProcessRuntime:
         if now - entry.measured_at < MEMORY_INTERVAL_S or entry.record.process is None:
             return
         entry.measured_at = now
-        entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+        members = self._members(entry)
+        entry.memory_bytes = procfs.memory_bytes(members)
+        entry.cpu_s = max(entry.cpu_s, procfs.cpu_s(members))
         if entry.group is not None:
             entry.out_of_memory = entry.group.out_of_memory_kills() > 0
             return

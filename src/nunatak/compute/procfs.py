@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 _PROC = Path("/proc")
+_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class _Stat:
     parent: int
     session: int
     start_ticks: int
+    cpu_ticks: int
 
 
 @cache
@@ -76,6 +78,11 @@ def memory_bytes(pids: Iterable[int]) -> int:
     return sum(_pss_bytes(pid) for pid in pids)
 
 
+def cpu_s(pids: Iterable[int]) -> float:
+    """The processor time of processes and of the children that they have seen end."""
+    return sum(stat.cpu_ticks for pid in pids if (stat := _stat(pid))) / _TICKS_PER_S
+
+
 def _pids() -> Iterator[int]:
     return (int(name) for name in os.listdir(_PROC) if name.isdigit())
 
@@ -86,7 +93,9 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Stat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
+    return _Stat(
+        fields[0], int(fields[1]), int(fields[3]), int(fields[19]), sum(map(int, fields[11:15]))
+    )
 
 
 def _arguments(pid: int) -> list[bytes]:

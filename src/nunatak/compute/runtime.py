@@ -66,6 +66,8 @@ class Observed:
     """It ended, or lost a worker, because it needed more memory than it may have."""
     memory_bytes: int = 0
     """Proportional share of memory (PSS) of all its processes; measured every few seconds."""
+    cpu_s: float = 0.0
+    """Processor time that its processes have used, those included that it has seen end."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,25 +35,21 @@ class ModelTags:
         self.catalog = models.catalog
         self.models = models
 
-    def set(self, model: QualifiedName, values: Sequence[tuple[QualifiedName, str]]) -> None:
-        """Give a model tags; raises ObjectNotFound, InvalidArgument, LimitExceeded."""
+    def change(
+        self, model: QualifiedName, values: Sequence[tuple[QualifiedName, str | None]]
+    ) -> None:
+        """Give a model tags, or take off those without a value; raises ObjectNotFound,
+        InvalidArgument, LimitExceeded."""
         changes: dict[int, str | None] = {}
         for name, value in values:
             record = self._get(name)
-            check_value(record, value)
+            if value is not None:
+                check_value(record, value)
             changes[record.id] = value
-        carried = {record.id for record, _ in self._carried(model)}
-        if len(carried | set(changes)) > TAGS_PER_OBJECT:
+        given = {tag for tag, value in changes.items() if value is not None}
+        if len({record.id for record, _ in self._carried(model)} | given) > TAGS_PER_OBJECT:
             raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
         self.models.set_tags(model, changes)
-
-    def unset(self, model: QualifiedName, names: Sequence[QualifiedName]) -> None:
-        """Take tags off a model; raises ObjectNotFound."""
-        self.models.set_tags(model, {self._get(name).id: None for name in names})
-
-    def value(self, model: QualifiedName, tag: QualifiedName) -> str | None:
-        """The value of one tag, None when the model does not have it; raises ObjectNotFound."""
-        return self.models.get(model).tags.get(str(self._get(tag).id))
 
     def references(self, model: QualifiedName) -> list[TagReference]:
         """All tags of a model, by name; raises ObjectNotFound."""

@@ -39,6 +39,7 @@ _STOP_GRACE_S = 10.0
 _TELEMETRY_BYTES = 16 * 1024 * 1024
 
 Call = Callable[[Request], Awaitable[dict[str, Any]]]
+Page = Callable[[Request], Awaitable[Response]]
 
 
 class ProtocolApp:
@@ -52,6 +53,7 @@ class ProtocolApp:
         statements: Statements,
         results: ResultStore,
         sources: Mapping[str, FileSource],
+        metrics: Page | None = None,
     ) -> None:
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
@@ -72,7 +74,7 @@ class ProtocolApp:
             leftover.unlink()
         files = FileRoutes(transfers, results, scratch=scratch, upload_bytes=limits.upload_bytes)
         self._starlette = Starlette(
-            routes=_routes(session_routes, query_routes, files), lifespan=self._lifespan
+            routes=_routes(session_routes, query_routes, files, metrics), lifespan=self._lifespan
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,9 +110,10 @@ def create_app(
     statements: Statements,
     results: ResultStore | None = None,
     sources: Mapping[str, FileSource] | None = None,
+    metrics: Page | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
-    first part of their keys."""
+    first part of their keys; `metrics` answers GET /metrics."""
     if results is None:
         results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
     return ProtocolApp(
@@ -119,10 +122,13 @@ def create_app(
         statements=statements,
         results=results,
         sources=sources or {},
+        metrics=metrics,
     )
 
 
-def _routes(sessions: SessionRoutes, queries: QueryRoutes, files: FileRoutes) -> list[Route]:
+def _routes(
+    sessions: SessionRoutes, queries: QueryRoutes, files: FileRoutes, metrics: Page | None
+) -> list[Route]:
     def post(path: str, call: Call) -> Route:
         return Route(path, _guarded(call), methods=["POST"])
 
@@ -146,6 +152,7 @@ def _routes(sessions: SessionRoutes, queries: QueryRoutes, files: FileRoutes) ->
         Route(FILES + "{key:path}", files.download, methods=["GET"]),
         Route(RESULTS + "{key:path}", files.chunk, methods=["GET"]),
         Route("/healthz", _health, methods=["GET"]),
+        *([Route("/metrics", metrics, methods=["GET"])] if metrics is not None else []),
     ]
 
 

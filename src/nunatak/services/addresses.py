@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.config import Settings
+from nunatak.errors import InvalidArgument
 
 SUFFIX = ".snowflakecomputing.app"
 """Clients show an endpoint's address only when it ends so."""
 NOT_YET = "Endpoints provisioning in progress... check back in a few minutes"
 _HASH_CHARS = 6
+_NAME = re.compile(r"[A-Z]([A-Z0-9_]{0,61}[A-Z0-9])?\Z")
+"""The stored form of names that are labels of addresses once `_` is a dash."""
 
 
 class Addresses:
@@ -41,6 +45,15 @@ class Addresses:
         """The name of a service inside, as the vendor makes it."""
         label = service.name.lower().replace("_", "-")
         return f"{label}.{dns_hash(service)}.svc.spcs.internal"
+
+
+def check_service_name(service: QualifiedName) -> None:
+    """Raises InvalidArgument for a new service whose name cannot be part of an address."""
+    if not _NAME.match(service.name):
+        raise InvalidArgument(
+            f"A service cannot be named '{service.name}': use at most 63 letters, digits and _, "
+            "without quotes, that begin with a letter and do not end with _."
+        )
 
 
 def dns_hash(name: QualifiedName) -> str:

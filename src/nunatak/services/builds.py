@@ -32,6 +32,8 @@ from nunatak.services.spec import BuildSpec
 from nunatak.services.states import BUILDS, BuildState
 
 _log = logging.getLogger(__name__)
+RECORD_S = 30 * 24 * 3600.0
+"""The record of a job stays so long after its end, and its log with it."""
 
 
 def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
@@ -58,6 +60,14 @@ def image_document(image: Image) -> dict[str, str]:
 def build_log_file(folder: Path, build_id: int) -> Path:
     """Where the log of a build is kept."""
     return folder / f"{build_id}.log"
+
+
+def is_outdated(build: Build, snapshot: Snapshot, *, now: float) -> bool:
+    """Whether the record of a build that has ended was kept long enough. What a service runs may
+    have to be built again in the same manner, so builds of its model version stay."""
+    served = {service.spec.model.version_id for service in snapshot.services}
+    is_old = now - build.record.updated_on >= RECORD_S
+    return is_old and build.spec.model.version_id not in served
 
 
 class BuildReconciler:
@@ -87,8 +97,8 @@ class BuildReconciler:
     def iterate(self) -> bool:
         """One look at every build; whether something was changed."""
         with self._catalog.read() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
-        changed = [self._step(build, snapshot) for build in snapshot.builds]
+            snapshot, now = Snapshot.read(tx, self._families, self._machine), tx.now
+        changed = [self._step(build, snapshot, now=now) for build in snapshot.builds]
         return any(changed)
 
     def recover(self) -> None:
@@ -108,7 +118,7 @@ class BuildReconciler:
         for event in tuple(self._cancels.values()):
             event.set()
 
-    def _step(self, build: Build, snapshot: Snapshot) -> bool:
+    def _step(self, build: Build, snapshot: Snapshot, *, now: float) -> bool:
         unwanted = build.spec.cancelled or build.spec.dropped
         match build.state:
             case BuildState.PENDING if unwanted:
@@ -119,7 +129,9 @@ class BuildReconciler:
                 moved = self._move(build.record, BuildState.CANCELLING, "It is being stopped.")
                 self._cancels.get(build.record.id, threading.Event()).set()
                 return moved
-            case BuildState.DONE | BuildState.FAILED | BuildState.CANCELLED if build.spec.dropped:
+            case BuildState.DONE | BuildState.FAILED | BuildState.CANCELLED if (
+                build.spec.dropped or is_outdated(build, snapshot, now=now)
+            ):
                 return self._forget(build)
             case _:
                 return False

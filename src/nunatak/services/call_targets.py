@@ -16,8 +16,10 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.models.versions import DEFAULT
 from nunatak.services.instance_calls import Calling, Clients, InstanceCaller
+from nunatak.services.lenient_calls import LenientCaller
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes
+from nunatak.services.spec import ENDPOINTS_ROLE, FUNCTIONS_ROLE
 from nunatak.services.warehouse_models import WarehouseModels, WarehouseSource
 from nunatak.warehouse.call_stream import BATCH_ROWS, BatchCaller
 from nunatak.warehouse.calls import ModelCall, QueryRunner
@@ -26,8 +28,6 @@ from nunatak.warehouse.session import Session
 
 WAKE_LIMIT_S = 900.0
 """A query waits so long for a service that sleeps or starts."""
-SERVICE_ROLES = ("INFERENCE_SERVICE_FUNCTION_USAGE", "ALL_ENDPOINTS_USAGE")
-"""Roles of a service that may call it by SQL."""
 _TABLE_FUNCTION = "TABLE_FUNCTION"
 
 Require = Callable[[Requirement, str], None]
@@ -107,13 +107,10 @@ class CallTargets:
 
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""
-        for role in SERVICE_ROLES[1:]:
-            try:
-                self._require(_service_role(service, role), session.role)
-            except PrivilegeMissing:
-                continue
-            return
-        self._require(_service_role(service, SERVICE_ROLES[0]), session.role)
+        try:
+            self._require(_service_role(service, ENDPOINTS_ROLE), session.role)
+        except PrivilegeMissing:
+            self._require(_service_role(service, FUNCTIONS_ROLE), session.role)
 
 
 def _service_role(service: QualifiedName, role: str) -> Requirement:
@@ -135,11 +132,22 @@ class _ServiceTarget:
         instances.wait(runner.cancelled)
         route = self.route
         calling = _calling(self.method, runner, rows=route.max_batch_rows or BATCH_ROWS)
-        if route.batch_timeout_s is not None:
-            calling = replace(calling, batch_timeout_s=float(route.batch_timeout_s))
-        if route.max_batch_retries is not None:
-            calling = replace(calling, gone_limit=route.max_batch_retries + 1)
-        return InstanceCaller(instances, self.clients, calling=calling, cancelled=runner.cancelled)
+        rules = route.batches
+        if rules.timeout_s is not None:
+            calling = replace(calling, batch_timeout_s=float(rules.timeout_s))
+        if rules.retries is not None:
+            calling = replace(calling, gone_limit=rules.retries + 1)
+        caller = InstanceCaller(
+            instances, self.clients, calling=calling, cancelled=runner.cancelled
+        )
+        if not (rules.strict or rules.null_on_failure):
+            return caller
+        return LenientCaller(
+            caller=caller,
+            outputs=self.signature.outputs,
+            strict=rules.strict,
+            null_on_failure=rules.null_on_failure,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

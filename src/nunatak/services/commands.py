@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -24,9 +24,12 @@ class Commands:
         self._catalog = catalog
         self._changes = changes
 
-    def suspend(self, key: Key) -> None:
-        """Ask a service to stop its instances; raises ObjectNotFound, InvalidArgument."""
-        self.change(key, {"suspended": True})
+    def suspend(self, key: Key, *, by: str = "") -> None:
+        """Ask a service to stop its instances; `by` says in words who does.
+
+        Raises ObjectNotFound, InvalidArgument.
+        """
+        self.change(key, {"suspended": True, "suspended_by": by})
 
     def resume(self, key: Key) -> None:
         """Ask a service to start again, and its pool with it."""
@@ -61,18 +64,21 @@ class Commands:
                     f"Service {key.title} is not a job: use ALTER or DROP SERVICE."
                 )
             if not BUILDS.is_final(BUILDS.of(record)):
-                spec = replace(BuildSpec.read(record.spec), cancelled=True)
-                tx.update(record, spec=spec.document())
+                _cancel(tx, record)
         self._changes.announce()
 
-    def stop_all(self, pool: str) -> int:
-        """Drop every service on a pool and cancel its jobs; how many there were."""
+    def stop_all(self, pool: str, *, types: Collection[str] = ()) -> None:
+        """Drop every service on a pool, its name is free at once, and cancel its jobs; only those
+        of some types, if any are given."""
         with self._catalog.write() as tx:
-            records = services_on(tx, pool)
-            for record in records:
-                bury(tx, record)
+            for record in services_on(tx, pool):
+                if types and record.spec.get("type") not in types:
+                    continue
+                if is_build(record.spec):
+                    _cancel(tx, record)
+                else:
+                    bury(tx, record)
         self._changes.announce()
-        return len(records)
 
     def wake(self, service_id: int) -> None:
         """A call needs a service that sleeps; raises ServiceUnavailable, ObjectNotFound."""
@@ -127,6 +133,10 @@ def _rolls(before: ServiceSpec, after: ServiceSpec) -> bool:
     return has_network or before.log_level != after.log_level
 
 
+def _cancel(tx: Transaction, job: Record) -> None:
+    tx.update(job, spec=replace(BuildSpec.read(job.spec), cancelled=True).document())
+
+
 def _service(tx: Transaction, key: Key) -> Record:
     record = tx.get(key)
     if is_build(record.spec):
@@ -147,6 +157,8 @@ def _want(tx: Transaction, record: Record) -> None:
             f"ALTER COMPUTE POOL {pool.key.title} RESUME."
         )
     if wanted.suspended:
-        tx.update(pool, spec=replace(wanted, suspended=False).document())
+        by = f"because service {record.key.title} needs it"
+        tx.update(pool, spec=replace(wanted, suspended=False, changed_by=by).document())
     if spec.suspended:
-        tx.update(record, spec=replace(spec, suspended=False).document())
+        awake = replace(spec, suspended=False, suspended_by="")
+        tx.update(record, spec=awake.document())

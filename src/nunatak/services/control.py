@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
+from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
-from nunatak.compute.runtime import Runtime
+from nunatak.compute.runtime import Phase, Runtime
 from nunatak.config import Settings
 from nunatak.services.addresses import Addresses
 from nunatak.services.builds import BuildReconciler
@@ -28,12 +29,22 @@ from nunatak.services.launching import Launcher
 from nunatak.services.live_inputs import LiveSource
 from nunatak.services.loads import LoadBook
 from nunatak.services.logs import Logs
+from nunatak.services.metric_page import metric_page
+from nunatak.services.metrics import (
+    FRESH_S,
+    LOOK_EVERY_S,
+    InstanceMetrics,
+    MetricsBook,
+    MetricSource,
+    ServiceReadings,
+)
 from nunatak.services.operations import Operations
 from nunatak.services.pools import PoolReconciler
 from nunatak.services.ports import Builder, LoadSource, ModelSource
 from nunatak.services.reconcile import ServiceReconciler
 from nunatak.services.routes import Routes
 from nunatak.services.secret_uses import SecretReader
+from nunatak.services.snapshot import Snapshot
 from nunatak.services.starting import OWNER, OWNER_LABEL
 
 _log = logging.getLogger(__name__)
@@ -58,7 +69,9 @@ class ControlPlane:
         secrets: SecretReader,
         families: Families,
         machine: Machine,
+        counted: MetricSource | None = None,
     ) -> None:
+        """`counted` asks instances for their counters; over their sockets, if left out."""
         self.families = families
         self.machine = machine
         self.changes = Changes()
@@ -83,6 +96,8 @@ class ControlPlane:
             models=models,
             changes=self.changes,
         )
+        self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
+        self._catalog = catalog
         self._runtime = runtime
         self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
         self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
@@ -126,6 +141,7 @@ class ControlPlane:
                 operations=self._launching,
                 inputs=self.inputs,
                 platform=self.addresses.environment,
+                before_stop=self._count_last,
             ),
         )
 
@@ -141,6 +157,7 @@ class ControlPlane:
                 changes=self.changes,
                 pause_s=lambda: self._services.pause_s,
             ),
+            Loop("metrics", self._count_again, changes=self.changes, pause_s=lambda: LOOK_EVERY_S),
         ]
         self._tasks = tuple(asyncio.create_task(loop.run(), name=loop.name) for loop in loops)
 
@@ -174,6 +191,30 @@ class ControlPlane:
             self.changes.announce()
         return any(changed)
 
+    def snapshot(self) -> Snapshot:
+        """Everything that is decided on and shown, as it is now."""
+        with self._catalog.read() as tx:
+            return Snapshot.read(tx, self.families, self.machine)
+
+    def count(self, *, every_s: float = FRESH_S) -> Mapping[int, ServiceReadings]:
+        """What instances count, by service id; asked anew if the last time was that long ago."""
+        if self.metrics.is_due(every_s=every_s):
+            self.metrics.look(self.snapshot(), self._runtime.observe())
+        return self.metrics.readings()
+
+    def metric_page(self, may: Callable[[Requirement], bool]) -> str:
+        """Prometheus text of what somebody `may` monitor."""
+        return metric_page(self.count(), self.snapshot(), may=may)
+
+    def _count_last(self, instance: str) -> None:
+        seen = self._runtime.look(instance)
+        if seen is not None and seen.phase is not Phase.EXITED:
+            self.metrics.look_at(seen)
+
+    def _count_again(self) -> bool:
+        self.count(every_s=LOOK_EVERY_S)
+        return False
+
     def _close(self, *, stop_instances: bool) -> None:
         self._building.close()
         if stop_instances:
@@ -182,6 +223,7 @@ class ControlPlane:
                     stop = partial(self._runtime.stop, seen.id, grace_s=DRAIN_S)
                     self._launching.submit(seen.id, stop)
         self._launching.drain()
+        self.metrics.close()
 
 
 class Loop:

@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument, ObjectExists
+from nunatak.services.addresses import check_service_name
 from nunatak.services.changes import Changes
 from nunatak.services.deploying import new_endpoint_id
 from nunatak.services.documents import ContainerSpec
@@ -57,6 +59,7 @@ class Creator:
         (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
         not use, InvalidArgument when no node is large enough.
         """
+        check_service_name(QualifiedName(key.database, key.schema, key.name))
         uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             if tx.find(key) is not None:

@@ -26,6 +26,7 @@ from nunatak.errors import (
     QueryCancelled,
     VersionExists,
 )
+from nunatak.services.addresses import check_service_name
 from nunatak.services.builds import build_request, image_document
 from nunatak.services.changes import Changes
 from nunatak.services.commands import bury
@@ -38,7 +39,9 @@ from nunatak.services.snapshot import Pool, Service, capacity_of
 from nunatak.services.spec import BuildSpec, ServiceSpec, ServiceType, service_key
 from nunatak.services.states import BUILDS, SERVICES, BuildState, ServiceState
 
-_GIVEN_BY_SERVER = ("endpoint_id", "build", "suspended", "dropped", "revision", "image")
+_GIVEN_BY_SERVER = frozenset(
+    {"endpoint_id", "build", "suspended", "suspended_by", "dropped", "revision", "image", "tags"}
+)
 
 
 def build_name(query_id: str) -> str:
@@ -90,6 +93,7 @@ class Deployments:
         The same order again joins the first. Raises ObjectNotFound, InvalidArgument,
         VersionExists, BuildFailed, ModelCallFailed, QueryCancelled.
         """
+        check_service_name(order.service)
         model = self._models.resolve(order.model, order.version)
         with self._catalog.read() as tx:
             hosts = allowed_hosts(tx, order.integrations)

@@ -29,6 +29,14 @@ BATCH_ROWS = "SPCS_MODEL_INFERENCE_SERVER__MAX_BATCH_ROWS"
 _IMAGE = re.compile(r"(?:(.*)/)?" + IMAGE_NAME + r"@sha256:([0-9a-f]{6,64})\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
+PROBE_PATH = "/healthz"
+_PROBES = ("readinessProbe", "livenessProbe")
+_OWN_PARTS = {
+    "serviceRoles": "grant the service's role ALL_ENDPOINTS_USAGE",
+    "capabilities": "containers act for the role that owns the service",
+}
+"""Parts beside spec that are refused, and what to do instead."""
+_REFUSED_IN_SPEC = ("volumes", "resourceManagement")
 _REFUSED = ("volumeMounts", "command", "args")
 
 
@@ -63,13 +71,17 @@ def fill_template(text: str, values: Mapping[str, str]) -> str:
 
 def parse_specification(text: str) -> ContainerSpec:
     """Read a specification; raises InvalidArgument, or Unsupported for what no instance offers."""
-    spec = _map(_load(text).get("spec"), "spec")
+    document = _load(text)
+    for part, advice in _OWN_PARTS.items():
+        if document.get(part):
+            raise Unsupported(f"{part} is not supported by this server: {advice}.")
+    spec = _map(document.get("spec"), "spec")
     containers = spec.get("containers")
     if not isinstance(containers, list) or not containers:
         raise InvalidArgument("The specification needs a list spec.containers.")
     if len(containers) != 1:
         raise Unsupported("A service with several containers is not supported by this server.")
-    for part in ("volumes",):
+    for part in _REFUSED_IN_SPEC:
         if spec.get(part):
             raise Unsupported(f"spec.{part} is not supported by this server.")
     container = _map(containers[0], "spec.containers[0]")
@@ -102,7 +114,7 @@ def specification_text(spec: ServiceSpec, *, digest: str) -> str:
         "name": CONTAINER,
         "image": f"{path}/{IMAGE_NAME}@sha256:{digest or 'pending'}",
         "env": env,
-        "readinessProbe": {"port": PORT, "path": "/healthz"},
+        "readinessProbe": {"port": PORT, "path": PROBE_PATH},
     }
     if spec.secrets:
         container["secrets"] = secrets_document(spec.secrets)
@@ -144,6 +156,21 @@ def _check_container(container: Mapping[str, Any]) -> None:
     for part in _REFUSED:
         if container.get(part):
             raise Unsupported(f"'{part}' of a container is not supported by this server.")
+    for part in _PROBES:
+        _check_probe(part, _map(container.get(part) or {}, part))
+
+
+def _check_probe(part: str, probe: Mapping[str, Any]) -> None:
+    """The inference server has one page that tells whether it is well, looked at in one rhythm."""
+    known = {"port": PORT, "path": PROBE_PATH}
+    for name, value in probe.items():
+        if name not in known:
+            raise Unsupported(f"{part}.{name} is not supported by this server: leave it out.")
+        if value != known[name]:
+            raise InvalidArgument(
+                f"{part} must be port {PORT}, path {PROBE_PATH}: there the inference server tells "
+                f"whether it is well. It was given {name} {value}."
+            )
 
 
 def _image(container: Mapping[str, Any]) -> tuple[str, str]:

@@ -29,6 +29,10 @@ class FunctionSpec:
     max_batch_rows: int | None = None
     batch_timeout_s: int | None = None
     max_batch_retries: int | None = None
+    strict: bool = False
+    """Rows with a NULL among their arguments are answered NULL, without asking the model."""
+    null_on_failure: bool = False
+    """A batch that fails is answered NULL."""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> FunctionSpec:
@@ -53,9 +57,7 @@ class UserFunction:
 
     name: QualifiedName
     method: ServedMethod
-    max_batch_rows: int | None
-    batch_timeout_s: int | None = None
-    max_batch_retries: int | None = None
+    spec: FunctionSpec
 
 
 def declared_method(spec: FunctionSpec, methods: Sequence[ServedMethod]) -> ServedMethod:
@@ -99,15 +101,7 @@ def user_functions(
             method = declared_method(spec, methods)
         except InvalidArgument:
             continue  # the service was made anew for another model; calls say it is not there
-        found.append(
-            UserFunction(
-                record.qualified,
-                method,
-                spec.max_batch_rows,
-                spec.batch_timeout_s,
-                spec.max_batch_retries,
-            )
-        )
+        found.append(UserFunction(record.qualified, method, spec))
     return tuple(found)
 
 
@@ -116,7 +110,8 @@ def _signature(
 ) -> MethodSignature:
     returns = parse_type(spec.returns)
     if returns.kind in SEMI_STRUCTURED:
-        return MethodSignature(inputs=inputs, outputs=own.outputs)
+        is_nullable = spec.strict or spec.null_on_failure
+        return MethodSignature(inputs=inputs, outputs=own.outputs, is_nullable=is_nullable)
     if len(own.outputs) != 1:
         raise InvalidArgument(
             f"'/{spec.path}' of service {spec.service_name} answers {len(own.outputs)} values: "

@@ -40,8 +40,10 @@ class Launcher:
         operations: Operations,
         inputs: LiveSource,
         platform: Callable[[], Mapping[str, str]],
+        before_stop: Callable[[str], None],
     ) -> None:
-        """`platform` gives the variables that say where instances run."""
+        """`platform` gives the variables that say where instances run; `before_stop` is given the
+        runtime's name of an instance that is about to be stopped."""
         self._catalog = catalog
         self._families = families
         self._machine = machine
@@ -50,6 +52,7 @@ class Launcher:
         self._operations = operations
         self._inputs = inputs
         self._platform = platform
+        self._before_stop = before_stop
 
     def act(self) -> bool:
         """Start what has a place and stop what is to go; whether anything was begun."""
@@ -139,6 +142,7 @@ class Launcher:
         return self._operations.submit(item.runtime_id, partial(self._stop, item))
 
     def _stop(self, item: Instance) -> None:
+        self._before_stop(item.runtime_id)
         self._runtime.stop(item.runtime_id, grace_s=rules.DRAIN_S)
         with self._catalog.write() as tx:
             record = tx.by_id(item.record.id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from nunatak.catalog.store import Key, Record, Transaction
@@ -49,13 +50,40 @@ class Logs:
             tx, Service(record), instance, container, lines=lines, previous=previous
         )
 
+    def read_all(self, tx: Transaction, key: Key) -> Iterator[tuple[str, str, str]]:
+        """Every log that is kept of a service or job: the number of the instance, the container,
+        and the text, those of the processes before the present ones first.
+
+        Raises ObjectNotFound for an unknown service.
+        """
+        record = tx.get(key)
+        if is_build(record.spec):
+            yield "0", BUILD_CONTAINER, self._build_text(record.id)
+            return
+        for item in map(Instance, tx.list_kind(INSTANCE_KIND, parent_id=record.id)):
+            for container, stream in _CONTAINERS.items():
+                for previous in (True, False):
+                    text = self._text(item, stream, previous=previous)
+                    yield item.record.name, container, text
+
+    def _text(self, instance: Instance, stream: LogStream, *, previous: bool) -> str:
+        try:
+            return self._runtime.logs(
+                instance.runtime_id, lines=LINES_LIMIT, previous=previous, stream=stream
+            )
+        except ObjectNotFound:
+            return ""  # it was not started yet, or is being stopped
+
     def _build_log(self, build: Build, instance: str, container: str) -> str:
         if container != BUILD_CONTAINER or instance != "0":
             raise ObjectNotFound("Container", container, hint=f"It is {BUILD_CONTAINER} of 0.")
         if build.state is BuildState.PENDING:
             raise InvalidArgument(f"Pending scheduling: {build.message}")
+        return self._build_text(build.record.id)
+
+    def _build_text(self, build_id: int) -> str:
         try:
-            with build_log_file(self._builds, build.record.id).open("rb") as file:
+            with build_log_file(self._builds, build_id).open("rb") as file:
                 return file.read(LOG_LIMIT_BYTES).decode("utf-8", "replace")
         except FileNotFoundError:
             return ""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from nunatak.compute.nodes import Machine
-from nunatak.compute.placement import pick_gpus, place
-from nunatak.compute.states import RUNNING
+from nunatak.compute.placement import UNSCHEDULABLE, pick_gpus, place
+from nunatak.compute.states import RUNNING, PoolState
 from nunatak.services.instances import InstanceStatus
 from nunatak.services.snapshot import Instance, Pool, Snapshot
 from nunatak.services.states import InstanceState
@@ -44,6 +44,8 @@ def _place_in(
     for item in oldest_first:
         node = found.assigned.get(item.runtime_id)
         if node is None:
+            status = placed[item.record.id]
+            placed[item.record.id] = replace(status, message=_no_room(pool))
             continue
         wanted = requests[item.runtime_id].on(pool.capacity).gpus
         gpus = pick_gpus(
@@ -55,6 +57,15 @@ def _place_in(
             placed[item.record.id] = replace(
                 placed[item.record.id], node=node, gpus=gpus, message="Waiting to start"
             )
+
+
+def _no_room(pool: Pool) -> str:
+    """Why there is no room: the pool grows, or cannot."""
+    if pool.status.state is PoolState.RESIZING:
+        return PROVISIONING
+    if pool.status.error_code is None:
+        return UNSCHEDULABLE
+    return f"{UNSCHEDULABLE}: {pool.status.message}"
 
 
 def _here(snapshot: Snapshot, pool: Pool) -> list[Instance]:

@@ -44,6 +44,8 @@ class ServiceView:
     crowded: bool = False
     blocked: str = ""
     broken: str = ""
+    asleep: str = "The service is suspended."
+    """What to say while it is suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +105,9 @@ def outcome(service: ServiceView, instances: Sequence[InstanceView]) -> Outcome:
 
 def _suspended(service: ServiceView, instances: Sequence[InstanceView]) -> Outcome:
     if service.state is ServiceState.SUSPENDED:
-        return Outcome(ServiceState.SUSPENDED, "The service is suspended.")
+        return Outcome(ServiceState.SUSPENDED, service.asleep)
     if service.state is ServiceState.SUSPENDING and not instances:
-        return Outcome(ServiceState.SUSPENDED, "The service is suspended.")
+        return Outcome(ServiceState.SUSPENDED, service.asleep)
     return Outcome(ServiceState.SUSPENDING, "The service is being suspended.")
 
 

@@ -13,6 +13,7 @@ from nunatak.services.snapshot import Pool, Snapshot
 
 SYSTEM = "SYSTEM"
 """Who acts in events that no statement caused."""
+WORK = "because work needs it"
 
 
 class PoolReconciler:
@@ -50,7 +51,8 @@ class PoolReconciler:
                     changes=status.document(),
                 )
                 if record is not None and sleep:
-                    spec = replace(pool.spec, suspended=True)
+                    idle = f"after {pool.spec.auto_suspend_s} s without use"
+                    spec = replace(pool.spec, suspended=True, changed_by=idle)
                     write.update(record, spec=spec.document())
             changed = True
         return changed
@@ -62,5 +64,5 @@ def resume_pool(tx: Transaction, pool: Pool) -> bool:
         return True
     if not pool.spec.auto_resume:
         return False
-    tx.update(pool.record, spec=replace(pool.spec, suspended=False).document())
+    tx.update(pool.record, spec=replace(pool.spec, suspended=False, changed_by=WORK).document())
     return True

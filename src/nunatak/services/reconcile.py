@@ -209,7 +209,9 @@ class ServiceReconciler:
                 tx, service.record, found.state, reason=found.message, actor=SYSTEM, changes=changes
             )
             if record is not None and idle:
-                tx.update(record, spec=replace(service.spec, suspended=True).document())
+                why = f"after {service.spec.auto_suspend_s} s without a request"
+                spec = replace(service.spec, suspended=True, suspended_by=why)
+                tx.update(record, spec=spec.document())
         return True
 
     def _views(self, service: Service, look: _Look) -> list[InstanceView]:

@@ -34,6 +34,16 @@ class Target:
     socket: Path
 
 
+@dataclass(frozen=True, slots=True)
+class BatchRules:
+    """What a function says of its batches; None is what calls have otherwise."""
+
+    timeout_s: int | None = None
+    retries: int | None = None
+    strict: bool = False
+    null_on_failure: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """One service as callers see it. `message` says why it is in its state."""
@@ -49,9 +59,7 @@ class Route:
     methods: tuple[ServedMethod, ...]
     targets: tuple[Target, ...]
     functions: tuple[UserFunction, ...] = ()
-    batch_timeout_s: int | None = None
-    max_batch_retries: int | None = None
-    """Of a function; None is what calls have otherwise."""
+    batches: BatchRules = BatchRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,9 +276,11 @@ def _has_more_targets(table: _Table, before: _Table) -> bool:
 
 def _with_batches(route: Route, function: UserFunction) -> Route:
     """A route as a function uses it, which may have batches of its own size and patience."""
+    spec = function.spec
     return replace(
         route,
-        max_batch_rows=function.max_batch_rows or route.max_batch_rows,
-        batch_timeout_s=function.batch_timeout_s,
-        max_batch_retries=function.max_batch_retries,
+        max_batch_rows=spec.max_batch_rows or route.max_batch_rows,
+        batches=BatchRules(
+            spec.batch_timeout_s, spec.max_batch_retries, spec.strict, spec.null_on_failure
+        ),
     )

@@ -23,6 +23,15 @@ CONTAINER = "model-inference"
 BUILD_CONTAINER = "model-build"
 
 
+ENDPOINTS_ROLE = "ALL_ENDPOINTS_USAGE"
+FUNCTIONS_ROLE = "INFERENCE_SERVICE_FUNCTION_USAGE"
+SERVICE_ROLES = {
+    ENDPOINTS_ROLE: "May call its endpoints, and its functions in SQL.",
+    FUNCTIONS_ROLE: "May call its functions in SQL.",
+}
+"""The roles of every service, and what they may do."""
+
+
 class ServiceType(StrEnum):
     """What a service is for."""
 
@@ -118,6 +127,10 @@ class ServiceSpec:
     log_level: str = "INFO"
     query_warehouse: str | None = None
     autocapture: bool = False
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Values by the ids of TAG objects."""
+    suspended_by: str = ""
+    """Who suspended it, or why it did so by itself, in words; empty while it is wanted."""
     revision: int = 0
     """Raised by a change that running instances must follow; they are replaced one by one."""
 

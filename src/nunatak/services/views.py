@@ -6,6 +6,7 @@ from nunatak.compute.states import PoolState
 from nunatak.services.planning import ServiceView
 from nunatak.services.rebuilding import REASON
 from nunatak.services.snapshot import Pool, Service, Snapshot
+from nunatak.services.spec import BUILD_CONTAINER
 from nunatak.services.states import BuildState
 
 
@@ -26,7 +27,22 @@ def service_view(service: Service, snapshot: Snapshot, *, target: int) -> Servic
         crowded=pool is not None and _is_crowded(pool),
         blocked=blocked,
         broken=broken,
+        asleep=_asleep(service, stopping=stopping),
     )
+
+
+def _asleep(service: Service, *, stopping: bool) -> str:
+    """Who or what suspended a service, and what wakes it."""
+    spec, name = service.spec, service.record.key.title
+    if not spec.suspended and stopping:
+        return (
+            f"The service is suspended with its pool. ALTER COMPUTE POOL {spec.pool} RESUME "
+            f"starts both; so does ALTER SERVICE {name} RESUME, or a call, where AUTO_RESUME is on."
+        )
+    suspended = f"The service was suspended {spec.suspended_by}".rstrip()
+    ways = f"ALTER SERVICE {name} RESUME starts it"
+    ways += ", and so does a call." if spec.auto_resume else ": AUTO_RESUME is off."
+    return f"{suspended}. {ways}"
 
 
 def _is_crowded(pool: Pool) -> bool:
@@ -45,7 +61,9 @@ def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
         case BuildState.DONE:
             return "The image is ready.", ""
         case BuildState.FAILED | BuildState.CANCELLED:
-            return "", f"Image build {build.record.name} failed: {build.message}"
+            name = build.record.key.title
+            where = f"SYSTEM$GET_SERVICE_LOGS('{name}', '0', '{BUILD_CONTAINER}') shows its log."
+            return "", f"Image build {build.record.name} failed: {build.message} {where}"
         case _:
             reason = str(service.record.status.get(REASON) or "")
             text = f"{reason} Waiting for image build {build.record.name}: {build.message}"

@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.functions import KIND, FunctionSpec, declared_method
-from nunatak.services.spec import service_key
+from nunatak.services.spec import ENDPOINTS_ROLE, service_key
 from nunatak.sql.object_family import visible
 from nunatak.sql.objects import create_object, drop_object, on_schema, schema_key
 from nunatak.sql.services import service_key_of
@@ -71,7 +72,7 @@ _PROPERTIES = {
     "ON_BATCH_FAILURE": TokenCursor.identifier,
     "AS": _path,
 }
-_NOT_OFFERED = ("STRICT",)
+ABORT, RETURN_NULL = "ABORT", "RETURN_NULL"
 _BOUNDS = {
     "MAX_BATCH_ROWS": (1, 1_000_000),
     "MAX_BATCH_RETRIES": (0, 100),
@@ -88,6 +89,7 @@ class CreateFunction:
     if_not_exists: bool
     arguments: tuple[tuple[str, str], ...]
     returns: str
+    strict: bool
     values: dict[str, Any]
     fields: tuple[Field, ...] = STATUS_FIELDS
 
@@ -95,7 +97,7 @@ class CreateFunction:
         """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
         yield on_schema("CREATE FUNCTION", schema_key(context, KIND, self.name))
         service = service_key_of(context, self.values["SERVICE"])
-        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!ALL_ENDPOINTS_USAGE")
+        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")
 
     def run(self, context: Context) -> Result:
         """Check against the service, then add the function."""
@@ -116,6 +118,8 @@ class CreateFunction:
             max_batch_rows=self.values.get("MAX_BATCH_ROWS"),
             batch_timeout_s=self.values.get("BATCH_TIMEOUT_SECS"),
             max_batch_retries=self.values.get("MAX_BATCH_RETRIES"),
+            strict=self.strict,
+            null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
         )
         declared_method(spec, route.methods)
         result = create_object(
@@ -141,11 +145,11 @@ def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
     returns = _type(cursor)
     cursor.accept("NOT", "NULL")
     cursor.accept("NULL")
-    cursor.accept("CALLED", "ON", "NULL", "INPUT")
+    strict = False
+    if not cursor.accept("CALLED", "ON", "NULL", "INPUT"):
+        strict = cursor.accept("STRICT") or cursor.accept("RETURNS", "NULL", "ON", "NULL", "INPUT")
     cursor.accept_any("VOLATILE", "IMMUTABLE")
     values = properties(cursor, _PROPERTIES)
-    if cursor.peek() in _NOT_OFFERED:
-        raise Unsupported(f"{cursor.peek()} of a function is not supported by this server.")
     for needed in ("SERVICE", "ENDPOINT", "AS"):
         if needed not in values:
             raise Unsupported(
@@ -159,6 +163,7 @@ def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
         if_not_exists=if_not_exists,
         arguments=arguments,
         returns=returns,
+        strict=strict,
         values=values,
     )
 
@@ -167,10 +172,8 @@ def _check_batches(values: dict[str, Any]) -> None:
     for name, (least, most) in _BOUNDS.items():
         if not least <= values.get(name, least) <= most:
             raise InvalidArgument(f"{name} must be between {least} and {most}.")
-    if values.get("ON_BATCH_FAILURE", "ABORT") != "ABORT":
-        raise Unsupported(
-            "A batch that fails ends its statement on this server: ON_BATCH_FAILURE = ABORT."
-        )
+    if values.get("ON_BATCH_FAILURE", ABORT) not in (ABORT, RETURN_NULL):
+        raise InvalidArgument(f"ON_BATCH_FAILURE must be {ABORT} or {RETURN_NULL}.")
 
 
 def _arguments(cursor: TokenCursor) -> tuple[tuple[str, str], ...]:
@@ -222,13 +225,61 @@ class DropFunction:
 def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
     """Parse DROP FUNCTION; a name stands for one function, whatever the types."""
     if_exists = cursor.accept("IF", "EXISTS")
+    return DropFunction(name=_signature(cursor), if_exists=if_exists)
+
+
+def _signature(cursor: TokenCursor) -> tuple[str, ...]:
+    """`f (types)`: the name; the types must be some."""
     name = cursor.name()
     cursor.expect("(")
     while not cursor.accept(")"):
         _type(cursor)
         if not cursor.at(")"):
             cursor.expect(",")
-    return DropFunction(name=name, if_exists=if_exists)
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeFunction:
+    """DESCRIBE FUNCTION f (types)."""
+
+    name: tuple[str, ...]
+    fields: tuple[Field, ...] = (Field("property"), Field("value"))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """Any privilege on the function."""
+        key = schema_key(context, KIND, self.name)
+        return [Requirement(ANY, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """One row for each property."""
+        with context.rooms.catalog.read() as tx:
+            record = tx.get(schema_key(context, KIND, self.name))
+        spec = FunctionSpec.read(record.spec)
+        signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
+        described = {
+            "signature": f"({signature})",
+            "returns": spec.returns,
+            "language": "EXTERNAL",
+            "null handling": "RETURNS NULL ON NULL INPUT"
+            if spec.strict
+            else "CALLED ON NULL INPUT",
+            "service": str(spec.service_name),
+            "endpoint": spec.endpoint,
+            "body": f"/{spec.path}",
+            "max_batch_rows": spec.max_batch_rows,
+            "max_batch_retries": spec.max_batch_retries,
+            "batch_timeout_secs": spec.batch_timeout_s,
+            "on_batch_failure": RETURN_NULL if spec.null_on_failure else ABORT,
+        }
+        rows = [[name, None if value is None else str(value)] for name, value in described.items()]
+        return show_result(self.fields, rows)
+
+
+@grammar("DESCRIBE FUNCTION")
+def describe_function(cursor: TokenCursor, _: Modifiers) -> DescribeFunction:
+    """Parse DESCRIBE FUNCTION."""
+    return DescribeFunction(name=_signature(cursor))
 
 
 @dataclass(frozen=True, kw_only=True)

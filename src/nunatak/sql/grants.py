@@ -11,7 +11,8 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
-from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.services.spec import SERVICE_ROLES, service_key
 from nunatak.sql.grantable import check_privileges
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
@@ -51,6 +52,18 @@ _KINDS = (
     "ROLE",
     "TAG",
 )
+_COUNTED = (
+    "TABLE",
+    "VIEW",
+    "SEQUENCE",
+    "STAGE",
+    "FILE FORMAT",
+    "SCHEMA",
+    "MODEL",
+    "SERVICE",
+    "FUNCTION",
+)
+"""Kinds that GRANT … ON ALL takes."""
 _RECORDED = frozenset(
     {
         "DATABASE",
@@ -119,6 +132,13 @@ class GrantPrivileges:
         access = context.rooms.access
         if not access.roles.exists(self.role):
             raise ObjectNotFound("Role", self.role)
+        if OWNERSHIP in self.privileges and self.kind == "SERVICE":
+            raise InvalidArgument(
+                "The ownership of a service cannot be transferred: drop it and create it with the "
+                "other role."
+            )
+        if self.kind == SERVICE_ROLE and not self.is_revoked:
+            self._check_service_role(context)
         for title in self._titles(context):
             if self.is_revoked:
                 access.grants.revoke(self.privileges, self.kind, title, role=self.role)
@@ -132,6 +152,14 @@ class GrantPrivileges:
                 grant_option=self.grant_option,
             )
         return status_result(_DONE)
+
+    def _check_service_role(self, context: Context) -> None:
+        """Raises ObjectNotFound unless the service is there and has that role."""
+        with context.rooms.catalog.read() as tx:
+            tx.get(service_key(context.session.qualify(self.parts[:-1])))
+        if self.parts[-1] not in SERVICE_ROLES:
+            hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
+            raise ObjectNotFound("Service role", self.parts[-1], hint=hint)
 
     def _titles(self, context: Context) -> list[str]:
         """The objects; raises ObjectNotFound for one that is not there."""
@@ -151,7 +179,7 @@ class GrantPrivileges:
         with context.rooms.catalog.read() as tx:
             tx.get(Key(self.within, container[-1], container[0] if schema else ""))
             records = tx.list_kind(self.kind, database=container[0], schema=schema)
-        return [record.key.title for record in records]
+        return [record.key.title for record in records if not record.spec.get("dropped")]
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
@@ -223,10 +251,10 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
 
 
 def _plural_kind(cursor: TokenCursor) -> str:
-    for kind in ("TABLE", "VIEW", "SEQUENCE", "STAGE", "FILE FORMAT", "SCHEMA", "MODEL"):
+    for kind in _COUNTED:
         if cursor.accept(*f"{kind}S".split()):
             return kind.replace(" ", "_")
-    return cursor.fail("expected TABLES, VIEWS, SEQUENCES, STAGES, FILE FORMATS, SCHEMAS or MODELS")
+    return cursor.fail(f"expected one of {', '.join(f'{kind}S' for kind in _COUNTED)}")
 
 
 def _privileges(cursor: TokenCursor) -> tuple[str, ...]:

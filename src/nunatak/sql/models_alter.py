@@ -24,10 +24,11 @@ from typing import Any, Protocol
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument
-from nunatak.models.tags import TAG, ModelTags
+from nunatak.models.tags import ModelTags
 from nunatak.models.versions import MODEL
 from nunatak.sql.models_source import FromStage, Source, on_model, parse_source, version_name
 from nunatak.sql.object_family import DONE
+from nunatak.sql.object_tags import TagValues, applying, tag_change
 from nunatak.sql.objects import on_schema, schema_key
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
@@ -194,36 +195,19 @@ class SetProperties(_OnlyOwnership):
 
 
 @dataclass(frozen=True)
-class SetTags:
-    """SET TAG."""
+class ChangeTags:
+    """SET TAG and UNSET TAG."""
 
-    tags: tuple[tuple[tuple[str, ...], str], ...]
+    tags: TagValues
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """APPLY on each tag."""
-        return [_applying(context, parts) for parts, _ in self.tags]
+        return applying(context, self.tags)
 
     def apply(self, context: Context, model: QualifiedName) -> str:
-        """Give the model the values."""
+        """Give the model the values, or take the tags off."""
         tags = [(context.session.qualify(parts), value) for parts, value in self.tags]
-        ModelTags(context.rooms.models).set(model, tags)
-        return DONE
-
-
-@dataclass(frozen=True)
-class UnsetTags:
-    """UNSET TAG."""
-
-    tags: tuple[tuple[str, ...], ...]
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """APPLY on each tag."""
-        return [_applying(context, parts) for parts in self.tags]
-
-    def apply(self, context: Context, model: QualifiedName) -> str:
-        """Take the tags off."""
-        names = [context.session.qualify(parts) for parts in self.tags]
-        ModelTags(context.rooms.models).unset(model, names)
+        ModelTags(context.rooms.models).change(model, tags)
         return DONE
 
 
@@ -245,10 +229,6 @@ class Rename:
 
 def _creating(context: Context, parts: tuple[str, ...]) -> Requirement:
     return on_schema("CREATE MODEL", schema_key(context, MODEL, parts))
-
-
-def _applying(context: Context, parts: tuple[str, ...]) -> Requirement:
-    return Requirement("APPLY", TAG, schema_key(context, TAG, parts).title)
 
 
 @grammar("ALTER MODEL")
@@ -273,11 +253,9 @@ def _action(cursor: TokenCursor) -> Action:
         return _on_version(cursor)
     if cursor.accept("RENAME", "TO"):
         return Rename(cursor.name())
-    if cursor.accept("UNSET"):
-        return _unset_tags(cursor)
+    if (tags := tag_change(cursor)) is not None:
+        return ChangeTags(tags)
     cursor.expect("SET")
-    if cursor.accept("TAG"):
-        return _set_tags(cursor)
     return SetProperties(_settings(cursor, _MODEL_PROPERTIES))
 
 
@@ -306,24 +284,6 @@ def _on_version(cursor: TokenCursor) -> Action:
         return UnsetAlias(version)
     cursor.expect("SET")
     return ModifyVersion(version, _settings(cursor, _VERSION_PROPERTIES))
-
-
-def _set_tags(cursor: TokenCursor) -> SetTags:
-    tags = []
-    while True:
-        name = cursor.name()
-        cursor.expect("=")
-        tags.append((name, cursor.string()))
-        if not cursor.accept(","):
-            return SetTags(tuple(tags))
-
-
-def _unset_tags(cursor: TokenCursor) -> UnsetTags:
-    cursor.expect("TAG")
-    names = [cursor.name()]
-    while cursor.accept(","):
-        names.append(cursor.name())
-    return UnsetTags(tuple(names))
 
 
 def _settings(

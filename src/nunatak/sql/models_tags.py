@@ -6,8 +6,9 @@
     DROP TAG [IF EXISTS] t
     SHOW TAGS
 
-Tags are put on models with ALTER MODEL (`models_alter`). In SYSTEM$GET_TAG and TAG_REFERENCES the
-domain of a model is MODULE.
+Tags are put on models with ALTER MODEL (`models_alter`), on compute pools and services when they
+are created or altered (`object_tags`). In SYSTEM$GET_TAG and TAG_REFERENCES the domain of a model
+is MODULE.
 """
 
 from __future__ import annotations
@@ -17,14 +18,24 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.decide import ANY
 from nunatak.access.requirement import Requirement
-from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS, ModelTags
+from nunatak.models.tags import (
+    ALLOWED_VALUES_LIMIT,
+    TAG,
+    VALUE_LIMIT_CHARS,
+    ModelTags,
+    TagReference,
+)
+from nunatak.services.spec import service_key
 from nunatak.sql.models_source import any_on_model
 from nunatak.sql.object_family import DONE
+from nunatak.sql.object_tags import references
 from nunatak.sql.objects import (
     create_object,
     drop_object,
@@ -265,21 +276,24 @@ def show_tags(cursor: TokenCursor, _: Modifiers) -> ShowTags:
 def get_tag(context: Context, arguments: Sequence[Any]) -> str | None:
     """SYSTEM$GET_TAG('tag', 'object', 'domain'): the tag's value, None when it has none.
 
-    Raises InvalidArgument, Unsupported for a domain other than MODULE, ObjectNotFound,
-    PrivilegeMissing.
+    Raises InvalidArgument, Unsupported for other domains than models (MODULE), compute pools and
+    services, ObjectNotFound, PrivilegeMissing.
     """
     if len(arguments) != 3 or not all(isinstance(item, str) for item in arguments):
         raise InvalidArgument("SYSTEM$GET_TAG takes three texts: tag, object, domain.")
     tag, name, domain = arguments
-    model = _tagged_model(context, name, domain)
-    return ModelTags(context.rooms.models).value(model, context.session.qualify(split_name(tag)))
+    wanted = context.session.qualify(split_name(tag))
+    with context.rooms.catalog.read() as tx:
+        tx.get(Key.of(TAG, wanted))
+    found = _references(context, name, domain)[1]
+    return next((item.value for item in found if item.tag == wanted), None)
 
 
 def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
     """The rows of INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'); raises as `get_tag`."""
     if len(arguments) != 2 or not all(isinstance(item, str) for item in arguments):
         raise InvalidArgument("TAG_REFERENCES takes two texts: object, domain.")
-    model = _tagged_model(context, *arguments)
+    (database, schema, name, domain), found = _references(context, *arguments)
     return rows_result(
         REFERENCE_FIELDS,
         [
@@ -288,21 +302,39 @@ def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
                 reference.tag.schema,
                 reference.tag.name,
                 reference.value,
-                "MODULE",
-                model.database,
-                model.schema,
-                model.name,
-                "MODULE",
+                domain,
+                database,
+                schema,
+                name,
+                domain,
                 None,
             ]
-            for reference in ModelTags(context.rooms.models).references(model)
+            for reference in found
         ],
     )
 
 
-def _tagged_model(context: Context, name: str, domain: str) -> QualifiedName:
-    if domain.upper() not in _MODEL_DOMAINS:
-        raise Unsupported(f"Tags of domain '{domain}' are not offered: only MODULE (models) is.")
-    parts = split_name(name)
-    context.rooms.access.require(any_on_model(context, parts), role=context.session.role)
-    return context.session.qualify(parts)
+_Place = tuple[str | None, str | None, str, str]
+"""Database, schema and name of an object, and its domain."""
+
+
+def _references(context: Context, name: str, domain: str) -> tuple[_Place, list[TagReference]]:
+    """Where an object is, and the tags that it carries."""
+    parts, wanted = split_name(name), domain.upper().replace("_", " ")
+    if wanted in _MODEL_DOMAINS:
+        context.rooms.access.require(any_on_model(context, parts), role=context.session.role)
+        model = context.session.qualify(parts)
+        place = (model.database, model.schema, model.name, "MODULE")
+        return place, ModelTags(context.rooms.models).references(model)
+    if wanted not in ("COMPUTE POOL", "SERVICE"):
+        raise Unsupported(
+            f"Tags of domain '{domain}' are not offered: only MODULE (models), COMPUTE POOL and "
+            "SERVICE are."
+        )
+    is_pool = wanted == "COMPUTE POOL"
+    key = pool_key(parts[-1]) if is_pool else service_key(context.session.qualify(parts))
+    needed = Requirement(ANY, key.kind, key.title)
+    context.rooms.access.require(needed, role=context.session.role)
+    with context.rooms.catalog.read() as tx:
+        found = references(tx, tx.get(key))
+    return (key.database or None, key.schema or None, key.name, wanted), found

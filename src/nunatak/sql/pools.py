@@ -1,4 +1,4 @@
-"""Compute pools: CREATE, ALTER, DROP, DESCRIBE, SHOW, their instance families and nodes."""
+"""Compute pools: CREATE, ALTER, DROP."""
 
 from __future__ import annotations
 
@@ -6,29 +6,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
 from nunatak.catalog.store import Record
 from nunatak.compute import pools
 from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
 from nunatak.services.commands import services_on
-from nunatak.services.snapshot import Snapshot
+from nunatak.services.spec import ServiceType
 from nunatak.services.system_pools import is_system_pool
-from nunatak.sql.object_family import DONE, unset_values, visible
-from nunatak.sql.objects import on_account
-from nunatak.sql.pool_rows import (
-    DESCRIBE_FIELDS,
-    FAMILY_FIELDS,
-    NODE_FIELDS,
-    POOL_FIELDS,
-    describe_row,
-    family_rows,
-    node_rows,
-    pool_row,
+from nunatak.sql.object_family import DONE, unset_values
+from nunatak.sql.object_tags import (
+    AlterTags,
+    TagValues,
+    applying,
+    properties_and_tags,
+    tag_change,
+    with_tags,
 )
-from nunatak.sql.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.objects import on_account
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -38,9 +35,15 @@ from nunatak.sql.statement import (
     properties,
 )
 from nunatak.sql.tokens import TokenCursor
+from nunatak.sql.workloads import workload_type
 from nunatak.warehouse.results import Field, Result, status_result
+from nunatak.warehouse.session import Session
 
 JOBS_LIMIT_NAMED = 5
+_CREATED_SUSPENDED = (
+    "The compute pool was created suspended: ALTER COMPUTE POOL … RESUME starts it, and so does "
+    "work that needs it if AUTO_RESUME is on."
+)
 
 
 def _word(cursor: TokenCursor) -> str:
@@ -91,11 +94,12 @@ class CreatePool:
     name: str
     if_not_exists: bool
     values: dict[str, Any]
+    tags: TagValues = ()
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """CREATE COMPUTE POOL on the account."""
-        return [on_account("CREATE COMPUTE POOL", context)]
+        """CREATE COMPUTE POOL on the account, APPLY on the tags."""
+        return [on_account("CREATE COMPUTE POOL", context), *applying(context, self.tags)]
 
     def run(self, context: Context) -> Result:
         """Write the pool down; its reconciler starts it."""
@@ -110,6 +114,7 @@ class CreatePool:
                 if self.if_not_exists:
                     return status_result(f"{self.name} already exists, statement succeeded.")
                 raise ObjectExists(key.label, key.title)
+            spec = replace(spec, tags=with_tags(context, tx, {}, self.tags))
             state = PoolState.SUSPENDED if spec.suspended else PoolState.STARTING
             target = 0 if spec.suspended else spec.min_nodes
             POOLS.begin(
@@ -117,7 +122,7 @@ class CreatePool:
                 key,
                 state,
                 owner=context.session.role,
-                reason="The compute pool was created.",
+                reason=_CREATED_SUSPENDED if spec.suspended else "The compute pool was created.",
                 spec=spec.document(),
                 status=PoolStatus(state=state, target_nodes=target).document(),
                 comment=self.values.get("COMMENT", ""),
@@ -132,12 +137,23 @@ def create_pool(cursor: TokenCursor, create: Modifiers) -> CreatePool:
     if create.or_replace:
         cursor.fail("OR REPLACE does not go with COMPUTE POOL")
     if_not_exists = accept_if_not_exists(cursor, create)
-    name = cursor.identifier()
+    name = _new_name(cursor)
     application = cursor.identifier() if cursor.accept("FOR", "APPLICATION") else None
-    values = properties(cursor, _CREATABLE)
+    values, tags = properties_and_tags(cursor, _CREATABLE)
     if application is not None:
         values["APPLICATION"] = application
-    return CreatePool(name=name, if_not_exists=if_not_exists, values=values)
+    return CreatePool(name=name, if_not_exists=if_not_exists, values=values, tags=tags)
+
+
+def _new_name(cursor: TokenCursor) -> str:
+    """The name of a new pool, which must not need quotes."""
+    name = cursor.identifier()
+    if quoted(name) != name:
+        raise InvalidArgument(
+            f"A compute pool cannot be named '{name}': use letters, digits, _ and $, without "
+            "quotes."
+        )
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +164,8 @@ class AlterPool:
     if_exists: bool
     action: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    types: tuple[ServiceType, ...] = ()
+    """Of what STOP ALL stops; empty for everything."""
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
@@ -163,23 +181,24 @@ class AlterPool:
                 return status_result(DONE)
             if record is None:
                 raise ObjectNotFound("Compute pool", self.name)
-            spec = self._changed(record)
+            spec = self._changed(record, context.session)
             _check_families(context, spec)
             tx.update(record, spec=spec.document(), comment=self.values.get("COMMENT"))
         if self.action == "STOP ALL":
-            context.rooms.control.commands.stop_all(self.name)
+            context.rooms.control.commands.stop_all(self.name, types=self.types)
         context.rooms.control.changes.announce()
         return status_result(DONE)
 
-    def _changed(self, record: Record) -> PoolSpec:
+    def _changed(self, record: Record, session: Session) -> PoolSpec:
+        by = f"by {session.user} (role {session.role})"
         spec, state = PoolSpec.read(record.spec), POOLS.of(record)
         match self.action:
             case "SUSPEND":
                 if spec.suspended and state is PoolState.SUSPENDED:
                     raise InvalidArgument(f"Compute pool {self.name} is suspended already.")
-                return replace(spec, suspended=True)
+                return replace(spec, suspended=True, changed_by=by)
             case "RESUME":
-                return replace(spec, suspended=False)
+                return replace(spec, suspended=False, changed_by=by)
             case "STOP ALL":
                 return spec
         changed = replace(spec, **_spec_values(self.values))
@@ -192,13 +211,17 @@ class AlterPool:
 
 
 @grammar("ALTER COMPUTE POOL")
-def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool:
+def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool | AlterTags:
     """Parse ALTER COMPUTE POOL."""
     if_exists = cursor.accept("IF", "EXISTS")
     name = cursor.identifier()
     for action in ("SUSPEND", "RESUME", "STOP ALL"):
         if cursor.accept(*action.split()):
-            return AlterPool(name=name, if_exists=if_exists, action=action)
+            types = _types(cursor) if action == "STOP ALL" else ()
+            return AlterPool(name=name, if_exists=if_exists, action=action, types=types)
+    if (tags := tag_change(cursor)) is not None:
+        key = pool_key(name)
+        return AlterTags(key=lambda _: key, if_exists=if_exists, privilege="MODIFY", tags=tags)
     if cursor.accept("UNSET"):
         return AlterPool(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
     cursor.expect("SET")
@@ -206,6 +229,16 @@ def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool:
     if not values:
         cursor.fail("expected a property to set")
     return AlterPool(name=name, if_exists=if_exists, values=values)
+
+
+def _types(cursor: TokenCursor) -> tuple[ServiceType, ...]:
+    """`[OF TYPE t, …]`."""
+    if not cursor.accept("OF", "TYPE"):
+        return ()
+    types = [workload_type(cursor)]
+    while cursor.accept(","):
+        types.append(workload_type(cursor))
+    return tuple(types)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,113 +286,3 @@ def drop_pool(cursor: TokenCursor, _: Modifiers) -> DropPool:
     """Parse DROP COMPUTE POOL."""
     if_exists = cursor.accept("IF", "EXISTS")
     return DropPool(name=cursor.identifier(), if_exists=if_exists)
-
-
-def _snapshot(context: Context) -> Snapshot:
-    control = context.rooms.control
-    with context.rooms.catalog.read() as tx:
-        return Snapshot.read(tx, control.families, control.machine)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DescribePool:
-    """DESCRIBE COMPUTE POOL p."""
-
-    name: str
-    fields: tuple[Field, ...] = DESCRIBE_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the pool."""
-        return [Requirement(ANY, pools.KIND, pool_key(self.name).title)]
-
-    def run(self, context: Context) -> Result:
-        """One row."""
-        snapshot = _snapshot(context)
-        pool = snapshot.pools.get(self.name)
-        if pool is None:
-            raise ObjectNotFound("Compute pool", self.name)
-        control = context.rooms.control
-        row = describe_row(pool, snapshot, families=control.families, machine=control.machine)
-        return show_result(self.fields, [row])
-
-
-@grammar("DESCRIBE COMPUTE POOL")
-def describe_pool(cursor: TokenCursor, _: Modifiers) -> DescribePool:
-    """Parse DESCRIBE COMPUTE POOL."""
-    return DescribePool(name=cursor.identifier())
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowPools:
-    """SHOW COMPUTE POOLS [LIKE …] [STARTS WITH …] [LIMIT …]."""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = POOL_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: only what the role may see is shown."""
-        return []
-
-    def run(self, context: Context) -> Result:
-        """One row for each pool that the role has a privilege on."""
-        snapshot = _snapshot(context)
-        records = visible(context, [pool.record for pool in snapshot.pools.values()])
-        chosen = self.clauses.select(records, lambda record: record.name)
-        rows = [pool_row(snapshot.pools[record.name], snapshot) for record in chosen]
-        return show_result(self.fields, rows)
-
-
-@grammar("SHOW COMPUTE POOLS")
-def show_pools(cursor: TokenCursor, _: Modifiers) -> ShowPools:
-    """Parse SHOW COMPUTE POOLS."""
-    return ShowPools(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowFamilies:
-    """SHOW COMPUTE POOL INSTANCE FAMILIES [LIKE …]."""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = FAMILY_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
-    def run(self, context: Context) -> Result:
-        """One row for each family that a pool may name."""
-        control = context.rooms.control
-        rows = family_rows(control.families, control.machine, _snapshot(context))
-        return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
-
-
-@grammar("SHOW COMPUTE POOL INSTANCE FAMILIES")
-def show_families(cursor: TokenCursor, _: Modifiers) -> ShowFamilies:
-    """Parse SHOW COMPUTE POOL INSTANCE FAMILIES."""
-    return ShowFamilies(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowNodes:
-    """SHOW NODES IN COMPUTE POOL p."""
-
-    name: str
-    fields: tuple[Field, ...] = NODE_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """MONITOR on the pool."""
-        return [Requirement("MONITOR", pools.KIND, pool_key(self.name).title)]
-
-    def run(self, context: Context) -> Result:
-        """One row for each node."""
-        snapshot = _snapshot(context)
-        pool = snapshot.pools.get(self.name)
-        if pool is None:
-            raise ObjectNotFound("Compute pool", self.name)
-        return show_result(self.fields, node_rows(pool, snapshot))
-
-
-@grammar("SHOW NODES IN COMPUTE POOL")
-def show_nodes(cursor: TokenCursor, _: Modifiers) -> ShowNodes:
-    """Parse SHOW NODES IN COMPUTE POOL."""
-    return ShowNodes(name=cursor.identifier())

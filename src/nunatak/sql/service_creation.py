@@ -11,6 +11,7 @@ from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL
 from nunatak.compute.pools import pool_key
 from nunatak.services.integrations import INTEGRATION
+from nunatak.sql.object_tags import TagValues, applying, properties_and_tags, with_tags
 from nunatak.sql.objects import on_schema
 from nunatak.sql.services import SETTABLE, service_key_of, spec_values
 from nunatak.sql.specifications import Specification, check_container, specification
@@ -20,7 +21,6 @@ from nunatak.sql.statement import (
     Modifiers,
     accept_if_not_exists,
     grammar,
-    properties,
 )
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
@@ -35,10 +35,13 @@ class CreateService:
     pool: str
     specification: Specification
     values: dict[str, Any]
+    tags: TagValues
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """CREATE SERVICE on the schema, USAGE on the pool and integrations, READ on the stage."""
+        """CREATE SERVICE on the schema, USAGE on the pool and integrations, READ on the stage,
+        APPLY on the tags."""
+        yield from applying(context, self.tags)
         yield on_schema("CREATE SERVICE", service_key_of(context, self.name))
         yield Requirement("USAGE", POOL, pool_key(self.pool).title)
         for name in self.values.get("EXTERNAL_ACCESS_INTEGRATIONS", ()):
@@ -52,6 +55,7 @@ class CreateService:
         with context.rooms.catalog.read() as tx:
             if self.if_not_exists and tx.find(key) is not None:
                 return status_result(f"{key.name} already exists, statement succeeded.")
+            tags = with_tags(context, tx, {}, self.tags)
         container = self.specification.read(context)
         check_container(context, container)
         context.rooms.control.creator.create(
@@ -59,7 +63,7 @@ class CreateService:
             container,
             pool=self.pool,
             owner=context.session.role,
-            values=spec_values(self.values),
+            values={**spec_values(self.values), "tags": tags},
             comment=self.values.get("COMMENT", ""),
         )
         return status_result(f"Service {key.name} successfully created.")
@@ -74,10 +78,13 @@ def create_service(cursor: TokenCursor, create: Modifiers) -> CreateService:
     name = cursor.name()
     cursor.expect("IN", "COMPUTE", "POOL")
     pool = cursor.identifier()
+    document = specification(cursor)
+    values, tags = properties_and_tags(cursor, SETTABLE)
     return CreateService(
         name=name,
         if_not_exists=if_not_exists,
         pool=pool,
-        specification=specification(cursor),
-        values=properties(cursor, SETTABLE),
+        specification=document,
+        values=values,
+        tags=tags,
     )

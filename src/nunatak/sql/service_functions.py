@@ -12,7 +12,7 @@ from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import DeadlineExceeded, InvalidArgument
 from nunatak.services.addresses import dns_hash
-from nunatak.services.logs import LINES
+from nunatak.services.logs import LINES, LINES_LIMIT
 from nunatak.services.spec import is_build, service_key
 from nunatak.services.states import BUILDS, SERVICES, ServiceState
 from nunatak.sql.deploy import service_name
@@ -30,7 +30,8 @@ def get_service_logs(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous]])."""
     _check_count("SYSTEM$GET_SERVICE_LOGS", arguments, least=3, most=5)
     key = _key(context, arguments[0], "MONITOR")
-    lines = LINES if len(arguments) < 4 or arguments[3] is None else _number(arguments[3], "lines")
+    given = arguments[3] if len(arguments) > 3 else None
+    lines = LINES if given is None else _number(given, "number of lines", most=LINES_LIMIT)
     with context.rooms.catalog.read() as tx:
         return context.rooms.control.logs.read(
             tx,
@@ -118,11 +119,11 @@ def _check_count(name: str, arguments: Sequence[Any], *, least: int, most: int) 
         raise InvalidArgument(f"{name} takes {least} to {most} arguments, not {len(arguments)}.")
 
 
-def _number(value: object, what: str) -> int:
+def _number(value: object, what: str, *, most: int = WAIT_LIMIT_S) -> int:
     text = str(value)
-    if not text.isdigit() or int(text) > WAIT_LIMIT_S:
+    if not text.isdigit() or int(text) > most:
         raise InvalidArgument(
-            f"The {what} must be a whole number between 0 and {WAIT_LIMIT_S}, not '{value}'."
+            f"The {what} must be a whole number between 0 and {most}, not '{value}'."
         )
     return int(text)
 

@@ -96,6 +96,13 @@ ENDPOINT_FIELDS = (
     Field("is_public"),
     Field("ingress_url"),
 )
+ROLE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("service_name"),
+    Field("owner"),
+    Field("comment"),
+)
 _CLIENT_WORDS = {BuildState.CANCELLING: "RUNNING", BuildState.CANCELLED: "FAILED"}
 """Words that clients take among the states of containers, for those that they do not know."""
 _BUILD_INSTANCE = {

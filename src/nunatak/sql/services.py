@@ -9,16 +9,18 @@ from typing import Any
 from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
-from nunatak.errors import ObjectNotFound
+from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.services.snapshot import Service, Snapshot
-from nunatak.services.spec import KIND, ServiceSpec, is_build
+from nunatak.services.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
 from nunatak.sql.object_family import DONE, unset_values, visible
+from nunatak.sql.object_tags import AlterTags, tag_change
 from nunatak.sql.objects import schema_key
 from nunatak.sql.service_rows import (
     CONTAINER_FIELDS,
     DESCRIBE_FIELDS,
     ENDPOINT_FIELDS,
     INSTANCE_FIELDS,
+    ROLE_FIELDS,
     SERVICE_FIELDS,
     container_rows,
     describe_row,
@@ -26,10 +28,11 @@ from nunatak.sql.service_rows import (
     instance_rows,
     service_row,
 )
-from nunatak.sql.show import Scope, ShowClauses, show_clauses, show_result
+from nunatak.sql.show import Scope, ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.specifications import AlterSpecification, specification
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
+from nunatak.sql.workloads import workload_type
 from nunatak.warehouse.results import Field, Result, status_result
 
 
@@ -111,7 +114,8 @@ class AlterService:
                 return status_result(DONE)
         match self.action:
             case "SUSPEND":
-                commands.suspend(key)
+                session = context.session
+                commands.suspend(key, by=f"by {session.user} (role {session.role})")
             case "RESUME":
                 commands.resume(key)
             case _:
@@ -120,10 +124,21 @@ class AlterService:
 
 
 @grammar("ALTER SERVICE")
-def alter_service(cursor: TokenCursor, _: Modifiers) -> AlterService | AlterSpecification:
+def alter_service(
+    cursor: TokenCursor, _: Modifiers
+) -> AlterService | AlterSpecification | AlterTags:
     """Parse ALTER SERVICE."""
     if_exists = cursor.accept("IF", "EXISTS")
     name = cursor.name()
+    if cursor.accept("RESTORE", "VOLUME"):
+        raise Unsupported("Unsupported feature 'RESTORE VOLUME': no service here has volumes.")
+    if (tags := tag_change(cursor)) is not None:
+        return AlterTags(
+            key=lambda context: service_key_of(context, name),
+            if_exists=if_exists,
+            privilege=OWNERSHIP,
+            tags=tags,
+        )
     if action := cursor.accept_any("SUSPEND", "RESUME"):
         return AlterService(name=name, if_exists=if_exists, action=action)
     if cursor.accept("UNSET"):
@@ -176,9 +191,7 @@ def drop_service(cursor: TokenCursor, _: Modifiers) -> DropService:
 
 def snapshot_of(context: Context) -> Snapshot:
     """Everything that SHOW commands look at."""
-    control = context.rooms.control
-    with context.rooms.catalog.read() as tx:
-        return Snapshot.read(tx, control.families, control.machine)
+    return context.rooms.control.snapshot()
 
 
 def find_service(context: Context, parts: tuple[str, ...]) -> Record:
@@ -228,7 +241,7 @@ class ShowServices:
 
     clauses: ShowClauses
     jobs: bool | None
-    of_type: str | None = None
+    of_type: ServiceType | None = None
     fields: tuple[Field, ...] = SERVICE_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
@@ -271,7 +284,7 @@ def show_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
     """Parse SHOW SERVICES."""
     jobs = False if cursor.accept("EXCLUDE", "JOBS") else None
     clauses = show_clauses(cursor, scopes=_SCOPES)
-    of_type = cursor.identifier() if cursor.accept("OF", "TYPE") else None
+    of_type = workload_type(cursor) if cursor.accept("OF", "TYPE") else None
     return ShowServices(clauses=clauses, jobs=jobs, of_type=of_type)
 
 
@@ -336,3 +349,15 @@ def _endpoints(context: Context, record: Record) -> Sequence[Sequence[Any]]:
 def show_endpoints(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     """Parse SHOW ENDPOINTS IN SERVICE."""
     return ShowInService(name=cursor.name(), privilege=ANY, fields=ENDPOINT_FIELDS, rows=_endpoints)
+
+
+def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
+    created = moment(record.created_on)
+    roles = {} if is_build(record.spec) else SERVICE_ROLES
+    return [[created, name, record.name, record.owner, text] for name, text in roles.items()]
+
+
+@grammar("SHOW ROLES IN SERVICE")
+def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowInService:
+    """Parse SHOW ROLES IN SERVICE."""
+    return ShowInService(name=cursor.name(), privilege=ANY, fields=ROLE_FIELDS, rows=_roles)

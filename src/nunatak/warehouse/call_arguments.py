@@ -34,6 +34,8 @@ class MethodSignature:
     params: tuple[Parameter, ...] = ()
     outputs: tuple[Field, ...] = ()
     is_native: bool = False
+    is_nullable: bool = False
+    """A call whose outputs are all NULL is NULL, rather than an OBJECT of NULLs."""
 
 
 def match_arguments(

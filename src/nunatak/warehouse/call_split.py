@@ -52,6 +52,7 @@ class SplitCall:
     arguments: tuple[exp.Expr, ...]
     outputs: tuple[Field, ...]
     is_native: bool
+    is_nullable: bool
     names: tuple[str, ...]
 
 
@@ -367,7 +368,11 @@ def _whole_result(call: SplitCall) -> exp.Expr:
         exp.JSONKeyValue(this=exp.Literal.string(output.name), expression=column)
         for output, column in zip(call.outputs, columns, strict=True)
     ]
-    return exp.JSONObject(expressions=pairs)
+    whole = exp.JSONObject(expressions=pairs)
+    if not call.is_nullable:
+        return whole
+    is_null = exp.and_(*(exp.Is(this=column.copy(), expression=exp.Null()) for column in columns))
+    return exp.If(this=is_null, true=exp.Null(), false=whole)
 
 
 def _clause(kind: type[exp.Expr], conditions: list[exp.Expr]) -> exp.Expr | None:

@@ -17,6 +17,9 @@ VirtualTable = Callable[[Session, str], Result]
 """Rows of an INFORMATION_SCHEMA table for a session and a database."""
 TableFunction = Callable[[Session, Sequence[Any]], Result]
 """Rows of an INFORMATION_SCHEMA table function for literal arguments."""
+ServiceTable = Callable[[Session, Sequence[str], Mapping[str, Any]], Result]
+"""Rows of a function of a service, `TABLE(s!F(name => value, …))`: the parts of the service's name
+as written, and START_TIME and END_TIME where they are given: moments, or None for NULL."""
 SystemFunction = Callable[[Session, Sequence[Any]], Any]
 """A function of literal arguments; answers text, a number, a boolean or None."""
 
@@ -57,5 +60,7 @@ class Hooks:
     """INFORMATION_SCHEMA tables by upper-case name."""
     table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
     """INFORMATION_SCHEMA table functions by upper-case name."""
+    service_tables: Mapping[str, ServiceTable] = field(default_factory=dict)
+    """Table functions of services by upper-case name."""
     system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
     """Functions such as SYSTEM$TYPEOF by upper-case name, for use inside queries."""

@@ -288,6 +288,7 @@ class _Plan:
             arguments=tuple(match_arguments(place, signature, label=target.label)),
             outputs=signature.outputs,
             is_native=signature.is_native,
+            is_nullable=signature.is_nullable,
             names=tuple(f"__R{number}_{index}" for index in range(len(signature.outputs))),
         )
 

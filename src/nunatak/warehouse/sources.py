@@ -3,26 +3,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.warehouse.calls import ModelCall
 from nunatak.warehouse.execution import Execution, literal_value, source_schema
 from nunatak.warehouse.infer_schema import infer_schema
 from nunatak.warehouse.information_schema import NAME, VIEWS
 from nunatak.warehouse.results import Result
 from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.service_tables import is_service_table, service_table
 from nunatak.warehouse.staged import read_stage
 
 _FLOW = "__NUNATAK_FLOW"
+_NO_CALLS: Mapping[str, ModelCall] = {}
 
 
-def resolve_sources(execution: Execution, tree: exp.Expr) -> exp.Expr:
+def resolve_sources(
+    execution: Execution, tree: exp.Expr, calls: Mapping[str, ModelCall] = _NO_CALLS
+) -> exp.Expr:
     """Put registered Arrow data in place of the sources that are no stored tables. The tree has
-    its bindings; it is changed in place."""
+    its bindings; it is changed in place. `calls` are those that its placeholders stand for."""
     for node in list(tree.find_all(exp.Table, exp.TableFromRows)):
         location = stage_location(node)
-        result, name = _result_of(execution, node) if location is None else (None, "STAGED")
+        result, name = _result_of(execution, node, calls) if location is None else (None, "STAGED")
         if location is not None and isinstance(node, exp.Table):
             replacement = read_stage(execution, node, location)
         elif result is not None:
@@ -46,7 +53,9 @@ def stage_location(node: exp.Expr) -> str | None:
     return None
 
 
-def _result_of(execution: Execution, node: exp.Expr) -> tuple[Result | None, str]:
+def _result_of(
+    execution: Execution, node: exp.Expr, calls: Mapping[str, ModelCall]
+) -> tuple[Result | None, str]:
     inner = node.this
     if isinstance(node, exp.Table):
         if isinstance(inner, exp.Parameter) and inner.this.name == "1":
@@ -58,6 +67,9 @@ def _result_of(execution: Execution, node: exp.Expr) -> tuple[Result | None, str
             if parts[-2] == NAME:
                 return _information_schema(execution, parts), parts[-1]
         return None, ""
+    call = calls.get(inner.name) if isinstance(inner, exp.Anonymous) else None
+    if call is not None and is_service_table(execution, call):
+        return service_table(execution, call, inner), call.method or ""
     if isinstance(inner, exp.Anonymous) and inner.name.upper() == "INFER_SCHEMA":
         return infer_schema(execution, inner), "INFER_SCHEMA"
     if isinstance(inner, exp.Anonymous) and inner.name.upper() == "RESULT_SCAN":

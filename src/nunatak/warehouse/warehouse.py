@@ -22,6 +22,7 @@ from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.listing import SequenceState, list_sequences, list_tables
 from nunatak.warehouse.parse import Parsed, parse
 from nunatak.warehouse.privileges import authorise
+from nunatak.warehouse.projections import name_projections
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.rewrite.context import stored
@@ -170,12 +171,15 @@ class Warehouse:
         request = execution.request
         tree = bind(parsed.tree, request.bindings, request.session)
         if not isinstance(tree, exp.Copy):
-            tree = resolve_sources(execution, tree)
-        if not parsed.calls:
+            tree = resolve_sources(execution, tree, parsed.calls)
+        left = {node.name for node in tree.find_all(exp.Anonymous)} if parsed.calls else set()
+        calls = {name: call for name, call in parsed.calls.items() if name in left}
+        if not calls:
             return tree
+        name_projections(tree, request.text)
         if self.hooks.planner is None:
             raise Unsupported("Unsupported: model calls, because no models are served here.")
-        return self.hooks.planner.plan(tree, parsed.calls, runner=execution)
+        return self.hooks.planner.plan(tree, calls, runner=execution)
 
     def _run(self, execution: Execution, parsed: Parsed) -> Result:
         request, tree = execution.request, parsed.tree
@@ -221,6 +225,8 @@ def _copy(execution: Execution, tree: exp.Copy) -> Result:
 
 
 def _describe_table(execution: Execution, tree: exp.Describe) -> Result:
+    if not isinstance(tree.this, exp.Table):
+        raise _unsupported(tree)
     return ddl.describe_table(execution, [stored(part) for part in tree.this.parts])
 
 

@@ -16,6 +16,7 @@ from nunatak.errors import (
     QueryCancelled,
     VersionExists,
 )
+from nunatak.services.builds import RECORD_S
 from nunatak.services.deploying import build_name
 from nunatak.services.spec import Requested
 from support.plane import IMAGE, World
@@ -163,3 +164,25 @@ def test_num_workers_is_honoured(world: World) -> None:
 
     (spec,) = world.runtime.specs.values()
     assert spec.num_workers == 7
+
+
+def test_the_record_of_a_build_stays_for_thirty_days_and_while_a_service_needs_it(
+    world: World,
+) -> None:
+    world.pool()
+    world.deploy()
+    world.settle()
+    world.advance(RECORD_S + 1)
+    world.settle()
+    while_served = len(world.snapshot().builds)
+    world.plane.commands.drop(world.service().key)
+    world.settle()
+
+    assert (while_served, len(world.snapshot().builds)) == (1, 0)
+    world.query_id = "9" * 32
+    world.deploy()
+    world.plane.commands.drop(world.service().key)
+    world.settle()
+    world.advance(RECORD_S - 10)
+    world.settle()
+    assert len(world.snapshot().builds) == 1

@@ -264,7 +264,7 @@ def test_what_does_not_fit_waits_and_starts_when_room_appears(running: World) ->
     running.plane.commands.drop(running.service().key)
     running.finish(deploying)
 
-    assert waiting.status["message"] == "Unschedulable due to insufficient resources"
+    assert waiting.status["message"].startswith("Unschedulable due to insufficient resources")
     assert running.service(OTHER).status["state"] == "RUNNING"
 
 

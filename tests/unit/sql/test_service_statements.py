@@ -431,11 +431,31 @@ def test_a_function_with_a_patience_of_its_own(deployed: World) -> None:
     found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
 
     assert found is not None
-    assert (found[0].batch_timeout_s, found[0].max_batch_retries) == (30, 0)
+    assert (found[0].batches.timeout_s, found[0].batches.retries) == (30, 0)
     with pytest.raises(InvalidArgument, match="BATCH_TIMEOUT_SECS"):
         deployed.rows(f"{text} BATCH_TIMEOUT_SECS = 0 AS '/predict'")
-    with pytest.raises(Unsupported, match="ABORT"):
-        deployed.rows(f"{text} ON_BATCH_FAILURE = RETURN_NULL AS '/predict'")
+    with pytest.raises(InvalidArgument, match="ABORT or RETURN_NULL"):
+        deployed.rows(f"{text} ON_BATCH_FAILURE = IGNORE AS '/predict'")
+
+
+def test_a_function_says_what_it_is(deployed: World) -> None:
+    deployed.rows(
+        "CREATE FUNCTION F (x FLOAT) RETURNS OBJECT NOT NULL STRICT IMMUTABLE SERVICE = SVC "
+        "ENDPOINT = inference MAX_BATCH_ROWS = 7 ON_BATCH_FAILURE = RETURN_NULL AS '/predict'"
+    )
+    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+    shown = {row["property"]: row["value"] for row in deployed.rows("DESC FUNCTION F (FLOAT)")}
+
+    assert found is not None
+    assert (found[0].batches.strict, found[0].batches.null_on_failure) == (True, True)
+    assert found[1].signature.is_nullable
+    assert shown["signature"] == "(X FLOAT)"
+    assert shown["null handling"] == "RETURNS NULL ON NULL INPUT"
+    assert shown["service"] == "DB.S.SVC"
+    assert (shown["body"], shown["max_batch_rows"]) == ("/predict", "7")
+    assert shown["on_batch_failure"] == "RETURN_NULL"
+    with pytest.raises(ObjectNotFound):
+        deployed.rows("DESCRIBE FUNCTION NOPE ()")
 
 
 def test_a_function_without_a_service_is_not_offered(world: World) -> None:

@@ -1,0 +1,75 @@
+"""GET /metrics: who may read it, and how much of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import Response
+
+from nunatak.access.authenticate import Identity
+from nunatak.access.requirement import Requirement
+from nunatak.access.service import Access
+from nunatak.errors import TokenInvalid
+from nunatak.ingress.metrics import CONTENT_TYPE, MetricsPage
+
+NEEDED = Requirement("MONITOR", "SERVICE", "DB.S.SVC")
+IDENTITIES = {
+    "eve": Identity("EVE"),
+    "watcher": Identity("EVE", restricted_to="WATCHER"),
+    "endpoint": Identity("EVE", scope="e1"),
+}
+
+
+def bearer(token: str) -> Identity:
+    if token not in IDENTITIES:
+        raise TokenInvalid("wrong")
+    return IDENTITIES[token]
+
+
+def roles_of(user: str, *, restricted_to: str | None) -> frozenset[str]:
+    assert user == "EVE"
+    return frozenset({restricted_to} if restricted_to else {"OPERATOR", "PUBLIC"})
+
+
+def allows(role: str, requirement: Requirement) -> bool:
+    return role == "OPERATOR" and requirement == NEEDED
+
+
+ACCESS = cast(
+    "Access",
+    SimpleNamespace(authenticator=SimpleNamespace(bearer=bearer), roles_of=roles_of, allows=allows),
+)
+
+
+def page(may: Callable[[Requirement], bool]) -> str:
+    return f"shown {int(may(NEEDED))}\n"
+
+
+def get(authorization: str | None) -> Response:
+    headers = [] if authorization is None else [(b"authorization", authorization.encode())]
+    request = Request({"type": "http", "method": "GET", "path": "/metrics", "headers": headers})
+    return asyncio.run(MetricsPage(ACCESS, page).respond(request))
+
+
+@pytest.mark.parametrize(
+    ("authorization", "shown"),
+    [("Bearer eve", 1), ('Snowflake Token="eve"', 1), ("Bearer watcher", 0)],
+)
+def test_what_any_role_of_the_token_may_monitor_is_shown(authorization: str, shown: int) -> None:
+    answer = get(authorization)
+
+    assert (answer.status_code, bytes(answer.body).decode()) == (200, f"shown {shown}\n")
+    assert answer.headers["content-type"] == CONTENT_TYPE
+
+
+@pytest.mark.parametrize("authorization", [None, "", "Basic x", "Bearer nobody", "Bearer endpoint"])
+def test_others_are_told_to_show_a_token(authorization: str | None) -> None:
+    answer = get(authorization)
+
+    assert answer.status_code == 401
+    assert "www-authenticate" in answer.headers
