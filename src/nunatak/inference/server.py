@@ -14,7 +14,7 @@ from nunatak.edge.connection import Connection
 from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.budget import memory_for_requests
-from nunatak.inference.config import InstanceConfig
+from nunatak.inference.config import InstanceConfig, default_workers
 from nunatak.inference.memory_line import SUFFIX, MemoryLine, MemoryListener
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.service import InferenceService, ServiceSettings
@@ -147,6 +147,8 @@ def settings_of(config: InstanceConfig) -> ServiceSettings:
             # One processor is left to the front itself.
             slots=min(workers, max(1, processors - 1)) if config.batching else workers,
             workers=workers,
+            # Who asked for a number of workers may have a model that waits more than it computes.
+            bulk_slots=min(workers, processors) if workers == default_workers() else workers,
             joined=config.batching,
             max_rows=config.max_batch_rows,
         ),

@@ -165,20 +165,11 @@ class CallOperator:
             last_row = item.first_row + item.batch.num_rows
             where = f"rows {item.first_row + 1} to {last_row} of its input"
             try:
-                table = self._wait(answer)
+                table = wait_for(answer, self._check)
                 columns += output_columns(call, table, rows=item.batch.num_rows)
             except ModelCallFailed as error:
                 raise ModelCallFailed(f"{call.label} failed ({where}): {error.message}") from error
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
-
-    def _wait(self, answer: Future[pa.Table]) -> pa.Table:
-        while True:
-            self._check()
-            try:
-                return answer.result(timeout=_CANCEL_LOOK_S)
-            except NotYet:
-                if answer.done():
-                    raise  # the call's own TimeoutError
 
     def _check(self) -> None:
         if self._cancelled.is_set() or self._closed.is_set():
@@ -196,6 +187,17 @@ class CallOperator:
         """Nobody waits for answers any more, so that the threads can end."""
         for caller in self._callers:
             caller.cancel()
+
+
+def wait_for(answer: Future[pa.Table], check: Callable[[], None]) -> pa.Table:
+    """The answer of a call, or what it raised; `check` raises when nobody wants it any more."""
+    while True:
+        check()
+        try:
+            return answer.result(timeout=_CANCEL_LOOK_S)
+        except NotYet:
+            if answer.done():
+                raise  # the call's own TimeoutError
 
 
 class BatchSizes:

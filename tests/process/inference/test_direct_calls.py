@@ -1,6 +1,8 @@
 """A direct call to the library answers as the vendor's own function file does, bit for bit."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -53,26 +55,35 @@ async def answers(pool: ProcessPool, batches: list[tuple[str, Columns]]) -> list
     [
         ("xgboost_regressor", ("PREDICT",)),
         ("xgboost_categories", ()),
+        ("lightgbm_categories", ("PREDICT",)),
+        ("lightgbm_classifier", ("PREDICT", "PREDICT_PROBA")),
+        ("catboost_classifier", ("PREDICT", "PREDICT_PROBA")),
+        ("catboost_categories", ()),
+        ("sklearn_boosting", ("PREDICT",)),
         ("sklearn_forest", ("PREDICT", "PREDICT_LOG_PROBA", "PREDICT_PROBA")),
         ("sklearn_classifier", ()),
     ],
 )
 async def test_direct_calls_answer_as_the_function_file_does(
-    make_version: Any, run_pool: Any, methods_of: Any, kind: str, direct: tuple[str, ...]
+    tree_versions: dict[str, Path],
+    run_pool: Any,
+    methods_of: Any,
+    trees_python: str,
+    kind: str,
+    direct: tuple[str, ...],
 ) -> None:
-    version = make_version(kind)
+    version = tree_versions[kind]
     batches = [
         (method["name"], random_batch(method, rows, missing=missing))
         for method in methods_of(version)
         for rows in (1, 5, 900, 5000)
         for missing in (False, True)
     ]
-    async with run_pool(version, num_workers=1) as pool:
-        quick = await answers(pool, batches)
+    start = partial(run_pool, version, num_workers=1, python=(trees_python,))
+    async with start() as pool, start(direct=False) as other:
+        quick, general = await asyncio.gather(answers(pool, batches), answers(other, batches))
         assert pool.snapshot().direct_methods == direct
-    async with run_pool(version, num_workers=1, direct=False) as pool:
-        general = await answers(pool, batches)
-        assert pool.snapshot().direct_methods == ()
+        assert other.snapshot().direct_methods == ()
 
     assert quick == general
     assert any(not isinstance(outcome, str) for outcome in general)

@@ -18,8 +18,8 @@ import pytest
 import pytest_asyncio
 from hypothesis import given
 from hypothesis import strategies as st
-from nunatak.inference.admission import AdmissionPolicy
 
+from nunatak.edge.admission import AdmissionPolicy
 from nunatak.errors import LimitExceeded, QueryCancelled
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.errors import FrameError
