@@ -71,10 +71,8 @@ class InstanceClient:
         Raises ModelCallFailed, InstanceBusy, InstanceGone, LimitExceeded (too many bytes for one
         request), DeadlineExceeded, QueryCancelled.
         """
-        if self._memory_path.exists():
-            body = self._call(method, table, options, in_flight)
-        else:
-            body = self._stream(method, table, options, in_flight)
+        send = self._call if self._memory_path.exists() else self._stream
+        body = send(method, table, options, in_flight)
         with pa.ipc.open_stream(body) as reader:
             return reader.read_all()
 
