@@ -232,6 +232,14 @@ class Runner:
         self.registered[name] = batches
         return exp.Table(this=exp.Identifier(this=name, quoted=True))
 
+    def function(
+        self,
+        parameters: Sequence[SqlType],
+        result: SqlType,
+        body: Callable[[Sequence[pa.Array]], pa.Array],
+    ) -> str:
+        raise NotImplementedError("tests with functions run on the real engine")
+
     def on_close(self, callback: Callable[[], None]) -> None:
         self._callbacks.append(callback)
 

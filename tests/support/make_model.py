@@ -2,9 +2,9 @@
 
 Run by path with a client environment's interpreter:
 
-    python make_model.py KIND FOLDER
+    python make_model.py KIND FOLDER [KIND FOLDER …]
 
-FOLDER must be empty or absent. KIND is one of the functions below (``xgboost_regressor`` …).
+Each FOLDER must be empty or absent. KIND is one of the functions below (``xgboost_regressor`` …).
 Beside the version's files nothing is written; the model is trained on numbers from a fixed seed,
 so that another process can train the same one.
 """
@@ -47,6 +47,67 @@ def xgboost_categories() -> tuple[Any, pd.DataFrame]:
     model = xgboost.XGBRegressor(n_estimators=20, enable_categorical=True, random_state=0)
     model.fit(frame, target)
     return model, frame
+
+
+def mixed() -> tuple[pd.DataFrame, pd.Series]:
+    """Three floats, two of them with missing values, and a column of whole numbers; a target."""
+    random = np.random.default_rng(7)
+    frame = features(4)
+    frame["F3"] = (frame["F3"] * 10).round().astype(int)
+    target = frame["F0"] * 3 + frame["F1"] ** 2 + (frame["F3"] > 5)
+    for name in ("F0", "F1"):
+        frame[name] = frame[name].mask(random.random(ROWS) < 0.1)
+    return frame, target
+
+
+def lightgbm_classifier() -> tuple[Any, pd.DataFrame]:
+    """Three classes over the same columns."""
+    import lightgbm
+
+    frame, target = mixed()
+    model = lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, random_state=0)
+    return model.fit(frame, pd.cut(target, 3, labels=False)), frame
+
+
+def lightgbm_categories() -> tuple[Any, pd.DataFrame]:
+    """A regressor that takes the whole numbers for categories."""
+    import lightgbm
+
+    frame, target = mixed()
+    frame["F3"] = frame["F3"] % 5
+    model = lightgbm.LGBMRegressor(n_estimators=30, verbose=-1, random_state=0)
+    return model.fit(frame, target, categorical_feature=["F3"]), frame
+
+
+def catboost_classifier() -> tuple[Any, pd.DataFrame]:
+    """Three classes over the same columns."""
+    import catboost
+
+    frame, target = mixed()
+    model = catboost.CatBoostClassifier(
+        iterations=20, verbose=False, random_seed=0, allow_writing_files=False
+    )
+    return model.fit(frame, pd.cut(target, 3, labels=False)), frame
+
+
+def catboost_categories() -> tuple[Any, pd.DataFrame]:
+    """A regressor with a column of words as categories."""
+    import catboost
+
+    frame, target = mixed()
+    frame["COLOUR"] = ["red", "green", "blue", "red"] * (ROWS // 4)
+    model = catboost.CatBoostRegressor(
+        iterations=20, verbose=False, random_seed=0, allow_writing_files=False
+    )
+    return model.fit(frame, target + (frame["COLOUR"] == "red"), cat_features=["COLOUR"]), frame
+
+
+def sklearn_boosting() -> tuple[Any, pd.DataFrame]:
+    """Histogram-based boosting, which takes missing values."""
+    from sklearn.ensemble import HistGradientBoostingRegressor
+
+    frame, target = mixed()
+    return HistGradientBoostingRegressor(max_iter=20, random_state=0).fit(frame, target), frame
 
 
 def sklearn_forest() -> tuple[Any, pd.DataFrame]:
@@ -143,6 +204,11 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
         "xgboost_categories": xgboost_categories,
         "sklearn_classifier": sklearn_classifier,
         "sklearn_forest": sklearn_forest,
+        "sklearn_boosting": sklearn_boosting,
+        "lightgbm_classifier": lightgbm_classifier,
+        "lightgbm_categories": lightgbm_categories,
+        "catboost_classifier": catboost_classifier,
+        "catboost_categories": catboost_categories,
         "custom": custom,
     }
     model, sample = kinds[kind]()
@@ -164,12 +230,12 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
 
 
 def main() -> None:
-    """Read the command line and write the folder."""
+    """Read the command line and write the folders."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kind")
-    parser.add_argument("folder", type=pathlib.Path)
-    arguments = parser.parse_args()
-    log(arguments.kind, arguments.folder)
+    parser.add_argument("kinds_and_folders", nargs="+")
+    given = parser.parse_args().kinds_and_folders
+    for kind, folder in zip(given[::2], given[1::2], strict=True):
+        log(kind, pathlib.Path(folder))
 
 
 if __name__ == "__main__":

@@ -128,15 +128,20 @@ class InstanceFolder:
             log.rename(previous / log.name)
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700)
-        self.socket().unlink(missing_ok=True)
+        self._unlink_sockets()
 
     def remove(self) -> None:
         """Delete it with everything in it."""
         with contextlib.suppress(OSError):
-            self.socket().unlink(missing_ok=True)
+            self._unlink_sockets()
             self.egress_socket().unlink(missing_ok=True)
         self.private.remove()
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _unlink_sockets(self) -> None:
+        """The HTTP socket, and the one beside it that takes memory files."""
+        for path in (self.socket(), self.socket().with_suffix(".mem")):
+            path.unlink(missing_ok=True)
 
     def write_config(self, values: Any) -> None:
         """Write the configuration, readable by this user only."""

@@ -14,6 +14,7 @@ import pyarrow as pa
 from nunatak.inference.arrow_messages import refuse_expanding
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import BadInput
+from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.payload import Block, Parsed, batch_key
 from nunatak.inference.signature import Field, Method
 
@@ -37,10 +38,11 @@ _ZERO: dict[Kind, Any] = {Kind.INT64: 0, Kind.BOOL: False, Kind.TIMESTAMP: 0}
 """What stands under a null in the kinds that need something there."""
 
 
-def read(body: bytes, method: Method) -> Parsed:
+def read(body: bytes | MemoryFile, method: Method) -> Parsed:
     """The rows of an Arrow IPC stream; columns count by position: inputs, then given parameters.
 
-    Numeric columns without nulls are views into ``body``. Raises BadInput.
+    Numeric columns without nulls are views into ``body``, which may go on to a worker in their
+    place when it is a memory file. Raises BadInput.
     """
     table = _table(body)
     inputs, params = method.inputs, method.params
@@ -50,7 +52,9 @@ def read(body: bytes, method: Method) -> Parsed:
             f"{len(inputs)} inputs and up to {len(params)} parameters"
         )
     columns = Columns(
-        tuple(_column(field, table.column(i)) for i, field in enumerate(inputs)), table.num_rows
+        tuple(_column(field, table.column(i)) for i, field in enumerate(inputs)),
+        table.num_rows,
+        body if isinstance(body, MemoryFile) else None,
     )
     blocks = tuple(_runs(method, table, columns, len(body)))
     return Parsed(blocks, table.num_rows, None)
@@ -71,7 +75,7 @@ def write(columns: Columns) -> bytes:
     return stream
 
 
-def _table(body: bytes) -> pa.Table:
+def _table(body: bytes | MemoryFile) -> pa.Table:
     try:
         refuse_expanding(body)
         with pa.ipc.open_stream(pa.py_buffer(body)) as reader:

@@ -1,9 +1,10 @@
 """Which waiting requests run together, and when: decisions only, no clock, no task.
 
 Requests wait as parts (a large request is cut into several). Parts with the same method and
-parameters may share a batch. A batch starts at once while the instance has a worker to spare
-and a processor to run it; beyond that it waits until a batch ends or its oldest part has waited
-for the window. Two classes share the workers by weight.
+parameters may share a batch. An interactive batch starts at once while the instance has a worker
+to spare and a processor to run it; beyond that it waits until a batch ends or its oldest part has
+waited for the window. Bulk batches keep the processors busy and leave the other workers alone.
+The two classes share the workers by weight.
 """
 
 import math
@@ -25,20 +26,24 @@ _MOST_ROWS = 65_536
 class BatchPolicy:
     """The limits and weights of batching.
 
-    ``slots`` is how many batches may run at once without waiting (workers that have a processor
-    to themselves), ``workers`` how many may run at all. ``window_s`` is how long the oldest part
-    waits for company before a further worker is taken; never longer than twice what a batch costs
-    whatever its size, since that is what joining saves.
-    ``part_target_s`` is how long one part should keep a worker busy at most.
+    ``slots`` is how many interactive batches may run at once without waiting (workers that have a
+    processor to themselves), ``workers`` how many of all classes may run at all. ``window_s`` is
+    how long the oldest part waits for company before a further worker is taken; never longer than
+    twice what a batch costs whatever its size, since that is what joining saves.
+    ``bulk_slots`` is how many bulk batches may run at once (None: one on each worker).
+    ``part_target_s`` is how long one part should keep a worker busy at most; ``bulk_target_s`` the
+    same for bulk where there are workers that bulk never takes.
     """
 
     slots: int
     workers: int
+    bulk_slots: int | None = None
     joined: bool = True
     max_rows: int | None = None
     max_bytes: int = 64 * 1024 * 1024
     window_s: float = 0.05
     part_target_s: float = 0.1
+    bulk_target_s: float = 0.25
     interactive_weight: int = 4
     bulk_weight: int = 1
 
@@ -77,6 +82,7 @@ class _Line:
     lines: dict[str, deque[Part]] = field(default_factory=dict)
     parts: int = 0
     rows: int = 0
+    running: int = 0
     served: float = 0.0
     """Seconds of worker time given so far, divided by the weight."""
 
@@ -114,6 +120,7 @@ class Batcher:
             Class.INTERACTIVE: _Line(policy.interactive_weight),
             Class.BULK: _Line(policy.bulk_weight),
         }
+        self._bulk_slots = policy.workers if policy.bulk_slots is None else policy.bulk_slots
         self._costs: dict[str, BatchCost] = {}
         self._dead = 0
         self.running = 0
@@ -138,11 +145,13 @@ class Batcher:
     def push(self, call: Call, now: float) -> None:
         """A request starts to wait: admitted → queued. It has at least one row."""
         call.move(State.QUEUED)
-        blocks = call.blocks
+        blocks, klass = call.blocks, call.klass
         if len(blocks) == 1 and blocks[0].rows == 1:  # nothing to cut
             parts: tuple[Part, ...] = (Part(call, 0, blocks[0], now),)
         else:
-            parts = tuple(Part(call, i, block, now) for i, block in enumerate(self._cut(blocks)))
+            parts = tuple(
+                Part(call, i, block, now) for i, block in enumerate(self._cut(blocks, klass))
+            )
         call.cut(parts)
         line = self._lines[call.klass]
         if not line.parts:
@@ -169,33 +178,44 @@ class Batcher:
         """
         for klass in self._by_claim():
             line = self._lines[klass].oldest()
-            if line is not None and now >= self._start_at(line[0]):
+            if line is not None and now >= self._start_at(line[0], klass):
                 return self._form(klass, line, now)
         return None
 
     def wake_at(self, now: float) -> float | None:
         """When ``take`` may answer differently although nothing arrives or ends; None: never."""
-        heads = [line[0] for k in self._lines.values() if (line := k.oldest()) is not None]
-        first = min((self._start_at(part) for part in heads), default=math.inf)
+        heads = [
+            (line[0], klass)
+            for klass, waiting in self._lines.items()
+            if (line := waiting.oldest()) is not None
+        ]
+        first = min((self._start_at(part, klass) for part, klass in heads), default=math.inf)
         return None if first == math.inf else max(now, first)
 
     def done(self, batch: Batch, seconds: float | None) -> None:
         """A batch has left its worker; ``seconds`` it took there (None: it failed)."""
         self.running -= 1
+        self._lines[batch.klass].running -= 1
         if seconds is not None:
             self.cost(batch.method).observe(batch.rows, seconds)
 
-    def max_rows(self, block: Block) -> int:
+    def max_rows(self, block: Block, klass: Class) -> int:
         """The most rows of such a block that one batch takes: configured, or what is quick."""
         caps = [cap for cap in (self._policy.max_rows, block.method.max_batch_rows) if cap]
         if caps:
             return min(caps)
-        known = self.cost(block.method.name).rows_within(self._policy.part_target_s)
+        known = self.cost(block.method.name).rows_within(self._target_s(klass))
         return _FIRST_ROWS if known is None else min(_MOST_ROWS, max(_LEAST_ROWS, known))
 
-    def _cut(self, blocks: tuple[Block, ...]) -> Iterator[Block]:
+    def _target_s(self, klass: Class) -> float:
+        has_spare = self._bulk_slots < self._policy.workers
+        if klass is Class.BULK and has_spare:
+            return self._policy.bulk_target_s
+        return self._policy.part_target_s
+
+    def _cut(self, blocks: tuple[Block, ...], klass: Class) -> Iterator[Block]:
         for block in blocks:
-            most = self.max_rows(block)
+            most = self.max_rows(block, klass)
             count = -(-block.rows // most) or 1
             size = -(-block.rows // count) or 1
             for start in range(0, max(block.rows, 1), size):
@@ -210,11 +230,14 @@ class Batcher:
         waiting = [klass for klass, line in self._lines.items() if line.parts]
         return sorted(waiting, key=lambda klass: self._lines[klass].served)
 
-    def _start_at(self, oldest: Part) -> float:
+    def _start_at(self, oldest: Part, klass: Class) -> float:
         """From when on this part may start, with as many batches running as now."""
+        running = self._lines[klass].running
         if self.running >= self._policy.workers:
             return math.inf
-        if self.running < self._policy.slots:
+        if klass is Class.BULK:
+            return oldest.queued_at if running < self._bulk_slots else math.inf
+        if running < self._policy.slots:
             return oldest.queued_at
         return oldest.queued_at + self._window(oldest)
 
@@ -225,9 +248,9 @@ class Batcher:
 
     def _form(self, klass: Class, line: deque[Part], now: float) -> Batch:
         first = line.popleft()
-        most_rows, most_bytes = self.max_rows(first.block), self._policy.max_bytes
+        most_rows, most_bytes = self.max_rows(first.block, klass), self._policy.max_bytes
         parts, rows, size = [first], first.block.rows, first.block.size_bytes
-        while line and self._policy.joined:
+        while line and self._policy.joined and not first.block.in_memory_file:
             part = line[0]
             if not part.taken:
                 if rows + part.block.rows > most_rows or size + part.block.size_bytes > most_bytes:
@@ -244,6 +267,7 @@ class Batcher:
                 part.call.batched_at = now
         batch = Batch(parts, klass, rows, now)
         waiting.served += max(self.cost(batch.method).seconds(rows), 1e-6) / waiting.weight
+        waiting.running += 1
         self.running += 1
         return batch
 

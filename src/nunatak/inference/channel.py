@@ -1,12 +1,9 @@
-"""Frames over a Unix socket on the event loop, and questions with answers over the frames."""
+"""Questions to a worker process and their answers, over frames on a unix socket."""
 
-import array
 import asyncio
 import itertools
 import os
 import socket
-import struct
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,16 +12,11 @@ from nunatak.inference.frames import (
     MAX_BODY_BYTES,
     Buffer,
     Frame,
-    FrameParser,
     FrameType,
-    Outgoing,
     encode,
     encode_with_descriptor,
 )
-
-_RECEIVE_BYTES = 128 * 1024
-_ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 4) + socket.CMSG_SPACE(12)
-_CREDENTIALS = struct.Struct("=iII")
+from nunatak.inference.stream import FrameStream
 
 
 class Channel:
@@ -43,21 +35,18 @@ class Channel:
         max_body_bytes: int = MAX_BODY_BYTES,
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._socket = connection
         self._notice = notice
-        self._parser = FrameParser(max_body_bytes=max_body_bytes)
         self._questions: dict[int, asyncio.Future[Frame]] = {}
         self._numbers = itertools.count(1)
-        self._unsent: deque[Outgoing] = deque()
-        self._received = bytearray(_RECEIVE_BYTES)
-        self._writing = False
         self.closed: asyncio.Future[str] = self._loop.create_future()
-        self.peer_pid = 0
-        connection.settimeout(0)
-        # The kernel then tells the peer's number as this process sees it, whatever namespace
-        # the peer runs in.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        self._loop.add_reader(connection.fileno(), self._on_readable)
+        self._stream = FrameStream(
+            connection, received=self._dispatch, ended=self._end, max_body_bytes=max_body_bytes
+        )
+
+    @property
+    def peer_pid(self) -> int:
+        """The peer's process as this process sees it; 0 before its first frame."""
+        return self._stream.peer_pid
 
     def ask(
         self,
@@ -66,10 +55,12 @@ class Channel:
         *,
         buffers: Sequence[Buffer] = (),
         descriptor: int = -1,
+        size: int = 0,
     ) -> asyncio.Future[Frame]:
         """Send a frame; the future gets the answer, or ModelError, or WorkerLost.
 
-        A descriptor that is passed is closed here once it is sent.
+        A descriptor that is passed is closed here once it is sent; with a ``size`` it is that of
+        a memory file with the body.
         """
         answer: asyncio.Future[Frame] = self._loop.create_future()
         if self.closed.done():
@@ -79,67 +70,23 @@ class Channel:
             return answer
         number = next(self._numbers)
         if descriptor >= 0:
-            outgoing = encode_with_descriptor(kind, number, head, descriptor=descriptor)
+            outgoing = encode_with_descriptor(kind, number, head, descriptor=descriptor, size=size)
         else:
             outgoing = encode(kind, number, head, buffers=buffers)
         self._questions[number] = answer
-        self._unsent.append(outgoing)
-        if not self._writing:
-            self._on_writable()
+        self._stream.send(outgoing)
         return answer
 
     def close(self, reason: str = "the connection was closed") -> None:
         """End the connection; open questions fail with the reason."""
-        if self.closed.done():
-            return
-        self._loop.remove_reader(self._socket.fileno())
-        self._loop.remove_writer(self._socket.fileno())
-        self._socket.close()
-        self._parser.close()
-        while self._unsent:
-            _close_descriptor(self._unsent.popleft())
+        self._stream.close(reason)
+
+    def _end(self, reason: str) -> None:
         questions, self._questions = self._questions, {}
         self.closed.set_result(reason)
         for answer in questions.values():
             if not answer.done():
                 answer.set_exception(WorkerLost(reason))
-
-    def _on_readable(self) -> None:
-        try:
-            size, ancillary, _, _ = self._socket.recvmsg_into(
-                [self._received], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
-            )
-        except BlockingIOError:
-            return
-        except OSError as error:
-            self.close(f"the connection failed: {error}")
-            return
-        descriptors = self._read_ancillary(ancillary)
-        try:
-            frames = self._parser.feed(bytes(self._received[:size]), descriptors=descriptors)
-            if not size:
-                self._parser.finish()
-            for frame in frames:
-                self._dispatch(frame)
-        except FrameError as error:
-            self.close(f"the process broke the protocol: {error}")
-            return
-        if not size:
-            self.close("the process ended")
-
-    def _read_ancillary(self, ancillary: list[tuple[int, int, bytes]]) -> list[int]:
-        descriptors: list[int] = []
-        for level, kind, content in ancillary:
-            if level != socket.SOL_SOCKET:
-                continue
-            if kind == socket.SCM_RIGHTS:
-                rights = array.array("i")
-                rights.frombytes(content[: len(content) - len(content) % rights.itemsize])
-                descriptors.extend(rights)
-            elif kind == socket.SCM_CREDENTIALS and not self.peer_pid:
-                self.peer_pid = _CREDENTIALS.unpack(content)[0]
-                self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-        return descriptors
 
     def _dispatch(self, frame: Frame) -> None:
         if frame.type in (FrameType.EXITED, FrameType.READY):
@@ -155,38 +102,3 @@ class Channel:
             answer.set_exception(ModelError(str(message), str(trace)))
         else:
             answer.set_result(frame)
-
-    def _on_writable(self) -> None:
-        try:
-            while self._unsent:
-                self._send_some()
-        except BlockingIOError:
-            if not self._writing:
-                self._writing = True
-                self._loop.add_writer(self._socket.fileno(), self._on_writable)
-            return
-        except OSError as error:
-            self.close(f"the connection failed: {error}")
-            return
-        if self._writing:
-            self._writing = False
-            self._loop.remove_writer(self._socket.fileno())
-
-    def _send_some(self) -> None:
-        outgoing = self._unsent[0]
-        if outgoing.descriptor >= 0:
-            rights = array.array("i", [outgoing.descriptor])
-            ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
-            sent = self._socket.sendmsg([outgoing.data], ancillary)
-            _close_descriptor(outgoing)
-        else:
-            sent = self._socket.send(outgoing.data)
-        if sent == len(outgoing.data):
-            self._unsent.popleft()
-        else:
-            self._unsent[0] = Outgoing(outgoing.data[sent:])
-
-
-def _close_descriptor(outgoing: Outgoing) -> None:
-    if outgoing.descriptor >= 0:
-        os.close(outgoing.descriptor)

@@ -8,6 +8,8 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from nunatak.inference.memory_file import MemoryFile
+
 
 class Kind(StrEnum):
     """How a column's values are held.
@@ -93,10 +95,14 @@ class Column:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Columns:
-    """A batch: columns of equal length. ``rows`` is stated since a batch may have no column."""
+    """A batch: columns of equal length. ``rows`` is stated since a batch may have no column.
+
+    ``memory`` is the file that columns may be views of; it can be handed on in their place.
+    """
 
     columns: tuple[Column, ...]
     rows: int
+    memory: MemoryFile | None = None
 
     def __post_init__(self) -> None:
         for column in self.columns:
@@ -114,7 +120,8 @@ class Columns:
         """The rows from ``start`` up to but not with ``stop``, within the batch."""
         if not 0 <= start <= stop <= self.rows:
             raise ValueError(f"rows {start} to {stop} lie outside a batch of {self.rows} rows")
-        return type(self)(tuple(c.slice(start, stop) for c in self.columns), stop - start)
+        columns = tuple(c.slice(start, stop) for c in self.columns)
+        return type(self)(columns, stop - start, self.memory)
 
     @classmethod
     def concat(cls, parts: Sequence["Columns"]) -> Self:

@@ -5,7 +5,6 @@ for old Pythons and without any package. Nothing here waits or touches a socket.
 """
 
 import fcntl
-import mmap
 import os
 import struct
 import zlib
@@ -20,6 +19,7 @@ import orjson
 
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind, Mask, Values
 from nunatak.inference.errors import FrameError
+from nunatak.inference.memory_file import SEALS, MemoryFile
 
 VERSION = 1
 MAGIC = b"NNTK"
@@ -30,13 +30,11 @@ INLINE_LIMIT_BYTES = 64 * 1024
 MAX_HEAD_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024 * 1024
 
-_SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
-
 Buffer = bytes | bytearray | memoryview
 
 
 class FrameType(IntEnum):
-    """What a frame says. Questions come from the front, but for READY and EXITED."""
+    """What a frame says. Questions come from the front, but for READY, EXITED and CALL."""
 
     LOAD = 1
     LOADED = 2
@@ -49,11 +47,14 @@ class FrameType(IntEnum):
     ERROR = 9
     TRIAL = 10
     TRIED = 11
+    CALL = 12
+    ANSWER = 13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """A received frame. ``id`` ties an answer to its question."""
+    """A received frame. ``id`` ties an answer to its question; a body that came in a memory file
+    is a view of a MemoryFile."""
 
     type: FrameType
     id: int
@@ -92,11 +93,13 @@ def encode(
 
 
 def encode_with_descriptor(
-    kind: FrameType, number: int, head: Mapping[str, Any], *, descriptor: int
+    kind: FrameType, number: int, head: Mapping[str, Any], *, descriptor: int, size: int = 0
 ) -> Outgoing:
-    """A frame without a body that hands a descriptor over."""
+    """A frame that hands a descriptor over: of a sealed memory file whose first ``size`` bytes are
+    the body, or, where there is no body, for what the frame's type says."""
     text = orjson.dumps(head)
-    return Outgoing(_prefix(kind, WITH_DESCRIPTOR, number, len(text), 0) + text, descriptor)
+    flags = IN_DESCRIPTOR if size else WITH_DESCRIPTOR
+    return Outgoing(_prefix(kind, flags, number, len(text), size) + text, descriptor)
 
 
 def _prefix(kind: FrameType, flags: int, number: int, head_size: int, body_size: int) -> bytes:
@@ -133,7 +136,7 @@ def _shared(parts: Iterable[Buffer]) -> int | None:
             left = memoryview(part)
             while left:
                 left = left[os.write(descriptor, left) :]
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, _SEALS)
+        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
     except OSError:
         os.close(descriptor)
         return None
@@ -212,20 +215,7 @@ class FrameParser:
     def _map(self, size: int) -> memoryview:
         if not self._descriptors:
             raise FrameError("a frame promised a descriptor and none came")
-        descriptor = self._descriptors.popleft()
-        try:
-            if not size:
-                raise FrameError("a body of no bytes cannot be mapped")
-            # An unsealed file could be cut short under the mapping, and reading would kill us.
-            if not fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & fcntl.F_SEAL_SHRINK:
-                raise FrameError("a body's memory file is not sealed")
-            return memoryview(
-                mmap.mmap(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-            )
-        except (OSError, ValueError) as error:
-            raise FrameError(f"a body's memory file cannot be mapped: {error}") from error
-        finally:
-            os.close(descriptor)
+        return memoryview(MemoryFile.take(self._descriptors.popleft(), size))
 
 
 def _parse_head(data: bytearray) -> dict[str, Any]:
@@ -255,6 +245,21 @@ def encode_columns(columns: Columns) -> tuple[list[list[Any]], list[Buffer]]:
             size += len(marks) + -len(marks) % 8
         entries.append(entry)
     return entries, buffers
+
+
+def placed_columns(columns: Columns, memory: MemoryFile) -> list[list[Any]] | None:
+    """The entries for a head's ``columns`` where all of them lie in a memory file as they are;
+    None where one does not."""
+    entries: list[list[Any]] = []
+    for column in columns.columns:
+        values = column.values
+        if not isinstance(values, np.ndarray) or column.nulls is not None:
+            return None
+        start = memory.offset_of(values)
+        if start is None:
+            return None
+        entries.append([column.name, column.kind.value, start, values.nbytes, -1])
+    return entries
 
 
 def _column_bytes(column: Column) -> Buffer:

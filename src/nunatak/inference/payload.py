@@ -34,6 +34,11 @@ class Block:
     offset: int = 0
     columns: Columns | None = None
 
+    @property
+    def in_memory_file(self) -> bool:
+        """Whether its columns can go on without being copied, as long as nothing is joined."""
+        return self.columns is not None and self.columns.memory is not None
+
     def part(self, start: int, stop: int) -> "Block":
         """The rows from ``start`` up to but not with ``stop``."""
         if start == 0 and stop == self.rows:

@@ -14,7 +14,8 @@ from nunatak.edge.connection import Connection
 from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.budget import memory_for_requests
-from nunatak.inference.config import InstanceConfig
+from nunatak.inference.config import InstanceConfig, default_workers
+from nunatak.inference.memory_line import SUFFIX, MemoryLine, MemoryListener
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.service import InferenceService, ServiceSettings
 
@@ -35,6 +36,7 @@ class Server:
         self._connections: set[Connection] = set()
         self._heads = KnownHeads()
         self._servers: list[asyncio.Server] = []
+        self._memory: MemoryListener | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
 
@@ -53,6 +55,9 @@ class Server:
         with suppress(FileNotFoundError):
             path.unlink()
         await self._listen_unix(path)
+        self._memory = MemoryListener(
+            self.service, path=path.with_suffix(SUFFIX), clock=time.monotonic
+        )
         if self._config.tcp is not None:
             self._servers.append(
                 await self._loop.create_server(
@@ -70,21 +75,23 @@ class Server:
         self.service.drain()
         for server in self._servers:
             server.close()
-        for connection in list(self._connections):
+        if self._memory is not None:
+            self._memory.close()
+        for connection in self._all_connections():
             connection.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(grace_s):
                 await self.service.settled()
         await self.service.dispatcher.stop()
         await self._pool.stop(grace_s=1.0)
-        for connection in list(self._connections):
+        for connection in self._all_connections():
             connection.drain()
         await self._close_links()
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
         await asyncio.sleep(0)
-        for connection in list(self._connections):
+        for connection in self._all_connections():
             connection.abort()
         with suppress(FileNotFoundError):
             self._config.socket.unlink()
@@ -128,8 +135,11 @@ class Server:
         """Close connections that have been idle or slow for too long; once a second."""
         self.service.tick(now)
         self.service.metrics.connections.value = len(self._connections)
-        for connection in list(self._connections):
+        for connection in self._all_connections():
             connection.check(now)
+
+    def _all_connections(self) -> list[Connection | MemoryLine]:
+        return [*self._connections, *(self._memory.lines if self._memory is not None else ())]
 
 
 def settings_of(config: InstanceConfig) -> ServiceSettings:
@@ -147,6 +157,8 @@ def settings_of(config: InstanceConfig) -> ServiceSettings:
             # One processor is left to the front itself.
             slots=min(workers, max(1, processors - 1)) if config.batching else workers,
             workers=workers,
+            # Who asked for a number of workers may have a model that waits more than it computes.
+            bulk_slots=min(workers, processors) if workers == default_workers() else workers,
             joined=config.batching,
             max_rows=config.max_batch_rows,
         ),

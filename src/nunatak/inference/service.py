@@ -32,6 +32,8 @@ from nunatak.inference.errors import (
 )
 from nunatak.inference.formats import JsonReader
 from nunatak.inference.link import LinkServer, offer_link
+from nunatak.inference.memory_file import MemoryFile
+from nunatak.inference.memory_line import FileExchange
 from nunatak.inference.metrics import InstanceMetrics
 from nunatak.inference.outcomes import outcome, shown
 from nunatak.inference.pages import pages_of
@@ -120,7 +122,7 @@ class InferenceService:
             page(exchange)
             return
         call: Call = exchange.context
-        body = exchange.body
+        body = exchange.file if isinstance(exchange, FileExchange) else exchange.body
         exchange.drop_body()
         if exchange.received != call.size_bytes:
             self.admission.resize(call.size_bytes, exchange.received)
@@ -342,7 +344,9 @@ class InferenceService:
             raise ValueError("not a duration")
         return milliseconds / 1000
 
-    def _read(self, exchange: Exchange, body: bytes, method: Method, reader: JsonReader) -> Parsed:
+    def _read(
+        self, exchange: Exchange, body: bytes | MemoryFile, method: Method, reader: JsonReader
+    ) -> Parsed:
         digest = exchange.headers.get(b"content-md5")
         if digest is not None:
             actual = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
@@ -350,7 +354,7 @@ class InferenceService:
                 raise BadInput("the body does not match its Content-MD5")
         if _is_arrow(exchange):
             return arrow.read(body, method)
-        return reader.read(body)
+        return reader.read(bytes(body))
 
     def _refuse(
         self, exchange: Exchange, status: int, code: str, text: str, *, extra: bytes = b""

@@ -7,15 +7,12 @@ of a request by `InFlight.cancel`, which the inference server takes as the calle
 from __future__ import annotations
 
 import http.client
-import socket
-import threading
+import os
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pyarrow as pa
@@ -28,14 +25,14 @@ from nunatak.errors import (
     QueryCancelled,
     ServiceUnavailable,
 )
+from nunatak.inference.errors import FrameError
+from nunatak.services.connections import C, HttpConnection, InFlight, Kept
+from nunatak.services.memory_line import MEMORY_SUFFIX, MemoryLine, memory_file
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 JSON_MEDIA_TYPE = "application/json"
-_CONNECT_TIMEOUT_S = 5.0
-_KEPT_CONNECTIONS = 32
 _ANSWER_LIMIT_BYTES = 1024**3
-_LATE_ANSWER_S = 2.0
-"""The instance keeps the deadline itself; we wait so much longer for it to say so."""
+A = TypeVar("A")
 
 
 class InstanceBusy(ServiceUnavailable):
@@ -57,60 +54,14 @@ class CallOptions:
     """Part of a query: it rather waits than being refused."""
 
 
-class InFlight:
-    """The requests of one caller that are under way; may be cancelled from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._sockets: set[socket.socket] = set()
-        self._cancelled = threading.Event()
-
-    def cancel(self) -> None:
-        """Break off all requests, now and in future; they raise QueryCancelled."""
-        with self._lock:
-            self._cancelled.set()
-            for connected in self._sockets:
-                try:
-                    connected.shutdown(socket.SHUT_RDWR)
-                except OSError:
-                    continue  # it has just been closed
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether `cancel` was called."""
-        return self._cancelled.is_set()
-
-    def pause(self, seconds: float) -> None:
-        """Wait, but not after `cancel`; raises QueryCancelled then."""
-        self._cancelled.wait(seconds)
-        self.check()
-
-    def check(self) -> None:
-        """Raise QueryCancelled after `cancel`."""
-        if self._cancelled.is_set():
-            raise QueryCancelled("The query was cancelled.")
-
-    @contextmanager
-    def track(self, connected: socket.socket) -> Iterator[None]:
-        """While a request uses this socket."""
-        with self._lock:
-            self.check()
-            self._sockets.add(connected)
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._sockets.discard(connected)
-
-
 class InstanceClient:
     """The requests to one instance. All methods may be called from any thread."""
 
     def __init__(self, path: Path) -> None:
         """`path` is the instance's socket."""
-        self._path = path
-        self._lock = threading.Lock()
-        self._idle: deque[_UnixConnection] = deque(maxlen=_KEPT_CONNECTIONS)
+        self._memory_path = path.with_suffix(MEMORY_SUFFIX)
+        self._connections = Kept(lambda: HttpConnection(path))
+        self._memory_lines = Kept(lambda: MemoryLine(self._memory_path))
 
     def predict_arrow(
         self, method: str, table: pa.Table, *, options: CallOptions, in_flight: InFlight
@@ -120,18 +71,45 @@ class InstanceClient:
         Raises ModelCallFailed, InstanceBusy, InstanceGone, LimitExceeded (too many bytes for one
         request), DeadlineExceeded, QueryCancelled.
         """
+        send = self._call if self._memory_path.exists() else self._stream
+        body = send(method, table, options, in_flight)
+        with pa.ipc.open_stream(body) as reader:
+            return reader.read_all()
+
+    def _stream(
+        self, method: str, table: pa.Table, options: CallOptions, in_flight: InFlight
+    ) -> bytes:
+        """Arrow in the body of an HTTP request: for an instance that takes no memory files."""
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        body = self._predict(
+        return self._predict(
             method,
             memoryview(sink.getvalue()),
             media_type=ARROW_MEDIA_TYPE,
             options=options,
             in_flight=in_flight,
         )
-        with pa.ipc.open_stream(body) as reader:
-            return reader.read_all()
+
+    def _call(
+        self, method: str, table: pa.Table, options: CallOptions, in_flight: InFlight
+    ) -> memoryview:
+        """Arrow in a memory file."""
+        headers = _headers(options)
+        descriptor, size = memory_file(table)
+        try:
+            answer = self._exchanged(
+                self._memory_lines,
+                options,
+                in_flight,
+                lambda line: line.call("/" + method, headers, descriptor, size),
+            )
+        finally:
+            os.close(descriptor)
+        if answer.status != http.client.OK:
+            body = bytes(answer.body)
+            raise refusal(answer.status, body, retry_after=answer.headers.get("retry-after"))
+        return answer.body
 
     def predict_json(
         self, method: str, body: bytes, *, options: CallOptions, in_flight: InFlight
@@ -155,11 +133,8 @@ class InstanceClient:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        with self._lock:
-            idle = list(self._idle)
-            self._idle.clear()
-        for connection in idle:
-            connection.close()
+        self._connections.close()
+        self._memory_lines.close()
 
     def _get(self, path: str, *, timeout_s: float) -> tuple[int, bytes]:
         options = CallOptions(deadline=time.monotonic() + timeout_s)
@@ -175,19 +150,7 @@ class InstanceClient:
         options: CallOptions,
         in_flight: InFlight,
     ) -> bytes:
-        remaining_s = options.deadline - time.monotonic()
-        if remaining_s <= 0:
-            raise DeadlineExceeded("The time for the model call ran out before it was sent.")
-        headers = {
-            "Content-Type": media_type,
-            "Accept": media_type,
-            "X-Nunatak-Deadline-Ms": str(int(remaining_s * 1000)),
-            "X-Nunatak-Class": "bulk" if options.bulk else "interactive",
-        }
-        if options.request_id:
-            headers["X-Request-Id"] = options.request_id
-        if options.user:
-            headers["Sf-Context-Current-User"] = options.user
+        headers = _headers(options) | {"Content-Type": media_type, "Accept": media_type}
         status, answer_headers, answer = self._exchange(
             "POST", "/" + method, body, headers, options, in_flight
         )
@@ -204,28 +167,40 @@ class InstanceClient:
         options: CallOptions,
         in_flight: InFlight,
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
+        def exchange(connection: HttpConnection) -> tuple[int, http.client.HTTPMessage, bytes]:
+            connection.request(verb, path, body=body, headers=dict(headers))
+            answer = connection.getresponse()
+            data = answer.read(_ANSWER_LIMIT_BYTES)
+            if answer.will_close:
+                connection.close()
+            return answer.status, answer.headers, data
+
+        return self._exchanged(self._connections, options, in_flight, exchange)
+
+    def _exchanged(
+        self,
+        kept: Kept[C],
+        options: CallOptions,
+        in_flight: InFlight,
+        exchange: Callable[[C], A],
+    ) -> A:
         """One request. A kept connection that turns out to be closed is replaced once."""
         while True:
-            connection, is_kept = self._take()
+            connection, is_kept = kept.take()
             try:
                 connected = connection.open(options.deadline)
                 with in_flight.track(connected):
-                    connection.request(verb, path, body=body, headers=dict(headers))
-                    answer = connection.getresponse()
-                    data = answer.read(_ANSWER_LIMIT_BYTES)
+                    answer = exchange(connection)
             except QueryCancelled:
                 connection.close()
                 raise
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, FrameError) as error:
                 connection.close()
                 if is_kept and isinstance(error, ConnectionError):
                     continue
                 raise self._broken(error, in_flight) from error
-            if answer.will_close:
-                connection.close()
-            else:
-                self._give_back(connection)
-            return answer.status, answer.headers, data
+            kept.give_back(connection)
+            return answer
 
     def _broken(self, error: Exception, in_flight: InFlight) -> Exception:
         if in_flight.cancelled:
@@ -234,39 +209,21 @@ class InstanceClient:
             return DeadlineExceeded("The time for the model call ran out at the instance.")
         return InstanceGone(f"The instance went away: {error or type(error).__name__}.")
 
-    def _take(self) -> tuple[_UnixConnection, bool]:
-        with self._lock:
-            if self._idle:
-                return self._idle.pop(), True
-        return _UnixConnection(self._path), False
 
-    def _give_back(self, connection: _UnixConnection) -> None:
-        with self._lock:
-            surplus = self._idle.popleft() if len(self._idle) == _KEPT_CONNECTIONS else None
-            self._idle.append(connection)
-        if surplus is not None:
-            surplus.close()
-
-
-class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a socket file; `open` gives each request its own time."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost")
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket file in place of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(_CONNECT_TIMEOUT_S)
-        self.sock.connect(str(self._path))
-
-    def open(self, deadline: float) -> socket.socket:
-        """The connected socket, which will wait no longer than a little past the deadline."""
-        if self.sock is None:
-            self.connect()
-        self.sock.settimeout(max(0.001, deadline - time.monotonic()) + _LATE_ANSWER_S)
-        return self.sock
+def _headers(options: CallOptions) -> dict[str, str]:
+    """What goes along with a prediction; raises DeadlineExceeded."""
+    remaining_s = options.deadline - time.monotonic()
+    if remaining_s <= 0:
+        raise DeadlineExceeded("The time for the model call ran out before it was sent.")
+    headers = {
+        "X-Nunatak-Deadline-Ms": str(int(remaining_s * 1000)),
+        "X-Nunatak-Class": "bulk" if options.bulk else "interactive",
+    }
+    if options.request_id:
+        headers["X-Request-Id"] = options.request_id
+    if options.user:
+        headers["Sf-Context-Current-User"] = options.user
+    return headers
 
 
 def refusal(status: int, body: bytes, *, retry_after: str | None) -> Exception:

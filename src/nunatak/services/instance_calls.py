@@ -16,11 +16,11 @@ import pyarrow as pa
 from nunatak.errors import DeadlineExceeded, LimitExceeded, NunatakError
 from nunatak.services.client import (
     CallOptions,
-    InFlight,
     InstanceBusy,
     InstanceClient,
     InstanceGone,
 )
+from nunatak.services.connections import InFlight
 
 BATCH_TIMEOUT_S = 3600.0
 """How long one batch of a query may take, waiting and repetitions included."""

@@ -74,17 +74,13 @@ def spell_out_groups(select: exp.Select) -> None:
 
 
 def join_calls_to_where(select: exp.Select, functions: Container[str]) -> None:
-    """Move conditions of inner joins that hold calls to WHERE, where they mean the same."""
+    """Move conditions of joins that hold calls to WHERE, where those of inner joins mean the same:
+    others must hold none any more."""
     moved: list[exp.Expr] = []
     for join in select.args.get("joins") or ():
         on = join.args.get("on")
         if on is None or not calls_in(on, functions):
             continue
-        if join.side or join.kind not in ("", "INNER"):
-            raise Unsupported(
-                "Unsupported: a model call in the condition of an outer join. Compute it in a"
-                " subquery, and join that."
-            )
         parts = conjuncts(on)
         moved += [part for part in parts if calls_in(part, functions)]
         kept = all_of([part for part in parts if not calls_in(part, functions)])

@@ -12,7 +12,7 @@ takes aggregates as arguments, grouping moves into the inner query too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -286,10 +286,7 @@ class SelectSplitter:
             names = dict(zip((item.name for item in call.outputs), call.names, strict=True))
             if key not in names:
                 return exp.Null()
-            column = exp.column(quoted(names[key]))
-            if isinstance(node.parent, exp.Cast):
-                return column
-            return exp.cast(column, "VARIANT", dialect=DIALECT)
+            return output_value(exp.column(quoted(names[key])), node)
         whole = self._call(node)
         return None if whole is None else _whole_result(whole)
 
@@ -364,15 +361,26 @@ def _whole_result(call: SplitCall) -> exp.Expr:
     columns = [exp.column(quoted(name)) for name in call.names]
     if call.is_native:
         return columns[0]
+    return object_of(zip((output.name for output in call.outputs), columns, strict=True))
+
+
+def object_of(values: Iterable[tuple[str, exp.Expr]]) -> exp.Expr:
+    """The OBJECT of a call's outputs, by name."""
     pairs = [
-        exp.JSONKeyValue(this=exp.Literal.string(output.name), expression=column)
-        for output, column in zip(call.outputs, columns, strict=True)
+        exp.JSONKeyValue(this=exp.Literal.string(name), expression=value) for name, value in values
     ]
     whole = exp.JSONObject(expressions=pairs)
     if not call.is_nullable:
         return whole
     is_null = exp.and_(*(exp.Is(this=column.copy(), expression=exp.Null()) for column in columns))
     return exp.If(this=is_null, true=exp.Null(), false=whole)
+
+
+def output_value(value: exp.Expr, access: exp.Expr) -> exp.Expr:
+    """What stands for an access to one output: a VARIANT, but under a cast the cast is enough."""
+    if isinstance(access.parent, exp.Cast):
+        return value
+    return exp.cast(value, "VARIANT", dialect=DIALECT)
 
 
 def _clause(kind: type[exp.Expr], conditions: list[exp.Expr]) -> exp.Expr | None:

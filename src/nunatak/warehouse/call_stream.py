@@ -26,7 +26,8 @@ from nunatak.warehouse.results import Field, arrow_type
 
 FIRST_BATCH_ROWS = 512
 """The first batch is small and the next ones grow, since a LIMIT may need no more."""
-BATCH_ROWS = 50_000
+BATCH_ROWS = 40_960
+"""A third of one of the engine's row groups, so that a table is cut without remainders."""
 BATCH_S = 1.0
 """Batches are made so large that a model needs about so long for one: a slow model's are small,
 so that a query that is cancelled ends soon."""
@@ -164,20 +165,11 @@ class CallOperator:
             last_row = item.first_row + item.batch.num_rows
             where = f"rows {item.first_row + 1} to {last_row} of its input"
             try:
-                table = self._wait(answer)
+                table = wait_for(answer, self._check)
                 columns += output_columns(call, table, rows=item.batch.num_rows)
             except ModelCallFailed as error:
                 raise ModelCallFailed(f"{call.label} failed ({where}): {error.message}") from error
         return pa.RecordBatch.from_arrays(columns, schema=self._schema)
-
-    def _wait(self, answer: Future[pa.Table]) -> pa.Table:
-        while True:
-            self._check()
-            try:
-                return answer.result(timeout=_CANCEL_LOOK_S)
-            except NotYet:
-                if answer.done():
-                    raise  # the call's own TimeoutError
 
     def _check(self) -> None:
         if self._cancelled.is_set() or self._closed.is_set():
@@ -197,6 +189,17 @@ class CallOperator:
             caller.cancel()
 
 
+def wait_for(answer: Future[pa.Table], check: Callable[[], None]) -> pa.Table:
+    """The answer of a call, or what it raised; `check` raises when nobody wants it any more."""
+    while True:
+        check()
+        try:
+            return answer.result(timeout=_CANCEL_LOOK_S)
+        except NotYet:
+            if answer.done():
+                raise  # the call's own TimeoutError
+
+
 class BatchSizes:
     """How large the next batch should be: growing, and measured by how fast the model is."""
 
@@ -206,11 +209,14 @@ class BatchSizes:
         self._grown = FIRST_BATCH_ROWS
         self._measured = limit
 
-    def next_rows(self) -> int:
-        """The size of one batch, the next one's is larger."""
-        rows = max(1, min(self._limit, self._grown, self._measured))
+    @property
+    def rows(self) -> int:
+        """The size that the next batch should have."""
+        return max(1, min(self._limit, self._grown, self._measured))
+
+    def grow(self) -> None:
+        """A batch has been made: the next one may be larger."""
         self._grown = min(self._limit, self._grown * _GROWTH)
-        return rows
 
     def timed(self, call: Callable[[pa.RecordBatch], pa.Table], batch: pa.RecordBatch) -> pa.Table:
         """Make a call and learn from how long it took."""
@@ -224,22 +230,24 @@ class BatchSizes:
 def sized_batches(
     source: Iterator[pa.RecordBatch] | BatchStream, sizes: BatchSizes
 ) -> Iterator[pa.RecordBatch]:
-    """Batches of the wanted rows and at most BATCH_BYTES; none is empty."""
-    wanted = sizes.next_rows()
+    """Batches of the wanted rows and at most BATCH_BYTES; none is empty.
+
+    A slice costs nothing and joining copies: only what is less than half the size is joined.
+    """
     kept: list[pa.RecordBatch] = []
-    kept_rows = 0
     for batch in source:
         rest = batch
         while rest.num_rows:
-            limit = min(wanted, _rows_of_bytes(rest, BATCH_BYTES))
+            limit = min(sizes.rows, _rows_of_bytes(rest, BATCH_BYTES))
+            kept_rows = sum(part.num_rows for part in kept)
+            if 2 * (kept_rows + rest.num_rows) < limit:
+                kept.append(rest)
+                break
             part = rest.slice(0, max(1, limit - kept_rows))
             rest = rest.slice(part.num_rows)
-            kept.append(part)
-            kept_rows += part.num_rows
-            if kept_rows >= limit:
-                yield _joined(kept)
-                kept, kept_rows = [], 0
-                wanted = sizes.next_rows()
+            yield _joined([*kept, part])
+            kept = []
+            sizes.grow()
     if kept:
         yield _joined(kept)
 

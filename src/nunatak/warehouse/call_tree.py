@@ -109,9 +109,10 @@ def is_in_expression(select: exp.Select) -> bool:
     """Whether a SELECT is part of an expression or lateral, so that it may depend on a row."""
     node: exp.Expr = select
     while node.parent is not None:
-        if isinstance(node, exp.Query) and not isinstance(
+        is_source = isinstance(
             node.parent, exp.Query | exp.From | exp.Join | exp.CTE | exp.Create | exp.Insert
-        ):
+        )
+        if isinstance(node, exp.Query) and (not is_source or node.arg_key == "expressions"):
             return True
         node = node.parent
     return False

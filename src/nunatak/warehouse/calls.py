@@ -26,6 +26,7 @@ from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
+from nunatak.catalog.sqltypes import SqlType
 from nunatak.errors import SyntaxInvalid
 from nunatak.warehouse.results import Field
 
@@ -113,6 +114,16 @@ class QueryRunner(Protocol):
     def register(self, fields: Sequence[Field], batches: Iterable[pa.RecordBatch]) -> exp.Table:
         """Make batches (canonical Arrow types of the fields) readable once, as a table of the
         statement. They are pulled from a thread of the engine, while the statement runs."""
+
+    def function(
+        self,
+        parameters: Sequence[SqlType],
+        result: SqlType,
+        body: Callable[[Sequence[pa.Array]], pa.Array],
+    ) -> str:
+        """Make a function that the statement may call, and its queries on other connections; it
+        goes with the statement. `body` gets vectors of the arguments, semi-structured ones as
+        JSON text, in a thread of the engine. Answers the function's name."""
 
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call when the statement has ended, however it did, last registered first."""

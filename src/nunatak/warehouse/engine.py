@@ -7,6 +7,7 @@ and the spill folder cannot be reached, whatever the text says.
 
 from __future__ import annotations
 
+import inspect
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -136,6 +137,37 @@ class Connection:
     def register(self, name: str, source: pa.RecordBatchReader | pa.Table) -> None:
         """Make Arrow data readable as a table of this connection; a reader only once."""
         self.guarded(lambda: self._handle.register(name, source))
+
+    def create_function(
+        self, name: str, parameters: Sequence[str], result: str, body: Callable[..., pa.Array]
+    ) -> None:
+        """Make a function of every connection, until `drop_function` here. `body` gets vectors."""
+
+        def vectors(*columns: pa.ChunkedArray) -> pa.Array:
+            return body([column.combine_chunks() for column in columns])
+
+        # The engine asks how many arguments there are.
+        vectors.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+            [
+                inspect.Parameter(f"a{at}", inspect.Parameter.POSITIONAL_ONLY)
+                for at in range(len(parameters))
+            ]
+        )
+        self.guarded(
+            lambda: self._handle.create_function(
+                name,
+                vectors,
+                list(parameters),
+                result,
+                type="arrow",
+                null_handling="special",
+                side_effects=True,
+            )
+        )
+
+    def drop_function(self, name: str) -> None:
+        """Forget a function of `create_function`."""
+        self.guarded(lambda: self._handle.remove_function(name))
 
     def interrupt(self) -> None:
         """Stop what runs; it ends with QueryCancelled."""

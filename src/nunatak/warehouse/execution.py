@@ -23,14 +23,14 @@ from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.infer import Columns, note_column_types
 from nunatak.warehouse.projections import first_select, name_projections, output_names
 from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.result_batches import ResultBatches
 from nunatak.warehouse.results import Field, Result
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
 from nunatak.warehouse.rewrite.context import quoted, type_of
 from nunatak.warehouse.session import Session
+from nunatak.warehouse.statement_functions import StatementFunctions
 from nunatak.warehouse.tables import Table, Tables
 from nunatak.warehouse.types import (
-    canonical_batch,
-    canonical_schema,
     canonical_type,
     refined,
     sql_type_of,
@@ -63,7 +63,9 @@ class Execution:
         hooks: Hooks,
         describe_only: bool = False,
         pinned: Connection | None = None,
+        functions: StatementFunctions | None = None,
     ) -> None:
+        """`functions` are those of the execution that this one is part of."""
         self.request = request
         self.engine = engine
         self.tables = tables
@@ -75,6 +77,9 @@ class Execution:
         self._callbacks: list[Callable[[], None]] = []
         self._permitted: set[QualifiedName] = set()
         self._closed = False
+        self.functions = functions or StatementFunctions(engine, pinned=pinned)
+        self.functions.used_by(self.connection)
+        self._owns_functions = functions is None
         self._watch(self.connection)
 
     @property
@@ -116,6 +121,7 @@ class Execution:
             system_function=self._system_function,
             query_text=self.request.text,
             registered=frozenset(self._sources),
+            functions=self.functions.made(self.connection),
         )
 
     def table(self, parts: tuple[str, ...]) -> Table:
@@ -170,7 +176,13 @@ class Execution:
 
     def stream(self, query: exp.Query, *, batch_rows: int = BATCH_ROWS) -> BatchStream:
         """Run a query on a connection of its own (`QueryRunner`)."""
-        inner = Execution(self.request, engine=self.engine, tables=self.tables, hooks=self.hooks)
+        inner = Execution(
+            self.request,
+            engine=self.engine,
+            tables=self.tables,
+            hooks=self.hooks,
+            functions=self.functions,
+        )
         try:
             for name, (fields, source) in self._sources.items():
                 inner.add_source(name, fields, source)
@@ -219,6 +231,15 @@ class Execution:
         else:
             self.connection.register(name, source)
 
+    def function(
+        self,
+        parameters: Sequence[SqlType],
+        result: SqlType,
+        body: Callable[[Sequence[pa.Array]], pa.Array],
+    ) -> str:
+        """Make a function that the statement may call (`QueryRunner`)."""
+        return self.functions.make(parameters, result, body)
+
     def on_close(self, callback: Callable[[], None]) -> None:
         """Call when the statement has ended (`QueryRunner`)."""
         self._callbacks.append(callback)
@@ -234,6 +255,9 @@ class Execution:
             for callback in reversed(self._callbacks):
                 callback()
         finally:
+            if self._owns_functions:
+                self.functions.close()
+            self.connection.cause = None  # the next statement of a transaction has its own
             if not self.in_transaction:
                 self.connection.close()
 
@@ -274,59 +298,6 @@ class Execution:
         if self._describe_only:
             return exp.Cast(this=exp.Null(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
         return value_literal(function(self.session, arguments))
-
-
-class ResultBatches:
-    """A query's canonical batches, pulled as they are read. Closing it ends its execution."""
-
-    def __init__(
-        self,
-        execution: Execution,
-        query: Query,
-        fields: tuple[Field, ...],
-        *,
-        batch_rows: int = BATCH_ROWS,
-    ) -> None:
-        self._execution = execution
-        self._ended = False
-        stream = query.start(batch_rows)
-        self._stream = iter(stream)
-        self._fields = fields
-        self._schema = canonical_schema(fields, stream.schema)
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """Its columns."""
-        return self._fields
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The canonical Arrow types of the batches."""
-        return self._schema
-
-    def __iter__(self) -> Iterator[pa.RecordBatch]:
-        return self
-
-    def __next__(self) -> pa.RecordBatch:
-        try:
-            self._execution.check_cancelled()
-            return canonical_batch(next(self._stream), self._schema)
-        except StopIteration:
-            self._ended = True
-            self._execution.close()
-            raise
-        except BaseException:
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Stop the query; may be called twice."""
-        if not self._ended:
-            self._ended = True
-            self._execution.stop()
-
-    def __del__(self) -> None:
-        self.close()
 
 
 def sql_text(tree: exp.Expr) -> str:

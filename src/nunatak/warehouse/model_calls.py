@@ -8,6 +8,8 @@ answers as a table. It goes in stages when calls depend on each other:
 1. calls whose arguments hold no other call, first;
 2. of these, first those in WHERE, so that no model runs on rows that are left out;
 3. then those on rows, then those on aggregates.
+
+Where nothing can be streamed, a call is a function of the engine (`call_functions`).
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import TypeKind
-from nunatak.errors import StatementError, Unsupported
 from nunatak.warehouse.call_aliases import (
     join_calls_to_where,
     spell_out_aliases,
     spell_out_groups,
 )
 from nunatak.warehouse.call_arguments import MethodSignature, Parameter, match_arguments
+from nunatak.warehouse.call_functions import CallFunctions
+from nunatak.warehouse.call_places import all_calls, depends_on_row, needs_function
 from nunatak.warehouse.call_pruning import prune_unread, push_down_fields
 from nunatak.warehouse.call_split import SelectSplitter, Split, SplitCall
 from nunatak.warehouse.call_spool import Spool
@@ -43,7 +46,6 @@ from nunatak.warehouse.call_tree import (
     inside_aggregate,
     is_call,
     is_grouped,
-    is_in_expression,
     own_calls,
     post_order,
     quoted,
@@ -134,6 +136,7 @@ class _Plan:
         self._targets = {
             name: resolver.resolve(runner.session, call) for name, call in calls.items()
         }
+        self._functions = CallFunctions(self._targets, runner)
         self._streams: set[str] = set()
         """Names of tables and common table expressions that can be read only once."""
 
@@ -142,7 +145,7 @@ class _Plan:
         self._inline_lone_selects()
         prune_unread(self._tree, self._calls)
         push_down_fields(self._tree, self._calls)
-        self._refuse_other_places()
+        self._use_functions_elsewhere()
         for node in list(post_order(self._tree)):
             if isinstance(node, exp.CTE):
                 self._spool_if_read_twice(node)
@@ -164,29 +167,15 @@ class _Plan:
             ):
                 query.replace(exp.paren(select.expressions[0].unalias().copy(), copy=False))
 
-    def _refuse_other_places(self) -> None:
+    def _use_functions_elsewhere(self) -> None:
         """A call outside of a SELECT's own expressions cannot be an operator."""
-        for node in self._tree.find_all(exp.Anonymous):
-            if not is_call(node, self._calls):
-                continue
-            label = self._targets[node.name.upper()].label
-            if node.find_ancestor(exp.TableFromRows, exp.Table, exp.Lateral, exp.Select) is None:
-                raise Unsupported(
-                    f"Unsupported: {label} in this place. Call it in a SELECT, and use that in"
-                    " the statement."
-                )
-            nearest = node.find_ancestor(exp.TableFromRows, exp.Table, exp.Lateral, exp.Query)
-            if isinstance(nearest, exp.TableFromRows | exp.Table | exp.Lateral):
-                raise Unsupported(
-                    f"Unsupported: {label} as a table function. Call it as a scalar function."
-                )
-            if (cte := node.find_ancestor(exp.CTE)) is not None and _reads_itself(cte):
-                raise Unsupported(f"Unsupported: {label} in a recursive common table expression.")
-            if not isinstance(nearest, exp.Select):
-                raise Unsupported(
-                    f"Unsupported: {label} in a clause of a set operation. Put the set operation"
-                    " into a subquery."
-                )
+        places = [
+            node
+            for node in self._tree.find_all(exp.Anonymous, bfs=False)
+            if is_call(node, self._calls)
+            and needs_function(node, self._tree, label=self._targets[node.name.upper()].label)
+        ]
+        self._functions.replace_all(places)
 
     def _joins_with_calls(self, select: exp.Select) -> bool:
         return any(
@@ -195,6 +184,9 @@ class _Plan:
         )
 
     def _plan_select(self, select: exp.Select) -> None:
+        if depends_on_row(select, self._calls, self._runner.describe):
+            self._functions.replace_all(all_calls(select, self._calls))
+            return
         join_calls_to_where(select, self._calls)
         spell_out_groups(select)
         spell_out_aliases(select, lambda: self._source_names(select))
@@ -268,16 +260,7 @@ class _Plan:
         )
         results = exp.Table(this=quoted("__NUNATAK_RESULTS"))
         split = splitter.split(results)
-        try:
-            table = self._operate(split, list(calls.values()))
-        except StatementError as error:
-            if not is_in_expression(select):
-                raise
-            raise Unsupported(
-                f"Unsupported: {self._targets[places[0].name.upper()].label} in a subquery that"
-                f" depends on the outer row. Join instead. ({error.message})"
-            ) from error
-        results.replace(table)
+        results.replace(self._operate(split, list(calls.values())))
 
     def _split_call(self, place: exp.Anonymous, key: str, *, number: int) -> SplitCall:
         target = self._targets[place.name.upper()]
@@ -382,7 +365,3 @@ class _Plan:
 def _described_type(item: Field) -> pa.DataType:
     is_integer = item.type.kind is TypeKind.FIXED and not item.type.scale
     return pa.int64() if is_integer else arrow_type(item.type)
-
-
-def _reads_itself(cte: exp.CTE) -> bool:
-    return bool(tables_named(cte.this, stored(cte.args["alias"].this)))

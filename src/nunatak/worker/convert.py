@@ -113,21 +113,32 @@ def to_frame(columns: list[Column], rows: int) -> Any:
 
 
 def as_block(columns: list[Column], rows: int) -> Any:
-    """One array over columns that lie behind each other in the body: a view, whatever the size."""
+    """One array over columns that lie at equal distances in one body: a view, whatever the size."""
     import numpy as np
 
     first = columns[0] if columns else None
     if first is None or first.kind not in DTYPES or rows == 0:
         return None
+    if any(column.kind != first.kind or column.nulls is not None for column in columns):
+        return None
+    body = _body_of(first.values)
+    if len(columns) > 1 and body is None:
+        return None
+    if any(_body_of(column.values) is not body for column in columns[1:]):
+        return None
+    places = [column.values.__array_interface__["data"][0] for column in columns]
     width = first.values.itemsize * rows
-    base = first.values.__array_interface__["data"][0]
-    for position, column in enumerate(columns):
-        if column.kind != first.kind or column.nulls is not None:
-            return None
-        if column.values.__array_interface__["data"][0] != base + position * width:
-            return None
-    strides = (first.values.itemsize, width)
+    step = places[1] - places[0] if len(places) > 1 else width
+    if step < width or places != [places[0] + at * step for at in range(len(places))]:
+        return None
+    strides = (first.values.itemsize, step)
     return np.lib.stride_tricks.as_strided(first.values, (rows, len(columns)), strides)
+
+
+def _body_of(values: Any) -> Any:
+    """What keeps an array's memory: the same object for all views of one body."""
+    base = values.base
+    return base.obj if isinstance(base, memoryview) else base
 
 
 def _to_series(column: Column, np: Any, pd: Any) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,17 @@ from nunatak.inference.supervisor import ProcessPool
 MAKE_MODEL = Path(__file__).parents[2] / "support" / "make_model.py"
 SQL_TYPES = {"INT64": "BIGINT", "BOOL": "BOOLEAN", "FLOAT": "FLOAT", "DOUBLE": "DOUBLE"}
 
+TREE_KINDS = (
+    "xgboost_regressor",
+    "xgboost_categories",
+    "lightgbm_categories",
+    "lightgbm_classifier",
+    "catboost_classifier",
+    "catboost_categories",
+    "sklearn_boosting",
+    "sklearn_forest",
+    "sklearn_classifier",
+)
 MakeVersion = Callable[[str], Path]
 RunPool = Callable[..., AbstractAsyncContextManager[ProcessPool]]
 
@@ -37,20 +48,45 @@ def client_python() -> str:
 
 
 @pytest.fixture(scope="session")
+def trees_python() -> str:
+    """An interpreter that has the official client and every library of trees."""
+    path = os.environ.get("NUNATAK_TEST_TREES_PYTHON")
+    if not path:
+        pytest.fail(
+            "NUNATAK_TEST_TREES_PYTHON is not set: point it at a Python that has "
+            "snowflake-ml-python, xgboost, lightgbm, catboost and scikit-learn installed"
+        )
+    return path
+
+
+@pytest.fixture(scope="session")
+def tree_versions(trees_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of model versions of every library of trees, and others beside them."""
+    return versions(trees_python, TREE_KINDS, tmp_path_factory.mktemp("trees"))
+
+
+@pytest.fixture(scope="session")
 def make_version(client_python: str, tmp_path_factory: pytest.TempPathFactory) -> MakeVersion:
     """The folder of a model version of some kind; made once per session."""
     made: dict[str, Path] = {}
 
     def make(kind: str) -> Path:
         if kind not in made:
-            folder = tmp_path_factory.mktemp("version") / kind
-            command = [client_python, str(MAKE_MODEL), kind, str(folder)]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=240)
-            assert done.returncode == 0, done.stderr
-            made[kind] = folder
+            made.update(versions(client_python, (kind,), tmp_path_factory.mktemp("version")))
         return made[kind]
 
     return make
+
+
+def versions(python: str, kinds: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Make model versions of some kinds in one process."""
+    made = {kind: folder / kind for kind in kinds}
+    pairs = [str(part) for pair in made.items() for part in pair]
+    done = subprocess.run(
+        [python, str(MAKE_MODEL), *pairs], capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return made
 
 
 def methods_of(version: Path) -> list[dict[str, Any]]:

@@ -1,14 +1,22 @@
 """A direct call to the library answers as the vendor's own function file does, bit for bit."""
 
 import asyncio
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
+from nunatak.inference import arrow
 from nunatak.inference.columns import Column, Columns, Kind, Values
 from nunatak.inference.errors import ModelError
+from nunatak.inference.frames import placed_columns
+from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.supervisor import ProcessPool
+from nunatak.services.memory_line import memory_file
+from support import front
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -53,26 +61,57 @@ async def answers(pool: ProcessPool, batches: list[tuple[str, Columns]]) -> list
     [
         ("xgboost_regressor", ("PREDICT",)),
         ("xgboost_categories", ()),
+        ("lightgbm_categories", ("PREDICT",)),
+        ("lightgbm_classifier", ("PREDICT", "PREDICT_PROBA")),
+        ("catboost_classifier", ("PREDICT", "PREDICT_PROBA")),
+        ("catboost_categories", ()),
+        ("sklearn_boosting", ("PREDICT",)),
         ("sklearn_forest", ("PREDICT", "PREDICT_LOG_PROBA", "PREDICT_PROBA")),
         ("sklearn_classifier", ()),
     ],
 )
 async def test_direct_calls_answer_as_the_function_file_does(
-    make_version: Any, run_pool: Any, methods_of: Any, kind: str, direct: tuple[str, ...]
+    tree_versions: dict[str, Path],
+    run_pool: Any,
+    methods_of: Any,
+    trees_python: str,
+    kind: str,
+    direct: tuple[str, ...],
 ) -> None:
-    version = make_version(kind)
+    version = tree_versions[kind]
     batches = [
         (method["name"], random_batch(method, rows, missing=missing))
         for method in methods_of(version)
         for rows in (1, 5, 900, 5000)
         for missing in (False, True)
     ]
-    async with run_pool(version, num_workers=1) as pool:
-        quick = await answers(pool, batches)
+    start = partial(run_pool, version, num_workers=1, python=(trees_python,))
+    async with start() as pool, start(direct=False) as other:
+        quick, general = await asyncio.gather(answers(pool, batches), answers(other, batches))
         assert pool.snapshot().direct_methods == direct
-    async with run_pool(version, num_workers=1, direct=False) as pool:
-        general = await answers(pool, batches)
-        assert pool.snapshot().direct_methods == ()
+        assert other.snapshot().direct_methods == ()
 
     assert quick == general
     assert any(not isinstance(outcome, str) for outcome in general)
+
+
+async def test_rows_of_a_memory_file_answer_as_their_columns_do(
+    make_version: Any, run_pool: Any, floats: Any
+) -> None:
+    columns = floats(20, 5000)
+    table = pa.table({column.name: column.values for column in columns.columns})
+    file = MemoryFile.take(*memory_file(table))
+    inputs = front.fields(**dict.fromkeys(columns.names, "DOUBLE"))
+    [block] = arrow.read(file, front.method(inputs)).blocks
+    assert block.columns is not None
+    assert placed_columns(block.columns.slice(1000, 3000), file) is not None
+    ends = ((0, 5000), (1000, 3000), (4999, 5000))
+    batches = [
+        ("PREDICT", source.slice(*rows)) for rows in ends for source in (columns, block.columns)
+    ]
+    for direct in (True, False):
+        version = make_version("xgboost_regressor")
+        async with run_pool(version, num_workers=1, direct=direct) as pool:
+            found = await answers(pool, batches)
+        assert found[::2] == found[1::2]
+        assert not any(isinstance(outcome, str) for outcome in found)

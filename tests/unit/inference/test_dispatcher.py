@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nunatak.edge.admission import Class
-from nunatak.inference.batcher import BatchPolicy
+from nunatak.inference.batcher import Batcher, BatchPolicy
 from nunatak.inference.calls import TRANSITIONS, Call, IllegalStep, State
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.dispatcher import Dispatcher
@@ -55,6 +55,7 @@ plans = st.builds(
 policies = st.builds(
     BatchPolicy,
     slots=st.integers(1, WORKERS),
+    bulk_slots=st.none() | st.integers(1, WORKERS),
     workers=st.just(WORKERS),
     joined=st.booleans(),
     max_rows=st.just(MAX_ROWS),
@@ -284,3 +285,32 @@ def test_only_steps_of_the_table_are_taken(steps: list[State]) -> None:
             assert call.state is before
         else:
             assert step in TRANSITIONS[before]
+
+
+def test_bulk_leaves_workers_to_interactive_requests() -> None:
+    bulk = Plan(0.0, ((MAX_ROWS, 0.1),), Class.BULK, 60.0, None, False)
+    one = Plan(0.1, ((1, 0.1),), Class.INTERACTIVE, 60.0, None, False)
+    policy = BatchPolicy(slots=1, workers=3, bulk_slots=2, max_rows=MAX_ROWS)
+    world, calls = play([*[bulk] * 6, one], policy, [1.0])
+    assert world.pool.most_running == 3
+    assert world.ended_at[calls[-1]] - calls[-1].arrived == pytest.approx(1.0)
+    assert [ids[0] // 1000 for began, ids in world.batches if began < 1.0] == [1, 2, 7]
+
+
+@pytest.mark.parametrize(
+    ("klass", "bulk_slots", "rows"),
+    [
+        (Class.INTERACTIVE, 1, 1000),
+        (Class.BULK, 1, 2500),
+        (Class.BULK, 2, 1000),
+        (Class.BULK, None, 1000),
+    ],
+)
+def test_bulk_parts_are_larger_where_a_worker_is_left(
+    klass: Class, bulk_slots: int | None, rows: int
+) -> None:
+    batcher = Batcher(BatchPolicy(slots=1, workers=2, bulk_slots=bulk_slots))
+    block = block_of_records(METHOD, [(1.0,)], (0.1,), offset=0, size=8)
+    for size in (500, 1500) * 5:
+        batcher.cost(METHOD.name).observe(size, size / 10_000)
+    assert batcher.max_rows(block, klass) == pytest.approx(rows, abs=1)

@@ -18,11 +18,11 @@ import pytest
 from nunatak.errors import DeadlineExceeded, LimitExceeded, ModelCallFailed, QueryCancelled
 from nunatak.services.client import (
     CallOptions,
-    InFlight,
     InstanceBusy,
     InstanceClient,
     InstanceGone,
 )
+from nunatak.services.connections import InFlight
 
 Answer = tuple[int, dict[str, str], bytes]
 

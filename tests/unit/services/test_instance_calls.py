@@ -12,11 +12,11 @@ import pytest
 from nunatak.errors import DeadlineExceeded, LimitExceeded, ModelCallFailed, QueryCancelled
 from nunatak.services.client import (
     CallOptions,
-    InFlight,
     InstanceBusy,
     InstanceClient,
     InstanceGone,
 )
+from nunatak.services.connections import InFlight
 from nunatak.services.instance_calls import GONE_LIMIT, Calling, Clients, InstanceCaller
 
 BATCH = pa.record_batch({"x": pa.array([1.0, 2.0, 3.0, 4.0])})

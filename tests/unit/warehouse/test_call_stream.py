@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.errors import ModelCallFailed, QueryCancelled
 from nunatak.warehouse.call_stream import (
     BATCH_BYTES,
+    BATCH_ROWS,
     BatchCaller,
     BatchSizes,
     CallOperator,
@@ -173,6 +176,25 @@ def test_batches_are_joined_and_cut_to_size_without_losing_a_row() -> None:
     assert sum(sizes) == 5704
 
 
+@given(
+    st.lists(st.integers(0, 300), max_size=30),
+    st.integers(1, 2000),
+)
+def test_batches_keep_every_row_in_order_and_within_the_limit(rows: list[int], limit: int) -> None:
+    numbers = iter(range(sum(rows)))
+    parts = [pa.record_batch({"id": pa.array([next(numbers) for _ in range(n)])}) for n in rows]
+    batches = list(sized_batches(iter(parts), BatchSizes(limit)))
+    assert [value for batch in batches for value in batch["id"].to_pylist()] == [*range(sum(rows))]
+    assert all(0 < batch.num_rows <= limit for batch in batches)
+
+
+def test_whole_batches_of_the_engine_are_not_copied() -> None:
+    source = [pa.record_batch({"id": pa.array(range(BATCH_ROWS))}) for _ in range(4)]
+    last = list(sized_batches(iter(source), BatchSizes(BATCH_ROWS)))[-1]
+    assert last.num_rows == BATCH_ROWS
+    assert last["id"].buffers()[1].address == source[-1]["id"].buffers()[1].address
+
+
 def test_wide_rows_make_small_batches() -> None:
     wide = pa.record_batch({"text": pa.array(["x" * 1_000_000] * 40)})
     for batch in sized_batches(iter([wide]), BatchSizes(1000)):
@@ -189,6 +211,7 @@ def test_a_slow_model_gets_batches_of_about_a_second() -> None:
 
     rows = []
     for _ in range(4):
-        rows.append(sizes.next_rows())
+        rows.append(sizes.rows)
+        sizes.grow()
         sizes.timed(slow, pa.record_batch({"x": pa.nulls(rows[-1])}))
     assert rows == [512, 1000, 1000, 1000]

@@ -77,11 +77,10 @@ def test_an_error_of_the_model_reaches_the_user_as_it_is(made: Callable[[World],
     assert all(model.opened == model.closed for model in here.models.values())
 
 
-def test_a_subquery_that_depends_on_the_row_is_refused_by_name(
-    made: Callable[[World], Sql],
-) -> None:
-    with pytest.raises(Unsupported, match="M!F in a subquery that depends on the outer row"):
-        made(world())("SELECT ID, (SELECT MAX(SVC_F(U.V + T.A)) FROM U) AS W FROM T")
+def test_a_subquery_that_depends_on_the_row_calls_functions(made: Callable[[World], Sql]) -> None:
+    text = "SELECT ID, (SELECT MAX(SVC_F(U.V + T.A)) FROM U) AS W FROM T"
+    here = world()
+    assert same(made(here)(text)) == same(here.reference(text))
 
 
 def test_a_column_that_is_not_there_is_told_as_ever(made: Callable[[World], Sql]) -> None:

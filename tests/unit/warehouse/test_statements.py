@@ -23,9 +23,9 @@ from nunatak.errors import (
 )
 from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.cancel import Cancellation
-from nunatak.warehouse.execution import ResultBatches
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.result_batches import ResultBatches
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.warehouse import Warehouse

@@ -169,3 +169,24 @@ def test_a_series_is_the_only_output() -> None:
 def test_anything_else_is_no_result(result: Any) -> None:
     with pytest.raises(ValueError, match="the handler returned"):
         convert.add_result(convert.Encoder(), result, OUTPUTS)
+
+
+@pytest.mark.parametrize(("gap", "is_block"), [(0, True), (16, True), (-8, False)])
+def test_columns_at_equal_distances_are_one_array(gap: int, is_block: bool) -> None:
+    body = memoryview(np.arange(100, dtype="<f8").tobytes())
+    starts = [at * (24 + gap) for at in range(3)]
+    columns = [
+        convert.Column("c", "FLOAT64", np.frombuffer(body, "<f8", 3, start)) for start in starts
+    ]
+    block = convert.as_block(columns, 3)
+    if not is_block:
+        assert block is None
+        return
+    assert block.tolist() == [list(row) for row in zip(*(c.values for c in columns), strict=True)]
+    assert np.shares_memory(block, columns[2].values)
+
+
+def test_columns_of_different_bodies_are_no_array() -> None:
+    left, right = np.arange(3.0), np.arange(3.0)
+    columns = [convert.Column("c", "FLOAT64", values) for values in (left, right)]
+    assert convert.as_block(columns, 3) is None

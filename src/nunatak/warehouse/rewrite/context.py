@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -13,6 +13,15 @@ from nunatak.warehouse.tables import Table
 
 TYPE_KEY = "nunatak_type"
 """Where a node keeps its SQL type when it is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFunction:
+    """A function that lives as long as the statement. `name` is the engine's."""
+
+    name: str
+    parameters: tuple[SqlType, ...]
+    result: SqlType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +36,8 @@ class RewriteContext:
     query_text: str = ""
     registered: frozenset[str] = frozenset()
     """Names of Arrow data that the statement reads."""
+    functions: Mapping[str, MadeFunction] = field(default_factory=dict)
+    """Functions that were made for the statement, by name."""
 
 
 def stored(identifier: exp.Expr | None) -> str:

@@ -13,10 +13,20 @@ from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.time import format_time
 
-from nunatak.catalog.sqltypes import BINARY, BOOLEAN, FLOAT, NUMBER, OBJECT, TEXT, SqlType, TypeKind
+from nunatak.catalog.sqltypes import (
+    BINARY,
+    BOOLEAN,
+    FLOAT,
+    NUMBER,
+    OBJECT,
+    SEMI_STRUCTURED,
+    TEXT,
+    SqlType,
+    TypeKind,
+)
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite import casts
-from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
+from nunatak.warehouse.rewrite.context import MadeFunction, RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
 
 _REFUSED = (exp.ReadCSV, exp.ReadParquet)
@@ -64,10 +74,27 @@ def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
     special = _SPECIAL.get(name)
     if special is not None:
         return special(node)
+    made = context.functions.get(str(node.this))
+    if made is not None:
+        return _made(node, made)
     answered = context.system_function(node)
     if answered is not None:
         return answered
     raise Unsupported(f"SQL compilation error:\nUnknown function {name}.")
+
+
+def _made(node: exp.Anonymous, made: MadeFunction) -> exp.Expr:
+    """A function of the statement; it takes and gives semi-structured values as text."""
+    arguments = [
+        exp.Cast(this=call("to_json", argument), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+        if parameter.kind in SEMI_STRUCTURED
+        else argument
+        for argument, parameter in zip(node.expressions, made.parameters, strict=True)
+    ]
+    value: exp.Expr = call(made.name, *arguments)
+    if made.result.kind in SEMI_STRUCTURED:
+        value = exp.Cast(this=value, to=exp.DataType.build("JSON", dialect="duckdb"))
+    return typed(value, made.result)
 
 
 def _to_moment(value: exp.Expr, kind: type[exp.Cast], to: str, context: RewriteContext) -> exp.Expr:

@@ -1,0 +1,59 @@
+"""Sealed memory files: bytes that processes hand to each other without copying them."""
+
+import fcntl
+import mmap
+import os
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from nunatak.inference.errors import FrameError
+
+SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+
+
+class MemoryFile(mmap.mmap):
+    """A received file, mapped for reading; may be handed on as it is.
+
+    It lives as long as anything that looks into it, and its descriptor goes with it.
+    """
+
+    descriptor = -1
+
+    @classmethod
+    def take(cls, descriptor: int, size: int) -> Self:
+        """Map the first ``size`` bytes; the descriptor belongs to the file from now on.
+
+        Raises FrameError for a file that is not sealed: one that is cut short under its mapping
+        kills whoever reads it.
+        """
+        try:
+            if not size:
+                raise FrameError("a body of no bytes cannot be mapped")
+            if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS != SEALS:
+                raise FrameError("a body's memory file is not sealed")
+            made = cls(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
+        except (OSError, ValueError) as error:
+            os.close(descriptor)
+            raise FrameError(f"a body's memory file cannot be mapped: {error}") from error
+        except FrameError:
+            os.close(descriptor)
+            raise
+        made.descriptor = descriptor
+        return made
+
+    def __del__(self) -> None:
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
+    @cached_property
+    def address(self) -> int:
+        """Where the first byte is mapped."""
+        return int(np.frombuffer(self, np.uint8).__array_interface__["data"][0])
+
+    def offset_of(self, values: np.ndarray) -> int | None:
+        """Where an array lies in the file, in bytes; None when it lies elsewhere or in pieces."""
+        offset = int(values.__array_interface__["data"][0]) - self.address
+        inside = 0 <= offset <= len(self) - values.nbytes
+        return offset if inside and values.flags.c_contiguous else None

@@ -1,0 +1,148 @@
+"""Connections to an instance: kept, reused, and broken off from any thread."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from nunatak.errors import QueryCancelled
+
+_CONNECT_TIMEOUT_S = 5.0
+_KEPT_CONNECTIONS = 32
+_LATE_ANSWER_S = 2.0
+"""The instance keeps the deadline itself; we wait so much longer for it to say so."""
+
+
+class InFlight:
+    """The requests of one caller that are under way; may be cancelled from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sockets: set[socket.socket] = set()
+        self._cancelled = threading.Event()
+
+    def cancel(self) -> None:
+        """Break off all requests, now and in future; they raise QueryCancelled."""
+        with self._lock:
+            self._cancelled.set()
+            for connected in self._sockets:
+                try:
+                    connected.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    continue  # it has just been closed
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether `cancel` was called."""
+        return self._cancelled.is_set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait, but not after `cancel`; raises QueryCancelled then."""
+        self._cancelled.wait(seconds)
+        self.check()
+
+    def check(self) -> None:
+        """Raise QueryCancelled after `cancel`."""
+        if self._cancelled.is_set():
+            raise QueryCancelled("The query was cancelled.")
+
+    @contextmanager
+    def track(self, connected: socket.socket) -> Iterator[None]:
+        """While a request uses this socket."""
+        with self._lock:
+            self.check()
+            self._sockets.add(connected)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._sockets.discard(connected)
+
+
+class Reusable(Protocol):
+    """A connection that carries one request after another."""
+
+    def open(self, deadline: float) -> socket.socket:
+        """The connected socket, which waits no longer than a little past the deadline."""
+        ...
+
+    def close(self) -> None:
+        """Close it; `open` connects anew."""
+
+
+C = TypeVar("C", bound=Reusable)
+
+
+class Kept(Generic[C]):
+    """Connections of one kind that are not in use, a bounded number of them."""
+
+    def __init__(self, make: Callable[[], C]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._idle: deque[C] = deque()
+
+    def take(self) -> tuple[C, bool]:
+        """A connection, and whether it is one that was kept."""
+        with self._lock:
+            if self._idle:
+                return self._idle.pop(), True
+        return self._make(), False
+
+    def give_back(self, connection: C) -> None:
+        """It may be used again; what has been idle longest is closed."""
+        with self._lock:
+            surplus = self._idle.popleft() if len(self._idle) == _KEPT_CONNECTIONS else None
+            self._idle.append(connection)
+        if surplus is not None:
+            surplus.close()
+
+    def close(self) -> None:
+        """Close those that are not in use."""
+        with self._lock:
+            idle = list(self._idle)
+            self._idle.clear()
+        for connection in idle:
+            connection.close()
+
+
+def connected(path: Path) -> socket.socket:
+    """A new connection to a socket file. Raises OSError."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        made.settimeout(_CONNECT_TIMEOUT_S)
+        made.connect(str(path))
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def wait_until(connection: socket.socket, deadline: float) -> socket.socket:
+    """Let a socket wait no longer than a little past the deadline."""
+    connection.settimeout(max(0.001, deadline - time.monotonic()) + _LATE_ANSWER_S)
+    return connection
+
+
+class HttpConnection(http.client.HTTPConnection):
+    """HTTP over a socket file; `open` gives each request its own time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect to the socket file in place of a host."""
+        self.sock = connected(self._path)
+
+    def open(self, deadline: float) -> socket.socket:
+        """The connected socket, which will wait no longer than a little past the deadline."""
+        if self.sock is None:
+            self.connect()
+        return wait_until(self.sock, deadline)
