@@ -42,7 +42,7 @@ def differences(before: Metrics, after: Metrics, ledger: Ledger) -> list[str]:
     """Where the instance's totals and the callers' do not agree.
 
     Who leaves does not know what became of the request: for each of them the instance may count
-    one more, of any outcome.
+    one more, of any outcome. The ingress refuses too, so the instance may count fewer refusals.
     """
     first, last = _outcomes(before), _outcomes(after)
     counted = {name: total - first.get(name, 0) for name, total in last.items()}
@@ -51,9 +51,8 @@ def differences(before: Metrics, after: Metrics, ledger: Ledger) -> list[str]:
         "answered": ledger.total("answered"),
         "bad_input": ledger.total("bad_input"),
         "expired": ledger.total("expired"),
-        "refused": ledger.total("refused"),
     }
-    counted["refused"] = sum(
+    refused = sum(
         counted.pop(name, 0) for name in ("refused", "at_capacity", "caller_share", "stopping")
     )
     abandoned = counted.pop("abandoned", 0)
@@ -62,6 +61,8 @@ def differences(before: Metrics, after: Metrics, ledger: Ledger) -> list[str]:
         for name, number in seen.items()
         if not number <= counted.get(name, 0) <= number + unknown
     ]
+    if refused > ledger.total("refused") + unknown:
+        found.append(f"refused: callers saw {ledger.total('refused')}, the instance {refused}")
     found += [f"{name}: {n}" for name, n in counted.items() if n and name not in seen]
     surplus = sum(counted.values()) + abandoned - sum(seen.values())
     if not 0 <= surplus <= unknown:
