@@ -88,7 +88,8 @@ class CallFunctions:
         elif signature.is_native:
             place.replace(value(0))
         else:
-            place.replace(object_of([(name, value(at)) for at, name in enumerate(outputs)]))
+            values = [(name, value(at)) for at, name in enumerate(outputs)]
+            place.replace(object_of(values, is_nullable=signature.is_nullable))
 
 
 class _Function:
