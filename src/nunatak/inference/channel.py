@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from nunatak.inference.columns import Columns
 from nunatak.inference.errors import FrameError, ModelError, WorkerLost
 from nunatak.inference.frames import (
     MAX_BODY_BYTES,
@@ -14,7 +15,9 @@ from nunatak.inference.frames import (
     Frame,
     FrameType,
     encode,
+    encode_columns,
     encode_with_descriptor,
+    placed_columns,
 )
 from nunatak.inference.stream import FrameStream
 
@@ -76,6 +79,19 @@ class Channel:
         self._questions[number] = answer
         self._stream.send(outgoing)
         return answer
+
+    def predict(self, method: str, columns: Columns, *, request_id: str) -> asyncio.Future[Frame]:
+        """Ask for a prediction: with the batch's memory file as it is, or with its columns laid
+        out in a new one."""
+        head: dict[str, Any] = {"method": method, "request_id": request_id, "rows": columns.rows}
+        memory = columns.memory
+        placed = None if memory is None else placed_columns(columns, memory)
+        if memory is None or placed is None:
+            head["columns"], buffers = encode_columns(columns)
+            return self.ask(FrameType.PREDICT, head, buffers=buffers)
+        head["columns"] = placed
+        descriptor, size = os.dup(memory.descriptor), len(memory)
+        return self.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
 
     def close(self, reason: str = "the connection was closed") -> None:
         """End the connection; open questions fail with the reason."""

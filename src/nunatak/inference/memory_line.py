@@ -71,13 +71,15 @@ class MemoryListener:
             self._path.unlink()
 
     def _accept(self) -> None:
-        with suppress(OSError):  # the caller has left already, or no descriptor is to be had
+        try:
             connected, _ = self._socket.accept()
-            if len(self.lines) >= _CONNECTIONS:
-                connected.close()
-                return
-            ended = self.lines.discard
-            self.lines.add(MemoryLine(connected, self._handler, clock=self._clock, ended=ended))
+        except OSError:
+            return  # the caller has left already, or no descriptor is to be had
+        if len(self.lines) >= _CONNECTIONS:
+            connected.close()
+            return
+        ended = self.lines.discard
+        self.lines.add(MemoryLine(connected, self._handler, clock=self._clock, ended=ended))
 
 
 class MemoryLine:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import socket
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,13 +15,7 @@ from nunatak.inference.errors import (
     ModelError,
     WorkerLost,
 )
-from nunatak.inference.frames import (
-    Frame,
-    FrameType,
-    decode_columns,
-    encode_columns,
-    placed_columns,
-)
+from nunatak.inference.frames import Frame, FrameType, decode_columns
 from nunatak.inference.launcher import (
     Launcher,
     PoolSettings,
@@ -129,22 +122,10 @@ class RemoteWorker:
         self, method: str, columns: Columns, *, request_id: str
     ) -> asyncio.Future[Prediction]:
         """Send a batch at once; the answer, or ModelError, or WorkerLost."""
-        answer = self._ask(method, columns, request_id)
+        answer = self._channel.predict(method, columns, request_id=request_id)
         prediction: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
         answer.add_done_callback(lambda done: self._deliver(done, prediction))
         return prediction
-
-    def _ask(self, method: str, columns: Columns, request_id: str) -> asyncio.Future[Frame]:
-        """Send the batch's memory file as it is, or its columns laid out in a new one."""
-        head: dict[str, Any] = {"method": method, "request_id": request_id, "rows": columns.rows}
-        memory = columns.memory
-        placed = None if memory is None else placed_columns(columns, memory)
-        if memory is None or placed is None:
-            head["columns"], buffers = encode_columns(columns)
-            return self._channel.ask(FrameType.PREDICT, head, buffers=buffers)
-        head["columns"] = placed
-        descriptor, size = os.dup(memory.descriptor), len(memory)
-        return self._channel.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
 
     def _deliver(
         self, answer: asyncio.Future[Frame], prediction: asyncio.Future[Prediction]

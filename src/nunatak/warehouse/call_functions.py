@@ -88,7 +88,8 @@ class CallFunctions:
         elif signature.is_native:
             place.replace(value(0))
         else:
-            place.replace(object_of([(name, value(at)) for at, name in enumerate(outputs)]))
+            values = [(name, value(at)) for at, name in enumerate(outputs)]
+            place.replace(object_of(values, is_nullable=signature.is_nullable))
 
 
 class _Function:
@@ -111,7 +112,9 @@ class _Function:
         self._caller: BatchCaller | None = None
         self._threads: ThreadPoolExecutor | None = None
         self._closed = False
-        self._last = threading.local()
+        # By thread: the interpreter forgets a thread of the engine, and with it what is local to
+        # it, between two calls.
+        self._last: dict[int, tuple[pa.RecordBatch, list[pa.Array]]] = {}
         runner.on_close(self.close)
 
     def name(self, index: int) -> str:
@@ -143,9 +146,10 @@ class _Function:
             for kind, column in zip(self._types, columns, strict=True)
         ]
         batch = pa.RecordBatch.from_arrays(arrays, names=[f"c{at}" for at in range(len(arrays))])
-        last: tuple[pa.RecordBatch, list[pa.Array]] | None = getattr(self._last, "answer", None)
+        thread = threading.get_ident()
+        last = self._last.get(thread)
         if last is None or not last[0].equals(batch):
-            last = self._last.answer = batch, self._outputs(batch)
+            last = self._last[thread] = batch, self._outputs(batch)
         return last[1]
 
     def _outputs(self, batch: pa.RecordBatch) -> list[pa.Array]:

@@ -12,7 +12,7 @@ takes aggregates as arguments, grouping moves into the inner query too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -361,18 +361,19 @@ def _whole_result(call: SplitCall) -> exp.Expr:
     columns = [exp.column(quoted(name)) for name in call.names]
     if call.is_native:
         return columns[0]
-    return object_of(zip((output.name for output in call.outputs), columns, strict=True))
+    names = [output.name for output in call.outputs]
+    return object_of(list(zip(names, columns, strict=True)), is_nullable=call.is_nullable)
 
 
-def object_of(values: Iterable[tuple[str, exp.Expr]]) -> exp.Expr:
-    """The OBJECT of a call's outputs, by name."""
+def object_of(values: Sequence[tuple[str, exp.Expr]], *, is_nullable: bool) -> exp.Expr:
+    """The OBJECT of a call's outputs, by name; where that may be, NULL when all of them are."""
     pairs = [
         exp.JSONKeyValue(this=exp.Literal.string(name), expression=value) for name, value in values
     ]
     whole = exp.JSONObject(expressions=pairs)
-    if not call.is_nullable:
+    if not is_nullable:
         return whole
-    is_null = exp.and_(*(exp.Is(this=column.copy(), expression=exp.Null()) for column in columns))
+    is_null = exp.and_(*(exp.Is(this=value.copy(), expression=exp.Null()) for _, value in values))
     return exp.If(this=is_null, true=exp.Null(), false=whole)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 
 import pyarrow as pa
 
@@ -71,8 +70,10 @@ class StatementFunctions:
         for name in self._made:
             self._maker.drop_function(name)
             if self._pinned is not None:
-                with suppress(NunatakError):  # a transaction that failed takes them with it
+                try:
                     self._pinned.drop_function(name + _IN_TRANSACTION)
+                except NunatakError:
+                    continue  # a transaction that failed takes them with it
         self._maker.close()
         self._maker = None
 
