@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -27,7 +28,7 @@ def load_limits(file: Path) -> Limits:
     if not isinstance(document, dict):
         raise InvalidArgument(f"{file} must map names of limits to numbers.")
     known = {field.name: type(getattr(limits, field.name)) for field in fields(limits)}
-    changes: dict[str, int | float] = {}
+    changes: dict[str, Any] = {}
     for name, value in document.items():
         if name not in known:
             raise InvalidArgument(f"{file}: there is no limit '{name}'. Use {', '.join(known)}.")
