@@ -77,6 +77,15 @@ class Channel:
         self._stream.send(outgoing)
         return answer
 
+    def expect(self) -> asyncio.Future[Frame]:
+        """The answer to a question that was sent before this channel was made, with number 1."""
+        answer: asyncio.Future[Frame] = self._loop.create_future()
+        if self.closed.done():
+            answer.set_exception(WorkerLost(self.closed.result()))
+        else:
+            self._questions[next(self._numbers)] = answer
+        return answer
+
     def close(self, reason: str = "the connection was closed") -> None:
         """End the connection; open questions fail with the reason."""
         self._stream.close(reason)
