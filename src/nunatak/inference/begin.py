@@ -41,9 +41,14 @@ def begin(config: Path) -> Begun | None:
         settings = PoolSettings.from_instance(document)
         question = encode(FrameType.LOAD, 1, load_head(settings)).data
         process = Launcher(settings, output=output[1]).launch()
-        process.connection.sendall(question)
     except (OSError, ValueError, LookupError, TypeError, AttributeError, InferenceError):
         for descriptor in output:
             os.close(descriptor)
         return None
-    return Begun(replace(process, asked=True), output)
+    begun = Begun(replace(process, asked=True), output)
+    try:
+        process.connection.sendall(question)
+    except OSError:  # it has ended already; the next one will say why
+        begun.end()
+        return None
+    return begun

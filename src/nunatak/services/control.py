@@ -91,14 +91,7 @@ class ControlPlane:
         self.addresses = Addresses(settings)
         folder = settings.folder("builds")
         self.logs = Logs(runtime=runtime, builds=folder)
-        self.deployments = Deployments(
-            catalog=catalog,
-            families=families,
-            machine=machine,
-            builder=builder,
-            models=models,
-            changes=self.changes,
-        )
+        self.deployments = self._deployments(catalog, builder, models)
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
         self._catalog = catalog
         self._runtime = runtime
@@ -109,6 +102,16 @@ class ControlPlane:
         parking = self._parking_lot(settings, free_memory)
         self._services = self._service_reconciler(catalog, builder, models, loads, parking)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _deployments(self, catalog: Catalog, builder: Builder, models: ModelSource) -> Deployments:
+        return Deployments(
+            catalog=catalog,
+            families=self.families,
+            machine=self.machine,
+            builder=builder,
+            models=models,
+            changes=self.changes,
+        )
 
     def _parking_lot(self, settings: Settings, free_memory: Callable[[], int]) -> ParkingLot:
         return ParkingLot(

@@ -116,17 +116,22 @@ async def test_a_python_that_is_missing_is_named(tmp_path: Path) -> None:
     pipe.close()
 
 
-def test_a_process_that_runs_already_is_the_first(tmp_path: Path) -> None:
+def a_beginning(tmp_path: Path, *program: str) -> Path:
+    """A configuration whose workers are this program."""
     write_manifest(tmp_path, "runtimes: {a: {imports: [model/]}}")
     config = tmp_path / "instance.json"
     document = {
         "directory": str(tmp_path),
         "model_dir": str(tmp_path / "version"),
-        "python": ["/bin/cat"],
+        "python": [*program],
         "methods": [METHOD],
     }
     config.write_text(json.dumps(document))
-    begun = begin(config)
+    return config
+
+
+def test_a_process_that_runs_already_is_the_first(tmp_path: Path) -> None:
+    begun = begin(a_beginning(tmp_path, "/bin/sh", "-c", "sleep 60"))
     assert begun is not None
     launcher = Launcher(settings(tmp_path), output=begun.output[1], first=begun.process)
     assert launcher.launch() is begun.process
@@ -143,6 +148,7 @@ def test_what_cannot_be_begun_is_left_to_be_told_later(tmp_path: Path, text: str
 
     assert begin(config) is None
     assert begin(tmp_path / "missing.json") is None
+    assert begin(a_beginning(tmp_path, "/nowhere/python")) is None
     assert len(os.listdir("/proc/self/fd")) == before
 
 
