@@ -87,6 +87,7 @@ class Plane:
         if not self.clients.do("has", kind="SERVICES", name=SERVICE):
             print("deploying the model …", file=sys.stderr, flush=True)
             self.clients.do("deploy", name=MODEL, version=VERSION, service=SERVICE, workers=None)
+        self.clients.seconds(f"ALTER SERVICE {SERVICE} RESUME")  # an earlier run may have left it
         self.instance()
 
     def endpoint(self, service: str = SERVICE) -> Endpoint:
@@ -111,6 +112,23 @@ class Plane:
                 pass  # it is starting
             time.sleep(0.1)
         raise RuntimeError(f"{service} has no ready instance under {self.home / 'instances'}")
+
+    def front(self, configuration: Path) -> psutil.Process:
+        """The process that was started with an instance's configuration."""
+        return _instance(configuration.parent, "").process
+
+    def start_parts(self, service: str = SERVICE) -> dict[str, Any]:
+        """How the start of the instance of a service went, once it is ready; see
+        ``SHOW SERVICE INSTANCES``."""
+        until = time.monotonic() + _READY_TIMEOUT_S
+        while time.monotonic() < until:
+            rows = self.clients.do("sql", text=f"SHOW SERVICE INSTANCES IN SERVICE {service}")
+            for row in rows["rows"]:
+                found: dict[str, Any] = json.loads(row[-1]) if row[5] == "READY" else {}
+                if "ready" in found:
+                    return found
+            time.sleep(0.1)
+        raise RuntimeError(f"{service} has no ready instance")
 
     def as_running(self) -> Running:
         """The server itself, with all that it started."""

@@ -43,6 +43,14 @@ class Limits:
     warehouse_model_idle_s: float = 600.0
     """A model that runs in the warehouse is unloaded after so long without a call."""
     warehouse_model_workers: int = 2
+    parked_instances: int = 4
+    """Sleeping services whose model stays in memory, so that they wake at once; 0: none."""
+    parked_memory_share: float = 0.25
+    """Share of the machine's memory that they may hold, all together."""
+    parked_free_share: float = 0.1
+    """They give their memory back when less than this share of the machine's is free."""
+    parked_s: float = 6 * 3600.0
+    """How long a sleeping service's model stays in memory."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,12 +38,17 @@ def _during_suspend(ground: Ground) -> bool:
     return bool(ground.services("SUSPENDING"))
 
 
+def _while_parked(ground: Ground) -> bool:
+    return bool(ground.services("SUSPENDED")) and bool(ground.parked())
+
+
 POINTS: dict[str, Moment] = {
     "during the build": _during_the_build,
     "after the build": _after_the_build,
     "while starting": _while_starting,
     "while running": _while_running,
     "during suspend": _during_suspend,
+    "while parked": _while_parked,
 }
 
 

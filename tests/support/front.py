@@ -12,6 +12,7 @@ import numpy as np
 from nunatak.edge.admission import AdmissionPolicy
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
+from nunatak.inference.errors import CannotPark
 from nunatak.inference.pool import PoolSnapshot, Start
 from nunatak.inference.service import InferenceService, ServiceSettings
 from nunatak.inference.signature import Field, Method, kind_of
@@ -66,9 +67,15 @@ class FakePool:
     began: list[float] = field(default_factory=list)
     running: int = 0
     most_running: int = 0
+    started: int = 0
+    parked: int = 0
+    stopped: int = 0
+    refusal: str = ""
+    lost: "asyncio.Future[str] | None" = None
 
     async def start(self) -> None:
-        """Nothing to start."""
+        """Count it."""
+        self.started += 1
 
     async def predict(
         self, method: str, columns: Columns, *, deadline: float, request_id: str
@@ -84,8 +91,17 @@ class FakePool:
         finally:
             self.running -= 1
 
+    async def park(self, *, grace_s: float) -> asyncio.Future[str]:
+        """The model stays, unless ``lost`` is set; the workers are gone until the next start."""
+        if self.refusal:
+            raise CannotPark(self.refusal)
+        self.parked += 1
+        self.lost = asyncio.get_running_loop().create_future()
+        return self.lost
+
     async def stop(self, *, grace_s: float) -> None:
-        """Nothing to stop."""
+        """Count it."""
+        self.stopped += 1
 
     def snapshot(self) -> PoolSnapshot:
         """All workers ready, unless told otherwise."""

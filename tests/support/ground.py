@@ -197,8 +197,8 @@ class Ground:
         return found
 
     def strangers(self) -> list[str]:
-        """Processes that belong neither to the server's builds under way nor to an instance that
-        the catalog knows, as text."""
+        """Processes that belong neither to the server's builds under way, nor to an instance that
+        the catalog knows, nor to one that is parked for a service that sleeps, as text."""
         known = {str(folder) for folder in self._known_folders()}
         wanted = {pid for front in self.fronts() for pid in _family(front, known)}
         if self.builds("RUNNING"):
@@ -228,10 +228,26 @@ class Ground:
         return list(folder.iterdir()) if folder.is_dir() else []
 
     def _known_folders(self) -> set[Path]:
-        return {self._folder_of(seen) for seen in self.objects("INSTANCE")}
+        return {self._folder_of(seen) for seen in self.objects("INSTANCE")} | self.parked()
+
+    def parked(self) -> set[Path]:
+        """Folders of instances that are parked for a service that sleeps."""
+        asleep = {
+            str(seen.id)
+            for seen in self.objects("SERVICE")
+            if seen.spec.get("suspended") and not seen.spec.get("dropped")
+        }
+        found = set()
+        for marker in (self.home / "instances").glob("*/parked"):
+            with contextlib.suppress(OSError):
+                record = json.loads((marker.parent / "runtime.json").read_bytes())
+                if record["labels"].get("service") in asleep:
+                    found.add(marker.parent)
+        return found
 
     def _folder_of(self, seen: Seen) -> Path:
-        return self.home / "instances" / f"{seen.parent}-{seen.id}"
+        name = seen.status.get("runtime_id") or f"{seen.parent}-{seen.id}"
+        return self.home / "instances" / name
 
     def _sockets(self) -> list[Path]:
         found = []

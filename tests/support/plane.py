@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -22,11 +22,10 @@ from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.resources import GIB
-from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
-from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
+from nunatak.compute.spec import MethodSpec
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.config import Settings
-from nunatak.errors import NunatakError, ObjectExists, ObjectNotFound
+from nunatak.errors import NunatakError, ObjectNotFound
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
@@ -56,6 +55,7 @@ from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.call_arguments import MethodSignature, Parameter
 from nunatak.warehouse.results import Field, Result
 from nunatak.warehouse.session import Session
+from support.runtime import FakeRuntime
 
 MODEL = QualifiedName("DB", "S", "M")
 SERVICE = QualifiedName("DB", "S", "SVC")
@@ -78,82 +78,6 @@ FAMILIES = (
     show_pools,
 )
 """Imported, so that their statements are registered."""
-
-
-class FakeRuntime:
-    """Instances as values. `phase` is what new ones become; `failure` refuses starts."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.running: dict[str, Observed] = {}
-        self.specs: dict[str, InstanceSpec] = {}
-        self.phase = Phase.READY
-        self.failure: NunatakError | None = None
-        self.starts: list[str] = []
-        self.stops: list[str] = []
-        self.live: dict[str, LiveInputs] = {}
-        self.log = "a line of the log"
-        self.gate: threading.Event | None = None
-
-    def start(self, spec: InstanceSpec) -> None:
-        if self.failure is not None:
-            raise self.failure
-        there = self.running.get(spec.id)
-        if there is not None and there.phase is not Phase.EXITED:
-            raise ObjectExists("Instance", spec.id)
-        self.starts.append(spec.id)
-        self.specs[spec.id] = spec
-        self.running[spec.id] = Observed(
-            id=spec.id,
-            service=spec.service,
-            instance_id=spec.instance_id,
-            labels=spec.labels,
-            phase=self.phase,
-            socket=self.folder / spec.id,
-            pid=1,
-        )
-
-    def observe(self) -> Sequence[Observed]:
-        return list(self.running.values())
-
-    def look(self, instance_id: str) -> Observed | None:
-        return self.running.get(instance_id)
-
-    def refresh(self, instance_id: str, live: LiveInputs) -> None:
-        if instance_id in self.running:
-            self.live[instance_id] = live
-
-    def stop(self, instance_id: str, *, grace_s: float) -> None:
-        if self.gate is not None:
-            self.gate.wait()
-        self.stops.append(instance_id)
-        self.running.pop(instance_id, None)
-
-    def logs(
-        self,
-        instance_id: str,
-        *,
-        lines: int,
-        previous: bool = False,
-        stream: LogStream = LogStream.MODEL,
-    ) -> str:
-        if instance_id not in self.running:
-            raise ObjectNotFound("Instance", instance_id)
-        return self.log
-
-    def describe_capabilities(self) -> Sequence[Capability]:
-        return []
-
-    def fail_to_load(self, failure: str) -> None:
-        """Let every instance say why it cannot load its model."""
-        self.running = {key: replace(seen, failure=failure) for key, seen in self.running.items()}
-
-    def become(self, phase: Phase, *, exit_code: int | None = None, oom: bool = False) -> None:
-        """Let every instance come to a phase."""
-        self.running = {
-            key: replace(seen, phase=phase, exit_code=exit_code, out_of_memory=oom)
-            for key, seen in self.running.items()
-        }
 
 
 class FakeBuilder:
@@ -246,6 +170,7 @@ class World:
     query_id: str = QUERY_ID
     """Of the statements that run next."""
     time: list[float] = field(default_factory=lambda: [1_000_000.0])
+    free_memory: list[int] = field(default_factory=lambda: [4 * GIB])
     plane: ControlPlane = field(init=False)
 
     def advance(self, seconds: float) -> None:
@@ -388,6 +313,7 @@ def open_world(folder: Path) -> Iterator[World]:
         tx.create(Key("DATABASE", "DB"), "ACCOUNTADMIN")
         tx.create(Key("SCHEMA", "S", "DB"), "ACCOUNTADMIN")
     runtime, builder, loads = FakeRuntime(folder), FakeBuilder(), FakeLoads()
+    runtime.clock = lambda: moments[0]
     models, settings = FakeModels(folder), Settings(home=folder)
     access = Access(catalog.database, settings)
     for role in ("ACCOUNTADMIN", "ANALYST"):
@@ -432,4 +358,5 @@ def make_plane(world: World) -> ControlPlane:
         families=Families.load(world.settings.home / "families.yaml"),
         machine=Machine(2.0, 8 * GIB),
         counted=world.metrics,
+        free_memory=lambda: world.free_memory[0],
     )

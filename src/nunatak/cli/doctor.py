@@ -15,6 +15,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
+from nunatak.compute.parked import parked_instances
 from nunatak.compute.process import ProcessRuntime
 from nunatak.images.errors import ToolMissing
 from nunatak.images.hosts import index_hosts
@@ -73,6 +74,7 @@ def _findings(home: Path) -> Iterator[Finding]:
     with tempfile.TemporaryDirectory() as scratch:
         for capability in ProcessRuntime(Path(scratch)).describe_capabilities():
             yield Finding(capability.name, capability.available, capability.detail)
+    yield _parked(home)
     yield _program("podman", ["podman", "--version"], "only for pools that run containers")
     yield _program(
         "NVIDIA GPU",
@@ -95,6 +97,13 @@ def _pythons() -> Finding:
     if missing:
         detail += f"; missing {', '.join(missing)} (for example: uv python install {missing[-1]})"
     return Finding("Python for models", ok=bool(found), detail=detail, needed=True)
+
+
+def _parked(home: Path) -> Finding:
+    """Models of sleeping services that are kept in memory."""
+    found = list(parked_instances(home / "instances"))
+    held = ", ".join(f"{item.service} {item.memory_bytes / 1e6:.0f} MB" for item in found)
+    return Finding("parked instances", ok=True, detail=held or "none")
 
 
 def _program(name: str, command: list[str], use: str) -> Finding:

@@ -11,12 +11,14 @@ import yaml
 from nunatak.config import Limits
 from nunatak.errors import InvalidArgument
 
+MAY_BE_ZERO = {"parked_instances"}
+
 
 def load_limits(file: Path) -> Limits:
     """The bounds, changed by the file if there is one.
 
     Raises InvalidArgument for one that cannot be read, a name that is none, or a value that is no
-    number above 0 (a whole one where the bound is).
+    number above 0 (a whole one where the bound is; 0 only where it means none).
     """
     limits = Limits()
     if not file.exists():
@@ -33,8 +35,10 @@ def load_limits(file: Path) -> Limits:
         if name not in known:
             raise InvalidArgument(f"{file}: there is no limit '{name}'. Use {', '.join(known)}.")
         allowed = (int, float) if known[name] is float else (int,)
-        if not isinstance(value, allowed) or isinstance(value, bool) or not value > 0:
+        low = value == 0 and name not in MAY_BE_ZERO
+        if not isinstance(value, allowed) or isinstance(value, bool) or value < 0 or low:
             whole = "" if known[name] is float else "whole "
-            raise InvalidArgument(f"{file}: {name} must be a {whole}number above 0.")
+            least = "from 0 on" if name in MAY_BE_ZERO else "above 0"
+            raise InvalidArgument(f"{file}: {name} must be a {whole}number {least}.")
         changes[name] = known[name](value)
     return replace(limits, **changes)

@@ -6,6 +6,7 @@
     front.log, start.log    the inference server's log and what it printed
     model-inference.log     what the model printed
     egress.json             the hosts that the model may open connections to, if any
+    parked                  there while it is parked; written by the inference server
     work/                   the only folder that the model may write to
     previous/               the logs of the process before this one
 """
@@ -83,6 +84,13 @@ class InstanceFolder:
         """What the inference server is given."""
         return self.path / "instance.json"
 
+    def parked_at(self) -> float | None:
+        """Since when it is parked; None when it is not."""
+        try:
+            return (self.path / "parked").stat().st_mtime
+        except OSError:
+            return None
+
     @property
     def work(self) -> Path:
         """Where the model may write."""
@@ -126,6 +134,7 @@ class InstanceFolder:
         previous.mkdir(mode=0o700)
         for log in self.path.glob("*.log*"):
             log.rename(previous / log.name)
+        (self.path / "parked").unlink(missing_ok=True)
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700)
         self._unlink_sockets()
@@ -146,6 +155,11 @@ class InstanceFolder:
     def write_config(self, values: Any) -> None:
         """Write the configuration, readable by this user only."""
         replace_file(self.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
+
+    def renumber(self, instance_id: str) -> None:
+        """Let the inference server find another number of the instance in its configuration."""
+        values = orjson.loads(self.config.read_bytes())
+        self.write_config({**values, "instance_id": instance_id})
 
     def write_record(self, record: Record) -> None:
         """Remember what runs here."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
 from nunatak.compute.spec import InstanceSpec, LiveInputs
-from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
 
 class InMemoryRuntime:
@@ -28,6 +28,10 @@ class InMemoryRuntime:
         """Every start asked for, oldest first."""
         self.live: dict[str, LiveInputs] = {}
         """What instances were given last by `refresh`."""
+        self.woken: list[str] = []
+        """Ids of the instances that were woken, oldest first."""
+        self.refuses_parking = False
+        self.refuses_waking = False
         self.stopped: list[str] = []
         """Ids of the instances that were stopped, oldest first."""
 
@@ -76,6 +80,37 @@ class InMemoryRuntime:
                 self.stopped.append(instance_id)
                 del self._logs[instance_id]
 
+    def park(self, instance_id: str, *, grace_s: float) -> bool:
+        """See `Runtime.park`."""
+        with self._lock:
+            there = self._observed.get(instance_id)
+            if there is None or self.refuses_parking:
+                return False
+            if there.phase is Phase.READY:
+                there = replace(there, phase=Phase.PARKED, parked_at=self._clock(), ready_at=None)
+                self._observed[instance_id] = there
+            return there.phase is Phase.PARKED
+
+    def wake(self, spec: InstanceSpec) -> None:
+        """See `Runtime.wake`."""
+        with self._lock:
+            there = self._observed.get(spec.id)
+            if there is None or there.phase is not Phase.PARKED:
+                raise ObjectNotFound("Parked instance", spec.id)
+            if self.refuses_waking:
+                raise ServiceUnavailable(f"Instance '{spec.id}' does not wake.")
+            self.woken.append(spec.id)
+            now = self._clock()
+            self._observed[spec.id] = replace(
+                there,
+                instance_id=spec.instance_id,
+                labels=dict(spec.labels),
+                phase=Phase.READY if self._ready_at_once else Phase.STARTING,
+                parked_at=None,
+                started_at=now,
+                ready_at=now if self._ready_at_once else None,
+            )
+
     def logs(
         self,
         instance_id: str,
@@ -118,6 +153,7 @@ class InMemoryRuntime:
                 phase=Phase.EXITED,
                 detail=f"Ended with exit status {exit_code}.",
                 pid=None,
+                parked_at=None,
                 exit_code=exit_code,
                 out_of_memory=out_of_memory,
             )

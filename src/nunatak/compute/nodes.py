@@ -55,6 +55,16 @@ def detect_machine() -> Machine:
     return Machine(cpus, memory_bytes, _detect_gpus())
 
 
+def free_memory_bytes(*, meminfo: Path = Path("/proc/meminfo"), group: Path = _CGROUP) -> int:
+    """Memory that can be had without swapping, within what the operating system lets us use."""
+    free = _numbers(meminfo).get("MemAvailable", 0) * 1024
+    limit, used = _words(group / "memory.max"), _words(group / "memory.current")
+    if limit and used and limit[0].isdigit():
+        reclaimable = _numbers(group / "memory.stat").get("inactive_file", 0)
+        free = min(free, int(limit[0]) - int(used[0]) + reclaimable)
+    return max(0, free)
+
+
 def node_capacity(family: InstanceFamily, machine: Machine) -> Resources:
     """What one node of the family has here."""
     wanted, have = family.resources, machine.resources
@@ -81,6 +91,15 @@ def _words(file: Path) -> list[str]:
         return file.read_text().split()
     except OSError:
         return []
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """The first number of each line by the name before it."""
+    try:
+        lines = [line.replace(":", " ").split() for line in file.read_text().splitlines()]
+    except OSError:
+        return {}
+    return {words[0]: int(words[1]) for words in lines if len(words) > 1 and words[1].isdigit()}
 
 
 def _detect_gpus() -> tuple[Gpu, ...]:

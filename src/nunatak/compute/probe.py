@@ -10,6 +10,8 @@ from typing import Any
 
 import orjson
 
+from nunatak.compute.runtime import Milestones
+
 PROBE_TIMEOUT_S = 2.0
 _BODY_LIMIT_BYTES = 256 * 1024
 
@@ -17,11 +19,12 @@ _BODY_LIMIT_BYTES = 256 * 1024
 @dataclass(frozen=True, slots=True)
 class Health:
     """`detail` says what it waits for, or why it cannot be reached; `failure` why the model could
-    not be loaded, as the instance last said."""
+    not be loaded, as the instance last said; `milestones` how a ready one started."""
 
     ready: bool
     detail: str
     failure: str = ""
+    milestones: Milestones | None = None
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -50,8 +53,22 @@ def probe(path: Path) -> Health:
     finally:
         connection.close()
     if answer.status == http.client.OK:
-        return Health(ready=True, detail="")
+        return Health(ready=True, detail="", milestones=_milestones(body))
     return _not_ready(body, answer.status)
+
+
+def _milestones(body: bytes) -> Milestones | None:
+    """What an answer tells of the start; None when it tells nothing."""
+    try:
+        start = orjson.loads(body)["start"]
+        return Milestones(
+            parked=bool(start["parked"]),
+            listening=start["listening"],
+            loaded=start["loaded"],
+            ready=start["ready"],
+        )
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 def _not_ready(body: bytes, status: int) -> Health:

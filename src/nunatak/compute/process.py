@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,14 +23,18 @@ from nunatak.compute.probe import probe
 from nunatak.compute.procfs import ProcessId
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
 from nunatak.compute.sandbox import sandbox_capability
+from nunatak.compute.signals import end, send, wait_until
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
 MEMORY_INTERVAL_S = 5.0
 """Measuring the memory of a large process takes milliseconds, so it is not done at every look."""
 _PROBES_AT_ONCE = 8
-_WAIT_STEP_S = 0.02
 _KILL_WAIT_S = 5.0
+_PARK_MARGIN_S = 15.0
+"""What an instance needs for parking beside its time to drain."""
+_WAKE_WAIT_S = 5.0
+_WAKE_STEP_S = 0.001
 
 
 @dataclass(eq=False, kw_only=True)
@@ -46,6 +50,8 @@ class _Entry:
     reason: str = ""
     memory_bytes: int = 0
     cpu_s: float = 0.0
+    cpu_before_s: float = 0.0
+    """What its processes had used when it was woken, which belongs to its time before."""
     measured_at: float = -MEMORY_INTERVAL_S
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -124,8 +130,8 @@ class ProcessRuntime:
         if entry is None:
             return
         if not self._has_ended(entry) and entry.record.process is not None:
-            _signal(entry.record.process.pid, signal.SIGTERM)
-            _wait_until(lambda: self._has_ended(entry), timeout_s=grace_s)
+            send(entry.record.process.pid, signal.SIGTERM)
+            wait_until(lambda: self._has_ended(entry), timeout_s=grace_s)
         self._end_rest(entry)
         entry.folder.remove()
         with self._lock:
@@ -133,6 +139,58 @@ class ProcessRuntime:
                 del self._entries[instance_id]
             if not self._entries:
                 self._groups.tidy()
+
+    def park(self, instance_id: str, *, grace_s: float) -> bool:
+        """See `Runtime.park`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        if entry is None or entry.record.process is None or self._has_ended(entry):
+            return False
+        if entry.folder.parked_at() is None:
+            send(entry.record.process.pid, signal.SIGUSR1)
+            wait_until(
+                lambda: entry.folder.parked_at() is not None or self._has_ended(entry),
+                timeout_s=grace_s + _PARK_MARGIN_S,
+            )
+        if self._has_ended(entry) or entry.folder.parked_at() is None:
+            return False
+        entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+        entry.record = replace(entry.record, ready_at=None)
+        entry.folder.write_record(entry.record)
+        return True
+
+    def wake(self, spec: InstanceSpec) -> None:
+        """See `Runtime.wake`."""
+        with self._lock:
+            entry = self._entries.get(spec.id)
+        process = None if entry is None else entry.record.process
+        if entry is None or process is None or entry.folder.parked_at() is None:
+            raise ObjectNotFound("Parked instance", spec.id)
+        try:
+            entry.cpu_before_s, entry.cpu_s = procfs.cpu_s(self._members(entry)), 0.0
+            self.refresh(spec.id, spec.live)
+            entry.folder.renumber(spec.instance_id)
+            entry.record = replace(
+                entry.record,
+                instance_id=spec.instance_id,
+                labels=dict(spec.labels),
+                started_at=time.time(),
+                ready_at=None,
+            )
+            entry.folder.write_record(entry.record)
+        except OSError as error:
+            raise ServiceUnavailable(f"Instance '{spec.id}' does not wake: {error}.") from error
+        send(process.pid, signal.SIGUSR2)
+        awake = wait_until(
+            lambda: entry.folder.parked_at() is None or self._has_ended(entry),
+            timeout_s=_WAKE_WAIT_S,
+            step_s=_WAKE_STEP_S,
+        )
+        if not awake or self._has_ended(entry):
+            why = f"it has not answered for {_WAKE_WAIT_S:g} s."
+            if self._has_ended(entry):
+                why = self._why_ended(entry)
+            raise ServiceUnavailable(f"Instance '{spec.id}' does not wake: {why}")
 
     def stop_all(self, *, grace_s: float) -> None:
         """Stop every instance, all at the same time."""
@@ -220,7 +278,7 @@ class ProcessRuntime:
             record = with_process(record, found[0]) if len(found) == 1 else None
         if record is None:
             for pid in procfs.with_argument(str(folder.config)):
-                _end(procfs.members(pid))
+                end(procfs.members(pid))
             folder.remove()
             return
         folder.write_record(record)
@@ -242,6 +300,12 @@ class ProcessRuntime:
     def _look(self, entry: _Entry) -> Observed:
         if self._has_ended(entry):
             return self._observed(entry, Phase.EXITED, self._why_ended(entry))
+        parked_at = entry.folder.parked_at()
+        if parked_at is not None:
+            if not entry.memory_bytes:  # one that an earlier server parked
+                entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+            parked = self._observed(entry, Phase.PARKED, "Its model is kept in memory.")
+            return replace(parked, parked_at=parked_at)
         self._measure(entry)
         health = probe(Path(entry.record.socket))
         if self._has_ended(entry):
@@ -251,7 +315,8 @@ class ProcessRuntime:
                 entry.record = replace(entry.record, ready_at=time.time())
                 with contextlib.suppress(OSError):  # being stopped: the folder is gone
                     entry.folder.write_record(entry.record)
-            return self._observed(entry, Phase.READY, "")
+            ready = self._observed(entry, Phase.READY, "")
+            return replace(ready, milestones=health.milestones)
         was_ready = entry.record.ready_at is not None
         phase = Phase.UNHEALTHY if was_ready else Phase.STARTING
         return replace(self._observed(entry, phase, health.detail), failure=health.failure)
@@ -283,14 +348,14 @@ class ProcessRuntime:
         entry.measured_at = now
         members = self._members(entry)
         entry.memory_bytes = procfs.memory_bytes(members)
-        entry.cpu_s = max(entry.cpu_s, procfs.cpu_s(members))
+        entry.cpu_s = max(entry.cpu_s, procfs.cpu_s(members) - entry.cpu_before_s)
         if entry.group is not None:
             entry.out_of_memory = entry.group.out_of_memory_kills() > 0
             return
         limit = entry.record.memory_limit_bytes
         if limit is not None and entry.memory_bytes > limit:
             entry.out_of_memory = True
-            _end(self._members(entry))
+            end(self._members(entry))
             self._has_ended(entry)
 
     def _members(self, entry: _Entry) -> set[int]:
@@ -319,8 +384,8 @@ class ProcessRuntime:
         leader_is_ours = process is not None and (
             procfs.is_alive(process) or procfs.identify(process.pid) is None
         )
-        _end(self._members(entry) if leader_is_ours else (entry.group or _NOBODY).pids())
-        _wait_until(lambda: self._has_ended(entry), timeout_s=_KILL_WAIT_S)
+        end(self._members(entry) if leader_is_ours else (entry.group or _NOBODY).pids())
+        wait_until(lambda: self._has_ended(entry), timeout_s=_KILL_WAIT_S)
         if entry.group is not None:
             entry.group.remove()
 
@@ -331,22 +396,3 @@ class _NoGroup:
 
 
 _NOBODY = _NoGroup()
-
-
-def _end(pids: set[int]) -> None:
-    for pid in pids:
-        _signal(pid, signal.SIGKILL)
-
-
-def _signal(pid: int, number: signal.Signals) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, number)
-
-
-def _wait_until(is_so: Callable[[], bool], *, timeout_s: float) -> bool:
-    deadline = time.monotonic() + timeout_s
-    while not is_so():
-        if time.monotonic() >= deadline:
-            return False
-        time.sleep(_WAIT_STEP_S)
-    return True

@@ -6,6 +6,7 @@ An instance goes one way:
         │          │▲
         │          ▼│
         └──────► UNHEALTHY ──► EXITED
+    READY ──park──► PARKED ──wake──► STARTING, PARKED ──► EXITED
 
 `observe` reports what is; it never restarts anything. Who wants the instance decides.
 """
@@ -30,6 +31,8 @@ class Phase(StrEnum):
     """Every worker has loaded the model."""
     UNHEALTHY = "UNHEALTHY"
     """It was ready once and is not now."""
+    PARKED = "PARKED"
+    """It answers nothing and computes nothing; its model is kept in memory."""
     EXITED = "EXITED"
     """Its process is gone. The log stays until it is stopped or started again."""
 
@@ -41,6 +44,19 @@ class LogStream(StrEnum):
     """What the model's code printed."""
     FRONT = "proxy"
     """What the inference server itself says, and what it printed when it could not start."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Milestones:
+    """Moments of the latest start of an instance, in seconds since the epoch; None: not yet.
+
+    With `parked` the model was in memory from before, and `loaded` is when it came there.
+    """
+
+    parked: bool = False
+    listening: float | None = None
+    loaded: float | None = None
+    ready: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +80,9 @@ class Observed:
     """Of an ended process; negative for a signal; None when it ended while nobody looked."""
     out_of_memory: bool = False
     """It ended, or lost a worker, because it needed more memory than it may have."""
+    parked_at: float | None = None
+    milestones: Milestones | None = None
+    """What a ready instance tells of its latest start."""
     memory_bytes: int = 0
     """Proportional share of memory (PSS) of all its processes; measured every few seconds."""
     cpu_s: float = 0.0
@@ -110,6 +129,23 @@ class Runtime(Protocol):
         """Ask it to end, wait up to `grace_s`, end it by force, and forget it with its folder.
 
         Does nothing when there is no such instance.
+        """
+
+    def park(self, instance_id: str, *, grace_s: float) -> bool:
+        """Let it drain, up to `grace_s`, and keep only its model in memory; whether that worked.
+
+        One that is parked already stays so. One that cannot be parked has ended, or is to be
+        stopped. False, too, when there is no such instance.
+        """
+        ...
+
+    def wake(self, spec: InstanceSpec) -> None:
+        """Let the parked instance `spec.id` serve again, as `spec` says, and return before it is
+        ready.
+
+        Its process keeps the environment, the model and the limits that it was started with.
+        Raises ObjectNotFound when none of that id is parked, ServiceUnavailable when it does not
+        wake; it is then to be stopped.
         """
 
     def logs(

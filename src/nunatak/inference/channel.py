@@ -7,7 +7,6 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nunatak.inference.columns import Columns
 from nunatak.inference.errors import FrameError, ModelError, WorkerLost
 from nunatak.inference.frames import (
     MAX_BODY_BYTES,
@@ -15,9 +14,7 @@ from nunatak.inference.frames import (
     Frame,
     FrameType,
     encode,
-    encode_columns,
     encode_with_descriptor,
-    placed_columns,
 )
 from nunatak.inference.stream import FrameStream
 
@@ -80,18 +77,14 @@ class Channel:
         self._stream.send(outgoing)
         return answer
 
-    def predict(self, method: str, columns: Columns, *, request_id: str) -> asyncio.Future[Frame]:
-        """Ask for a prediction: with the batch's memory file as it is, or with its columns laid
-        out in a new one."""
-        head: dict[str, Any] = {"method": method, "request_id": request_id, "rows": columns.rows}
-        memory = columns.memory
-        placed = None if memory is None else placed_columns(columns, memory)
-        if memory is None or placed is None:
-            head["columns"], buffers = encode_columns(columns)
-            return self.ask(FrameType.PREDICT, head, buffers=buffers)
-        head["columns"] = placed
-        descriptor, size = os.dup(memory.descriptor), len(memory)
-        return self.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
+    def expect(self) -> asyncio.Future[Frame]:
+        """The answer to a question that was sent before this channel was made, with number 1."""
+        answer: asyncio.Future[Frame] = self._loop.create_future()
+        if self.closed.done():
+            answer.set_exception(WorkerLost(self.closed.result()))
+        else:
+            self._questions[next(self._numbers)] = answer
+        return answer
 
     def close(self, reason: str = "the connection was closed") -> None:
         """End the connection; open questions fail with the reason."""

@@ -100,11 +100,7 @@ def load(path: Path) -> InstanceConfig:
         tcp=file.tcp,
         methods=tuple(_method(entry) for entry in file.methods),
         pool=PoolSettings.from_instance(
-            {
-                **msgspec.to_builtins(file),
-                "num_workers": file.num_workers or default_workers(),
-                "env": {**file.env, **_secret_env(file)},
-            }
+            {**msgspec.to_builtins(file), "env": {**file.env, **_secret_env(file)}}
         ),
         max_batch_rows=file.max_batch_rows,
         batching=file.batching,
@@ -129,11 +125,6 @@ def _secret_env(file: _File) -> dict[str, str]:
     except msgspec.DecodeError:
         # what the decoder says, and the cause that it would leave, may quote a secret
         raise ConfigError(f"the variables in {path} are not a map of texts") from None
-
-
-def default_workers() -> int:
-    """Twice the processors this process may use, and one: the documented default."""
-    return 2 * len(os.sched_getaffinity(0)) + 1
 
 
 def _check(file: _File) -> None:

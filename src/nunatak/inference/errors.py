@@ -6,6 +6,7 @@ InferenceError
 ├── DeadlineExceeded    time ran out, in a named stage
 ├── LoadFailed          the model could not be loaded into any worker
 ├── PoolStopped         the pool is stopping or was never started
+├── CannotPark          no process can keep the model in memory without workers
 ├── FrameError          a peer sent bytes that are not a frame of this protocol
 ├── ConfigError         the instance's configuration cannot be used
 ├── BadInput            a request's body or header does not say what the method needs
@@ -48,6 +49,10 @@ class LoadFailed(InferenceError):
 
 class PoolStopped(InferenceError):
     """The pool takes no work: it has not been started, or it is being stopped."""
+
+
+class CannotPark(InferenceError):
+    """No process can keep the model in memory while there are no workers; the text says why."""
 
 
 class FrameError(InferenceError):

@@ -14,7 +14,6 @@ from typing import Any, Self
 import yaml
 
 from nunatak.inference.errors import LoadFailed
-from nunatak.inference.log import LogPipe
 
 _KEPT_VARIABLES = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES")
 _MAIN = Path(__file__).parent.parent / "worker" / "main.py"
@@ -53,7 +52,7 @@ class PoolSettings:
         service's own environment sets ``OMP_NUM_THREADS``.
         """
         env = {str(key): str(value) for key, value in document.get("env", {}).items()}
-        size = int(document["num_workers"])
+        size = int(document.get("num_workers") or default_workers())
         wanted = env.get("OMP_NUM_THREADS", "")
         fair = max(1, len(os.sched_getaffinity(0)) // max(1, size))
         return cls(
@@ -66,6 +65,11 @@ class PoolSettings:
             env=env,
             threads=int(wanted) if wanted.isdigit() and int(wanted) > 0 else fair,
         )
+
+
+def default_workers() -> int:
+    """Twice the processors this process may use, and one: the documented default."""
+    return 2 * len(os.sched_getaffinity(0)) + 1
 
 
 def load_head(settings: PoolSettings) -> dict[str, Any]:
@@ -105,18 +109,36 @@ def manifest_imports(model_dir: Path) -> list[str]:
     return list(dict.fromkeys(imports))
 
 
-class Launcher:
-    """Starts processes that speak frames, and reaps them."""
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A process and our end of its socket; ``asked`` tells that it was sent LOAD as question 1."""
 
-    def __init__(self, settings: PoolSettings, *, log: LogPipe) -> None:
+    popen: "subprocess.Popen[bytes]"
+    connection: socket.socket
+    asked: bool = False
+
+
+class Launcher:
+    """Starts processes that speak frames. ``first`` is one that runs already."""
+
+    def __init__(
+        self, settings: PoolSettings, *, output: int, first: Started | None = None
+    ) -> None:
+        """``output`` is the descriptor that processes write their output to."""
         self._settings = settings
-        self._log = log
+        self._output = output
+        self._first = first
         self._work = settings.directory / "work"
         self._work.mkdir(exist_ok=True)
 
-    def launch(self) -> tuple["Process", socket.socket]:
-        """Start a process; it and our end of its socket. Raises LoadFailed."""
+    def launch(self) -> Started:
+        """Start a process. Raises LoadFailed."""
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Set before it can answer, because its number comes with what it sends (see Channel).
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         settings = self._settings
         command = [*settings.sandbox, *settings.python, "-I", "-B"]
         command += [str(_MAIN), str(theirs.fileno())]
@@ -124,8 +146,8 @@ class Launcher:
             popen = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
-                stdout=self._log.write_end,
-                stderr=self._log.write_end,
+                stdout=self._output,
+                stderr=self._output,
                 cwd=self._work,
                 env=self._environment(),
                 pass_fds=(theirs.fileno(),),
@@ -136,7 +158,7 @@ class Launcher:
             raise LoadFailed(f"{command[0]} cannot be started: {error}") from error
         finally:
             theirs.close()
-        return Process(popen), ours
+        return Started(popen, ours)
 
     def _environment(self) -> dict[str, str]:
         """Only what is meant for the model: the front's own variables may hold secrets."""

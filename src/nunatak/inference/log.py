@@ -42,10 +42,11 @@ class BoundedLog:
 class LogPipe:
     """A pipe whose write end is every worker's standard output and error."""
 
-    def __init__(self, log: BoundedLog) -> None:
+    def __init__(self, log: BoundedLog, *, ends: tuple[int, int] | None = None) -> None:
+        """``ends`` are those of a pipe that is there already; it is closed with this."""
         self._loop = asyncio.get_running_loop()
         self._log = log
-        self._read_end, self.write_end = os.pipe2(os.O_CLOEXEC)
+        self._read_end, self.write_end = ends or os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self._read_end, False)
         self._loop.add_reader(self._read_end, self._on_readable)
         self._open = True

@@ -4,9 +4,10 @@ import fcntl
 import mmap
 import os
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 from nunatak.inference.errors import FrameError
 
@@ -50,9 +51,11 @@ class MemoryFile(mmap.mmap):
     @cached_property
     def address(self) -> int:
         """Where the first byte is mapped."""
+        import numpy as np  # only whoever hands arrays on needs it; the first process does not
+
         return int(np.frombuffer(self, np.uint8).__array_interface__["data"][0])
 
-    def offset_of(self, values: np.ndarray) -> int | None:
+    def offset_of(self, values: "np.ndarray") -> int | None:
         """Where an array lies in the file, in bytes; None when it lies elsewhere or in pieces."""
         offset = int(values.__array_interface__["data"][0]) - self.address
         inside = 0 <= offset <= len(self) - values.nbytes

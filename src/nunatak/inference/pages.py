@@ -38,6 +38,7 @@ def _healthz(service: InferenceService, exchange: Exchange) -> None:
         "workers": pool.size,
         "workers_ready": pool.ready,
         "failure": pool.failure,
+        "start": _start(pool),
     }
     exchange.respond(200 if ready else 503, orjson.dumps(state))
 
@@ -66,6 +67,7 @@ def _status(service: InferenceService, exchange: Exchange) -> None:
         "ready": service.is_ready() and not service.draining,
         "draining": service.draining,
         "workers": _workers(pool),
+        "start": _start(pool),
         "memory_pss_bytes": pool.pss_bytes,
         "in_flight": service.admission.inside + service.bulk_waiting,
         "bulk_waiting": service.bulk_waiting,
@@ -76,6 +78,18 @@ def _status(service: InferenceService, exchange: Exchange) -> None:
         "last_request": from_epoch(last).isoformat() if last else None,
     }
     exchange.respond(200, orjson.dumps(state))
+
+
+def _start(pool: PoolSnapshot) -> dict[str, object]:
+    """How far the latest start has come: seconds since the epoch, null for what is to come."""
+    found = pool.milestones
+    return {
+        "parked": found.parked,
+        "listening": found.began or None,
+        "loaded": found.loaded or None,
+        "ready": found.ready or None,
+        "first_answer": found.answered or None,
+    }
 
 
 def _workers(pool: PoolSnapshot) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """What the front asks of the workers: one interface, and a picture of how they are."""
 
+import asyncio
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
@@ -33,6 +34,21 @@ class WorkerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Milestones:
+    """Moments of the latest start of the workers, in seconds since the epoch; 0.0: not yet.
+
+    ``parked`` tells that the model was in memory from before. ``loaded`` is when it came there,
+    ``ready`` when every worker had it, ``answered`` when the first batch was.
+    """
+
+    began: float = 0.0
+    parked: bool = False
+    loaded: float = 0.0
+    ready: float = 0.0
+    answered: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class PoolSnapshot:
     """The pool at one moment.
 
@@ -57,6 +73,7 @@ class PoolSnapshot:
     batches: int = 0
     model_s: float = 0.0
     direct_methods: tuple[str, ...] = ()
+    milestones: Milestones = Milestones()
 
 
 class WorkerPool(Protocol):
@@ -65,8 +82,8 @@ class WorkerPool(Protocol):
     async def start(self) -> None:
         """Begin to start workers and return; ``snapshot`` tells when all are ready.
 
-        A model that cannot be loaded shows in ``snapshot().failure`` and is tried again with
-        growing pauses.
+        After ``park`` they are forked from the process that has the model. A model that cannot be
+        loaded shows in ``snapshot().failure`` and is tried again with growing pauses.
         """
 
     async def predict(
@@ -79,6 +96,15 @@ class WorkerPool(Protocol):
         whatever the model prints. Raises ModelError, WorkerLost, DeadlineExceeded, PoolStopped, and
         FrameError for a batch that cannot be sent (over 4 GiB, or a value that JSON cannot hold).
         A caller that is cancelled leaves at once; its worker is idle again when it has answered.
+        """
+        ...
+
+    async def park(self, *, grace_s: float) -> "asyncio.Future[str]":
+        """Take no new batch, wait up to ``grace_s`` for running ones, end the workers; the model
+        stays in memory until ``start`` or ``stop``.
+
+        The future is done, with the reason, should it be lost meanwhile. Raises CannotPark, after
+        which only ``stop`` is of use.
         """
         ...
 

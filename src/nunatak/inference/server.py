@@ -1,10 +1,7 @@
-"""The life of one instance's process: start the workers, listen, serve, drain."""
+"""Listening for one service, until told to stop: then what was taken is answered first."""
 
 import asyncio
-import gc
-import logging
 import os
-import signal
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -14,12 +11,11 @@ from nunatak.edge.connection import Connection
 from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.budget import memory_for_requests
-from nunatak.inference.config import InstanceConfig, default_workers
+from nunatak.inference.config import InstanceConfig
+from nunatak.inference.launcher import default_workers
 from nunatak.inference.memory_line import SUFFIX, MemoryLine, MemoryListener
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.service import InferenceService, ServiceSettings
-
-logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _LINK_LINGER_S = 2.0
@@ -72,6 +68,23 @@ class Server:
 
     async def stop(self, *, grace_s: float) -> None:
         """Take no more requests, wait up to ``grace_s`` for those inside, end everything."""
+        await self._close(grace_s)
+        await self._pool.stop(grace_s=1.0)
+        await self._hang_up()
+
+    async def park(self, *, grace_s: float) -> asyncio.Future[str]:
+        """Take no more requests, wait for those inside, end all but the model in memory.
+
+        See ``WorkerPool.park`` for the future. Raises CannotPark.
+        """
+        await self._close(grace_s)
+        try:
+            return await self._pool.park(grace_s=1.0)
+        finally:
+            await self._hang_up()
+
+    async def _close(self, grace_s: float) -> None:
+        """Take no more requests and wait up to ``grace_s`` for those inside."""
         self.service.drain()
         for server in self._servers:
             server.close()
@@ -83,7 +96,9 @@ class Server:
             async with asyncio.timeout(grace_s):
                 await self.service.settled()
         await self.service.dispatcher.stop()
-        await self._pool.stop(grace_s=1.0)
+
+    async def _hang_up(self) -> None:
+        """End every connection, and the socket."""
         for connection in self._all_connections():
             connection.drain()
         await self._close_links()
@@ -168,29 +183,3 @@ def settings_of(config: InstanceConfig) -> ServiceSettings:
             bulk_requests=max(8, 2 * workers),
         ),
     )
-
-
-async def serve(config: InstanceConfig, pool: WorkerPool, *, drain_s: float = 30.0) -> None:
-    """Serve until SIGTERM or SIGINT, then drain."""
-    loop = asyncio.get_running_loop()
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
-    server = Server(config, pool, loop=loop)
-    await server.start()
-    calm_collector()
-    logger.info("listening on %s, TCP port %s", config.socket, server.tcp_port)
-    await stopping.wait()
-    logger.info("stopping")
-    await server.stop(grace_s=drain_s)
-
-
-def calm_collector() -> None:
-    """Keep the garbage collector's pauses short.
-
-    What start-up made lives as long as the process, so it is frozen; requests make hardly any
-    cycles, so collections are made rare.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

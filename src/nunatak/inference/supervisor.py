@@ -2,17 +2,20 @@
 
 import asyncio
 import logging
+import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from nunatak.inference.begin import Begun
 from nunatak.inference.columns import Columns
 from nunatak.inference.errors import DeadlineExceeded, InferenceError, PoolStopped, WorkerLost
 from nunatak.inference.launcher import Launcher, PoolSettings
 from nunatak.inference.log import BoundedLog, LogPipe
 from nunatak.inference.memory import pss_bytes
-from nunatak.inference.pool import PoolSnapshot, WorkerSnapshot, WorkerState
-from nunatak.inference.workers import Prediction, ProcessSource, Worker, WorkerSource
+from nunatak.inference.pool import Milestones, PoolSnapshot, WorkerSnapshot, WorkerState
+from nunatak.inference.remote import Prediction, Worker
+from nunatak.inference.workers import ProcessSource, WorkerSource
 
 logger = logging.getLogger(__name__)
 
@@ -60,11 +63,13 @@ class SupervisedPool:
         self._batches = 0
         self._model_s = 0.0
         self._extra_pss_bytes = 0
+        self._milestones = Milestones()
         self._open = False
 
     async def start(self) -> None:
         """Begin to start workers and return; ``snapshot`` tells when all are ready."""
         self._open = True
+        self._milestones = Milestones(began=time.time())
         for slot in self._slots:
             task = asyncio.create_task(self._keep(slot), name=f"worker-{slot.number}")
             self._tasks.append(task)
@@ -87,8 +92,18 @@ class SupervisedPool:
                 "the batch may be what ends them, see the service's log"
             ) from error
 
+    async def park(self, *, grace_s: float) -> asyncio.Future[str]:
+        """End the workers and keep the model in memory; see WorkerPool."""
+        await self._wind_down(grace_s)
+        return await self._source.park()
+
     async def stop(self, *, grace_s: float) -> None:
         """Take no new batch, wait up to ``grace_s`` for running ones, end every process."""
+        await self._wind_down(grace_s)
+        await self._source.stop()
+
+    async def _wind_down(self, grace_s: float) -> None:
+        """Take no new batch, wait for running ones, end the workers."""
         self._open = False
         while self._waiting:
             waiter = self._waiting.popleft()
@@ -99,11 +114,12 @@ class SupervisedPool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        self._idle.clear()
         for slot in self._slots:
             if slot.worker is not None:
                 slot.worker.kill()
                 slot.worker = None
-        await self._source.stop()
 
     def snapshot(self) -> PoolSnapshot:
         """How the workers are now."""
@@ -117,6 +133,7 @@ class SupervisedPool:
             if slot.worker is not None
         )
         pss = sum(worker.pss_bytes for worker in workers) + self._extra_pss_bytes
+        loaded, began = self._source.loaded_at, self._milestones.began
         failures = [slot.failure for slot in self._slots if slot.failure and slot.worker is None]
         return PoolSnapshot(
             size=len(self._slots),
@@ -132,6 +149,7 @@ class SupervisedPool:
             batches=self._batches,
             model_s=self._model_s,
             direct_methods=self._source.direct_methods,
+            milestones=replace(self._milestones, loaded=loaded, parked=0.0 < loaded < began),
         )
 
     async def _acquire(self, deadline: float) -> _Slot:
@@ -215,6 +233,8 @@ class SupervisedPool:
         if not isinstance(error, WorkerLost):
             slot.answered += 1
             self._batches += 1
+            if not self._milestones.answered:
+                self._milestones = replace(self._milestones, answered=time.time())
         self._release(slot)
 
     @staticmethod
@@ -241,6 +261,8 @@ class SupervisedPool:
             return False
         slot.worker, slot.answered, slot.busy = worker, 0, False
         self._release(slot)
+        if not self._milestones.ready and all(slot.worker for slot in self._slots):
+            self._milestones = replace(self._milestones, ready=time.time())
         reason = await asyncio.shield(worker.closed)
         slot.worker = None
         slot.failure = f"worker {worker.pid} was lost: {reason}"
@@ -252,10 +274,14 @@ class SupervisedPool:
 class ProcessPool(SupervisedPool):
     """The pool of an instance: real processes in the model's environment, and their log."""
 
-    def __init__(self, settings: PoolSettings) -> None:
+    def __init__(self, settings: PoolSettings, *, begun: Begun | None = None) -> None:
+        """``begun`` is the process that loads the model, if it was started before."""
         self.log_path = settings.directory / LOG_NAME
-        self._log = LogPipe(BoundedLog(self.log_path, size_bytes=settings.log_size_bytes))
-        source = ProcessSource(settings, Launcher(settings, log=self._log))
+        log = BoundedLog(self.log_path, size_bytes=settings.log_size_bytes)
+        self._log = LogPipe(log, ends=begun.output if begun else None)
+        first = begun.process if begun else None
+        launcher = Launcher(settings, output=self._log.write_end, first=first)
+        source = ProcessSource(settings, launcher)
         super().__init__(source, size=settings.num_workers, min_run_s=settings.min_run_s)
 
     def tell(self, line: str) -> None:

@@ -3,19 +3,20 @@
 import asyncio
 import logging
 import socket
-from dataclasses import dataclass
+import time
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from nunatak.inference.channel import Channel
-from nunatak.inference.columns import Columns
 from nunatak.inference.errors import (
+    CannotPark,
     FrameError,
     InferenceError,
     LoadFailed,
     ModelError,
     WorkerLost,
 )
-from nunatak.inference.frames import Frame, FrameType, decode_columns
+from nunatak.inference.frames import Frame, FrameType
 from nunatak.inference.launcher import (
     Launcher,
     PoolSettings,
@@ -25,43 +26,13 @@ from nunatak.inference.launcher import (
     load_head,
 )
 from nunatak.inference.pool import Start
+from nunatak.inference.remote import RemoteWorker, Worker
 
 logger = logging.getLogger(__name__)
 
 _FORK_TIMEOUT_S = 20.0
 _END_TIMEOUT_S = 10.0
 """How long a killed process may take to give its memory back before we look away."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prediction:
-    """A worker's answer. ``model_s`` is the time that the model itself took, in seconds."""
-
-    columns: Columns
-    model_s: float
-
-
-class Worker(Protocol):
-    """One process that computes one batch at a time."""
-
-    @property
-    def pid(self) -> int:
-        """Its process, as this process sees it."""
-        ...
-
-    @property
-    def closed(self) -> asyncio.Future[str]:
-        """Done, with the reason, when the process is gone."""
-        ...
-
-    def predict(
-        self, method: str, columns: Columns, *, request_id: str
-    ) -> asyncio.Future[Prediction]:
-        """Send a batch at once; the answer, or ModelError, or WorkerLost."""
-        ...
-
-    def kill(self) -> None:
-        """End the process now."""
 
 
 class WorkerSource(Protocol):
@@ -87,74 +58,24 @@ class WorkerSource(Protocol):
         """Methods that call their library directly, as proved."""
         ...
 
+    @property
+    def loaded_at(self) -> float:
+        """When a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
+        ...
+
     async def spawn(self) -> Worker:
         """A new worker that has loaded the model. Raises InferenceError."""
         ...
 
+    async def park(self) -> asyncio.Future[str]:
+        """End every worker and keep the process that they are forked from.
+
+        The future is done, with the reason, when that process is gone. Raises CannotPark.
+        """
+        ...
+
     async def stop(self) -> None:
         """End every process that this source has started."""
-
-
-class RemoteWorker:
-    """A worker behind a channel."""
-
-    def __init__(self, channel: Channel, handle: ProcessHandle) -> None:
-        self._channel = channel
-        self._handle = handle
-        channel.closed.add_done_callback(self._on_closed)
-
-    @property
-    def pid(self) -> int:
-        """Its process, as this process sees it."""
-        return self._handle.pid
-
-    @property
-    def closed(self) -> asyncio.Future[str]:
-        """Done, with the reason, when the process is gone."""
-        return self._channel.closed
-
-    @property
-    def channel(self) -> Channel:
-        """The connection to it."""
-        return self._channel
-
-    def predict(
-        self, method: str, columns: Columns, *, request_id: str
-    ) -> asyncio.Future[Prediction]:
-        """Send a batch at once; the answer, or ModelError, or WorkerLost."""
-        answer = self._channel.predict(method, columns, request_id=request_id)
-        prediction: asyncio.Future[Prediction] = asyncio.get_running_loop().create_future()
-        answer.add_done_callback(lambda done: self._deliver(done, prediction))
-        return prediction
-
-    def _deliver(
-        self, answer: asyncio.Future[Frame], prediction: asyncio.Future[Prediction]
-    ) -> None:
-        if prediction.done():
-            return
-        error = answer.exception()
-        if error is not None:
-            prediction.set_exception(error)
-            return
-        frame = answer.result()
-        try:
-            columns = decode_columns(frame.head, frame.body)
-            seconds = float(frame.head.get("model_s", 0.0))
-        except (InferenceError, TypeError, ValueError) as problem:
-            reason = f"its answer cannot be read: {problem}"
-            prediction.set_exception(WorkerLost(reason))
-            self._channel.close(reason)
-            return
-        prediction.set_result(Prediction(columns, seconds))
-
-    def kill(self) -> None:
-        """End the process now."""
-        self._handle.kill()
-        self._channel.close("it was killed")
-
-    def _on_closed(self, _closed: asyncio.Future[str]) -> None:
-        # Whoever has lost its connection cannot be of use, even if it still runs.
-        self._handle.kill()
 
 
 class ProcessSource:
@@ -175,6 +96,7 @@ class ProcessSource:
         self._children: dict[int, RemoteWorker] = {}
         self._direct: dict[str, bool] = {}
         self._handles: set[ProcessHandle] = set()
+        self._loaded_at = 0.0
 
     @property
     def start(self) -> Start:
@@ -196,6 +118,11 @@ class ProcessSource:
     def direct_methods(self) -> tuple[str, ...]:
         """Methods that call their library directly, as proved."""
         return tuple(sorted(self._direct))
+
+    @property
+    def loaded_at(self) -> float:
+        """When a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
+        return self._loaded_at
 
     def _running_server(self) -> RemoteWorker | None:
         task = self._server
@@ -228,6 +155,7 @@ class ProcessSource:
 
     async def _start_server(self) -> RemoteWorker | None:
         server, facts = await self._load()
+        self._loaded_at = time.time()
         refusal = fork_refusal(facts)
         if not refusal:
             refusal = await self._try_fork(server)
@@ -283,14 +211,18 @@ class ProcessSource:
 
     async def _load(self) -> tuple[RemoteWorker, dict[str, Any]]:
         """A process with the model in memory, and what it said about itself."""
-        process, connection = self._launcher.launch()
+        started = self._launcher.launch()
+        process = Process(started.popen)
         self._processes.add(process)
         process.ended.add_done_callback(lambda _: self._processes.discard(process))
-        channel = Channel(connection, notice=self._on_notice)
+        channel = Channel(started.connection, notice=self._on_notice)
         channel.closed.add_done_callback(lambda _: process.kill())
         try:
             async with asyncio.timeout(self._settings.load_timeout_s):
-                frame = await channel.ask(FrameType.LOAD, load_head(self._settings))
+                if started.asked:
+                    frame = await channel.expect()
+                else:
+                    frame = await channel.ask(FrameType.LOAD, load_head(self._settings))
         except TimeoutError:
             channel.close("it took too long to load the model")
             limit = self._settings.load_timeout_s
@@ -352,6 +284,21 @@ class ProcessSource:
             logger.warning("worker %d %s", worker.pid, end)
             worker.channel.close(f"it {end}")
 
+    async def park(self) -> asyncio.Future[str]:
+        """End every worker and keep the process that they are forked from; see WorkerSource."""
+        server = self._running_server()
+        if self._separate_because:
+            raise CannotPark(f"no process can be forked: {self._separate_because}")
+        if server is None or server.closed.done():
+            raise CannotPark("the process with the model in memory is gone")
+        workers = [*self._children.values(), *self._spares]
+        self._children.clear()
+        self._spares.clear()
+        for worker in workers:
+            worker.kill()
+        await _ended(worker.handle for worker in workers)
+        return server.closed
+
     async def stop(self) -> None:
         """End every process that this source has started."""
         if self._server is not None:
@@ -365,8 +312,7 @@ class ProcessSource:
         for process in list(self._processes):
             process.kill()
             await asyncio.shield(process.ended)
-        if self._handles:
-            await asyncio.wait({handle.ended for handle in self._handles}, timeout=_END_TIMEOUT_S)
+        await _ended(self._handles)
         for handle in list(self._handles):
             handle.close()
 
@@ -375,6 +321,13 @@ class ProcessSource:
         self._handles.add(handle)
         handle.ended.add_done_callback(lambda _: self._handles.discard(handle))
         return handle
+
+
+async def _ended(handles: Iterable[ProcessHandle]) -> None:
+    """Wait until processes that were killed are gone."""
+    endings = {handle.ended for handle in handles}
+    if endings:
+        await asyncio.wait(endings, timeout=_END_TIMEOUT_S)
 
 
 def fork_refusal(facts: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine
+from nunatak.compute.nodes import Machine, free_memory_bytes
 from nunatak.compute.runtime import Phase, Runtime
 from nunatak.config import Settings
 from nunatak.services.addresses import Addresses
@@ -39,6 +39,8 @@ from nunatak.services.metrics import (
     ServiceReadings,
 )
 from nunatak.services.operations import Operations
+from nunatak.services.parking import parking_policy
+from nunatak.services.parking_lot import ParkingLot
 from nunatak.services.pools import PoolReconciler
 from nunatak.services.ports import Builder, LoadSource, ModelSource
 from nunatak.services.reconcile import ServiceReconciler
@@ -70,6 +72,7 @@ class ControlPlane:
         families: Families,
         machine: Machine,
         counted: MetricSource | None = None,
+        free_memory: Callable[[], int] = free_memory_bytes,
     ) -> None:
         """`counted` asks instances for their counters; over their sockets, if left out."""
         self.families = families
@@ -88,14 +91,7 @@ class ControlPlane:
         self.addresses = Addresses(settings)
         folder = settings.folder("builds")
         self.logs = Logs(runtime=runtime, builds=folder)
-        self.deployments = Deployments(
-            catalog=catalog,
-            families=families,
-            machine=machine,
-            builder=builder,
-            models=models,
-            changes=self.changes,
-        )
+        self.deployments = self._deployments(catalog, builder, models)
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
         self._catalog = catalog
         self._runtime = runtime
@@ -103,8 +99,28 @@ class ControlPlane:
         self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
         self._pools = PoolReconciler(catalog=catalog, families=families, machine=machine)
         self._builds = self._build_reconciler(catalog, builder, models, folder)
-        self._services = self._service_reconciler(catalog, builder, models, loads)
+        parking = self._parking_lot(settings, free_memory)
+        self._services = self._service_reconciler(catalog, builder, models, loads, parking)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def _deployments(self, catalog: Catalog, builder: Builder, models: ModelSource) -> Deployments:
+        return Deployments(
+            catalog=catalog,
+            families=self.families,
+            machine=self.machine,
+            builder=builder,
+            models=models,
+            changes=self.changes,
+        )
+
+    def _parking_lot(self, settings: Settings, free_memory: Callable[[], int]) -> ParkingLot:
+        return ParkingLot(
+            policy=parking_policy(settings.limits),
+            machine=self.machine,
+            free_memory=free_memory,
+            runtime=self._runtime,
+            operations=self._launching,
+        )
 
     def _build_reconciler(
         self, catalog: Catalog, builder: Builder, models: ModelSource, folder: Path
@@ -120,7 +136,12 @@ class ControlPlane:
         )
 
     def _service_reconciler(
-        self, catalog: Catalog, builder: Builder, models: ModelSource, loads: LoadSource
+        self,
+        catalog: Catalog,
+        builder: Builder,
+        models: ModelSource,
+        loads: LoadSource,
+        parking: ParkingLot,
     ) -> ServiceReconciler:
         return ServiceReconciler(
             catalog=catalog,
@@ -142,7 +163,9 @@ class ControlPlane:
                 inputs=self.inputs,
                 platform=self.addresses.environment,
                 before_stop=self._count_last,
+                parking=parking,
             ),
+            parking=parking,
         )
 
     async def start(self) -> None:
@@ -218,12 +241,19 @@ class ControlPlane:
     def _close(self, *, stop_instances: bool) -> None:
         self._building.close()
         if stop_instances:
-            for seen in self._runtime.observe():
-                if seen.labels.get(OWNER_LABEL) == OWNER:
-                    stop = partial(self._runtime.stop, seen.id, grace_s=DRAIN_S)
-                    self._launching.submit(seen.id, stop)
+            for name in self._instance_ids():
+                stop = partial(self._runtime.stop, name, grace_s=DRAIN_S)
+                self._launching.submit(name, stop)
         self._launching.drain()
+        if stop_instances:  # one that was being started, parked or woken could not be stopped yet
+            for name in self._instance_ids():
+                self._runtime.stop(name, grace_s=DRAIN_S)
         self.metrics.close()
+
+    def _instance_ids(self) -> list[str]:
+        """Instances of services, as the runtime names them."""
+        found = self._runtime.observe()
+        return [seen.id for seen in found if seen.labels.get(OWNER_LABEL) == OWNER]
 
 
 class Loop:

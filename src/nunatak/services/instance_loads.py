@@ -33,4 +33,5 @@ def read_load(status: Any) -> InstanceLoad:
         busy=status["workers"]["busy"],
         in_flight=status["in_flight"],
         last_request_at=datetime.fromisoformat(last).timestamp() if last else 0.0,
+        first_answer_at=float(status["start"]["first_answer"] or 0.0),
     )

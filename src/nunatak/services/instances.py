@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from nunatak.compute.placement import UNSCHEDULABLE
@@ -25,10 +25,14 @@ LOAD_FAILURE_S = 20.0
 CRASH_LOOP = 3
 """Failures in a row after which a service without a ready instance counts as failed."""
 DRAIN_S = 30.0
+MOMENTS = ("asked", "placed", "started", "listening", "loaded", "ready", "first_answer")
+"""What a start goes through: the service was asked to run, a node was found, the runtime was asked,
+the inference server listened, the model was in memory, every worker had it, a call was answered."""
 LOOK_S = 1.0
 """Instances are looked at so often, at least."""
 _STARTING_LOOK_S = 0.05
-_STARTING_LOOK_SHARE = 0.05
+_WAKING_LOOK_S = 0.02
+_STARTING_LOOK_SHARE = 0.025
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,12 @@ class InstanceStatus:
     restarts: int = 0
     last_exit_code: int | None = None
     restarted_at: float | None = None
+    runtime_id: str | None = None
+    """The parked instance that it took; None when it was started as one of its own."""
+    moments: Mapping[str, float] = field(default_factory=dict)
+    """When its latest start came to each of `MOMENTS`."""
+    parked: bool = False
+    """Its model was in memory before it was asked for."""
 
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> InstanceStatus:
@@ -113,6 +123,8 @@ def next_status(
             return _failed(status, text, observed.exit_code, now=now)
         case Phase.READY:
             return _ready(status, observed, now=now)
+        case Phase.PARKED:
+            return _asleep(status)
         case _ if observed.failure:
             return _unloadable(status, observed, log_tail=log_tail, now=now)
         case _:
@@ -133,7 +145,46 @@ def look_again_s(status: InstanceStatus, *, now: float) -> float:
     if not status.started or status.started_at is None or status.ready_at is not None:
         return LOOK_S
     share = _STARTING_LOOK_SHARE * (now - status.started_at)
-    return min(LOOK_S, max(_STARTING_LOOK_S, share))
+    return min(LOOK_S, max(_WAKING_LOOK_S if status.runtime_id else _STARTING_LOOK_S, share))
+
+
+def placed(status: InstanceStatus, before: InstanceStatus, *, now: float) -> InstanceStatus:
+    """The status with the moment at which the instance was given a node, if that was just now."""
+    if status.node is None or before.node is not None:
+        return status
+    return replace(status, moments={**status.moments, "placed": now})
+
+
+def answered(status: InstanceStatus, first_answer_at: float) -> InstanceStatus:
+    """The status with the moment of the first answer since the latest start; 0.0: none yet."""
+    started_at = status.moments.get("started")
+    if started_at is None or first_answer_at < started_at or "first_answer" in status.moments:
+        return status
+    return replace(status, moments={**status.moments, "first_answer": first_answer_at})
+
+
+def starting(status: InstanceStatus, *, parked_id: str | None, now: float) -> InstanceStatus:
+    """What is to be written before the runtime is asked to start an instance, or to wake the
+    parked one of that id in its place."""
+    before = {name: status.moments[name] for name in ("asked", "placed") if name in status.moments}
+    return replace(
+        status,
+        started=True,
+        started_at=now,
+        runtime_id=parked_id or status.runtime_id,
+        moments={**before, "started": now},
+        parked=False,
+    )
+
+
+def not_woken(status: InstanceStatus, text: str) -> InstanceStatus:
+    """What is to be written about an instance whose parked one is of no use: it starts anew."""
+    return replace(
+        status,
+        started=False,
+        runtime_id=None,
+        message=f"The parked instance is of no use, so another one is started. {text}",
+    )
 
 
 def start_failed(status: InstanceStatus, text: str, *, now: float) -> InstanceStatus:
@@ -182,6 +233,7 @@ def _failed(status: InstanceStatus, text: str, code: int | None, *, now: float) 
         failed_at=now,
         failures=failures,
         last_exit_code=code,
+        moments={},
     )
 
 
@@ -194,6 +246,18 @@ def _again(status: InstanceStatus, *, now: float) -> InstanceStatus:
         message="Waiting to start",
         restarts=status.restarts + 1,
         restarted_at=now,
+        moments={"asked": now, "placed": now},
+    )
+
+
+def _asleep(status: InstanceStatus) -> InstanceStatus:
+    """It is parked though it is wanted, as when the server died before it could wake it."""
+    return replace(
+        status,
+        state=InstanceState.PENDING,
+        message="The instance is parked; it is woken.",
+        started=False,
+        ready_at=None,
     )
 
 
@@ -209,7 +273,18 @@ def _ready(status: InstanceStatus, observed: Observed, *, now: float) -> Instanc
         unhealthy_at=None,
         load_failed_at=None,
         failures=0 if calm else status.failures,
+        **_told(status, observed),
     )
+
+
+def _told(status: InstanceStatus, observed: Observed) -> dict[str, Any]:
+    """What a ready instance tells of its start."""
+    told = observed.milestones
+    if told is None:
+        return {}
+    found = {"listening": told.listening, "loaded": told.loaded, "ready": told.ready}
+    moments = {**status.moments, **{name: at for name, at in found.items() if at is not None}}
+    return {"moments": moments, "parked": told.parked}
 
 
 def _unready(status: InstanceStatus, observed: Observed, *, now: float) -> InstanceStatus:

@@ -7,22 +7,24 @@ between finds it missing and starts it again, and never starts it twice.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from functools import partial
 
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.resources import Resources
-from nunatak.compute.runtime import Observed, Runtime
+from nunatak.compute.runtime import Observed, Phase, Runtime
+from nunatak.compute.spec import InstanceSpec
 from nunatak.errors import NunatakError, ObjectExists
 from nunatak.services import instances as rules
+from nunatak.services.instances import InstanceStatus
 from nunatak.services.live_inputs import LiveSource
 from nunatak.services.operations import Operations
+from nunatak.services.parking_lot import ParkingLot
 from nunatak.services.pools import SYSTEM
 from nunatak.services.ports import ModelSource
 from nunatak.services.snapshot import Instance, Service, Snapshot
-from nunatak.services.starting import OWNER, OWNER_LABEL, instance_spec
+from nunatak.services.starting import LAUNCH_LABEL, OWNER, OWNER_LABEL, instance_spec
 from nunatak.services.states import INSTANCES, InstanceState
 
 
@@ -41,6 +43,7 @@ class Launcher:
         inputs: LiveSource,
         platform: Callable[[], Mapping[str, str]],
         before_stop: Callable[[str], None],
+        parking: ParkingLot,
     ) -> None:
         """`platform` gives the variables that say where instances run; `before_stop` is given the
         runtime's name of an instance that is about to be stopped."""
@@ -53,6 +56,7 @@ class Launcher:
         self._inputs = inputs
         self._platform = platform
         self._before_stop = before_stop
+        self._parking = parking
 
     def act(self) -> bool:
         """Start what has a place and stop what is to go; whether anything was begun."""
@@ -60,24 +64,27 @@ class Launcher:
         with self._catalog.read() as tx:
             snapshot = Snapshot.read(tx, self._families, self._machine)
         self._inputs.refresh(snapshot, busy=busy)
+        idle = [item for item in snapshot.instances if item.runtime_id not in busy]
+        ending = [item for item in idle if item.status.state is InstanceState.TERMINATING]
+        sleepers = self._parking.choose(ending, snapshot)
         acted = False
-        for item in snapshot.instances:
-            if item.runtime_id in busy:
-                continue
-            if item.status.state is InstanceState.TERMINATING:
-                acted = self._submit_stop(item) or acted
-            elif _may_start(item):
-                acted = self._submit_start(item, snapshot) or acted
+        for item in ending:
+            end = self._park if item.runtime_id in sleepers else self._stop
+            acted = self._operations.submit(item.runtime_id, partial(end, item)) or acted
+        for item in filter(_may_start, idle):
+            acted = self._submit_start(item, snapshot) or acted
         return acted
 
     def stop_strangers(self, snapshot: Snapshot, observed: Iterable[Observed]) -> bool:
         """Stop instances that nobody knows, such as those of a catalog that was set back; whether
-        there were any."""
+        there were any. Of parked ones only the parking lot knows."""
         known = {item.runtime_id for item in snapshot.instances} | self._operations.busy()
         strangers = [
             seen.id
             for seen in observed
-            if seen.labels.get(OWNER_LABEL) == OWNER and seen.id not in known
+            if seen.labels.get(OWNER_LABEL) == OWNER
+            and seen.id not in known
+            and seen.phase is not Phase.PARKED
         ]
         for name in strangers:
             self._operations.submit(name, partial(self._runtime.stop, name, grace_s=0.0))
@@ -87,8 +94,9 @@ class Launcher:
         service, pool = snapshot.service_of(item), snapshot.pools.get(item.spec.pool)
         if service is None or pool is None or not service.image:
             return False
+        parked_id = None if item.status.restarts else self._parking.take(service)
         with self._catalog.write() as tx:
-            status = replace(item.status, started=True, started_at=tx.now)
+            status = rules.starting(item.status, parked_id=parked_id, now=tx.now)
             record = INSTANCES.move(
                 tx,
                 item.record,
@@ -99,8 +107,9 @@ class Launcher:
             )
         if record is None:
             return False
-        work = partial(self._start, service, Instance(record), pool.capacity)
-        return self._operations.submit(item.runtime_id, work)
+        begun = Instance(record)
+        work = partial(self._start, service, begun, pool.capacity)
+        return self._operations.submit(begun.runtime_id, work)
 
     def _start(self, service: Service, item: Instance, capacity: Resources) -> None:
         try:
@@ -113,6 +122,10 @@ class Launcher:
                 inputs=self._inputs.for_start(service, item.runtime_id),
                 platform=self._platform(),
             )
+            seen = self._runtime.look(spec.id)
+            if seen is not None and seen.phase is Phase.PARKED:
+                self._wake(item, spec, seen)
+                return
             try:
                 self._runtime.start(spec)
             except ObjectExists:
@@ -123,12 +136,30 @@ class Launcher:
         except NunatakError as error:
             self._start_failed(item, error.message)
 
+    def _wake(self, item: Instance, spec: InstanceSpec, parked: Observed) -> None:
+        """Take the parked instance if it was started just as this one would be; else end it."""
+        try:
+            if parked.labels.get(LAUNCH_LABEL) == spec.labels[LAUNCH_LABEL]:
+                self._runtime.wake(spec)
+                return
+            text = "It was started in another way."
+        except NunatakError as error:
+            text = error.message
+        self._runtime.stop(spec.id, grace_s=0.0)
+        self._write(item, lambda status, _: rules.not_woken(status, text))
+
     def _start_failed(self, item: Instance, text: str) -> None:
+        self._write(item, lambda status, now: rules.start_failed(status, text, now=now))
+
+    def _write(
+        self, item: Instance, next_status: Callable[[InstanceStatus, float], InstanceStatus]
+    ) -> None:
+        """Write what follows for an instance that is to start, unless it is not wanted any more."""
         with self._catalog.write() as tx:
             record = tx.by_id(item.record.id)
             if record is None or INSTANCES.of(record) is not InstanceState.PENDING:
                 return
-            status = rules.start_failed(Instance(record).status, text, now=tx.now)
+            status = next_status(Instance(record).status, tx.now)
             INSTANCES.move(
                 tx,
                 record,
@@ -138,12 +169,19 @@ class Launcher:
                 changes=status.document(),
             )
 
-    def _submit_stop(self, item: Instance) -> bool:
-        return self._operations.submit(item.runtime_id, partial(self._stop, item))
+    def _park(self, item: Instance) -> None:
+        self._before_stop(item.runtime_id)
+        if self._runtime.park(item.runtime_id, grace_s=rules.DRAIN_S):
+            self._forget(item)
+        else:
+            self._stop(item)
 
     def _stop(self, item: Instance) -> None:
         self._before_stop(item.runtime_id)
         self._runtime.stop(item.runtime_id, grace_s=rules.DRAIN_S)
+        self._forget(item)
+
+    def _forget(self, item: Instance) -> None:
         with self._catalog.write() as tx:
             record = tx.by_id(item.record.id)
             if record is not None:

@@ -59,6 +59,13 @@ class LoadBook:
         load = seen.loads.get(instance) if seen else None
         return load.in_flight if load else 0
 
+    def first_answer_at(self, service_id: int, instance: str) -> float:
+        """When an instance answered for the first time since its start; 0.0 if it has not yet, as
+        far as is known."""
+        seen = self._services.get(service_id)
+        load = seen.loads.get(instance) if seen else None
+        return load.first_answer_at if load else 0.0
+
     def total_in_flight(self, service_id: int) -> int:
         """Requests of all instances of a service when they were last asked."""
         seen = self._services.get(service_id)

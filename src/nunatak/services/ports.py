@@ -64,12 +64,14 @@ class Builder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InstanceLoad:
-    """What one instance does now. `last_request_at` is seconds since the epoch, 0 if never."""
+    """What one instance does now. `last_request_at` and `first_answer_at` (since its latest start)
+    are seconds since the epoch, 0 if never."""
 
     workers: int
     busy: float
     in_flight: int
     last_request_at: float
+    first_answer_at: float = 0.0
 
 
 class LoadSource(Protocol):

@@ -20,6 +20,7 @@ from nunatak.services.instances import InstanceStatus
 from nunatak.services.launching import Launcher
 from nunatak.services.loads import LoadBook
 from nunatak.services.operations import Operations
+from nunatak.services.parking_lot import ParkingLot
 from nunatak.services.placing import place_instances
 from nunatak.services.planning import InstanceView, Outcome, Plan, ServiceView, outcome, plan
 from nunatak.services.pools import SYSTEM
@@ -63,8 +64,10 @@ class ServiceReconciler:
         operations: Operations,
         routes: Routes,
         launcher: Launcher,
+        parking: ParkingLot,
     ) -> None:
         self._launcher = launcher
+        self._parking = parking
         self._builder = builder
         self._catalog = catalog
         self._families = families
@@ -82,16 +85,19 @@ class ServiceReconciler:
         look = self._look()
         soon = (rules.look_again_s(it.status, now=look.now) for it in look.snapshot.instances)
         self.pause_s = min(soon, default=rules.LOOK_S)
-        changed = self._launcher.stop_strangers(look.snapshot, look.observed.values())
+        seen = look.observed.values()
+        changed = self._launcher.stop_strangers(look.snapshot, seen)
+        changed = self._parking.tend(look.snapshot, seen, now=look.now) or changed
         changed = self._write_instances(look) or changed
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
-        self._publish(look.observed.values())
+        self._publish(seen)
         return self._launcher.act() or changed
 
     def recover(self) -> None:
         """After a start of the server: instances that still run are adopted, others start anew."""
-        observed = {item.id for item in self._runtime.observe() if item.phase is not Phase.EXITED}
+        away = (Phase.EXITED, Phase.PARKED)
+        observed = {item.id for item in self._runtime.observe() if item.phase not in away}
         with self._catalog.write() as tx:
             snapshot = Snapshot.read(tx, self._families, self._machine)
             for instance in snapshot.instances:
@@ -137,12 +143,18 @@ class ServiceReconciler:
             for item in snapshot.instances
             if item.runtime_id not in busy
         }
-        return _Look(snapshot, place_instances(snapshot, statuses, self._machine), observed, now)
+        placed = {
+            key: rules.placed(status, statuses[key], now=now)
+            for key, status in place_instances(snapshot, statuses, self._machine).items()
+        }
+        return _Look(snapshot, placed, observed, now)
 
     def _next_status(self, item: Instance, seen: Observed | None, now: float) -> InstanceStatus:
         failed = seen is not None and (seen.phase is Phase.EXITED or bool(seen.failure))
         tail = self._log_tail(item) if item.status.started and failed else ""
-        return rules.next_status(item.status, seen, log_tail=tail, now=now)
+        answered_at = self._loads.first_answer_at(item.service_id, item.record.name)
+        status = rules.answered(item.status, answered_at)
+        return rules.next_status(status, seen, log_tail=tail, now=now)
 
     def _log_tail(self, instance: Instance) -> str:
         for stream in (LogStream.MODEL, LogStream.FRONT):
@@ -191,7 +203,12 @@ class ServiceReconciler:
 
     def _step(self, service: Service, look: _Look) -> bool:
         views = self._views(service, look)
-        view = service_view(service, look.snapshot, target=self._target(service, look))
+        view = service_view(
+            service,
+            look.snapshot,
+            target=self._target(service, look),
+            parked=self._parking.text(service),
+        )
         todo, found = plan(view, views), outcome(view, views)
         if view.dropped and not views:
             return self._forget(service)
@@ -265,7 +282,7 @@ class ServiceReconciler:
             changes |= {"suspended_on": look.now, "running_since": None}
             self._loads.restart(service.record.id, max(1, service.spec.min_instances))
         if service.state is ServiceState.SUSPENDED and found.state is not ServiceState.SUSPENDED:
-            changes["resumed_on"] = look.now
+            changes["resumed_on"] = _asked_at(service, look)
         return changes
 
     def _apply(self, tx: Transaction, service: Service, look: _Look, todo: Plan) -> None:
@@ -290,7 +307,7 @@ class ServiceReconciler:
                     "image": service.image.get("digest", ""),
                     "revision": service.spec.revision,
                 },
-                status=InstanceStatus().document(),
+                status=InstanceStatus(moments={"asked": _asked_at(service, look)}).document(),
             )
 
     def _rebuild(self, service: Service, look: _Look, reason: str) -> bool:
@@ -304,3 +321,14 @@ class ServiceReconciler:
             if record is not None:
                 tx.delete(record)
         return True
+
+
+def _asked_at(service: Service, look: _Look) -> float:
+    """When an instance that is made now was asked for: by whoever deployed or woke its service, or
+    only now, by this look."""
+    record, slept_at = service.record, service.record.status.get("suspended_on")
+    if service.state is ServiceState.SUSPENDED and slept_at and record.updated_on > slept_at:
+        return record.updated_on
+    if not record.status.get("running_since") and not slept_at and not service.spec.build:
+        return record.created_on
+    return look.now

@@ -115,8 +115,9 @@ class Instance:
 
     @property
     def runtime_id(self) -> str:
-        """Its name for the runtime; no other instance ever has the same."""
-        return runtime_id(self.record)
+        """Its name for the runtime: that of the parked instance that it took, or one of its own,
+        which no other instance ever has."""
+        return self.status.runtime_id or runtime_id(self.record)
 
     @property
     def alive(self) -> bool:

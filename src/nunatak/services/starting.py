@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import math
+import secrets
 from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from nunatak import __version__
 from nunatak.compute.resources import Resources
-from nunatak.compute.spec import InstanceSpec
+from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.services.live_inputs import StartInputs
 from nunatak.services.ports import ServedModel
 from nunatak.services.snapshot import Instance, Service
@@ -15,6 +21,32 @@ from nunatak.services.snapshot import Instance, Service
 OWNER_LABEL = "owner"
 OWNER = "service"
 """Marks instances that the service reconciler may stop when it does not know them."""
+SERVICE_LABEL = "service"
+"""The id of the instance's service."""
+MADE_FOR_LABEL = "made_for"
+LAUNCH_LABEL = "launch"
+"""How it was started; see `made_for` and `launch_digest`."""
+_OF_THIS_PROCESS = secrets.token_bytes(32)
+"""Keeps secrets from being guessed from a digest on the disk; the next server has another one."""
+
+
+def made_for(service: Service) -> str:
+    """How instances of a service are started now, as far as the catalog tells: cheap to compare.
+
+    Another owner, pool, image or revision is another text.
+    """
+    spec, digest = service.spec, service.image.get("digest", "")
+    return "\n".join([service.record.owner, spec.pool, digest, str(spec.revision)])
+
+
+def launch_digest(spec: InstanceSpec) -> str:
+    """Names how an instance is started, in every detail but its number, its labels, and what it
+    is told anew while it runs: of that only whether there is such a thing."""
+    plain = asdict(replace(spec, id="any", instance_id="", labels={}, live=LiveInputs()))
+    live = [spec.live.egress is not None, sorted(spec.live.secret_files)]
+    text = json.dumps([__version__, plain, live], sort_keys=True, default=str)
+    key = _OF_THIS_PROCESS if spec.secret_env else b"no secret"
+    return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
 
 def taken_resources(service: Service, capacity: Resources) -> Resources:
@@ -42,7 +74,7 @@ def instance_spec(
 ) -> InstanceSpec:
     """What to start; `platform` are variables that say where the instance runs."""
     resources = taken_resources(service, capacity)
-    return InstanceSpec(
+    spec = InstanceSpec(
         id=instance.runtime_id,
         service=str(service.record.qualified),
         instance_id=instance.record.name,
@@ -53,7 +85,6 @@ def instance_spec(
         secret_env=inputs.secret_env,
         live=inputs.live,
         readable=(Path(service.image["environment"]),),
-        labels={OWNER_LABEL: OWNER},
         num_workers=default_workers(service, resources),
         max_batch_rows=service.spec.max_batch_rows,
         cpus=resources.cpus,
@@ -61,6 +92,13 @@ def instance_spec(
         gpus=len(instance.status.gpus),
         log_level=service.spec.log_level,
     )
+    labels = {
+        OWNER_LABEL: OWNER,
+        SERVICE_LABEL: str(service.record.id),
+        MADE_FOR_LABEL: made_for(service),
+        LAUNCH_LABEL: launch_digest(spec),
+    }
+    return replace(spec, labels=labels)
 
 
 def _environment(service: Service, instance: Instance) -> Mapping[str, str]:

@@ -85,7 +85,7 @@ SERVICES = StateMachine(
             ServiceState.DELETING: _DROP,
         },
         ServiceState.SUSPENDING: {
-            ServiceState.SUSPENDED: "the last instance has stopped",
+            ServiceState.SUSPENDED: "the last instance has stopped or is parked",
             ServiceState.PENDING: "it is resumed before it was suspended",
             ServiceState.DELETING: _DROP,
         },

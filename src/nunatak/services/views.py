@@ -10,8 +10,9 @@ from nunatak.services.spec import BUILD_CONTAINER
 from nunatak.services.states import BuildState
 
 
-def service_view(service: Service, snapshot: Snapshot, *, target: int) -> ServiceView:
-    """The view of one service; `target` is how many instances it shall have."""
+def service_view(service: Service, snapshot: Snapshot, *, target: int, parked: str) -> ServiceView:
+    """The view of one service; `target` is how many instances it shall have, `parked` what is kept
+    of it in memory, for people."""
     spec = service.spec
     pool = snapshot.pools.get(spec.pool)
     stopping = pool is not None and (pool.spec.suspended or pool.status.state is PoolState.STOPPING)
@@ -27,7 +28,7 @@ def service_view(service: Service, snapshot: Snapshot, *, target: int) -> Servic
         crowded=pool is not None and _is_crowded(pool),
         blocked=blocked,
         broken=broken,
-        asleep=_asleep(service, stopping=stopping),
+        asleep=f"{_asleep(service, stopping=stopping)} {parked}".strip(),
     )
 
 

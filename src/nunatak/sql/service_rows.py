@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,7 @@ from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.services.addresses import Addresses
 from nunatak.services.documents import specification_digest, specification_text
+from nunatak.services.instances import MOMENTS
 from nunatak.services.snapshot import Build, Instance, Service, Snapshot
 from nunatak.services.spec import (
     BUILD_CONTAINER,
@@ -87,6 +89,7 @@ INSTANCE_FIELDS = (
     Field("creation_time", TIMESTAMP_LTZ),
     Field("start_time", TIMESTAMP_LTZ),
     Field("ip_address"),
+    Field("start_parts"),
 )
 ENDPOINT_FIELDS = (
     Field("name"),
@@ -265,7 +268,9 @@ def instance_rows(record: Record, snapshot: Snapshot) -> list[list[Any]]:
         build = Build(record)
         status = _BUILD_INSTANCE[build.state][0]
         created = moment(record.created_on)
-        return [[*_place(record), str(build.state), "0", status, None, created, created, None]]
+        return [
+            [*_place(record), str(build.state), "0", status, None, created, created, None, None]
+        ]
     service = Service(record)
     digest = specification_digest(service_document(service))
     start = [*_place(record), str(service.state)]
@@ -278,10 +283,26 @@ def instance_rows(record: Record, snapshot: Snapshot) -> list[list[Any]]:
             moment(item.record.created_on),
             moment(item.status.started_at),
             None,
+            start_parts(item),
         ]
         for item in snapshot.instances_of(service)
     ]
-    return rows or [[*start, *[None] * 6]]
+    return rows or [[*start, *[None] * 7]]
+
+
+def start_parts(item: Instance) -> str | None:
+    """How an instance's latest start went, as JSON: seconds since it was asked for, by part.
+
+    `parked` tells that its model was in memory already; then there is no `loaded`. None for an
+    instance of which nothing is known.
+    """
+    moments = item.status.moments
+    asked_at = moments.get("asked")
+    if asked_at is None:
+        return None
+    later = [name for name in MOMENTS if moments.get(name, 0.0) > asked_at]
+    parts = {name: round(moments[name] - asked_at, 3) for name in later}
+    return json.dumps({"parked": item.status.parked, **parts})
 
 
 def endpoint_rows(spec: ServiceSpec, addresses: Addresses) -> list[list[Any]]:
@@ -293,6 +314,7 @@ def endpoint_rows(spec: ServiceSpec, addresses: Addresses) -> list[list[Any]]:
 def status_entries(record: Record, snapshot: Snapshot) -> list[dict[str, Any]]:
     """What SYSTEM$GET_SERVICE_STATUS answers: one entry for each container."""
     entries = []
+    starts = {} if is_build(record.spec) else _starts(Service(record), snapshot)
     for row in container_rows(record, snapshot):
         values = dict(zip((column.name for column in CONTAINER_FIELDS), row, strict=True))
         started = values["start_time"]
@@ -306,6 +328,13 @@ def status_entries(record: Record, snapshot: Snapshot) -> list[dict[str, Any]]:
                 "image": values["image_name"],
                 "restartCount": values["restart_count"] or 0,
                 "startTime": started.isoformat() if started else "",
+                **starts.get(values["instance_id"], {}),
             }
         )
     return entries
+
+
+def _starts(service: Service, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
+    """What is known of the start of each instance, by its number."""
+    found = {item.record.name: start_parts(item) for item in snapshot.instances_of(service)}
+    return {name: {"startParts": json.loads(text)} for name, text in found.items() if text}

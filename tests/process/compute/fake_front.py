@@ -1,6 +1,7 @@
 """Stands in for the inference server: obeys `env` of its configuration.
 
-PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals.
+PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals. It is
+parked and woken by signals unless PLAY=wakeful; PLAY=sound does not wake.
 """
 
 import json
@@ -9,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 with open(sys.argv[sys.argv.index("--config") + 1], "rb") as file:
     config = json.load(file)
@@ -20,6 +22,11 @@ if play == "crash":
     sys.exit(3)
 if play == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+parked = Path(config["directory"], "parked")
+if play != "wakeful":
+    signal.signal(signal.SIGUSR1, lambda *_: parked.touch())
+if play != "sound":
+    signal.signal(signal.SIGUSR2, lambda *_: parked.unlink())
 if config["env"].get("CHILD"):
     subprocess.Popen(["sleep", "600"])
 if config["env"].get("EAT"):
@@ -32,7 +39,9 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
         with peer:
             peer.recv(65536)
             ready = play != "loading"
-            body = json.dumps({"workers": 3, "workers_ready": 2, "failure": ""}).encode()
+            start = {"parked": False, "listening": 1.0, "loaded": 2.0, "ready": 3.0}
+            said = {"workers": 3, "workers_ready": 2, "failure": "", "start": start}
+            body = json.dumps(said).encode()
             status = b"200 OK" if ready else b"503 Service Unavailable"
             head = b"HTTP/1.1 %s\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
             peer.sendall(head + body)

@@ -10,17 +10,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from nunatak.compute import procfs
 from nunatak.compute.cgroups import Groups, find_groups
+from nunatak.compute.parked import parked_instances
 from nunatak.compute.process import ProcessRuntime
-from nunatak.compute.runtime import LogStream, Observed, Phase
+from nunatak.compute.runtime import LogStream, Milestones, Observed, Phase
 from nunatak.compute.sandbox import interpreter_paths, sandbox_argv, sandbox_capability
-from nunatak.compute.spec import InstanceSpec, MethodSpec
-from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
+from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
 pytestmark = pytest.mark.process
 FRONT = (sys.executable, str(Path(__file__).with_name("fake_front.py")))
@@ -186,6 +188,74 @@ def test_a_number_that_now_belongs_to_another_process_is_left_alone(tmp_path: Pa
         assert stranger.poll() is None
         stranger.kill()
     first.stop_all(grace_s=1.0)
+
+
+# ---- parked
+
+
+def test_a_parked_instance_wakes_as_the_same_process(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path))
+    ready = wait_for(lambda: only(runtime), Phase.READY)
+    assert runtime.park("svc-0", grace_s=5.0)
+    assert runtime.park("svc-0", grace_s=5.0)  # it stays so
+    parked = only(runtime)
+    [told] = parked_instances(tmp_path / "instances")
+    live = LiveInputs(egress=("a:443",))
+    runtime.wake(replace(spec(tmp_path), instance_id="3", labels={"owner": "you"}, live=live))
+    woken = wait_for(lambda: only(runtime), Phase.READY)
+
+    assert ready.milestones == Milestones(listening=1.0, loaded=2.0, ready=3.0)
+    assert (parked.phase, parked.pid) == (Phase.PARKED, ready.pid)
+    assert parked.memory_bytes > 0
+    assert (told.service, told.since) == ("DB.S.SVC", parked.parked_at)
+    assert told.memory_bytes > 0
+    assert list(parked_instances(tmp_path / "instances")) == []
+    assert (woken.pid, woken.parked_at) == (ready.pid, None)
+    assert (woken.instance_id, woken.labels) == ("3", {"owner": "you"})
+    assert '"instance_id": "3"' in (tmp_path / "instances/svc-0/instance.json").read_text()
+    assert "a:443" in (tmp_path / "instances/svc-0/egress.json").read_text()
+
+
+def test_only_one_that_is_parked_can_be_woken(tmp_path: Path, runtime: ProcessRuntime) -> None:
+    assert not runtime.park("svc-0", grace_s=1.0)
+    runtime.start(spec(tmp_path))
+    wait_for(lambda: only(runtime), Phase.READY)
+    with pytest.raises(ObjectNotFound):
+        runtime.wake(spec(tmp_path))
+
+
+def test_one_that_knows_nothing_of_parking_ends(tmp_path: Path, runtime: ProcessRuntime) -> None:
+    runtime.start(spec(tmp_path, PLAY="wakeful"))
+    wait_for(lambda: only(runtime), Phase.READY)
+    assert not runtime.park("svc-0", grace_s=5.0)
+    assert only(runtime).phase is Phase.EXITED
+
+
+def test_one_that_dies_when_it_is_woken_says_so(tmp_path: Path, runtime: ProcessRuntime) -> None:
+    runtime.start(spec(tmp_path, PLAY="sound"))
+    wait_for(lambda: only(runtime), Phase.READY)
+    assert runtime.park("svc-0", grace_s=5.0)
+    with pytest.raises(ServiceUnavailable, match="SIGUSR2"):
+        runtime.wake(spec(tmp_path))
+    assert only(runtime).phase is Phase.EXITED
+
+
+def test_a_second_runtime_wakes_what_the_first_parked(tmp_path: Path, groups: Groups) -> None:
+    first = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    first.start(spec(tmp_path))
+    pid = wait_for(lambda: only(first), Phase.READY).pid
+    assert first.park("svc-0", grace_s=5.0)
+    second = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    parked = only(second)
+    second.wake(spec(tmp_path))
+
+    assert (parked.phase, parked.labels) == (Phase.PARKED, {"owner": "me"})
+    assert parked.memory_bytes > 0
+    assert wait_for(lambda: only(second), Phase.READY).pid == pid
+    second.stop_all(grace_s=1.0)
+    assert only(first).phase is Phase.EXITED
 
 
 def test_memory_over_the_limit_ends_the_instance_and_says_so(

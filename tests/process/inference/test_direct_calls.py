@@ -12,7 +12,7 @@ import pytest
 from nunatak.inference import arrow
 from nunatak.inference.columns import Column, Columns, Kind, Values
 from nunatak.inference.errors import ModelError
-from nunatak.inference.frames import placed_columns
+from nunatak.inference.layout import placed_columns
 from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.supervisor import ProcessPool
 from nunatak.services.memory_line import memory_file

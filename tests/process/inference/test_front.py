@@ -170,6 +170,66 @@ async def test_a_stopping_instance_answers_what_is_inside_and_leaves_nothing(
     assert "stopping" in (instance.directory / "front.log").read_text()
 
 
+async def sleeping(instance: Instance) -> list[int]:
+    """Let the instance be parked; the processes that it had."""
+    pids = (await instance.get("/status")).json["workers"]["pids"]
+    instance.process.send_signal(signal.SIGUSR1)
+    async with asyncio.timeout(30):
+        while not (instance.directory / "parked").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    found: list[int] = pids
+    return found
+
+
+async def test_a_parked_instance_keeps_its_model_and_wakes_with_it(run_instance: Any) -> None:
+    async with run_instance() as instance:
+        wanted = values(await instance.ask(post(BODY)))
+        before = await sleeping(instance)
+        alive = [pid for pid in before if runs(pid)]
+        listens = instance.socket.exists()
+        instance.process.send_signal(signal.SIGUSR2)
+        await instance.until_ready()
+        woken = (await instance.get("/status")).json
+        answer = await instance.ask(post(BODY))
+
+    assert (len(alive), listens) == (1, False)  # the process that workers are forked from
+    assert alive[0] in woken["workers"]["pids"]
+    assert set(before) & set(woken["workers"]["pids"]) == set(alive)
+    assert woken["workers"]["start"] == "FORKED"
+    assert woken["start"]["parked"]
+    assert woken["start"]["loaded"] < woken["start"]["listening"] <= woken["start"]["ready"]
+    assert values(answer) == wanted
+    assert not (instance.directory / "parked").exists()
+
+
+async def test_one_that_is_told_to_park_answers_what_is_inside(run_instance: Any) -> None:
+    async with run_instance() as instance:
+        asked = asyncio.create_task(instance.ask(post({"data": BODY["data"] * 200})))
+        async with asyncio.timeout(30):
+            while not (await instance.get("/status")).json["in_flight"]:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        await sleeping(instance)
+        assert (await asked).status == 200
+
+
+@pytest.mark.parametrize("whom", ["the process with the model", "the front", "by request"])
+async def test_a_parked_instance_that_ends_leaves_nothing(run_instance: Any, whom: str) -> None:
+    async with run_instance() as instance:
+        before = await sleeping(instance)
+        if whom == "the front":
+            instance.process.kill()
+        elif whom == "by request":
+            instance.process.terminate()
+        else:
+            os.kill(next(pid for pid in before if runs(pid)), signal.SIGKILL)
+        await asyncio.to_thread(instance.process.wait, 30)
+        async with asyncio.timeout(10):
+            while any(runs(pid) for pid in before):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        if whom == "the process with the model":
+            assert "the parked model is lost" in (instance.directory / "front.log").read_text()
+
+
 async def test_over_tcp_the_token_is_asked_for(run_instance: Any) -> None:
     with_tcp = {"host": "127.0.0.1", "port": 0, "token": "secret"}
     async with run_instance(tcp=with_tcp) as instance:

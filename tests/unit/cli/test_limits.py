@@ -23,6 +23,12 @@ def test_a_file_changes_what_it_names(tmp_path: Path) -> None:
     assert load_limits(file) == Limits(build_s=7200.0, environments_bytes=500_000_000_000)
 
 
+def test_zero_is_a_bound_where_it_means_none(tmp_path: Path) -> None:
+    file = tmp_path / "limits.yaml"
+    file.write_text("parked_instances: 0\n")
+    assert load_limits(file).parked_instances == 0
+
+
 @pytest.mark.parametrize(
     "text",
     ["[1]", "{", "buildd_s: 1", "build_s: soon", "build_s: 0", "sessions: 1.5", "sessions: true"],

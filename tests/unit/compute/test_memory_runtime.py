@@ -9,7 +9,7 @@ import pytest
 from nunatak.compute.memory import InMemoryRuntime
 from nunatak.compute.runtime import Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
-from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound, ServiceUnavailable
 
 
 def spec(name: str = "svc-0") -> InstanceSpec:
@@ -40,6 +40,28 @@ def test_only_one_that_ended_may_be_started_again() -> None:
     runtime.start(spec())
     assert runtime.logs("svc-0", lines=5) == ""
     assert runtime.logs("svc-0", lines=5, previous=True) == "last words\n"
+
+
+def test_an_instance_that_was_ready_is_parked_and_woken() -> None:
+    runtime = InMemoryRuntime(clock=lambda: 7.0)
+    runtime.start(spec())
+    early = runtime.park("svc-0", grace_s=1.0)
+    runtime.become_ready("svc-0")
+    assert (early, runtime.park("svc-0", grace_s=1.0)) == (False, True)
+    assert (runtime.observe()[0].phase, runtime.observe()[0].parked_at) == (Phase.PARKED, 7.0)
+    with pytest.raises(ObjectExists):
+        runtime.start(spec())
+    runtime.refuses_waking = True
+    with pytest.raises(ServiceUnavailable):
+        runtime.wake(spec())
+    runtime.refuses_waking = False
+    runtime.wake(spec())
+    assert (runtime.observe()[0].phase, runtime.woken) == (Phase.STARTING, ["svc-0"])
+    with pytest.raises(ObjectNotFound):
+        runtime.wake(spec())
+    runtime.refuses_parking = True
+    runtime.become_ready("svc-0")
+    assert not runtime.park("svc-0", grace_s=1.0)
 
 
 def test_unknown_instances_have_no_log() -> None:

@@ -44,6 +44,20 @@ async def opened(ends: list[Ends]) -> Ends:
     return ends[-1]
 
 
+async def test_a_question_that_was_sent_before_is_number_one(ends: list[Ends]) -> None:
+    pair = await opened(ends)
+    answer = pair.channel.expect()
+    pair.worker.send(worker_frames.LOADED, 1, {"early": True}, [])
+    assert (await answer).head == {"early": True}
+    later = pair.channel.ask(FrameType.PREDICT, {})
+    assert pair.receive().id == 2
+    pair.channel.close("over")
+    with pytest.raises(WorkerLost, match="over"):
+        await later
+    with pytest.raises(WorkerLost, match="over"):
+        await pair.channel.expect()
+
+
 async def test_an_answer_reaches_its_question(ends: list[Ends]) -> None:
     pair = await opened(ends)
     first = pair.channel.ask(FrameType.PREDICT, {"n": 1})

@@ -11,6 +11,7 @@ from nunatak.inference import frames
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import FrameParser, FrameType
+from nunatak.inference.layout import decode_columns, encode_columns
 from nunatak.worker import convert
 from nunatak.worker import frames as worker_frames
 
@@ -58,7 +59,7 @@ def make_column(name: str, kind: Kind, values: list[Any]) -> Column:
 
 def predict_frame(batch: Columns) -> bytes:
     """The bytes of a PREDICT frame that holds the batch in line."""
-    entries, buffers = frames.encode_columns(batch)
+    entries, buffers = encode_columns(batch)
     head = {"rows": batch.rows, "columns": entries}
     outgoing = frames.encode(FrameType.PREDICT, 5, head, buffers=buffers)
     assert outgoing.descriptor == -1
@@ -89,7 +90,7 @@ def test_a_batch_survives_the_way_to_the_worker_and_back(batch: Columns) -> None
         (answer,) = FrameParser().feed(ours.recv(1_000_000))
 
     assert (answer.type, answer.id) == (FrameType.RESULT, 5)
-    assert same(frames.decode_columns(answer.head, answer.body), batch)
+    assert same(decode_columns(answer.head, answer.body), batch)
 
 
 @given(batches(), st.data())
@@ -117,7 +118,7 @@ def test_a_stream_may_arrive_in_any_pieces(batch: Columns, size: int) -> None:
     parser.finish()
 
     assert len(found) == 2
-    assert all(same(frames.decode_columns(frame.head, frame.body), batch) for frame in found)
+    assert all(same(decode_columns(frame.head, frame.body), batch) for frame in found)
 
 
 @settings(max_examples=400)
@@ -132,7 +133,7 @@ def test_corrupted_bytes_are_a_clean_error_or_another_valid_batch(
     parser = FrameParser()
     try:
         for frame in parser.feed(bytes(damaged)):
-            decoded = frames.decode_columns(frame.head, frame.body)
+            decoded = decode_columns(frame.head, frame.body)
             assert all(len(column.to_list()) == decoded.rows for column in decoded.columns)
         parser.finish()
     except FrameError:
@@ -171,7 +172,7 @@ def large_batch() -> Columns:
 
 def test_a_large_body_travels_in_a_descriptor_and_is_not_copied_by_the_worker() -> None:
     batch = large_batch()
-    entries, buffers = frames.encode_columns(batch)
+    entries, buffers = encode_columns(batch)
     head = {"rows": batch.rows, "columns": entries}
     outgoing = frames.encode(FrameType.PREDICT, 1, head, buffers=buffers)
     ours, theirs = socket.socketpair()
@@ -197,7 +198,7 @@ def test_without_memory_files_a_large_body_travels_in_line(
 
     (frame,) = FrameParser().feed(predict_frame(batch))
 
-    assert same(frames.decode_columns(frame.head, frame.body), batch)
+    assert same(decode_columns(frame.head, frame.body), batch)
 
 
 def prefix_with_descriptor(size: int) -> bytes:

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from nunatak.edge import link_frames
 from nunatak.edge.link_frames import FrameCutter, LinkError
-from nunatak.inference import frames
 from nunatak.inference.channel import Channel
 from nunatak.inference.columns import Columns, Kind
 from nunatak.inference.errors import FrameError, InferenceError
 from nunatak.inference.frames import Frame, FrameParser, FrameType
+from nunatak.inference.layout import decode_columns
 from nunatak.worker import convert
 from nunatak.worker import frames as worker_frames
 from support.fuzz import examples, mutations
@@ -61,7 +61,7 @@ heads = st.fixed_dictionaries(
 @given(heads, bodies)
 def test_a_head_that_lies_is_refused_at_both_ends(head: dict[str, Any], body: bytes) -> None:
     try:
-        decoded = frames.decode_columns(head, memoryview(body))
+        decoded = decode_columns(head, memoryview(body))
         for column in decoded.columns:
             assert len(column.to_list()) == decoded.rows
     except FrameError:
@@ -124,7 +124,7 @@ def test_whatever_a_worker_says_ends_in_an_answer_or_a_lost_worker(
         for question in questions:
             try:
                 frame = await question
-                decoded = frames.decode_columns(frame.head, frame.body)
+                decoded = decode_columns(frame.head, frame.body)
                 assert isinstance(decoded, Columns)
             except InferenceError:
                 pass
@@ -201,4 +201,4 @@ def test_damaged_frames_of_the_link_are_read_or_refused(stream: bytes, size: int
 def test_a_list_column_of_another_length_is_refused() -> None:
     head = {"rows": 3, "columns": [["a", "TEXT", 0, 8, 8]]}
     with pytest.raises(FrameError, match="2 values for 3 rows"):
-        frames.decode_columns(head, memoryview(b'["","a"]' + bytes(8)))
+        decode_columns(head, memoryview(b'["","a"]' + bytes(8)))

@@ -1,4 +1,5 @@
 import asyncio
+import json
 import os
 import socket
 import subprocess
@@ -6,12 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.inference.begin import begin
 from nunatak.inference.errors import LoadFailed
 from nunatak.inference.frames import FrameType, encode
 from nunatak.inference.launcher import (
     Launcher,
     PoolSettings,
     Process,
+    Started,
     describe_exit,
     load_head,
     manifest_imports,
@@ -91,10 +94,10 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
     log_path = tmp_path / "log"
     pipe = LogPipe(BoundedLog(log_path, size_bytes=10_000))
     shell = ("/bin/sh", "-c", "env; exit 3")
-    launcher = Launcher(settings(tmp_path, python=shell, env={"MY": "own"}), log=pipe)
-    process, connection = launcher.launch()
-    connection.close()
-    code = await process.ended
+    launcher = Launcher(settings(tmp_path, python=shell, env={"MY": "own"}), output=pipe.write_end)
+    started = launcher.launch()
+    started.connection.close()
+    code = await Process(started.popen).ended
     await asyncio.sleep(0)
     pipe.close()
 
@@ -107,10 +110,46 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
 @pytest.mark.asyncio
 async def test_a_python_that_is_missing_is_named(tmp_path: Path) -> None:
     pipe = LogPipe(BoundedLog(tmp_path / "log", size_bytes=10_000))
-    launcher = Launcher(settings(tmp_path, python=["/nowhere/python"]), log=pipe)
+    launcher = Launcher(settings(tmp_path, python=["/nowhere/python"]), output=pipe.write_end)
     with pytest.raises(LoadFailed, match="/nowhere/python cannot be started"):
         launcher.launch()
     pipe.close()
+
+
+def a_beginning(tmp_path: Path, *program: str) -> Path:
+    """A configuration whose workers are this program."""
+    write_manifest(tmp_path, "runtimes: {a: {imports: [model/]}}")
+    config = tmp_path / "instance.json"
+    document = {
+        "directory": str(tmp_path),
+        "model_dir": str(tmp_path / "version"),
+        "python": [*program],
+        "methods": [METHOD],
+    }
+    config.write_text(json.dumps(document))
+    return config
+
+
+def test_a_process_that_runs_already_is_the_first(tmp_path: Path) -> None:
+    begun = begin(a_beginning(tmp_path, "/bin/sh", "-c", "sleep 60"))
+    assert begun is not None
+    launcher = Launcher(settings(tmp_path), output=begun.output[1], first=begun.process)
+    assert launcher.launch() is begun.process
+    assert begun.process.asked
+    begun.end()
+    assert begun.process.popen.poll() is not None
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"directory": 1}'])
+def test_what_cannot_be_begun_is_left_to_be_told_later(tmp_path: Path, text: str) -> None:
+    config = tmp_path / "instance.json"
+    config.write_text(text)
+    before = len(os.listdir("/proc/self/fd"))
+
+    assert begin(config) is None
+    assert begin(tmp_path / "missing.json") is None
+    assert begin(a_beginning(tmp_path, "/nowhere/python")) is None
+    assert len(os.listdir("/proc/self/fd")) == before
 
 
 def test_signals_are_named() -> None:
@@ -142,9 +181,9 @@ class OneProcess(Launcher):
     def __init__(self, own: PoolSettings, connection: socket.socket) -> None:
         self._own, self._connection = own, connection
 
-    def launch(self) -> tuple[Process, socket.socket]:
+    def launch(self) -> Started:
         """A process that has nothing to do with the connection."""
-        return Process(subprocess.Popen(["sleep", "60"])), self._connection
+        return Started(subprocess.Popen(["sleep", "60"]), self._connection)
 
 
 @pytest.mark.parametrize("head", [{}, {"code": "x"}, {"code": None}])

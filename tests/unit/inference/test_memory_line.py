@@ -28,8 +28,8 @@ from nunatak.inference.frames import (
     FrameType,
     encode,
     encode_with_descriptor,
-    placed_columns,
 )
+from nunatak.inference.layout import placed_columns
 from nunatak.inference.memory_file import SEALS, MemoryFile
 from nunatak.inference.memory_line import SUFFIX, MemoryListener
 from nunatak.inference.service import InferenceService

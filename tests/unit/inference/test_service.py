@@ -393,8 +393,9 @@ async def test_values_that_json_lacks_are_null() -> None:
 
 def test_every_error_has_a_status() -> None:
     subclasses = set(errors.InferenceError.__subclasses__())
-    # These never reach a caller: the one ends the start, the other is turned into WorkerLost.
-    assert subclasses - STATUS.keys() == {errors.ConfigError, errors.FrameError}
+    # These never reach a caller: they end the start, become WorkerLost, and end the process.
+    unseen = {errors.ConfigError, errors.FrameError, errors.CannotPark}
+    assert subclasses - STATUS.keys() == unseen
 
 
 @pytest.mark.asyncio

@@ -1,5 +1,4 @@
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,82 +11,16 @@ from hypothesis import strategies as st
 
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.errors import (
+    CannotPark,
     DeadlineExceeded,
-    InferenceError,
     LoadFailed,
     ModelError,
     PoolStopped,
     WorkerLost,
 )
-from nunatak.inference.pool import Start, WorkerState
+from nunatak.inference.pool import WorkerState
 from nunatak.inference.supervisor import SupervisedPool, pause_s
-from nunatak.inference.workers import Prediction
-
-
-class FakeWorker:
-    """Answers each batch with itself after ``busy_s``, unless told otherwise."""
-
-    def __init__(self, pid: int, busy_s: float) -> None:
-        self.pid = pid
-        self.busy_s = busy_s
-        self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.batch: asyncio.Future[Prediction] | None = None
-        self.seen: list[str] = []
-        self.mood: Exception | None = None
-
-    def predict(
-        self, method: str, columns: Columns, *, request_id: str
-    ) -> asyncio.Future[Prediction]:
-        assert self.batch is None or self.batch.done(), "two batches at once on one worker"
-        loop = asyncio.get_running_loop()
-        batch: asyncio.Future[Prediction] = loop.create_future()
-        self.batch = batch
-        self.seen.append(request_id)
-        if method != "HANG":
-            loop.call_later(self.busy_s, self._answer, batch, columns)
-        return batch
-
-    def _answer(self, batch: asyncio.Future[Prediction], columns: Columns) -> None:
-        if batch.done():
-            return
-        if self.mood is not None:
-            batch.set_exception(self.mood)
-        else:
-            batch.set_result(Prediction(columns, self.busy_s))
-
-    def kill(self) -> None:
-        if not self.closed.done():
-            self.closed.set_result("it was killed")
-        if self.batch is not None and not self.batch.done():
-            self.batch.set_exception(WorkerLost("it was killed"))
-
-
-class FakeSource:
-    """Hands out fake workers; ``refusals`` are raised first."""
-
-    start = Start.FORKED
-    start_reason = "for the test"
-    extra_pids = (1,)
-    direct_methods = ()
-
-    def __init__(self, busy_s: float = 1.0) -> None:
-        self.busy_s = busy_s
-        self.workers: list[FakeWorker] = []
-        self.spawned_at: list[float] = []
-        self.refusals: list[InferenceError] = []
-        self.stopped = False
-        self._pids = itertools.count(100)
-
-    async def spawn(self) -> FakeWorker:
-        self.spawned_at.append(asyncio.get_running_loop().time())
-        if self.refusals:
-            raise self.refusals.pop(0)
-        worker = FakeWorker(next(self._pids), self.busy_s)
-        self.workers.append(worker)
-        return worker
-
-    async def stop(self) -> None:
-        self.stopped = True
+from support.workers import FakeSource
 
 
 @asynccontextmanager
@@ -132,6 +65,44 @@ async def test_batches_wait_in_order_for_an_idle_worker() -> None:
 
     assert source.workers[0].seen == ["r0", "r1", "r2"]
     assert took == pytest.approx(3)
+
+
+@pytest.mark.asyncio
+@pytest.mark.looptime
+async def test_a_parked_pool_ends_its_workers_and_starts_new_ones_when_it_wakes() -> None:
+    source = FakeSource()
+    source.loaded_at = 1.0
+    async with running(source, 2) as pool:
+        call = asyncio.create_task(predict(pool))
+        await asyncio.sleep(0.5)
+        lost = await pool.park(grace_s=10)
+        answered = call.done()
+        with pytest.raises(PoolStopped):
+            await predict(pool)
+        parked = pool.snapshot()
+        await pool.start()
+        await predict(pool)
+        woken = pool.snapshot()
+
+    assert answered
+    assert not lost.done()
+    assert (parked.ready, parked.busy) == (0, 0)
+    assert [worker.closed.done() for worker in source.workers[:2]] == [True, True]
+    assert len(source.workers) == 4
+    assert (woken.ready, woken.restarts, woken.failure) == (2, 0, "")
+    found = woken.milestones
+    assert found.parked
+    assert 1.0 == found.loaded < found.began <= found.ready <= found.answered
+
+
+@pytest.mark.asyncio
+@pytest.mark.looptime
+async def test_a_pool_that_cannot_be_parked_says_why() -> None:
+    source = FakeSource()
+    async with running(source) as pool:
+        source.refusals.append(CannotPark("each worker loaded it"))
+        with pytest.raises(CannotPark, match="each worker"):
+            await pool.park(grace_s=0)
 
 
 @pytest.mark.asyncio

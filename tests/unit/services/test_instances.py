@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nunatak.services.instances import LOOK_S, InstanceStatus, look_again_s
 
 
@@ -11,6 +13,7 @@ def test_instances_that_start_are_looked_at_often_and_then_less_often() -> None:
     assert pauses == sorted(pauses)
     assert pauses[0] < 0.1 < pauses[3] <= LOOK_S
     assert pauses[-1] == LOOK_S
+    assert look_again_s(replace(starting, runtime_id="1-2"), now=100.0) < pauses[0]
 
 
 def test_instances_that_run_or_wait_are_looked_at_now_and_then() -> None:

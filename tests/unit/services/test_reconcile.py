@@ -88,7 +88,9 @@ def test_the_time_of_a_slow_start_is_not_idle_time(world: World) -> None:
     assert world.state() == "RUNNING"
 
 
-def test_a_hundred_wakers_cause_one_start(running: World) -> None:
+@pytest.mark.parametrize("parked", [False, True])
+def test_a_hundred_wakers_cause_one_start(running: World, parked: bool) -> None:
+    running.runtime.refuses = set() if parked else {"park"}
     change(running, suspended=True)
     assert running.state() == "SUSPENDED"
     starts = len(running.runtime.starts)
@@ -102,7 +104,8 @@ def test_a_hundred_wakers_cause_one_start(running: World) -> None:
     callers = [running.begin(call) for _ in range(100)]
 
     assert [running.finish(caller) for caller in callers] == [1] * 100
-    assert len(running.runtime.starts) == starts + 1
+    assert len(running.runtime.starts) == starts + (not parked)
+    assert len(running.runtime.wakes) == parked
     assert running.plane.routes.held(wanted) == 0
 
 

@@ -1,0 +1,33 @@
+"""Telling processes to do something, and waiting until they have."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable
+
+_STEP_S = 0.02
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    """Send a signal; a process that is gone needs none."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+def end(pids: Iterable[int]) -> None:
+    """End processes by force."""
+    for pid in pids:
+        send(pid, signal.SIGKILL)
+
+
+def wait_until(is_so: Callable[[], bool], *, timeout_s: float, step_s: float = _STEP_S) -> bool:
+    """Look again and again; whether it became so in time."""
+    deadline = time.monotonic() + timeout_s
+    while not is_so():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(step_s)
+    return True
