@@ -92,6 +92,7 @@ class FakeRuntime:
             there,
             phase=self.phase,
             parked_at=None,
+            started_at=there.started_at + 1.0,
             instance_id=spec.instance_id,
             labels=spec.labels,
             milestones=Milestones(parked=True),

@@ -72,8 +72,20 @@ def test_an_instance_is_asked_once_more_before_it_is_stopped(running: World) -> 
     running.rows("ALTER SERVICE DB.S.SVC SUSPEND")
     running.settle()
 
-    assert running.runtime.running == {}
+    assert {seen.phase for seen in running.runtime.running.values()} == {Phase.PARKED}
     assert total(running) == 8
+
+
+def test_a_parked_instance_counts_anew_when_it_wakes(running: World) -> None:
+    look(running)
+    running.rows("ALTER SERVICE DB.S.SVC SUSPEND")
+    running.settle()
+    running.advance(5)
+    running.rows("ALTER SERVICE DB.S.SVC RESUME")
+    running.settle()
+    say(running, 1)
+
+    assert total(running) == 4
 
 
 def test_an_instance_that_does_not_answer_is_shown_as_it_was(running: World) -> None:

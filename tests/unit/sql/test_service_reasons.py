@@ -36,11 +36,13 @@ def test_who_suspended_a_service(running: World) -> None:
     running.settle()
 
     suspended = "The service was suspended by U (role ACCOUNTADMIN). ALTER SERVICE DB.S.SVC RESUME "
-    assert service(running) == suspended + "starts it, and so does a call."
+    assert service(running).startswith(
+        suspended + "starts it, and so does a call. Its model is parked"
+    )
     assert containers(running) == [service(running)]
     running.rows("ALTER SERVICE SVC SET AUTO_RESUME = FALSE")
     running.settle()
-    assert service(running).endswith("starts it: AUTO_RESUME is off.")
+    assert service(running).startswith(suspended + "starts it: AUTO_RESUME is off.")
     running.rows("ALTER SERVICE SVC RESUME")
     running.settle()
     assert service(running) == "Running"
