@@ -365,7 +365,7 @@ def test_collection_keeps_what_is_used(bench: Bench) -> None:
 def test_the_quota_is_stated_and_makes_room_from_what_is_unused(bench: Bench) -> None:
     bench.environment("beta==1.0")
     tight = bench.builder(limits=ImageLimits(quota_bytes=1))
-    with pytest.raises(QuotaExceeded, match="raise the quota"):
+    with pytest.raises(QuotaExceeded, match="raise environments_bytes"):
         bench.environment("beta==2.0", builder=tight)
     assert bench.environment("beta==1.0", builder=tight).path.is_dir()
 
