@@ -114,6 +114,10 @@ class Deployment(threading.Thread):
         self.join(WAIT_S)
         self._writer.join(WAIT_S)
         assert not self.is_alive(), "a statement hangs after its server died"
+        # The connector's timers tell a server that is gone to cancel; what they raise belongs here.
+        for thread in threading.enumerate():
+            if isinstance(thread, threading.Timer):
+                thread.join(WAIT_S)
         if self.failure is not None and not isinstance(self.failure, (Error, OSError)):
             raise self.failure
 

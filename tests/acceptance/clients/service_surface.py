@@ -9,6 +9,7 @@ of the model.
 import json
 import os
 import sys
+import time
 import urllib.error
 import urllib.request
 from typing import Any
@@ -24,6 +25,10 @@ DATABASE = sys.argv[1]
 POOL = f"{DATABASE}_POOL"
 PASSWORD = "a-long-Password-1"
 REQUEST_ID = "surface-request-1"
+ROWS = "nunatak_inference_rows_total"
+GIVEN_ROWS = 4
+"""That the calls before `observed` gave the model and were answered."""
+METRICS_S = 30.0
 
 
 class Talking(custom_model.CustomModel):
@@ -196,15 +201,27 @@ def observed(admin: SnowflakeConnection, token: str) -> dict[str, Any]:
         "SELECT COUNT(*) AS N FROM TABLE(SVC!SPCS_GET_EVENTS("
         "END_TIME => DATEADD('hour', -1, CURRENT_TIMESTAMP())))",
     )[0]["N"]
-    found["metrics"] = rows(
-        admin,
-        "SELECT METRIC_NAME AS N, VALUE::FLOAT AS V, UNIT AS U, INSTANCE_ID AS I "
-        "FROM TABLE(SVC!SPCS_GET_METRICS()) WHERE METRIC_NAME LIKE 'container.%' "
-        "OR METRIC_NAME = 'nunatak_inference_rows_total' ORDER BY N, I",
-    )
+    found["metrics"] = metrics(admin)
     found["page"] = fetch("/metrics", token)
     found["no token"] = fetch("/metrics", None)[0]
     return found
+
+
+def metrics(admin: SnowflakeConnection) -> list[dict[str, Any]]:
+    """What the instance counts, once all rows that it was given are counted: the values may be a
+    second old."""
+    deadline = time.monotonic() + METRICS_S
+    while True:
+        found = rows(
+            admin,
+            "SELECT METRIC_NAME AS N, VALUE::FLOAT AS V, UNIT AS U, INSTANCE_ID AS I "
+            "FROM TABLE(SVC!SPCS_GET_METRICS()) WHERE METRIC_NAME LIKE 'container.%' "
+            f"OR METRIC_NAME = '{ROWS}' ORDER BY N, I",
+        )
+        counted = {item["I"]: item["V"] for item in found if item["N"] == ROWS}
+        if counted.get(None) == GIVEN_ROWS or time.monotonic() > deadline:
+            return found
+        time.sleep(0.2)
 
 
 def watcher(admin: SnowflakeConnection) -> dict[str, Any]:
@@ -245,7 +262,7 @@ def watcher(admin: SnowflakeConnection) -> dict[str, Any]:
     admin.cursor().execute(f"GRANT MONITOR ON ALL SERVICES IN SCHEMA {DATABASE}.ML TO ROLE {role}")
     admin.cursor().execute(f"GRANT MONITOR ON COMPUTE POOL {POOL} TO ROLE {role}")
     found["after"] = [refusal(eve, statement) for statement in watching]
-    found["page after"] = "nunatak_inference_rows_total" in fetch("/metrics", token)[1]
+    found["page after"] = ROWS in fetch("/metrics", token)[1]
     found["changes"] = [refusal(eve, statement) for statement in changing]
     eve.close()
     return found
@@ -261,7 +278,7 @@ def suspended(admin: SnowflakeConnection) -> dict[str, Any]:
     found["total"] = rows(
         admin,
         "SELECT VALUE::FLOAT AS V FROM TABLE(SVC!SPCS_GET_METRICS()) "
-        "WHERE METRIC_NAME = 'nunatak_inference_rows_total' AND INSTANCE_ID IS NULL",
+        f"WHERE METRIC_NAME = '{ROWS}' AND INSTANCE_ID IS NULL",
     )[0]["V"]
     return found
 
