@@ -62,17 +62,21 @@ class Launcher:
         """Start what has a place and stop what is to go; whether anything was begun."""
         busy = self._operations.busy()
         with self._catalog.read() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
+            snapshot, now = Snapshot.read(tx, self._families, self._machine), tx.now
         self._inputs.refresh(snapshot, busy=busy)
         idle = [item for item in snapshot.instances if item.runtime_id not in busy]
         ending = [item for item in idle if item.status.state is InstanceState.TERMINATING]
         sleepers = self._parking.choose(ending, snapshot)
         acted = False
         for item in ending:
-            end = self._park if item.runtime_id in sleepers else self._stop
-            acted = self._operations.submit(item.runtime_id, partial(end, item)) or acted
+            is_sleeper = item.runtime_id in sleepers
+            end = self._park if is_sleeper else self._stop
+            if self._operations.submit(item.runtime_id, partial(end, item)):
+                acted = True
+                if is_sleeper:
+                    self._parking.expect(item.service_id, item.runtime_id, now=now)
         for item in filter(_may_start, idle):
-            acted = self._submit_start(item, snapshot) or acted
+            acted = self._submit_start(item, snapshot, now=now) or acted
         return acted
 
     def stop_strangers(self, snapshot: Snapshot, observed: Iterable[Observed]) -> bool:
@@ -90,9 +94,11 @@ class Launcher:
             self._operations.submit(name, partial(self._runtime.stop, name, grace_s=0.0))
         return bool(strangers)
 
-    def _submit_start(self, item: Instance, snapshot: Snapshot) -> bool:
+    def _submit_start(self, item: Instance, snapshot: Snapshot, *, now: float) -> bool:
         service, pool = snapshot.service_of(item), snapshot.pools.get(item.spec.pool)
         if service is None or pool is None or not service.image:
+            return False
+        if self._parking.awaits(service, now=now):
             return False
         parked_id = None if item.status.restarts else self._parking.take(service)
         with self._catalog.write() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from nunatak.compute.nodes import Machine
@@ -28,6 +28,9 @@ from nunatak.services.starting import (
     made_for,
 )
 
+COMING_S = 5.0
+"""A service that is resumed while its instance is being parked waits for that one so long; after
+that, what it still answers takes too long, and another instance is started."""
 _log = logging.getLogger(__name__)
 
 
@@ -49,9 +52,21 @@ class ParkingLot:
         self._runtime = runtime
         self._operations = operations
         self._parked: dict[int, Parked] = {}
+        self._coming: dict[int, tuple[str, float]] = {}
 
-    def tend(self, snapshot: Snapshot, observed: Iterable[Observed], *, now: float) -> bool:
-        """Look, and end what is not to be kept; whether there was any."""
+    def tend(
+        self,
+        snapshot: Snapshot,
+        observed: Iterable[Observed],
+        *,
+        busy: Collection[str],
+        now: float,
+    ) -> bool:
+        """Look, and end what is not to be kept; whether there was any.
+
+        `busy` are those that were being worked on before they were observed.
+        """
+        self._coming = {key: item for key, item in self._coming.items() if item[0] in busy}
         taken = {item.runtime_id for item in snapshot.instances} | self._operations.busy()
         parked = [item for seen in observed if (item := _parked(seen)) and item.id not in taken]
         ended: dict[str, str] = {}
@@ -68,6 +83,15 @@ class ParkingLot:
             self._operations.submit(name, partial(self._runtime.stop, name, grace_s=0.0))
         self._parked = {item.service_id: item for item in parked if item.id not in ended}
         return bool(ended)
+
+    def expect(self, service_id: int, runtime_id: str, *, now: float) -> None:
+        """An instance of a service is being parked from now on."""
+        self._coming[service_id] = (runtime_id, now)
+
+    def awaits(self, service: Service, *, now: float) -> bool:
+        """Whether an instance will soon be parked that the service could take."""
+        coming = self._coming.get(service.record.id)
+        return coming is not None and now - coming[1] < COMING_S
 
     def take(self, service: Service) -> str | None:
         """The parked instance for a service that starts one, by its id for the runtime."""

@@ -45,6 +45,8 @@ class _Look:
     statuses: Mapping[int, InstanceStatus]
     """What is to be written about instances, by record id."""
     observed: Mapping[str, Observed]
+    busy: frozenset[str]
+    """Instances that were being worked on when it began."""
     now: float
 
 
@@ -87,7 +89,7 @@ class ServiceReconciler:
         self.pause_s = min(soon, default=rules.LOOK_S)
         seen = look.observed.values()
         changed = self._launcher.stop_strangers(look.snapshot, seen)
-        changed = self._parking.tend(look.snapshot, seen, now=look.now) or changed
+        changed = self._parking.tend(look.snapshot, seen, busy=look.busy, now=look.now) or changed
         changed = self._write_instances(look) or changed
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
@@ -147,7 +149,7 @@ class ServiceReconciler:
             key: rules.placed(status, statuses[key], now=now)
             for key, status in place_instances(snapshot, statuses, self._machine).items()
         }
-        return _Look(snapshot, placed, observed, now)
+        return _Look(snapshot, placed, observed, busy, now)
 
     def _next_status(self, item: Instance, seen: Observed | None, now: float) -> InstanceStatus:
         failed = seen is not None and (seen.phase is Phase.EXITED or bool(seen.failure))

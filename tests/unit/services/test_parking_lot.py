@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
 
 from nunatak.compute.runtime import Milestones, Phase
+from nunatak.services.parking_lot import COMING_S
 from nunatak.services.ports import InstanceLoad
 from nunatak.services.spec import ServiceSpec
 from support.plane import SERVICE, World
@@ -65,6 +66,75 @@ def call(world: World) -> int:
     )
     world.settle()
     return len(route.targets)
+
+
+# ---- resumed too soon
+
+
+@pytest.fixture
+def parking(world: World) -> Iterator[World]:
+    """The service is being suspended, and its instance still answers what it has taken."""
+    world.pool(max_nodes=2)
+    world.deploy()
+    world.settle()
+    world.runtime.gate = threading.Event()
+    world.plane.commands.suspend(world.service().key)
+    look(world)
+    assert world.state() == "SUSPENDING"
+    yield world
+    world.runtime.gate.set()
+    world.settle()
+
+
+def look(world: World) -> None:
+    for _ in range(20):
+        world.plane.iterate()
+
+
+def open_gate(world: World) -> None:
+    assert world.runtime.gate is not None
+    world.runtime.gate.set()
+    world.settle()
+
+
+def test_a_service_resumed_while_its_instance_is_being_parked_takes_it(parking: World) -> None:
+    parking.plane.commands.resume(parking.service().key)
+    look(parking)
+    assert len(parking.runtime.starts) == 1
+
+    open_gate(parking)
+
+    assert parking.state() == "RUNNING"
+    assert parking.runtime.wakes == parking.runtime.starts
+    assert phases(parking) == [Phase.READY]
+
+
+def test_a_service_resumed_does_not_wait_long_for_what_is_being_parked(parking: World) -> None:
+    parking.plane.commands.resume(parking.service().key)
+    look(parking)
+    parking.advance(COMING_S)
+    look(parking)
+    assert len(parking.runtime.starts) == 2
+
+    open_gate(parking)
+
+    assert parking.state() == "RUNNING"
+    assert parking.runtime.wakes == []
+    assert phases(parking) == [Phase.READY]
+
+
+def test_a_service_resumed_starts_anew_when_its_instance_could_not_be_parked(
+    parking: World,
+) -> None:
+    parking.runtime.refuses = {"park"}
+    parking.plane.commands.resume(parking.service().key)
+    look(parking)
+
+    open_gate(parking)
+
+    assert parking.state() == "RUNNING"
+    assert len(parking.runtime.starts) == 2
+    assert phases(parking) == [Phase.READY]
 
 
 # ---- parked and woken
