@@ -29,7 +29,8 @@ class BatchPolicy:
     ``slots`` is how many interactive batches may run at once without waiting (workers that have a
     processor to themselves), ``workers`` how many of all classes may run at all. ``window_s`` is
     how long the oldest part waits for company before a further worker is taken; never longer than
-    twice what a batch costs whatever its size, since that is what joining saves.
+    twice what a batch costs whatever its size, since that is what joining saves. A part that fills
+    more than half of a batch does not wait: none like it could join.
     ``bulk_slots`` is how many bulk batches may run at once (None: one on each worker).
     ``part_target_s`` is how long one part should keep a worker busy at most; ``bulk_target_s`` the
     same for bulk where there are workers that bulk never takes.
@@ -242,7 +243,10 @@ class Batcher:
         return oldest.queued_at + self._window(oldest)
 
     def _window(self, part: Part) -> float:
-        if not self._policy.joined:
+        """How long a part waits for company; what fills more than half of a batch has none."""
+        rows = part.block.rows
+        is_alone = rows > 1 and 2 * rows > self.max_rows(part.block, part.call.klass)
+        if is_alone or not self._policy.joined:
             return 0.0
         return min(self._policy.window_s, 2 * self.cost(part.block.method.name).fixed_s)
 

@@ -235,12 +235,15 @@ def test_requests_that_come_together_run_together() -> None:
     assert [len(ids) for _, ids in world.batches] == [1, 4]
 
 
-def test_a_further_worker_is_used_after_the_window() -> None:
+def began(policy: BatchPolicy, *, rows: int) -> list[float]:
+    """When the batches of two requests begin, the second of which comes 10 ms after the first;
+    a batch is known to take 100 ms."""
+
     async def run() -> list[float]:
-        world = World(BatchPolicy(slots=1, workers=2, window_s=0.005), [0.1], loop)
-        world.dispatcher.batcher.cost("PREDICT").observe(1, 0.1)
+        world = World(policy, [0.1], loop)
+        world.dispatcher.batcher.cost("PREDICT").observe(rows, 0.1)
         world.pool.seconds = 0.1
-        for number, plan in enumerate(simple(2), start=1):
+        for number, plan in enumerate(simple(2, rows=rows), start=1):
             await world.live(world.call(number, plan), plan)
             await asyncio.sleep(0.01)
         await asyncio.sleep(1)
@@ -248,8 +251,18 @@ def test_a_further_worker_is_used_after_the_window() -> None:
         return sorted(began for began, _ in world.batches)
 
     with virtual_loop() as loop:
-        first, second = loop.run_until_complete(run())
+        return loop.run_until_complete(run())
+
+
+def test_a_further_worker_is_used_after_the_window() -> None:
+    first, second = began(BatchPolicy(slots=1, workers=2, window_s=0.005), rows=1)
     assert second - first == pytest.approx(0.015)
+
+
+def test_what_none_like_it_could_join_takes_a_further_worker_at_once() -> None:
+    policy = BatchPolicy(slots=1, workers=2, window_s=0.005, max_rows=6)
+    first, second = began(policy, rows=4)
+    assert second - first == pytest.approx(0.01)
 
 
 def test_interactive_requests_are_not_starved_by_bulk() -> None:
