@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+import math
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar
 
@@ -37,6 +38,7 @@ class Deadlines(Generic[T]):
         self._count = 0
         self._compact_at = 1024
         self._timer: asyncio.TimerHandle | None = None
+        self._due_at = math.inf
 
     def __len__(self) -> int:
         """How many requests are watched, those included that have ended but not come up."""
@@ -50,14 +52,14 @@ class Deadlines(Generic[T]):
             self._heap = [entry for entry in self._heap if not entry[2].ended]
             heapq.heapify(self._heap)
             self._compact_at = max(1024, 2 * len(self._heap))
-        if self._timer is None or call.deadline < self._timer.when():
+        if call.deadline < self._due_at:
             self._set_timer()
 
     def close(self) -> list[T]:
         """Stop watching; returns the requests that have not ended."""
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
+        self._timer, self._due_at = None, math.inf
         live = [call for _, _, call in self._heap if not call.ended]
         self._heap.clear()
         return live
@@ -65,12 +67,14 @@ class Deadlines(Generic[T]):
     def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = None
+        self._timer, self._due_at = None, math.inf
         if self._heap:
-            self._timer = self._loop.call_at(self._heap[0][0], self._due)
+            # Kept here: what uvloop returns for a moment that has passed does not tell when it is.
+            self._due_at = self._heap[0][0]
+            self._timer = self._loop.call_at(self._due_at, self._due)
 
     def _due(self) -> None:
-        self._timer = None
+        self._timer, self._due_at = None, math.inf
         now = self._loop.time()
         while self._heap and (self._heap[0][0] <= now or self._heap[0][2].ended):
             call = heapq.heappop(self._heap)[2]
