@@ -94,6 +94,11 @@ class FrameStream:
         except FrameError as error:
             self.close(f"the process broke the protocol: {error}")
             return
+        except Exception:
+            self.close(
+                "the inference server failed; see its log"
+            )  # or the peer would wait for ever
+            raise
         if not size:
             self.close("the process ended")
 

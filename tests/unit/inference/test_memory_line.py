@@ -141,6 +141,20 @@ async def test_refusals_are_those_of_http(world: World) -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_call_that_cannot_be_handled_is_let_go(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_call: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(world.service.dispatcher, "watch", fail)
+    with pytest.raises(InstanceGone):
+        await world.predict(numbers())
+    assert world.service.admission.inside == 0
+    assert "RuntimeError: a bug" in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_what_the_model_raises_is_the_callers(world: World) -> None:
     def fail(columns: Columns) -> Columns:
         return Columns((Column("output_feature_0", Kind.FLOAT64, np.zeros(1)),), 1)
