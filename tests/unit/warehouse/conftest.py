@@ -9,10 +9,12 @@ import pytest
 from nunatak.config import Settings
 from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.model_calls import ModelCalls
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Field, Result
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.warehouse import Warehouse
+from support.calls import World
 
 Rows = list[tuple[Any, ...]]
 
@@ -87,3 +89,31 @@ def with_hooks(tmp_path: Path) -> Iterator[Callable[[Hooks], Sql]]:
     yield make
     for made in opened:
         made.close()
+
+
+CALL_TABLES = (
+    """CREATE TABLE T AS SELECT SEQ4() AS ID, ID % 7 - 3.0::FLOAT AS A,
+    CASE WHEN ID % 5 = 0 THEN NULL ELSE ID % 11 END::FLOAT AS B, ID % 3 AS G
+    FROM TABLE(GENERATOR(ROWCOUNT => 5000))""",
+    """CREATE TABLE U AS SELECT SEQ4() AS K, K * 10.0::FLOAT AS V
+    FROM TABLE(GENERATOR(ROWCOUNT => 3))""",
+)
+MadeWith = Callable[[World], Sql]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeWith]:
+    """The engine with the tables of `test_model_calls.world`; call it with the models to use."""
+    home: Path = tmp_path_factory.mktemp("home")
+    warehouse = Warehouse(Settings(home=home))
+    warehouse.create_database("DB")
+    sql = Sql(warehouse, new_session())
+    for statement in CALL_TABLES:
+        sql(statement)
+
+    def with_world(here: World) -> Sql:
+        warehouse.hooks = Hooks(planner=ModelCalls(here))
+        return sql
+
+    yield with_world
+    warehouse.close()

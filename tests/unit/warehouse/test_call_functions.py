@@ -3,52 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import given, settings
 
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, OBJECT, TEXT
-from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ModelCallFailed, QueryCancelled, Unsupported
 from nunatak.warehouse.cancel import Cancellation
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.model_calls import ModelCalls, Parameter
+from nunatak.warehouse.model_calls import Parameter
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Field
-from nunatak.warehouse.warehouse import Warehouse
 from support.calls import World, model
 
-from .conftest import Sql, new_session, rows_of
+from .conftest import MadeWith, rows_of
 from .test_model_calls import native, same, world
 from .test_random_model_calls import calls
-
-TABLES = (
-    """CREATE TABLE T AS SELECT SEQ4() AS ID, ID % 7 - 3.0::FLOAT AS A,
-    CASE WHEN ID % 5 = 0 THEN NULL ELSE ID % 11 END::FLOAT AS B, ID % 3 AS G
-    FROM TABLE(GENERATOR(ROWCOUNT => 5000))""",
-    """CREATE TABLE U AS SELECT SEQ4() AS K, K * 10.0::FLOAT AS V
-    FROM TABLE(GENERATOR(ROWCOUNT => 3))""",
-)
-MadeWith = Callable[[World], Sql]
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MadeWith]:
-    home: Path = tmp_path_factory.mktemp("home")
-    warehouse = Warehouse(Settings(home=home))
-    warehouse.create_database("DB")
-    sql = Sql(warehouse, new_session())
-    for statement in TABLES:
-        sql(statement)
-
-    def with_world(here: World) -> Sql:
-        warehouse.hooks = Hooks(planner=ModelCalls(here))
-        return sql
-
-    yield with_world
-    warehouse.close()
 
 
 @pytest.fixture(scope="module")
