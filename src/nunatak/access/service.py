@@ -32,6 +32,7 @@ class Access:
         passwords: Passwords | None = None,
     ) -> None:
         store = AccessStore(database, clock=clock)
+        self._store = store
         self.clock = clock
         self.users = Users(store, passwords or Passwords())
         self.roles = Roles(store)
@@ -45,6 +46,11 @@ class Access:
             tokens=self.tokens,
             account=settings.account,
         )
+
+    @property
+    def commits(self) -> int:
+        """A number that changes with every change; what was decided holds while it stays."""
+        return self._store.commits
 
     def decide(self, requirement: Requirement, *, role: str) -> Decision:
         """Whether a role may do what a requirement says, with what it inherits."""

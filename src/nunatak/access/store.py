@@ -23,6 +23,11 @@ class AccessStore:
         with database.write() as connection:
             metadata.create_all(connection)
 
+    @property
+    def commits(self) -> int:
+        """See `Database.commits`."""
+        return self._database.commits
+
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end of the block, or rolls back on an error."""

@@ -28,6 +28,16 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._writer = threading.RLock()
+        self._commits = 0
+
+    @property
+    def commits(self) -> int:
+        """How many transactions of this process have been committed.
+
+        What was read after this number was asked for is still true while the number is the same:
+        only the process that holds the home writes to the database.
+        """
+        return self._commits
 
     @classmethod
     def open(cls, file: Path) -> Database:
@@ -44,8 +54,10 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that commits at the end of the block, or rolls back on an error."""
-        with self._writer, self._engine.begin() as connection:
-            yield connection
+        with self._writer:
+            with self._engine.begin() as connection:
+                yield connection
+            self._commits += 1
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

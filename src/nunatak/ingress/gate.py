@@ -41,10 +41,11 @@ class Authorities(Protocol):
 
 
 class AccessAuthorities:
-    """The access room as `Authorities`."""
+    """The access room as `Authorities`; a decision is remembered until anything changes."""
 
     def __init__(self, access: Access) -> None:
         self._access = access
+        self._decided: tuple[int, dict[tuple[Identity, QualifiedName], bool]] = (-1, {})
 
     def identify(self, token: str) -> Identity:
         """Session, programmatic access and exchanged tokens are taken."""
@@ -52,9 +53,17 @@ class AccessAuthorities:
 
     def may_use(self, identity: Identity, service: QualifiedName) -> bool:
         """Any role of the user counts, or the only one that the token may act with."""
-        requirement = Requirement("USAGE", "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}")
-        roles = self._access.roles_of(identity.user, restricted_to=identity.restricted_to)
-        return any(self._access.allows(role, requirement) for role in sorted(roles))
+        commits = self._access.commits
+        if self._decided[0] != commits:
+            self._decided = (commits, {})
+        decided = self._decided[1]
+        if (identity, service) not in decided:
+            requirement = Requirement("USAGE", "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}")
+            roles = self._access.roles_of(identity.user, restricted_to=identity.restricted_to)
+            decided[identity, service] = any(
+                self._access.allows(role, requirement) for role in sorted(roles)
+            )
+        return decided[identity, service]
 
 
 @dataclass(slots=True)

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from nunatak.catalog.store import Catalog, Record
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine
 from nunatak.compute.states import RUNNING
 from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import NunatakError
@@ -27,7 +25,7 @@ from nunatak.services.integrations import allowed_hosts
 from nunatak.services.operations import Operations
 from nunatak.services.pools import SYSTEM, resume_pool
 from nunatak.services.ports import Builder, ModelSource, ServedModel
-from nunatak.services.snapshot import Build, Snapshot
+from nunatak.services.snapshot import Build, Snapshot, Snapshots
 from nunatak.services.spec import BuildSpec
 from nunatak.services.states import BUILDS, BuildState
 
@@ -77,16 +75,14 @@ class BuildReconciler:
         self,
         *,
         catalog: Catalog,
-        families: Families,
-        machine: Machine,
+        snapshots: Snapshots,
         builder: Builder,
         models: ModelSource,
         operations: Operations,
         folder: Path,
     ) -> None:
         self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self._snapshots = snapshots
         self._builder = builder
         self._models = models
         self._operations = operations
@@ -96,16 +92,13 @@ class BuildReconciler:
 
     def iterate(self) -> bool:
         """One look at every build; whether something was changed."""
-        with self._catalog.read() as tx:
-            snapshot, now = Snapshot.read(tx, self._families, self._machine), tx.now
+        snapshot, now = self._snapshots.newest()
         changed = [self._step(build, snapshot, now=now) for build in snapshot.builds]
         return any(changed)
 
     def recover(self) -> None:
         """After a start of the server: builds that ran begin again, cancelled ones have ended."""
-        with self._catalog.read() as tx:
-            builds = Snapshot.read(tx, self._families, self._machine).builds
-        for build in builds:
+        for build in self._snapshots.newest()[0].builds:
             if build.state is BuildState.RUNNING:
                 text = "The server stopped during the build; it begins again."
                 self._move(build.record, BuildState.PENDING, text)

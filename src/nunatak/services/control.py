@@ -46,7 +46,7 @@ from nunatak.services.ports import Builder, LoadSource, ModelSource
 from nunatak.services.reconcile import ServiceReconciler
 from nunatak.services.routes import Routes
 from nunatak.services.secret_uses import SecretReader
-from nunatak.services.snapshot import Snapshot
+from nunatak.services.snapshot import Snapshot, Snapshots
 from nunatak.services.starting import OWNER, OWNER_LABEL
 
 _log = logging.getLogger(__name__)
@@ -93,11 +93,11 @@ class ControlPlane:
         self.logs = Logs(runtime=runtime, builds=folder)
         self.deployments = self._deployments(catalog, builder, models)
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
-        self._catalog = catalog
+        self._snapshots = Snapshots(catalog, families, machine)
         self._runtime = runtime
         self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
         self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
-        self._pools = PoolReconciler(catalog=catalog, families=families, machine=machine)
+        self._pools = PoolReconciler(catalog=catalog, snapshots=self._snapshots)
         self._builds = self._build_reconciler(catalog, builder, models, folder)
         parking = self._parking_lot(settings, free_memory)
         self._services = self._service_reconciler(catalog, builder, models, loads, parking)
@@ -127,8 +127,7 @@ class ControlPlane:
     ) -> BuildReconciler:
         return BuildReconciler(
             catalog=catalog,
-            families=self.families,
-            machine=self.machine,
+            snapshots=self._snapshots,
             builder=builder,
             models=models,
             operations=self._building,
@@ -145,7 +144,7 @@ class ControlPlane:
     ) -> ServiceReconciler:
         return ServiceReconciler(
             catalog=catalog,
-            families=self.families,
+            snapshots=self._snapshots,
             machine=self.machine,
             runtime=self._runtime,
             builder=builder,
@@ -155,8 +154,7 @@ class ControlPlane:
             routes=self.routes,
             launcher=Launcher(
                 catalog=catalog,
-                families=self.families,
-                machine=self.machine,
+                snapshots=self._snapshots,
                 runtime=self._runtime,
                 models=models,
                 operations=self._launching,
@@ -216,8 +214,7 @@ class ControlPlane:
 
     def snapshot(self) -> Snapshot:
         """Everything that is decided on and shown, as it is now."""
-        with self._catalog.read() as tx:
-            return Snapshot.read(tx, self.families, self.machine)
+        return self._snapshots.newest()[0]
 
     def count(self, *, every_s: float = FRESH_S) -> Mapping[int, ServiceReadings]:
         """What instances count, by service id; asked anew if the last time was that long ago."""

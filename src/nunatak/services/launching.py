@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from nunatak.catalog.store import Catalog
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine
 from nunatak.compute.resources import Resources
 from nunatak.compute.runtime import Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
@@ -23,7 +21,7 @@ from nunatak.services.operations import Operations
 from nunatak.services.parking_lot import ParkingLot
 from nunatak.services.pools import SYSTEM
 from nunatak.services.ports import ModelSource
-from nunatak.services.snapshot import Instance, Service, Snapshot
+from nunatak.services.snapshot import Instance, Service, Snapshot, Snapshots
 from nunatak.services.starting import LAUNCH_LABEL, OWNER, OWNER_LABEL, instance_spec
 from nunatak.services.states import INSTANCES, InstanceState
 
@@ -35,8 +33,7 @@ class Launcher:
         self,
         *,
         catalog: Catalog,
-        families: Families,
-        machine: Machine,
+        snapshots: Snapshots,
         runtime: Runtime,
         models: ModelSource,
         operations: Operations,
@@ -48,8 +45,7 @@ class Launcher:
         """`platform` gives the variables that say where instances run; `before_stop` is given the
         runtime's name of an instance that is about to be stopped."""
         self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self._snapshots = snapshots
         self._runtime = runtime
         self._models = models
         self._operations = operations
@@ -61,8 +57,7 @@ class Launcher:
     def act(self) -> bool:
         """Start what has a place and stop what is to go; whether anything was begun."""
         busy = self._operations.busy()
-        with self._catalog.read() as tx:
-            snapshot, now = Snapshot.read(tx, self._families, self._machine), tx.now
+        snapshot, now = self._snapshots.newest()
         self._inputs.refresh(snapshot, busy=busy)
         idle = [item for item in snapshot.instances if item.runtime_id not in busy]
         ending = [item for item in idle if item.status.state is InstanceState.TERMINATING]

@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from nunatak.catalog.store import Catalog, Transaction
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine
 from nunatak.compute.pools import next_status, should_suspend
 from nunatak.compute.states import POOLS
-from nunatak.services.snapshot import Pool, Snapshot
+from nunatak.services.snapshot import Pool, Snapshots
 
 SYSTEM = "SYSTEM"
 """Who acts in events that no statement caused."""
@@ -19,16 +17,13 @@ WORK = "because work needs it"
 class PoolReconciler:
     """Brings pools to what is wanted of them."""
 
-    def __init__(self, *, catalog: Catalog, families: Families, machine: Machine) -> None:
+    def __init__(self, *, catalog: Catalog, snapshots: Snapshots) -> None:
         self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self._snapshots = snapshots
 
     def iterate(self) -> bool:
         """One look at every pool; whether something was changed."""
-        with self._catalog.read() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
-            now = tx.now
+        snapshot, now = self._snapshots.newest()
         changed = False
         for pool in snapshot.pools.values():
             status = next_status(

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from nunatak.catalog.store import Catalog, Key, Transaction
-from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine
 from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
 from nunatak.errors import NunatakError
@@ -28,7 +27,7 @@ from nunatak.services.ports import Builder, ModelSource
 from nunatak.services.rebuilding import REASON, begin_rebuild, rebuild_reason
 from nunatak.services.routes import Routes
 from nunatak.services.scaling import is_idle
-from nunatak.services.snapshot import Instance, Service, Snapshot
+from nunatak.services.snapshot import Instance, Service, Snapshot, Snapshots
 from nunatak.services.spec import INSTANCE_KIND
 from nunatak.services.states import INSTANCES, SERVICES, InstanceState, ServiceState
 from nunatak.services.table import RouteTable
@@ -57,7 +56,7 @@ class ServiceReconciler:
         self,
         *,
         catalog: Catalog,
-        families: Families,
+        snapshots: Snapshots,
         machine: Machine,
         runtime: Runtime,
         builder: Builder,
@@ -72,7 +71,7 @@ class ServiceReconciler:
         self._parking = parking
         self._builder = builder
         self._catalog = catalog
-        self._families = families
+        self._snapshots = snapshots
         self._machine = machine
         self._runtime = runtime
         self._loads = loads
@@ -101,8 +100,7 @@ class ServiceReconciler:
         away = (Phase.EXITED, Phase.PARKED)
         observed = {item.id for item in self._runtime.observe() if item.phase not in away}
         with self._catalog.write() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
-            for instance in snapshot.instances:
+            for instance in self._snapshots.newest()[0].instances:
                 lost = instance.status.started and instance.runtime_id not in observed
                 if not lost or not instance.alive:
                     continue
@@ -127,17 +125,14 @@ class ServiceReconciler:
 
     def _publish(self, observed: Iterable[Observed]) -> None:
         # What this pass wrote is told at once; looking at the instances again would delay it.
-        with self._catalog.read() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
+        snapshot, _ = self._snapshots.newest()
         sockets = {item.id: item.socket for item in observed}
         self._routes.publish(self._table.routes(snapshot, sockets))
         self._loads.forget(service.record.id for service in snapshot.services)
 
     def _look(self) -> _Look:
         busy = self._operations.busy()  # before observing: what ends meanwhile is then seen
-        with self._catalog.read() as tx:
-            snapshot = Snapshot.read(tx, self._families, self._machine)
-            now = tx.now
+        snapshot, now = self._snapshots.newest()
         observed = {item.id: item for item in self._runtime.observe()}
         self._look_at_loads(snapshot, observed, now)
         statuses = {

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from nunatak.catalog.store import Record, Transaction
+from nunatak.catalog.store import Catalog, Record, Transaction
 from nunatak.compute import pools
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine, node_capacity
@@ -220,6 +221,30 @@ class Snapshot:
                 for service in self.services
             ),
         )
+
+
+class Snapshots:
+    """The newest snapshot, read anew only when the catalog has changed; from any thread.
+
+    Most looks of the reconcilers find nothing new, and each would take the interpreter from
+    requests for as long as it reads.
+    """
+
+    def __init__(self, catalog: Catalog, families: Families, machine: Machine) -> None:
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._read: tuple[int, Snapshot] | None = None
+
+    def newest(self) -> tuple[Snapshot, float]:
+        """Everything as it is now, and the catalog's time."""
+        with self._lock:
+            commits = self._catalog.database.commits
+            if self._read is None or self._read[0] != commits:
+                with self._catalog.read() as tx:
+                    self._read = (commits, Snapshot.read(tx, self._families, self._machine))
+            return self._read[1], self._catalog.clock()
 
 
 def capacity_of(record: Record, families: Families, machine: Machine) -> Resources:

@@ -1,0 +1,36 @@
+"""Snapshots are read anew when the catalog has changed, and only then."""
+
+from __future__ import annotations
+
+import pytest
+
+from nunatak.catalog.store import Key
+from support.plane import World
+
+
+def test_a_snapshot_is_kept_until_something_is_committed(world: World) -> None:
+    first = world.plane.snapshot()
+    assert world.plane.snapshot() is first
+    with world.catalog.write() as tx:
+        tx.create(Key("STAGE", "S", "DB", "PUBLIC"), "ACCOUNTADMIN")
+    second = world.plane.snapshot()
+    assert second is not first
+    assert second == first
+
+
+def test_what_was_rolled_back_changes_nothing(world: World) -> None:
+    first = world.plane.snapshot()
+    with pytest.raises(ZeroDivisionError), world.catalog.write():
+        _ = 1 / 0
+    assert world.plane.snapshot() is first
+
+
+def test_a_change_is_seen_by_the_next_look(world: World) -> None:
+    with world.catalog.write() as tx:
+        made = tx.create(
+            Key("COMPUTE_POOL", "P"), "ACCOUNTADMIN", spec={"instance_family": "CPU_X64_S"}
+        )
+    assert world.plane.snapshot().pools["P"].record.comment == ""
+    with world.catalog.write() as tx:
+        assert tx.update(made, comment="changed") is not None
+    assert world.plane.snapshot().pools["P"].record.comment == "changed"
