@@ -7,9 +7,11 @@ so that a large one holds up nobody, and wait while the other side does not read
 import asyncio
 from abc import abstractmethod
 from collections import deque
+from functools import partial
 from typing import cast
 
 from nunatak.edge.link_frames import PIECE_BYTES, Frame, FrameCutter, Kind, LinkError, frame
+from nunatak.edge.turns import Turns
 
 _STALLED_S = 30.0
 """A peer that reads nothing for so long is taken to be lost."""
@@ -22,6 +24,8 @@ class LinkEnd(asyncio.Protocol):
         self._loop = loop
         self._transport: asyncio.Transport | None = None
         self._cutter = FrameCutter()
+        self._turns = Turns(loop)
+        self._read_paused = False
         self._unsent: list[bytes] = []
         self._bodies: deque[tuple[int, memoryview]] = deque()
         self._write_paused = self._planned = self._closing = self._ended = False
@@ -44,11 +48,16 @@ class LinkEnd(asyncio.Protocol):
         """Bytes from the other side."""
         if self._ended:
             return
+        turns = self._turns
         try:
             for received in self._cutter.feed(data):
-                self.take(received)
+                turns.do(partial(self._take, received))
         except LinkError as error:
-            self.end(f"the other side broke the protocol of the link: {error}")
+            turns.do(partial(self._break_off, error))
+        if turns.is_behind and not self._read_paused and self._transport is not None:
+            self._transport.pause_reading()
+            self._read_paused = True
+            turns.do(self._read_on)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The other side has gone."""
@@ -95,6 +104,22 @@ class LinkEnd(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._finish(reason)
+
+    def _take(self, received: Frame) -> None:
+        if self._ended:
+            return
+        try:
+            self.take(received)
+        except LinkError as error:
+            self._break_off(error)
+
+    def _break_off(self, error: LinkError) -> None:
+        self.end(f"the other side broke the protocol of the link: {error}")
+
+    def _read_on(self) -> None:
+        self._read_paused = False
+        if self._transport is not None:
+            self._transport.resume_reading()
 
     def _finish(self, reason: str) -> None:
         if self._ended:

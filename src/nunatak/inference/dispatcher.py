@@ -3,8 +3,10 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from nunatak.edge.deadlines import Deadlines
+from nunatak.edge.turns import Turns
 from nunatak.inference.answers import Result
 from nunatak.inference.batcher import Batch, Batcher, BatchPolicy, Part
 from nunatak.inference.calls import Call, State
@@ -38,8 +40,10 @@ class Dispatcher:
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
         metrics: InstanceMetrics,
+        turns: Turns,
     ) -> None:
         self._pool = pool
+        self._turns = turns
         self._loop = loop
         self._clock = clock
         self._metrics = metrics
@@ -182,13 +186,16 @@ class Dispatcher:
         return Result(columns)
 
     def _deliver(self, parts: Sequence[Part], result: Result) -> None:
-        start, now = 0, self._clock()
+        start = 0
         for part in parts:
             stop = start + part.block.rows
-            if now > part.call.deadline and not part.call.ended:
-                self._expire(part.call)
-            part.call.part_done(part.index, result, start, stop)
+            self._turns.do(partial(self._hand_back, part, result, start, stop))
             start = stop
+
+    def _hand_back(self, part: Part, result: Result, start: int, stop: int) -> None:
+        if self._clock() > part.call.deadline and not part.call.ended:
+            self._expire(part.call)
+        part.call.part_done(part.index, result, start, stop)
 
     def _fail(self, part: Part, error: InferenceError) -> None:
         call = part.call

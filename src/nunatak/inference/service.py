@@ -17,6 +17,7 @@ from functools import partial
 
 from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Verdict
 from nunatak.edge.exchange import Exchange
+from nunatak.edge.turns import Turns
 from nunatak.inference import arrow
 from nunatak.inference.answers import ARROW, Result, error_body
 from nunatak.inference.batcher import BatchPolicy
@@ -73,8 +74,14 @@ class InferenceService:
         self.settings, self.pool, self._loop, self.clock = settings, pool, loop, clock
         self.metrics = InstanceMetrics()
         self.admission = Admission(settings.admission)
+        self._turns = Turns(loop)
         self.dispatcher = Dispatcher(
-            pool, settings.batching, loop=loop, clock=clock, metrics=self.metrics
+            pool,
+            settings.batching,
+            loop=loop,
+            clock=clock,
+            metrics=self.metrics,
+            turns=self._turns,
         )
         self._routes = {
             spelling(method.path): (method, JsonReader(method)) for method in settings.methods
@@ -120,8 +127,12 @@ class InferenceService:
         page = self._pages.get(exchange.target)
         if page is not None:
             page(exchange)
+        else:
+            self._turns.do(partial(self._take, exchange, exchange.context))
+
+    def _take(self, exchange: Exchange, call: Call) -> None:
+        if call.ended:
             return
-        call: Call = exchange.context
         body = exchange.file if isinstance(exchange, FileExchange) else exchange.body
         exchange.drop_body()
         if exchange.received != call.size_bytes:

@@ -149,3 +149,27 @@ async def test_closing_sends_what_is_to_be_sent() -> None:
     await asyncio.sleep(0.1)
     assert [number for _, _, number, _ in frames(transport)] == [1, 2, 2, 2, 2]
     assert transport.closed
+
+
+async def test_what_one_read_brings_is_taken_some_at_a_time_and_nothing_is_read_meanwhile() -> None:
+    end, transport = opened()
+    data = b"".join(frame(Kind.ANSWER, number, b"", last=True) for number in range(50))
+    end.data_received(data)
+    assert 0 < len(end.frames) < 50
+    assert not transport.reading
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert [number for _, _, number, _ in end.frames] == list(range(50))
+    assert transport.reading
+
+
+async def test_frames_that_wait_when_the_link_ends_are_dropped() -> None:
+    end, _ = opened()
+    data = b"".join(frame(Kind.ANSWER, number, b"", last=True) for number in range(50))
+    end.data_received(data)
+    taken = len(end.frames)
+    end.connection_lost(None)
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert len(end.frames) == taken
+    assert len(end.reasons) == 1

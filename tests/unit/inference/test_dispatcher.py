@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nunatak.edge.admission import Class
+from nunatak.edge.turns import Turns
 from nunatak.inference.batcher import Batcher, BatchPolicy
 from nunatak.inference.calls import TRANSITIONS, Call, IllegalStep, State
 from nunatak.inference.columns import Column, Columns, Kind
@@ -81,6 +82,7 @@ class World:
             loop=self.loop,
             clock=self.loop.time,
             metrics=InstanceMetrics(),
+            turns=Turns(self.loop),
         )
 
     @property
