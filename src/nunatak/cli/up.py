@@ -18,6 +18,7 @@ from nunatak.access.connections import install_connection as install
 from nunatak.cli.assemble import Server, assemble
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
+from nunatak.imports import leave_out_pandas
 from nunatak.protocol.server import TlsFiles, address, listen, serve
 from nunatak.telemetry import configure_logs
 
@@ -26,6 +27,7 @@ _LOGGER = logging.getLogger(__name__)
 
 def run_server(settings: Settings, *, install_connection: bool, log_level: str) -> int:
     """Serve until told to stop; answers the exit status."""
+    leave_out_pandas()
     try:
         configure_logs(log_level)
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from nunatak.imports import leave_out_pandas
 from nunatak.inference.begin import begin
 
 
@@ -13,6 +14,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, help="the instance.json to serve")
     options = parser.parse_args(arguments)
     begun = begin(options.config)
+    leave_out_pandas()
     from nunatak.inference.front import run  # its libraries are read while the model is loaded
 
     return run(options.config, begun)
