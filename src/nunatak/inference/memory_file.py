@@ -56,7 +56,9 @@ class MemoryFile(mmap.mmap):
         return int(np.frombuffer(self, np.uint8).__array_interface__["data"][0])
 
     def offset_of(self, values: "np.ndarray") -> int | None:
-        """Where an array lies in the file, in bytes; None when it lies elsewhere or in pieces."""
+        """Where an array lies in the file, in bytes; None when it lies elsewhere, in pieces, or at
+        an address that is no multiple of its values' size."""
         offset = int(values.__array_interface__["data"][0]) - self.address
         inside = 0 <= offset <= len(self) - values.nbytes
-        return offset if inside and values.flags.c_contiguous else None
+        is_whole = values.flags.c_contiguous and values.flags.aligned
+        return offset if inside and is_whole else None

@@ -4,8 +4,6 @@ This is the edge: it turns exchanges into calls, and the ends of calls into stat
 """
 
 import asyncio
-import base64
-import hashlib
 import hmac
 import logging
 import time
@@ -18,7 +16,7 @@ from functools import partial
 from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Verdict
 from nunatak.edge.exchange import Exchange
 from nunatak.edge.turns import Turns
-from nunatak.inference import arrow
+from nunatak.inference import arrow, bodies
 from nunatak.inference.answers import ARROW, Result, error_body
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.calls import Call, State
@@ -33,12 +31,10 @@ from nunatak.inference.errors import (
 )
 from nunatak.inference.formats import JsonReader
 from nunatak.inference.link import LinkServer, offer_link
-from nunatak.inference.memory_file import MemoryFile
-from nunatak.inference.memory_line import FileExchange
 from nunatak.inference.metrics import InstanceMetrics
 from nunatak.inference.outcomes import outcome, shown
 from nunatak.inference.pages import pages_of
-from nunatak.inference.payload import Parsed, column_of
+from nunatak.inference.payload import column_of
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.signature import Method
 
@@ -133,8 +129,6 @@ class InferenceService:
     def _take(self, exchange: Exchange, call: Call) -> None:
         if call.ended:
             return
-        body = exchange.file if isinstance(exchange, FileExchange) else exchange.body
-        exchange.drop_body()
         if exchange.received != call.size_bytes:
             self.admission.resize(call.size_bytes, exchange.received)
             call.size_bytes = exchange.received
@@ -143,7 +137,7 @@ class InferenceService:
             return
         method, reader = self._targets[exchange.target]
         try:
-            parsed = self._read(exchange, body, method, reader)
+            parsed = bodies.read(exchange, method, reader)
         except BadInput as error:
             call.end(State.ANSWERED, error=error)
             return
@@ -226,6 +220,7 @@ class InferenceService:
         held = exchange.held
         call.move(State.ADMITTED)
         self.admission.enter(call.user, call.klass, size_bytes=call.size_bytes, now=now)
+        bodies.expect(exchange, call.size_bytes)
         if not held:
             self.dispatcher.watch(call)
         exchange.go_on()
@@ -264,7 +259,7 @@ class InferenceService:
             self._answer(exchange, call)
         # The deadline's watch keeps the call for its time, and call and exchange keep each other:
         # the rows need not stay with them.
-        call.answer = call.numbers = exchange.context = None
+        call.answer = call.numbers = exchange.context = exchange.stream = None
         if self._waiting:
             self._loop.call_soon(self._admit_waiting)
         elif self.draining and not self.admission.inside:
@@ -275,7 +270,7 @@ class InferenceService:
         if call.answer is not None:
             result, start, stop = call.answer
             try:
-                if _is_arrow(exchange):
+                if bodies.is_arrow(exchange):
                     body = arrow.write(result.columns.slice(start, stop))
                     exchange.respond(200, body, content_type=ARROW, extra=extra)
                 else:
@@ -355,27 +350,11 @@ class InferenceService:
             raise ValueError("not a duration")
         return milliseconds / 1000
 
-    def _read(
-        self, exchange: Exchange, body: bytes | MemoryFile, method: Method, reader: JsonReader
-    ) -> Parsed:
-        digest = exchange.headers.get(b"content-md5")
-        if digest is not None:
-            actual = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
-            if actual != digest.strip():
-                raise BadInput("the body does not match its Content-MD5")
-        if _is_arrow(exchange):
-            return arrow.read(body, method)
-        return reader.read(bytes(body))
-
     def _refuse(
         self, exchange: Exchange, status: int, code: str, text: str, *, extra: bytes = b""
     ) -> None:
         self.metrics.requests.inc(code.lower())
         exchange.respond(status, error_body(code, text, ""), extra=extra)
-
-
-def _is_arrow(exchange: Exchange) -> bool:
-    return exchange.headers.get(b"content-type", b"").startswith(ARROW)
 
 
 class _RequestIds:

@@ -1,0 +1,57 @@
+"""The bodies of requests: how they are gathered, and what they become."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from nunatak.edge.exchange import Exchange
+from nunatak.inference import arrow
+from nunatak.inference.answers import ARROW
+from nunatak.inference.errors import BadInput
+from nunatak.inference.file_body import FileBody
+from nunatak.inference.formats import JsonReader
+from nunatak.inference.frames import INLINE_LIMIT_BYTES
+from nunatak.inference.memory_file import MemoryFile
+from nunatak.inference.memory_line import FileExchange
+from nunatak.inference.payload import Parsed
+from nunatak.inference.signature import Method
+
+
+def is_arrow(exchange: Exchange) -> bool:
+    """Whether the body, and so the answer, is an Arrow stream."""
+    return exchange.headers.get(b"content-type", b"").startswith(ARROW)
+
+
+def expect(exchange: Exchange, size_bytes: int) -> None:
+    """Before a body of that size is read: a large Arrow stream is gathered in a memory file."""
+    has_one = isinstance(exchange, FileExchange)
+    if size_bytes > INLINE_LIMIT_BYTES and is_arrow(exchange) and not has_one:
+        exchange.stream = FileBody.begin()
+
+
+def read(exchange: Exchange, method: Method, reader: JsonReader) -> Parsed:
+    """What the whole body says; the exchange lets go of it.
+
+    Raises BadInput, and InferenceError when there was no memory for the body.
+    """
+    body = _whole(exchange)
+    digest = exchange.headers.get(b"content-md5")
+    if digest is not None:
+        actual = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
+        if actual != digest.strip():
+            raise BadInput("the body does not match its Content-MD5")
+    if is_arrow(exchange):
+        return arrow.read(body, method)
+    return reader.read(bytes(body))
+
+
+def _whole(exchange: Exchange) -> bytes | MemoryFile:
+    if isinstance(exchange, FileExchange):
+        body = exchange.file
+    elif isinstance(exchange.stream, FileBody):
+        body = exchange.stream.seal()
+    else:
+        body = exchange.body
+    exchange.drop_body()
+    return body
