@@ -141,9 +141,19 @@ class Admission:
         return min(policy.most, max(policy.least_burst, int(self.capacity * policy.burst_s)))
 
     def ask(
-        self, user: str, klass: Class, *, size_bytes: int, deadline: float, now: float
+        self,
+        user: str,
+        klass: Class,
+        *,
+        size_bytes: int,
+        deadline: float,
+        now: float,
+        returning: bool = False,
     ) -> Decision:
-        """May this request enter? Changes nothing but the memory of refusals; see ``enter``."""
+        """May this request enter? Changes nothing but the memory of refusals; see ``enter``.
+
+        ``returning``: it was refused before, and has come again when it was told to.
+        """
         charge = self.charge(size_bytes)
         if klass is Class.BULK:
             return self._ask_bulk(charge)
@@ -156,7 +166,7 @@ class Admission:
             share = max(1, limit // (len(self._users) + (mine == 0)))
             if mine >= share and len(self._users) > 1:
                 return self._refuse(now, "this caller has its share of requests inside", user=True)
-            if mine >= share or interactive >= limit + max(4, limit // 4):
+            if interactive >= limit + _room_over(limit, returning=returning, fresh=mine < share):
                 return self._refuse(now, "the instance is at its capacity")
         if self.capacity and interactive / self.capacity > deadline - now:
             return self._refuse(now, "the request would not be answered before its deadline")
@@ -223,3 +233,11 @@ class Admission:
             per_s=capacity * self.policy.retry_share,
         )
         return Decision(verdict, reason, wait_s)
+
+
+def _room_over(limit: int, *, returning: bool, fresh: bool) -> int:
+    """How far over the limit a request may enter: who was sent away and waited takes the place of
+    one that never had to, which is refused when it comes next."""
+    if returning:
+        return max(4, limit // 2)
+    return max(4, limit // 4) if fresh else 0

@@ -45,6 +45,7 @@ class Connection(RequestReader):
         self._ahead: deque[Exchange] = deque()
         self._paused = self._write_paused = self._closing = self._advancing = False
         self._since = 0.0
+        self._back_at: float | None = None
         self.trusted = trusted
         self.draining = False
 
@@ -114,7 +115,11 @@ class Connection(RequestReader):
         """None is taken up behind an answer that closes."""
         if self._closing:
             return None
-        return Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
+        exchange = Exchange(self, self._handler, self._clock(), self._limits.body_bytes)
+        if self._back_at is not None:
+            exchange.returning = exchange.arrived >= self._back_at
+            self._back_at = None
+        return exchange
 
     def _line_up(self, exchange: Exchange) -> None:
         """The head is whole: it is this request's turn, or it waits behind those before it."""
@@ -201,6 +206,10 @@ class Connection(RequestReader):
             b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
             % token
         )
+
+    def send_back(self, after_s: float) -> None:
+        """The next request here is of a caller who was told to wait so long."""
+        self._back_at = self._clock() + after_s
 
     # --- for the server -----------------------------------------------------------------------
 

@@ -47,6 +47,9 @@ class AnswerLine(Protocol):
     def switch(self, exchange: "Exchange", protocol: asyncio.Protocol, token: bytes) -> None:
         """Leave HTTP: what comes after the request is the other protocol's."""
 
+    def send_back(self, after_s: float) -> None:
+        """The caller was told to come again; see ``Exchange.returning``."""
+
 
 class Exchange:
     """One request on a connection, and the way to answer it.
@@ -75,6 +78,7 @@ class Exchange:
         "limit_bytes",
         "method",
         "received",
+        "returning",
         "stream",
         "target",
         "trusted",
@@ -97,6 +101,8 @@ class Exchange:
         self.limit_bytes = limit_bytes
         self.keep_alive = True
         self.received = 0
+        self.returning = False
+        """The caller was sent back before, on this connection, and has come when it was told to."""
         self.complete = False
         self.answered = False
         self.begun = False
@@ -157,6 +163,10 @@ class Exchange:
             raise RuntimeError("an exchange is answered once")
         self.answered = True
         self._connection.answer(self, status, body, content_type, extra)
+
+    def send_back(self, after_s: float) -> None:
+        """The answer tells the caller to come again after so many seconds."""
+        self._connection.send_back(after_s)
 
     def info(self, name: str) -> Any:
         """What is known of the connection; see ``asyncio.BaseTransport.get_extra_info``."""

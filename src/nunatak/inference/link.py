@@ -92,6 +92,10 @@ class LinkServer(LinkEnd):
         """Answers on a link are sent whole."""
         raise NotImplementedError
 
+    def send_back(self, after_s: float) -> None:
+        """Who comes again is known to the ingress."""
+        del after_s
+
     def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
         """A link carries nothing but itself."""
         raise NotImplementedError
@@ -115,6 +119,8 @@ class LinkServer(LinkEnd):
             raise LinkError(f"request {number} is one too many, or is under way already")
         exchange = _LinkExchange(self, self._handler, self._clock(), request.size)
         exchange.number = number
+        # The ingress has let it in by the same rule, and knows who has come again.
+        exchange.returning = True
         exchange.method, exchange.target = b"POST", request.target
         exchange.content_length = request.size
         exchange.headers = {

@@ -123,6 +123,10 @@ class MemoryLine:
         """Answers are sent whole here."""
         raise NotImplementedError
 
+    def send_back(self, after_s: float) -> None:
+        """The query engine waits, and is never sent back."""
+        del after_s
+
     def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
         """There is nothing to change over to."""
         raise NotImplementedError

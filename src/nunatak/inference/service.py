@@ -198,7 +198,12 @@ class InferenceService:
         exchange.context = call
         self.last_request_at = time.time()
         decision = self.admission.ask(
-            call.user, klass, size_bytes=call.size_bytes, deadline=deadline, now=now
+            call.user,
+            klass,
+            size_bytes=call.size_bytes,
+            deadline=deadline,
+            now=now,
+            returning=exchange.returning,
         )
         if decision.verdict is Verdict.ADMIT and not (klass is Class.BULK and self._waiting):
             self._admit(exchange, call, now)
@@ -207,6 +212,7 @@ class InferenceService:
             self._waiting.append((exchange, call))
             self.dispatcher.watch(call)
         else:
+            exchange.send_back(decision.retry_after_s)
             call.end(
                 State.REFUSED,
                 error=Refused(

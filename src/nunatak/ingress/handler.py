@@ -259,8 +259,10 @@ class Ingress:
             size_bytes=size,
             deadline=call.until,
             now=self._clock(),
+            returning=call.exchange.returning,
         )
         if decision.verdict is not Verdict.ADMIT:
+            call.exchange.send_back(decision.retry_after_s)
             raise errors.no_room(
                 decision.reason,
                 caller=decision.verdict is Verdict.REFUSE_CALLER,

@@ -13,8 +13,12 @@ POLICY = AdmissionPolicy(
 FAR = 1e9
 
 
-def enter(admission: Admission, now: float, user: str = "", size: int = 10) -> Verdict:
-    decision = admission.ask(user, Class.INTERACTIVE, size_bytes=size, deadline=FAR, now=now)
+def enter(
+    admission: Admission, now: float, user: str = "", size: int = 10, *, returning: bool = False
+) -> Verdict:
+    decision = admission.ask(
+        user, Class.INTERACTIVE, size_bytes=size, deadline=FAR, now=now, returning=returning
+    )
     if decision.verdict is Verdict.ADMIT:
         admission.enter(user, Class.INTERACTIVE, size_bytes=size, now=now)
     return decision.verdict
@@ -77,6 +81,24 @@ def test_a_caller_over_its_share_makes_room_for_another() -> None:
     assert enter(admission, 1.0, "greedy") is Verdict.REFUSE_CALLER
 
 
+def test_who_was_sent_back_and_waited_takes_the_place_of_one_who_never_had_to() -> None:
+    admission = Admission(POLICY)
+    for _ in range(POLICY.least_burst):
+        enter(admission, 1.0)
+    assert enter(admission, 1.0) is Verdict.REFUSE_CAPACITY
+    returned = [enter(admission, 1.0, returning=True) for _ in range(POLICY.least_burst)]
+    assert returned.count(Verdict.ADMIT) == POLICY.least_burst // 2
+    leave(admission, 1.0)
+    assert enter(admission, 1.0) is Verdict.REFUSE_CAPACITY
+
+
+def test_waiting_gives_no_caller_more_than_its_share() -> None:
+    admission = Admission(POLICY)
+    for number in range(POLICY.least_burst):
+        enter(admission, 1.0, "greedy" if number else "modest")
+    assert enter(admission, 1.0, "greedy", returning=True) is Verdict.REFUSE_CALLER
+
+
 def test_a_request_that_would_be_late_is_refused_at_once() -> None:
     admission = warmed(100)
     for _ in range(40):
@@ -128,13 +150,16 @@ events = st.tuples(
     st.sampled_from(Class),
     st.sampled_from([0, 10, 1000, 400_000]),
     st.booleans(),
+    st.booleans(),
 )
 
 
 @given(st.lists(events, max_size=150))
-def test_the_bounds_hold_whatever_comes(steps: list[tuple[float, str, Class, int, bool]]) -> None:
+def test_the_bounds_hold_whatever_comes(
+    steps: list[tuple[float, str, Class, int, bool, bool]],
+) -> None:
     admission, inside, now = Admission(POLICY), list[Inside](), 0.0
-    for pause, user, klass, size, leaves in steps:
+    for pause, user, klass, size, leaves, returning in steps:
         now += pause
         if leaves and inside:
             gone = inside.pop(size % len(inside))
@@ -142,13 +167,16 @@ def test_the_bounds_hold_whatever_comes(steps: list[tuple[float, str, Class, int
                 gone.user, gone.klass, size_bytes=gone.size, now=now, answered=size > 10
             )
         limit = admission.limit(now)
-        decision = admission.ask(user, klass, size_bytes=size, deadline=now + 5, now=now)
+        decision = admission.ask(
+            user, klass, size_bytes=size, deadline=now + 5, now=now, returning=returning
+        )
         assert (decision.verdict is Verdict.WAIT) <= (klass is Class.BULK)
         if decision.verdict is Verdict.ADMIT:
             admission.enter(user, klass, size_bytes=size, now=now)
             inside.append(Inside(user, klass, size))
             many = sum(one.klass is Class.INTERACTIVE for one in inside)
-            assert many <= limit + max(4, limit // 4) or klass is Class.BULK
+            room = max(4, limit // (2 if returning else 4))
+            assert many <= limit + room or klass is Class.BULK
             assert len(inside) - many <= POLICY.bulk_requests
             assert (
                 admission.held_bytes <= POLICY.memory_bytes

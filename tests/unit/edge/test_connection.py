@@ -150,6 +150,21 @@ def test_a_refusal_at_the_head_closes_before_a_large_body(peer: Peer) -> None:
     assert peer.transport.closed
 
 
+@pytest.mark.parametrize(("waited_s", "expected"), [(1.9, False), (2.0, True), (9.0, True)])
+def test_who_was_sent_back_is_known_by_coming_when_told(
+    peer: Peer, loop: Clock, waited_s: float, expected: bool
+) -> None:
+    peer.send(post(b"1"))
+    peer.handler.requests[0].send_back(2)
+    peer.handler.requests[0].respond(503, b"no")
+    loop.now += waited_s
+    peer.send(post(b"2"))
+    assert peer.handler.requests[1].returning is expected
+    peer.handler.requests[1].respond(200, b"yes")
+    peer.send(post(b"3"))
+    assert [exchange.returning for exchange in peer.handler.requests[::2]] == [False, False]
+
+
 def test_a_client_that_asks_is_told_to_send_its_body(peer: Peer) -> None:
     peer.send(b"POST /p HTTP/1.1\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n")
     assert peer.statuses == [100]
