@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from support.server import Client, start_server, stop_server
+from support.server import CONNECTOR, Client, start_server, stop_server
 
 pytestmark = pytest.mark.acceptance
 
 
-def test_the_first_things_everybody_does(client: Client) -> None:
-    found = client("connector_basics")
+@pytest.mark.parametrize("generation", [CONNECTOR, 2])
+def test_the_first_things_everybody_does(client: Client, generation: int) -> None:
+    found = client("connector_basics", generation=generation)
     assert found["one"] == [1]
     assert found["role"] == ["ACCOUNTADMIN", "ADMIN"]
     assert found["bound"] == ["ab"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from support.server import Client
+from support.server import CONNECTOR, Client
 
 pytestmark = pytest.mark.acceptance
 
 
-def test_credentials_made_by_sql_log_in(client: Client) -> None:
-    found = client("protocol_logins")
+@pytest.mark.parametrize("generation", [CONNECTOR, 2])
+def test_credentials_made_by_sql_log_in(client: Client, generation: int) -> None:
+    found = client("protocol_logins", generation=generation)
 
     for way in ("password", "key pair", "access token"):
         assert found[way] == ["ADA", "SYSADMIN"], way
@@ -37,6 +38,27 @@ def test_results_are_the_same_in_every_format_and_size(client: Client) -> None:
     assert found["schema"] == ["LongType()", "LongType()", "DecimalType(10, 2)", "DoubleType()"]
     assert found["rows"] == [[1, "x"], [2, None]]
     assert (found["job"], found["pages"]) == ([[7]], 250_000)
+
+
+def test_the_connector_alone_reads_and_writes_everything(client: Client) -> None:
+    found = client("protocol_connector", generation=CONNECTOR)
+
+    assert found["arrow"] == found["json"] == found["frame"]
+    assert found["arrow"][1] == "1234567890123456789"
+    assert found["described"] == [type_code for _, type_code in found["columns"]]
+    assert found["many"] == [400_000, sum(range(400_000)), 400_000]
+    assert found["bound"][:3] == ["1", "x", "None"]
+    assert found["array"] == [[[1000]], [[1000, sum(range(1000))]]]
+    assert found["statuses"] == ["SUCCESS", "FAILED_WITH_ERROR", "ABORTED"]
+    assert found["waited"] == [["waited 1 seconds"]]
+    assert found["several"] == [[[1]], [[2]]]
+    assert found["errors"] == [[2003, "02000"], [1003, "42000"]]
+    assert found["put"] == [["a.csv", "UPLOADED"], ["b.csv", "UPLOADED"], ["empty.csv", "UPLOADED"]]
+    assert found["again"] == ["SKIPPED"] * 3
+    assert found["overwritten"] == ["UPLOADED"] * 3
+    assert found["list"] == ["st/gz/a.csv.gz", *(f"st/plain/{n}.csv" for n in ("a", "b", "empty"))]
+    assert (found["got"], found["same"]) == (3, True)
+    assert (found["write_pandas"], found["read"]) == (2, [[1, "x"], [2, None]])
 
 
 def test_files_go_up_and_come_down(client: Client) -> None:

@@ -103,7 +103,7 @@ class Front:
 
     def describe(self, text: str) -> tuple[Field, ...]:
         """The columns, without running."""
-        return dispatch.describe(self.context(text))
+        return dispatch.describe(self.context(text)).fields
 
     def close(self) -> None:
         """End the session and release everything."""

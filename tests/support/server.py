@@ -69,15 +69,17 @@ def stop_server(server: Server) -> int:
 Client = Callable[..., Any]
 
 
+CONNECTOR = 0
+"""Instead of a major version of snowflake-ml-python: the connector alone, as the server's own
+environment has it. It is of a later major version than snowflake-ml-python allows."""
+
+
 def run_script(server: Server, name: str, *arguments: str, generation: int = 2) -> Any:
     """Run tests/acceptance/clients/<name>.py with official clients; answers the JSON value that
-    the script prints last. `generation` is the major version of snowflake-ml-python."""
-    variable = {2: "NUNATAK_TEST_CLIENT_PYTHON", 1: "NUNATAK_TEST_CLIENT_1_PYTHON"}[generation]
-    python = os.environ.get(variable)
-    if not python:
-        pytest.fail(f"{variable} is not set: run the tests with scripts/test")
+    the script prints last. `generation` is the major version of snowflake-ml-python, or
+    CONNECTOR."""
     done = subprocess.run(
-        [python, str(SCRIPTS / f"{name}.py"), *arguments],
+        [_client_python(generation), str(SCRIPTS / f"{name}.py"), *arguments],
         capture_output=True,
         text=True,
         timeout=SCRIPT_TIMEOUT_S,
@@ -92,3 +94,13 @@ def run_script(server: Server, name: str, *arguments: str, generation: int = 2) 
         pytest.fail(f"{name} failed:\n{done.stdout[-6000:]}\n{done.stderr[-6000:]}")
     lines = done.stdout.strip().splitlines()
     return json.loads(lines[-1]) if lines else None
+
+
+def _client_python(generation: int) -> str:
+    if generation == CONNECTOR:
+        return sys.executable
+    variable = {2: "NUNATAK_TEST_CLIENT_PYTHON", 1: "NUNATAK_TEST_CLIENT_1_PYTHON"}[generation]
+    python = os.environ.get(variable)
+    if not python:
+        pytest.fail(f"{variable} is not set: run the tests with scripts/test")
+    return python

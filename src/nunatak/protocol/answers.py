@@ -15,14 +15,14 @@ from nunatak.protocol.arrow import decode
 from nunatak.protocol.jsonrows import json_rows
 from nunatak.protocol.result_store import ResultStore, StoredResult
 from nunatak.protocol.rowtype import rowtype
-from nunatak.warehouse.results import Field, StatementKind
+from nunatak.warehouse.results import Description, Field, StatementKind
 from nunatak.warehouse.session import Session
 
 JSON = "json"
 ARROW = "arrow"
 MULTI_STATEMENT = 0xA000
 """Statement type of a request with several statements; its results are fetched one by one."""
-_SERVER_VERSION = "1"
+_SERVER_VERSION = 1
 
 ChunkUrl = Callable[[str, int, str], str]
 """Query id, number of the chunk, format: to the address of its bytes."""
@@ -114,9 +114,10 @@ def base_data(query_id: str, fields: tuple[Field, ...], *, kind: int) -> dict[st
     }
 
 
-def described_data(query_id: str, fields: tuple[Field, ...], wanted: str) -> dict[str, Any]:
+def described_data(query_id: str, described: Description, wanted: str) -> dict[str, Any]:
     """The answer of a statement that was only described."""
-    data = base_data(query_id, fields, kind=StatementKind.SELECT)
+    data = base_data(query_id, described.fields, kind=StatementKind.SELECT)
+    data["arrayBindSupported"] = described.takes_lists
     data["queryResultFormat"] = wanted
     data["rowset" if wanted == JSON else "rowsetBase64"] = [] if wanted == JSON else ""
     return data

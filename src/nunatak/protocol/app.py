@@ -146,9 +146,12 @@ def _routes(
         get("/queries/{query_id}/result", queries.result),
         post("/queries/{query_id}/abort-request", queries.abort_query),
         get("/monitoring/queries/{query_id}", queries.monitor),
+        get("/monitoring/queries//{query_id}", queries.monitor),  # as connector 5 writes it
         post("/telemetry/send", _telemetry),
         Route("/oauth/token", sessions.exchange, methods=["POST"]),
         Route(FILES + "{key:path}", files.upload, methods=["PUT"]),
+        # before GET, which would take HEAD too
+        Route(FILES + "{key:path}", files.look, methods=["HEAD"]),
         Route(FILES + "{key:path}", files.download, methods=["GET"]),
         Route(RESULTS + "{key:path}", files.chunk, methods=["GET"]),
         Route("/healthz", _health, methods=["GET"]),

@@ -167,11 +167,11 @@ class Execution:
     def _run(self, query: Query, live: LiveSession, submission: Submission) -> QueryStatus:
         """Everything that blocks. Leaves the body of the answer in the query."""
         try:
+            if submission.runs_alone:
+                self.results.submit(query.id, user=query.user, text=query.text)
             if query.cancelled.is_set():
                 raise QueryCancelled("SQL execution canceled")
             query.become(QueryStatus.RUNNING)
-            if submission.runs_alone:
-                self.results.submit(query.id, user=query.user, text=query.text)
             data = self._outcome(query, live, submission)
             query.answer = answers.success(data) if submission.describe_only else _kept(data)
             status = QueryStatus.SUCCESS
@@ -222,9 +222,9 @@ class Execution:
         return self._one(dataclasses.replace(request, text=parts[0]), live, submission)
 
     def _described(self, request: StatementRequest, live: LiveSession) -> dict[str, Any]:
-        fields = tuple(self._statements.describe(request))
+        described = self._statements.describe(request)
         wanted = answers.result_format(live.session, live.application, 0)
-        data = answers.described_data(request.query_id, fields, wanted)
+        data = answers.described_data(request.query_id, described, wanted)
         return data | answers.final_names(live.session)
 
     def _one(

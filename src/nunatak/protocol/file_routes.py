@@ -9,6 +9,7 @@ import logging
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO
@@ -26,10 +27,16 @@ from nunatak.errors import (
 )
 from nunatak.protocol.answers import JSON, json_chunk
 from nunatak.protocol.result_store import ResultStore
-from nunatak.protocol.transfer import RESULTS, Transfers, named
+from nunatak.protocol.transfer import (
+    DIGEST_HEADER,
+    GENERATION_HEADER,
+    NO_GENERATION,
+    RESULTS,
+    Transfers,
+    named,
+)
 
 _LOGGER = logging.getLogger(__name__)
-_DIGEST_HEADER = "x-goog-meta-sfc-digest"
 _ARROW_TYPE = "application/vnd.apache.arrow.stream"
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -45,10 +52,15 @@ class FileRoutes:
         self._results = results
         self._scratch = scratch
         self._upload_bytes = upload_bytes
+        self._creating = threading.Lock()
 
     async def upload(self, request: Request) -> Response:
-        """PUT of one file."""
+        """PUT of one file; 412 where it may not replace the one that is there."""
         return await _answered(self._upload, request)
+
+    async def look(self, request: Request) -> Response:
+        """HEAD of an address for a PUT: whether there is a file already that it would replace."""
+        return await _answered(self._look, request)
 
     async def download(self, request: Request) -> Response:
         """GET of one file."""
@@ -60,21 +72,41 @@ class FileRoutes:
 
     async def _upload(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        parameters = self._transfers.check("PUT", path, query)
+        name = named(self._transfers.check("PUT", path, query))
         source, folder = self._transfers.source(path)
         upload = _Upload(self._upload_bytes)
         try:
             await upload.receive(request, self._scratch)
-            upload.check_digest(request.headers.get(_DIGEST_HEADER))
-            key = f"{folder}/{named(parameters).resolved(upload.head)}"
+            upload.check_digest(request.headers.get(DIGEST_HEADER))
+            key = f"{folder}/{name.resolved(upload.head)}"
             place = await asyncio.to_thread(source.place, key)
-            await asyncio.to_thread(upload.move_to, place)
+            if request.headers.get(GENERATION_HEADER) != NO_GENERATION:
+                await asyncio.to_thread(upload.move_to, place)
+            elif not await asyncio.to_thread(self._create, upload, place):
+                return PlainTextResponse("There is a file of that name.", status_code=412)
         finally:
             upload.discard()
         await asyncio.to_thread(
             source.stored, key, size_bytes=upload.size_bytes, md5=upload.md5.hexdigest()
         )
         return Response(status_code=200)
+
+    async def _look(self, request: Request) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        name = named(self._transfers.check("PUT", path, query))
+        source, folder = self._transfers.source(path)
+        if name.name is None or name.may_compress:
+            return Response(status_code=404)  # what it will be called, its content tells
+        await asyncio.to_thread(source.open_path, f"{folder}/{name.name}")
+        return Response(status_code=200)
+
+    def _create(self, upload: _Upload, place: Path) -> bool:
+        """Give an upload its name if no file has it."""
+        with self._creating:
+            if place.exists():
+                return False
+            upload.move_to(place)
+            return True
 
     async def _download(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.results import Field, Result, Transfer
+from nunatak.warehouse.results import Description, Result, Transfer
 from nunatak.warehouse.session import Session
 
 
@@ -34,8 +34,8 @@ class Statements(Protocol):
     def execute(self, request: StatementRequest) -> Result | Transfer:
         """Run a statement; raises the errors of `nunatak.errors`."""
 
-    def describe(self, request: StatementRequest) -> Iterable[Field]:
-        """The result columns of a statement, without running it."""
+    def describe(self, request: StatementRequest) -> Description:
+        """What a statement would answer, without running it."""
 
     def start_session(self, session: Session) -> None:
         """Check the names that a login or a restored session brought; those that name nothing

@@ -2,10 +2,12 @@
 
 Clients that share no disk with the server take one kind of storage that works over plain HTTP: a
 bucket whose objects have presigned URLs, which they use exactly as given. A literal PUT is sent
-again for every file, with the file's name in place of the local path; a PUT whose stage is bound
-is sent once, and its address is used for every file of the pattern. So the address for a bare
-name stores under that name; the address for a path stores under the path's last part; and the
-address for a pattern takes any number of files, each under a fresh name.
+again for every file, with the file's name in place of the local path: by some clients always, by
+others only when the first address is refused. A PUT whose stage is bound is sent once, and its
+address is used for every file of the pattern. So the address for a bare name stores under that
+name; the address for a path stores under the path's last part; the address for a literal pattern
+takes nothing; and that for a pattern with a bound stage any number of files, each under a fresh
+name.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.errors import InvalidArgument, ObjectNotFound, TokenInvalid
 from nunatak.protocol.signing import Signer
 from nunatak.warehouse.files import FileSource
 from nunatak.warehouse.results import Transfer
@@ -29,6 +31,10 @@ _WILDCARDS = re.compile(r"[*?\[]")
 _NAME_LIMIT_BYTES = 255
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".br", ".zst", ".xz", ".deflate", ".raw_deflate", ".snappy")
 GZIP_MAGIC = b"\x1f\x8b"
+DIGEST_HEADER = "x-goog-meta-sfc-digest"
+GENERATION_HEADER = "x-goog-if-generation-match"
+NO_GENERATION = "0"
+"""Of GENERATION_HEADER: the file is stored only if there is none of its name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Transfers:
             "clientShowEncryptionParameter": False,
         }
         if transfer.upload:
-            url = base_url + self._upload_path(transfer)
+            url = base_url + self._upload_path(transfer, is_bound=is_bound)
             return common | {"stageInfo": _stage_info(url, is_final=is_bound)}
         urls = [base_url + self._sign("GET", FILES + key) for key in transfer.keys]
         return common | {
@@ -124,11 +130,16 @@ class Transfers:
             raise ObjectNotFound("File", path.removeprefix(FILES))
         return source, key
 
-    def _upload_path(self, transfer: Transfer) -> str:
+    def _upload_path(self, transfer: Transfer, *, is_bound: bool) -> str:
         name = upload_name(transfer.sources[0], auto_compress=transfer.auto_compress)
-        extra = {"suffix": name.suffix} if name.name is None else {"name": name.name}
+        extra = {} if name.name is None else {"name": name.name}
+        if name.name is None and is_bound:
+            extra["suffix"] = name.suffix
         if name.may_compress:
             extra["gz"] = "1"
+        if not transfer.overwrite:
+            # Clients that can honour OVERWRITE = FALSE do so where the address admits the header.
+            extra["X-Goog-SignedHeaders"] = f"host;{GENERATION_HEADER};{DIGEST_HEADER}"
         return self._sign("PUT", FILES + transfer.keys[0].strip("/"), **extra)
 
     def _sign(self, method: str, path: str, **extra: str) -> str:
@@ -137,8 +148,11 @@ class Transfers:
 
 
 def named(parameters: Mapping[str, str]) -> UploadName:
-    """The upload name that signed parameters hold."""
+    """The upload name that signed parameters hold; raises TokenInvalid for the address of a
+    pattern, on which clients repeat the statement for each file."""
     name = parameters.get("name")
+    if name is None and "suffix" not in parameters:
+        raise TokenInvalid("The address is of a pattern: ask for that of each file.")
     return UploadName(
         name if name is None else safe_name(name),
         parameters.get("suffix", ""),

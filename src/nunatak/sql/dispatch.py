@@ -20,7 +20,7 @@ from nunatak.sql.statement import Context, Statement, parse_registered
 from nunatak.sql.system_functions import parse_system_select
 from nunatak.sql.tokens import TokenCursor, tokenize
 from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Field, Result, Transfer
+from nunatak.warehouse.results import Description, Result, Transfer
 
 # A family's grammars and functions are registered when its module is imported.
 for _module in pkgutil.iter_modules(sql.__path__):
@@ -40,17 +40,17 @@ def execute(context: Context) -> Result | Transfer:
     return _execute_one(dataclasses.replace(context, text=parts[-1]))
 
 
-def describe(context: Context) -> tuple[Field, ...]:
-    """The result columns of `context.text`, without running anything."""
+def describe(context: Context) -> Description:
+    """What `context.text` would answer, without running anything."""
     parts = flow_parts(context.text)
     for part in parts[:-1]:
-        empty = Result(fields=describe(_with_text(context, part)), batches=())
+        empty = Result(fields=describe(_with_text(context, part)).fields, batches=())
         context = dataclasses.replace(context, flow=empty)
     context = _with_text(context, parts[-1])
     statement = _parse(context)
     if statement is not None:
         _authorise(statement, context)
-        return statement.fields
+        return Description(statement.fields)
     return context.rooms.warehouse.describe(_query(context))
 
 

@@ -4,7 +4,7 @@ session's own objects."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from nunatak.catalog.store import Key
@@ -14,7 +14,7 @@ from nunatak.sql.stages import STAGE, remove_stage_folder
 from nunatak.sql.statement import Context
 from nunatak.sql.tokens import split_statements
 from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.results import Field, Result, Transfer
+from nunatak.warehouse.results import Description, Result, Transfer
 from nunatak.warehouse.session import Session
 
 
@@ -60,8 +60,8 @@ class FrontEnd:
         """Run a statement; raises the errors of `nunatak.errors`."""
         return dispatch.execute(self._context(request))
 
-    def describe(self, request: Request) -> Iterable[Field]:
-        """The result columns of a statement, without running it."""
+    def describe(self, request: Request) -> Description:
+        """What a statement would answer, without running it."""
         return dispatch.describe(self._context(request))
 
     def start_session(self, session: Session) -> None:

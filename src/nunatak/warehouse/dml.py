@@ -50,15 +50,23 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
 
 
+def inserted_row(tree: exp.Insert) -> list[exp.Expr] | None:
+    """The expressions of the one row that an INSERT writes out; None when it has another source."""
+    source = tree.expression
+    if isinstance(source, exp.Select) and not source.args.get("from_"):
+        return list(source.expressions)
+    rows = source.expressions if isinstance(source, exp.Values) else []
+    if len(rows) != 1 or not isinstance(rows[0], exp.Tuple):
+        return None
+    return list(rows[0].expressions)
+
+
 def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Binding]) -> Result:
     """INSERT … VALUES with one list of values per marker: one row per position."""
-    values = tree.expression
-    rows = values.expressions if isinstance(values, exp.Values) else []
-    select = values if isinstance(values, exp.Select) and not values.args.get("from_") else None
-    if select is None and (len(rows) != 1 or not isinstance(rows[0], exp.Tuple)):
+    expressions = inserted_row(tree)
+    if expressions is None:
         raise InvalidArgument("Array binding is supported for INSERT … VALUES (…) of one row only.")
     source = bound_table(bindings)
-    expressions = select.expressions if select is not None else rows[0].expressions
     fields = bound_columns(source)
     projected = exp.select(*[expression.copy() for expression in expressions]).from_(
         exp.Table(this=quoted(BINDINGS))

@@ -41,6 +41,15 @@ class Field:
     nullable: bool = True
 
 
+@dataclass(frozen=True)
+class Description:
+    """What is known of a statement before it runs."""
+
+    fields: tuple[Field, ...]
+    takes_lists: bool = False
+    """Each of its markers may be bound to a list, of one value for each row that it inserts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Result:
     """The answer of one statement. `batches` is read once, in order, and may be lazy; closing

@@ -24,7 +24,7 @@ from nunatak.warehouse.parse import Parsed, parse
 from nunatak.warehouse.privileges import authorise
 from nunatak.warehouse.projections import name_projections
 from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Field, Result, status_result
+from nunatak.warehouse.results import Description, Field, Result, status_result
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.sources import resolve_sources, stage_location
@@ -120,15 +120,18 @@ class Warehouse:
             execution.close()
         return result
 
-    def describe(self, request: QueryRequest) -> tuple[Field, ...]:
-        """The columns of a statement's result, without running anything."""
+    def describe(self, request: QueryRequest) -> Description:
+        """What a statement would answer, without running anything."""
         parsed = self._parse(request)
+        if isinstance(parsed.tree, exp.Insert):
+            is_row = dml.inserted_row(parsed.tree) is not None
+            return Description(_described(parsed.tree), takes_lists=is_row)
         if not isinstance(parsed.tree, exp.Query):
-            return _described(parsed.tree)
+            return Description(_described(parsed.tree))
         execution = self._execution(request, parsed, describe_only=True)
         try:
             tree = self._prepared(execution, parsed)
-            return execution.fields(tree, text=request.text)
+            return Description(execution.fields(tree, text=request.text))
         finally:
             execution.close()
 

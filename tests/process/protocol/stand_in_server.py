@@ -32,6 +32,7 @@ from nunatak.protocol.server import TlsFiles, address, listen, serve
 from nunatak.protocol.tls import development_certificate
 from nunatak.warehouse.parameters import set_parameter
 from nunatak.warehouse.results import (
+    Description,
     Field,
     Result,
     StatementKind,
@@ -103,9 +104,9 @@ class StandIn:
         """Cut at semicolons."""
         return [part.strip() for part in text.split(";") if part.strip()]
 
-    def describe(self, request: StatementRequest) -> list[Field]:
+    def describe(self, request: StatementRequest) -> Description:
         """The columns of every type."""
-        return [field for field, _ in TYPES]
+        return Description(tuple(field for field, _ in TYPES))
 
     def start_session(self, session: Session) -> None:
         """Nothing is missing."""

@@ -21,7 +21,7 @@ from nunatak.config import Limits, Settings
 from nunatak.errors import ObjectNotFound
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.rooms import StatementRequest
-from nunatak.warehouse.results import Field, Result, Transfer, status_result
+from nunatak.warehouse.results import Description, Field, Result, Transfer, status_result
 from nunatak.warehouse.session import Session
 
 from .asgi import post
@@ -57,9 +57,9 @@ class Script:
         handler = self.handlers.get(request.text)
         return handler(request) if handler else status_result("done")
 
-    def describe(self, request: StatementRequest) -> Iterable[Field]:
+    def describe(self, request: StatementRequest) -> Description:
         """One column."""
-        return [Field("C")]
+        return Description((Field("C"),), takes_lists=request.text == "insert")
 
     def start_session(self, session: Session) -> None:
         """Nothing is missing."""

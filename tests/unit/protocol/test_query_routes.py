@@ -183,6 +183,27 @@ async def test_an_asynchronous_statement_is_accepted_at_once(
 
 
 @pytest.mark.asyncio
+async def test_an_asynchronous_statement_is_cancelled_before_it_starts(
+    world: World, gate: threading.Event
+) -> None:
+    world.script.handlers["slow"] = lambda _: gate.wait() and _numbers(1)
+    busy = [await world.run("slow", asyncExec=True) for _ in range(4)]
+    await until(lambda: len(world.script.ran) == len(busy))
+    waiting: Any = await world.run("waiting", asyncExec=True)
+    query_id = waiting["data"]["queryId"]
+
+    await post(world.app, f"/queries/{query_id}/abort-request", token=world.token)
+    gate.set()
+    ended = await get(world.app, f"/queries/{query_id}/result", token=world.token)
+    # Version 5 of the connector asks with two slashes.
+    seen = await get(world.app, f"/monitoring/queries//{query_id}", token=world.token)
+
+    assert ended["code"] == "000604"
+    assert seen["data"]["queries"][0]["status"] == "ABORTED"
+    assert "waiting" not in world.script.ran
+
+
+@pytest.mark.asyncio
 async def test_a_statement_is_cancelled_by_request_and_by_id(world: World) -> None:
     def wait(request: StatementRequest) -> Result:
         request.cancelled.wait()
@@ -336,5 +357,6 @@ async def test_descriptions_run_nothing_and_are_not_remembered(world: World) -> 
     data = (await world.run("insert", request_id="r", describeOnly=True))["data"]
 
     assert [column["name"] for column in data["rowtype"]] == ["C"]
+    assert (data["arrayBindSupported"], data["version"]) == (True, 1)
     assert world.script.ran == []
     assert list(world.app.execution.queries.history()) == []

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -19,9 +20,9 @@ from .asgi import Answer, send
 from .conftest import World
 
 
-async def _address(world: World, transfer: Transfer) -> dict[str, Any]:
+async def _address(world: World, transfer: Transfer, **more: Any) -> dict[str, Any]:
     world.script.handlers["move"] = lambda _: transfer
-    data = (await world.run("move"))["data"]
+    data = (await world.run("move", **more))["data"]
     assert isinstance(data, dict)
     return data
 
@@ -77,8 +78,14 @@ async def test_what_the_client_compressed_without_telling_is_named_so(
 
 
 @pytest.mark.asyncio
-async def test_the_files_of_a_pattern_get_names_of_their_own(world: World) -> None:
-    address = await _put_address(world, "/tmp/*.csv", auto_compress=False)
+async def test_the_files_of_a_pattern_and_a_bound_stage_get_names_of_their_own(
+    world: World,
+) -> None:
+    transfer = Transfer(
+        upload=True, sources=("/tmp/*.csv",), keys=("stages/s1/dir",), auto_compress=False
+    )
+    data = await _address(world, transfer, bindings={"1": {"type": "TEXT", "value": "@s"}})
+    address = data["stageInfo"]["presignedUrl"]
 
     await _put(world, address, b"one")
     await _put(world, address, b"two")
@@ -86,6 +93,55 @@ async def test_the_files_of_a_pattern_get_names_of_their_own(world: World) -> No
     files = list((world.folder.root / "s1/dir").iterdir())
     assert sorted(file.read_bytes() for file in files) == [b"one", b"two"]
     assert {file.suffix for file in files} == {".csv"}
+
+
+@pytest.mark.asyncio
+async def test_the_address_of_a_literal_pattern_sends_clients_back_for_each_file(
+    world: World,
+) -> None:
+    address = await _put_address(world, "/tmp/*.csv")
+
+    assert (await _put(world, address, b"one")).status == 400
+    assert not (world.folder.root / "s1").exists()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("overwrite", "headers", "status", "left"),
+    [
+        (False, {"x-goog-if-generation-match": "0"}, 412, b"old"),
+        (False, {}, 200, b"new"),
+        (True, {}, 200, b"new"),
+    ],
+)
+async def test_a_client_that_asks_so_replaces_no_file(
+    world: World, *, overwrite: bool, headers: dict[str, str], status: int, left: bytes
+) -> None:
+    address = await _put_address(world, "a", overwrite=overwrite)
+    signed = parse_qs(urlsplit(address).query).get("X-Goog-SignedHeaders", [""])[0].split(";")
+    first = await _put(world, address, b"old", **headers)
+
+    second = await _put(world, address, b"new", **headers)
+
+    assert ("x-goog-if-generation-match" in signed) is not overwrite
+    assert (first.status, second.status) == (200, status)
+    assert (world.folder.root / "s1/dir/a").read_bytes() == left
+    assert len(world.folder.notes) == (1 if left == b"old" else 2)
+    assert list((world.settings.home / "uploads").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_a_client_may_look_whether_a_file_is_there(world: World) -> None:
+    address = await _put_address(world, "a")
+    compressed = await _put_address(world, "/tmp/a")
+
+    before = await send(world.app, "HEAD", address)
+    await _put(world, address, b"x")
+    after = await send(world.app, "HEAD", address)
+    unsure = await send(world.app, "HEAD", compressed)
+    forged = await send(world.app, "HEAD", address.replace("name=a", "name=b"))
+
+    assert [answer.status for answer in (before, after, unsure, forged)] == [404, 200, 404, 400]
 
 
 @pytest.mark.asyncio

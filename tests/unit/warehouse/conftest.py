@@ -11,7 +11,7 @@ from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.model_calls import ModelCalls
 from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Field, Result
+from nunatak.warehouse.results import Description, Field, Result
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.warehouse import Warehouse
 from support.calls import World
@@ -54,10 +54,13 @@ class Sql:
         [[value]] = self(text, *bindings)
         return value
 
-    def describe(self, text: str, *bindings: Binding) -> tuple[Field, ...]:
+    def described(self, text: str, *bindings: Binding) -> Description:
         return self.warehouse.describe(
             QueryRequest(session=self.session, text=text, bindings=bindings)
         )
+
+    def describe(self, text: str, *bindings: Binding) -> tuple[Field, ...]:
+        return self.described(text, *bindings).fields
 
     def types(self, text: str) -> list[str]:
         return [field.type.ddl() for field in self.describe(text)]

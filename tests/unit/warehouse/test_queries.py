@@ -257,6 +257,23 @@ def test_describing_runs_nothing(sql: Sql) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "takes_lists"),
+    [
+        ("insert into t values (?, ?)", True),
+        ("insert into t select ?, parse_json(?)", True),
+        ("insert into t values (?, ?), (?, ?)", False),
+        ("insert into t select a from u where a = ?", False),
+        ("update t set a = ?", False),
+        ("select ? + 1 from t", False),
+    ],
+)
+def test_a_row_to_insert_may_be_bound_to_lists(sql: Sql, text: str, *, takes_lists: bool) -> None:
+    sql("create table t (a int, b variant)")
+
+    assert sql.described(text, Binding("FIXED", "1")).takes_lists is takes_lists
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "select * from read_csv('/etc/passwd')",
