@@ -129,6 +129,61 @@ def sklearn_classifier() -> tuple[Any, pd.DataFrame]:
     return LogisticRegression(max_iter=500).fit(frame, target), frame
 
 
+def torch_rows() -> tuple[Any, Any]:
+    """A network of 20, 256, 256 and 3 units, for single numbers."""
+    import torch
+    from torch import nn
+
+    torch.manual_seed(0)
+    wide = [nn.Linear(20, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()]
+    return nn.Sequential(*wide, nn.Linear(256, 3)), torch.randn(50, 20)
+
+
+def torch_script() -> tuple[Any, Any]:
+    """The same as a script, in double precision."""
+    import torch
+
+    model, sample = torch_rows()
+    return torch.jit.script(model.double()), sample.double()
+
+
+def torch_cells() -> tuple[Any, Any]:
+    """A convolution over three channels: cells are lists, and so are the outputs."""
+    import torch
+
+    torch.manual_seed(0)
+    return torch.nn.Conv1d(3, 2, 3), torch.randn(50, 3, 9)
+
+
+def torch_lists() -> tuple[Any, Any]:
+    """Two inputs, one of them numbers of words, and two outputs."""
+    import torch
+    from torch import nn
+
+    class Two(nn.Module):  # local, so that it is packed by value
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.words = nn.Linear(8, 4), nn.Embedding(10, 4)
+
+        def forward(self, x: Any, words: Any) -> tuple[Any, Any]:
+            hidden = self.dense(x) + self.words(words).sum(1)
+            return hidden, hidden.sum(1)
+
+    torch.manual_seed(0)
+    return Two(), [torch.randn(50, 8), torch.randint(0, 10, (50, 3))]
+
+
+def torch_noise() -> tuple[Any, Any]:
+    """A model that never answers the same twice."""
+    import torch
+
+    class Noise(torch.nn.Module):  # local, so that it is packed by value
+        def forward(self, x: Any) -> Any:
+            return x + torch.rand_like(x)
+
+    return Noise(), torch.randn(50, 4)
+
+
 def custom() -> tuple[Any, pd.DataFrame]:
     """A custom model with a parameter, an output of every type, and ways to go wrong.
 
@@ -175,7 +230,7 @@ def custom() -> tuple[Any, pd.DataFrame]:
     return Moody(custom_model.ModelContext()), frame
 
 
-def signatures_of(kind: str, model: Any, sample: pd.DataFrame) -> dict[str, Any] | None:
+def signatures_of(kind: str, model: Any, sample: Any) -> dict[str, Any] | None:
     """What cannot be inferred by the client: a parameter, and words that stand for categories."""
     from snowflake.ml.model import model_signature
 
@@ -199,7 +254,7 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
     from snowflake.ml._internal import file_utils, platform_capabilities
     from snowflake.ml.model._model_composer import model_composer
 
-    kinds: dict[str, Callable[[], tuple[Any, pd.DataFrame]]] = {
+    kinds: dict[str, Callable[[], tuple[Any, Any]]] = {
         "xgboost_regressor": xgboost_regressor,
         "xgboost_categories": xgboost_categories,
         "sklearn_classifier": sklearn_classifier,
@@ -209,8 +264,15 @@ def log(kind: str, folder: pathlib.Path, **options: Any) -> None:
         "lightgbm_categories": lightgbm_categories,
         "catboost_classifier": catboost_classifier,
         "catboost_categories": catboost_categories,
+        "torch_rows": torch_rows,
+        "torch_script": torch_script,
+        "torch_cells": torch_cells,
+        "torch_lists": torch_lists,
+        "torch_noise": torch_noise,
         "custom": custom,
     }
+    if kind == "torch_lists":
+        options["multiple_inputs"] = True
     model, sample = kinds[kind]()
     folder.mkdir(parents=True, exist_ok=True)
     with (

@@ -2,8 +2,9 @@
 
 The vendor's function file makes a data frame of nullable columns, which costs more than most
 models. Gradient-boosted and other trees look at each row alone, so that the order of a matrix in
-memory cannot change their answer; for these a call may skip the frame. It is proved first, bit
-for bit, on random rows around the version's sample, with and without missing values.
+memory cannot change their answer; for these a call may skip the frame. Models of PyTorch have a
+way of their own (``tensors``). It is proved first, bit for bit, on random rows around the version's
+sample, with and without missing values.
 """
 
 import inspect
@@ -11,9 +12,9 @@ import warnings
 from collections.abc import Iterator
 from typing import Any, Optional
 
-from . import convert
+from . import convert, tensors
 from .convert import Column
-from .model import Answer, Method
+from .model import Answer, Method, Shortcut
 
 LIBRARIES = ("xgboost", "lightgbm", "catboost")
 TREES = ("DecisionTree", "ExtraTree", "RandomForest", "GradientBoosting", "HistGradientBoosting")
@@ -25,6 +26,8 @@ MISSING_SHARE = 0.15
 
 class Direct:
     """A method's library call. ``nulls`` says whether rows with missing values may take it."""
+
+    alone = True
 
     def __init__(self, method: Method, call: Any, dtypes: list[Any]) -> None:
         import numpy as np
@@ -95,12 +98,18 @@ def fits(column: Column, dtype: Any) -> bool:
     return small or bool(values.min() >= -EXACT and values.max() <= EXACT)
 
 
-def find(method: Method) -> Optional[Direct]:
+def find(method: Method) -> Optional[Shortcut]:
     """The library call behind a method that the vendor's packager has wrapped, if there is one."""
     runner = getattr(method.module, "runner", None)
     function = getattr(getattr(runner, "func", None), "__func__", None)
+    if function is None or method.has_params:
+        return None
+    return _of_table(method, function) or tensors.find(method, function)
+
+
+def _of_table(method: Method, function: Any) -> Optional[Direct]:
     dtype_map = getattr(method.module, "dtype_map", None)
-    if function is None or not isinstance(dtype_map, dict) or method.has_params:
+    if not isinstance(dtype_map, dict):
         return None
     closed = inspect.getclosurevars(function).nonlocals
     raw, name = closed.get("raw_model"), closed.get("target_method")
@@ -132,7 +141,7 @@ def _plain(dtype: Any) -> Any:
     return plain if plain.kind in "fi" else None
 
 
-def prove(method: Method, sample: list[Column]) -> Optional[Direct]:
+def prove(method: Method, sample: list[Column]) -> Optional[Shortcut]:
     """The method's library call if it gives the general way's answer on every proof."""
     direct = find(method)
     if direct is None:
@@ -144,7 +153,7 @@ def prove(method: Method, sample: list[Column]) -> Optional[Direct]:
     return direct
 
 
-def _agrees(direct: Direct, method: Method, batch: tuple[list[Column], int]) -> bool:
+def _agrees(direct: Shortcut, method: Method, batch: tuple[list[Column], int]) -> bool:
     columns, rows = batch
     mine = direct.answer(columns, rows)
     if mine is None:
@@ -175,7 +184,9 @@ def _vary(column: Column, rows: int, random: Any, *, missing: bool) -> Column:
     import numpy as np
 
     if column.kind not in convert.DTYPES:
-        return Column(column.name, column.kind, [column.values[0]] * rows)
+        values = [_vary_cell(column.values[0], random) for _ in range(rows)]
+        nulls = random.random(rows) < MISSING_SHARE if missing else None
+        return Column(column.name, column.kind, values, nulls)
     dtype = np.dtype(convert.DTYPES[column.kind])
     scale = 1 + abs(float(column.values[0]))
     values = float(column.values[0]) + random.normal(size=rows) * scale
@@ -184,3 +195,18 @@ def _vary(column: Column, rows: int, random: Any, *, missing: bool) -> Column:
         values = np.clip(values.round(), max(limits.min, -EXACT), min(limits.max, EXACT))
     nulls = random.random(rows) < MISSING_SHARE if missing else None
     return Column(column.name, column.kind, values.astype(dtype), nulls)
+
+
+def _vary_cell(value: Any, random: Any) -> Any:
+    """A list of numbers with others in their places: whole ones from the list, which may be of
+    things that are numbered; anything else as it is."""
+    import numpy as np
+
+    if not isinstance(value, list):
+        return value
+    array = np.asarray(value)
+    if array.dtype.kind in "ib" and array.size:
+        return random.choice(array.ravel(), array.shape).tolist()
+    if array.dtype.kind != "f":
+        return value
+    return (array + random.normal(size=array.shape) * (1 + np.abs(array))).tolist()

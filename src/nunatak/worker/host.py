@@ -99,7 +99,8 @@ class Host:
             self._openmp = native.OpenMP()
         rows = frame.head.get("rows")
         small = isinstance(rows, int) and rows < SMALL_BATCH_ROWS
-        single = small and frame.head.get("method") in self._model.shortcuts
+        shortcut = self._model.shortcuts.get(str(frame.head.get("method")))
+        single = small and shortcut is not None and shortcut.alone
         self._openmp.use(1 if single else self._threads)
 
     def _answer(self, channel: Channel, frame: Frame) -> None:

@@ -174,7 +174,14 @@ def _join(results: list[Any]) -> Any:
 
 
 class Shortcut(Protocol):
-    """Another way to an answer, proved to give the same one."""
+    """Another way to an answer, proved to give the same one.
+
+    ``nulls`` says whether rows with missing values may take it; ``alone``, whether each row is
+    computed alone, so that the number of threads cannot change its answer.
+    """
+
+    alone: bool
+    nulls: bool
 
     def answer(self, columns: list[convert.Column], rows: int) -> Optional[Answer]:
         """The answer; None if this batch has to go the general way."""

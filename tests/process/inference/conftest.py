@@ -31,6 +31,7 @@ TREE_KINDS = (
     "sklearn_forest",
     "sklearn_classifier",
 )
+TORCH_KINDS = ("torch_rows", "torch_script", "torch_cells", "torch_lists", "torch_noise")
 MakeVersion = Callable[[str], Path]
 RunPool = Callable[..., AbstractAsyncContextManager[ProcessPool]]
 
@@ -57,6 +58,22 @@ def trees_python() -> str:
             "snowflake-ml-python, xgboost, lightgbm, catboost and scikit-learn installed"
         )
     return path
+
+
+@pytest.fixture(scope="session")
+def torch_python() -> str:
+    """An interpreter that has the official client and PyTorch, which is too large to be asked for
+    by every run: scripts/clients makes .envs/demo, and scripts/test takes it when it is there."""
+    path = os.environ.get("NUNATAK_TEST_TORCH_PYTHON")
+    if not path:
+        pytest.skip("NUNATAK_TEST_TORCH_PYTHON names no Python with snowflake-ml-python and torch")
+    return path
+
+
+@pytest.fixture(scope="session")
+def torch_versions(torch_python: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders of model versions of PyTorch."""
+    return versions(torch_python, TORCH_KINDS, tmp_path_factory.mktemp("torch"))
 
 
 @pytest.fixture(scope="session")

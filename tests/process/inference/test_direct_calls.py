@@ -31,7 +31,11 @@ def random_batch(method: dict[str, Any], rows: int, *, missing: bool) -> Columns
         values: Values = random.normal(size=rows) * 2
         nulls = random.random(rows) < 0.2 if missing and at % 2 else None
         kind = Kind.FLOAT64
-        if entry["type"] == "STRING":
+        if entry["type"] == "ARRAY":
+            kind, values = Kind.JSON, lists(random, rows, *cell_of(len(method["inputs"]), at))
+            if missing and rows > 1:
+                values[-1] = None
+        elif entry["type"] == "STRING":
             kind, nulls = Kind.TEXT, None
             values = [WORDS[pick] for pick in random.integers(0, 3 + missing, rows)]
         elif entry["type"] == "BIGINT":
@@ -40,6 +44,20 @@ def random_batch(method: dict[str, Any], rows: int, *, missing: bool) -> Columns
             values = np.where(random.random(rows) < 0.2, np.nan, values)
         columns.append(Column(entry["name"], kind, values, nulls))
     return Columns(tuple(columns), rows)
+
+
+def cell_of(inputs: int, at: int) -> tuple[int, bool]:
+    """How long a cell of the models below is, and whether it holds whole numbers below ten."""
+    return (9, False) if inputs == 3 else ((8, False), (3, True))[at]
+
+
+def lists(random: Any, rows: int, length: int, whole: bool) -> list[Any]:
+    """A cell of random numbers for each row."""
+    shape = (rows, length)
+    cells: list[Any] = (
+        random.integers(0, 10, shape) if whole else random.normal(size=shape)
+    ).tolist()
+    return cells
 
 
 async def answers(pool: ProcessPool, batches: list[tuple[str, Columns]]) -> list[Any]:
@@ -93,6 +111,42 @@ async def test_direct_calls_answer_as_the_function_file_does(
 
     assert quick == general
     assert any(not isinstance(outcome, str) for outcome in general)
+
+
+@pytest.mark.parametrize(
+    ("kind", "direct"),
+    [
+        ("torch_rows", ("FORWARD",)),
+        ("torch_script", ("FORWARD",)),
+        ("torch_cells", ("FORWARD",)),
+        ("torch_lists", ("FORWARD",)),
+        ("torch_noise", ()),
+    ],
+)
+async def test_tensors_are_those_that_the_function_file_makes(
+    torch_versions: dict[str, Path],
+    run_pool: Any,
+    methods_of: Any,
+    torch_python: str,
+    kind: str,
+    direct: tuple[str, ...],
+) -> None:
+    version = torch_versions[kind]
+    batches = [
+        (method["name"], random_batch(method, rows, missing=missing))
+        for method in methods_of(version)
+        for rows in (1, 5, 900, 3000)
+        for missing in (False, True)
+    ]
+    start = partial(run_pool, version, num_workers=1, python=(torch_python,))
+    async with start() as pool, start(direct=False) as other:
+        assert pool.snapshot().direct_methods == direct
+        quick, general = await asyncio.gather(answers(pool, batches), answers(other, batches))
+
+    assert not any(isinstance(outcome, str) for outcome in general[::2])
+    assert any("cannot handle null values" in str(outcome) for outcome in general[1::2])
+    if direct:
+        assert quick == general
 
 
 async def test_rows_of_a_memory_file_answer_as_their_columns_do(

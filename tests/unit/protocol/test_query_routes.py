@@ -186,7 +186,11 @@ async def test_an_asynchronous_statement_is_accepted_at_once(
 async def test_an_asynchronous_statement_is_cancelled_before_it_starts(
     world: World, gate: threading.Event
 ) -> None:
-    world.script.handlers["slow"] = lambda _: gate.wait() and _numbers(1)
+    def slow(_: StatementRequest) -> Result:
+        gate.wait()
+        return _numbers(1)
+
+    world.script.handlers["slow"] = slow
     busy = [await world.run("slow", asyncExec=True) for _ in range(4)]
     await until(lambda: len(world.script.ran) == len(busy))
     waiting: Any = await world.run("waiting", asyncExec=True)

@@ -8,7 +8,7 @@ import pytest
 
 from nunatak.worker import convert, direct
 from nunatak.worker.convert import Column
-from nunatak.worker.model import Method
+from nunatak.worker.model import Method, Shortcut
 
 
 class RandomForestLike:
@@ -60,7 +60,7 @@ FLOATS = {"a": "float64", "b": "float64"}
 SAMPLE = [Column("a", "FLOAT64", np.array([1.5])), Column("b", "FLOAT64", np.array([-2.0]))]
 
 
-def prove(quirk: str = "", **changes: Any) -> direct.Direct | None:
+def prove(quirk: str = "", **changes: Any) -> Shortcut | None:
     """Prove a method over two floats."""
     return direct.prove(wrapped(RandomForestLike(quirk), FLOATS, **changes), SAMPLE)
 
