@@ -184,7 +184,15 @@ class Shortcut(Protocol):
     nulls: bool
 
     def answer(self, columns: list[convert.Column], rows: int) -> Optional[Answer]:
-        """The answer; None if this batch has to go the general way."""
+        """The answer; None if this batch has to go the general way. Raises what the model does."""
+
+
+def attempt(shortcut: Shortcut, columns: list[convert.Column], rows: int) -> Optional[Answer]:
+    """A shortcut's answer; None if this batch has to go the general way."""
+    try:
+        return shortcut.answer(columns, rows)
+    except Exception:  # noqa: BLE001  # the general way will raise it in its own words
+        return None
 
 
 class Model:
@@ -208,7 +216,7 @@ class Model:
         method = self.method(str(frame.head.get("method")))
         columns, rows = convert.decode(frame.head, frame.body)
         shortcut = self.shortcuts.get(method.name)
-        answer = shortcut.answer(columns, rows) if shortcut is not None else None
+        answer = attempt(shortcut, columns, rows) if shortcut is not None else None
         if answer is not None:
             return answer
         return method.answer(method.frame(columns, rows), rows)
