@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Verdict
+from nunatak.edge.admission import Admission, AdmissionPolicy, Class, Decision, Verdict
 from nunatak.edge.exchange import Exchange
 from nunatak.edge.turns import Turns
 from nunatak.inference import arrow, bodies
@@ -213,14 +213,7 @@ class InferenceService:
             self.dispatcher.watch(call)
         else:
             exchange.send_back(decision.retry_after_s)
-            call.end(
-                State.REFUSED,
-                error=Refused(
-                    f"{decision.reason}; try again in {decision.retry_after_s} s",
-                    caller=decision.verdict is Verdict.REFUSE_CALLER,
-                    retry_after_s=decision.retry_after_s,
-                ),
-            )
+            call.end(State.REFUSED, error=_refusal(decision))
 
     def _admit(self, exchange: Exchange, call: Call, now: float) -> None:
         held = exchange.held
@@ -361,6 +354,14 @@ class InferenceService:
     ) -> None:
         self.metrics.requests.inc(code.lower())
         exchange.respond(status, error_body(code, text, ""), extra=extra)
+
+
+def _refusal(decision: Decision) -> Refused:
+    return Refused(
+        f"{decision.reason}; try again in {decision.retry_after_s} s",
+        caller=decision.verdict is Verdict.REFUSE_CALLER,
+        retry_after_s=decision.retry_after_s,
+    )
 
 
 class _RequestIds:
