@@ -118,7 +118,8 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
     try:
         if kind is Kind.JSON:
             return Column(field.name, kind, _json_values(field, array))
-        array = array.cast(_ARROW[kind])
+        if array.type != _ARROW[kind]:
+            array = array.cast(_ARROW[kind])
     except (pa.ArrowException, OverflowError) as error:
         raise BadInput(
             f"column {field.name!r} ({field.sql_type}): Arrow {array.type} does not fit: "

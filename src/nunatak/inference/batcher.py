@@ -121,7 +121,8 @@ class Batcher:
             Class.INTERACTIVE: _Line(policy.interactive_weight),
             Class.BULK: _Line(policy.bulk_weight),
         }
-        self._bulk_slots = policy.workers if policy.bulk_slots is None else policy.bulk_slots
+        self.bulk_slots = policy.workers if policy.bulk_slots is None else policy.bulk_slots
+        """How many bulk batches may run at once."""
         self._costs: dict[str, BatchCost] = {}
         self._dead = 0
         self.running = 0
@@ -209,7 +210,7 @@ class Batcher:
         return _FIRST_ROWS if known is None else min(_MOST_ROWS, max(_LEAST_ROWS, known))
 
     def _target_s(self, klass: Class) -> float:
-        has_spare = self._bulk_slots < self._policy.workers
+        has_spare = self.bulk_slots < self._policy.workers
         if klass is Class.BULK and has_spare:
             return self._policy.bulk_target_s
         return self._policy.part_target_s
@@ -237,7 +238,7 @@ class Batcher:
         if self.running >= self._policy.workers:
             return math.inf
         if klass is Class.BULK:
-            return oldest.queued_at if running < self._bulk_slots else math.inf
+            return oldest.queued_at if running < self.bulk_slots else math.inf
         if running < self._policy.slots:
             return oldest.queued_at
         return oldest.queued_at + self._window(oldest)

@@ -144,8 +144,10 @@ def _shared(parts: Iterable[Buffer]) -> int | None:
 class FrameParser:
     """Cuts a stream of bytes into frames. Feed it what arrives; it never waits."""
 
-    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES) -> None:
+    def __init__(self, *, max_body_bytes: int = MAX_BODY_BYTES, seals: int = SEALS) -> None:
+        """``seals`` are those that memory files must have."""
         self._max_body_bytes = max_body_bytes
+        self._seals = seals
         self._buffer = bytearray()
         self._descriptors: deque[int] = deque()
         self._next: tuple[FrameType, int, int, int, int] | None = None
@@ -213,7 +215,7 @@ class FrameParser:
     def _map(self, size: int) -> memoryview:
         if not self._descriptors:
             raise FrameError("a frame promised a descriptor and none came")
-        return memoryview(MemoryFile.take(self._descriptors.popleft(), size))
+        return memoryview(MemoryFile.take(self._descriptors.popleft(), size, seals=self._seals))
 
 
 def _parse_head(data: bytearray) -> dict[str, Any]:

@@ -11,7 +11,11 @@ if TYPE_CHECKING:
 
 from nunatak.inference.errors import FrameError
 
-SEALS = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE
+_FIXED_SIZE = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
+SEALS = _FIXED_SIZE | fcntl.F_SEAL_WRITE
+"""Nobody can change the file any more."""
+OWNED_SEALS = _FIXED_SIZE | 0x10  # F_SEAL_FUTURE_WRITE, which Python does not name yet
+"""Nobody can change the file any more, but who made it."""
 
 
 class MemoryFile(mmap.mmap):
@@ -21,9 +25,11 @@ class MemoryFile(mmap.mmap):
     """
 
     descriptor = -1
+    readers = 0
+    """How many processes it was handed on to that have not said that they let go of it."""
 
     @classmethod
-    def take(cls, descriptor: int, size: int) -> Self:
+    def take(cls, descriptor: int, size: int, *, seals: int = SEALS) -> Self:
         """Map the first ``size`` bytes; the descriptor belongs to the file from now on.
 
         Raises FrameError for a file that is not sealed: one that is cut short under its mapping
@@ -32,7 +38,7 @@ class MemoryFile(mmap.mmap):
         try:
             if not size:
                 raise FrameError("a body of no bytes cannot be mapped")
-            if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS != SEALS:
+            if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & seals != seals:
                 raise FrameError("a body's memory file is not sealed")
             made = cls(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
         except (OSError, ValueError) as error:

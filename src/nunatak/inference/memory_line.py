@@ -17,7 +17,7 @@ from nunatak.edge.exchange import Exchange, Handler
 from nunatak.inference.answers import ARROW
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import Frame, FrameType, encode
-from nunatak.inference.memory_file import MemoryFile
+from nunatak.inference.memory_file import OWNED_SEALS, MemoryFile
 from nunatak.inference.stream import FrameStream
 
 SUFFIX = ".mem"
@@ -25,6 +25,7 @@ SUFFIX = ".mem"
 _BACKLOG = 128
 _CONNECTIONS = 512
 _IDLE_S = 90.0
+_OK = 200
 _HEADERS = frozenset(
     {"x-request-id", "x-nunatak-deadline-ms", "x-nunatak-class", "sf-context-current-user"}
 )
@@ -99,9 +100,12 @@ class MemoryLine:
         self._active: FileExchange | None = None
         self._number = 0
         self._body: memoryview | None = None
+        self._file: MemoryFile | None = None
         self._since = clock()
         self._draining = False
-        self._stream = FrameStream(connection, received=self._begin, ended=self._ended)
+        self._stream = FrameStream(
+            connection, received=self._begin, ended=self._ended, seals=OWNED_SEALS
+        )
 
     # --- for exchanges ------------------------------------------------------------------------
 
@@ -137,8 +141,10 @@ class MemoryLine:
         """Send an answer; ``extra`` holds header lines."""
         lines = extra.decode("latin-1").split("\r\n")
         headers = dict(line.split(": ", 1) for line in lines if line)
-        head = {"status": status, "headers": headers, "size": len(body)}
-        self._active, self._body = None, None
+        # After any other status than 200 rows may still wait to be handed on.
+        let_go = status == _OK and self._file is not None and not self._file.readers
+        head = {"status": status, "headers": headers, "size": len(body), "let_go": let_go}
+        self._active, self._body, self._file = None, None, None
         self._since = self._clock()
         exchange.drop_body()
         self._stream.send(encode(FrameType.ANSWER, self._number, head, buffers=[body]))
@@ -182,13 +188,14 @@ class MemoryLine:
             return
         self._body = None
         file = body.obj
-        exchange.file = file if isinstance(file, MemoryFile) else bytes(body)
+        self._file = file if isinstance(file, MemoryFile) else None
+        exchange.file = bytes(body) if self._file is None else self._file
         exchange.received, exchange.complete = len(body), True
         self._handler.request(exchange)
 
     def _ended(self, _reason: str) -> None:
         self._on_end(self)
-        exchange, self._active, self._body = self._active, None, None
+        exchange, self._active, self._body, self._file = self._active, None, None, None
         if exchange is not None and not exchange.answered:
             exchange.answered = True
             self._handler.gone(exchange)

@@ -67,6 +67,7 @@ def _status(service: InferenceService, exchange: Exchange) -> None:
         "ready": service.is_ready() and not service.draining,
         "draining": service.draining,
         "workers": _workers(pool),
+        "bulk_slots": service.dispatcher.batcher.bulk_slots,
         "start": _start(pool),
         "memory_pss_bytes": pool.pss_bytes,
         "in_flight": service.admission.inside + service.bulk_waiting,

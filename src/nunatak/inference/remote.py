@@ -11,6 +11,7 @@ from nunatak.inference.errors import InferenceError, WorkerLost
 from nunatak.inference.frames import Frame, FrameType
 from nunatak.inference.launcher import ProcessHandle
 from nunatak.inference.layout import decode_columns, encode_columns, placed_columns
+from nunatak.inference.memory_file import MemoryFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,11 @@ class RemoteWorker:
             head["columns"], buffers = encode_columns(columns)
             return self._channel.ask(FrameType.PREDICT, head, buffers=buffers)
         head["columns"] = placed
+        memory.readers += 1
         descriptor, size = os.dup(memory.descriptor), len(memory)
-        return self._channel.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
+        answer = self._channel.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
+        answer.add_done_callback(lambda done: _count_off(done, memory))
+        return answer
 
     def _deliver(
         self, answer: asyncio.Future[Frame], prediction: asyncio.Future[Prediction]
@@ -121,3 +125,9 @@ class RemoteWorker:
     def _on_closed(self, _closed: asyncio.Future[str]) -> None:
         # Whoever has lost its connection cannot be of use, even if it still runs.
         self._handle.kill()
+
+
+def _count_off(answer: asyncio.Future[Frame], memory: MemoryFile) -> None:
+    """A worker that has answered says whether it still looks into the file it was given."""
+    if answer.exception() is None and answer.result().head.get("let_go") is True:
+        memory.readers -= 1

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import MAX_BODY_BYTES, Frame, FrameParser, Outgoing
+from nunatak.inference.memory_file import SEALS
 
 _RECEIVE_BYTES = 128 * 1024
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 4) + socket.CMSG_SPACE(12)
@@ -30,12 +31,13 @@ class FrameStream:
         received: Callable[[Frame], None],
         ended: Callable[[str], None],
         max_body_bytes: int = MAX_BODY_BYTES,
+        seals: int = SEALS,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._socket = connection
         self._received_frame = received
         self._ended = ended
-        self._parser = FrameParser(max_body_bytes=max_body_bytes)
+        self._parser = FrameParser(max_body_bytes=max_body_bytes, seals=seals)
         self._unsent: deque[Outgoing] = deque()
         self._received = bytearray(_RECEIVE_BYTES)
         self._writing = False

@@ -7,7 +7,6 @@ of a request by `InFlight.cancel`, which the inference server takes as the calle
 from __future__ import annotations
 
 import http.client
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,8 +25,9 @@ from nunatak.errors import (
     ServiceUnavailable,
 )
 from nunatak.inference.errors import FrameError
+from nunatak.services.call_files import CallFiles
 from nunatak.services.connections import C, HttpConnection, InFlight, Kept
-from nunatak.services.memory_line import MEMORY_SUFFIX, MemoryLine, memory_file
+from nunatak.services.memory_line import MEMORY_SUFFIX, MemoryAnswer, MemoryLine
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 JSON_MEDIA_TYPE = "application/json"
@@ -64,15 +64,25 @@ class InstanceClient:
         self._memory_lines = Kept(lambda: MemoryLine(self._memory_path))
 
     def predict_arrow(
-        self, method: str, table: pa.Table, *, options: CallOptions, in_flight: InFlight
+        self,
+        method: str,
+        table: pa.Table,
+        *,
+        options: CallOptions,
+        in_flight: InFlight,
+        files: CallFiles,
     ) -> pa.Table:
-        """Run a method over rows; `method` is its path, the columns are positional.
+        """Run a method over rows; `method` is its path, the columns are positional. `files` are
+        those of the query.
 
         Raises ModelCallFailed, InstanceBusy, InstanceGone, LimitExceeded (too many bytes for one
         request), DeadlineExceeded, QueryCancelled.
         """
-        send = self._call if self._memory_path.exists() else self._stream
-        body = send(method, table, options, in_flight)
+        body: bytes | memoryview
+        if self._memory_path.exists():
+            body = self._call(method, table, options, in_flight, files)
+        else:
+            body = self._stream(method, table, options, in_flight)
         with pa.ipc.open_stream(body) as reader:
             return reader.read_all()
 
@@ -92,20 +102,26 @@ class InstanceClient:
         )
 
     def _call(
-        self, method: str, table: pa.Table, options: CallOptions, in_flight: InFlight
+        self,
+        method: str,
+        table: pa.Table,
+        options: CallOptions,
+        in_flight: InFlight,
+        files: CallFiles,
     ) -> memoryview:
         """Arrow in a memory file."""
         headers = _headers(options)
-        descriptor, size = memory_file(table)
-        try:
-            answer = self._exchanged(
-                self._memory_lines,
-                options,
-                in_flight,
-                lambda line: line.call("/" + method, headers, descriptor, size),
-            )
-        finally:
-            os.close(descriptor)
+        sent = 0
+
+        def exchange(line: MemoryLine) -> MemoryAnswer:
+            nonlocal sent
+            sent += 1
+            return line.call("/" + method, headers, file.descriptor, file.size)
+
+        with files.holding(table) as file:
+            answer = self._exchanged(self._memory_lines, options, in_flight, exchange)
+            # Who was sent the file on a connection that broke off has not let go of it.
+            file.is_free = answer.let_go and sent == 1
         if answer.status != http.client.OK:
             body = bytes(answer.body)
             raise refusal(answer.status, body, retry_after=answer.headers.get("retry-after"))

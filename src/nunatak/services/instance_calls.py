@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from nunatak.errors import DeadlineExceeded, LimitExceeded, NunatakError
+from nunatak.services.call_files import CallFiles
 from nunatak.services.client import (
     CallOptions,
     InstanceBusy,
@@ -29,7 +30,7 @@ GONE_LIMIT = 5
 them."""
 _PAUSE_S = 0.1
 _PAUSE_LIMIT_S = 5.0
-_WORKERS_UNKNOWN = 2
+_SLOTS_UNKNOWN = 2
 _IN_FLIGHT_LIMIT = 32
 
 
@@ -111,13 +112,14 @@ class InstanceCaller:
         self._calling = calling
         self._cancelled = cancelled
         self._in_flight = InFlight()
+        self._files = CallFiles()
         self._lock = threading.Lock()
         self._load: Counter[Path] = Counter()
-        self._parallel = sum(map(self._workers, instances.ready()))
+        self._parallel = sum(map(self._slots, instances.ready()))
 
     @property
     def parallel(self) -> int:
-        """Batches that keep every worker busy while others are on their way."""
+        """Batches that keep every worker for queries busy while another is on its way."""
         return min(_IN_FLIGHT_LIMIT, max(1, self._parallel) + 1)
 
     @property
@@ -136,6 +138,7 @@ class InstanceCaller:
 
     def close(self) -> None:
         """Let go of the instances."""
+        self._files.close()
         self._instances.release()
 
     def _call(self, table: pa.Table, deadline: float) -> pa.Table:
@@ -151,7 +154,11 @@ class InstanceCaller:
             with self._chosen(avoid=gone) as socket:
                 try:
                     return self._clients.of(socket).predict_arrow(
-                        self._calling.path, table, options=options, in_flight=self._in_flight
+                        self._calling.path,
+                        table,
+                        options=options,
+                        in_flight=self._in_flight,
+                        files=self._files,
                     )
                 except LimitExceeded:
                     if table.num_rows < 2:
@@ -197,9 +204,9 @@ class InstanceCaller:
             with self._lock:
                 self._load[socket] -= 1
 
-    def _workers(self, socket: Path) -> int:
+    def _slots(self, socket: Path) -> int:
         try:
             status: Any = self._clients.of(socket).status()
-            return int(status["workers"]["size"])
+            return int(status["bulk_slots"])
         except (NunatakError, KeyError, TypeError, ValueError):
-            return _WORKERS_UNKNOWN
+            return _SLOTS_UNKNOWN

@@ -6,20 +6,13 @@ The other end is `nunatak.inference.memory_line`; the frames are those of docs/w
 from __future__ import annotations
 
 import array
-import fcntl
-import os
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.ipc
-
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import Frame, FrameParser, FrameType, encode_with_descriptor
-from nunatak.inference.memory_file import SEALS
 from nunatak.services.connections import connected, wait_until
 
 MEMORY_SUFFIX = ".mem"
@@ -35,6 +28,8 @@ class MemoryAnswer:
     status: int
     headers: Mapping[str, str]
     body: memoryview
+    let_go: bool
+    """Whether nobody there looks into the memory file of the request any more."""
 
 
 class MemoryLine:
@@ -94,7 +89,8 @@ class MemoryLine:
             raise FrameError(f"frame {frame.type.name} of question {frame.id} is not expected")
         try:
             body = frame.body[: int(head["size"])]
-            return MemoryAnswer(int(head["status"]), dict(head["headers"]), body)
+            let_go = head.get("let_go") is True
+            return MemoryAnswer(int(head["status"]), dict(head["headers"]), body, let_go)
         except (KeyError, TypeError, ValueError) as error:
             raise FrameError(f"an answer cannot be read: {error}") from error
 
@@ -105,34 +101,3 @@ def _descriptors(ancillary: list[tuple[int, int, bytes]]) -> list[int]:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             found.frombytes(content[: len(content) - len(content) % found.itemsize])
     return found.tolist()
-
-
-def memory_file(table: pa.Table) -> tuple[int, int]:
-    """A sealed memory file with the table as an Arrow stream: its descriptor, which the caller
-    closes, and its size. Missing floating-point numbers are NaN in it, as a model gets them.
-
-    Raises OSError.
-    """
-    descriptor = os.memfd_create("nunatak-call", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    try:
-        whole = _without_null_floats(table)
-        with (
-            pa.OSFile(f"/proc/self/fd/{descriptor}", "wb") as sink,
-            pa.ipc.new_stream(sink, whole.schema) as writer,
-        ):
-            writer.write_table(whole)
-        fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, SEALS)
-        return descriptor, os.fstat(descriptor).st_size
-    except BaseException:
-        os.close(descriptor)
-        raise
-
-
-def _without_null_floats(table: pa.Table) -> pa.Table:
-    columns = [
-        pc.fill_null(column, float("nan"))
-        if column.null_count and pa.types.is_floating(column.type)
-        else column
-        for column in table.columns
-    ]
-    return pa.Table.from_arrays(columns, names=table.column_names)

@@ -149,6 +149,21 @@ class Channel:
             os.close(descriptor)
 
 
+def let_go(body: memoryview) -> bool:
+    """Unmap a frame's body; False if something still looks into it, as a model may keep its input.
+
+    Nothing else may be read from the body afterwards.
+    """
+    holder = body.obj
+    body.release()
+    if isinstance(holder, mmap.mmap):
+        try:
+            holder.close()
+        except BufferError:
+            return False
+    return True
+
+
 def build_prefix(kind: int, flags: int, number: int, head_size: int, body_size: int) -> bytes:
     """The 32 bytes before a frame's head, with their checksum."""
     if head_size > MAX_HEAD_BYTES or body_size > MAX_BODY_BYTES:

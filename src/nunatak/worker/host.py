@@ -110,6 +110,7 @@ class Host:
             if frame.type == frames.PREDICT:
                 answer = self._model.predict(frame)
                 answer.head["model_s"] = time.monotonic() - began
+                answer.head["let_go"] = frames.let_go(frame.body)
                 channel.send(frames.RESULT, frame.id, answer.head, answer.buffers)
             elif frame.type == frames.TRIAL:
                 channel.send(

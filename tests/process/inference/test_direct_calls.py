@@ -1,6 +1,7 @@
 """A direct call to the library answers as the vendor's own function file does, bit for bit."""
 
 import asyncio
+import os
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,9 @@ from nunatak.inference import arrow
 from nunatak.inference.columns import Column, Columns, Kind, Values
 from nunatak.inference.errors import ModelError
 from nunatak.inference.layout import placed_columns
-from nunatak.inference.memory_file import MemoryFile
+from nunatak.inference.memory_file import OWNED_SEALS, MemoryFile
 from nunatak.inference.supervisor import ProcessPool
-from nunatak.services.memory_line import memory_file
+from nunatak.services.call_files import CallFiles
 from support import front
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -154,7 +155,8 @@ async def test_rows_of_a_memory_file_answer_as_their_columns_do(
 ) -> None:
     columns = floats(20, 5000)
     table = pa.table({column.name: column.values for column in columns.columns})
-    file = MemoryFile.take(*memory_file(table))
+    with CallFiles().holding(table) as sent:
+        file = MemoryFile.take(os.dup(sent.descriptor), sent.size, seals=OWNED_SEALS)
     inputs = front.fields(**dict.fromkeys(columns.names, "DOUBLE"))
     [block] = arrow.read(file, front.method(inputs)).blocks
     assert block.columns is not None
@@ -169,3 +171,4 @@ async def test_rows_of_a_memory_file_answer_as_their_columns_do(
             found = await answers(pool, batches)
         assert found[::2] == found[1::2]
         assert not any(isinstance(outcome, str) for outcome in found)
+        assert file.readers == 0  # each worker has said that it let go

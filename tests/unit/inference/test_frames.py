@@ -1,3 +1,5 @@
+import array
+import fcntl
 import os
 import socket
 from typing import Any
@@ -12,6 +14,7 @@ from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import FrameParser, FrameType
 from nunatak.inference.layout import decode_columns, encode_columns
+from nunatak.inference.memory_file import OWNED_SEALS
 from nunatak.worker import convert
 from nunatak.worker import frames as worker_frames
 
@@ -214,6 +217,36 @@ def test_memory_that_could_be_cut_short_under_the_reader_is_refused() -> None:
         FrameParser().feed(prefix_with_descriptor(4096), descriptors=[descriptor])
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(descriptor)
+
+
+def test_memory_that_its_sender_could_still_change_is_refused_from_a_worker() -> None:
+    descriptor = os.memfd_create("test", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.ftruncate(descriptor, 4096)
+    fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, OWNED_SEALS)
+    with pytest.raises(FrameError, match="not sealed"):
+        FrameParser().feed(prefix_with_descriptor(4096), descriptors=[descriptor])
+
+
+def test_a_worker_lets_go_of_a_body_unless_something_looks_into_it() -> None:
+    ours, theirs = socket.socketpair()
+    batch = large_batch()
+    entries, buffers = encode_columns(batch)
+    head = {"rows": batch.rows, "columns": entries}
+    with ours, theirs:
+        worker = worker_frames.Channel(theirs)
+        for keeps in (False, True):
+            outgoing = frames.encode(FrameType.PREDICT, 5, head, buffers=buffers)
+            rights = array.array("i", [outgoing.descriptor])
+            ours.sendmsg([outgoing.data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+            os.close(outgoing.descriptor)
+            received = worker.receive()
+            assert received is not None
+            columns, _ = convert.decode(received.head, received.body)
+            kept = columns[0].values[5:] if keeps else None
+            expected = None if kept is None else kept.copy()
+            del columns
+            assert worker_frames.let_go(received.body) is not keeps
+            assert kept is None or bool((kept == expected).all())
 
 
 @pytest.mark.parametrize("size", [0, 5000])

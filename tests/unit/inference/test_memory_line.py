@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +30,13 @@ from nunatak.inference.frames import (
     encode_with_descriptor,
 )
 from nunatak.inference.layout import placed_columns
-from nunatak.inference.memory_file import SEALS, MemoryFile
+from nunatak.inference.memory_file import OWNED_SEALS, MemoryFile
 from nunatak.inference.memory_line import SUFFIX, MemoryListener
 from nunatak.inference.service import InferenceService
+from nunatak.services.call_files import CallFile, CallFiles
 from nunatak.services.client import CallOptions, InstanceBusy, InstanceClient, InstanceGone
 from nunatak.services.connections import InFlight
-from nunatak.services.memory_line import MEMORY_SUFFIX, MemoryLine, memory_file
+from nunatak.services.memory_line import MEMORY_SUFFIX, MemoryLine
 from support.front import FakePool, fields, method, service, total
 
 
@@ -51,6 +52,7 @@ class World:
             self.service, path=self.path.with_suffix(SUFFIX), clock=time.monotonic
         )
         self.client = InstanceClient(self.path)
+        self.files = CallFiles()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait for what other threads and the loop do."""
@@ -67,9 +69,11 @@ class World:
             table,
             options=options,
             in_flight=in_flight or InFlight(),
+            files=self.files,
         )
 
     async def close(self) -> None:
+        self.files.close()
         self.client.close()
         self.listener.close()
         for line in list(self.listener.lines):
@@ -252,14 +256,15 @@ def test_bytes_that_are_no_frame_are_noticed(data: bytes) -> None:
 
 
 def test_a_memory_file_lives_as_long_as_its_arrays() -> None:
-    descriptor, size = memory_file(numbers(1000))
-    assert fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & SEALS == SEALS
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-    outgoing = encode_with_descriptor(FrameType.CALL, 1, {}, descriptor=descriptor, size=size)
-    [frame] = FrameParser().feed(outgoing.data, descriptors=[os.dup(descriptor)])
-    os.close(descriptor)
-    ours.close()
-    theirs.close()
+    sent = CallFile(100_000)
+    sent.write(numbers(1000))
+    outgoing = encode_with_descriptor(
+        FrameType.CALL, 1, {}, descriptor=sent.descriptor, size=sent.size
+    )
+    [frame] = FrameParser(seals=OWNED_SEALS).feed(
+        outgoing.data, descriptors=[os.dup(sent.descriptor)]
+    )
+    sent.close()
     file = frame.body.obj
     assert isinstance(file, MemoryFile)
     held = file.descriptor
@@ -270,8 +275,70 @@ def test_a_memory_file_lives_as_long_as_its_arrays() -> None:
     assert file.offset_of(np.zeros(3)) is None
     del frame, file
     gc.collect()
-    assert os.fstat(held).st_size == size
+    assert os.fstat(held).st_size == 100_000
     del values
     gc.collect()
     with pytest.raises(OSError, match="Bad file descriptor"):
         os.fstat(held)
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[CallFile]:
+    """The files that are made from now on."""
+    found: list[CallFile] = []
+
+    class Counted(CallFile):
+        def __init__(self, capacity: int) -> None:
+            super().__init__(capacity)
+            found.append(self)
+
+    monkeypatch.setattr("nunatak.services.call_files.CallFile", Counted)
+    return found
+
+
+@pytest.mark.asyncio
+async def test_a_file_is_written_again_when_nobody_looks_into_it(
+    world: World, made: list[CallFile]
+) -> None:
+    for rows in (5, 20_000, 7):
+        got = await world.predict(numbers(rows))
+        assert got.column(0).to_pylist() == [value * 12.0 for value in range(rows)]
+    assert len(made) == 1
+
+
+@pytest.mark.asyncio
+async def test_a_file_that_a_worker_still_looks_into_is_never_written_again(
+    tmp_path: Path, made: list[CallFile]
+) -> None:
+    class Keeping(FakePool):
+        async def predict(self, method: str, columns: Columns, **more: Any) -> Columns:
+            assert columns.memory is not None
+            columns.memory.readers += 1
+            return await super().predict(method, columns, **more)
+
+    world = World(tmp_path, Keeping())
+    for rows in (5, 6):
+        await world.predict(numbers(rows))
+    assert len(made) == 2
+    assert [batch.columns[0].to_list() for batch in world.pool.batches] == [
+        [float(value) for value in range(rows)] for rows in (5, 6)
+    ]
+    await world.close()
+
+
+@pytest.mark.asyncio
+async def test_what_failed_may_still_be_looked_into(world: World) -> None:
+    held: list[bool] = []
+    holding = world.files.holding
+
+    @contextmanager
+    def watched(table: pa.Table) -> Iterator[CallFile]:
+        with holding(table) as file:
+            yield file
+            held.append(file.is_free)
+
+    world.files.holding = watched  # type: ignore[method-assign]
+    world.pool.ready = 0
+    with pytest.raises(InstanceBusy):
+        await world.predict(numbers())
+    assert held == [False]

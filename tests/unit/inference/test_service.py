@@ -351,6 +351,7 @@ async def test_metrics_and_status_tell_what_happened() -> None:
         assert 'nunatak_inference_batch_rows_bucket{le="2"} 1' in text
         status = (await client.ask(get("/status"))).json
         assert status["workers"]["ready"] == 2
+        assert status["bulk_slots"] == target.settings.batching.workers
         assert status["in_flight"] == 0
         assert status["last_request"] is not None
 

@@ -16,6 +16,7 @@ import pyarrow.ipc
 import pytest
 
 from nunatak.errors import DeadlineExceeded, LimitExceeded, ModelCallFailed, QueryCancelled
+from nunatak.services.call_files import CallFiles
 from nunatak.services.client import (
     CallOptions,
     InstanceBusy,
@@ -114,7 +115,9 @@ def test_columns_go_and_come_as_arrow(instance: Instance, client: InstanceClient
     instance.play = double
     table = pa.table({"x": [1.0, 2.5]})
     for _ in range(3):
-        got = client.predict_arrow("predict", table, options=options(), in_flight=InFlight())
+        got = client.predict_arrow(
+            "predict", table, options=options(), in_flight=InFlight(), files=CallFiles()
+        )
     assert got.to_pydict() == {"y": [2.0, 5.0]}
     assert instance.connections == 1
     assert seen["path"] == "/predict"

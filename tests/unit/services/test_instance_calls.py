@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from nunatak.errors import DeadlineExceeded, LimitExceeded, ModelCallFailed, QueryCancelled
+from nunatak.services.call_files import CallFiles
 from nunatak.services.client import (
     CallOptions,
     InstanceBusy,
@@ -37,14 +38,20 @@ class FakeClients(Clients):
 
         class Client(InstanceClient):
             def predict_arrow(
-                self, method: str, table: pa.Table, *, options: CallOptions, in_flight: InFlight
+                self,
+                method: str,
+                table: pa.Table,
+                *,
+                options: CallOptions,
+                in_flight: InFlight,
+                files: CallFiles,
             ) -> pa.Table:
                 clients.asked.append((socket.name, table.num_rows))
                 clients.options = options
                 return clients.answer(socket, table)
 
             def status(self, *, timeout_s: float = 2.0) -> object:
-                return {"workers": {"size": 3}}
+                return {"bulk_slots": 3}
 
         return Client(socket)
 
