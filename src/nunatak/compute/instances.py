@@ -149,7 +149,7 @@ class InstanceFolder:
 
     def _unlink_sockets(self) -> None:
         """The HTTP socket, and the one beside it that takes memory files."""
-        for path in (self.socket(), self.socket().with_suffix(".mem")):
+        for path in (self.socket(), self.socket().with_suffix(".bulk")):
             path.unlink(missing_ok=True)
 
     def write_config(self, values: Any) -> None:

@@ -20,7 +20,7 @@ from nunatak.inference.frames import Frame, FrameType, encode
 from nunatak.inference.memory_file import OWNED_SEALS, MemoryFile
 from nunatak.inference.stream import FrameStream
 
-SUFFIX = ".mem"
+SUFFIX = ".bulk"
 """The socket is named as the HTTP socket is, with this ending."""
 _BACKLOG = 128
 _CONNECTIONS = 512
