@@ -87,7 +87,11 @@ class Connection(RequestReader):
         del exc
         active, self._active, self._transport = self._active, None, None
         self._ahead.clear()
-        if active is not None and not active.answered:
+        self._let_go()
+        if active is None:
+            return
+        active.drop_body()
+        if not active.answered:
             active.answered = True
             active.handler.gone(active)
 
@@ -253,6 +257,7 @@ class Connection(RequestReader):
         transport, self._transport = self._transport, None
         self._all.discard(self)
         self._closing = True
+        self._let_go()
         if transport is not None:
             transport.set_protocol(successor)
             successor.connection_made(transport)

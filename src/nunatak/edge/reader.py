@@ -189,6 +189,12 @@ class RequestReader(asyncio.Protocol):
         self._reading, self._read = None, exchange
         self._complete(exchange)
 
+    def _let_go(self) -> None:
+        """No more bytes come: let go of what was being read, and of the parser, since it and the
+        connection hold each other."""
+        self._reading = self._read = None
+        del self._parser
+
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
         limits = self._limits

@@ -168,7 +168,7 @@ class Batcher:
         for part in call.parts:
             if not part.taken:
                 line.forget(part)
-                part.block = part.block.part(0, 0)
+                part.block = part.block.without_rows()
                 self._dead += 1
         if self._dead > 64 + self.waiting_parts:
             self._compact()

@@ -1,7 +1,7 @@
 """A request's rows on their way into a batch, and a batch's answer on its way back out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -54,6 +54,10 @@ class Block:
             self.offset,
             None if self.columns is None else self.columns.slice(start, stop),
         )
+
+    def without_rows(self) -> "Block":
+        """A block that holds nothing: even an empty view of columns would keep them all."""
+        return replace(self, rows=0, size_bytes=0, records=(), columns=None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -257,8 +257,9 @@ class InferenceService:
         if not exchange.answered:
             self._answer(exchange, call)
         # The deadline's watch keeps the call for its time, and call and exchange keep each other:
-        # the rows need not stay with them.
-        call.answer = call.numbers = exchange.context = exchange.stream = None
+        # the rows need not stay with them, nor an error, whose trace holds the call and the body.
+        call.answer = call.numbers = call.error = None
+        exchange.context = exchange.stream = None
         if self._waiting:
             self._loop.call_soon(self._admit_waiting)
         elif self.draining and not self.admission.inside:

@@ -16,6 +16,9 @@ _RECEIVE_BYTES = 128 * 1024
 _ANCILLARY_BYTES = socket.CMSG_SPACE(4 * 4) + socket.CMSG_SPACE(12)
 _CREDENTIALS = struct.Struct("=iII")
 
+_received = memoryview(bytearray(_RECEIVE_BYTES))
+"""What one read brings; one for all streams, since it is copied before the next read."""
+
 
 class FrameStream:
     """Sends frames as they are given, hands on those that come.
@@ -39,7 +42,6 @@ class FrameStream:
         self._ended = ended
         self._parser = FrameParser(max_body_bytes=max_body_bytes, seals=seals)
         self._unsent: deque[Outgoing] = deque()
-        self._received = bytearray(_RECEIVE_BYTES)
         self._writing = False
         self.closed = False
         self.peer_pid = 0
@@ -74,12 +76,15 @@ class FrameStream:
         self._parser.close()
         while self._unsent:
             _close_descriptor(self._unsent.popleft())
-        self._ended(reason)
+        ended = self._ended
+        # Whoever made the stream holds it: without these the two do not hold each other.
+        self._ended = self._received_frame = _nobody
+        ended(reason)
 
     def _on_readable(self) -> None:
         try:
             size, ancillary, _, _ = self._socket.recvmsg_into(
-                [self._received], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
+                [_received], _ANCILLARY_BYTES, socket.MSG_CMSG_CLOEXEC
             )
         except BlockingIOError:
             return
@@ -88,7 +93,7 @@ class FrameStream:
             return
         descriptors = self._read_ancillary(ancillary)
         try:
-            frames = self._parser.feed(bytes(self._received[:size]), descriptors=descriptors)
+            frames = self._parser.feed(bytes(_received[:size]), descriptors=descriptors)
             if not size:
                 self._parser.finish()
             for frame in frames:
@@ -147,6 +152,10 @@ class FrameStream:
             self._unsent.popleft()
         else:
             self._unsent[0] = Outgoing(outgoing.data[sent:])
+
+
+def _nobody(_: object) -> None:
+    """Who is told of what comes to a stream that has ended."""
 
 
 def _close_descriptor(outgoing: Outgoing) -> None:

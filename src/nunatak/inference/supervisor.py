@@ -175,6 +175,8 @@ class SupervisedPool:
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
+        finally:
+            del waiter  # an error in it has a trace that holds this frame and its callers'
 
     def _abandon(self, waiter: asyncio.Future[_Slot]) -> None:
         """Give back a worker that was handed to a caller in the moment it left."""
@@ -221,6 +223,8 @@ class SupervisedPool:
             raise DeadlineExceeded(
                 "time ran out while the model was computing", stage="running"
             ) from None
+        finally:
+            del answer  # an error in it has a trace that holds this frame, and so the batch
 
     def _finish(
         self, slot: _Slot, answer: asyncio.Future[Prediction], killer: asyncio.TimerHandle

@@ -253,12 +253,10 @@ class ProcessSource:
                 ready.set_result("")
 
         channel = Channel(ours, notice=notice)
-        answer = server.channel.ask(
-            FrameType.FORK, {"direct": self._direct}, descriptor=theirs.detach()
-        )
+        head = {"direct": self._direct}
         try:
             async with asyncio.timeout(_FORK_TIMEOUT_S):
-                frame = await answer
+                frame = await server.channel.ask(FrameType.FORK, head, descriptor=theirs.detach())
                 await asyncio.wait({ready, channel.closed}, return_when=asyncio.FIRST_COMPLETED)
             if not ready.done():
                 raise WorkerLost("a forked process ended before it was ready")
