@@ -1,9 +1,7 @@
-"""What a server and all that it started hold: memory, descriptors, processes, folders."""
+"""What a server and all that it started hold: descriptors, processes, folders."""
 
 import contextlib
 import os
-import statistics
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,8 +11,6 @@ from benchmarks.plane import Plane
 
 _FOLDERS = ("instances", "builds", "environments", "images", "models", "uploads")
 _CATALOG, _BATCH = "/catalog.sqlite", "/memfd:nunatak"
-_SLACK_BYTES = 24 * 1024 * 1024
-_SLACK_SHARE = 0.05
 
 
 @dataclass(frozen=True)
@@ -74,18 +70,3 @@ def _open_files(process: psutil.Process) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
             found.append(os.readlink(folder / descriptor))
     return found
-
-
-def growth_bytes(samples: Sequence[tuple[float, int]]) -> float:
-    """By how much a line through the samples (seconds, bytes) rises from first to last."""
-    if len(samples) < 3:
-        return 0.0
-    seconds = [at for at, _ in samples]
-    line = statistics.linear_regression(seconds, [size for _, size in samples])
-    return line.slope * (seconds[-1] - seconds[0])
-
-
-def is_flat(samples: Sequence[tuple[float, int]]) -> bool:
-    """Whether memory grew by no more than noise: a twentieth, and what allocators keep."""
-    mean = statistics.fmean(size for _, size in samples) if samples else 0.0
-    return growth_bytes(samples) <= _SLACK_BYTES + _SLACK_SHARE * mean

@@ -36,13 +36,16 @@ from benchmarks.plane import (
 from benchmarks.soak import account, callers
 from benchmarks.soak.account import metrics_of
 from benchmarks.soak.callers import ARROW, Caller, Case, Scene
-from benchmarks.soak.footprint import Footprint, footprint, growth_bytes, is_flat
+from benchmarks.soak.footprint import Footprint, footprint
 from benchmarks.soak.ledger import Ledger
+from benchmarks.soak.memory import complaints, leaked_bytes, plateau_bytes
 
 _SQL_ROWS, _LARGE_ROWS = 100_000, 10_000
 _KILL_S, _SLEEP_S, _SAMPLE_S = 4.0, 20.0, 1.0
 _WARM_UP_S, _ACCOUNT_S, _SETTLE_S = 10.0, 10.0, 30.0
 _END_S = 120.0
+_MOST_BYTES = {"server": 500_000_000, "front": 160_000_000}
+_MEMORY = ("after the warm-up", "grown since")
 
 
 def main(arguments: list[str]) -> None:
@@ -82,8 +85,8 @@ class _Soak:
         storm = self._scene("storm", seconds / 2, self._storm)
         with _watched(self._plane) as samples:
             wear = self._scene("wear", seconds / 2, self._everybody)
-        flat = {name: is_flat(found) for name, found in samples.items()}
-        self.broken += [f"{name}: memory grows" for name, still in flat.items() if not still]
+        for name, found in samples.items():
+            self.broken += complaints(name, found, most_bytes=_MOST_BYTES[name])
         after = self._settled()
         self.broken += after.grown(before)
         first = metrics_of(self._plane.instance())
@@ -91,10 +94,13 @@ class _Soak:
         self._settled()
         last = metrics_of(self._plane.instance())
         self.broken += account.differences(first, last, ledger)
-        grown = {name: growth_bytes(found) / 1e6 for name, found in samples.items()}
+        memory = {
+            name: {"plateau": plateau_bytes(found) / 1e6, "leaked": leaked_bytes(found) / 1e6}
+            for name, found in samples.items()
+        }
         figures = {
             "callers": {"storm": _plainly(storm), "wear": _plainly(wear)},
-            "memory_growth_mb": grown,
+            "memory_mb": memory,
             "memory": samples,
             "before": asdict(before),
             "after": asdict(after),
@@ -242,8 +248,8 @@ def _show(figures: dict[str, Any]) -> None:
     storm, wear = figures["callers"]["storm"], figures["callers"]["wear"]
     rows = [(name, storm.get(name, 0), wear.get(name, 0)) for name in sorted({*storm, *wear})]
     print(f"\n{table(('seen by callers', 'storm', 'wear'), rows)}")
-    growth = list(figures["memory_growth_mb"].items())
-    print(f"\n{table(('memory, MB more at the end of wear', 'growth'), growth)}")
+    memory = [(name, *found.values()) for name, found in figures["memory_mb"].items()]
+    print(f"\n{table(('memory in wear, MB', *_MEMORY), memory)}")
     for text in figures["broken"]:
         print("DID NOT HOLD:", text)
     if not figures["broken"]:

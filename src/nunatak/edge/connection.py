@@ -254,7 +254,7 @@ class Connection(RequestReader):
             self._resume()
 
     def _hand_over(self, successor: asyncio.Protocol, data: bytes) -> None:
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._active = self._transport, None, None
         self._all.discard(self)
         self._closing = True
         self._let_go()
