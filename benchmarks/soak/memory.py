@@ -50,7 +50,7 @@ def rise_bytes(readings: Readings) -> float:
 
 
 def leaked_bytes(readings: Readings) -> float:
-    """What was leaked over the judged time: twice what it rose by in the half with the smaller rise.
+    """What was leaked over the judged time: twice the rise of the half that rises less.
 
     A step is in one half only: something was made larger, once.
     """

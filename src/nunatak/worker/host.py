@@ -92,6 +92,7 @@ class Host:
                 continue
             self._set_threads(frame)
             self._answer(channel, frame)
+            del frame  # or an idle worker would hold its last batch in memory
 
     def _set_threads(self, frame: Frame) -> None:
         """Share of the processors for one frame; a process that only forks never comes here."""

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable
 
 import pytest
-
 from benchmarks.soak.memory import complaints, floors, judged, leaked_bytes, plateau_bytes
 
 MB = 1_000_000

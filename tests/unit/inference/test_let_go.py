@@ -255,3 +255,23 @@ def test_a_connection_whose_client_left(sent: float) -> None:
     connection.connection_lost(None)
     del connection
     assert seen() is None
+
+
+class Offering(Silent):
+    """A handler that lets a link take over."""
+
+    def request(self, exchange: Exchange) -> None:
+        exchange.switch(asyncio.Protocol(), b"nunatak-link/1")
+
+
+def test_a_connection_that_another_protocol_took_over() -> None:
+    connection = Connection(
+        Offering(), set(), HttpLimits(body_bytes=1000), clock=lambda: 0.0, trusted=True
+    )
+    seen = weakref.ref(connection)
+    connection.connection_made(FakeTransport())
+    connection.data_received(
+        b"GET /link HTTP/1.1\r\nconnection: upgrade\r\nupgrade: nunatak-link/1\r\n\r\n"
+    )
+    del connection
+    assert seen() is None
