@@ -51,6 +51,38 @@ class AnswerLine(Protocol):
         """The caller was told to come again; see ``Exchange.returning``."""
 
 
+class WholeLine:
+    """What is alike in an ``AnswerLine`` that takes requests and sends answers whole: there is
+    nothing before an answer, and nothing that a handler could write itself. It needs no token."""
+
+    trusted = True
+
+    def pause(self) -> None:
+        """There is nothing to pause."""
+
+    def released(self, exchange: "Exchange") -> None:
+        """Nothing was held back."""
+
+    def write(self, data: bytes) -> None:
+        """Nobody waits for an interim answer."""
+
+    def info(self, name: str) -> Any:
+        """Nothing is known of who is at the other end."""
+        del name
+
+    def finish(self, exchange: "Exchange", *, keep: bool) -> None:
+        """Answers are sent whole."""
+        raise NotImplementedError
+
+    def send_back(self, after_s: float) -> None:
+        """Nobody is sent back here."""
+        del after_s
+
+    def switch(self, exchange: "Exchange", protocol: asyncio.Protocol, token: bytes) -> None:
+        """There is nothing to change over to."""
+        raise NotImplementedError
+
+
 class Exchange:
     """One request on a connection, and the way to answer it.
 

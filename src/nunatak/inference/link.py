@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
-from nunatak.edge.exchange import Exchange, Handler
+from nunatak.edge.exchange import Exchange, Handler, WholeLine
 from nunatak.edge.link import LinkEnd
 from nunatak.edge.link_frames import (
     LAST,
@@ -30,7 +29,7 @@ class _LinkExchange(Exchange):
     number: int
 
 
-class LinkServer(LinkEnd):
+class LinkServer(LinkEnd, WholeLine):
     """Hands the requests of one link to the handler, and its answers back in any order."""
 
     def __init__(
@@ -45,7 +44,6 @@ class LinkServer(LinkEnd):
         self._handler, self._clock, self._all = handler, clock, links
         links.add(self)
         self._exchanges: dict[int, _LinkExchange] = {}
-        self.trusted = True
 
     # --- from the link ------------------------------------------------------------------------
 
@@ -74,31 +72,6 @@ class LinkServer(LinkEnd):
             self._leave(exchange)
 
     # --- for exchanges ------------------------------------------------------------------------
-
-    def pause(self) -> None:
-        """Requests on a link are let in or refused, never held: there is nothing to pause."""
-
-    def released(self, exchange: Exchange) -> None:
-        """Nothing is held on a link."""
-
-    def write(self, data: bytes) -> None:
-        """There are no interim answers on a link."""
-
-    def info(self, name: str) -> Any:
-        """Nothing is known of who is behind the link."""
-        del name
-
-    def finish(self, exchange: Exchange, *, keep: bool) -> None:
-        """Answers on a link are sent whole."""
-        raise NotImplementedError
-
-    def send_back(self, after_s: float) -> None:
-        """Who comes again is known to the ingress."""
-        del after_s
-
-    def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
-        """A link carries nothing but itself."""
-        raise NotImplementedError
 
     def answer(
         self, exchange: Exchange, status: int, body: bytes, content_type: bytes, extra: bytes

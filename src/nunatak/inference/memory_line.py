@@ -11,9 +11,8 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from nunatak.edge.exchange import Exchange, Handler
+from nunatak.edge.exchange import Exchange, Handler, WholeLine
 from nunatak.inference.answers import ARROW
 from nunatak.inference.errors import FrameError
 from nunatak.inference.frames import Frame, FrameType, encode
@@ -83,10 +82,8 @@ class MemoryListener:
         self.lines.add(MemoryLine(connected, self._handler, clock=self._clock, ended=ended))
 
 
-class MemoryLine:
+class MemoryLine(WholeLine):
     """One connection (`nunatak.edge.exchange.AnswerLine`), with one request at a time."""
-
-    trusted = True
 
     def __init__(
         self,
@@ -109,31 +106,9 @@ class MemoryLine:
 
     # --- for exchanges ------------------------------------------------------------------------
 
-    def pause(self) -> None:
-        """Nothing more comes before the answer."""
-
     def released(self, exchange: Exchange) -> None:
         """The exchange was held and is not any more."""
         self._request(exchange)
-
-    def write(self, data: bytes) -> None:
-        """Nobody waits for an interim answer here."""
-
-    def info(self, name: str) -> Any:
-        """Nothing is known of who is at the other end."""
-        del name
-
-    def finish(self, exchange: Exchange, *, keep: bool) -> None:
-        """Answers are sent whole here."""
-        raise NotImplementedError
-
-    def send_back(self, after_s: float) -> None:
-        """The query engine waits, and is never sent back."""
-        del after_s
-
-    def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
-        """There is nothing to change over to."""
-        raise NotImplementedError
 
     def answer(
         self, exchange: Exchange, status: int, body: bytes, content_type: bytes, extra: bytes

@@ -19,7 +19,7 @@ import pytest
 
 from nunatak.edge.admission import Class
 from nunatak.edge.connection import Connection
-from nunatak.edge.exchange import Exchange
+from nunatak.edge.exchange import Exchange, WholeLine
 from nunatak.edge.heads import HttpLimits
 from nunatak.inference.batcher import Batcher, BatchPolicy
 from nunatak.inference.calls import Call, State
@@ -55,10 +55,8 @@ def _no_collector() -> Iterator[None]:
     gc.enable()
 
 
-class Line:
+class Line(WholeLine):
     """Where exchanges of a test are answered."""
-
-    trusted = True
 
     def __init__(self) -> None:
         self.statuses: list[int] = []
@@ -82,7 +80,7 @@ def numbers(*names: str) -> pa.Table:
 
 def send(to: InferenceService, line: Line, file: MemoryFile) -> "weakref.ref[MemoryFile]":
     """A bulk request with the file as its body."""
-    exchange = FileExchange(line, to, asyncio.get_running_loop().time(), len(file))  # type: ignore[arg-type]
+    exchange = FileExchange(line, to, asyncio.get_running_loop().time(), len(file))
     exchange.method, exchange.target = b"POST", b"/predict"
     exchange.headers = {b"content-type": ARROW, b"x-nunatak-class": b"bulk"}
     exchange.content_length = exchange.received = len(file)
