@@ -32,6 +32,8 @@ class FakeRuntime:
         """What a parked instance holds."""
         self.clock: Callable[[], float] = lambda: 0.0
         self.log = "a line of the log"
+        self.left: dict[str, str] = {}
+        """What instances have counted when they are parked or stopped."""
         self.gate: threading.Event | None = None
 
     def start(self, spec: InstanceSpec) -> None:
@@ -62,11 +64,15 @@ class FakeRuntime:
         if instance_id in self.running:
             self.live[instance_id] = live
 
-    def stop(self, instance_id: str, *, grace_s: float) -> None:
+    def stop(self, instance_id: str, *, grace_s: float) -> str:
         if self.gate is not None:
             self.gate.wait()
         self.stops.append(instance_id)
         self.running.pop(instance_id, None)
+        return self.left.pop(instance_id, "")
+
+    def totals(self, instance_id: str) -> str:
+        return self.left.get(instance_id, "")
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:
         if self.gate is not None:

@@ -33,6 +33,7 @@ _SOCKET_PATH_BYTES = 100
 """The kernel takes 107; temporary names need a few."""
 _TAIL_BYTES = 1024 * 1024
 """At most so much of the end of a log is read."""
+_TOTALS_BYTES = 1024 * 1024
 LOG_FILES = {
     LogStream.MODEL: ("model-inference.log",),
     LogStream.FRONT: ("front.log", "start.log"),
@@ -91,6 +92,18 @@ class InstanceFolder:
         except OSError:
             return None
 
+    def totals(self) -> str:
+        """What its process left of its counters at an orderly end; empty when there was none."""
+        try:
+            with self._totals.open("rb") as file:
+                return file.read(_TOTALS_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    @property
+    def _totals(self) -> Path:
+        return self.path / "totals.txt"
+
     @property
     def work(self) -> Path:
         """Where the model may write."""
@@ -135,6 +148,7 @@ class InstanceFolder:
         for log in self.path.glob("*.log*"):
             log.rename(previous / log.name)
         (self.path / "parked").unlink(missing_ok=True)
+        self._totals.unlink(missing_ok=True)
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700)
         self._unlink_sockets()

@@ -34,6 +34,8 @@ class InMemoryRuntime:
         self.refuses_waking = False
         self.stopped: list[str] = []
         """Ids of the instances that were stopped, oldest first."""
+        self.left: dict[str, str] = {}
+        """What instances will have counted when they come to an orderly end."""
 
     def start(self, spec: InstanceSpec) -> None:
         """See `Runtime.start`."""
@@ -73,12 +75,19 @@ class InMemoryRuntime:
             if instance_id in self._observed:
                 self.live[instance_id] = live
 
-    def stop(self, instance_id: str, *, grace_s: float) -> None:
+    def stop(self, instance_id: str, *, grace_s: float) -> str:
         """See `Runtime.stop`."""
         with self._lock:
-            if self._observed.pop(instance_id, None) is not None:
-                self.stopped.append(instance_id)
-                del self._logs[instance_id]
+            if self._observed.pop(instance_id, None) is None:
+                return ""
+            self.stopped.append(instance_id)
+            del self._logs[instance_id]
+            return self.left.pop(instance_id, "")
+
+    def totals(self, instance_id: str) -> str:
+        """See `Runtime.totals`."""
+        with self._lock:
+            return self.left.get(instance_id, "")
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:
         """See `Runtime.park`."""

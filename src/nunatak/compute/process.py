@@ -23,7 +23,7 @@ from nunatak.compute.probe import probe
 from nunatak.compute.procfs import ProcessId
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
 from nunatak.compute.sandbox import sandbox_capability
-from nunatak.compute.signals import end, send, wait_until
+from nunatak.compute.signals import end, exit_text, send, wait_until
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
@@ -47,7 +47,6 @@ class _Entry:
     exit_code: int | None = None
     ended: bool = False
     out_of_memory: bool = False
-    reason: str = ""
     memory_bytes: int = 0
     cpu_s: float = 0.0
     cpu_before_s: float = 0.0
@@ -123,22 +122,30 @@ class ProcessRuntime:
                 f"Instance '{instance_id}' cannot be told what it may reach: {error}."
             ) from error
 
-    def stop(self, instance_id: str, *, grace_s: float) -> None:
+    def stop(self, instance_id: str, *, grace_s: float) -> str:
         """See `Runtime.stop`."""
         with self._lock:
             entry = self._entries.get(instance_id)
         if entry is None:
-            return
+            return ""
         if not self._has_ended(entry) and entry.record.process is not None:
             send(entry.record.process.pid, signal.SIGTERM)
             wait_until(lambda: self._has_ended(entry), timeout_s=grace_s)
         self._end_rest(entry)
+        totals = entry.folder.totals()
         entry.folder.remove()
         with self._lock:
             if self._entries.get(instance_id) is entry:
                 del self._entries[instance_id]
             if not self._entries:
                 self._groups.tidy()
+        return totals
+
+    def totals(self, instance_id: str) -> str:
+        """See `Runtime.totals`."""
+        with self._lock:
+            entry = self._entries.get(instance_id)
+        return "" if entry is None else entry.folder.totals()
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:
         """See `Runtime.park`."""
@@ -369,12 +376,8 @@ class ProcessRuntime:
         code = entry.exit_code
         if entry.out_of_memory:
             text = "Out of memory: give the instance more memory or lower num_workers."
-        elif code is None:
-            text = "Ended while the server was away."
-        elif code < 0:
-            text = f"Ended by signal {signal.Signals(-code).name}."
         else:
-            text = f"Ended with exit status {code}."
+            text = "Ended while the server was away." if code is None else exit_text(code)
         last = entry.folder.tail(LogStream.FRONT, lines=3, previous=False).strip()
         return f"{text}\n{last}" if last else text
 
@@ -384,15 +387,8 @@ class ProcessRuntime:
         leader_is_ours = process is not None and (
             procfs.is_alive(process) or procfs.identify(process.pid) is None
         )
-        end(self._members(entry) if leader_is_ours else (entry.group or _NOBODY).pids())
+        grouped = entry.group.pids() if entry.group is not None else set()
+        end(self._members(entry) if leader_is_ours else grouped)
         wait_until(lambda: self._has_ended(entry), timeout_s=_KILL_WAIT_S)
         if entry.group is not None:
             entry.group.remove()
-
-
-class _NoGroup:
-    def pids(self) -> set[int]:
-        return set()
-
-
-_NOBODY = _NoGroup()

@@ -125,11 +125,17 @@ class Runtime(Protocol):
         instance; raises ServiceUnavailable when it cannot be told.
         """
 
-    def stop(self, instance_id: str, *, grace_s: float) -> None:
+    def stop(self, instance_id: str, *, grace_s: float) -> str:
         """Ask it to end, wait up to `grace_s`, end it by force, and forget it with its folder.
 
-        Does nothing when there is no such instance.
+        Returns its `totals`. Does nothing when there is no such instance.
         """
+        ...
+
+    def totals(self, instance_id: str) -> str:
+        """What an instance has counted until it was parked or came to another orderly end, as
+        Prometheus text; empty when it has not, or there is no such instance."""
+        ...
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:
         """Let it drain, up to `grace_s`, and keep only its model in memory; whether that worked.

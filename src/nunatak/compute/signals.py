@@ -23,6 +23,13 @@ def end(pids: Iterable[int]) -> None:
         send(pid, signal.SIGKILL)
 
 
+def exit_text(code: int) -> str:
+    """How a process ended, in words: `code` is its status, or minus the signal."""
+    if code < 0:
+        return f"Ended by signal {signal.Signals(-code).name}."
+    return f"Ended with exit status {code}."
+
+
 def wait_until(is_so: Callable[[], bool], *, timeout_s: float, step_s: float = _STEP_S) -> bool:
     """Look again and again; whether it became so in time."""
     deadline = time.monotonic() + timeout_s

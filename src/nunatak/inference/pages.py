@@ -43,8 +43,8 @@ def _healthz(service: InferenceService, exchange: Exchange) -> None:
     exchange.respond(200 if ready else 503, orjson.dumps(state))
 
 
-def _metrics(service: InferenceService, exchange: Exchange) -> None:
-    """Prometheus text."""
+def metrics_text(service: InferenceService) -> bytes:
+    """All that the instance counts, and how it is now, as Prometheus text."""
     pool, metrics, batcher = service.pool.snapshot(), service.metrics, service.dispatcher.batcher
     metrics.workers.value, metrics.workers_ready.value = pool.size, pool.ready
     metrics.workers_busy.value, metrics.memory_bytes.value = pool.busy, pool.pss_bytes
@@ -55,7 +55,12 @@ def _metrics(service: InferenceService, exchange: Exchange) -> None:
     metrics.queue_parts.value = batcher.waiting_parts
     metrics.queue_rows.value = batcher.waiting_rows
     metrics.running.value = batcher.running
-    exchange.respond(200, metrics.text(), content_type=b"text/plain; version=0.0.4")
+    return metrics.text()
+
+
+def _metrics(service: InferenceService, exchange: Exchange) -> None:
+    text = metrics_text(service)
+    exchange.respond(200, text, content_type=b"text/plain; version=0.0.4")
 
 
 def _status(service: InferenceService, exchange: Exchange) -> None:

@@ -1,6 +1,7 @@
 """Listening for one service, until told to stop: then what was taken is answered first."""
 
 import asyncio
+import logging
 import os
 import time
 from contextlib import suppress
@@ -14,11 +15,16 @@ from nunatak.inference.budget import memory_for_requests
 from nunatak.inference.config import InstanceConfig
 from nunatak.inference.launcher import default_workers
 from nunatak.inference.memory_line import SUFFIX, MemoryLine, MemoryListener
+from nunatak.inference.pages import metrics_text
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.service import InferenceService, ServiceSettings
 
+logger = logging.getLogger(__name__)
+
 _BACKLOG = 2048
 _LINK_LINGER_S = 2.0
+TOTALS_FILE = "totals.txt"
+"""Left in the instance's folder at an orderly end: what it has counted, as `/metrics` tells it."""
 
 
 class Server:
@@ -33,6 +39,7 @@ class Server:
         self._heads = KnownHeads()
         self._servers: list[asyncio.Server] = []
         self._memory: MemoryListener | None = None
+        self._totals = config.directory / TOTALS_FILE
         self._sweeper: asyncio.Task[None] | None = None
         self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
 
@@ -50,6 +57,7 @@ class Server:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with suppress(FileNotFoundError):
             path.unlink()
+        self._totals.unlink(missing_ok=True)
         await self._listen_unix(path)
         self._memory = MemoryListener(
             self.service, path=path.with_suffix(SUFFIX), clock=time.monotonic
@@ -110,6 +118,16 @@ class Server:
             connection.abort()
         with suppress(FileNotFoundError):
             self._config.socket.unlink()
+        self._leave_totals()
+
+    def _leave_totals(self) -> None:
+        """Write down what was counted, the last requests included, all or nothing."""
+        temporary = self._totals.with_suffix(".tmp")
+        try:
+            temporary.write_bytes(metrics_text(self.service))
+            temporary.replace(self._totals)
+        except OSError as error:
+            logger.warning("what was counted cannot be left in %s: %s", self._totals, error)
 
     async def _close_links(self) -> None:
         """Let the last answers leave, if the other side takes them."""

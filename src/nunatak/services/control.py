@@ -37,6 +37,7 @@ from nunatak.services.metrics import (
     MetricsBook,
     MetricSource,
     ServiceReadings,
+    uncounted,
 )
 from nunatak.services.operations import Operations
 from nunatak.services.parking import parking_policy
@@ -160,7 +161,7 @@ class ControlPlane:
                 operations=self._launching,
                 inputs=self.inputs,
                 platform=self.addresses.environment,
-                before_stop=self._count_last,
+                count_last=self._count_last,
                 parking=parking,
             ),
             parking=parking,
@@ -226,10 +227,11 @@ class ControlPlane:
         """Prometheus text of what somebody `may` monitor."""
         return metric_page(self.count(), self.snapshot(), may=may)
 
-    def _count_last(self, instance: str) -> None:
+    def _count_last(self, instance: str) -> Callable[[str], None]:
         seen = self._runtime.look(instance)
-        if seen is not None and seen.phase is not Phase.EXITED:
-            self.metrics.look_at(seen)
+        if seen is None or seen.phase is Phase.EXITED:
+            return uncounted
+        return self.metrics.look_at(seen)
 
     def _count_again(self) -> bool:
         self.count(every_s=LOOK_EVERY_S)

@@ -39,11 +39,12 @@ class Launcher:
         operations: Operations,
         inputs: LiveSource,
         platform: Callable[[], Mapping[str, str]],
-        before_stop: Callable[[str], None],
+        count_last: Callable[[str], Callable[[str], None]],
         parking: ParkingLot,
     ) -> None:
-        """`platform` gives the variables that say where instances run; `before_stop` is given the
-        runtime's name of an instance that is about to be stopped."""
+        """`platform` gives the variables that say where instances run; `count_last` is given the
+        runtime's name of an instance that is about to be stopped, and what it returns is given
+        what the instance has left of its counters."""
         self._catalog = catalog
         self._snapshots = snapshots
         self._runtime = runtime
@@ -51,7 +52,7 @@ class Launcher:
         self._operations = operations
         self._inputs = inputs
         self._platform = platform
-        self._before_stop = before_stop
+        self._count_last = count_last
         self._parking = parking
 
     def act(self) -> bool:
@@ -171,15 +172,16 @@ class Launcher:
             )
 
     def _park(self, item: Instance) -> None:
-        self._before_stop(item.runtime_id)
+        take = self._count_last(item.runtime_id)
         if self._runtime.park(item.runtime_id, grace_s=rules.DRAIN_S):
+            take(self._runtime.totals(item.runtime_id))
             self._forget(item)
         else:
             self._stop(item)
 
     def _stop(self, item: Instance) -> None:
-        self._before_stop(item.runtime_id)
-        self._runtime.stop(item.runtime_id, grace_s=rules.DRAIN_S)
+        take = self._count_last(item.runtime_id)
+        take(self._runtime.stop(item.runtime_id, grace_s=rules.DRAIN_S))
         self._forget(item)
 
     def _forget(self, item: Instance) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -42,6 +43,10 @@ class MetricSource(Protocol):
     def metrics(self, socket: Path) -> str | None:
         """Prometheus text; None when the instance does not answer in time."""
         ...
+
+
+def uncounted(_left: str) -> None:
+    """For what an instance leaves that was not counted before."""
 
 
 class InstanceMetrics:
@@ -102,7 +107,21 @@ class ServiceReadings:
 
     def end(self, process: Process) -> None:
         """Keep the counters of a process that is gone."""
-        for key, value in self.running.pop(process).page.counters().items():
+        self._keep(self.running.pop(process).page.counters())
+
+    def grow(self, process: Process, reading: Reading, left: Exposition) -> None:
+        """Take in what a process has left, whether it was noticed that it is gone or not."""
+        before = reading.page.counters()
+        reading.page = Exposition(
+            {**reading.page.families, **left.families}, {**reading.page.samples, **left.samples}
+        )
+        self.families.update(left.families)
+        if process not in self.running:
+            now = reading.page.counters()
+            self._keep({key: value - before.get(key, 0.0) for key, value in now.items()})
+
+    def _keep(self, counters: Mapping[Key, float]) -> None:
+        for key, value in counters.items():
             self.ended[key] = self.ended.get(key, 0.0) + value
 
 
@@ -132,15 +151,30 @@ class MetricsBook:
                 reading.note(item, text, now=self._looked_at)
                 readings.families.update(reading.page.families)
 
-    def look_at(self, seen: Observed) -> None:
-        """Ask one instance that is about to be stopped for the last time."""
-        text = self._source.metrics(seen.socket)
+    def look_at(self, seen: Observed) -> Callable[[str], None]:
+        """Ask one instance that is about to be stopped for the last time.
+
+        What is returned is to be given what the instance leaves at its end (`Runtime.totals`).
+        """
+        text, process = self._source.metrics(seen.socket), (seen.id, seen.started_at)
         with self._lock:
             for readings in self._services.values():
-                reading = readings.running.get((seen.id, seen.started_at))
+                reading = readings.running.get(process)
                 if reading is not None:
                     reading.note(seen, text, now=self._clock())
                     readings.families.update(reading.page.families)
+                    return partial(self._take_last, readings, reading, process)
+        return uncounted
+
+    def _take_last(
+        self, readings: ServiceReadings, reading: Reading, process: Process, text: str
+    ) -> None:
+        """Take in the counters that a process has left; they are no less than those it told."""
+        if not text:
+            return
+        left = parse_exposition(text)
+        with self._lock:
+            readings.grow(process, reading, left)
 
     def readings(self) -> Mapping[int, ServiceReadings]:
         """What is known, by the services' ids."""

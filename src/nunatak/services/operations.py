@@ -30,7 +30,7 @@ class Operations:
         with self._lock:
             return frozenset(self._busy)
 
-    def submit(self, key: str, work: Callable[[], None]) -> bool:
+    def submit(self, key: str, work: Callable[[], object]) -> bool:
         """Begin work, unless some for the key is under way (then False)."""
         with self._lock:
             if key in self._busy:
@@ -47,7 +47,7 @@ class Operations:
         """Wait for all that was submitted."""
         self._pool.shutdown(wait=True)
 
-    def _run(self, key: str, work: Callable[[], None]) -> None:
+    def _run(self, key: str, work: Callable[[], object]) -> None:
         try:
             work()
         except Exception:  # noqa: BLE001

@@ -1,7 +1,8 @@
 """Stands in for the inference server: obeys `env` of its configuration.
 
 PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals. It is
-parked and woken by signals unless PLAY=wakeful; PLAY=sound does not wake.
+parked and woken by signals unless PLAY=wakeful; PLAY=sound does not wake. It leaves totals when it
+is parked, others when it is told to end, and none with PLAY=wakeful.
 """
 
 import json
@@ -23,8 +24,25 @@ if play == "crash":
 if play == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 parked = Path(config["directory"], "parked")
+totals = Path(config["directory"], "totals.txt")
+
+
+def park(*_: object) -> None:
+    """Leave totals, then be parked."""
+    totals.write_text("counted 1\n")
+    parked.touch()
+
+
+def end(*_: object) -> None:
+    """Leave totals, then end."""
+    totals.write_text("counted 2\n")
+    sys.exit(0)
+
+
+if play not in ("wakeful", "stubborn"):
+    signal.signal(signal.SIGTERM, end)
 if play != "wakeful":
-    signal.signal(signal.SIGUSR1, lambda *_: parked.touch())
+    signal.signal(signal.SIGUSR1, park)
 if play != "sound":
     signal.signal(signal.SIGUSR2, lambda *_: parked.unlink())
 if config["env"].get("CHILD"):

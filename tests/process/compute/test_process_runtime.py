@@ -218,6 +218,30 @@ def test_a_parked_instance_wakes_as_the_same_process(
     assert "a:443" in (tmp_path / "instances/svc-0/egress.json").read_text()
 
 
+def test_an_instance_leaves_what_it_counted(tmp_path: Path, runtime: ProcessRuntime) -> None:
+    assert (runtime.totals("svc-0"), runtime.stop("svc-0", grace_s=1.0)) == ("", "")
+    runtime.start(spec(tmp_path))
+    wait_for(lambda: only(runtime), Phase.READY)
+    running = runtime.totals("svc-0")
+    assert runtime.park("svc-0", grace_s=5.0)
+
+    assert (running, runtime.totals("svc-0")) == ("", "counted 1\n")
+    assert runtime.stop("svc-0", grace_s=5.0) == "counted 2\n"
+
+
+def test_one_that_ends_by_force_leaves_no_totals_and_none_of_those_before(
+    tmp_path: Path, runtime: ProcessRuntime
+) -> None:
+    runtime.start(spec(tmp_path))
+    wait_for(lambda: only(runtime), Phase.READY)
+    (tmp_path / "instances/svc-0/totals.txt").write_text("of a process before\n")
+    os.kill(only(runtime).pid or 0, signal.SIGKILL)
+    wait_for(lambda: only(runtime), Phase.EXITED)
+    runtime.start(spec(tmp_path, PLAY="stubborn"))
+    wait_for(lambda: only(runtime), Phase.READY)
+    assert runtime.stop("svc-0", grace_s=0.0) == ""
+
+
 def test_only_one_that_is_parked_can_be_woken(tmp_path: Path, runtime: ProcessRuntime) -> None:
     assert not runtime.park("svc-0", grace_s=1.0)
     runtime.start(spec(tmp_path))

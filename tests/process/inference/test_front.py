@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from nunatak.inference.server import TOTALS_FILE
 from support.front import Answer, answers, instance_document, post
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -30,6 +31,12 @@ class Instance:
         self.process = process
         self.socket = Path(document["socket"])
         self.directory = Path(document["directory"])
+
+    @property
+    def totals(self) -> str:
+        """What it has left of its counters."""
+        file = self.directory / TOTALS_FILE
+        return file.read_text() if file.exists() else ""
 
     async def ask(self, request: bytes) -> Answer:
         """One request on a connection of its own."""
@@ -166,6 +173,7 @@ async def test_a_stopping_instance_answers_what_is_inside_and_leaves_nothing(
         assert (await asked).status == 200
         assert await asyncio.to_thread(instance.process.wait, 30) == 0
     assert not instance.socket.exists()
+    assert 'requests_total{outcome="answered"} 1\n' in instance.totals
     assert not [pid for pid in pids if runs(pid)]
     assert "stopping" in (instance.directory / "front.log").read_text()
 
@@ -210,6 +218,10 @@ async def test_one_that_is_told_to_park_answers_what_is_inside(run_instance: Any
                 await asyncio.sleep(0.001)
         await sleeping(instance)
         assert (await asked).status == 200
+        assert 'requests_total{outcome="answered"} 1\n' in instance.totals
+        instance.process.send_signal(signal.SIGUSR2)
+        await instance.until_ready()
+        assert instance.totals == ""  # it counts anew
 
 
 @pytest.mark.parametrize("whom", ["the process with the model", "the front", "by request"])

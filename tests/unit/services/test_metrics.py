@@ -76,6 +76,51 @@ def test_an_instance_is_asked_once_more_before_it_is_stopped(running: World) -> 
     assert total(running) == 8
 
 
+@pytest.mark.parametrize("refuses", [set(), {"park"}])
+def test_what_an_instance_counted_while_it_drained_is_in_the_total(
+    running: World, refuses: set[str]
+) -> None:
+    """Whether it is parked or stopped."""
+    look(running)
+    running.runtime.refuses = refuses
+    running.runtime.left = {name: page(11) for name in running.runtime.running}
+    running.rows("ALTER SERVICE DB.S.SVC SUSPEND")
+    running.settle()
+    assert total(running) == 11
+    assert total(running) == 11
+
+
+def test_what_is_left_counts_once_although_the_process_was_seen_to_be_gone(
+    running: World,
+) -> None:
+    book = MetricsBook(running.metrics, clock=running.catalog.clock)
+    book.look(running.snapshot(), running.runtime.observe())
+    (seen,) = running.runtime.observe()
+    say(running, 4)
+    take = book.look_at(seen)
+    book.look(running.snapshot(), [])
+    (found,) = book.readings().values()
+    before = found.totals()[NAME, ANSWERED]
+    take(page(6))
+    assert (before, found.totals()[NAME, ANSWERED]) == (4, 6)
+    assert found.running == {}
+    book.close()
+
+
+def test_an_instance_that_leaves_nothing_counts_what_it_told(running: World) -> None:
+    look(running)
+    (seen,) = running.runtime.observe()
+    running.plane.metrics.look_at(seen)("")
+    assert total(running) == 3
+
+
+def test_what_is_left_of_an_instance_of_no_known_service_is_no_matter(running: World) -> None:
+    look(running)
+    (seen,) = running.runtime.observe()
+    running.plane.metrics.look_at(replace(seen, started_at=-1.0))(page(100))
+    assert total(running) == 3
+
+
 def test_a_parked_instance_counts_anew_when_it_wakes(running: World) -> None:
     look(running)
     running.rows("ALTER SERVICE DB.S.SVC SUSPEND")
