@@ -131,7 +131,9 @@ class Ingress:
 
     def gone(self, exchange: Exchange) -> None:
         """The caller has left: so does the request."""
-        self._end(exchange.context)
+        call: EndpointCall | None = exchange.context
+        if call is not None:
+            self._end(call)
 
     def problem(self, status: int, code: str, message: str) -> bytes:
         """The body of an answer to what is no acceptable request."""
@@ -332,6 +334,7 @@ class Ingress:
         self._in_flight -= 1
         self._held_bytes -= call.size
         call.exchange.drop_body()
+        call.exchange.context = None  # the two would hold each other
         if call.instance is not None:
             call.instance.cancel(call.number)
             self._leave(call, answered=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from nunatak.edge.exchange import Exchange
 from nunatak.edge.link_frames import PIECE_BYTES, LinkAnswer, answer_frame
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
 from nunatak.inference.link import LinkServer
+from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.routes import Target
@@ -69,6 +71,31 @@ async def test_a_request_reaches_the_method_without_its_credential(tmp_path: Pat
     assert 59_000 < int(seen.headers[b"x-nunatak-deadline-ms"]) <= 60_000
     assert got.headers["x-content-type-options"] == "nosniff"
     assert got.headers["x-request-id"].encode() == request_id(seen)
+
+
+@pytest.mark.asyncio
+async def test_nothing_of_a_request_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        async with world(tmp_path) as made:
+            statuses = [
+                (await made.caller.post()).status,
+                (await made.another().post(token="bad")).status,
+                (await made.another().post(path="/ep/unknown/predict")).status,
+            ]
+            made.instances[0].play = lambda exchange: None
+            leaver = made.another()
+            leaves = asyncio.create_task(leaver.post())
+            await until(lambda: len(made.instances[0].requests) == 2)
+            leaver.connection.connection_lost(None)
+            leaves.cancel()
+            del leaver, leaves
+        left = [thing for thing in gc.get_objects() if isinstance(thing, EndpointCall)]
+    finally:
+        gc.enable()
+    assert statuses == [200, 401, 404]
+    assert left == []
 
 
 @pytest.mark.asyncio
