@@ -100,6 +100,10 @@ class InstanceFolder:
         except OSError:
             return ""
 
+    def forget_totals(self) -> None:
+        """What a process counts from now on is not in them."""
+        self._totals.unlink(missing_ok=True)
+
     @property
     def _totals(self) -> Path:
         return self.path / "totals.txt"
@@ -148,7 +152,7 @@ class InstanceFolder:
         for log in self.path.glob("*.log*"):
             log.rename(previous / log.name)
         (self.path / "parked").unlink(missing_ok=True)
-        self._totals.unlink(missing_ok=True)
+        self.forget_totals()
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700)
         self._unlink_sockets()

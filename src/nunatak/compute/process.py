@@ -177,6 +177,7 @@ class ProcessRuntime:
             entry.cpu_before_s, entry.cpu_s = procfs.cpu_s(self._members(entry)), 0.0
             self.refresh(spec.id, spec.live)
             entry.folder.renumber(spec.instance_id)
+            entry.folder.forget_totals()
             entry.record = replace(
                 entry.record,
                 instance_id=spec.instance_id,

@@ -206,6 +206,7 @@ def test_a_parked_instance_wakes_as_the_same_process(
     runtime.wake(replace(spec(tmp_path), instance_id="3", labels={"owner": "you"}, live=live))
     woken = wait_for(lambda: only(runtime), Phase.READY)
 
+    assert runtime.totals("svc-0") == ""
     assert ready.milestones == Milestones(listening=1.0, loaded=2.0, ready=3.0)
     assert (parked.phase, parked.pid) == (Phase.PARKED, ready.pid)
     assert parked.memory_bytes > 0
