@@ -5,14 +5,14 @@ What it holds from then on is looked at: it must be no more than a bound, and mu
 """
 
 import statistics
-from collections.abc import Iterator, Sequence
-from itertools import combinations
+from collections.abc import Sequence
+from itertools import pairwise
 
 Readings = Sequence[tuple[float, int]]
 """Seconds, bytes."""
 
 WARM_UP_SHARE = 1 / 3
-WINDOW_S = 5.0
+_QUARTERS = 4
 LEAK_BYTES = 2_000_000
 """By so much memory has to rise over the judged time to be called a leak."""
 
@@ -26,37 +26,18 @@ def judged(readings: Readings) -> Readings:
     return [(at, size) for at, size in readings if at >= begin]
 
 
-def floors(readings: Readings) -> list[tuple[float, int]]:
-    """The least reading of every five seconds: what stays when requests come and go."""
-    return list(_floors(readings))
-
-
-def _floors(readings: Readings) -> Iterator[tuple[float, int]]:
-    window: list[tuple[float, int]] = []
-    for at, size in readings:
-        if window and at - window[0][0] >= WINDOW_S:
-            yield min(window, key=lambda reading: reading[1])
-            window = []
-        window.append((at, size))
-    if window:
-        yield min(window, key=lambda reading: reading[1])
-
-
-def rise_bytes(readings: Readings) -> float:
-    """By how much the floors rise from first to last, at the median of all slopes between two."""
-    found = floors(readings)
-    slopes = [(b - a) / (then - at) for (at, a), (then, b) in combinations(found, 2) if then > at]
-    return statistics.median(slopes) * (found[-1][0] - found[0][0]) if slopes else 0.0
-
-
 def leaked_bytes(readings: Readings) -> float:
-    """What was leaked over the judged time: twice the rise of the half that rises less.
+    """What was leaked over the judged time, told by what stays when requests come and go.
 
-    A step is in one half only: something was made larger, once.
+    That is the least reading of each quarter. A leak makes it rise from every quarter to the next;
+    something that was made larger once does not. Four times the least of these rises is leaked.
     """
-    whole = judged(readings)
-    middle = len(whole) // 2
-    return 2 * min(rise_bytes(whole[:middle]), rise_bytes(whole[middle:]))
+    found = judged(readings)
+    count = len(found) // _QUARTERS
+    if not count:
+        return 0.0
+    floors = [min(size for _, size in found[n * count :][:count]) for n in range(_QUARTERS)]
+    return float(_QUARTERS * min(after - before for before, after in pairwise(floors)))
 
 
 def plateau_bytes(readings: Readings) -> float:
