@@ -72,5 +72,5 @@ def differences(before: Metrics, after: Metrics, ledger: Ledger) -> list[str]:
         found.append(f"answered: {counted.get('answered', 0)}, with a time: {answered:g}")
     rows = after["rows_total"] - before["rows_total"]
     if rows < ledger.rows:
-        found.append(f"rows: callers got {ledger.rows}, the instance counted {rows:g}")
+        found.append(f"rows: callers got {ledger.rows}, the instance counted {rows:.0f}")
     return found

@@ -35,7 +35,7 @@ class Counter:
         """The samples, in the text format."""
         for value, total in self.values.items():
             labels = f'{{{self._label}="{value}"}}' if self._label else ""
-            yield f"{self.name}{labels} {total:g}"
+            yield f"{self.name}{labels} {total:.17g}"
 
 
 class Gauge:

@@ -32,3 +32,9 @@ def test_every_line_is_a_comment_or_a_sample() -> None:
             name, _, value = line.rpartition(" ")
             assert name.startswith("nunatak_inference_")
             float(value)
+
+
+def test_totals_are_told_to_the_last_digit() -> None:
+    counter = Counter("c", "text")
+    counter.inc(by=1_753_854)
+    assert list(counter.lines()) == ["c 1753854"]
