@@ -32,12 +32,12 @@ from nunatak.inference.errors import (
     PoolStopped,
     WorkerLost,
 )
+from nunatak.inference.file_body import FileBody
 from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.memory_line import FileExchange
 from nunatak.inference.payload import Block, Parsed, batch_key
 from nunatak.inference.service import InferenceService
 from nunatak.inference.supervisor import SupervisedPool
-from nunatak.services.memory_line import memory_file
 from support.front import FakePool, FakeTransport, method, post, service
 from support.workers import FakeSource
 
@@ -70,7 +70,14 @@ class Line(WholeLine):
 
 def file_of(table: pa.Table) -> MemoryFile:
     """A received memory file."""
-    return MemoryFile.take(*memory_file(table))
+    body, sink = FileBody.begin(), pa.BufferOutputStream()
+    assert body is not None
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    body.data(sink.getvalue().to_pybytes())
+    file = body.seal()
+    assert isinstance(file, MemoryFile)
+    return file
 
 
 def numbers(*names: str) -> pa.Table:
