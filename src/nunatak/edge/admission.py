@@ -35,7 +35,7 @@ class AdmissionPolicy:
     """
 
     memory_bytes: int
-    delay_s: float = 0.008
+    delay_s: float = 0.006
     burst_s: float = 0.5
     standing_s: float = 0.1
     calm_s: float = 2.5
