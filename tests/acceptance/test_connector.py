@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from support.server import CONNECTOR, Client, start_server, stop_server
+from support.server import CONNECTOR_5, Client, start_server, stop_server
 
 pytestmark = pytest.mark.acceptance
 
 
-@pytest.mark.parametrize("generation", [CONNECTOR, 2])
+@pytest.mark.parametrize("generation", [CONNECTOR_5, 2])
 def test_the_first_things_everybody_does(client: Client, generation: int) -> None:
     found = client("connector_basics", generation=generation)
     assert found["one"] == [1]

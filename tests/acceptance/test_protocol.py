@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from support.server import CONNECTOR, Client
+from support.server import CONNECTOR_5, Client
 
 pytestmark = pytest.mark.acceptance
 
 
-@pytest.mark.parametrize("generation", [CONNECTOR, 2])
+@pytest.mark.parametrize("generation", [CONNECTOR_5, 2])
 def test_credentials_made_by_sql_log_in(client: Client, generation: int) -> None:
     found = client("protocol_logins", generation=generation)
 
@@ -41,7 +41,7 @@ def test_results_are_the_same_in_every_format_and_size(client: Client) -> None:
 
 
 def test_the_connector_alone_reads_and_writes_everything(client: Client) -> None:
-    found = client("protocol_connector", generation=CONNECTOR)
+    found = client("protocol_connector", generation=CONNECTOR_5)
 
     assert found["arrow"] == found["json"] == found["frame"]
     assert found["arrow"][1] == "1234567890123456789"

@@ -69,15 +69,20 @@ def stop_server(server: Server) -> int:
 Client = Callable[..., Any]
 
 
-CONNECTOR = 0
-"""Instead of a major version of snowflake-ml-python: the connector alone, as the server's own
-environment has it. It is of a later major version than snowflake-ml-python allows."""
+CONNECTOR_5 = 0
+"""Instead of a major version of snowflake-ml-python: the connector alone, of a later major version
+than snowflake-ml-python allows."""
+_PYTHONS = {
+    1: "NUNATAK_TEST_CLIENT_1_PYTHON",
+    2: "NUNATAK_TEST_CLIENT_PYTHON",
+    CONNECTOR_5: "NUNATAK_TEST_CONNECTOR_5_PYTHON",
+}
 
 
 def run_script(server: Server, name: str, *arguments: str, generation: int = 2) -> Any:
     """Run tests/acceptance/clients/<name>.py with official clients; answers the JSON value that
     the script prints last. `generation` is the major version of snowflake-ml-python, or
-    CONNECTOR."""
+    CONNECTOR_5."""
     done = subprocess.run(
         [_client_python(generation), str(SCRIPTS / f"{name}.py"), *arguments],
         capture_output=True,
@@ -97,9 +102,7 @@ def run_script(server: Server, name: str, *arguments: str, generation: int = 2) 
 
 
 def _client_python(generation: int) -> str:
-    if generation == CONNECTOR:
-        return sys.executable
-    variable = {2: "NUNATAK_TEST_CLIENT_PYTHON", 1: "NUNATAK_TEST_CLIENT_1_PYTHON"}[generation]
+    variable = _PYTHONS[generation]
     python = os.environ.get(variable)
     if not python:
         pytest.fail(f"{variable} is not set: run the tests with scripts/test")
