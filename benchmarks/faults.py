@@ -1,7 +1,7 @@
 """``faults``: requests that fail at half of the best load while something happens: workers and
 whole instances are killed, the service sleeps, its instances are replaced, it grows and shrinks."""
 
-import itertools
+import json
 import os
 import random
 import signal
@@ -27,15 +27,15 @@ def measure(plane: Plane, repeats: int) -> dict[str, Any]:
     del repeats  # one long run each
     plane.service()
     model = over_http.logged_model(plane)
-    levels = itertools.cycle(["DEBUG", "INFO"])
     troubles: dict[str, tuple[float, float, Callable[[], None]]] = {
         # what happens: for so long, with such a pause in between
         "nothing": (20.0, 60.0, lambda: None),
         "a worker killed each second": (60.0, 1.0, lambda: _kill_worker(plane.instance())),
         "suspend, resume": (20.0, 5.0, lambda: _sleep(plane)),
-        "rolling change": (30.0, 5.0, lambda: _replace(plane, next(levels))),
+        "rolling change": (30.0, 5.0, lambda: _replace(plane)),
         "out to two instances, and in": (30.0, 5.0, lambda: _scale(plane)),
-        "the instance killed": (30.0, 5.0, lambda: _kill_instance(plane)),
+        # twice: a third death in a row would be a crash loop, which refuses until it is over
+        "the instance killed": (30.0, 10.0, lambda: _kill_instance(plane)),
     }
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
@@ -88,11 +88,13 @@ def _sleep(plane: Plane) -> None:
     plane.clients.seconds(f"ALTER SERVICE {SERVICE} RESUME")
 
 
-def _replace(plane: Plane, level: str) -> None:
+def _replace(plane: Plane) -> None:
     """Change what needs other instances, and wait until the old one has gone."""
-    old = plane.instance().process
+    old = plane.instance()
+    started_with = json.loads(Path(old.address).with_name("instance.json").read_text())
+    level = "INFO" if started_with["log_level"] == "DEBUG" else "DEBUG"
     plane.clients.seconds(f"ALTER SERVICE {SERVICE} SET LOG_LEVEL = '{level}'")
-    _gone(old)
+    _gone(old.process)
 
 
 def _kill_instance(plane: Plane) -> None:
