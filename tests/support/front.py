@@ -147,6 +147,20 @@ class FakeTransport(asyncio.Transport):
         """Who is told from now on."""
         self.protocol = protocol
 
+    def deliver(self, data: bytes) -> None:
+        """Bytes come; whoever is told takes them as a socket's transport gives them."""
+        while data:
+            protocol = self.protocol
+            if not isinstance(protocol, asyncio.BufferedProtocol):
+                assert isinstance(protocol, asyncio.Protocol)
+                protocol.data_received(data)
+                return
+            buffer = memoryview(protocol.get_buffer(-1))
+            size = min(len(buffer), len(data))
+            buffer[:size] = data[:size]
+            data = data[size:]
+            protocol.buffer_updated(size)
+
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Nothing is known."""
         return default

@@ -18,6 +18,7 @@ from nunatak.edge.heads import HttpLimits
 from nunatak.edge.link_frames import TARGET
 from nunatak.errors import TokenInvalid
 from nunatak.inference.link import LinkServer, offer_link
+from nunatak.inference.memory_line import SUFFIX, FileExchange, MemoryListener
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.routes import Route, Target
@@ -61,7 +62,29 @@ class Instance:
         self.bodies: list[bytes] = []
         self.left: list[Exchange] = []
         self.links: set[LinkServer] = set()
+        self.files: MemoryListener | None = None
         self.connections = 0
+
+    def take_files(self) -> MemoryListener:
+        """Listen for requests in memory files, too."""
+        path = self.path.with_suffix(SUFFIX)
+        self.files = MemoryListener(self, path=path, clock=asyncio.get_running_loop().time)
+        return self.files
+
+    def close(self) -> None:
+        """Hang up."""
+        for link in list(self.links):
+            link.end("the test is over")
+        if self.files is not None:
+            self.refuse_files()
+
+    def refuse_files(self) -> None:
+        """Listen for them no more, and hang up on those who send them."""
+        assert self.files is not None
+        self.files.close()
+        for line in list(self.files.lines):
+            line.abort()
+        self.files = None
 
     def head(self, exchange: Exchange) -> None:
         """Everything is let in."""
@@ -73,7 +96,8 @@ class Instance:
             offer_link(self, exchange, self.links, loop=loop, clock=time.monotonic)
             return
         self.requests.append(exchange)
-        self.bodies.append(exchange.body)
+        body = bytes(exchange.file) if isinstance(exchange, FileExchange) else exchange.body
+        self.bodies.append(body)
         self.play(exchange)
 
     def gone(self, exchange: Exchange) -> None:
@@ -150,6 +174,7 @@ class Caller:
         self.connection = Connection(
             ingress, set(), LIMITS, clock=self.clock, trusted=False, keep_all=True
         )
+        self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 
     @property
@@ -169,7 +194,7 @@ class Caller:
         number, data = len(self.answers), request(body, **changes)
         size = -(-len(data) // pieces)
         for start in range(0, len(data), size):
-            self.connection.data_received(data[start : start + size])
+            self.transport.deliver(data[start : start + size])
             await asyncio.sleep(0)
         return await self.answer(number)
 
@@ -220,8 +245,7 @@ async def world(tmp_path: Path, *, instances: int = 1, **options: Any) -> AsyncI
     finally:
         ingress.close()
         for item in made:
-            for link in list(item.links):
-                link.end("the test is over")
+            item.close()
         for server in servers:
             server.close()
         await asyncio.sleep(0.01)

@@ -13,6 +13,7 @@ from typing import Any, cast
 import httptools
 
 from nunatak.edge.exchange import JSON, Exchange, Handler
+from nunatak.edge.filling import Filling, has_room
 from nunatak.edge.heads import HttpLimits, KnownHeads, head_of
 from nunatak.edge.reader import HeadTooLarge, RequestReader
 
@@ -76,6 +77,17 @@ class Connection(RequestReader):
             raise
         except httptools.HttpParserError as error:
             self._end_with(400, "BAD_REQUEST", f"the request is not HTTP/1.1: {error}")
+        else:
+            reading, transport = self._reading, self._transport
+            if reading is not None and transport is not None and has_room(reading):
+                transport.set_protocol(Filling(self, reading))
+
+    def filled(self) -> None:
+        """The rest of a body is where its exchange has room for it."""
+        if self._transport is not None:
+            self._transport.set_protocol(self)
+        if not self._closing:
+            self._end_body()
 
     def eof_received(self) -> None:
         """The client sends no more; it is taken to have left (the transport closes)."""

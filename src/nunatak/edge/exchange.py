@@ -1,6 +1,7 @@
 """One request on a connection, as its handler sees it, and the way to answer it."""
 
 import asyncio
+import mmap
 from typing import Any, Protocol
 
 JSON = b"application/json"
@@ -88,8 +89,8 @@ class Exchange:
 
     ``arrived`` is when its first byte was read, on the loop's clock. ``context`` belongs to the
     handler, which may hand the exchange over to another by setting ``handler`` while it sees the
-    head. With a ``stream`` the body is not gathered. ``all_headers`` has every header, in order,
-    only on a connection that keeps them.
+    head. With a ``stream`` the body is not gathered; with ``room`` it is gathered there, see
+    ``gather_in``. ``all_headers`` has every header, in order, only on a connection that keeps them.
     """
 
     __slots__ = (
@@ -111,6 +112,7 @@ class Exchange:
         "method",
         "received",
         "returning",
+        "room",
         "stream",
         "target",
         "trusted",
@@ -144,6 +146,7 @@ class Exchange:
         self.context: Any = None
         self.trusted = connection.trusted
         self.stream: Stream | None = None
+        self.room: mmap.mmap | None = None
         self.version = "1.1"
 
     @property
@@ -157,13 +160,23 @@ class Exchange:
         """Whether a body follows the head."""
         return b"transfer-encoding" in self.headers or bool(self.content_length)
 
+    def gather_in(self, room: mmap.mmap) -> None:
+        """Gather the body there, with what has come of it; there is room for as many bytes as the
+        client has stated."""
+        room[: self.received] = self.body
+        self._chunks = []
+        self.room = room
+
     def take(self, data: bytes) -> None:
         """A piece of the body has been read."""
+        start = self.received
         self.received += len(data)
         if self.discard:
             return
         if self.stream is not None:
             self.stream.data(data)
+        elif self.room is not None:
+            self.room[start : self.received] = data
         else:
             self._chunks.append(data)
 

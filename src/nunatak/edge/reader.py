@@ -114,6 +114,13 @@ class RequestReader(asyncio.Protocol):
                     return
                 self._pass_over_offer()
 
+    def _end_body(self) -> None:
+        """What was missing of the body did not come through the parser, which still expects it."""
+        self._parser = httptools.HttpRequestParser(self)
+        exchange, self._reading = self._reading, None
+        if exchange is not None:
+            self._complete(exchange)
+
     def _pass_over_offer(self) -> None:
         """Some clients offer to change protocols with every request; nobody has to accept.
 

@@ -56,7 +56,8 @@ def read(body: bytes | MemoryFile, method: Method) -> Parsed:
         table.num_rows,
         body if isinstance(body, MemoryFile) else None,
     )
-    blocks = tuple(_runs(method, table, columns, len(body)))
+    size = body.body_size if isinstance(body, MemoryFile) else len(body)
+    blocks = tuple(_runs(method, table, columns, size))
     return Parsed(blocks, table.num_rows, None)
 
 
@@ -76,14 +77,15 @@ def write(columns: Columns) -> bytes:
 
 
 def _table(body: bytes | MemoryFile) -> pa.Table:
+    content = pa.py_buffer(body.body if isinstance(body, MemoryFile) else body)
     try:
-        refuse_expanding(body)
-        with pa.ipc.open_stream(pa.py_buffer(body)) as reader:
+        refuse_expanding(content)
+        with pa.ipc.open_stream(content) as reader:
             table = reader.read_all()
         table.validate(full=True)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise BadInput(f"the body is no Arrow stream: {str(error)[:200]}") from None
-    if table.num_rows * table.num_columns > 8 * len(body) + _FEW_CELLS:
+    if table.num_rows * table.num_columns > 8 * content.size + _FEW_CELLS:
         raise BadInput("the Arrow stream states more rows than its body can hold")
     return table
 

@@ -5,20 +5,19 @@ import struct
 import pyarrow as pa
 
 from nunatak.inference.errors import BadInput
-from nunatak.inference.memory_file import MemoryFile
 
 _SCHEMA, _RECORD_BATCH = 1, 3
 _HEADER_TYPE, _HEADER = 1, 2
 _COMPRESSION = 3
 
 
-def refuse_expanding(body: bytes | MemoryFile) -> None:
+def refuse_expanding(body: bytes | pa.Buffer) -> None:
     """Raise BadInput for a stream that becomes larger than its bytes when it is read.
 
     A few kilobytes of compressed buffers, of a dictionary's indices, or of runs can stand for
     gigabytes. Our own senders use none of them. Raises pyarrow's errors for what is no stream.
     """
-    reader = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
+    reader = pa.ipc.MessageReader.open_stream(body)
     while True:
         try:
             message = reader.read_next_message()

@@ -9,13 +9,13 @@ from nunatak.edge.exchange import Exchange
 from nunatak.inference import arrow
 from nunatak.inference.answers import ARROW
 from nunatak.inference.errors import BadInput
-from nunatak.inference.file_body import FileBody
 from nunatak.inference.formats import JsonReader
 from nunatak.inference.frames import INLINE_LIMIT_BYTES
 from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.memory_line import FileExchange
 from nunatak.inference.payload import Parsed
 from nunatak.inference.signature import Method
+from nunatak.inference.spare_files import SpareFiles
 
 
 def is_arrow(exchange: Exchange) -> bool:
@@ -23,22 +23,22 @@ def is_arrow(exchange: Exchange) -> bool:
     return exchange.headers.get(b"content-type", b"").startswith(ARROW)
 
 
-def expect(exchange: Exchange, size_bytes: int) -> None:
+def expect(exchange: Exchange, size_bytes: int, files: SpareFiles) -> None:
     """Before a body of that size is read: a large Arrow stream is gathered in a memory file."""
     has_one = isinstance(exchange, FileExchange)
     if size_bytes > INLINE_LIMIT_BYTES and is_arrow(exchange) and not has_one:
-        exchange.stream = FileBody.begin()
+        file = files.take(size_bytes)
+        if file is not None:
+            exchange.gather_in(file)
 
 
 def read(exchange: Exchange, method: Method, reader: JsonReader) -> Parsed:
-    """What the whole body says; the exchange lets go of it.
-
-    Raises BadInput, and InferenceError when there was no memory for the body.
-    """
+    """What the whole body says; the exchange lets go of it. Raises BadInput."""
     body = _whole(exchange)
     digest = exchange.headers.get(b"content-md5")
     if digest is not None:
-        actual = base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest())
+        content = body.body if isinstance(body, MemoryFile) else body
+        actual = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest())
         if actual != digest.strip():
             raise BadInput("the body does not match its Content-MD5")
     if is_arrow(exchange):
@@ -46,11 +46,19 @@ def read(exchange: Exchange, method: Method, reader: JsonReader) -> Parsed:
     return reader.read(bytes(body))
 
 
+def end(exchange: Exchange, files: SpareFiles, *, answered: bool) -> None:
+    """Nobody needs the body any more. Its file serves again if all of it was ``answered``: else
+    a batch of it may still be on its way to a worker."""
+    room, exchange.room = exchange.room, None
+    if answered and isinstance(room, MemoryFile):
+        files.give_back(room)
+
+
 def _whole(exchange: Exchange) -> bytes | MemoryFile:
     if isinstance(exchange, FileExchange):
         body = exchange.file
-    elif isinstance(exchange.stream, FileBody):
-        body = exchange.stream.seal()
+    elif isinstance(exchange.room, MemoryFile):
+        body = exchange.room
     else:
         body = exchange.body
     exchange.drop_body()

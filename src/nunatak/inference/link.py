@@ -110,10 +110,10 @@ class LinkServer(LinkEnd, WholeLine):
             self._go_on(exchange, request.body, last=last)
 
     def _go_on(self, exchange: _LinkExchange, piece: bytes, *, last: bool) -> None:
-        exchange.take(piece)
-        missing = exchange.limit_bytes - exchange.received
+        missing = exchange.limit_bytes - exchange.received - len(piece)
         if missing < 0 or last != (missing == 0):
             raise LinkError(f"the body of request {exchange.number} has another size than stated")
+        exchange.take(piece)
         if last:
             exchange.complete = True
             self._handler.request(exchange)

@@ -1,5 +1,7 @@
 """Sealed memory files: bytes that processes hand to each other without copying them."""
 
+from __future__ import annotations
+
 import fcntl
 import mmap
 import os
@@ -19,12 +21,14 @@ OWNED_SEALS = _FIXED_SIZE | 0x10  # F_SEAL_FUTURE_WRITE, which Python does not n
 
 
 class MemoryFile(mmap.mmap):
-    """A received file, mapped for reading; may be handed on as it is.
+    """A file that was received, or is our own; may be handed on as it is.
 
     It lives as long as anything that looks into it, and its descriptor goes with it.
     """
 
     descriptor = -1
+    body_size = 0
+    """Bytes of the body, which begins with the file."""
     readers = 0
     """How many processes it was handed on to that have not said that they let go of it."""
 
@@ -47,12 +51,43 @@ class MemoryFile(mmap.mmap):
         except FrameError:
             os.close(descriptor)
             raise
+        made.descriptor, made.body_size = descriptor, size
+        return made
+
+    @classmethod
+    def make(cls, capacity: int, *, reserved: bool) -> Self:
+        """A file of our own, which nobody else can write to; it has no body yet.
+
+        ``reserved``: its memory is taken now; else as it is written to, which fails in the middle
+        where there is none. Raises OSError.
+        """
+        descriptor = os.memfd_create("nunatak", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            if reserved:
+                os.posix_fallocate(descriptor, 0, capacity)
+            else:
+                os.ftruncate(descriptor, capacity)
+            made = cls(descriptor, capacity)
+            fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, OWNED_SEALS)
+        except BaseException:
+            os.close(descriptor)
+            raise
         made.descriptor = descriptor
         return made
 
+    def release(self) -> None:
+        """Close its descriptor now; who looks into it keeps what it sees."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
     def __del__(self) -> None:
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
+        self.release()
+
+    @property
+    def body(self) -> memoryview:
+        """The bytes of the body."""
+        return memoryview(self)[: self.body_size]
 
     @cached_property
     def address(self) -> int:
@@ -61,10 +96,10 @@ class MemoryFile(mmap.mmap):
 
         return int(np.frombuffer(self, np.uint8).__array_interface__["data"][0])
 
-    def offset_of(self, values: "np.ndarray") -> int | None:
+    def offset_of(self, values: np.ndarray) -> int | None:
         """Where an array lies in the file, in bytes; None when it lies elsewhere, in pieces, or at
         an address that is no multiple of its values' size."""
         offset = int(values.__array_interface__["data"][0]) - self.address
-        inside = 0 <= offset <= len(self) - values.nbytes
+        inside = 0 <= offset <= self.body_size - values.nbytes
         is_whole = values.flags.c_contiguous and values.flags.aligned
         return offset if inside and is_whole else None

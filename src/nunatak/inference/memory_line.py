@@ -1,6 +1,7 @@
-"""Bulk requests over a unix socket of their own: columns come as a memory file, not as a stream.
+"""Requests in memory files, over a unix socket of their own.
 
-The query engine sends CALL frames, one at a time on each connection, and gets ANSWER frames
+The query engine, and the ingress for large requests, send CALL frames, one at a time on each
+connection, and get ANSWER frames
 (docs/worker-protocol.md). What is in a file is neither received nor copied here: it goes on to
 a worker as it is. To the rest of the front a frame is an exchange like any other.
 """
@@ -26,7 +27,13 @@ _CONNECTIONS = 512
 _IDLE_S = 90.0
 _OK = 200
 _HEADERS = frozenset(
-    {"x-request-id", "x-nunatak-deadline-ms", "x-nunatak-class", "sf-context-current-user"}
+    {
+        "content-md5",
+        "sf-context-current-user",
+        "x-nunatak-class",
+        "x-nunatak-deadline-ms",
+        "x-request-id",
+    }
 )
 
 
@@ -149,7 +156,7 @@ class MemoryLine(WholeLine):
         if self._active is not None or frame.type is not FrameType.CALL:
             raise FrameError(f"frame {frame.type.name} is not expected here")
         exchange = FileExchange(self, self._handler, self._clock(), len(frame.body))
-        exchange.method = b"POST"
+        exchange.method, exchange.returning = b"POST", True  # as over the link
         exchange.target = str(frame.head.get("target")).encode("latin-1", "replace")
         exchange.headers, exchange.content_length = _headers(frame), len(frame.body)
         self._active, self._number, self._body = exchange, frame.id, frame.body

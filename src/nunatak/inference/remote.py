@@ -92,7 +92,7 @@ class RemoteWorker:
             return self._channel.ask(FrameType.PREDICT, head, buffers=buffers)
         head["columns"] = placed
         memory.readers += 1
-        descriptor, size = os.dup(memory.descriptor), len(memory)
+        descriptor, size = os.dup(memory.descriptor), memory.body_size
         answer = self._channel.ask(FrameType.PREDICT, head, descriptor=descriptor, size=size)
         answer.add_done_callback(lambda done: _count_off(done, memory))
         return answer

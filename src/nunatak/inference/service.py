@@ -37,6 +37,10 @@ from nunatak.inference.pages import pages_of
 from nunatak.inference.payload import column_of
 from nunatak.inference.pool import WorkerPool
 from nunatak.inference.signature import Method
+from nunatak.inference.spare_files import SpareFiles
+
+_SPARE_SHARE = 16
+"""The part of the memory for requests that may be kept for the next ones."""
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +96,8 @@ class InferenceService:
         self._ids = _RequestIds()
         self._settled = asyncio.Event()
         self.links: set[LinkServer] = set()
+        kept_bytes = settings.admission.memory_bytes // _SPARE_SHARE
+        self.files = SpareFiles(loop, limit_bytes=kept_bytes)
         self._pages = pages_of(self)
 
     # --- handler of exchanges -----------------------------------------------------------------
@@ -219,7 +225,7 @@ class InferenceService:
         held = exchange.held
         call.move(State.ADMITTED)
         self.admission.enter(call.user, call.klass, size_bytes=call.size_bytes, now=now)
-        bodies.expect(exchange, call.size_bytes)
+        bodies.expect(exchange, call.size_bytes, self.files)
         if not held:
             self.dispatcher.watch(call)
         exchange.go_on()
@@ -259,7 +265,8 @@ class InferenceService:
         # The deadline's watch keeps the call for its time, and call and exchange keep each other:
         # the rows need not stay with them, nor an error, whose trace holds the call and the body.
         call.answer = call.numbers = call.error = None
-        exchange.context = exchange.stream = None
+        exchange.context = None
+        bodies.end(exchange, self.files, answered=answered)
         if self._waiting:
             self._loop.call_soon(self._admit_waiting)
         elif self.draining and not self.admission.inside:

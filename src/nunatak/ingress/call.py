@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from nunatak.edge.exchange import Exchange
 from nunatak.edge.link_frames import LinkAnswer, LinkRequest
+from nunatak.inference.memory_file import MemoryFile
 
 if TYPE_CHECKING:
     from nunatak.ingress.address import Address
@@ -40,7 +42,6 @@ class EndpointCall:
         "host",
         "ingress",
         "instance",
-        "number",
         "request_id",
         "route",
         "size",
@@ -49,6 +50,7 @@ class EndpointCall:
         "tried",
         "until",
         "user",
+        "withdraw",
     )
 
     def __init__(self, ingress: Ingress, exchange: Exchange, address: Address) -> None:
@@ -63,7 +65,8 @@ class EndpointCall:
         self.user = ""
         self.route: Route | None = None
         self.instance: Instance | None = None
-        self.number = 0
+        self.withdraw: Callable[[], None] | None = None
+        """Tells the instance that nobody waits for its answer any more."""
         self.size = 0
         """Bytes of the body that are held."""
         self.tried: tuple[Instance, ...] = ()
@@ -72,13 +75,19 @@ class EndpointCall:
         self.stage = "being checked"
         """What is being done, for the message when time runs out."""
 
+    @property
+    def file(self) -> MemoryFile | None:
+        """The body, if it was read into a memory file."""
+        room = self.exchange.room
+        return room if isinstance(room, MemoryFile) else None
+
     def message(self, body: bytes, *, left_s: float) -> LinkRequest:
         """The request for the instance, without the caller's credential."""
         headers = self.exchange.headers
         return LinkRequest(
             b"/" + _path(self.address.method),
             max(1, int(left_s * 1000)),
-            len(body),
+            self.size,
             body,
             _header_text(self.user),
             self.request_id,

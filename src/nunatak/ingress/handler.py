@@ -184,7 +184,9 @@ class Ingress:
         call.user = known.identity.user
         size = exchange.content_length
         if route.targets and (size is None or size > _LARGE_BYTES):
-            self._check_room(call, self._choose(call, route), size or 0)
+            instance = self._choose(call, route)
+            self._check_room(call, instance, size or 0)
+            instance.files.expect(exchange)
         call.stage = "being read"
         exchange.go_on()
 
@@ -210,7 +212,7 @@ class Ingress:
         call.stage = "at the instance"
         message = call.message(call.exchange.body, left_s=call.until - now)
         try:
-            call.number = instance.send(call, message)
+            call.withdraw = instance.send(call, message, call.file)
         except LinkError as error:
             raise RequestRefused(431, "headers_too_large", f"{error}.") from error
         call.instance = instance
@@ -334,9 +336,11 @@ class Ingress:
         self._in_flight -= 1
         self._held_bytes -= call.size
         call.exchange.drop_body()
+        call.exchange.room = None
         call.exchange.context = None  # the two would hold each other
         if call.instance is not None:
-            call.instance.cancel(call.number)
+            assert call.withdraw is not None, "a call that is at an instance was sent"
+            call.withdraw()
             self._leave(call, answered=False)
         task, call.task = call.task, None
         if task is not None:

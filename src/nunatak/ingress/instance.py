@@ -6,9 +6,11 @@ The link is made when it is first needed, and again when it was lost.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Protocol, cast
+from typing import cast
 
 from nunatak.edge.admission import Admission, AdmissionPolicy
 from nunatak.edge.link import LinkEnd
@@ -24,6 +26,8 @@ from nunatak.edge.link_frames import (
     read_answer,
     request_frame,
 )
+from nunatak.inference.memory_file import MemoryFile
+from nunatak.ingress.file_lines import FileLines, Waiter
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_LIMIT_BYTES = 1024**3
@@ -38,16 +42,6 @@ _UPGRADE = b"GET %b HTTP/1.1\r\nhost: instance\r\nconnection: upgrade\r\nupgrade
 _POLICY = AdmissionPolicy(memory_bytes=BODIES_LIMIT_BYTES, bytes_per_body_byte=1)
 
 
-class Waiter(Protocol):
-    """Who waits for an answer; exactly one of the two is called, once, unless it was cancelled."""
-
-    def answered(self, answer: LinkAnswer) -> None:
-        """The whole answer."""
-
-    def lost(self, reason: str, *, begun: bool) -> None:
-        """The instance broke off; ``begun`` says that a part of the answer had come."""
-
-
 class Instance:
     """One instance. Belongs to one event loop."""
 
@@ -57,27 +51,32 @@ class Instance:
         self._link: _Link | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self.admission = Admission(_POLICY)
+        self.files = FileLines(socket, loop=loop)
 
-    def send(self, waiter: Waiter, request: LinkRequest) -> int:
-        """Send a request; its number, for `cancel`. Raises LinkError for one that cannot be sent.
+    def send(
+        self, waiter: Waiter, request: LinkRequest, file: MemoryFile | None
+    ) -> Callable[[], None]:
+        """Send a request, whose body is in the file if there is one; what to call when nobody
+        waits for its answer any more. Raises LinkError for one that cannot be sent.
 
         The waiter is not called before this returns.
         """
+        if file is not None:
+            withdraw = self.files.ask(waiter, request, file)
+            if withdraw is not None:
+                return withdraw
+            request = request._replace(body=bytes(file.body))
         link = self._link
         if link is None or link.closed:
             link = self._link = _Link(self._loop)
             task = self._loop.create_task(self._connect(link))
             self._connecting.add(task)
             task.add_done_callback(self._connecting.discard)
-        return link.ask(waiter, request)
-
-    def cancel(self, number: int) -> None:
-        """Nobody waits for this answer any more."""
-        if self._link is not None:
-            self._link.cancel(number)
+        return partial(link.cancel, link.ask(waiter, request))
 
     def retire(self) -> None:
         """Send nothing more; who waits gets an answer, then the link is closed."""
+        self.files.retire()
         if self._link is not None:
             self._link.retire()
 
@@ -85,6 +84,7 @@ class Instance:
         """Close the link; whoever waits is told that it was lost."""
         for task in self._connecting:
             task.cancel()
+        self.files.close()
         if self._link is not None:
             self._link.end("the instance is not used any more")
 

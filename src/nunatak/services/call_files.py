@@ -6,9 +6,6 @@ Files never serve a second query: whoever was given one may look into it as long
 
 from __future__ import annotations
 
-import fcntl
-import mmap
-import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.ipc
 
-from nunatak.inference.memory_file import OWNED_SEALS
+from nunatak.inference.memory_file import MemoryFile
 
 _CAPACITY_BYTES = 32 * 1024 * 1024
 """Twice what a batch holds at most, so that a file fits whatever comes later. Pages that nothing
@@ -33,14 +30,12 @@ class CallFile:
         """Bytes of the stream that was written last."""
         self.is_free = False
         """Whether nobody looks into it any more; to be set by who hears of it."""
-        self.descriptor = os.memfd_create("nunatak-call", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            os.ftruncate(self.descriptor, capacity)
-            self._memory = mmap.mmap(self.descriptor, capacity)
-            fcntl.fcntl(self.descriptor, fcntl.F_ADD_SEALS, OWNED_SEALS)
-        except BaseException:
-            os.close(self.descriptor)
-            raise
+        self._memory = MemoryFile.make(capacity, reserved=False)
+
+    @property
+    def descriptor(self) -> int:
+        """Its descriptor; -1 once it is closed."""
+        return self._memory.descriptor
 
     def write(self, table: pa.Table) -> None:
         """Put a table in the place of what was there."""
@@ -52,7 +47,7 @@ class CallFile:
 
     def close(self) -> None:
         """Give it back to the system; who still looks into it keeps it."""
-        os.close(self.descriptor)
+        self._memory.release()
 
 
 class CallFiles:

@@ -62,7 +62,8 @@ def alone_and_together(connection: connector.SnowflakeConnection) -> dict[str, A
     cursor.execute_async("CALL SYSTEM$WAIT(1)")
     query_id = cursor.sfqid
     assert query_id is not None
-    found: dict[str, Any] = {"running": connection.get_query_status(query_id).name}
+    status = connection.get_query_status(query_id)
+    found: dict[str, Any] = {"running": connection.is_still_running(status)}
     cursor.get_results_from_sfqid(query_id)
     found["waited"] = cursor.fetchall()
     scan = f"SELECT * FROM TABLE(RESULT_SCAN('{query_id}'))"

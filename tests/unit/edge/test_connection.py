@@ -67,10 +67,11 @@ class Peer:
         self.connection = Connection(
             self.handler, self.connections, LIMITS, clock=loop.time, trusted=True
         )
+        self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 
     def send(self, data: bytes) -> None:
-        self.connection.data_received(data)
+        self.transport.deliver(data)
 
     @property
     def statuses(self) -> list[int]:

@@ -1,5 +1,6 @@
 """Whatever bytes come in whatever pieces: nothing raises, and each request gets one answer."""
 
+import mmap
 from collections import deque
 from dataclasses import dataclass
 
@@ -46,10 +47,12 @@ class Whim:
         whim = self._chosen[exchange] = self._whims.popleft() if self._whims else "answer"
         if whim == "refuse":
             self.answer(exchange, 503)
-        elif whim == "hold":
+        elif whim in ("hold", "late room"):
             exchange.hold()
             self.held.append(exchange)
         else:
+            if whim == "room":
+                self.make_room(exchange)
             exchange.go_on()
 
     def request(self, exchange: Exchange) -> None:
@@ -58,11 +61,18 @@ class Whim:
         assert exchange not in self.ended, "a request after its end"
         assert exchange not in self.waiting, "a request was given twice"
         assert exchange.complete
-        self.bodies.append(exchange.body)
+        gathered = exchange.body if exchange.room is None else exchange.room[: exchange.received]
+        self.bodies.append(gathered)
         if self._chosen[exchange] == "later":
             self.waiting.append(exchange)
         else:
             self.answer(exchange, 200)
+
+    def make_room(self, exchange: Exchange) -> None:
+        """Let a body whose length is known be gathered in memory of the handler's."""
+        size = exchange.content_length or 0
+        if 0 < size <= LIMITS.body_bytes:
+            exchange.gather_in(mmap.mmap(-1, size + 7))
 
     def gone(self, exchange: Exchange) -> None:
         """The client has left."""
@@ -83,6 +93,8 @@ class Whim:
         if self.held:
             exchange = self.held.popleft()
             if exchange not in self.ended:
+                if self._chosen[exchange] == "late room":
+                    self.make_room(exchange)
                 exchange.release()
         elif self.waiting:
             exchange = self.waiting.popleft()
@@ -102,6 +114,7 @@ class Talk:
         self.connection = Connection(
             self.handler, set(), LIMITS, clock=lambda: self.now, trusted=True
         )
+        self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
         self._unread: deque[bytes] = deque()
 
@@ -110,7 +123,7 @@ class Talk:
         self._unread.extend(pieces)
         while self._unread and not self.transport.closed:
             if self.transport.reading:
-                self.connection.data_received(self._unread.popleft())
+                self.transport.deliver(self._unread.popleft())
             elif self.handler.held or self.handler.waiting:
                 self.handler.go_on()
             else:
@@ -128,7 +141,9 @@ class Talk:
         self.connection.connection_lost(None)
 
 
-whims = st.lists(st.sampled_from(["answer", "later", "refuse", "hold"]), max_size=8)
+whims = st.lists(
+    st.sampled_from(["answer", "later", "refuse", "hold", "room", "late room"]), max_size=8
+)
 bodies = st.binary(max_size=40) | st.binary(min_size=100, max_size=140)
 
 

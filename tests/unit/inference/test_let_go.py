@@ -32,7 +32,6 @@ from nunatak.inference.errors import (
     PoolStopped,
     WorkerLost,
 )
-from nunatak.inference.file_body import FileBody
 from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.memory_line import FileExchange
 from nunatak.inference.payload import Block, Parsed, batch_key
@@ -70,13 +69,12 @@ class Line(WholeLine):
 
 def file_of(table: pa.Table) -> MemoryFile:
     """A received memory file."""
-    body, sink = FileBody.begin(), pa.BufferOutputStream()
-    assert body is not None
+    sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
-    body.data(sink.getvalue().to_pybytes())
-    file = body.seal()
-    assert isinstance(file, MemoryFile)
+    stream = sink.getvalue().to_pybytes()
+    file = MemoryFile.make(len(stream), reserved=False)
+    file.body_size, file[:] = len(stream), stream
     return file
 
 
@@ -87,10 +85,10 @@ def numbers(*names: str) -> pa.Table:
 
 def send(to: InferenceService, line: Line, file: MemoryFile) -> "weakref.ref[MemoryFile]":
     """A bulk request with the file as its body."""
-    exchange = FileExchange(line, to, asyncio.get_running_loop().time(), len(file))
+    exchange = FileExchange(line, to, asyncio.get_running_loop().time(), file.body_size)
     exchange.method, exchange.target = b"POST", b"/predict"
     exchange.headers = {b"content-type": ARROW, b"x-nunatak-class": b"bulk"}
-    exchange.content_length = exchange.received = len(file)
+    exchange.content_length = exchange.received = file.body_size
     exchange.file = file
     to.head(exchange)
     to.request(exchange)

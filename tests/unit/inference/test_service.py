@@ -41,10 +41,11 @@ class Client:
             clock=asyncio.get_running_loop().time,
             trusted=trusted,
         )
+        self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 
     def send(self, data: bytes) -> None:
-        self.connection.data_received(data)
+        self.transport.deliver(data)
 
     @property
     def answers(self) -> list[Answer]:

@@ -82,6 +82,7 @@ def test_nothing_is_kept_after_the_query() -> None:
     files = CallFiles()
     with files.holding(SMALL) as file:
         descriptor = file.descriptor
+        assert os.fstat(descriptor).st_size
         files.close()
         file.is_free = True
     with pytest.raises(OSError, match="Bad file descriptor"):
