@@ -58,14 +58,15 @@ class FileLines:
         self._idle: list[_Line] = []
         self._retired = False
 
-    def expect(self, exchange: Exchange) -> None:
-        """Before a body is read: let it be read into a file, if it is to go in one."""
+    def expect(self, exchange: Exchange) -> bool:
+        """Before a body is read: whether it is to go in a file, into which it will be read."""
         size = exchange.content_length or 0
         is_arrow = exchange.headers.get(b"content-type", b"").startswith(ARROW)
-        if size > INLINE_LIMIT_BYTES and is_arrow and self._path.exists():
-            file = self._files.take(size)
-            if file is not None:
-                exchange.gather_in(file)
+        is_fit = size > INLINE_LIMIT_BYTES and is_arrow and self._path.exists()
+        file = self._files.take(size) if is_fit else None
+        if file is not None:
+            exchange.gather_in(file)
+        return file is not None
 
     def ask(
         self, waiter: Waiter, request: LinkRequest, file: MemoryFile

@@ -125,8 +125,7 @@ class Ingress:
     def request(self, exchange: Exchange) -> None:
         """The body is here: send it on."""
         call: EndpointCall = exchange.context
-        call.size = exchange.received
-        self._held_bytes += call.size
+        self._hold(call, exchange.received)
         self._forward(call)
 
     def gone(self, exchange: Exchange) -> None:
@@ -186,7 +185,8 @@ class Ingress:
         if route.targets and (size is None or size > _LARGE_BYTES):
             instance = self._choose(call, route)
             self._check_room(call, instance, size or 0)
-            instance.files.expect(exchange)
+            if instance.files.expect(exchange):
+                self._hold(call, size or 0)  # the memory is taken before a byte has come
         call.stage = "being read"
         exchange.go_on()
 
@@ -345,6 +345,11 @@ class Ingress:
         task, call.task = call.task, None
         if task is not None:
             task.cancel()
+
+    def _hold(self, call: EndpointCall, size: int) -> None:
+        """So many bytes of its body are held."""
+        self._held_bytes += size - call.size
+        call.size = size
 
     def _wait(self, call: EndpointCall, work: Coroutine[Any, Any, None]) -> None:
         """Do for a request what cannot be done at once; its end ends that, too."""

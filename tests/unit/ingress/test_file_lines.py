@@ -186,6 +186,23 @@ async def test_an_instance_that_cannot_be_reached_is_lost(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
+async def test_what_callers_say_that_they_will_send_is_held_already(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nunatak.ingress.handler.BODIES_LIMIT_BYTES", 300_000)
+    async with filing(tmp_path) as made:
+        await send(made, BODY[:10])
+        slow = [made.another() for _ in range(2)]
+        for caller in slow:
+            caller.transport.deliver(request(BODY, **ARROW)[:1000])
+        got = await send(made, BODY[:10])
+        assert (got.status, got.headers["retry-after"]) == (503, "1")
+        for caller in slow:
+            caller.connection.connection_lost(None)
+        assert (await send(made)).status == 200
+
+
+@pytest.mark.asyncio
 async def test_callers_who_leave_while_they_send_leave_no_descriptor(tmp_path: Path) -> None:
     async with filing(tmp_path) as made:
         await send(made, BODY[:10])
