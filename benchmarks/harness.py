@@ -43,6 +43,14 @@ def median(runs: Sequence[Figures]) -> Figures:
     }
 
 
+def middle(rounds: Sequence[dict[str, float]], name: str, base: str | None = None) -> float:
+    """The median of what rounds measured, or of its ratios to what they measured of ``base``: the
+    two were measured close together, so that a slow spell of the machine is in both."""
+    return statistics.median(
+        found[name] if base is None else found[name] / max(found[base], 1e-9) for found in rounds
+    )
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns of text, numbers to three digits."""
     cells = [list(head), *([_cell(value) for value in row] for row in rows)]

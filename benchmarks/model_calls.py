@@ -1,10 +1,9 @@
 """``sql``: a model call over a large table, in the warehouse and in a service, beside memory."""
 
-import statistics
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.harness import table
+from benchmarks.harness import middle, table
 from benchmarks.plane import MODEL, SERVICE, VERSION, Plane
 
 ROWS = 1_000_000
@@ -33,16 +32,13 @@ def measure(plane: Plane, repeats: int) -> dict[str, Any]:
     for name, way in ways.items():
         if name != "in memory":
             way()
-    runs: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(repeats):
-        for name, way in ways.items():
-            runs[name].append(way())
-    figures = {name: statistics.median(found) for name, found in runs.items()}
-    base = figures["in memory"]
-    rows = [(name, value, value / base, _TARGET) for name, value in figures.items()]
+    rounds = [{name: way() for name, way in ways.items()} for _ in range(repeats)]
+    rows = [
+        (name, middle(rounds, name), middle(rounds, name, "in memory"), _TARGET) for name in ways
+    ]
     head = ("model over 1,000,000 x 20", "rows/s", "x memory", "target")
     print(f"\n{table(head, rows)}", flush=True)
-    return figures
+    return {name: {"rows_per_s": value, "x memory": ratio} for name, value, ratio, _ in rows}
 
 
 def _way(plane: Plane, statement: str) -> Callable[[], float]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
+from nunatak.inference.arrow_layouts import Body, Layouts, content_of
 from nunatak.inference.arrow_messages import refuse_expanding
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import BadInput
@@ -38,27 +39,41 @@ _ZERO: dict[Kind, Any] = {Kind.INT64: 0, Kind.BOOL: False, Kind.TIMESTAMP: 0}
 """What stands under a null in the kinds that need something there."""
 
 
-def read(body: bytes | MemoryFile, method: Method) -> Parsed:
-    """The rows of an Arrow IPC stream; columns count by position: inputs, then given parameters.
+class ArrowReader:
+    """Reads Arrow bodies for one method."""
 
-    Numeric columns without nulls are views into ``body``, which may go on to a worker in their
-    place when it is a memory file. Raises BadInput.
-    """
-    table = _table(body)
-    inputs, params = method.inputs, method.params
-    if not len(inputs) <= table.num_columns <= len(inputs) + len(params):
-        raise BadInput(
-            f"the Arrow stream has {table.num_columns} columns; the method {method.name} takes "
-            f"{len(inputs)} inputs and up to {len(params)} parameters"
+    def __init__(self, method: Method) -> None:
+        self._method = method
+        self._layouts = Layouts(method.inputs)
+
+    def read(self, body: Body) -> Parsed:
+        """The rows of an Arrow IPC stream; columns count by position: inputs, then given
+        parameters.
+
+        Numeric columns without nulls are views into ``body``, which may go on to a worker in their
+        place when it is a memory file. Raises BadInput.
+        """
+        method, size = self._method, len(content_of(body))
+        columns = self._layouts.columns(body)
+        if columns is not None:
+            return Parsed((_block(method, columns, size),), columns.rows, None)
+        table = _table(body)
+        columns = self._columns(body, table)
+        self._layouts.learn(body, table, columns)
+        return Parsed(tuple(_runs(method, table, columns, size)), columns.rows, None)
+
+    def _columns(self, body: Body, table: pa.Table) -> Columns:
+        method, inputs = self._method, self._method.inputs
+        if not len(inputs) <= table.num_columns <= len(inputs) + len(method.params):
+            raise BadInput(
+                f"the Arrow stream has {table.num_columns} columns; the method {method.name} takes "
+                f"{len(inputs)} inputs and up to {len(method.params)} parameters"
+            )
+        return Columns(
+            tuple(_column(field, table.column(i)) for i, field in enumerate(inputs)),
+            table.num_rows,
+            body if isinstance(body, MemoryFile) else None,
         )
-    columns = Columns(
-        tuple(_column(field, table.column(i)) for i, field in enumerate(inputs)),
-        table.num_rows,
-        body if isinstance(body, MemoryFile) else None,
-    )
-    size = body.body_size if isinstance(body, MemoryFile) else len(body)
-    blocks = tuple(_runs(method, table, columns, size))
-    return Parsed(blocks, table.num_rows, None)
 
 
 def write(columns: Columns) -> bytes:
@@ -76,8 +91,8 @@ def write(columns: Columns) -> bytes:
     return stream
 
 
-def _table(body: bytes | MemoryFile) -> pa.Table:
-    content = pa.py_buffer(body.body if isinstance(body, MemoryFile) else body)
+def _table(body: Body) -> pa.Table:
+    content = pa.py_buffer(content_of(body))
     try:
         refuse_expanding(content)
         with pa.ipc.open_stream(content) as reader:
@@ -90,6 +105,12 @@ def _table(body: bytes | MemoryFile) -> pa.Table:
     return table
 
 
+def _block(method: Method, columns: Columns, size: int) -> Block:
+    """All rows, with every parameter at its default."""
+    params = method.defaults
+    return Block(method, params, batch_key(method, params), columns.rows, size, columns=columns)
+
+
 def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[Block]:
     given = [
         _column(field, table.column(len(method.inputs) + i)).to_list()
@@ -97,9 +118,7 @@ def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[
     ]
     defaults = method.defaults[len(given) :]
     if not given or not table.num_rows:
-        params = method.defaults
-        key = batch_key(method, params)
-        return [Block(method, params, key, columns.rows, size, columns=columns)]
+        return [_block(method, columns, size)]
     rows = list(zip(*given, strict=True))
     starts = [0, *(i for i in range(1, len(rows)) if rows[i] != rows[i - 1])]
     blocks = []

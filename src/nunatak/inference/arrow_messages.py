@@ -7,7 +7,7 @@ import pyarrow as pa
 from nunatak.inference.errors import BadInput
 
 _SCHEMA, _RECORD_BATCH = 1, 3
-_HEADER_TYPE, _HEADER = 1, 2
+_HEADER_TYPE, _HEADER, _BODY_SIZE = 1, 2, 3
 _COMPRESSION = 3
 
 
@@ -33,6 +33,13 @@ def refuse_expanding(body: bytes | pa.Buffer) -> None:
             _refuse_types(pa.ipc.read_schema(message))
         elif kind != _RECORD_BATCH or compressed:
             raise BadInput("send the Arrow stream without compression and without dictionaries")
+
+
+def body_size(metadata: bytes) -> int:
+    """How many bytes follow a message's metadata, which must be that of a sound message."""
+    (root,) = struct.unpack_from("<I", metadata, 0)
+    place = _field(metadata, root, _BODY_SIZE)
+    return int(struct.unpack_from("<q", metadata, place)[0]) if place else 0
 
 
 def _refuse_types(schema: pa.Schema) -> None:

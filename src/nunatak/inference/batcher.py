@@ -206,8 +206,11 @@ class Batcher:
         caps = [cap for cap in (self._policy.max_rows, block.method.max_batch_rows) if cap]
         if caps:
             return min(caps)
-        known = self.cost(block.method.name).rows_within(self._target_s(klass))
-        return _FIRST_ROWS if known is None else min(_MOST_ROWS, max(_LEAST_ROWS, known))
+        cost, target_s = self.cost(block.method.name), self._target_s(klass)
+        known, least = cost.rows_within(target_s), _LEAST_ROWS
+        if known is None:  # while all batches have one size
+            known, least = cost.rows_at_rate(target_s), _FIRST_ROWS
+        return min(_MOST_ROWS, max(least, known))
 
     def _target_s(self, klass: Class) -> float:
         has_spare = self.bulk_slots < self._policy.workers
@@ -244,10 +247,11 @@ class Batcher:
         return oldest.queued_at + self._window(oldest)
 
     def _window(self, part: Part) -> float:
-        """How long a part waits for company; what fills more than half of a batch has none."""
-        rows = part.block.rows
-        is_alone = rows > 1 and 2 * rows > self.max_rows(part.block, part.call.klass)
-        if is_alone or not self._policy.joined:
+        """How long a part waits for company; what fills more than half of a batch has none, nor
+        what is handed on as it lies."""
+        block = part.block
+        fills = block.rows > 1 and 2 * block.rows > self.max_rows(block, part.call.klass)
+        if fills or block.in_memory_file or not self._policy.joined:
             return 0.0
         return min(self._policy.window_s, 2 * self.cost(part.block.method.name).fixed_s)
 

@@ -6,8 +6,9 @@ import base64
 import hashlib
 
 from nunatak.edge.exchange import Exchange
-from nunatak.inference import arrow
 from nunatak.inference.answers import ARROW
+from nunatak.inference.arrow import ArrowReader
+from nunatak.inference.arrow_layouts import Body, content_of
 from nunatak.inference.errors import BadInput
 from nunatak.inference.formats import JsonReader
 from nunatak.inference.frames import INLINE_LIMIT_BYTES
@@ -32,18 +33,24 @@ def expect(exchange: Exchange, size_bytes: int, files: SpareFiles) -> None:
             exchange.gather_in(file)
 
 
-def read(exchange: Exchange, method: Method, reader: JsonReader) -> Parsed:
-    """What the whole body says; the exchange lets go of it. Raises BadInput."""
-    body = _whole(exchange)
-    digest = exchange.headers.get(b"content-md5")
-    if digest is not None:
-        content = body.body if isinstance(body, MemoryFile) else body
-        actual = base64.b64encode(hashlib.md5(content, usedforsecurity=False).digest())
-        if actual != digest.strip():
-            raise BadInput("the body does not match its Content-MD5")
-    if is_arrow(exchange):
-        return arrow.read(body, method)
-    return reader.read(bytes(body))
+class BodyReader:
+    """Reads the bodies of requests to one method."""
+
+    def __init__(self, method: Method) -> None:
+        self.method = method
+        self._json, self._arrow = JsonReader(method), ArrowReader(method)
+
+    def read(self, exchange: Exchange) -> Parsed:
+        """What the whole body says; the exchange lets go of it. Raises BadInput."""
+        body = _whole(exchange)
+        digest = exchange.headers.get(b"content-md5")
+        if digest is not None:
+            actual = base64.b64encode(hashlib.md5(content_of(body), usedforsecurity=False).digest())
+            if actual != digest.strip():
+                raise BadInput("the body does not match its Content-MD5")
+        if is_arrow(exchange):
+            return self._arrow.read(body)
+        return self._json.read(bytes(body))
 
 
 def end(exchange: Exchange, files: SpareFiles, *, answered: bool) -> None:
@@ -54,7 +61,7 @@ def end(exchange: Exchange, files: SpareFiles, *, answered: bool) -> None:
         files.give_back(room)
 
 
-def _whole(exchange: Exchange) -> bytes | MemoryFile:
+def _whole(exchange: Exchange) -> Body:
     if isinstance(exchange, FileExchange):
         body = exchange.file
     elif isinstance(exchange.room, MemoryFile):

@@ -49,3 +49,10 @@ class BatchCost:
         if slope <= 0.0:
             return None
         return max(1, int((seconds - self.fixed_s) / slope))
+
+    def rows_at_rate(self, seconds: float) -> int:
+        """How many rows recent batches computed in so many seconds; 0 before the first batch.
+
+        A larger batch computes at least as many, since its rows share one fixed cost.
+        """
+        return int(seconds * self._rows / self._seconds) if self._seconds > 0.0 else 0

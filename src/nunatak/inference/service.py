@@ -29,7 +29,6 @@ from nunatak.inference.errors import (
     ModelError,
     Refused,
 )
-from nunatak.inference.formats import JsonReader
 from nunatak.inference.link import LinkServer, offer_link
 from nunatak.inference.metrics import InstanceMetrics
 from nunatak.inference.outcomes import outcome, shown
@@ -84,9 +83,9 @@ class InferenceService:
             turns=self._turns,
         )
         self._routes = {
-            spelling(method.path): (method, JsonReader(method)) for method in settings.methods
+            spelling(method.path): bodies.BodyReader(method) for method in settings.methods
         }
-        self._targets: dict[bytes, tuple[Method, JsonReader]] = {}
+        self._targets: dict[bytes, bodies.BodyReader] = {}
         self._waiting: deque[tuple[Exchange, Call]] = deque()
         self._ready = False
         self.draining = False
@@ -141,9 +140,9 @@ class InferenceService:
         if exchange.received > self.settings.max_body_bytes:
             call.end(State.ANSWERED, error=BadInput("the body is too large"))
             return
-        method, reader = self._targets[exchange.target]
+        reader = self._targets[exchange.target]
         try:
-            parsed = bodies.read(exchange, method, reader)
+            parsed = reader.read(exchange)
         except BadInput as error:
             call.end(State.ANSWERED, error=error)
             return
@@ -156,7 +155,7 @@ class InferenceService:
         if parsed.rows:
             self.dispatcher.submit(call)
         else:
-            empty = Columns(tuple(column_of(field, []) for field in method.outputs), 0)
+            empty = Columns(tuple(column_of(field, []) for field in reader.method.outputs), 0)
             call.end(State.ANSWERED, answer=(Result(empty), 0, 0))
 
     def gone(self, exchange: Exchange) -> None:
@@ -335,7 +334,7 @@ class InferenceService:
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _find(self, target: bytes) -> tuple[Method, JsonReader] | None:
+    def _find(self, target: bytes) -> bodies.BodyReader | None:
         if len(target) > 1024:
             return None
         path = target.split(b"?", 1)[0].decode("latin-1")

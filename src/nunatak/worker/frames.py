@@ -20,7 +20,7 @@ IN_DESCRIPTOR = 1
 """Flag: the body travels in a descriptor that came with the frame."""
 WITH_DESCRIPTOR = 2
 """Flag: a descriptor came with the frame; what it is for, the frame's type says."""
-INLINE_LIMIT_BYTES = 64 * 1024
+INLINE_LIMIT_BYTES = 128 * 1024
 """Bodies up to this size travel in the stream, larger ones in shared memory."""
 MAX_HEAD_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024 * 1024

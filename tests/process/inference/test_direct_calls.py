@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nunatak.inference import arrow
+from nunatak.inference.arrow import ArrowReader
 from nunatak.inference.columns import Column, Columns, Kind, Values
 from nunatak.inference.errors import ModelError
 from nunatak.inference.layout import placed_columns
@@ -158,7 +158,7 @@ async def test_rows_of_a_memory_file_answer_as_their_columns_do(
     with CallFiles().holding(table) as sent:
         file = MemoryFile.take(os.dup(sent.descriptor), sent.size, seals=OWNED_SEALS)
     inputs = front.fields(**dict.fromkeys(columns.names, "DOUBLE"))
-    [block] = arrow.read(file, front.method(inputs)).blocks
+    [block] = ArrowReader(front.method(inputs)).read(file).blocks
     assert block.columns is not None
     assert placed_columns(block.columns.slice(1000, 3000), file) is not None
     ends = ((0, 5000), (1000, 3000), (4999, 5000))

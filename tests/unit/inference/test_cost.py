@@ -31,6 +31,14 @@ def test_batches_of_one_size_say_nothing_about_a_row() -> None:
     assert cost.rows_within(1.0) is None
 
 
+def test_the_rate_of_batches_of_one_size_promises_no_more_than_they_keep() -> None:
+    assert BatchCost().rows_at_rate(1.0) == 0
+    cost = learned(0.01, 0.001, [10] * 20)
+    rows = cost.rows_at_rate(1.0)
+    assert rows == pytest.approx(500, abs=1)
+    assert 0.01 + rows * 0.001 <= 1.0
+
+
 def test_as_many_rows_as_fit_a_time() -> None:
     cost = learned(0.01, 0.001, [1, 100] * 20)
     assert cost.rows_within(0.11) == pytest.approx(100, abs=2)

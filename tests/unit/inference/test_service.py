@@ -19,6 +19,7 @@ from nunatak.edge.admission import AdmissionPolicy
 from nunatak.edge.connection import Connection
 from nunatak.edge.heads import HttpLimits
 from nunatak.inference import arrow, errors
+from nunatak.inference.arrow import ArrowReader
 from nunatak.inference.batcher import BatchPolicy
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.outcomes import STATUS
@@ -212,7 +213,7 @@ def test_no_bytes_make_the_arrow_reader_raise_anything_else(data: st.DataObject)
     for _ in range(data.draw(st.integers(0, 4))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
     with suppress(errors.BadInput):
-        arrow.read(bytes(body[: data.draw(st.integers(0, len(body)))]), method())
+        ArrowReader(method()).read(bytes(body[: data.draw(st.integers(0, len(body)))]))
 
 
 @pytest.mark.asyncio
@@ -449,7 +450,7 @@ async def test_a_body_that_we_fail_to_read_leaves_nothing_inside(
     def fail(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("nunatak.inference.arrow.read", fail)
+    monkeypatch.setattr("nunatak.inference.bodies.ArrowReader.read", fail)
     async with serving() as target:
         headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
         answer = await Client(target).ask(post(b"x", headers=headers))
