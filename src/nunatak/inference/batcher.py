@@ -57,6 +57,8 @@ class Part:
     index: int
     block: Block
     queued_at: float
+    work_s: float = 0.0
+    """What its rows should take, beside what a batch costs whatever its size."""
     taken: bool = False
 
 
@@ -83,6 +85,7 @@ class _Line:
     lines: dict[str, deque[Part]] = field(default_factory=dict)
     parts: int = 0
     rows: int = 0
+    work_s: float = 0.0
     running: int = 0
     served: float = 0.0
     """Seconds of worker time given so far, divided by the weight."""
@@ -91,12 +94,14 @@ class _Line:
         self.lines.setdefault(part.block.key, deque()).append(part)
         self.parts += 1
         self.rows += part.block.rows
+        self.work_s += part.work_s
 
     def forget(self, part: Part) -> None:
         """The part is no longer waiting; its place in the line is skipped when it comes up."""
         part.taken = True
         self.parts -= 1
         self.rows -= part.block.rows
+        self.work_s = self.work_s - part.work_s if self.parts else 0.0
 
     def oldest(self) -> deque[Part] | None:
         """The line whose first part has waited longest; lines without a live part vanish."""
@@ -149,10 +154,11 @@ class Batcher:
         call.move(State.QUEUED)
         blocks, klass = call.blocks, call.klass
         if len(blocks) == 1 and blocks[0].rows == 1:  # nothing to cut
-            parts: tuple[Part, ...] = (Part(call, 0, blocks[0], now),)
+            parts: tuple[Part, ...] = (Part(call, 0, blocks[0], now, self._work_s(blocks[0])),)
         else:
             parts = tuple(
-                Part(call, i, block, now) for i, block in enumerate(self._cut(blocks, klass))
+                Part(call, i, block, now, self._work_s(block))
+                for i, block in enumerate(self._cut(blocks, klass))
             )
         call.cut(parts)
         line = self._lines[call.klass]
@@ -161,6 +167,14 @@ class Batcher:
             line.served = max(line.served, self._least_served())
         for part in parts:
             line.push(part)
+
+    def wait_s(self, call: Call) -> float:
+        """How long a request's rows will take at least if they wait behind those that do; 0 where
+        none does, as nothing is then known that a try would not tell."""
+        line = self._lines[call.klass]
+        if not line.parts:
+            return 0.0
+        return (line.work_s + sum(map(self._work_s, call.blocks))) / self._policy.workers
 
     def drop(self, call: Call) -> None:
         """A request has ended: what waits of it is never computed and its rows are let go."""
@@ -211,6 +225,9 @@ class Batcher:
         if known is None:  # while all batches have one size
             known, least = cost.rows_at_rate(target_s), _FIRST_ROWS
         return min(_MOST_ROWS, max(least, known))
+
+    def _work_s(self, block: Block) -> float:
+        return block.rows * self.cost(block.method.name).per_row_s
 
     def _target_s(self, klass: Class) -> float:
         has_spare = self.bulk_slots < self._policy.workers

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
+from nunatak.edge.admission import Class
 from nunatak.edge.deadlines import Deadlines
 from nunatak.edge.turns import Turns
 from nunatak.inference.answers import Result
@@ -15,6 +17,7 @@ from nunatak.inference.errors import (
     InferenceError,
     ModelError,
     PoolStopped,
+    Refused,
     WorkerLost,
 )
 from nunatak.inference.metrics import InstanceMetrics
@@ -27,9 +30,9 @@ logger = logging.getLogger(__name__)
 class Dispatcher:
     """Takes admitted requests, forms batches, hands them to workers and the answers back.
 
-    Every request that is submitted ends exactly once: answered (with rows or with an error),
-    expired at its deadline, or abandoned by its caller. ``clock`` tells the loop's time, to finer
-    parts than the loop itself may; ``busy_s`` sums the seconds of all batches.
+    Every request that is submitted ends exactly once: refused at once, answered (with rows or with
+    an error), expired at its deadline, or abandoned by its caller. ``clock`` tells the loop's time,
+    to finer parts than the loop itself may; ``busy_s`` sums the seconds of all batches.
     """
 
     def __init__(
@@ -64,8 +67,13 @@ class Dispatcher:
         self._deadlines.watch(call)
 
     def submit(self, call: Call) -> None:
-        """An admitted request starts to wait for a batch."""
-        self.batcher.push(call, self._clock())
+        """An admitted request starts to wait for a batch, if there is hope for it."""
+        now = self._clock()
+        wait_s = self.batcher.wait_s(call)
+        if call.klass is Class.INTERACTIVE and now + wait_s > call.deadline:
+            call.end(State.REFUSED, error=_too_many_rows(call, wait_s))
+            return
+        self.batcher.push(call, now)
         self._plan()
 
     def abandon(self, call: Call) -> None:
@@ -203,6 +211,16 @@ class Dispatcher:
             self._drop(call, State.EXPIRED, error)
         else:
             self._drop(call, State.ANSWERED, error)
+
+
+def _too_many_rows(call: Call, wait_s: float) -> Refused:
+    seconds = max(1, math.ceil(wait_s))
+    return Refused(
+        f"{call.rows} more rows would not be answered before the deadline, behind those that wait; "
+        f"try again in {seconds} s, with fewer rows or a later deadline",
+        caller=False,
+        retry_after_s=seconds,
+    )
 
 
 def _request_ids(parts: Sequence[Part]) -> str:

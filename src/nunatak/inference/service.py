@@ -249,7 +249,7 @@ class InferenceService:
         """A call has reached its end: account for it, then answer."""
         now = self.clock()
         metrics, answered = self.metrics, call.answer is not None
-        if call.state is not State.REFUSED and call.ended_in is not State.ARRIVED:
+        if call.ended_in is not State.ARRIVED:
             self.admission.leave(
                 call.user, call.klass, size_bytes=call.size_bytes, now=now, answered=answered
             )

@@ -19,7 +19,7 @@ from nunatak.inference.batcher import Batcher, BatchPolicy
 from nunatak.inference.calls import TRANSITIONS, Call, IllegalStep, State
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.dispatcher import Dispatcher
-from nunatak.inference.errors import ModelError, WorkerLost
+from nunatak.inference.errors import ModelError, Refused, WorkerLost
 from nunatak.inference.metrics import InstanceMetrics
 from nunatak.inference.payload import Parsed, block_of_records
 from nunatak.inference.signature import Field
@@ -197,6 +197,9 @@ def check_end(world: World, number: int, call: Call, plan: Plan) -> None:
         assert plan.poison, f"a healthy request failed: {call.error}"
     elif call.state is State.EXPIRED:
         assert at == pytest.approx(call.deadline, abs=1e-5)
+    elif call.state is State.REFUSED:
+        assert plan.klass is Class.INTERACTIVE
+        assert at == call.arrived
     else:
         assert call.state is State.ABANDONED
         assert plan.leaves_s is not None
@@ -254,6 +257,73 @@ def began(policy: BatchPolicy, *, rows: int) -> list[float]:
 
     with virtual_loop() as loop:
         return loop.run_until_complete(run())
+
+
+def ends(*patience_s: float, klass: Class = Class.INTERACTIVE) -> list[Call]:
+    """One request after the other, each of six rows, of which one worker is known to do a row a
+    second; the first has all the time."""
+    planned = [
+        Plan(0.0, ((MAX_ROWS, 0.1),), klass, patience, None, poison=False)
+        for patience in (60.0, *patience_s)
+    ]
+
+    async def run() -> list[Call]:
+        world = World(BatchPolicy(slots=1, workers=1, max_rows=MAX_ROWS), [6.0], loop)
+        for rows in (1, 6) * 5:
+            world.dispatcher.batcher.cost("PREDICT").observe(rows, 1.0 * rows)
+        calls = [world.call(number, plan) for number, plan in enumerate(planned, start=1)]
+        for call, plan in zip(calls, planned, strict=True):
+            await world.live(call, plan)
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(100)
+        await world.dispatcher.stop()
+        return calls[1:]
+
+    with virtual_loop() as loop:
+        return loop.run_until_complete(run())
+
+
+def test_rows_that_would_not_be_computed_before_their_deadline_are_refused() -> None:
+    waits, late, fits = ends(60.0, 11.0, 60.0)
+    assert (waits.state, late.state, fits.state) == (
+        State.ANSWERED,
+        State.REFUSED,
+        State.ANSWERED,
+    )
+    assert isinstance(late.error, Refused)
+    assert late.error.retry_after_s == 12
+    assert "6 more rows" in str(late.error)
+
+
+def test_a_request_behind_which_nothing_waits_is_tried_whatever_was_learned() -> None:
+    [tried] = ends(5.0)
+    assert tried.state is State.EXPIRED
+
+
+def test_bulk_rows_wait_for_their_deadline() -> None:
+    assert [call.state for call in ends(60.0, 11.0, klass=Class.BULK)] == [
+        State.ANSWERED,
+        State.EXPIRED,
+    ]
+
+
+def test_what_waits_is_known_exactly_once_nothing_does() -> None:
+    batcher = Batcher(BatchPolicy(slots=1, workers=2))
+    for size in (500, 1500) * 5:
+        batcher.cost(METHOD.name).observe(size, size / 1000)
+    block = block_of_records(METHOD, [(1.0,)] * 300, (0.1,), offset=0, size=8)
+    calls = [
+        Call(Parsed((block,), 300, None), lambda _: None, arrived=0.0, deadline=9.0)
+        for _ in range(3)
+    ]
+    assert batcher.wait_s(calls[0]) == 0.0
+    for count, call in enumerate(calls, start=1):
+        call.move(State.ADMITTED)
+        batcher.push(call, 0.0)
+        assert batcher.wait_s(call) == pytest.approx(0.15 * (count + 1), rel=0.01)
+    for call in calls:
+        batcher.drop(call)
+    assert batcher.wait_s(calls[0]) == 0.0
 
 
 def test_a_further_worker_is_used_after_the_window() -> None:

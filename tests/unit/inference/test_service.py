@@ -295,6 +295,24 @@ async def test_over_capacity_the_answer_says_when_to_come_back() -> None:
 
 
 @pytest.mark.asyncio
+async def test_rows_that_come_too_late_are_refused_when_they_are_known() -> None:
+    pool = FakePool(seconds=2)
+    async with serving(pool, batching=BatchPolicy(slots=1, workers=1, max_rows=2)) as made:
+        for rows in (1, 2) * 5:
+            made.dispatcher.batcher.cost("PREDICT").observe(rows, float(rows))
+        two = {"data": [[0, 1, 2], [1, 3, 4]]}
+        first = [asyncio.create_task(Client(made).ask(post(two))) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        soon = {"X-Nunatak-Deadline-Ms": "3000"}
+        late = await Client(made).ask(post(two, headers=soon))
+        assert (late.status, late.json["error"]["code"]) == (503, "AT_CAPACITY")
+        assert late.headers["retry-after"] == "4"
+        assert [answer.status for answer in await asyncio.gather(*first)] == [200, 200]
+        assert (made.admission.inside, made.admission.held_bytes) == (0, 0)
+        assert len(pool.batches) == 2
+
+
+@pytest.mark.asyncio
 async def test_bulk_requests_wait_instead_of_being_refused() -> None:
     policy = AdmissionPolicy(memory_bytes=10**9, bulk_requests=1)
     pool = FakePool(seconds=1)
