@@ -2,7 +2,8 @@
 
 A typed decoder, made once for each method, parses and checks the usual spelling in one pass.
 Whatever it does not accept goes through a second, general reading, which knows the rarer
-spellings and explains what is wrong. Both give the same result where both accept.
+spellings and explains what is wrong. Both give the same result where both accept. Large bodies of
+nothing but numbers have a quicker way (`json_numbers`), with the same result again.
 """
 
 import re
@@ -12,9 +13,10 @@ from typing import Annotated, Any
 
 import msgspec
 
-from nunatak.inference.columns import Kind
+from nunatak.inference import json_numbers
+from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.errors import BadInput
-from nunatak.inference.payload import Block, Parsed, Record, block_of_records
+from nunatak.inference.payload import Block, Parsed, Record, batch_key, block_of_records
 from nunatak.inference.shapes import Table, read_table
 from nunatak.inference.signature import Field, Method
 
@@ -71,11 +73,20 @@ class JsonReader:
         self._decoder = msgspec.json.Decoder(body)
         self._checked_row = _list_of(_tuple_type(self._fields, numbered=False))
         self._names = [field.name for field in method.inputs]
+        self._only_numbers = (
+            bool(method.inputs)
+            and not method.params
+            and all(field.kind is Kind.FLOAT64 for field in method.inputs)
+        )
         # A lone object is then the row that holds the input, which the types cannot tell from it.
         self._typed_rows = not (method.wide and [f.kind for f in self._fields] == [Kind.JSON])
 
     def read(self, body: bytes) -> Parsed:
         """A request's rows. Raises BadInput, which says what is wrong in which row and column."""
+        if self._only_numbers and len(body) >= json_numbers.LEAST_BYTES:
+            found = json_numbers.read(body, self._width)
+            if found is not None:
+                return self._of_matrix(*found, size=len(body))
         try:
             typed: Any = self._decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -94,6 +105,18 @@ class JsonReader:
                     None,
                 )
         return self._read_any(body)
+
+    def _of_matrix(self, numbers: list[int], matrix: json_numbers.Matrix, *, size: int) -> Parsed:
+        method, rows = self._method, len(numbers)
+        columns = Columns(
+            tuple(
+                Column(field.name, field.kind, line)
+                for field, line in zip(method.inputs, matrix, strict=True)
+            ),
+            rows,
+        )
+        block = Block(method, (), batch_key(method, ()), rows, size, columns=columns)
+        return self._parsed((block,), numbers if rows > 1 or numbers[0] else None)
 
     def _flat(self, rows: list[Record], size: int) -> Parsed:
         numbers = [row[0] for row in rows] if len(rows) > 1 or rows[0][0] else None

@@ -1,12 +1,14 @@
 """The typed decoders say of any body what a slow reading, written a second time, says of it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nunatak.inference import json_numbers
 from nunatak.inference.columns import Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.formats import JsonReader
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.fuzz
 PARAMS = (Field("T", "DOUBLE", Kind.FLOAT64, 0.5), Field("mode", "VARCHAR", Kind.TEXT, "fast"))
 METHODS = [
     method(),
+    method(fields(x="DOUBLE")),
     method(params=PARAMS),
     method(fields(A="DOUBLE", i="BIGINT", t="VARCHAR")),
     method(fields(o="BOOLEAN", n="BINARY", s="TIMESTAMP_NTZ"), params=PARAMS[:1]),
@@ -28,6 +31,15 @@ METHODS = [
     method(fields(j="OBJECT"), wide=True),
 ]
 READERS = [JsonReader(each) for each in METHODS]
+
+
+@pytest.fixture(autouse=True, params=[json_numbers.LEAST_BYTES, 0], scope="module")
+def least_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Small bodies, too, are read as large ones are."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(json_numbers, "LEAST_BYTES", request.param)
+        yield
+
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 jsons = st.recursive(
