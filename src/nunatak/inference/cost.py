@@ -11,6 +11,8 @@ class BatchCost:
     """A straight line through recent (rows, seconds), fitted with exponential forgetting."""
 
     seen: int = 0
+    per_row_s: float = 0.0
+    """Seconds for each further row; 0 while all batches had about the same size."""
     _rows: float = 0.0
     _seconds: float = 0.0
     _rows_rows: float = 0.0
@@ -24,15 +26,7 @@ class BatchCost:
         self._seconds += weight * (seconds - self._seconds)
         self._rows_rows += weight * (rows * rows - self._rows_rows)
         self._rows_seconds += weight * (rows * seconds - self._rows_seconds)
-
-    @property
-    def per_row_s(self) -> float:
-        """Seconds for each further row; 0 while all batches had about the same size."""
-        variance = self._rows_rows - self._rows**2
-        if variance <= 0.01 * self._rows**2:
-            return 0.0
-        covariance = self._rows_seconds - self._rows * self._seconds
-        return min(max(0.0, covariance / variance), self._seconds / max(self._rows, 1.0))
+        self.per_row_s = self._slope()
 
     @property
     def fixed_s(self) -> float:
@@ -56,3 +50,10 @@ class BatchCost:
         A larger batch computes at least as many, since its rows share one fixed cost.
         """
         return int(seconds * self._rows / self._seconds) if self._seconds > 0.0 else 0
+
+    def _slope(self) -> float:
+        variance = self._rows_rows - self._rows**2
+        if variance <= 0.01 * self._rows**2:
+            return 0.0
+        covariance = self._rows_seconds - self._rows * self._seconds
+        return min(max(0.0, covariance / variance), self._seconds / max(self._rows, 1.0))
