@@ -84,7 +84,7 @@ class JsonReader:
     def read(self, body: bytes) -> Parsed:
         """A request's rows. Raises BadInput, which says what is wrong in which row and column."""
         if self._only_numbers and len(body) >= json_numbers.LEAST_BYTES:
-            found = json_numbers.read(body, self._width)
+            found = json_numbers.read(body, self._names)
             if found is not None:
                 return self._of_matrix(*found, size=len(body))
         try:
@@ -106,8 +106,10 @@ class JsonReader:
                 )
         return self._read_any(body)
 
-    def _of_matrix(self, numbers: list[int], matrix: json_numbers.Matrix, *, size: int) -> Parsed:
-        method, rows = self._method, len(numbers)
+    def _of_matrix(
+        self, numbers: list[int] | None, matrix: json_numbers.Matrix, *, size: int
+    ) -> Parsed:
+        method, rows = self._method, matrix.shape[1]
         columns = Columns(
             tuple(
                 Column(field.name, field.kind, line)
@@ -116,7 +118,7 @@ class JsonReader:
             rows,
         )
         block = Block(method, (), batch_key(method, ()), rows, size, columns=columns)
-        return self._parsed((block,), numbers if rows > 1 or numbers[0] else None)
+        return self._parsed((block,), None if numbers == [0] else numbers)
 
     def _flat(self, rows: list[Record], size: int) -> Parsed:
         numbers = [row[0] for row in rows] if len(rows) > 1 or rows[0][0] else None

@@ -13,8 +13,6 @@ from nunatak.inference.formats import JsonReader
 from support.front import fields, method
 
 numbers = st.integers(-(2**63), 2**63) | st.floats(allow_nan=False, allow_infinity=False)
-
-
 row_numbers = st.integers(1 - 2**53, 2**53 - 1)
 tables = st.integers(1, 4).flatmap(
     lambda width: st.lists(
@@ -23,19 +21,22 @@ tables = st.integers(1, 4).flatmap(
         max_size=5,
     )
 )
+Rows = list[tuple[int, list[int | float]]]
 
 
-@given(tables, st.sampled_from([None, 1]))
-def test_rows_of_numbers_are_read(
-    rows: list[tuple[int, list[int | float]]], indent: int | None
-) -> None:
-    body = json.dumps({"data": [[number, *row] for number, row in rows]}, indent=indent).encode()
-    found = json_numbers.read(body, len(rows[0][1]))
-    assert found is not None
-    assert found[0] == [number for number, _ in rows]
+@given(tables, st.sampled_from([None, 1]), st.booleans())
+def test_rows_of_numbers_are_read(rows: Rows, indent: int | None, with_index: bool) -> None:
+    names = [f"F{place}" for place in range(len(rows[0][1]))]
     wanted = np.array([[float(value) for value in row] for _, row in rows]).T
-    np.testing.assert_array_equal(found[1], wanted)
-    assert all(line.flags.c_contiguous for line in found[1])
+    flat = {"data": [[number, *row] for number, row in rows]}
+    split: dict[str, Any] = {"index": [number for number, _ in rows]} if with_index else {}
+    split |= {"columns": names, "data": [row for _, row in rows]}
+    for body, numbered in ((flat, True), ({"dataframe_split": split}, False)):
+        found = json_numbers.read(json.dumps(body, indent=indent).encode(), names)
+        assert found is not None
+        assert found[0] == ([number for number, _ in rows] if numbered else None)
+        np.testing.assert_array_equal(found[1], wanted)
+        assert all(line.flags.c_contiguous for line in found[1])
 
 
 OTHERS = {
@@ -56,6 +57,8 @@ OTHERS = {
     "no rows in the array": b'{"data": [0, 1, 2]}',
     "another key": b'{"dat": [[0, 1, 2]]}',
     "two keys": b'{"data": [[0, 1, 2]], "params": 1}',
+    "two keys, data last": b'{"params": 1, "data": [[0, 1, 2]]}',
+    "one key twice": b'{"data": [[0, 1, 2]], "data": [[0, 1, 2]]}',
     "no object": b"[[0, 1, 2]]",
     "a row number with a point": b'{"data": [[0.0, 1, 2]]}',
     "a row number with an exponent": b'{"data": [[1e2, 1, 2]]}',
@@ -67,31 +70,50 @@ OTHERS = {
     "no text": b'{"data": [[0, 1, 2]]}\xff',
     "nothing": b"",
     "deep": b'{"data": ' + b"[" * 5000,
+    "split, other columns": b'{"dataframe_split": {"columns": ["b", "a"], "data": [[1, 2]]}}',
+    "split, no columns": b'{"dataframe_split": {"data": [[1, 2]]}}',
+    "split, no data": b'{"dataframe_split": {"columns": ["a", "data"]}}',
+    "split, columns of another kind": b'{"dataframe_split": {"columns": 5, "data": [[1, 2]]}}',
+    "split, data first": b'{"dataframe_split": {"data": [[1, 2]], "columns": ["a", "b"]}}',
+    "split, another key": b'{"dataframe_split": {"x": 1, "columns": ["a", "b"], "data": [[1, 2]]}}',
+    "split, a key twice": b'{"dataframe_split": {"columns": ["a", "b"], "columns": ["a", "b"], '
+    b'"data": [[1, 2]]}}',
+    "split, and params": b'{"params": 1, "dataframe_split": {"columns": ["a", "b"], '
+    b'"data": [[1, 2]]}}',
+    "split, short rows": b'{"dataframe_split": {"columns": ["a", "b"], "data": [[1], [2]]}}',
+    "split, no object": b'{"dataframe_split": [], "data": [[0, 1, 2]]}',
 }
 
 
 @pytest.mark.parametrize("body", OTHERS.values(), ids=OTHERS)
 def test_everything_else_is_left_to_the_general_reader(body: bytes) -> None:
-    assert json_numbers.read(body, 2) is None
+    assert json_numbers.read(body, ["a", "b"]) is None
 
 
-def large(rows: int, **more: Any) -> bytes:
-    return json.dumps({"data": [[n, n / 3, -n] for n in range(rows)], **more}).encode()
+def large(rows: int) -> bytes:
+    return json.dumps({"data": [[n, n / 3, -n] for n in range(rows)]}).encode()
 
 
-def test_a_large_body_takes_this_way_and_a_small_one_the_general() -> None:
+def split(rows: int) -> bytes:
+    data = [[n / 3, -n] for n in range(rows)]
+    return json.dumps({"dataframe_split": {"columns": ["a", "b"], "data": data}}).encode()
+
+
+@pytest.mark.parametrize("body_of", [large, split])
+def test_a_large_body_takes_this_way_and_a_small_one_the_general(body_of: Any) -> None:
     reader = JsonReader(method())
     for rows, is_large in ((10, False), (20_000, True)):
-        [block] = reader.read(large(rows)).blocks
+        [block] = reader.read(body_of(rows)).blocks
         assert (block.columns is not None) is is_large
         assert block.rows == rows
 
 
-def test_row_numbers_in_order_are_told_like_any_others() -> None:
+def test_row_numbers_are_told_like_any_others() -> None:
     reader = JsonReader(method())
     body = large(20_000)
     assert reader.read(body).numbers == list(range(20_000))
     assert reader.read(body.replace(b"[[0,", b"[[7,")).numbers == [7, *range(1, 20_000)]
+    assert reader.read(split(20_000)).numbers is None
 
 
 def test_other_inputs_than_doubles_are_read_the_general_way(
