@@ -39,12 +39,16 @@ _SQL_KINDS = {
 
 
 class Column(NamedTuple):
-    """One column of a frame: values and null marks are views of the body or decoded lists."""
+    """One column: values and null marks are views of a frame's body or decoded lists.
+
+    ``place`` is where such a view begins in the body, in bytes; -1 for anything else.
+    """
 
     name: str
     kind: str
     values: Any
     nulls: Any = None
+    place: int = -1
 
 
 def sql_kind(sql_type: str) -> str:
@@ -79,7 +83,7 @@ def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
     if nulls_start >= 0:
         nulls = np.frombuffer(body, np.uint8, rows, nulls_start) != 0
     if kind in DTYPES:
-        return Column(name, kind, np.frombuffer(body, DTYPES[kind], rows, start), nulls)
+        return Column(name, kind, np.frombuffer(body, DTYPES[kind], rows, start), nulls, start)
     values = _decode_list(kind, body[start : start + size], rows)
     return Column(name, kind, values, nulls)
 
@@ -113,32 +117,23 @@ def to_frame(columns: list[Column], rows: int) -> Any:
 
 
 def as_block(columns: list[Column], rows: int) -> Any:
-    """One array over columns that lie at equal distances in one body: a view, whatever the size."""
+    """One array over a frame's columns that lie at equal distances: a view, whatever the size."""
     import numpy as np
 
     first = columns[0] if columns else None
     if first is None or first.kind not in DTYPES or rows == 0:
         return None
-    if any(column.kind != first.kind or column.nulls is not None for column in columns):
-        return None
-    body = _body_of(first.values)
-    if len(columns) > 1 and body is None:
-        return None
-    if any(_body_of(column.values) is not body for column in columns[1:]):
-        return None
-    places = [column.values.__array_interface__["data"][0] for column in columns]
+    kind, start = first.kind, first.place
     width = first.values.itemsize * rows
-    step = places[1] - places[0] if len(places) > 1 else width
-    if step < width or places != [places[0] + at * step for at in range(len(places))]:
+    step = columns[1].place - start if len(columns) > 1 else width
+    if start < 0 or step < width:
         return None
+    for at, column in enumerate(columns):
+        is_next = column.place == start + at * step
+        if not is_next or column.kind != kind or column.nulls is not None:
+            return None
     strides = (first.values.itemsize, step)
     return np.lib.stride_tricks.as_strided(first.values, (rows, len(columns)), strides)
-
-
-def _body_of(values: Any) -> Any:
-    """What keeps an array's memory: the same object for all views of one body."""
-    base = values.base
-    return base.obj if isinstance(base, memoryview) else base
 
 
 def _to_series(column: Column, np: Any, pd: Any) -> Any:

@@ -87,7 +87,7 @@ def test_a_batch_survives_the_way_to_the_worker_and_back(batch: Columns) -> None
         columns, rows = convert.decode(received.head, received.body)
         encoder = convert.Encoder()
         for column in columns:
-            encoder.add(*column)
+            encoder.add(column.name, column.kind, column.values, column.nulls)
         head = {"rows": rows, "columns": encoder.entries}
         worker.send(worker_frames.RESULT, received.id, head, encoder.buffers)
         (answer,) = FrameParser().feed(ours.recv(1_000_000))

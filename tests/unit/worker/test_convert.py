@@ -175,9 +175,8 @@ def test_anything_else_is_no_result(result: Any) -> None:
 def test_columns_at_equal_distances_are_one_array(gap: int, is_block: bool) -> None:
     body = memoryview(np.arange(100, dtype="<f8").tobytes())
     starts = [at * (24 + gap) for at in range(3)]
-    columns = [
-        convert.Column("c", "FLOAT64", np.frombuffer(body, "<f8", 3, start)) for start in starts
-    ]
+    head = {"rows": 3, "columns": [["c", "FLOAT64", start, 24, -1] for start in starts]}
+    columns, _ = convert.decode(head, body)
     block = convert.as_block(columns, 3)
     if not is_block:
         assert block is None
@@ -186,7 +185,13 @@ def test_columns_at_equal_distances_are_one_array(gap: int, is_block: bool) -> N
     assert np.shares_memory(block, columns[2].values)
 
 
-def test_columns_of_different_bodies_are_no_array() -> None:
+def test_columns_of_different_kinds_or_of_no_frame_are_no_array() -> None:
+    body = memoryview(np.arange(100, dtype="<f8").tobytes())
+    entries = [["a", "FLOAT64", 0, 24, -1], ["b", "INT64", 24, 24, -1]]
+    mixed, _ = convert.decode({"rows": 3, "columns": entries}, body)
+    marked, _ = convert.decode({"rows": 3, "columns": [["a", "FLOAT64", 0, 24, 48]]}, body)
+    assert convert.as_block(mixed, 3) is None
+    assert convert.as_block(marked, 3) is None
     left, right = np.arange(3.0), np.arange(3.0)
     columns = [convert.Column("c", "FLOAT64", values) for values in (left, right)]
     assert convert.as_block(columns, 3) is None

@@ -101,7 +101,7 @@ def predict(loaded: model.Model, *columns: Column) -> dict[str, list[Any]]:
     rows = len(columns[0].values)
     encoder = convert.Encoder()
     for column in columns:
-        encoder.add(*column)
+        encoder.add(column.name, column.kind, column.values, column.nulls)
     body = b"".join(bytes(part) + bytes(-len(part) % 8) for part in encoder.buffers)
     head = {"method": "PREDICT", "rows": rows, "columns": encoder.entries}
     return decoded(loaded.predict(Frame(7, 1, head, memoryview(bytearray(body)))))
