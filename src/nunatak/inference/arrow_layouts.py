@@ -89,10 +89,11 @@ def content_of(body: Body) -> memoryview:
 
 
 def _is_plain(kind: Kind, chunks: "pa.ChunkedArray[object]") -> bool:
-    """Whether a column is numbers in one piece, without even a place for nulls."""
+    """Whether a column is numbers of its very type in one piece, without even a place for nulls."""
     return (
         kind in DTYPES
         and kind is not Kind.BOOL  # bits in the stream, bytes in an array
+        and chunks.type == pa.from_numpy_dtype(DTYPES[kind])
         and chunks.num_chunks == 1
         and chunks.chunk(0).buffers()[0] is None
     )

@@ -104,6 +104,7 @@ OTHERS = {
     "text": (fields(x="VARCHAR"), pa.table({"x": ["a", "b"]})),
     "truth values": (fields(x="BOOLEAN"), pa.table({"x": [True, False]})),
     "another type": (fields(x="DOUBLE"), pa.table({"x": pa.array([1, 2], pa.int32())})),
+    "numbers for times": (fields(x="TIMESTAMP_NTZ"), pa.table({"x": [1, 2]})),
     "no rows": (fields(x="DOUBLE"), pa.table({"x": pa.array([], pa.float64())})),
 }
 
