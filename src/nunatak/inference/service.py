@@ -217,7 +217,6 @@ class InferenceService:
             self._waiting.append((exchange, call))
             self.dispatcher.watch(call)
         else:
-            exchange.send_back(decision.retry_after_s)
             call.end(State.REFUSED, error=_refusal(decision))
 
     def _admit(self, exchange: Exchange, call: Call, now: float) -> None:
@@ -288,6 +287,8 @@ class InferenceService:
                 # of its batch.
                 logger.exception("request %s: the answer cannot be written", call.request_id)
                 call.error = ModelError("the model's answer cannot be written; see the log")
+        if isinstance(call.error, Refused):
+            exchange.send_back(call.error.retry_after_s)
         status, code, more = shown(call.error)
         text = str(call.error)
         if status >= 500 and not isinstance(call.error, Refused):

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.edge.admission import AdmissionPolicy
+from nunatak.edge.admission import Admission, AdmissionPolicy, Decision
 from nunatak.edge.connection import Connection
 from nunatak.edge.heads import HttpLimits
 from nunatak.inference import arrow, errors
@@ -295,8 +295,16 @@ async def test_over_capacity_the_answer_says_when_to_come_back() -> None:
 
 
 @pytest.mark.asyncio
-async def test_rows_that_come_too_late_are_refused_when_they_are_known() -> None:
-    pool = FakePool(seconds=2)
+async def test_rows_that_come_too_late_are_refused_when_they_are_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pool, returning, ask = FakePool(seconds=2), [], Admission.ask
+
+    def watched(admission: Admission, *args: Any, **named: Any) -> Decision:
+        returning.append(named["returning"])
+        return ask(admission, *args, **named)
+
+    monkeypatch.setattr(Admission, "ask", watched)
     async with serving(pool, batching=BatchPolicy(slots=1, workers=1, max_rows=2)) as made:
         for rows in (1, 2) * 5:
             made.dispatcher.batcher.cost("PREDICT").observe(rows, float(rows))
@@ -304,12 +312,16 @@ async def test_rows_that_come_too_late_are_refused_when_they_are_known() -> None
         first = [asyncio.create_task(Client(made).ask(post(two))) for _ in range(2)]
         await asyncio.sleep(0.01)
         soon = {"X-Nunatak-Deadline-Ms": "3000"}
-        late = await Client(made).ask(post(two, headers=soon))
+        hurried = Client(made)
+        late = await hurried.ask(post(two, headers=soon))
         assert (late.status, late.json["error"]["code"]) == (503, "AT_CAPACITY")
         assert late.headers["retry-after"] == "4"
         assert [answer.status for answer in await asyncio.gather(*first)] == [200, 200]
         assert (made.admission.inside, made.admission.held_bytes) == (0, 0)
         assert len(pool.batches) == 2
+        await asyncio.sleep(4)
+        assert (await hurried.ask(post(two))).status == 200
+        assert returning == [False, False, False, True]
 
 
 @pytest.mark.asyncio
