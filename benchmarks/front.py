@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import servers
-from benchmarks.harness import Figures, median, middle, run_load, save, table
+from benchmarks.harness import Figures, median, median_of, run_load, save, table
 from benchmarks.load import Load
 from benchmarks.model import PackedModel, packed_model
 from benchmarks.servers import Running
@@ -94,8 +94,8 @@ def large(
             ways[f"{server.name} {kind}"] = partial(_rows_per_s, server, load, rows)
     rounds = [{name: way() for name, way in ways.items()} for _ in range(repeats)]
     bases = [base for base in ("plain json", "model in memory") if base in ways]
-    found = {name: middle(rounds, name) for name in ways}
-    ratios = {name: [middle(rounds, name, base) for base in bases] for name in ways}
+    found = {name: median_of(rounds, name) for name in ways}
+    ratios = {name: [median_of(rounds, name, base) for base in bases] for name in ways}
     lines = [(name, per_s, *ratios[name]) for name, per_s in found.items()]
     head = ("what", "rows/s", *(f"x {base}" for base in bases))
     print(f"\n{rows} rows a request\n{table(head, lines)}", flush=True)

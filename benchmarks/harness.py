@@ -43,7 +43,7 @@ def median(runs: Sequence[Figures]) -> Figures:
     }
 
 
-def middle(rounds: Sequence[dict[str, float]], name: str, base: str | None = None) -> float:
+def median_of(rounds: Sequence[dict[str, float]], name: str, base: str | None = None) -> float:
     """The median of what rounds measured, or of its ratios to what they measured of ``base``: the
     two were measured close together, so that a slow spell of the machine is in both."""
     return statistics.median(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from benchmarks.harness import middle, table
+from benchmarks.harness import median_of, table
 from benchmarks.plane import MODEL, SERVICE, VERSION, Plane
 
 ROWS = 1_000_000
@@ -34,7 +34,8 @@ def measure(plane: Plane, repeats: int) -> dict[str, Any]:
             way()
     rounds = [{name: way() for name, way in ways.items()} for _ in range(repeats)]
     rows = [
-        (name, middle(rounds, name), middle(rounds, name, "in memory"), _TARGET) for name in ways
+        (name, median_of(rounds, name), median_of(rounds, name, "in memory"), _TARGET)
+        for name in ways
     ]
     head = ("model over 1,000,000 x 20", "rows/s", "x memory", "target")
     print(f"\n{table(head, rows)}", flush=True)
