@@ -16,7 +16,7 @@ from nunatak.inference.arrow_messages import refuse_expanding
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.memory_file import MemoryFile
-from nunatak.inference.payload import Block, Parsed, batch_key
+from nunatak.inference.payload import Block, Parsed, batch_key, block_of_columns
 from nunatak.inference.signature import Field, Method
 
 _ARROW: dict[Kind, pa.DataType] = {
@@ -56,7 +56,8 @@ class ArrowReader:
         method, size = self._method, len(content_of(body))
         columns = self._layouts.columns(body)
         if columns is not None:
-            return Parsed((_block(method, columns, size),), columns.rows, None)
+            block = block_of_columns(method, columns, size=size)
+            return Parsed((block,), columns.rows, None)
         table = _table(body)
         columns = self._columns(body, table)
         self._layouts.learn(body, table, columns)
@@ -105,12 +106,6 @@ def _table(body: Body) -> pa.Table:
     return table
 
 
-def _block(method: Method, columns: Columns, size: int) -> Block:
-    """All rows, with every parameter at its default."""
-    params = method.defaults
-    return Block(method, params, batch_key(method, params), columns.rows, size, columns=columns)
-
-
 def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[Block]:
     given = [
         _column(field, table.column(len(method.inputs) + i)).to_list()
@@ -118,7 +113,7 @@ def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[
     ]
     defaults = method.defaults[len(given) :]
     if not given or not table.num_rows:
-        return [_block(method, columns, size)]
+        return [block_of_columns(method, columns, size=size)]
     rows = list(zip(*given, strict=True))
     starts = [0, *(i for i in range(1, len(rows)) if rows[i] != rows[i - 1])]
     blocks = []

@@ -5,23 +5,18 @@ same bytes whenever there are as many rows. What those bytes say need be worked 
 once, where the columns are numbers that lie in the stream as they are.
 """
 
-import struct
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from nunatak.inference.arrow_messages import body_size
+from nunatak.inference.arrow_messages import END, opening, size_after
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.signature import Field
 
 Body = bytes | MemoryFile
 
-_END = b"\xff\xff\xff\xff\0\0\0\0"
-_PREFIX = struct.Struct("<II")
-_CONTINUES = 0xFFFFFFFF
-_MOST_BYTES = 64 * 1024
 _MOST_LAYOUTS = 16
 
 
@@ -44,9 +39,9 @@ class Layouts:
     def columns(self, body: Body) -> Columns | None:
         """The columns of a stream like one that was learned; None where it is like none."""
         content = content_of(body)
-        head = _head(content)
+        head = opening(content)
         layout = self._known.get(head) if head is not None else None
-        if layout is None or len(content) != layout.size or content[-len(_END) :] != _END:
+        if layout is None or len(content) != layout.size or content[-len(END) :] != END:
             return None
         rows = layout.rows
         columns = tuple(
@@ -61,7 +56,7 @@ class Layouts:
         They are not if that cannot be told from the bytes before them alone.
         """
         content = content_of(body)
-        head = _head(content)
+        head = opening(content)
         if head is None or not columns.rows or len(columns.columns) != table.num_columns:
             return
         start = int(np.frombuffer(content, np.uint8).__array_interface__["data"][0])
@@ -74,9 +69,7 @@ class Layouts:
             if not len(head) <= place <= len(content) - values.nbytes:
                 return
             places.append(place)
-        _, first_size = _PREFIX.unpack_from(head)
-        batch = head[2 * _PREFIX.size + first_size :]
-        if len(head) + body_size(batch) + len(_END) != len(content):
+        if len(head) + size_after(head) + len(END) != len(content):
             return
         if len(self._known) >= _MOST_LAYOUTS:
             del self._known[next(iter(self._known))]
@@ -97,16 +90,3 @@ def _is_plain(kind: Kind, chunks: "pa.ChunkedArray[object]") -> bool:
         and chunks.num_chunks == 1
         and chunks.chunk(0).buffers()[0] is None
     )
-
-
-def _head(content: memoryview) -> bytes | None:
-    """The first two messages without the second one's body; None where that is not simple."""
-    end = 0
-    for _ in range(2):
-        if len(content) < end + _PREFIX.size:
-            return None
-        mark, size = _PREFIX.unpack_from(content, end)
-        if mark != _CONTINUES or size > _MOST_BYTES:
-            return None
-        end += _PREFIX.size + size
-    return bytes(content[:end]) if end <= len(content) else None

@@ -9,6 +9,11 @@ from nunatak.inference.errors import BadInput
 _SCHEMA, _RECORD_BATCH = 1, 3
 _HEADER_TYPE, _HEADER, _BODY_SIZE = 1, 2, 3
 _COMPRESSION = 3
+_PREFIX = struct.Struct("<II")
+_CONTINUES = 0xFFFFFFFF
+_MOST_BYTES = 64 * 1024
+END = b"\xff\xff\xff\xff\0\0\0\0"
+"""What closes a stream."""
 
 
 def refuse_expanding(body: bytes | pa.Buffer) -> None:
@@ -35,11 +40,27 @@ def refuse_expanding(body: bytes | pa.Buffer) -> None:
             raise BadInput("send the Arrow stream without compression and without dictionaries")
 
 
-def body_size(metadata: bytes) -> int:
-    """How many bytes follow a message's metadata, which must be that of a sound message."""
-    (root,) = struct.unpack_from("<I", metadata, 0)
-    place = _field(metadata, root, _BODY_SIZE)
-    return int(struct.unpack_from("<q", metadata, place)[0]) if place else 0
+def opening(content: memoryview) -> bytes | None:
+    """A stream's schema, and all of its first batch but the rows; None where these are not simple:
+    very large, or framed as they were long ago."""
+    end = 0
+    for _ in range(2):
+        if len(content) < end + _PREFIX.size:
+            return None
+        mark, size = _PREFIX.unpack_from(content, end)
+        if mark != _CONTINUES or size > _MOST_BYTES:
+            return None
+        end += _PREFIX.size + size
+    return bytes(content[:end]) if end <= len(content) else None
+
+
+def size_after(head: bytes) -> int:
+    """How many bytes of rows follow the opening of a sound stream, as it says."""
+    _, schema_size = _PREFIX.unpack_from(head)
+    batch = head[2 * _PREFIX.size + schema_size :]
+    (root,) = struct.unpack_from("<I", batch, 0)
+    place = _field(batch, root, _BODY_SIZE)
+    return int(struct.unpack_from("<q", batch, place)[0]) if place else 0
 
 
 def _refuse_types(schema: pa.Schema) -> None:

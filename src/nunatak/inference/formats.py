@@ -14,9 +14,16 @@ from typing import Annotated, Any
 import msgspec
 
 from nunatak.inference import json_numbers
-from nunatak.inference.columns import Column, Columns, Kind
+from nunatak.inference.columns import Kind
 from nunatak.inference.errors import BadInput
-from nunatak.inference.payload import Block, Parsed, Record, batch_key, block_of_records
+from nunatak.inference.payload import (
+    Block,
+    Parsed,
+    Record,
+    block_of_columns,
+    block_of_records,
+    columns_of_lines,
+)
 from nunatak.inference.shapes import Table, read_table
 from nunatak.inference.signature import Field, Method
 
@@ -86,7 +93,7 @@ class JsonReader:
         if self._only_numbers and len(body) >= json_numbers.LEAST_BYTES:
             found = json_numbers.read(body, self._names)
             if found is not None:
-                return self._of_matrix(*found, size=len(body))
+                return self._of_lines(*found, size=len(body))
         try:
             typed: Any = self._decoder.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -106,18 +113,11 @@ class JsonReader:
                 )
         return self._read_any(body)
 
-    def _of_matrix(
-        self, numbers: list[int] | None, matrix: json_numbers.Matrix, *, size: int
+    def _of_lines(
+        self, numbers: list[int] | None, lines: json_numbers.Matrix, *, size: int
     ) -> Parsed:
-        method, rows = self._method, matrix.shape[1]
-        columns = Columns(
-            tuple(
-                Column(field.name, field.kind, line)
-                for field, line in zip(method.inputs, matrix, strict=True)
-            ),
-            rows,
-        )
-        block = Block(method, (), batch_key(method, ()), rows, size, columns=columns)
+        columns = columns_of_lines(self._method.inputs, lines)
+        block = block_of_columns(self._method, columns, size=size)
         return self._parsed((block,), None if numbers == [0] else numbers)
 
     def _flat(self, rows: list[Record], size: int) -> Parsed:

@@ -53,9 +53,9 @@ def _lines(
     numbered: bool = False,
 ) -> Matrix | None:
     """The numbers of so many columns, each in a line; ``numbered``: the first are whole ones."""
-    start = body.find(_KEY) + len(_KEY)
-    has_others = body.find(b'"', start) >= 0 or body.find(b"n", start) >= 0  # as null has
-    if start < len(_KEY) or has_others:
+    at = body.find(_KEY)
+    start = at + len(_KEY)
+    if at < 0 or body.find(b'"', start) >= 0 or body.find(b"n", start) >= 0:  # a string, a null
         return None
     flat = _numbers(body, data_of)
     if flat is None or not flat.size or flat.size % width:

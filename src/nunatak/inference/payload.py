@@ -88,6 +88,18 @@ def block_of_records(
     return Block(method, params, key, rows, size, columns=columns)
 
 
+def block_of_columns(method: Method, columns: Columns, *, size: int) -> Block:
+    """All rows of a request of so many bytes, with every parameter at its default."""
+    params = method.defaults
+    return Block(method, params, batch_key(method, params), columns.rows, size, columns=columns)
+
+
+def columns_of_lines(fields: Sequence[Field], lines: np.ndarray[Any, Any]) -> Columns:
+    """The lines of an array of numbers as columns, without copying."""
+    columns = (Column(f.name, f.kind, line) for f, line in zip(fields, lines, strict=True))
+    return Columns(tuple(columns), lines.shape[1])
+
+
 def assemble(blocks: Sequence[Block]) -> Columns:
     """One batch: the blocks' inputs under each other, then each parameter as a column.
 
@@ -128,10 +140,7 @@ def columns_of(fields: Sequence[Field], records: Sequence[Record], offset: int) 
     if not rows:
         return Columns(tuple(column_of(field, []) for field in fields), 0)
     if all(field.kind is Kind.FLOAT64 for field in fields) and len(records[0]) == offset + width:
-        matrix = _matrix(records, rows, offset + width)
-        return Columns(
-            tuple(Column(f.name, f.kind, matrix[offset + i]) for i, f in enumerate(fields)), rows
-        )
+        return columns_of_lines(fields, _matrix(records, rows, offset + width)[offset:])
     stacks = list(zip(*records, strict=True))[offset : offset + width]
     return Columns(
         tuple(column_of(field, values) for field, values in zip(fields, stacks, strict=True)), rows

@@ -8,7 +8,7 @@ import pytest
 
 from nunatak.inference import arrow
 from nunatak.inference.arrow import ArrowReader
-from nunatak.inference.columns import Columns
+from nunatak.inference.columns import Columns, Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.layout import placed_columns
 from nunatak.inference.memory_file import MemoryFile
@@ -120,7 +120,18 @@ def test_what_the_first_bytes_do_not_tell_is_read_each_time(
     assert reader.whole == 3
 
 
-def test_several_batches_and_given_parameters_are_read_each_time(
+def test_given_parameters_are_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = Field("T", "DOUBLE", Kind.FLOAT64, 0.5)
+    reader = Reader(monkeypatch, method(fields(x="DOUBLE"), params=(given,)))
+    for _ in range(2):
+        assert reader.read(stream(pa.table({"x": [1.0, 2.0], "T": [0.1, 0.1]}))).rows == 2
+    assert reader.whole == 2
+    for _ in range(2):
+        reader.read(stream(pa.table({"x": [1.0, 2.0]})))
+    assert reader.whole == 3
+
+
+def test_several_batches_are_read_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     reader = Reader(monkeypatch, plain())
