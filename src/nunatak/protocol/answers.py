@@ -24,6 +24,14 @@ MULTI_STATEMENT = 0xA000
 """Statement type of a request with several statements; its results are fetched one by one."""
 _SERVER_VERSION = 1
 
+_FORMATS = {
+    ("PYTHON", "SNOW"): ("PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "ARROW"),
+    ("GO",): ("GO_QUERY_RESULT_FORMAT", "ARROW"),
+}
+_FORMAT_OF_OTHERS = ("JDBC_QUERY_RESULT_FORMAT", "JSON")
+"""The parameter that says in which format results travel, and its default, by how a client's
+CLIENT_APP_ID begins."""
+
 ChunkUrl = Callable[[str, int, str], str]
 """Query id, number of the chunk, format: to the address of its bytes."""
 
@@ -39,13 +47,14 @@ def is_dml(kind: int) -> bool:
 
 
 def result_format(session: Session, application: str, kind: int) -> str:
-    """The format a client wants: its own parameter decides, Python clients get Arrow by default
-    and others JSON, and DML is always JSON."""
+    """The format a client wants: its own parameter decides, Python and Go clients get Arrow by
+    default and others JSON, and DML is always JSON."""
     if is_dml(kind):
         return JSON
-    is_python = application.upper().startswith(("PYTHON", "SNOW"))
-    name = "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT" if is_python else "JDBC_QUERY_RESULT_FORMAT"
-    default = "ARROW" if is_python else "JSON"
+    name, default = _FORMAT_OF_OTHERS
+    for beginnings, known in _FORMATS.items():
+        if application.upper().startswith(beginnings):
+            name, default = known
     wanted = str(session.parameters.get(name, default)).upper()
     return ARROW if wanted.startswith("ARROW") else JSON
 

@@ -1,9 +1,14 @@
-"""The bytes themselves: uploads, downloads and chunks of results, streamed in bounded memory."""
+"""The bytes themselves: uploads, downloads and chunks of results, streamed in bounded memory.
+
+What a driver says of a file in its metadata headers (a digest, say) is kept by an object store and
+not judged: some drivers state the digest of nothing for a stream, and repeat a refused stream with
+what is left of it, which is nothing.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import base64
+import filecmp
 import hashlib
 import logging
 import os
@@ -28,16 +33,19 @@ from nunatak.errors import (
 from nunatak.protocol.answers import JSON, json_chunk
 from nunatak.protocol.result_store import ResultStore
 from nunatak.protocol.transfer import (
-    DIGEST_HEADER,
     GENERATION_HEADER,
     NO_GENERATION,
     RESULTS,
     Transfers,
+    UploadName,
     named,
 )
+from nunatak.protocol.upload_attempts import UploadAttempts
 
 _LOGGER = logging.getLogger(__name__)
-_ARROW_TYPE = "application/vnd.apache.arrow.stream"
+_CHUNK_TYPE = "binary/octet-stream"
+"""Of every chunk, whatever its format: one of JSON rows is no JSON document, and drivers that see
+that type parse it, fail and ask again."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -53,9 +61,10 @@ class FileRoutes:
         self._scratch = scratch
         self._upload_bytes = upload_bytes
         self._creating = threading.Lock()
+        self._attempts = UploadAttempts()
 
     async def upload(self, request: Request) -> Response:
-        """PUT of one file; 412 where it may not replace the one that is there."""
+        """PUT of one file; 412 where it may not replace another one that is there."""
         return await _answered(self._upload, request)
 
     async def look(self, request: Request) -> Response:
@@ -72,20 +81,44 @@ class FileRoutes:
 
     async def _upload(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        name = named(self._transfers.check("PUT", path, query))
-        source, folder = self._transfers.source(path)
+        parameters = self._transfers.check("PUT", path, query)
+        name, address = named(parameters), f"{path}?{query}"
+        is_first = self._transfers.is_of_this_run(parameters) and address not in self._attempts
+        if name.name is not None:
+            self._attempts.add(address)
         upload = _Upload(self._upload_bytes)
         try:
             await upload.receive(request, self._scratch)
-            upload.check_digest(request.headers.get(DIGEST_HEADER))
-            key = f"{folder}/{name.resolved(upload.head)}"
-            place = await asyncio.to_thread(source.place, key)
-            if request.headers.get(GENERATION_HEADER) != NO_GENERATION:
-                await asyncio.to_thread(upload.move_to, place)
-            elif not await asyncio.to_thread(self._create, upload, place):
-                return PlainTextResponse("There is a file of that name.", status_code=412)
+            if upload.size_bytes == 0 and not is_first:
+                raise InvalidArgument(
+                    "An upload was repeated with nothing in it, so nothing is stored: repeat the "
+                    "PUT statement."
+                )
+            answer = await self._keep(request, path, name, upload)
+        except BaseException:
+            self._attempts.add(address)
+            raise
         finally:
             upload.discard()
+        if upload.size_bytes == 0:
+            self._attempts.discard(address)
+        return answer
+
+    async def _keep(
+        self, request: Request, path: str, name: UploadName, upload: _Upload
+    ) -> Response:
+        """Give a whole upload its place. A client that says so is told of a file that is there
+        already, also of an equal one; others may repeat an upload whose answer was lost."""
+        source, folder = self._transfers.source(path)
+        key = f"{folder}/{name.resolved(upload.head)}"
+        place = await asyncio.to_thread(source.place, key)
+        asks_for_none = request.headers.get(GENERATION_HEADER) == NO_GENERATION
+        if name.may_replace and not asks_for_none:
+            await asyncio.to_thread(upload.move_to, place)
+        elif not await asyncio.to_thread(self._create, upload, place):
+            if asks_for_none or not await asyncio.to_thread(upload.equals, place):
+                return PlainTextResponse("There is a file of that name.", status_code=412)
+            return Response(status_code=200)
         await asyncio.to_thread(
             source.stored, key, size_bytes=upload.size_bytes, md5=upload.md5.hexdigest()
         )
@@ -110,10 +143,21 @@ class FileRoutes:
 
     async def _download(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
+        if self._is_signed_for_upload(path, query):
+            # Some drivers look with GET whether there is a file. An object store forbids what was
+            # not signed, which they take for "no file"; the PUT decides.
+            return PlainTextResponse("The address is of an upload.", status_code=403)
         self._transfers.check("GET", path, query)
         source, key = self._transfers.source(path)
         file = await asyncio.to_thread(source.open_path, key)
         return FileResponse(file, media_type="application/octet-stream")
+
+    def _is_signed_for_upload(self, path: str, query: str) -> bool:
+        try:
+            self._transfers.check("PUT", path, query)
+        except AccessError:
+            return False
+        return True
 
     async def _chunk(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
@@ -122,11 +166,11 @@ class FileRoutes:
         index, _, wanted = name.partition(".")
         if wanted == JSON:
             body = await asyncio.to_thread(self._json_chunk, query_id, int(index))
-            return Response(body, media_type="application/json")
+            return Response(body, media_type=_CHUNK_TYPE)
         file = self._results.chunk_path(query_id, int(index))
         if not file.exists():
             raise QueryForgotten(f"The result of statement {query_id} is not kept any more.")
-        return FileResponse(file, media_type=_ARROW_TYPE)
+        return FileResponse(file, media_type=_CHUNK_TYPE)
 
     def _json_chunk(self, query_id: str, index: int) -> bytes:
         return json_chunk(self._results.chunk(query_id, index), self._results.get(query_id))
@@ -139,7 +183,6 @@ class _Upload:
         self.size_bytes = 0
         self.head = b""
         self.md5 = hashlib.md5(usedforsecurity=False)
-        self._sha256 = hashlib.sha256()
         self._limit_bytes = limit_bytes
         self._temporary: Path | None = None
 
@@ -154,11 +197,10 @@ class _Upload:
             except ClientDisconnect as error:
                 raise InvalidArgument("The upload was broken off.") from error
 
-    def check_digest(self, wanted: str | None) -> None:
-        """Compare with the base64 SHA-256 that the client computed, if it gave one."""
-        found = base64.b64encode(self._sha256.digest()).decode()
-        if wanted and wanted != found:
-            raise InvalidArgument("The file was changed on its way: its digest differs.")
+    def equals(self, place: Path) -> bool:
+        """Whether the file at a place has the same content."""
+        assert self._temporary is not None
+        return place.is_file() and filecmp.cmp(self._temporary, place, shallow=False)
 
     def move_to(self, place: Path) -> None:
         """Give the file its name; replaces what was there."""
@@ -179,7 +221,6 @@ class _Upload:
             )
         self.head = self.head or part[:8]
         self.md5.update(part)
-        self._sha256.update(part)
         stream.write(part)
 
 

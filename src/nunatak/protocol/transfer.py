@@ -13,6 +13,7 @@ name.
 from __future__ import annotations
 
 import re
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -31,7 +32,8 @@ _WILDCARDS = re.compile(r"[*?\[]")
 _NAME_LIMIT_BYTES = 255
 _COMPRESSED = (".gz", ".tgz", ".bz2", ".br", ".zst", ".xz", ".deflate", ".raw_deflate", ".snappy")
 GZIP_MAGIC = b"\x1f\x8b"
-DIGEST_HEADER = "x-goog-meta-sfc-digest"
+_SIGNED_HEADERS = "X-Goog-SignedHeaders"
+_DIGEST_HEADER = "x-goog-meta-sfc-digest"
 GENERATION_HEADER = "x-goog-if-generation-match"
 NO_GENERATION = "0"
 """Of GENERATION_HEADER: the file is stored only if there is none of its name."""
@@ -40,11 +42,13 @@ NO_GENERATION = "0"
 @dataclass(frozen=True, slots=True)
 class UploadName:
     """How an uploaded file is named: `name`, or a fresh one with `suffix` when that is None.
-    `may_compress`: the client may have compressed it without telling, which adds `.gz`."""
+    `may_compress`: the client may have compressed it without telling, which adds `.gz`.
+    `may_replace`: a file of that name may be replaced (OVERWRITE = TRUE)."""
 
     name: str | None
     suffix: str = ""
     may_compress: bool = False
+    may_replace: bool = True
 
     def resolved(self, head: bytes) -> str:
         """The name for a file that starts with these bytes."""
@@ -87,6 +91,7 @@ class Transfers:
         self._signer = signer
         self._sources = sources
         self._clock = clock
+        self._run = secrets.token_hex(8)
 
     def data(self, transfer: Transfer, *, base_url: str, is_bound: bool) -> dict[str, Any]:
         """The part of an answer that tells a client what to move; raises InvalidArgument.
@@ -122,6 +127,11 @@ class Transfers:
         """The parameters of a signed path; raises TokenInvalid or TokenExpired."""
         return self._signer.check(method, path, query, now=self._clock())
 
+    def is_of_this_run(self, parameters: Mapping[str, str]) -> bool:
+        """Whether an upload's address was signed since the server started. What was tried with one
+        of an earlier run, nobody knows."""
+        return parameters.get("run") == self._run
+
     def source(self, path: str) -> tuple[FileSource, str]:
         """The source and key that a path under FILES names; raises ObjectNotFound."""
         name, _, key = path.removeprefix(FILES).partition("/")
@@ -132,14 +142,16 @@ class Transfers:
 
     def _upload_path(self, transfer: Transfer, *, is_bound: bool) -> str:
         name = upload_name(transfer.sources[0], auto_compress=transfer.auto_compress)
-        extra = {} if name.name is None else {"name": name.name}
+        extra = {"run": self._run}
+        if name.name is not None:
+            extra["name"] = name.name
         if name.name is None and is_bound:
             extra["suffix"] = name.suffix
         if name.may_compress:
             extra["gz"] = "1"
         if not transfer.overwrite:
-            # Clients that can honour OVERWRITE = FALSE do so where the address admits the header.
-            extra["X-Goog-SignedHeaders"] = f"host;{GENERATION_HEADER};{DIGEST_HEADER}"
+            # Clients that name files as skipped do so where the address admits the header.
+            extra[_SIGNED_HEADERS] = f"host;{GENERATION_HEADER};{_DIGEST_HEADER}"
         return self._sign("PUT", FILES + transfer.keys[0].strip("/"), **extra)
 
     def _sign(self, method: str, path: str, **extra: str) -> str:
@@ -157,6 +169,7 @@ def named(parameters: Mapping[str, str]) -> UploadName:
         name if name is None else safe_name(name),
         parameters.get("suffix", ""),
         may_compress="gz" in parameters,
+        may_replace=_SIGNED_HEADERS not in parameters,
     )
 
 

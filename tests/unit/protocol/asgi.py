@@ -34,8 +34,10 @@ async def send(
     *,
     body: bytes | Sequence[bytes] = b"",
     headers: Mapping[str, str] | None = None,
+    is_broken: bool = False,
 ) -> Answer:
-    """Send one request; the address is a path with a query string. `body` may come in parts."""
+    """Send one request; the address is a path with a query string. `body` may come in parts, and
+    the connection may break off after them."""
     path, _, query = address.removeprefix("http://test").partition("?")
     parts = [body] if isinstance(body, bytes) else list(body)
     sent: list[Message] = []
@@ -44,7 +46,7 @@ async def send(
         if not parts:
             return {"type": "http.disconnect"}
         part = parts.pop(0)
-        return {"type": "http.request", "body": part, "more_body": bool(parts)}
+        return {"type": "http.request", "body": part, "more_body": bool(parts) or is_broken}
 
     async def answer(message: Message) -> None:
         sent.append(message)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 import uuid
 from typing import Any
@@ -264,6 +265,7 @@ async def test_large_results_come_in_signed_chunks(world: World) -> None:
     forged = await send(world.app, "GET", chunk["url"].replace("0.arrow", "1.arrow"))
 
     assert data["total"] == chunk["rowCount"] == 1000
+    assert answer.headers["content-type"] == "binary/octet-stream"
     assert pa.ipc.open_stream(answer.body).read_all().num_rows == 1000
     assert forged.status == 400
     world.clock.now += 7 * 3600
@@ -364,3 +366,40 @@ async def test_descriptions_run_nothing_and_are_not_remembered(world: World) -> 
     assert (data["arrayBindSupported"], data["version"]) == (True, 1)
     assert world.script.ran == []
     assert list(world.app.execution.queries.history()) == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("application", "parameters", "wanted"),
+    [
+        ("PythonConnector", {}, "arrow"),
+        ("PythonSnowpark", {"PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "JSON"}, "json"),
+        ("SnowSQL", {}, "arrow"),
+        ("Go", {}, "arrow"),
+        ("Go", {"GO_QUERY_RESULT_FORMAT": "JSON"}, "json"),
+        ("JavaScript", {}, "json"),
+        ("JDBC", {}, "json"),
+        ("JDBC", {"JDBC_QUERY_RESULT_FORMAT": "ARROW_FORCE"}, "arrow"),
+        ("", {}, "json"),
+    ],
+)
+async def test_a_client_gets_the_format_that_it_reads(
+    world: World, application: str, parameters: dict[str, str], wanted: str
+) -> None:
+    world.script.handlers["big"] = lambda _: _numbers(1000)
+    context = {"role": "ACCOUNTADMIN"}
+    client = {"CLIENT_APP_ID": application}
+    opened = world.access.sessions.open("ADMIN", client=client, context=context)
+    world.token = opened[1].token
+    world.app.sessions.by_token(world.token).session.parameters.update(parameters)
+
+    data: Any = (await world.run("big"))["data"]
+    (chunk,) = data["chunks"]
+    answer = await send(world.app, "GET", chunk["url"])
+
+    assert data["queryResultFormat"] == wanted
+    assert answer.headers["content-type"] == "binary/octet-stream"
+    if wanted == "json":
+        assert len(json.loads(b"[" + answer.body + b"]")) == 1000
+    else:
+        assert pa.ipc.open_stream(answer.body).read_all().num_rows == 1000

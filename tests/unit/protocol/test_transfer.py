@@ -13,7 +13,8 @@ import pytest
 
 from nunatak.errors import InvalidArgument, TokenExpired, TokenInvalid
 from nunatak.protocol.signing import Signer, load_key
-from nunatak.protocol.transfer import UploadName, safe_name, upload_name
+from nunatak.protocol.transfer import Transfers, UploadName, safe_name, upload_name
+from nunatak.protocol.upload_attempts import UploadAttempts
 from nunatak.warehouse.results import Transfer
 
 from .asgi import Answer, send
@@ -110,7 +111,8 @@ async def test_the_address_of_a_literal_pattern_sends_clients_back_for_each_file
     ("overwrite", "headers", "status", "left"),
     [
         (False, {"x-goog-if-generation-match": "0"}, 412, b"old"),
-        (False, {}, 200, b"new"),
+        (False, {}, 412, b"old"),
+        (True, {"x-goog-if-generation-match": "0"}, 412, b"old"),
         (True, {}, 200, b"new"),
     ],
 )
@@ -130,6 +132,88 @@ async def test_a_client_that_asks_so_replaces_no_file(
     assert list((world.settings.home / "uploads").iterdir()) == []
 
 
+NOTHING = base64.b64encode(hashlib.sha256(b"").digest()).decode()
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("stated", [NOTHING, "other", ""])
+async def test_what_metadata_says_of_a_file_is_not_judged(world: World, stated: str) -> None:
+    address = await _put_address(world, "a")
+
+    answer = await _put(world, address, b"content", **{"x-goog-meta-sfc-digest": stated})
+
+    assert answer.status == 200
+    assert (world.folder.root / "s1/dir/a").read_bytes() == b"content"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("overwrite", [True, False])
+@pytest.mark.parametrize(
+    ("first", "left"),
+    [("refused", None), ("broken", None), ("stored", b"content"), ("of an earlier run", None)],
+)
+async def test_an_empty_retry_is_never_stored(
+    world: World, *, first: str, left: bytes | None, overwrite: bool
+) -> None:
+    address = await _put_address(world, "a", overwrite=overwrite)
+    match first:
+        case "refused":
+            assert (await _put(world, address, b"x" * 1001)).status == 413
+        case "broken":
+            broken = await send(world.app, "PUT", address, body=[b"con"], is_broken=True)
+            assert broken.status == 422
+        case "stored":
+            assert (await _put(world, address, b"content")).status == 200
+        case _:
+            earlier = Transfers(
+                Signer(load_key(world.settings.folder("keys") / "addresses.key")),
+                {"stages": world.folder},
+                clock=world.clock,
+            )
+            transfer = Transfer(
+                upload=True, sources=("a",), keys=("stages/s1/dir",), overwrite=overwrite
+            )
+            signed = earlier.data(transfer, base_url="http://test", is_bound=False)
+            address = signed["stageInfo"]["presignedUrl"]
+
+    retry = await _put(world, address, b"", **{"x-goog-meta-sfc-digest": NOTHING})
+
+    place = world.folder.root / "s1/dir/a"
+    assert retry.status == 422
+    assert (place.read_bytes() if place.exists() else None) == left
+
+
+@pytest.mark.asyncio
+async def test_an_upload_whose_answer_was_lost_may_be_repeated(world: World) -> None:
+    for overwrite in (True, False):
+        for content in (b"content", b""):
+            address = await _put_address(world, f"a{overwrite}{content!r}", overwrite=overwrite)
+            statuses = [(await _put(world, address, content)).status for _ in range(3)]
+            assert statuses == [200, 200, 200]
+
+
+@pytest.mark.asyncio
+async def test_empty_files_are_taken_among_the_files_of_a_pattern(world: World) -> None:
+    transfer = Transfer(upload=True, sources=("/tmp/*.csv",), keys=("stages/s1/dir",))
+    data = await _address(world, transfer, bindings={"1": {"type": "TEXT", "value": "@s"}})
+    address = data["stageInfo"]["presignedUrl"]
+
+    statuses = [(await _put(world, address, body)).status for body in (b"one", b"", b"two", b"")]
+
+    assert statuses == [200] * 4
+    assert len(list((world.folder.root / "s1/dir").iterdir())) == 4
+
+
+def test_attempts_are_known_in_bounded_number() -> None:
+    attempts = UploadAttempts(most=2)
+    for address in ("a", "b", "a", "c"):
+        attempts.add(address)
+
+    assert [address in attempts for address in "abc"] == [True, False, True]
+    attempts.discard("a")
+    assert "a" not in attempts
+
+
 @pytest.mark.asyncio
 async def test_a_client_may_look_whether_a_file_is_there(world: World) -> None:
     address = await _put_address(world, "a")
@@ -145,13 +229,12 @@ async def test_a_client_may_look_whether_a_file_is_there(world: World) -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_damaged_or_too_large_file_is_not_stored(world: World) -> None:
+async def test_a_too_large_file_is_not_stored(world: World) -> None:
     address = await _put_address(world, "a")
 
-    damaged = await _put(world, address, b"x", **{"x-goog-meta-sfc-digest": "other"})
     large = await _put(world, address, b"x" * 1001)
 
-    assert (damaged.status, large.status) == (422, 413)
+    assert large.status == 413
     assert not (world.folder.root / "s1").exists()
     assert list((world.settings.home / "uploads").iterdir()) == []
 
@@ -171,7 +254,7 @@ async def test_an_address_is_good_for_what_it_was_signed_for(world: World) -> No
     world.clock.now += 7 * 3600
     expired = await _put(world, address, b"x")
 
-    assert [*statuses, downloaded.status, expired.status] == [400] * 6
+    assert [*statuses, downloaded.status, expired.status] == [400] * 4 + [403, 400]
     assert not (world.folder.root / "s1").exists()
 
 
