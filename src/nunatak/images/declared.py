@@ -14,16 +14,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import yaml
 from packaging.requirements import InvalidRequirement, Requirement
 
+from nunatak.errors import InvalidArgument, LimitExceeded
 from nunatak.images.conda_specs import CondaDependency, parse_conda, translate
 from nunatak.images.errors import DeclarationInvalid, GpuUnsupported
+from nunatak.untrusted import Bounds, load_yaml
 
 MANIFEST = "MANIFEST.yml"
 MODEL_FOLDER = "model"
 SUPPORTED_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 FILE_LIMIT_BYTES = 1024 * 1024
+_BOUNDS = Bounds(chars=FILE_LIMIT_BYTES, values=250_000)
 REQUIREMENTS_LIMIT = 1_000
 _HOME_CHANNELS = frozenset({"", "snowflake", "nodefaults", "defaults"})
 _RESERVED = {"python": "set the Python version of the model", "cuda": "set its CUDA version"}
@@ -257,10 +259,11 @@ def _read_text(root: Path, relative: str) -> str:
 
 
 def _read_yaml(root: Path, relative: str) -> Mapping[str, Any]:
+    text = _read_text(root, relative)
     try:
-        document = yaml.safe_load(_read_text(root, relative))
-    except yaml.YAMLError as error:
-        raise DeclarationInvalid(f"File {relative} is not valid YAML: {error}.") from error
+        document = load_yaml(text, f"File {relative}", bounds=_BOUNDS)
+    except (InvalidArgument, LimitExceeded) as error:
+        raise DeclarationInvalid(error.message) from error
     if not isinstance(document, dict):
         raise DeclarationInvalid(f"File {relative} must hold a mapping.")
     return document

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from nunatak.errors import InvalidArgument, LimitExceeded, StageUnreadable
+from nunatak.untrusted import Bounds, load_yaml
 
 DOCUMENT_LIMIT_BYTES = 8 * 1024 * 1024
 LIST_LIMIT = 10_000
 TEXT_LIMIT_CHARS = 1_000_000
 PATH_LIMIT_CHARS = 1_024
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_BOUNDS = Bounds(chars=DOCUMENT_LIMIT_BYTES, values=250_000)
+"""A column of a method's signature has about ten values; the widest models have thousands."""
 
 
 def read_text(file: Path, title: str) -> str:
@@ -39,12 +39,8 @@ def read_text(file: Path, title: str) -> str:
 
 
 def parse_yaml(text: str, title: str) -> Section:
-    """The mapping that a YAML text holds; raises InvalidArgument."""
-    try:
-        # S506: the loader is one of PyYAML's two safe ones.
-        document = yaml.load(text, Loader=_LOADER)  # noqa: S506
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InvalidArgument(f"{title} is not valid YAML: {error}") from error
+    """The mapping that a YAML text holds; raises InvalidArgument or LimitExceeded."""
+    document = load_yaml(text, title, bounds=_BOUNDS)
     if not isinstance(document, dict):
         raise InvalidArgument(f"{title} must hold a mapping of keys to values.")
     return Section(title, document)

@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from nunatak.catalog.names import QualifiedName, parse_identifier
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.services.spec import IDLE_SUSPEND_S, Requested
+from nunatak.untrusted import load_yaml
 
-TEXT_LIMIT_CHARS = 1_000_000
 _NOT_OFFERED = {
     "model_loggings": "Importing a model while it is deployed (model_loggings)",
     "job": "Batch inference through SYSTEM$DEPLOY_MODEL (job)",
@@ -94,12 +92,7 @@ def parse_deployment(text: str, *, database: str | None, schema: str | None) -> 
 
 
 def _document(text: str) -> Mapping[str, Any]:
-    if len(text) > TEXT_LIMIT_CHARS:
-        raise InvalidArgument(f"A deployment has at most {TEXT_LIMIT_CHARS} characters.")
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidArgument(f"The deployment is not valid YAML: {error}") from error
+    document = load_yaml(text, "The deployment")
     if not isinstance(document, dict):
         raise InvalidArgument("The deployment must be a YAML map with 'models' and 'service'.")
     return document

@@ -16,11 +16,11 @@ import yaml
 
 from nunatak.catalog.names import split_name
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
-from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.errors import InvalidArgument, LimitExceeded, Unsupported
 from nunatak.services.secret_uses import WrittenSecret, parse_secrets, secrets_document
 from nunatak.services.spec import CONTAINER, ENDPOINT, PORT, Requested, ServiceSpec
+from nunatak.untrusted import TEXT_LIMIT_CHARS, load_yaml
 
-TEXT_LIMIT_CHARS = 1_000_000
 IMAGE_NAME = "model-inference"
 GPU_RESOURCE = "nvidia.com/gpu"
 AUTOCAPTURE = "SPCS_MODEL_INFERENCE_SERVER__AUTOCAPTURE_ENABLED"
@@ -57,21 +57,31 @@ class ContainerSpec:
 
 
 def fill_template(text: str, values: Mapping[str, str]) -> str:
-    """A template with `{{ name }}` replaced; raises InvalidArgument for a missing value."""
+    """A template with `{{ name }}` replaced; raises InvalidArgument for a missing value,
+    LimitExceeded when the values make it too long."""
+    room = TEXT_LIMIT_CHARS
 
     def filled(match: re.Match[str]) -> str:
+        nonlocal room
         name = match.group(1)
         found = values.get(name, values.get(name.upper()))
         if found is None:
             raise InvalidArgument(f"The specification template needs a value: USING ({name} => …).")
+        room -= len(found)
+        if room < 0:
+            raise LimitExceeded(
+                f"The values of the specification template fill it with more than "
+                f"{TEXT_LIMIT_CHARS} characters."
+            )
         return found
 
     return _HOLE.sub(filled, text)
 
 
 def parse_specification(text: str) -> ContainerSpec:
-    """Read a specification; raises InvalidArgument, or Unsupported for what no instance offers."""
-    document = _load(text)
+    """Read a specification; raises InvalidArgument, LimitExceeded for one that is too large, or
+    Unsupported for what no instance offers."""
+    document = _map(load_yaml(text, "The specification"), "The specification")
     for part, advice in _OWN_PARTS.items():
         if document.get(part):
             raise Unsupported(f"{part} is not supported by this server: {advice}.")
@@ -129,16 +139,6 @@ def specification_text(spec: ServiceSpec, *, digest: str) -> str:
 def specification_digest(text: str) -> str:
     """The digest of a document."""
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _load(text: str) -> Mapping[str, Any]:
-    if len(text) > TEXT_LIMIT_CHARS:
-        raise InvalidArgument(f"A specification has at most {TEXT_LIMIT_CHARS} characters.")
-    try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise InvalidArgument(f"The specification is not valid YAML: {error}") from error
-    return _map(document, "the specification")
 
 
 def _map(value: object, what: str) -> Mapping[str, Any]:

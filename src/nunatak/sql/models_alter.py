@@ -16,7 +16,6 @@ A version may be named by an alias wherever it is there already.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -32,9 +31,8 @@ from nunatak.sql.object_tags import TagValues, applying, tag_change
 from nunatak.sql.objects import on_schema, schema_key
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
+from nunatak.untrusted import load_json
 from nunatak.warehouse.results import Field, Result, status_result
-
-METADATA_LIMIT_CHARS = 1_000_000
 
 
 class Action(Protocol):
@@ -297,12 +295,7 @@ def _settings(
 
 def _metadata(cursor: TokenCursor) -> dict[str, Any]:
     text = cursor.string()
-    if len(text) > METADATA_LIMIT_CHARS:
-        raise InvalidArgument(f"METADATA has at most {METADATA_LIMIT_CHARS} characters.")
-    try:
-        document = json.loads(text)
-    except ValueError as error:
-        raise InvalidArgument(f"METADATA must be a JSON object: {error}.") from error
+    document = load_json(text, "METADATA")
     if not isinstance(document, dict):
         raise InvalidArgument("METADATA must be a JSON object.")
     return document

@@ -1,0 +1,137 @@
+"""Documents that users send: bounded before anything is built from them, wherever they are read."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nunatak.errors import InvalidArgument, LimitExceeded, NunatakError
+from nunatak.images.declared import Target, read_declared
+from nunatak.images.errors import DeclarationInvalid
+from nunatak.models.manifest import parse_manifest
+from nunatak.models.modelyaml import parse_description
+from nunatak.services.deployment import parse_deployment
+from nunatak.services.documents import fill_template, parse_specification
+from nunatak.untrusted import DEPTH_LIMIT, Bounds, load_json, load_yaml
+from support.fuzz import examples
+
+SOURCE = Path(__file__).parents[2] / "src" / "nunatak"
+DEEP = {
+    "lists": "[" * 50_000,
+    "maps": "{a: " * 50_000,
+    "blocks": "- " * 50_000,
+    "keys": "? " * 50_000,
+    "behind a key": "models: " + "[" * 50_000,
+}
+COSTLY = {
+    **DEEP,
+    "laughs": "a0: &a0 [x, x]\n"
+    + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 40)),
+    "merges": "a0: &a0 {k: x}\n"
+    + "".join(f"a{n}: &a{n} {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 40)),
+    "values": "[" + "a," * 400_000 + "]",
+    "directives": "".join(f"%TAG !a{n}! b\n" for n in range(30_000)) + "--- a",
+    "digits": "a: 1" + ":1" * 200_000,
+    "hexadecimal": "a: 0x" + "f" * 900_000,
+    "decimal": "a: " + "9" * 900_000,
+    "real": "a: 1" + ":1" * 200_000 + ".5",
+    "itself": "a: &a [*a]",
+    "unknown": "a: *b",
+}
+READERS: dict[str, Callable[[str], Any]] = {
+    "manifest": parse_manifest,
+    "description": parse_description,
+    "specification": parse_specification,
+    "deployment": lambda text: parse_deployment(text, database="DB", schema="S"),
+    "metadata": lambda text: load_json(text, "METADATA"),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("kind", COSTLY)
+def test_a_costly_document_is_refused(reader: str, kind: str) -> None:
+    with pytest.raises((InvalidArgument, LimitExceeded)):
+        READERS[reader](COSTLY[kind])
+
+
+@pytest.mark.parametrize("kind", DEEP)
+@pytest.mark.parametrize("name", ["MANIFEST.yml", "model/model.yaml"])
+def test_a_costly_file_of_a_version_is_refused(tmp_path: Path, kind: str, name: str) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "MANIFEST.yml").write_text("runtimes: {python_runtime: {}}")
+    (tmp_path / "model" / "model.yaml").write_text("env: {}")
+    (tmp_path / name).write_text(DEEP[kind])
+    with pytest.raises(DeclarationInvalid, match="nested too deeply"):
+        read_declared(tmp_path, Target.CPU)
+
+
+@pytest.mark.parametrize("tag", ["int", "float", "bool", "timestamp", "binary", "omap", "set"])
+@pytest.mark.parametrize("value", ["''", "x", "[x]", "{x: y}", "{[a]: b}"])
+def test_tags_that_do_not_fit_are_refused(tag: str, value: str) -> None:
+    with suppress(InvalidArgument):
+        load_yaml(f"a: !!{tag} {value}", "It")
+
+
+def test_a_template_does_not_grow_without_bound() -> None:
+    with pytest.raises(LimitExceeded, match="1000000 characters"):
+        fill_template("{{ a }}" * 10_000, {"a": "x" * 10_000})
+
+
+def test_ordinary_documents_are_read_as_ever() -> None:
+    shared = {"name": "A", "type": "FLOAT"}
+    document = {"a": [shared, shared], "b": 2**63, "c": -1.5e300, "d": None, "e": {"f": [True]}}
+    assert load_yaml(yaml.safe_dump(document), "It") == document
+    assert load_yaml("%YAML 1.1\n--- {a: 1}", "It") == {"a": 1}
+    assert load_json(json.dumps(document), "It") == document
+
+
+@pytest.mark.parametrize("load", [load_yaml, load_json])
+def test_the_bounds_are_those_that_are_stated(load: Callable[..., Any]) -> None:
+    deepest = "[" * DEPTH_LIMIT + "]" * DEPTH_LIMIT
+    assert load(deepest, "It")
+    with pytest.raises(LimitExceeded, match="It is nested too deeply: at most 64 levels are read"):
+        load(f"[{deepest}]", "It")
+    with pytest.raises(LimitExceeded, match="It has 11 characters; at most 10 are read"):
+        load("[" + " " * 9 + "]", "It", bounds=Bounds(chars=10))
+
+
+def test_brackets_in_texts_are_no_depth() -> None:
+    assert load_json('{"a": "' + "[" * 100 + r"\"[[" + '"}', "It") == {"a": "[" * 100 + '"[['}
+
+
+@examples(200)
+@given(st.text("[]{}\"'\\&*!%:,-?<| \n0a", max_size=60))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    for load in (load_yaml, load_json):
+        with suppress(NunatakError):
+            load(text, "It")
+
+
+PARSERS = {"yaml.load", "yaml.safe_load", "yaml.full_load", "json.loads", "json.load"}
+OWN = {
+    "access", "catalog", "cli", "compute", "images", "inference", "models/files.py",
+    "services/vault.py", "sql/service_rows.py", "untrusted.py", "warehouse/tables.py",
+    "warehouse/template.py", "worker",
+}  # fmt: skip
+"""Where only what this server, its operator or its engine wrote is read so."""
+
+
+def test_what_users_send_is_read_in_one_place() -> None:
+    found = {
+        file.relative_to(SOURCE).as_posix()
+        for file in SOURCE.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in PARSERS
+    }
+    assert "untrusted.py" in found
+    assert {place for place in found if not {place, place.partition("/")[0]} & OWN} == set()
+    assert "images/declared.py" not in found
