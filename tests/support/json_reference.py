@@ -35,7 +35,7 @@ class Wrong(Exception):
 def meaning(body: bytes, method: Method) -> Meaning:
     """What a body says. Raises Wrong."""
     try:
-        document = json.loads(body.decode(), parse_constant=_no_constant)
+        document = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_Object)
     except (ValueError, RecursionError) as error:
         raise Wrong from error
     if not isinstance(document, dict):
@@ -48,7 +48,7 @@ def meaning(body: bytes, method: Method) -> Meaning:
         return _numbered(_list(given["data"]), method)
     params = _params(document.get("params"), method)
     extra = _names([] if document.get("extra_columns") is None else document["extra_columns"])
-    if set(extra) & {field.name for field in method.inputs}:
+    if any(_meant(name, method.inputs) for name in extra):
         raise Wrong
     if present == ["dataframe_split"]:
         columns, objects = _split(given["dataframe_split"])
@@ -59,6 +59,17 @@ def meaning(body: bytes, method: Method) -> Meaning:
             raise Wrong
     rows = [_typed(_inputs_of(row, method) + params, method) for row in objects]
     return rows, list(range(len(rows)))
+
+
+class _Object(dict[str, Any]):
+    """An object that knows whether a name was there twice."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.is_doubled = len(self) < len(pairs)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
 
 
 def _no_constant(name: str) -> None:
@@ -84,9 +95,9 @@ def _numbered(data: list[Any], method: Method) -> Meaning:
         if not isinstance(row, list) or not row:
             raise Wrong
         number, *values = row
-        if type(number) is not int or not -(2**63) <= number < 2**63:
+        if type(number) not in (int, float) or not -(2**63) <= number < 2**63 or number % 1:
             raise Wrong
-        numbers.append(number)
+        numbers.append(int(number))
         rows.append(_typed(_row(values, method), method))
     return rows, numbers
 
@@ -94,8 +105,7 @@ def _numbered(data: list[Any], method: Method) -> Meaning:
 def _row(values: list[Any], method: Method) -> list[Any]:
     takes_object = len(method.inputs) == 1 and method.inputs[0].kind is Kind.JSON
     if len(values) == 1 and isinstance(values[0], dict) and not (takes_object and not method.wide):
-        given = [_lookup(values[0], field, field.default) for field in method.params]
-        return _inputs_of(values[0], method) + given
+        return _picked(values[0], method.inputs, (*method.inputs, *method.params))
     return values
 
 
@@ -111,14 +121,8 @@ def _split(split: Any) -> tuple[list[str], list[dict[str, Any]]]:
     return columns, [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-_ABSENT = object()
-
-
 def _inputs_of(row: dict[str, Any], method: Method) -> list[Any]:
-    found = [_lookup(row, field, _ABSENT) for field in method.inputs]
-    if any(value is _ABSENT for value in found):
-        raise Wrong
-    return found
+    return _picked(row, method.inputs, method.inputs)
 
 
 def _params(given: Any, method: Method) -> list[Any]:
@@ -126,22 +130,50 @@ def _params(given: Any, method: Method) -> list[Any]:
         given = {}
     if not isinstance(given, dict):
         raise Wrong
-    for name in given:
-        if not any(name in _spellings(field) - {f'"{field.name}"'} for field in method.params):
-            raise Wrong
-    return [_lookup(given, field, field.default) for field in method.params]
+    if not all(_meant(name, method.params) for name in given):
+        raise Wrong
+    return _picked(given, (), method.params)
 
 
-def _spellings(field: Field) -> set[str]:
-    """An identifier is known by its exact name, in capitals, or quoted."""
-    found = {field.name, field.name.upper(), f'"{field.name}"'}
-    return found | ({field.name.lower()} if field.name.isupper() else set())
+def _picked(row: dict[str, Any], needed: tuple[Field, ...], fields: tuple[Field, ...]) -> list[Any]:
+    """The fields' values; every needed one must be given, and none twice."""
+    if isinstance(row, _Object) and row.is_doubled:
+        raise Wrong
+    given = {field.name: [key for key in row if _meant(key, fields) == field] for field in fields}
+    if any(len(keys) > 1 for keys in given.values()):
+        raise Wrong
+    if not all(given[field.name] for field in needed):
+        raise Wrong
+    values = []
+    for field in fields:
+        keys = given[field.name]
+        values.append(row[keys[0]] if keys else field.default)
+    return values
 
 
-def _lookup(row: dict[str, Any], field: Field, default: Any) -> Any:
-    if field.name in row:
-        return row[field.name]
-    return next((row[name] for name in sorted(_spellings(field)) if name in row), default)
+def _meant(key: str, fields: tuple[Field, ...]) -> Field | None:
+    """The field that a key means: of this very name, else alone with this identifier."""
+    bare = key[1:-1].replace('""', '"') if _is_quoted(key) else key
+    for name in (key, bare):
+        for field in fields:
+            if field.name == name:
+                return field
+    alike = [field for field in fields if (field.identifier or _stored(field.name)) == _stored(key)]
+    return alike[0] if len(alike) == 1 else None
+
+
+def _stored(name: str) -> str:
+    """An identifier as SQL stores it."""
+    if _is_quoted(name):
+        return name[1:-1].replace('""', '"')
+    is_plain = re.fullmatch("[a-zA-Z_][a-zA-Z_0-9$]*", name) is not None
+    return name.upper() if is_plain else name
+
+
+def _is_quoted(name: str) -> bool:
+    inner = name[1:-1]
+    both = len(name) > 2 and name[0] == '"' == name[-1]
+    return both and '"' not in inner.replace('""', "")
 
 
 def _typed(values: list[Any], method: Method) -> list[Any]:

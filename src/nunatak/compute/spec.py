@@ -15,12 +15,16 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One input, parameter or output of a method. `type` is SQL text, `default` too."""
+    """One input, parameter or output of a method. `type` is SQL text, `default` too.
+
+    `identifier` is the name in SQL, in stored form; None: what `name` means there.
+    """
 
     name: str
     type: str
     nullable: bool = True
     default: str | None = None
+    identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,4 +156,5 @@ def _field_json(item: FieldSpec) -> dict[str, Any]:
         "type": item.type,
         "nullable": item.nullable,
         "default": item.default,
+        "identifier": item.identifier,
     }

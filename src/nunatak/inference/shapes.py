@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from nunatak.inference.columns import Kind
+from nunatak.inference.doubled import refuse_doubled
 from nunatak.inference.errors import BadInput
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.naming import Naming, Picker, require, shown
+from nunatak.inference.signature import Method
 
 _SHAPES = ("data", "dataframe_split", "dataframe_records")
 _decode = msgspec.json.Decoder().decode
@@ -34,14 +36,19 @@ def read_table(body: bytes, method: Method) -> Table:
         raise BadInput(f"the body must hold one of {', '.join(_SHAPES)}; it holds {found}")
     shape = shapes[0]
     if shape == "data":
-        return _data(_list(document["data"], "data"), method)
+        rows = _list(document["data"], "data")
+        if any(isinstance(row, list) and _is_wide(row, method) for row in rows):
+            refuse_doubled(body, shape)
+        return _data(rows, method)
     params = _params(document.get("params"), method)
+    if document.get("params") or shape == "dataframe_records":
+        refuse_doubled(body, shape)
     extra = _extra_columns(document.get("extra_columns"), method)
     if shape == "dataframe_split":
         rows = _split(document["dataframe_split"], method)
     else:
         rows = _records(_list(document["dataframe_records"], "dataframe_records"), method, extra)
-    return Table([_whole(row + params, method) for row in rows], None)
+    return Table([whole(row + params, method) for row in rows], None)
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
@@ -63,18 +70,26 @@ def _list(value: Any, name: str) -> list[Any]:
 
 
 def _data(rows: list[Any], method: Method) -> Table:
+    picker = Picker((*method.inputs, *method.params), required=len(method.inputs))
     numbers: list[int] = []
     table: list[list[Any]] = []
     for place, row in enumerate(rows):
         if not isinstance(row, list) or not row:
             raise BadInput(f"data[{place}] must be a list: the row number, then the values")
-        number = row[0]
-        if isinstance(number, bool) or not isinstance(number, int) or abs(number) >= 2**63:
-            raise BadInput(f"data[{place}] must begin with its row number, a whole number")
+        number = _row_number(row[0], place)
         numbers.append(number)
-        values = _wide(row, number, method) if _is_wide(row, method) else row[1:]
-        table.append(_whole(_counted(values, number, method), method))
+        values = picker.values(row[1], f"row {number}") if _is_wide(row, method) else row[1:]
+        table.append(whole(_counted(values, number, method), method))
     return Table(table, numbers)
+
+
+def _row_number(given: Any, place: int) -> int:
+    """A row's number; whoever builds rows as arrays of floats sends it as ``7.0``."""
+    is_number = isinstance(given, int | float) and not isinstance(given, bool)
+    # Compared before it is converted: what is too large has no whole number.
+    if not is_number or not -(2**63) <= given < 2**63 or given != int(given):
+        raise BadInput(f"data[{place}] must begin with its row number, a whole number")
+    return int(given)
 
 
 def _is_wide(row: list[Any], method: Method) -> bool:
@@ -97,36 +112,6 @@ def _counted(values: list[Any], number: int, method: Method) -> list[Any]:
     return values
 
 
-def _wide(row: list[Any], number: int, method: Method) -> list[Any]:
-    values = row[1]
-    inputs = _picked(values, method.inputs, f"row {number}")
-    params = [_one(values, field, default=field.default) for field in method.params]
-    return inputs + params
-
-
-def _picked(values: Mapping[str, Any], fields: Sequence[Field], where: str) -> list[Any]:
-    try:
-        return [values[field.name] for field in fields]
-    except KeyError:
-        pass
-    found = [_one(values, field, default=msgspec.UNSET) for field in fields]
-    missing = [f.name for f, v in zip(fields, found, strict=True) if v is msgspec.UNSET]
-    if missing:
-        names = ", ".join(repr(name) for name in missing[:20])
-        raise BadInput(f"{where} lacks the column{'s' * (len(missing) > 1)} {names}")
-    return found
-
-
-def _one(values: Mapping[str, Any], field: Field, *, default: Any) -> Any:
-    """A value by the field's exact name or its name as an SQL identifier."""
-    for name in (field.name, field.name.upper(), f'"{field.name}"'):
-        if name in values:
-            return values[name]
-    if field.name == field.name.upper() and field.name.lower() in values:
-        return values[field.name.lower()]
-    return default
-
-
 def _split(split: Any, method: Method) -> list[list[Any]]:
     if not isinstance(split, dict) or not isinstance(split.get("columns"), list):
         raise BadInput("dataframe_split must be an object with columns and data")
@@ -135,8 +120,11 @@ def _split(split: Any, method: Method) -> list[list[Any]]:
         raise BadInput("dataframe_split.columns must be a list of names")
     if len(set(columns)) != len(columns):
         raise BadInput("dataframe_split.columns names a column twice")
+    where = "dataframe_split.columns"
+    names = Naming(method.inputs).pick(columns, where)
+    require(method.inputs, names, where)
     places = {name: place for place, name in enumerate(columns)}
-    picked = _picked(places, method.inputs, "dataframe_split.columns")
+    picked = [places[name] for name in names if name is not None]
     rows = _list(split.get("data"), "dataframe_split.data")
     for number, row in enumerate(rows):
         if not isinstance(row, list) or len(row) != len(columns):
@@ -146,6 +134,7 @@ def _split(split: Any, method: Method) -> list[list[Any]]:
 
 
 def _records(rows: list[Any], method: Method, extra: Sequence[str]) -> list[list[Any]]:
+    picker = Picker(method.inputs, required=len(method.inputs))
     table: list[list[Any]] = []
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
@@ -153,7 +142,7 @@ def _records(rows: list[Any], method: Method, extra: Sequence[str]) -> list[list
         absent = [name for name in extra if name not in row]
         if absent:
             raise BadInput(f"row {number} lacks the extra column {absent[0]!r}")
-        table.append(_picked(row, method.inputs, f"row {number}"))
+        table.append(picker.values(row, f"row {number}"))
     return table
 
 
@@ -162,12 +151,9 @@ def _params(given: Any, method: Method) -> list[Any]:
         given = {}
     if not isinstance(given, dict):
         raise BadInput("params must be an object of names and values")
-    known = {spelling for field in method.params for spelling in (field.name, field.name.upper())}
-    known |= {field.name.lower() for field in method.params if field.name.isupper()}
-    for name in given:
-        if name not in known:
-            raise BadInput(f"the method {method.name} has no parameter {str(name)[:80]!r}")
-    return [_one(given, field, default=field.default) for field in method.params]
+    for name in Naming(method.params).unknown(given):
+        raise BadInput(f"the method {method.name} has no parameter {shown(name)}")
+    return Picker(method.params, required=0).values(given, "params")
 
 
 def _extra_columns(given: Any, method: Method) -> list[str]:
@@ -175,14 +161,14 @@ def _extra_columns(given: Any, method: Method) -> list[str]:
         return []
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
         raise BadInput("extra_columns must be a list of names")
-    inputs = {field.name for field in method.inputs}
+    naming = Naming(method.inputs)
     for name in given:
-        if name in inputs:
-            raise BadInput(f"the extra column {name!r} has the name of an input")
+        if naming.place(name) is not None:
+            raise BadInput(f"the extra column {shown(name)} has the name of an input")
     return given
 
 
-def _whole(values: list[Any], method: Method) -> list[Any]:
+def whole(values: list[Any], method: Method) -> list[Any]:
     """Whole numbers that were written with a fraction (``3.0``) are whole numbers."""
     for place, field in enumerate((*method.inputs, *method.params)):
         value = values[place]

@@ -49,12 +49,16 @@ def kind_of(sql_type: str) -> Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input, parameter or output. ``default`` is a parameter's value when none is given."""
+    """One input, parameter or output. ``default`` is a parameter's value when none is given.
+
+    ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there.
+    """
 
     name: str
     sql_type: str
     kind: Kind
     default: Any = None
+    identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,8 @@ def field_of(entry: Mapping[str, Any]) -> Field:
     kind = kind_of(sql_type)
     name = str(entry["name"])
     default = entry.get("default")
-    return Field(name, sql_type, kind, None if default is None else _default(name, kind, default))
+    value = None if default is None else _default(name, kind, default)
+    return Field(name, sql_type, kind, value, entry.get("identifier"))
 
 
 def _default(name: str, kind: Kind, default: object) -> Any:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from nunatak.catalog.names import quoted
+from nunatak.catalog.names import is_unquoted, quoted
 from nunatak.models.manifest import Argument, Manifest, MethodEntry, MethodKind
 from nunatak.models.modelyaml import Feature, ModelDescription, Signature
 
@@ -87,9 +87,9 @@ class Method:
             "name": self.name,
             "handler": self.handler,
             "kind": self.kind.value,
-            "inputs": [{"name": item.name, "type": item.type} for item in self.inputs],
+            "inputs": [_field_entry(item) for item in self.inputs],
             "params": [
-                {"name": item.name, "type": item.type, "default": default}
+                _field_entry(item) | {"default": default}
                 for item, default in zip(self.params, defaults, strict=True)
             ],
             "outputs": [
@@ -100,6 +100,15 @@ class Method:
             "path": self.path,
             "max_batch_size": self.max_batch_size,
         }
+
+
+def _field_entry(item: Feature) -> dict[str, Any]:
+    """An input or parameter; its identifier where the name alone would mean another."""
+    entry = {"name": item.name, "type": item.type}
+    usual = item.name.upper() if is_unquoted(item.name) else item.name
+    if item.identifier not in (None, usual):
+        entry["identifier"] = item.identifier
+    return entry
 
 
 def methods_of(
@@ -154,9 +163,9 @@ def _inputs(
 def _named(arguments: tuple[Argument, ...], features: tuple[Feature, ...]) -> tuple[Feature, ...]:
     """SQL's types under the signature's names; both lists are in the same order."""
     if len(arguments) != len(features):
-        return tuple(Feature(item.name, item.type) for item in arguments)
+        return tuple(Feature(item.name, item.type, identifier=item.name) for item in arguments)
     return tuple(
-        Feature(feature.name, argument.type, feature.nullable)
+        Feature(feature.name, argument.type, feature.nullable, argument.name)
         for argument, feature in zip(arguments, features, strict=True)
     )
 

@@ -40,11 +40,12 @@ _SQL_TYPES = {
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One input, parameter or output of a signature: its name as the client shows it, and the
-    SQL type that holds it."""
+    SQL type that holds it. `identifier` is its name in SQL; None where the manifest has none."""
 
     name: str
     type: str
     nullable: bool = True
+    identifier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Every spelling of a body gives the same columns; whatever is wrong is named."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -111,6 +112,130 @@ def test_a_row_may_be_one_object_for_a_method_of_one_object() -> None:
 def test_a_wide_row_may_hold_one_input_that_is_an_object() -> None:
     got = read({"data": [[0, {"o": {"x": 1}}]]}, inputs=fields(o="OBJECT"), wide=True)
     assert lists(got) == [[{"x": 1}]]
+
+
+A_AND_A = fields(a="DOUBLE", A="DOUBLE")
+QUOTED = fields(**{'"y"': "DOUBLE"})
+CASED = (Field("a", "DOUBLE", Kind.FLOAT64, identifier="a"),)
+SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+    "data": lambda row: {"data": [[0, row]]},
+    "dataframe_records": lambda row: {"dataframe_records": [row]},
+    "dataframe_split": lambda row: {
+        "dataframe_split": {"columns": list(row), "data": [list(row.values())]}
+    },
+}
+NAMED: list[tuple[tuple[Field, ...], dict[str, float], list[list[float]] | str]] = [
+    (A_AND_A, {"A": 2.0, "a": 1.0}, [[1.0], [2.0]]),
+    (A_AND_A, {'"A"': 2.0, '"a"': 1.0}, [[1.0], [2.0]]),
+    (A_AND_A, {"A": 2.0}, "lacks the column 'a'"),
+    (A_AND_A, {"a": 2.0}, "lacks the column 'A'"),
+    (A_AND_A, {"a": 1.0, "A": 2.0, '"A"': 3.0}, "names 'A' twice"),
+    (QUOTED, {'"y"': 1.0}, [[1.0]]),
+    (QUOTED, {'"Y"': 1.0}, "lacks the column"),
+    (QUOTED, {"Y": 1.0}, "lacks the column"),
+    (QUOTED, {"y": 1.0}, "lacks the column"),
+    (fields(**{'"Z"': "DOUBLE"}), {"Z": 1.0}, [[1.0]]),
+    (fields(**{'"Z"': "DOUBLE"}), {"z": 1.0}, [[1.0]]),
+    (fields(**{'"Z"': "DOUBLE"}), {'"z"': 1.0}, "lacks the column"),
+    (fields(Z="DOUBLE"), {'"Z"': 1.0}, [[1.0]]),
+    (fields(Z="DOUBLE"), {"z": 1.0}, [[1.0]]),
+    (fields(Z="DOUBLE"), {'"z"': 1.0}, "lacks the column 'Z'"),
+    (fields(a="DOUBLE"), {"A": 1.0}, [[1.0]]),
+    (fields(a="DOUBLE"), {"A": 1.0, "a": 2.0}, "names 'a' twice: as 'A' and as 'a'"),
+    (fields(Ab="DOUBLE"), {"aB": 1.0}, [[1.0]]),
+    (fields(Ab="DOUBLE", aB="DOUBLE"), {"Ab": 1.0, "AB": 2.0}, "lacks the column 'aB'"),
+    (fields(**{"x y": "DOUBLE"}), {"x y": 1.0}, [[1.0]]),
+    (fields(**{"x y": "DOUBLE"}), {'"x y"': 1.0}, [[1.0]]),
+    (fields(**{"x y": "DOUBLE"}), {"X Y": 1.0}, "lacks the column 'x y'"),
+    (CASED, {"a": 1.0}, [[1.0]]),
+    (CASED, {'"a"': 1.0}, [[1.0]]),
+    (CASED, {"A": 1.0}, "lacks the column 'a'"),
+]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(("inputs", "row", "wanted"), NAMED)
+def test_a_column_is_named_exactly_or_by_its_identifier(
+    shape: str,
+    inputs: tuple[Field, ...],
+    row: dict[str, float],
+    wanted: list[list[float]] | str,
+) -> None:
+    body = SHAPES[shape](row)
+    if isinstance(wanted, str):
+        with pytest.raises(BadInput, match=wanted):
+            read(body, inputs=inputs)
+    else:
+        assert lists(read(body, inputs=inputs)) == wanted
+
+
+def test_a_parameter_is_named_like_a_column() -> None:
+    params = (*PARAMS, Field('"q"', "DOUBLE", Kind.FLOAT64, 0.0))
+    for named, wanted in (
+        ({"t": 0.9}, (0.9, "fast", 0.0)),
+        ({"MODE": "slow"}, (0.5, "slow", 0.0)),
+        ({"T": 0.9, "t": 0.8}, "params names 'T' twice"),
+        ({"Q": 1.0}, "no parameter 'Q'"),
+    ):
+        body = {"dataframe_records": [{"a": 1, "b": 2}], "params": named}
+        if isinstance(wanted, str):
+            with pytest.raises(BadInput, match=wanted):
+                read(body, params=params)
+        else:
+            assert read(body, params=params).blocks[0].params == wanted
+    with pytest.raises(BadInput, match="row 0 names 'mode' twice"):
+        read({"data": [[0, {"a": 1, "b": 2, "mode": "x", "MODE": "y"}]]}, params=params)
+
+
+DOUBLED = {
+    "a row of the data": b'{"data": [[0, {"a": 1, "b": 2}], [1, {"a": 1, "b": 2, "a": 3}]]}',
+    "a record": b'{"dataframe_records": [{"a": 1, "b": 2}, {"a": 1, "b": 2, "a": 1}]}',
+    "a record's other column": b'{"dataframe_records": [{"a": 1, "b": 2, "c": 1, "c": 2}]}',
+    "an escaped name": b'{"dataframe_records": [{"a": 1, "b": 2, "\\u0061": 1}]}',
+    "params": b'{"dataframe_split": {"columns": ["a", "b"], "data": [[1, 2]]}, '
+    b'"params": {"T": 1, "T": 2}}',
+}
+
+
+@pytest.mark.parametrize("body", DOUBLED.values(), ids=DOUBLED)
+def test_a_name_that_is_there_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(BadInput, match=r"names '[acT]' twice"):
+        read(body, params=PARAMS)
+
+
+def test_values_may_hold_what_they_like() -> None:
+    body = b'{"data": [[0, {"x": 1, "x": 2}]]}'
+    assert lists(read(body, inputs=fields(o="OBJECT"))) == [[{"x": 2}]]
+    records = b'{"dataframe_records": [{"o": {"x": 1, "x": 2}}]}'
+    assert lists(read(records, inputs=fields(o="OBJECT"))) == [[{"x": 2}]]
+
+
+WHOLE = [
+    ("0.0", 0),
+    ("7.0", 7),
+    ("-0.0", 0),
+    ("1e2", 100),
+    ("-3.0", -3),
+    ("4611686018427387904.0", 2**62),
+]
+NO_ROW = ["0.5", "1e300", "-1e300", "9223372036854775808.0", "true", '"0"', "null", "[]"]
+
+
+@pytest.mark.parametrize("rows", [1, 4000])
+@pytest.mark.parametrize(("text", "number"), WHOLE)
+def test_row_numbers_may_be_whole_floats(text: str, number: int, rows: int) -> None:
+    body = b'{"data": [%b]}' % b", ".join([b"[%b, 1.0, 2.0]" % text.encode()] * rows)
+    found = read(body)
+    assert found.numbers == [number] * rows
+    assert lists(found) == [[1.0] * rows, [2.0] * rows]
+
+
+@pytest.mark.parametrize("rows", [1, 4000])
+@pytest.mark.parametrize("text", NO_ROW)
+def test_what_is_no_whole_number_counts_no_row(text: str, rows: int) -> None:
+    body = b'{"data": [%b]}' % b", ".join([b"[%b, 1.0, 2.0]" % text.encode()] * rows)
+    with pytest.raises(BadInput, match=r"data\[0\] must begin with its row number"):
+        read(body)
 
 
 WRONG: list[tuple[Any, str]] = [

@@ -29,6 +29,9 @@ METHODS = [
     method(fields(o="BOOLEAN", n="BINARY", s="TIMESTAMP_NTZ"), params=PARAMS[:1]),
     method(fields(j="VARIANT")),
     method(fields(j="OBJECT"), wide=True),
+    method(fields(a="DOUBLE", A="DOUBLE")),
+    method(fields(**{'"y"': "DOUBLE", "Z": "BIGINT", "x y": "VARCHAR"}), params=PARAMS),
+    method((Field("a", "DOUBLE", Kind.FLOAT64, identifier="a"), *fields(Ab="DOUBLE", aB="DOUBLE"))),
 ]
 READERS = [JsonReader(each) for each in METHODS]
 
@@ -79,7 +82,11 @@ def documents(draw: st.DrawFn, target: Method) -> Any:
         numbers = draw(st.lists(_numbers, min_size=len(rows), max_size=len(rows)))
         return {"data": [[n, *row] for n, row in zip(numbers, rows, strict=True)]}
     if shape == "wide":
-        objects = [dict(zip(names, row, strict=True)) for row in rows]
+        objects = [
+            dict(zip(names, row, strict=True))
+            | ({_spelled(draw, every[0].name): 1.0} if more else {})
+            for row, more in zip(rows, draw(_doubled(len(rows))), strict=True)
+        ]
         return {"data": [[n, row] for n, row in enumerate(objects)]}
     more = {}
     if draw(st.booleans()):
@@ -95,13 +102,23 @@ def documents(draw: st.DrawFn, target: Method) -> Any:
     return {"dataframe_records": records, **more}
 
 
-_numbers = st.integers(0, 9) | st.integers(-(2**64), 2**64) | st.sampled_from([True, 1.0, "1"])
+_numbers = (
+    st.integers(0, 9)
+    | st.integers(-(2**64), 2**64)
+    | st.sampled_from([True, False, 1.0, -0.0, 7e3, 0.5, 2.0**62, 2.0**63, -(2.0**63), 1e300, "1"])
+    | st.none()
+)
+
+
+def _doubled(rows: int) -> st.SearchStrategy[list[bool]]:
+    """Which rows name a column that is there already, in some spelling."""
+    return st.lists(st.integers(0, 9).map(lambda n: n == 0), min_size=rows, max_size=rows)
 
 
 def _spelled(draw: st.DrawFn, name: str) -> str:
     if draw(st.integers(0, 5)):
         return name
-    return draw(st.sampled_from([name.upper(), name.lower(), f'"{name}"', name + "x"]))
+    return draw(st.sampled_from([name.upper(), name.lower(), f'"{name}"', name + "x", name[1:-1]]))
 
 
 @st.composite

@@ -62,6 +62,28 @@ def test_a_method_carries_the_signature_s_names_and_sql_s_types(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
+    ("name", "identifier", "told"),
+    [("sl", "SL", None), ("SL", "SL", None), ("sl", "sl", "sl"), ('"sl"', "sl", "sl")],
+)
+def test_an_instance_is_told_of_identifiers_that_a_name_alone_does_not_mean(
+    tmp_path: Path, name: str, identifier: str, told: str | None
+) -> None:
+    signature = {
+        "inputs": [feature(name)],
+        "outputs": [feature("y")],
+        "params": [{"name": name + "2", "dtype": "DOUBLE", "default_value": 0.5}],
+    }
+    entry = {
+        **PREDICT,
+        "inputs": [{"name": identifier, "type": "DOUBLE"}],
+        "params": [{"name": identifier + "2", "type": "DOUBLE", "default": "0.5"}],
+    }
+    found = content(tmp_path, [entry], {"predict": signature}).method("PREDICT").instance_entry()
+    assert [item.get("identifier") for item in found["inputs"]] == [told]
+    assert [item.get("identifier") for item in found["params"]] == [told and told + "2"]
+
+
+@pytest.mark.parametrize(
     ("target", "path"),
     [("predict_proba", "predict-proba"), ("__call__", "--call--"), ("predict", "predict")],
 )
