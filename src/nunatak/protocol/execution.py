@@ -28,6 +28,7 @@ from nunatak.protocol.result_store import ResultStore, StoredResult
 from nunatak.protocol.rooms import StatementRequest, Statements
 from nunatak.protocol.transfer import Transfers
 from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.markers import shares
 from nunatak.warehouse.results import Result, Transfer
 
 _LOGGER = logging.getLogger(__name__)
@@ -259,7 +260,7 @@ class Execution:
     ) -> dict[str, Any]:
         """Statements one after the other; the first that fails ends the request."""
         done: list[tuple[str, int]] = []
-        for text in parts:
+        for text, bindings in zip(parts, shares(parts, submission.bindings), strict=True):
             child = Query(
                 id=str(uuid.uuid4()),
                 session_id=live.id,
@@ -274,6 +275,7 @@ class Execution:
                 session=live.session,
                 query_id=child.id,
                 text=text,
+                bindings=bindings,
                 parameters=submission.parameters,
                 cancelled=query.cancelled,
             )

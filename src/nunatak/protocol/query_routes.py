@@ -47,26 +47,31 @@ def parse_submission(body: Mapping[str, Any], *, request_id: str, base_url: str)
 
 
 def parse_bindings(bindings: object) -> tuple[Binding, ...]:
-    """Bound values in the order of their markers; raises InvalidArgument."""
+    """Bound values: the numbered ones in their order, then those with names.
+
+    Raises InvalidArgument.
+    """
     if not bindings:
         return ()
     if not isinstance(bindings, dict) or len(bindings) > _MOST_BINDINGS:
         raise InvalidArgument(f"'bindings' is an object with at most {_MOST_BINDINGS} values.")
-    if not all(str(key).isdigit() for key in bindings):
-        raise InvalidArgument("Bound values are numbered 1, 2, …")
-    numbered = sorted((int(key), value) for key, value in bindings.items())
-    if [number for number, _ in numbered] != list(range(1, len(numbered) + 1)):
+    places = sorted((int(key), value) for key, value in bindings.items() if str(key).isdigit())
+    if [number for number, _ in places] != list(range(1, len(places) + 1)):
         raise InvalidArgument("Bound values are numbered 1, 2, … without gaps.")
-    return tuple(_binding(number, value) for number, value in numbered)
+    names = [(str(key), value) for key, value in bindings.items() if not str(key).isdigit()]
+    return (
+        *(_binding(str(number), value, None) for number, value in places),
+        *(_binding(name, value, name) for name, value in names),
+    )
 
 
-def _binding(number: int, entry: object) -> Binding:
+def _binding(shown: str, entry: object, name: str | None) -> Binding:
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
-        raise InvalidArgument(f"Bound value {number} lacks its type.")
+        raise InvalidArgument(f"Bound value {shown} lacks its type.")
     value = entry.get("value")
     if isinstance(value, list):
-        return Binding(entry["type"].upper(), [_bound_text(item) for item in value])
-    return Binding(entry["type"].upper(), _bound_text(value))
+        return Binding(entry["type"].upper(), [_bound_text(item) for item in value], name)
+    return Binding(entry["type"].upper(), _bound_text(value), name)
 
 
 def _bound_text(value: object) -> str | None:

@@ -19,6 +19,7 @@ from nunatak.errors import QueryCancelled, SyntaxInvalid
 from nunatak.sql.statement import Context, Statement, parse_registered
 from nunatak.sql.system_functions import parse_system_select
 from nunatak.sql.tokens import TokenCursor, tokenize
+from nunatak.warehouse.markers import shares
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Description, Result, Transfer
 
@@ -31,22 +32,28 @@ def execute(context: Context) -> Result | Transfer:
     """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
     changed has committed when this returns."""
     parts = flow_parts(context.text)
-    for part in parts[:-1]:
-        step = dataclasses.replace(context, text=part, query_id=str(uuid.uuid4()))
+    values = shares(parts, context.bindings)
+    for part, bindings in zip(parts[:-1], values, strict=False):
+        step = dataclasses.replace(
+            context, text=part, bindings=bindings, query_id=str(uuid.uuid4())
+        )
         result = _execute_one(step)
         if isinstance(result, Transfer):
             raise SyntaxInvalid("SQL compilation error:\nPUT and GET cannot feed '->>'.")
         context = dataclasses.replace(context, flow=result)
-    return _execute_one(dataclasses.replace(context, text=parts[-1]))
+    return _execute_one(dataclasses.replace(context, text=parts[-1], bindings=values[-1]))
 
 
 def describe(context: Context) -> Description:
     """What `context.text` would answer, without running anything."""
     parts = flow_parts(context.text)
-    for part in parts[:-1]:
-        empty = Result(fields=describe(_with_text(context, part)).fields, batches=())
-        context = dataclasses.replace(context, flow=empty)
-    context = _with_text(context, parts[-1])
+    values = shares(parts, context.bindings)
+    for part, bindings in zip(parts[:-1], values, strict=False):
+        step = dataclasses.replace(context, text=part, bindings=bindings)
+        context = dataclasses.replace(
+            context, flow=Result(fields=describe(step).fields, batches=())
+        )
+    context = dataclasses.replace(context, text=parts[-1], bindings=values[-1])
     statement = _parse(context)
     if statement is not None:
         _authorise(statement, context)
@@ -64,10 +71,6 @@ def flow_parts(text: str) -> Sequence[str]:
             parts.append(text[start : token.start])
             start = token.end + 1
     return [*parts, text[start:]]
-
-
-def _with_text(context: Context, text: str) -> Context:
-    return dataclasses.replace(context, text=text)
 
 
 def _execute_one(context: Context) -> Result | Transfer:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import ClassVar, NoReturn
+from typing import NoReturn
 
-from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.catalog.names import split_name
 from nunatak.errors import InvalidArgument, SyntaxInvalid
-from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.bindings import Binding, bound
+from nunatak.warehouse.dialect import DIALECT, PlainTokenizer, is_marker
 
 _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
@@ -33,19 +33,10 @@ def _neutral(found: re.Match[str]) -> str:
     return found[1] + "F" * len(found[2])
 
 
-class _Tokenizer(Snowflake.Tokenizer):
-    """Snowflake's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
-
-    COMMANDS: ClassVar[set[TokenType]] = set()
-
-
-_DIALECT = Snowflake()
-
-
 def tokenize(text: str) -> list[Token]:
     """The tokens of a text; raises SyntaxInvalid."""
     try:
-        return list(_Tokenizer(dialect=_DIALECT).tokenize(_BARE_PATH.sub(_neutral, text)))
+        return list(PlainTokenizer(dialect=DIALECT).tokenize(_BARE_PATH.sub(_neutral, text)))
     except TokenError as error:
         raise SyntaxInvalid(f"SQL compilation error:\nsyntax error: {error}") from error
 
@@ -75,7 +66,6 @@ class TokenCursor:
             for word in _words(token)
         ]
         self.position = 0
-        self._bound = 0
 
     def __repr__(self) -> str:
         return f"TokenCursor(at {self.position} of {len(self.tokens)}: {self.rest()[:40]!r})"
@@ -144,7 +134,7 @@ class TokenCursor:
             parts = split_name(self.string())
             self.expect(")")
             return parts
-        if self.at("?"):
+        if self.at("?") or self._at_named_marker():
             return split_name(self.string())
         parts = (self._name_part(),)
         while self.accept("."):
@@ -176,7 +166,11 @@ class TokenCursor:
         if self.done:
             return False
         kind = self.tokens[self.position].token_type
-        return kind in _STRINGS or kind is TokenType.PLACEHOLDER
+        return kind in _STRINGS or kind is TokenType.PLACEHOLDER or self._at_named_marker()
+
+    def _at_named_marker(self) -> bool:
+        """Whether `:1` or `:name` comes next, in a statement that came with values."""
+        return bool(self.bindings) and self.at(":") and bool(self.peek(1))
 
     def string(self) -> str:
         """A string literal, a `$$` block, or a bound text; `||` joins several."""
@@ -189,17 +183,24 @@ class TokenCursor:
         if not self.at_string():
             self.fail("expected a string")
         token = self.tokens[self.position]
-        self.position += 1
-        return self._next_bound() if token.token_type is TokenType.PLACEHOLDER else str(token.text)
+        if token.token_type in _STRINGS:
+            self.position += 1
+            return str(token.text)
+        text = self._bound(self.position)
+        self.position += 1 if is_marker(token) else 2
+        return text
 
-    def _next_bound(self) -> str:
-        if self._bound >= len(self.bindings):
-            raise InvalidArgument("A marker '?' has no bound value: bind one value per marker.")
-        value = self.bindings[self._bound].value
-        self._bound += 1
-        if not isinstance(value, str):
+    def _bound(self, index: int) -> str:
+        """The text that is bound to the marker at a token: `?` by its place among the markers."""
+        token = self.tokens[index]
+        if is_marker(token):
+            name = str(sum(map(is_marker, self.tokens[: index + 1])))
+        else:
+            name = self.peek(1)
+        binding = bound(self.bindings, name)
+        if not isinstance(binding.value, str):
             raise InvalidArgument("A bound value that is needed here must be one text, not NULL.")
-        return value
+        return binding.value
 
     def integer(self) -> int:
         """A whole number, with an optional sign."""

@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from nunatak.catalog.names import split_name
 from nunatak.errors import InvalidArgument
-from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.bindings import Binding, bound, numbered
 from nunatak.warehouse.session import Session
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
@@ -23,28 +23,37 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NS_PER_US = 1_000
 
 
-def bind(tree: exp.Expr, bindings: Sequence[Binding], session: Session) -> exp.Expr:
-    """Replace markers, `$variables` and `IDENTIFIER(…)`; the tree is changed in place.
+def marker_values(bindings: Sequence[Binding]) -> dict[int, exp.Expr]:
+    """The literals for the markers `?`, by number; a list of values is none."""
+    return {
+        number: literal(binding)
+        for number, binding in enumerate(numbered(bindings), 1)
+        if not isinstance(binding.value, list)
+    }
+
+
+def bind(
+    tree: exp.Expr, bindings: Sequence[Binding], session: Session, *, describe_only: bool = False
+) -> exp.Expr:
+    """Replace what markers are left, `$variables` and `IDENTIFIER(…)`; the tree is changed in
+    place. A statement that is only described may come without its values.
 
     Raises InvalidArgument when a marker has no value, or a value is not of its type.
     """
-    position = 0
+    unbound_is_null = describe_only and not bindings
     for node in list(tree.walk(bfs=False)):
         if isinstance(node, exp.Placeholder):
-            number = node.this
-            if number is None or not str(number).isdigit():
-                position += 1
-                number = position
-            node.replace(literal(_bound(bindings, int(number))))
+            value = exp.Null() if unbound_is_null else literal(bound(bindings, node.name))
+            node.replace(value)
         elif isinstance(node, exp.Parameter) and isinstance(node.this, exp.Var):
             node.replace(value_literal(variable(session, node.this.name)))
     for dynamic in list(tree.find_all(exp.DynamicIdentifier)):
         _dynamic_name(dynamic)
     for source in list(tree.find_all(exp.TableFromRows)):
         if isinstance(source.this, exp.Literal) and not source.this.name.startswith("@"):
-            named = table_of(source.this.name)
-            named.set("alias", source.args.get("alias"))
-            source.replace(named)
+            named_table = table_of(source.this.name)
+            named_table.set("alias", source.args.get("alias"))
+            source.replace(named_table)
     return tree
 
 
@@ -53,15 +62,6 @@ def variable(session: Session, name: str) -> Any:
     if name.upper() not in session.variables:
         raise InvalidArgument(f"Session variable '${name.upper()}' does not exist")
     return session.variables[name.upper()]
-
-
-def _bound(bindings: Sequence[Binding], number: int) -> Binding:
-    if not 1 <= number <= len(bindings):
-        raise InvalidArgument(
-            f"Bind variable {number} is not set: the statement has more markers than the "
-            f"{len(bindings)} values that came with it."
-        )
-    return bindings[number - 1]
 
 
 def _dynamic_name(node: exp.DynamicIdentifier) -> None:

@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
-from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.catalog.sqltypes import SqlType
 from nunatak.errors import SyntaxInvalid
+from nunatak.warehouse.dialect import tokens_of
 from nunatak.warehouse.results import Field
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ class ModelCallPlanner(Protocol):
 def tokenize(text: str) -> list[Token]:
     """The statement's tokens, with character offsets `start` and `end` (inclusive)."""
     try:
-        return list(Snowflake().tokenize(text))
+        return tokens_of(text)
     except TokenError as error:
         raise SyntaxInvalid(f"SQL compilation error:\n{error}") from error
 

@@ -71,15 +71,11 @@ def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Bind
     projected = exp.select(*[expression.copy() for expression in expressions]).from_(
         exp.Table(this=quoted(BINDINGS))
     )
-    position = 0
-    for marker in list(projected.find_all(exp.Placeholder, bfs=False)):
-        number = marker.this
-        if number is None or not str(number).isdigit():
-            position += 1
-            number = position
-        if int(number) > len(fields):
-            raise InvalidArgument(f"Bind variable {number} is not set.")
-        marker.replace(exp.column(quoted(fields[int(number) - 1].name)))
+    for marker in list(projected.find_all(exp.Placeholder)):
+        number = int(marker.name) if marker.name.isdigit() else 0
+        if not 1 <= number <= len(fields):
+            raise InvalidArgument(f"Bind variable {marker.name} is not set.")
+        marker.replace(exp.column(quoted(fields[number - 1].name)))
     tree.set("expression", projected)
     execution.add_source(BINDINGS, fields, source)
     return insert(execution, tree)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError
 from sqlglot.tokenizer_core import TokenType
 
 from nunatak.errors import SyntaxInvalid
+from nunatak.warehouse.bind import marker_values
+from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.calls import KnowsFunction, ModelCall, extract_calls, tokenize
+from nunatak.warehouse.dialect import tree_of
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings repeat what we answer
 
@@ -33,14 +35,21 @@ class Parsed:
     """Model calls, by the placeholder function that stands for each in the tree."""
 
 
-def parse(text: str, knows_function: KnowsFunction = lambda _: False) -> Parsed:
-    """Parse one statement; raises SyntaxInvalid."""
+def parse(
+    text: str,
+    knows_function: KnowsFunction = lambda _: False,
+    bindings: Sequence[Binding] = (),
+) -> Parsed:
+    """Parse one statement, single bound values in place of its markers.
+
+    Raises SyntaxInvalid, or InvalidArgument for a value that is not of its type.
+    """
     plain = _plain_statement(text)
     if plain is not None:
         return Parsed(text, plain, {})
     extracted = extract_calls(_without_scoped(text.strip().rstrip(";")), knows_function)
     try:
-        tree = sqlglot.parse_one(extracted.text, read="snowflake")
+        tree = tree_of(extracted.text, marker_values(bindings))
     except ParseError as error:
         raise _syntax_error(error) from error
     except RecursionError as error:

@@ -149,8 +149,12 @@ class Warehouse:
     def _parse(self, request: QueryRequest) -> Parsed:
         planner = self.hooks.planner
         if planner is None:
-            return parse(request.text)
-        return parse(request.text, lambda name: planner.knows_function(request.session, name))
+            return parse(request.text, bindings=request.bindings)
+        return parse(
+            request.text,
+            lambda name: planner.knows_function(request.session, name),
+            request.bindings,
+        )
 
     def _execution(
         self, request: QueryRequest, parsed: Parsed, *, describe_only: bool = False
@@ -172,7 +176,12 @@ class Warehouse:
     def _prepared(self, execution: Execution, parsed: Parsed) -> exp.Expr:
         """The tree with bindings in place and model calls planned."""
         request = execution.request
-        tree = bind(parsed.tree, request.bindings, request.session)
+        tree = bind(
+            parsed.tree,
+            request.bindings,
+            request.session,
+            describe_only=execution.describe_only,
+        )
         if not isinstance(tree, exp.Copy):
             tree = resolve_sources(execution, tree, parsed.calls)
         left = {node.name for node in tree.find_all(exp.Anonymous)} if parsed.calls else set()

@@ -1,0 +1,74 @@
+"""The vendor's dialect as statements are read in it: tokens, and a parser that numbers markers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.snowflake import Snowflake
+from sqlglot.errors import ParseError
+from sqlglot.parsers.snowflake import SnowflakeParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+DIALECT = Snowflake()
+
+
+class VendorTokenizer(Snowflake.Tokenizer):
+    """The vendor's tokens. A marker before a cast (`?::INT`) is a marker."""
+
+    KEYWORDS: ClassVar[dict[str, TokenType]] = {
+        word: kind for word, kind in Snowflake.Tokenizer.KEYWORDS.items() if word != "?::"
+    }
+
+
+class PlainTokenizer(VendorTokenizer):
+    """The vendor's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
+
+    COMMANDS: ClassVar[set[TokenType]] = set()
+
+
+class _VendorParser(SnowflakeParser):
+    """Puts bound values where their markers stand in the text: the tree has another order, and
+    some functions are built by what their arguments are. A marker without a value is numbered."""
+
+    def __init__(self, tokens: Sequence[Token], values: Mapping[int, exp.Expr]) -> None:
+        super().__init__(dialect=DIALECT)
+        self._values = values
+        self._numbers = {
+            token.start: number for number, token in enumerate(filter(is_marker, tokens), 1)
+        }
+
+    def _marker(self) -> exp.Expr:
+        assert self._prev is not None
+        number = self._numbers[self._prev.start]
+        value = self._values.get(number)
+        return exp.Placeholder(this=str(number)) if value is None else value.copy()
+
+    PLACEHOLDER_PARSERS: ClassVar = {
+        **SnowflakeParser.PLACEHOLDER_PARSERS,
+        TokenType.PLACEHOLDER: _marker,
+    }
+
+
+def is_marker(token: Token) -> bool:
+    """Whether a token is a `?`, the place of a bound value."""
+    return token.token_type is TokenType.PLACEHOLDER
+
+
+def tokens_of(text: str) -> list[Token]:
+    """The tokens of a text, with character offsets; raises TokenError of the parser's library."""
+    return list(VendorTokenizer(dialect=DIALECT).tokenize(text))
+
+
+def tree_of(text: str, values: Mapping[int, exp.Expr]) -> exp.Expr:
+    """One statement as a tree, with `values` for its markers by their number in the text.
+
+    Raises ParseError or TokenError of the parser's library.
+    """
+    tokens = tokens_of(text)
+    parser = _VendorParser(tokens, values)
+    trees = parser.parse(tokens, text)
+    if not trees or trees[0] is None:
+        raise ParseError("No statement was found")
+    return exp.Block(expressions=trees) if len(trees) > 1 else trees[0]
