@@ -6,14 +6,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy import Row, Table, Update, delete, insert, select, update
 
 from nunatak.access.requirement import OWNERSHIP
-from nunatak.access.roles import ROLE
+from nunatak.access.roles import ROLE, USER
 from nunatak.access.store import AccessStore
+from nunatak.access.tables import roles, users
 from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import grants, objects
 
+_OF_THIS_ROOM = {USER: users, ROLE: roles}
+"""Kinds that the catalog does not list, with their tables."""
 SERVICE_ROLE = "SERVICE_ROLE"
 """Kind of the roles that a service brings; their title is `<service>!<ROLE>`."""
 
@@ -52,9 +55,7 @@ class Grants:
         with self._store.write() as connection:
             for privilege in privileges:
                 if privilege == OWNERSHIP:
-                    connection.execute(
-                        update(objects).where(_is(kind, object_name)).values(owner=role)
-                    )
+                    connection.execute(_owned_by(role, kind, object_name))
                     continue
                 row = {
                     "privilege": privilege,
@@ -98,6 +99,8 @@ class Grants:
         if kind == SERVICE_ROLE:
             kind, object_name = "SERVICE", object_name.rpartition("!")[0]
         parts = split_name(object_name)
+        if kind in _OF_THIS_ROOM:
+            return self._owner_of(_OF_THIS_ROOM[kind], parts[-1])
         places = [_is(kind, object_name)]
         if len(parts) == 3:
             places.append(_at("SCHEMA", parts[:2]))
@@ -110,10 +113,24 @@ class Grants:
                     return str(owner)
         return None
 
+    def _owner_of(self, table: Table, name: str) -> str | None:
+        with self._store.read() as connection:
+            found = connection.execute(select(table.c.owner).where(table.c.name == name)).scalar()
+        return str(found) if found else None  # the system's roles have none
+
     def _list(self, condition: Any) -> Sequence[Grant]:
         with self._store.read() as connection:
             rows = connection.execute(select(grants).where(condition).order_by(grants.c.id)).all()
         return [_grant(row) for row in rows]
+
+
+def _owned_by(role: str, kind: str, object_name: str) -> Update:
+    """The change that moves an object to a role."""
+    table = _OF_THIS_ROOM.get(kind)
+    if table is None:
+        return update(objects).where(_is(kind, object_name)).values(owner=role)
+    (name,) = split_name(object_name)
+    return update(table).where(table.c.name == name).values(owner=role)
 
 
 def _is(kind: str, object_name: str) -> Any:

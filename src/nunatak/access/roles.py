@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nunatak.access.store import AccessStore
 from nunatak.access.tables import role_grants, roles, users
-from nunatak.catalog.schema import grants
+from nunatak.catalog.names import QualifiedName, quoted
+from nunatak.catalog.schema import grants, objects
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 
 ACCOUNTADMIN = "ACCOUNTADMIN"
@@ -75,13 +76,19 @@ class Roles:
             except IntegrityError as error:
                 raise ObjectExists("Role", name) from error
 
-    def drop(self, name: str) -> None:
-        """Remove a role and every grant to it and of it; raises ObjectNotFound."""
+    def drop(self, name: str, *, heir: str) -> None:
+        """Remove a role and every grant to it, of it and on it; what it owned goes to `heir`.
+
+        A view reads with the rights of its owner, so the grants on its views end: else others
+        would read through them with the heir's. Raises ObjectNotFound, InvalidArgument.
+        """
         if name in SYSTEM_ROLES:
             raise InvalidArgument(f"Role '{name}' belongs to the system and cannot be dropped.")
         with self._store.write() as connection:
             if not connection.execute(delete(roles).where(roles.c.name == name)).rowcount:
                 raise ObjectNotFound("Role", name)
+            _hand_over(connection, name, heir)
+            forget_grants(connection, ROLE, name)
             connection.execute(
                 delete(role_grants).where(
                     (role_grants.c.role == name) | _granted_to(ROLE, name),
@@ -193,6 +200,23 @@ class Roles:
             raise ObjectNotFound("Role", grantee)
         if grantee_kind == USER and not _user_exists(connection, grantee):
             raise ObjectNotFound("User", grantee)
+
+
+def forget_grants(connection: Connection, kind: str, name: str) -> None:
+    """End the grants on a user or a role that is gone."""
+    on_it = (grants.c.object_kind == kind) & (grants.c.object_name == quoted(name))
+    connection.execute(delete(grants).where(on_it))
+
+
+def _hand_over(connection: Connection, role: str, heir: str) -> None:
+    for view in connection.execute(
+        select(objects).where(objects.c.owner == role, objects.c.kind == "VIEW")
+    ).all():
+        title = str(QualifiedName(view.database_name, view.schema_name, view.name))
+        on_view = (grants.c.object_kind == "VIEW") & (grants.c.object_name == title)
+        connection.execute(delete(grants).where(on_view))
+    for table in (objects, users, roles):
+        connection.execute(update(table).where(table.c.owner == role).values(owner=heir))
 
 
 def _granted_to(grantee_kind: str, grantee: str) -> Any:

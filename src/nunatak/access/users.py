@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from nunatak.access.keys import KEY_LIMIT_CHARS, fingerprint, parse_public_key
 from nunatak.access.passwords import Passwords
+from nunatak.access.roles import USER, forget_grants
 from nunatak.access.store import AccessStore
 from nunatak.access.tables import users
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
@@ -108,10 +109,11 @@ class Users:
                 raise ObjectExists("User with login name", str(changes["login_name"])) from error
 
     def drop(self, name: str) -> None:
-        """Remove a user; raises ObjectNotFound."""
+        """Remove a user and the grants on it; raises ObjectNotFound."""
         with self._store.write() as connection:
             if not connection.execute(delete(users).where(users.c.name == name)).rowcount:
                 raise ObjectNotFound("User", name)
+            forget_grants(connection, USER, name)
 
     def get(self, name: str) -> User:
         """One user; raises ObjectNotFound."""

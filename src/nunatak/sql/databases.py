@@ -11,6 +11,7 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import NoCurrentContext, ObjectExists, ObjectNotFound
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import on_account, ownership
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -47,16 +48,17 @@ def schema_key(context: Context, parts: tuple[str, ...]) -> Key:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateDatabase:
+class CreateDatabase(Creation):
     """CREATE [OR REPLACE] [TRANSIENT] DATABASE [IF NOT EXISTS] d."""
 
     name: str
-    or_replace: bool
-    if_not_exists: bool
     comment: str
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, _: Context) -> Key:
+        """The database."""
+        return Key(DATABASE, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE DATABASE on the account."""
         return [on_account("CREATE DATABASE", context)]
 
@@ -78,7 +80,7 @@ class CreateDatabase:
         return status_result(f"Database {self.name} successfully created.")
 
 
-@grammar("CREATE DATABASE")
+@creation("DATABASE")
 def create_database(cursor: TokenCursor, create: Modifiers) -> CreateDatabase:
     """Parse CREATE DATABASE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -90,18 +92,20 @@ def create_database(cursor: TokenCursor, create: Modifiers) -> CreateDatabase:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateSchema:
+class CreateSchema(Creation):
     """CREATE [OR REPLACE] [TRANSIENT] SCHEMA [IF NOT EXISTS] [d.]s."""
 
     parts: tuple[str, ...]
-    or_replace: bool
-    if_not_exists: bool
     comment: str
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key:
+        """The schema."""
+        return schema_key(context, self.parts)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE SCHEMA on the database."""
-        return [Requirement("CREATE SCHEMA", DATABASE, schema_key(context, self.parts).database)]
+        database = Key(DATABASE, self.made(context).database)
+        return [Requirement("CREATE SCHEMA", DATABASE, database.title)]
 
     def run(self, context: Context) -> Result:
         """Make the schema and go there as the vendor does."""
@@ -121,7 +125,7 @@ class CreateSchema:
         return status_result(f"Schema {key.name} successfully created.")
 
 
-@grammar("CREATE SCHEMA")
+@creation("SCHEMA")
 def create_schema(cursor: TokenCursor, create: Modifiers) -> CreateSchema:
     """Parse CREATE SCHEMA."""
     if_not_exists = accept_if_not_exists(cursor, create)

@@ -10,10 +10,11 @@ from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
-from nunatak.catalog.store import Record
+from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.functions import KIND, FunctionSpec, declared_method
 from nunatak.services.spec import ENDPOINTS_ROLE, service_key
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.object_family import visible
 from nunatak.sql.objects import create_object, drop_object, on_schema, schema_key
 from nunatak.sql.services import service_key_of
@@ -81,21 +82,22 @@ _BOUNDS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateFunction:
+class CreateFunction(Creation):
     """CREATE [OR REPLACE] FUNCTION f (…) RETURNS t SERVICE = s ENDPOINT = e … AS '/path'."""
 
     name: tuple[str, ...]
-    create: Modifiers
-    if_not_exists: bool
     arguments: tuple[tuple[str, str], ...]
     returns: str
     strict: bool
     values: dict[str, Any]
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key:
+        """The function."""
+        return schema_key(context, KIND, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
-        yield on_schema("CREATE FUNCTION", schema_key(context, KIND, self.name))
+        yield on_schema("CREATE FUNCTION", self.made(context))
         service = service_key_of(context, self.values["SERVICE"])
         yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")
 
@@ -124,9 +126,9 @@ class CreateFunction:
         declared_method(spec, route.methods)
         result = create_object(
             context,
-            schema_key(context, KIND, self.name),
+            self.made(context),
             title="Function",
-            or_replace=self.create.or_replace,
+            or_replace=self.or_replace,
             if_not_exists=self.if_not_exists,
             spec=spec.document(),
             comment=self.values.get("COMMENT", ""),
@@ -135,7 +137,7 @@ class CreateFunction:
         return result
 
 
-@grammar("CREATE FUNCTION")
+@creation("FUNCTION")
 def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
     """Parse CREATE FUNCTION on a service; there are no other functions of users here."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -159,7 +161,7 @@ def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
     _check_batches(values)
     return CreateFunction(
         name=name,
-        create=create,
+        or_replace=create.or_replace,
         if_not_exists=if_not_exists,
         arguments=arguments,
         returns=returns,

@@ -14,6 +14,7 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.spec import SERVICE_ROLES, service_key
 from nunatak.sql.grantable import check_privileges
+from nunatak.sql.objects import ownership
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -96,7 +97,7 @@ class GrantRole:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the role, or MANAGE GRANTS through SECURITYADMIN."""
-        return [Requirement(OWNERSHIP, "ROLE", self.role)]
+        return [ownership(Key("ROLE", self.role))]
 
     def run(self, context: Context) -> Result:
         """Give or take the role."""

@@ -19,9 +19,10 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.models.versions import MODEL
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.models_source import FromStage, Source, on_model, parse_source, version_name
 from nunatak.sql.object_family import DONE
-from nunatak.sql.objects import on_schema
+from nunatak.sql.objects import on_schema, schema_key
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -34,23 +35,21 @@ from nunatak.warehouse.results import Field, Result, status_result
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateModel:
+class CreateModel(Creation):
     """CREATE MODEL; `source` None makes a live version."""
 
     name: tuple[str, ...]
     version: str | None
     source: Source | None
     comment: str = ""
-    or_replace: bool = False
-    if_not_exists: bool = False
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """CREATE MODEL on the schema, OWNERSHIP of what is replaced, READ of the source."""
-        name = context.session.qualify(self.name)
-        yield on_schema("CREATE MODEL", Key.of(MODEL, name))
-        if self.or_replace and context.rooms.models.find(name) is not None:
-            yield on_model(OWNERSHIP, context, self.name)
+    def made(self, context: Context) -> Key:
+        """The model."""
+        return schema_key(context, MODEL, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE MODEL on the schema, READ of the source."""
+        yield on_schema("CREATE MODEL", self.made(context))
         if self.source is not None:
             yield from self.source.requirements(context)
 
@@ -84,7 +83,7 @@ class CreateModel:
             )
 
 
-@grammar("CREATE MODEL")
+@creation("MODEL")
 def create_model(cursor: TokenCursor, create: Modifiers) -> CreateModel:
     """Parse CREATE MODEL."""
     if_not_exists = accept_if_not_exists(cursor, create)

@@ -33,6 +33,7 @@ from nunatak.models.tags import (
     TagReference,
 )
 from nunatak.services.spec import service_key
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.models_source import any_on_model
 from nunatak.sql.object_family import DONE
 from nunatak.sql.object_tags import references
@@ -86,17 +87,18 @@ def _key(context: Context, parts: tuple[str, ...]) -> Key:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateTag:
+class CreateTag(Creation):
     """CREATE TAG."""
 
     name: tuple[str, ...]
     allowed_values: tuple[str, ...]
     comment: str
-    or_replace: bool
-    if_not_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key:
+        """The tag."""
+        return _key(context, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE TAG on the schema."""
         return [on_schema("CREATE TAG", _key(context, self.name))]
 
@@ -113,7 +115,7 @@ class CreateTag:
         )
 
 
-@grammar("CREATE TAG")
+@creation("TAG")
 def create_tag(cursor: TokenCursor, create: Modifiers) -> CreateTag:
     """Parse CREATE TAG."""
     if_not_exists = accept_if_not_exists(cursor, create)

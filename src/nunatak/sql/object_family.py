@@ -14,6 +14,7 @@ from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_account, on_schema, schema_key
 from nunatak.sql.show import ShowClauses, show_clauses, show_result
 from nunatak.sql.statement import (
@@ -77,7 +78,7 @@ class ObjectFamily:
     def register(self) -> None:
         """Make the statements of this kind known."""
         spellings = (self.words, *self.aliases)
-        grammar(f"CREATE {self.words}")(self._parse_create)
+        creation(self.words)(self._parse_create)
         grammar(*(f"ALTER {words}" for words in spellings))(self._parse_alter)
         grammar(*(f"DROP {words}" for words in spellings))(self._parse_drop)
         grammar(*(f"DESCRIBE {words}" for words in spellings))(self._parse_describe)
@@ -135,17 +136,18 @@ def unset_values(cursor: TokenCursor, defaults: Mapping[str, Any]) -> dict[str, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateObject:
+class CreateObject(Creation):
     """CREATE of any such kind."""
 
     family: ObjectFamily
     name: tuple[str, ...]
-    or_replace: bool
-    if_not_exists: bool
     values: dict[str, Any]
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key:
+        """The object."""
+        return self.family.key(context, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE <kind> on the schema or the account."""
         privilege = f"CREATE {self.family.words}"
         if self.family.in_schema:

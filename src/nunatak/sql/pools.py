@@ -8,7 +8,7 @@ from typing import Any
 
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted
-from nunatak.catalog.store import Record
+from nunatak.catalog.store import Key, Record
 from nunatak.compute import pools
 from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
@@ -16,6 +16,7 @@ from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNot
 from nunatak.services.commands import services_on
 from nunatak.services.spec import ServiceType
 from nunatak.services.system_pools import is_system_pool
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.object_family import DONE, unset_values
 from nunatak.sql.object_tags import (
     AlterTags,
@@ -88,16 +89,18 @@ def _check_families(context: Context, spec: PoolSpec) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreatePool:
+class CreatePool(Creation):
     """CREATE COMPUTE POOL [IF NOT EXISTS] p [FOR APPLICATION a] properties."""
 
     name: str
-    if_not_exists: bool
     values: dict[str, Any]
     tags: TagValues = ()
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, _: Context) -> Key:
+        """The pool."""
+        return pool_key(self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE COMPUTE POOL on the account, APPLY on the tags."""
         return [on_account("CREATE COMPUTE POOL", context), *applying(context, self.tags)]
 
@@ -131,7 +134,7 @@ class CreatePool:
         return status_result(f"Compute pool {self.name} successfully created.")
 
 
-@grammar("CREATE COMPUTE POOL")
+@creation("COMPUTE POOL")
 def create_pool(cursor: TokenCursor, create: Modifiers) -> CreatePool:
     """Parse CREATE COMPUTE POOL."""
     if create.or_replace:

@@ -6,10 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.access.requirement import Requirement
+from nunatak.access.roles import ROLE
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.errors import ObjectExists
-from nunatak.sql.objects import on_account
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse
+from nunatak.services.spec import KIND as SERVICE
+from nunatak.services.spec import is_build
+from nunatak.sql.creation import Creation, creation
+from nunatak.sql.objects import on_account, ownership
 from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -24,16 +29,17 @@ from nunatak.warehouse.results import Field, Result, status_result
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateRole:
+class CreateRole(Creation):
     """CREATE [OR REPLACE] ROLE [IF NOT EXISTS] r [COMMENT = …]."""
 
     name: str
-    or_replace: bool
-    if_not_exists: bool
     comment: str
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, _: Context) -> Key:
+        """The role."""
+        return Key(ROLE, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE ROLE on the account."""
         return [on_account("CREATE ROLE", context)]
 
@@ -46,12 +52,33 @@ class CreateRole:
         if exists and not self.or_replace:
             raise ObjectExists("Role", self.name)
         if exists:
-            roles.drop(self.name)
+            _drop(context, self.name)
         roles.create(self.name, owner=context.session.role, comment=self.comment)
         return status_result(f"Role {self.name} successfully created.")
 
 
-@grammar("CREATE ROLE")
+def _drop(context: Context, name: str) -> None:
+    """Drop a role; what it owned goes to the current one. Raises ObjectNotFound, InvalidArgument
+    for the current role, ObjectInUse while it owns services, which act with their owner's rights.
+    """
+    heir = context.session.role
+    if name == heir:
+        raise InvalidArgument(f"Cannot drop role '{name}': it is the current role. Use another.")
+    with context.rooms.catalog.read() as tx:
+        owned = [
+            record.key.title
+            for record in tx.list_kind(SERVICE)
+            if record.owner == name and not is_build(record.spec) and not record.spec.get("dropped")
+        ]
+    if owned:
+        raise ObjectInUse(
+            f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
+            "dropped. Drop the service first."
+        )
+    context.rooms.access.roles.drop(name, heir=heir)
+
+
+@creation("ROLE")
 def create_role(cursor: TokenCursor, create: Modifiers) -> CreateRole:
     """Parse CREATE ROLE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -72,14 +99,14 @@ class DropRole:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the role."""
-        return [Requirement(OWNERSHIP, "ROLE", self.name)]
+        return [ownership(Key(ROLE, self.name))]
 
     def run(self, context: Context) -> Result:
         """Remove the role with its grants."""
         if self.if_exists and not context.rooms.access.roles.exists(self.name):
             text = f"Drop statement executed successfully ({self.name} already dropped)."
             return status_result(text)
-        context.rooms.access.roles.drop(self.name)
+        _drop(context, self.name)
         return status_result(f"{self.name} successfully dropped.")
 
 

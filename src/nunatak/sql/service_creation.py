@@ -11,34 +11,35 @@ from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL
 from nunatak.compute.pools import pool_key
 from nunatak.services.integrations import INTEGRATION
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.object_tags import TagValues, applying, properties_and_tags, with_tags
 from nunatak.sql.objects import on_schema
 from nunatak.sql.services import SETTABLE, service_key_of, spec_values
 from nunatak.sql.specifications import Specification, check_container, specification
 from nunatak.sql.statement import (
-    STATUS_FIELDS,
     Context,
     Modifiers,
     accept_if_not_exists,
-    grammar,
 )
 from nunatak.sql.tokens import TokenCursor
-from nunatak.warehouse.results import Field, Result, status_result
+from nunatak.warehouse.results import Result, status_result
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateService:
+class CreateService(Creation):
     """CREATE SERVICE [IF NOT EXISTS] s IN COMPUTE POOL p FROM … properties."""
 
     name: tuple[str, ...]
-    if_not_exists: bool
     pool: str
     specification: Specification
     values: dict[str, Any]
     tags: TagValues
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key:
+        """The service."""
+        return service_key_of(context, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE SERVICE on the schema, USAGE on the pool and integrations, READ on the stage,
         APPLY on the tags."""
         yield from applying(context, self.tags)
@@ -69,7 +70,7 @@ class CreateService:
         return status_result(f"Service {key.name} successfully created.")
 
 
-@grammar("CREATE SERVICE")
+@creation("SERVICE")
 def create_service(cursor: TokenCursor, create: Modifiers) -> CreateService:
     """Parse CREATE SERVICE."""
     if create.or_replace:

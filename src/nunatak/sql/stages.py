@@ -17,6 +17,7 @@ from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.config import Settings
 from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_schema, ownership, schema_key
 from nunatak.sql.options import Option, file_format, option_value, parenthesised_options
 from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
@@ -49,34 +50,34 @@ def new_stage_id() -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateFileObject:
+class CreateFileObject(Creation):
     """CREATE [OR REPLACE] [TEMPORARY] STAGE | FILE FORMAT [IF NOT EXISTS] name options."""
 
     kind: str
     parts: tuple[str, ...]
-    create: Modifiers
-    if_not_exists: bool
+    temporary: bool
     spec: dict[str, Any] = field(default_factory=dict)
     comment: str = ""
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, context: Context) -> Key | None:
+        """The stage or file format."""
+        return None if self.temporary else schema_key(context, self.kind, self.parts)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE STAGE or CREATE FILE FORMAT on the schema; nothing for temporary ones."""
-        if self.create.temporary:
-            return []
-        key = schema_key(context, self.kind, self.parts)
-        return [on_schema(f"CREATE {self.kind.replace('_', ' ')}", key)]
+        key = self.made(context)
+        return [] if key is None else [on_schema(f"CREATE {self.kind.replace('_', ' ')}", key)]
 
     def run(self, context: Context) -> Result:
         """Add the object."""
         name = context.session.qualify(self.parts)
-        if self.create.temporary:
+        if self.temporary:
             return self._run_temporary(context, name)
         return create_object(
             context,
             Key.of(self.kind, name),
             title=TITLES[self.kind],
-            or_replace=self.create.or_replace,
+            or_replace=self.or_replace,
             if_not_exists=self.if_not_exists,
             spec=self.spec,
             comment=self.comment,
@@ -89,14 +90,14 @@ class CreateFileObject:
         if session.temporary(self.kind, name) is not None:
             if self.if_not_exists:
                 return status_result(f"{name.name} already exists, statement succeeded.")
-            if not self.create.or_replace:
+            if not self.or_replace:
                 raise ObjectExists(TITLES[self.kind], str(name))
             drop_temporary(context, self.kind, name)
         session.add_temporary(TemporaryObject(self.kind, name, self.spec))
         return status_result(f"{TITLES[self.kind]} {name.name} successfully created.")
 
 
-@grammar("CREATE STAGE")
+@creation("STAGE")
 def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE STAGE; only internal stages exist here."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -108,14 +109,15 @@ def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     return CreateFileObject(
         kind=STAGE,
         parts=parts,
-        create=create,
+        temporary=create.temporary,
+        or_replace=create.or_replace,
         if_not_exists=if_not_exists,
         spec={"id": new_stage_id(), **found},
         comment=comment,
     )
 
 
-@grammar("CREATE FILE FORMAT")
+@creation("FILE FORMAT")
 def create_file_format(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE FILE FORMAT."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -125,7 +127,8 @@ def create_file_format(cursor: TokenCursor, create: Modifiers) -> CreateFileObje
     return CreateFileObject(
         kind=FILE_FORMAT,
         parts=parts,
-        create=create,
+        temporary=create.temporary,
+        or_replace=create.or_replace,
         if_not_exists=if_not_exists,
         spec={"options": options},
         comment=comment,

@@ -3,11 +3,12 @@
 A family module parses its statements into frozen dataclasses and registers each grammar under
 its leading words:
 
-    @grammar("CREATE COMPUTE POOL")
-    def create_compute_pool(cursor: TokenCursor, create: Modifiers) -> Statement: ...
+    @grammar("DROP COMPUTE POOL")
+    def drop_compute_pool(cursor: TokenCursor, _: Modifiers) -> Statement: ...
 
-`CREATE OR REPLACE TEMPORARY X` is registered as "CREATE X"; the modifiers are handed in. DESC is
-DESCRIBE. Parsers start behind the words they are registered under.
+CREATE has a decorator of its own, in `nunatak.sql.creation`: `CREATE OR REPLACE TEMPORARY X` is
+registered as "X"; the modifiers are handed in. DESC is DESCRIBE. Parsers start behind the words
+they are registered under.
 """
 
 from __future__ import annotations
@@ -79,14 +80,25 @@ _LONGEST_WORDS = 5
 def grammar(*spellings: str) -> Callable[[Parser], Parser]:
     """Register a parser under the leading words of its statement, in one or more spellings."""
 
-    def register(parser: Parser) -> Parser:
+    def decorate(parser: Parser) -> Parser:
         for spelling in spellings:
-            words = tuple(spelling.split())
-            assert words not in _GRAMMARS, f"{spelling} is registered twice"
-            _GRAMMARS[words] = parser
+            assert not spelling.startswith("CREATE"), f"{spelling}: see `nunatak.sql.creation`"
+            register(spelling, parser)
         return parser
 
-    return register
+    return decorate
+
+
+def register(spelling: str, parser: Parser) -> None:
+    """Make a statement known by its leading words."""
+    words = tuple(spelling.split())
+    assert words not in _GRAMMARS, f"{spelling} is registered twice"
+    _GRAMMARS[words] = parser
+
+
+def registered() -> Sequence[str]:
+    """The leading words of every statement that is known."""
+    return [" ".join(words) for words in _GRAMMARS]
 
 
 def parse_registered(cursor: TokenCursor) -> Statement | None:

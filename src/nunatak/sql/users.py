@@ -6,12 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.access.requirement import Requirement
+from nunatak.access.roles import USER
 from nunatak.access.tokens import DEFAULT_ACCESS_DAYS, Token
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists
-from nunatak.sql.objects import on_account
+from nunatak.sql.creation import Creation, creation
+from nunatak.sql.objects import on_account, ownership
 from nunatak.sql.session_statements import literal
 from nunatak.sql.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.statement import (
@@ -61,16 +64,17 @@ def _settings(cursor: TokenCursor) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateUser:
+class CreateUser(Creation):
     """CREATE [OR REPLACE] USER [IF NOT EXISTS] u properties."""
 
     name: str
-    or_replace: bool
-    if_not_exists: bool
     settings: dict[str, Any] = field(repr=False)
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, _: Context) -> Key:
+        """The user."""
+        return Key(USER, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE USER on the account."""
         return [on_account("CREATE USER", context)]
 
@@ -88,7 +92,7 @@ class CreateUser:
         return status_result(f"User {self.name} successfully created.")
 
 
-@grammar("CREATE USER")
+@creation("USER")
 def create_user(cursor: TokenCursor, create: Modifiers) -> CreateUser:
     """Parse CREATE USER."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -386,7 +390,7 @@ def _token_row(token: Token, now: float) -> list[Any]:
 
 
 def _owned(user: str) -> Requirement:
-    return Requirement(OWNERSHIP, "USER", user)
+    return ownership(Key(USER, user))
 
 
 def _unless_self(user: str | None, context: Context) -> list[Requirement]:

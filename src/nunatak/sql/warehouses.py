@@ -11,6 +11,7 @@ from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound
+from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_account, ownership
 from nunatak.sql.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.statement import (
@@ -71,16 +72,17 @@ _PROPERTIES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateWarehouse:
+class CreateWarehouse(Creation):
     """CREATE [OR REPLACE] WAREHOUSE [IF NOT EXISTS] w [WITH] properties."""
 
     name: str
-    or_replace: bool
-    if_not_exists: bool
     settings: dict[str, Any]
-    fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
+    def made(self, _: Context) -> Key:
+        """The warehouse."""
+        return Key(KIND, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
         """CREATE WAREHOUSE on the account."""
         return [on_account("CREATE WAREHOUSE", context)]
 
@@ -103,7 +105,7 @@ class CreateWarehouse:
         return result
 
 
-@grammar("CREATE WAREHOUSE")
+@creation("WAREHOUSE")
 def create_warehouse(cursor: TokenCursor, create: Modifiers) -> CreateWarehouse:
     """Parse CREATE WAREHOUSE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -130,7 +132,9 @@ class AlterWarehouse:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OPERATE for its state, else MODIFY."""
-        return [Requirement("OPERATE" if self.state else "MODIFY", KIND, self.name)]
+        return [
+            Requirement("OPERATE" if self.state else "MODIFY", KIND, Key(KIND, self.name).title)
+        ]
 
     def run(self, context: Context) -> Result:
         """Change the record."""

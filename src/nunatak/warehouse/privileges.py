@@ -17,10 +17,12 @@ from nunatak.catalog.names import quoted
 from nunatak.warehouse.create import qualified
 from nunatak.warehouse.dml import merge_counts
 from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import stage_location
 
-_MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
+MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
+"""Kinds that the warehouse makes."""
 
 
 def authorise(execution: Execution, tree: exp.Expr) -> None:
@@ -83,14 +85,20 @@ def _create(execution: Execution, tree: exp.Create) -> None:
     properties = tree.args.get("properties")
     given = {type(item) for item in (properties.expressions if properties else ())}
     kind = str(tree.args["kind"]).upper()
-    if kind not in _MADE or exp.TemporaryProperty in given:
+    if kind not in MADE or exp.TemporaryProperty in given:
         return  # whoever may use a schema may keep private tables there
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
     schema = f"{quoted(name.database)}.{quoted(name.schema)}"
     execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
+    if not tree.args.get("replace"):
+        return
+    if kind == "SEQUENCE":
+        if find_sequence(execution.connection, name) is not None:
+            execution.require(Requirement(OWNERSHIP, kind, str(name)))
+        return
     existing = execution.tables.permanent(name, connection=execution.connection)
-    if existing is not None and tree.args.get("replace"):
+    if existing is not None:
         execution.permit(existing, OWNERSHIP)
 
 

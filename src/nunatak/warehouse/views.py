@@ -12,6 +12,7 @@ from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
 from nunatak.warehouse.create import comment_of, note_created, qualified, run_together
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.results import Result, status_result
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import TemporaryObject
@@ -85,7 +86,7 @@ def _write_view(
 
 
 def create_sequence(execution: Execution, tree: exp.Create) -> Result:
-    """CREATE SEQUENCE s [START n] [INCREMENT n]."""
+    """CREATE [OR REPLACE] SEQUENCE [IF NOT EXISTS] s [START n] [INCREMENT n]."""
     name = qualified(execution, tree.this)
     start, step = 1, 1
     properties = tree.args.get("properties")
@@ -93,10 +94,13 @@ def create_sequence(execution: Execution, tree: exp.Create) -> Result:
         if isinstance(item, exp.SequenceProperties):
             start = int(item.args["start"].name) if item.args.get("start") else start
             step = int(item.args["increment"].name) if item.args.get("increment") else step
-    location = Location.permanent(name)
-    statements = [f"DROP SEQUENCE IF EXISTS {location.sql}"] if tree.args.get("replace") else []
-    exists = "IF NOT EXISTS " if tree.args.get("exists") else ""
-    statements.append(f"CREATE SEQUENCE {exists}{location.sql} START {start} INCREMENT {step}")
+    location, replace = Location.permanent(name), bool(tree.args.get("replace"))
+    if not replace and find_sequence(execution.connection, name) is not None:
+        if tree.args.get("exists"):
+            return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
+        raise ObjectExists("Object", str(name))
+    statements = [f"DROP SEQUENCE IF EXISTS {location.sql}"] if replace else []
+    statements.append(f"CREATE SEQUENCE {location.sql} START {start} INCREMENT {step}")
     run_together(execution, statements)
     note_created(execution, "SEQUENCE", name)
     return status_result(f"Sequence {quoted(name.name)} successfully created.")

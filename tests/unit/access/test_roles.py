@@ -54,7 +54,7 @@ def test_a_dropped_role_is_held_by_nobody(access: Access) -> None:
     access.roles.grant("R", grantee_kind=USER, grantee="ADMIN", by="")
     access.grants.grant(["READ"], "MODEL", "DB.S.M", role="R", by="")
 
-    access.roles.drop("R")
+    access.roles.drop("R", heir="ACCOUNTADMIN")
 
     assert "R" not in access.roles_of("ADMIN")
     assert access.grants.on("MODEL", "DB.S.M") == []
@@ -62,7 +62,7 @@ def test_a_dropped_role_is_held_by_nobody(access: Access) -> None:
 
 def test_system_roles_stay(access: Access) -> None:
     with pytest.raises(InvalidArgument, match="belongs to the system"):
-        access.roles.drop("SYSADMIN")
+        access.roles.drop("SYSADMIN", heir="ACCOUNTADMIN")
 
 
 def test_unknown_parties_are_refused(access: Access) -> None:
@@ -74,3 +74,40 @@ def test_unknown_parties_are_refused(access: Access) -> None:
         access.roles.grant("SYSADMIN", grantee_kind=ROLE, grantee="X", by="")
     with pytest.raises(ObjectExists):
         access.roles.create("SYSADMIN", owner="")
+
+
+def test_what_a_dropped_role_owned_goes_to_who_drops_it(access: Access) -> None:
+    access.roles.create("R", owner="ACCOUNTADMIN")
+    access.roles.create("OF_R", owner="R")
+    access.users.create("U", owner="R")
+
+    access.roles.drop("R", heir="SECURITYADMIN")
+    access.roles.create("R", owner="ACCOUNTADMIN")
+
+    assert access.grants.owner_of("ROLE", "OF_R") == "SECURITYADMIN"
+    assert access.grants.owner_of("USER", "U") == "SECURITYADMIN"
+
+
+def test_grants_on_a_role_or_user_end_with_it(access: Access) -> None:
+    access.roles.create("It's R", owner="ACCOUNTADMIN")
+    access.users.create("A b", owner="ACCOUNTADMIN")
+    access.grants.grant(["MONITOR"], "ROLE", '"It\'s R"', role="PUBLIC", by="")
+    access.grants.grant(["MONITOR"], "USER", '"A b"', role="PUBLIC", by="")
+
+    access.roles.drop("It's R", heir="ACCOUNTADMIN")
+    access.drop_user("A b")
+
+    assert access.grants.to("PUBLIC") == []
+
+
+@pytest.mark.parametrize(("kind", "name"), [("USER", "U"), ("ROLE", "R")])
+def test_users_and_roles_have_owners_who_may_hand_them_on(
+    access: Access, kind: str, name: str
+) -> None:
+    access.roles.create("R", owner="SECURITYADMIN")
+    access.users.create("U", owner="SECURITYADMIN")
+    assert access.grants.owner_of(kind, name) == "SECURITYADMIN"
+
+    access.grants.grant(["OWNERSHIP"], kind, name, role="SYSADMIN", by="SECURITYADMIN")
+
+    assert access.grants.owner_of(kind, name) == "SYSADMIN"

@@ -1,0 +1,102 @@
+"""All rooms of a server, and users who act on each other's objects, each with a role of its own."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from nunatak.models.registry import Models
+from nunatak.services.platforms import where_runnable
+from nunatak.services.usage import ServiceUsage
+from nunatak.sql import dispatch
+from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.rooms import Rooms
+from nunatak.sql.stage_resolver import Stages
+from nunatak.sql.statement import Context
+from nunatak.sql.table_guard import CatalogTableGuard
+from nunatak.warehouse.hooks import Hooks
+from nunatak.warehouse.results import Result, Transfer
+from nunatak.warehouse.session import Session
+from nunatak.warehouse.warehouse import Warehouse
+from support.plane import World, open_world
+
+ADMIN, OWNER, OTHER, PUBLIC = "ACCOUNTADMIN", "OWNER", "OTHER", "PUBLIC"
+"""OWNER owns what a test is about; OTHER has what the test grants; PUBLIC has nothing."""
+
+
+@dataclass
+class Realm:
+    """The rooms, and a session for each role in DB.S."""
+
+    world: World
+    rooms: Rooms
+    _sessions: dict[str, Session] = field(default_factory=dict)
+
+    def session(self, role: str) -> Session:
+        """The session of a user who has that role only."""
+        if role not in self._sessions:
+            number = 10 + len(self._sessions)
+            made = Session(id=number, user=f"{role}_USER", role=role, database="DB", schema="S")
+            self._sessions[role] = made
+        return self._sessions[role]
+
+    def run(self, role: str, text: str) -> Result | Transfer:
+        """Run one statement with a role."""
+        context = Context(
+            rooms=self.rooms, session=self.session(role), query_id=str(uuid.uuid4()), text=text
+        )
+        return dispatch.execute(context)
+
+    def rows(self, role: str, text: str) -> list[dict[str, Any]]:
+        """Run one statement with a role and read its rows."""
+        result = self.run(role, text)
+        assert isinstance(result, Result)
+        return [row for batch in result.batches for row in batch.to_pylist()]
+
+    def grant(self, privilege: str, kind: str, title: str, *, to: str = OTHER) -> None:
+        """Give a role a privilege."""
+        self.rooms.access.grants.grant([privilege], kind, title, role=to, by=ADMIN)
+
+    def close(self) -> None:
+        """End the sessions and release the warehouse."""
+        for session in self._sessions.values():
+            FrontEnd(self.rooms).end_session(session)
+        self.rooms.warehouse.close()
+
+
+@contextmanager
+def open_realm(folder: Path) -> Iterator[Realm]:
+    """A realm whose DB and DB.S belong to the administrator."""
+    with open_world(folder) as world:
+        base, settings, catalog = world.rooms, world.settings, world.catalog
+        access = base.access
+        for role in (OWNER, OTHER, PUBLIC):
+            access.roles.create(role, owner=ADMIN)
+        hooks = Hooks(
+            stages=Stages(catalog, access, settings), guard=CatalogTableGuard(catalog, access)
+        )
+        warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
+        warehouse.create_database("DB")
+        warehouse.create_schema("DB", "S")
+        rooms = SimpleNamespace(
+            settings=settings,
+            catalog=catalog,
+            access=access,
+            vault=base.vault,
+            control=base.control,
+            warehouse=warehouse,
+            models=Models(
+                catalog,
+                settings.folder("models"),
+                usage=ServiceUsage(),
+                where_runnable=where_runnable,
+            ),
+        )
+        realm = Realm(world, cast("Rooms", rooms))
+        yield realm
+        realm.close()
