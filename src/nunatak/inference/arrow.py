@@ -16,8 +16,12 @@ from nunatak.inference.arrow_messages import refuse_expanding
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.memory_file import MemoryFile
+from nunatak.inference.naming import Naming, refuse_unknown, require
+from nunatak.inference.objects import table_of_objects
 from nunatak.inference.payload import Block, Parsed, batch_key, block_of_columns
+from nunatak.inference.rows import RowReader
 from nunatak.inference.signature import Field, Method
+from nunatak.inference.timestamps import format_timestamps
 
 _ARROW: dict[Kind, pa.DataType] = {
     Kind.FLOAT64: pa.float64(),
@@ -45,10 +49,13 @@ class ArrowReader:
     def __init__(self, method: Method) -> None:
         self._method = method
         self._layouts = Layouts(method.inputs)
+        self._naming = Naming((*method.inputs, *method.params))
+        self._rows = RowReader(method)
 
     def read(self, body: Body) -> Parsed:
-        """The rows of an Arrow IPC stream; columns count by position: inputs, then given
-        parameters.
+        """The rows of an Arrow IPC stream. Its columns are found by their names; if none is of the
+        method they count by position: inputs, then given parameters. A wide method may have one
+        column of objects in place of the inputs.
 
         Numeric columns without nulls are views into ``body``, which may go on to a worker in their
         place when it is a memory file. Raises BadInput.
@@ -59,22 +66,53 @@ class ArrowReader:
             block = block_of_columns(method, columns, size=size)
             return Parsed((block,), columns.rows, None)
         table = _table(body)
-        columns = self._columns(body, table)
-        self._layouts.learn(body, table, columns)
-        return Parsed(tuple(_runs(method, table, columns, size)), columns.rows, None)
+        if method.wide and table.num_columns <= 1 + len(method.params):
+            return self._of_objects(table, size)
+        given = self._given(table)
+        inputs = table.select(given[: len(method.inputs)])
+        columns = Columns(
+            tuple(_column(field, inputs.column(i)) for i, field in enumerate(method.inputs)),
+            table.num_rows,
+            body if isinstance(body, MemoryFile) else None,
+        )
+        if inputs.num_columns == table.num_columns:
+            self._layouts.learn(body, inputs, columns)
+        params = [
+            None if place is None else table.column(place) for place in given[len(method.inputs) :]
+        ]
+        return Parsed(tuple(_runs(method, params, columns, size)), columns.rows, None)
 
-    def _columns(self, body: Body, table: pa.Table) -> Columns:
+    def _given(self, table: pa.Table) -> list[Any]:
+        """The place of each field's column; None for a parameter that is not there."""
         method, inputs = self._method, self._method.inputs
+        where = "the Arrow stream"
+        picked = self._naming.pick(table.column_names, where)
+        if any(name is not None for name in picked):
+            refuse_unknown(self._naming, table.column_names, where)
+            require(inputs, picked, where)
+            places = {name: place for place, name in enumerate(table.column_names)}
+            return [None if name is None else places[name] for name in picked]
         if not len(inputs) <= table.num_columns <= len(inputs) + len(method.params):
             raise BadInput(
                 f"the Arrow stream has {table.num_columns} columns; the method {method.name} takes "
                 f"{len(inputs)} inputs and up to {len(method.params)} parameters"
             )
-        return Columns(
-            tuple(_column(field, table.column(i)) for i, field in enumerate(inputs)),
-            table.num_rows,
-            body if isinstance(body, MemoryFile) else None,
-        )
+        missing = len(picked) - table.num_columns
+        return [*range(table.num_columns), *[None] * missing]
+
+    def _of_objects(self, table: pa.Table, size: int) -> Parsed:
+        method = self._method
+        if not table.num_columns:
+            raise BadInput(f"the Arrow stream has no column; the method {method.name} takes one")
+        inputs = Field("INPUT", "OBJECT", Kind.JSON)
+        objects = _json_values(inputs, _joined(table.column(0)))
+        beside = [
+            _python_values(_column(field, table.column(i)))
+            for i, field in enumerate(method.params[: table.num_columns - 1], 1)
+        ]
+        rows = table_of_objects(method, objects, list(zip(*beside, strict=True)))
+        blocks = self._rows.blocks(rows, size)
+        return Parsed(blocks, table.num_rows, None)
 
 
 def write(columns: Columns) -> bytes:
@@ -106,19 +144,19 @@ def _table(body: Body) -> pa.Table:
     return table
 
 
-def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[Block]:
-    given = [
-        _column(field, table.column(len(method.inputs) + i)).to_list()
-        for i, field in enumerate(method.params[: table.num_columns - len(method.inputs)])
-    ]
-    defaults = method.defaults[len(given) :]
-    if not given or not table.num_rows:
+def _runs(method: Method, params: Sequence[Any], columns: Columns, size: int) -> list[Block]:
+    """The rows cut where the parameters change; None among them is one that is not given."""
+    if not columns.rows or all(param is None for param in params):
         return [block_of_columns(method, columns, size=size)]
+    given = [
+        [field.default] * columns.rows if param is None else _python_values(_column(field, param))
+        for field, param in zip(method.params, params, strict=True)
+    ]
     rows = list(zip(*given, strict=True))
     starts = [0, *(i for i in range(1, len(rows)) if rows[i] != rows[i - 1])]
     blocks = []
     for start, stop in zip(starts, [*starts[1:], len(rows)], strict=True):
-        params = (*rows[start], *defaults)
+        params = rows[start]
         part = columns.slice(start, stop)
         share = max(1, size * (stop - start) // len(rows))
         key = batch_key(method, params)
@@ -127,10 +165,7 @@ def _runs(method: Method, table: pa.Table, columns: Columns, size: int) -> list[
 
 
 def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
-    kind = field.kind
-    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    kind, array = field.kind, _joined(chunks)
     try:
         if kind is Kind.JSON:
             return Column(field.name, kind, _json_values(field, array))
@@ -144,6 +179,22 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
     if kind not in DTYPES:
         return Column(field.name, kind, array.to_pylist())
     return _numeric(field, array)
+
+
+def _python_values(column: Column) -> list[Any]:
+    """A parameter's values as a JSON body would give them: timestamps are ISO text."""
+    if column.kind is not Kind.TIMESTAMP:
+        return column.to_list()
+    nulls = np.zeros(len(column), np.bool_) if column.nulls is None else column.nulls
+    texts = format_timestamps(np.asarray(column.values))
+    return [None if is_null else text for text, is_null in zip(texts, nulls, strict=True)]
+
+
+def _joined(chunks: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    array = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        return pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
+    return array
 
 
 def _numeric(field: Field, array: pa.Array[Any]) -> Column:

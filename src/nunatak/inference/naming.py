@@ -74,10 +74,12 @@ class Naming:
 class Picker:
     """Takes the values of fields out of many objects, most of which have the same keys."""
 
-    def __init__(self, fields: Sequence[Field], *, required: int) -> None:
-        """The first ``required`` fields must be there; the others have defaults."""
+    def __init__(self, fields: Sequence[Field], *, required: int, only: bool = False) -> None:
+        """The first ``required`` fields must be there, the others have defaults; with ``only``
+        there may be no other keys."""
         self._naming = Naming(fields)
         self._required = required
+        self._only = only
         self._keys: tuple[str, ...] | None = None
         self._names: list[str | None] = []
 
@@ -86,6 +88,8 @@ class Picker:
         keys = tuple(given)
         if keys != self._keys:
             names = self._naming.pick(keys, where)
+            if self._only:
+                refuse_unknown(self._naming, keys, where)
             require(self._naming.fields[: self._required], names, where)
             self._keys, self._names = keys, names
         fields = self._naming.fields
@@ -93,6 +97,18 @@ class Picker:
             field.default if name is None else given[name]
             for field, name in zip(fields, self._names, strict=True)
         ]
+
+    def was_given(self, place: int) -> bool:
+        """Whether the object that was looked at last has the field at a place."""
+        return self._names[place] is not None
+
+
+def refuse_unknown(naming: Naming, names: Iterable[str], where: str) -> None:
+    """Raise BadInput, which says ``where``, for names that mean no field."""
+    unknown = naming.unknown(names)
+    if unknown:
+        listed = ", ".join(shown(name) for name in unknown[:20])
+        raise BadInput(f"{where} names {listed}, which the method does not take")
 
 
 def require(fields: Sequence[Field], names: Sequence[str | None], where: str) -> None:

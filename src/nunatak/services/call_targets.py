@@ -194,8 +194,11 @@ class ServiceInstances:
 
 
 def _calling(method: ServedMethod, runner: QueryRunner, *, rows: int) -> Calling:
+    spec = method.spec
+    names = () if spec.wide else tuple(item.name for item in (*spec.inputs, *spec.params))
     return Calling(
-        path=method.spec.path,
+        path=spec.path,
+        names=names,
         query_id=runner.query_id,
         user=runner.session.user,
         batch_rows=rows,

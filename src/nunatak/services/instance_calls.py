@@ -85,9 +85,11 @@ class Clients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calling:
-    """What all batches of one call have in common. `path` is the method's, at the instance."""
+    """What all batches of one call have in common. `path` is the method's, at the instance, and
+    `names` are those of its inputs and parameters; empty for a method that takes an OBJECT."""
 
     path: str
+    names: tuple[str, ...] = ()
     query_id: str
     user: str
     batch_rows: int
@@ -130,7 +132,12 @@ class InstanceCaller:
     def call(self, arguments: pa.RecordBatch) -> pa.Table:
         """One batch. It is sent again when an instance was busy or went away before it answered."""
         deadline = time.monotonic() + self._calling.batch_timeout_s
-        return self._call(pa.Table.from_batches([arguments]), deadline)
+        table = pa.Table.from_batches([arguments])
+        names = self._calling.names[: table.num_columns]
+        if len(names) == table.num_columns:
+            # The query's own names mean nothing to the method: its columns are in order.
+            table = table.rename_columns(list(names))
+        return self._call(table, deadline)
 
     def cancel(self) -> None:
         """Break off what is under way."""

@@ -84,10 +84,12 @@ def caller(
     *,
     timeout_s: float = 60.0,
     gone_limit: int = GONE_LIMIT,
+    names: tuple[str, ...] = (),
 ) -> tuple[InstanceCaller, FakeClients]:
     clients = FakeClients(answer)
     calling = Calling(
         path="predict",
+        names=names,
         query_id="q",
         user="ADA",
         batch_rows=1000,
@@ -112,6 +114,25 @@ def test_a_batch_is_answered_as_part_of_its_query() -> None:
         "q",
         "ADA",
     )
+
+
+@pytest.mark.parametrize(
+    ("names", "sent"),
+    [(("b", "a", "T"), ["b", "a"]), ((), ["a", "b"])],
+    ids=["names of the method", "an OBJECT"],
+)
+def test_arguments_go_under_the_names_of_what_they_are_for(
+    names: tuple[str, ...], sent: list[str]
+) -> None:
+    seen: list[list[str]] = []
+
+    def answer(_: Path, table: pa.Table) -> pa.Table:
+        seen.append(table.column_names)
+        return table
+
+    made, _ = caller(FakeInstances("a"), answer, names=names)
+    made.call(pa.record_batch({"a": [1.0], "b": [2.0]}))
+    assert seen == [sent]
 
 
 def test_batches_go_to_whoever_has_the_fewest() -> None:
