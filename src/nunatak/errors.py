@@ -9,12 +9,14 @@
     │   ├── NoCurrentContext
     │   ├── StatementCountDiffers
     │   ├── ObjectNotFound
+    │   │   └── PlaceNotFound
     │   ├── ObjectExists
     │   │   └── VersionExists
     │   ├── ObjectInUse
     │   ├── PrivilegeMissing
     │   ├── StageUnreadable
     │   └── QueryFailed
+    │       └── NullRefused
     ├── ExecutionError            a statement was started and did not end well
     │   ├── QueryCancelled
     │   ├── QueryForgotten
@@ -93,6 +95,15 @@ class ObjectNotFound(StatementError):
         self.name = name
 
 
+class PlaceNotFound(ObjectNotFound):
+    """What a USE, or a SHOW … IN, points at is not there, or may not be seen."""
+
+    def __init__(self, kind: str, name: str) -> None:
+        super().__init__(
+            kind, name, hint="Object does not exist, or operation cannot be performed."
+        )
+
+
 class ObjectExists(StatementError):
     """An object of that name is there already: choose another name, or OR REPLACE."""
 
@@ -121,6 +132,10 @@ class StageUnreadable(StatementError):
 
 class QueryFailed(StatementError):
     """The query engine refused the query or failed while it ran it."""
+
+
+class NullRefused(QueryFailed):
+    """A NULL for a column that takes none; the text names the column."""
 
 
 class ExecutionError(NunatakError):

@@ -165,8 +165,8 @@ def open_models(home: Path, usage: Usage | None = None) -> Models:
     """A registry on a new or existing home, with the schemas DB.S and DB.OTHER."""
     catalog = Catalog(Database.open(home / "catalog.sqlite"))
     with catalog.write() as transaction:
-        for schema in ("S", "OTHER"):
-            key = Key("SCHEMA", schema, "DB")
+        keys = [Key("DATABASE", "DB"), *(Key("SCHEMA", schema, "DB") for schema in ("S", "OTHER"))]
+        for key in keys:
             if transaction.find(key) is None:
                 transaction.create(key, "OWNER")
     return Models(catalog, home / "models", usage=usage or Usage(), where_runnable=where_wanted)

@@ -103,4 +103,4 @@ class ShowRegions:
 @grammar("SHOW REGIONS")
 def show_regions(cursor: TokenCursor, _: Modifiers) -> ShowRegions:
     """Parse SHOW REGIONS."""
-    return ShowRegions(clauses=show_clauses(cursor))
+    return ShowRegions(clauses=show_clauses(cursor, scopes=()))

@@ -26,7 +26,6 @@ from nunatak.warehouse.results import Field, Result, status_result
 
 DATABASE, SCHEMA = "DATABASE", "SCHEMA"
 DEFAULT_SCHEMA = "PUBLIC"
-INFORMATION_SCHEMA = "INFORMATION_SCHEMA"
 
 _PROPERTIES = {
     "COMMENT": TokenCursor.string,

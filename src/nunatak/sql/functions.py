@@ -18,7 +18,7 @@ from nunatak.sql.creation import Creation, creation
 from nunatak.sql.object_family import visible
 from nunatak.sql.objects import create_object, drop_object, on_schema, schema_key
 from nunatak.sql.services import service_key_of
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -297,7 +297,7 @@ class ShowFunctions:
 
     def run(self, context: Context) -> Result:
         """One row for each function that the role has a privilege on."""
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         with context.rooms.catalog.read() as tx:
             records = tx.list_kind(KIND, database=scope.database, schema=scope.schema)
         chosen = self.clauses.select(visible(context, records), lambda record: record.name)

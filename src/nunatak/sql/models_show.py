@@ -15,7 +15,7 @@ from nunatak.models.content import VersionContent
 from nunatak.models.functions import Method
 from nunatak.models.versions import MODEL, Model, ModelVersion
 from nunatak.sql.models_source import any_on_model, version_name
-from nunatak.sql.show import ShowClauses, flag, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, flag, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import Context, Modifiers, grammar
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result
@@ -82,7 +82,7 @@ class ShowModels:
 
     def run(self, context: Context) -> Result:
         """One row for each model that the role has any privilege on."""
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         found = context.rooms.models.within(database=scope.database, schema=scope.schema)
         seen = [model for model in found if _is_seen(context, model)]
         chosen = self.clauses.select(seen, lambda model: model.record.name)

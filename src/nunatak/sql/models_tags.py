@@ -45,7 +45,7 @@ from nunatak.sql.objects import (
     require_schema,
     schema_key,
 )
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -248,7 +248,7 @@ class ShowTags:
 
     def run(self, context: Context) -> Result:
         """One row for each."""
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         with context.rooms.catalog.read() as transaction:
             records = transaction.list_kind(TAG, database=scope.database, schema=scope.schema)
         chosen = self.clauses.select(records, lambda record: record.name)

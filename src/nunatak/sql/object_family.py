@@ -16,7 +16,7 @@ from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_account, on_schema, schema_key
-from nunatak.sql.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, scope_in, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -284,7 +284,7 @@ class ShowObjects:
     def _records(self, context: Context, tx: Transaction) -> list[Record]:
         if not self.family.in_schema:
             return tx.list_kind(self.family.kind)
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         return tx.list_kind(self.family.kind, database=scope.database, schema=scope.schema)
 
 

@@ -17,7 +17,7 @@ from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.objects import ownership, schema_key
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.listing import SequenceState
@@ -46,7 +46,7 @@ class ShowSequences:
 
     def run(self, context: Context) -> Result:
         """One row for each sequence of the scope."""
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         with context.rooms.catalog.read() as tx:
             records = tx.list_kind(SEQUENCE, database=scope.database, schema=scope.schema)
         chosen = self.clauses.select(records, lambda record: record.name)

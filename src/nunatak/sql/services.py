@@ -28,7 +28,15 @@ from nunatak.sql.service_rows import (
     instance_rows,
     service_row,
 )
-from nunatak.sql.show import Scope, ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import (
+    Scope,
+    ShowClauses,
+    check_found,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.specifications import AlterSpecification, specification
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
@@ -250,10 +258,10 @@ class ShowServices:
 
     def run(self, context: Context) -> Result:
         """One row for each service that the role has a privilege on."""
+        scope, pool = self._scope(context)
         snapshot = snapshot_of(context)
         records = [service.record for service in snapshot.services]
         records += [build.record for build in snapshot.builds]
-        scope, pool = self._scope(context)
         wanted = [record for record in records if self._is_wanted(record, scope, pool)]
         ordered = sorted(wanted, key=lambda record: record.name)
         chosen = self.clauses.select(visible(context, ordered), lambda record: record.name)
@@ -261,8 +269,10 @@ class ShowServices:
 
     def _scope(self, context: Context) -> tuple[Scope, str | None]:
         if self.clauses.within and self.clauses.within[0] == "COMPUTE POOL":
-            return Scope(), self.clauses.within[1][-1]
-        return self.clauses.scope(context.session), None
+            pool = self.clauses.within[1][-1]
+            check_found(context, Key("COMPUTE_POOL", pool))
+            return Scope(), pool
+        return scope_in(context, self.clauses), None
 
     def _is_wanted(self, record: Record, scope: Scope, pool: str | None) -> bool:
         is_job = is_build(record.spec)

@@ -9,7 +9,7 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key
 from nunatak.errors import NoCurrentContext, ObjectNotFound
-from nunatak.sql.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, check_found, check_place, show_clauses, show_result
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.parameters import set_parameter, shown_parameters, unset_parameter
@@ -34,25 +34,25 @@ class UseObject:
         return []
 
     def run(self, context: Context) -> Result:
-        """Point the session there; raises ObjectNotFound."""
+        """Point the session there; raises PlaceNotFound."""
         session = context.session
-        with context.rooms.catalog.read() as tx:
-            if self.kind == "WAREHOUSE":
-                session.warehouse = tx.get(Key("WAREHOUSE", self.parts[-1])).name
-                return status_result(_DONE)
-            if self.kind == "DATABASE" and len(self.parts) == 1:
-                session.database = tx.get(Key("DATABASE", self.parts[0])).name
-                has_public = tx.find(Key("SCHEMA", "PUBLIC", session.database)) is not None
-                session.schema = "PUBLIC" if has_public else None
-                return status_result(_DONE)
+        if self.kind == "WAREHOUSE":
+            check_found(context, Key("WAREHOUSE", self.parts[-1]))
+            session.warehouse = self.parts[-1]
+        elif self.kind == "DATABASE":
+            check_place(context, self.parts[0])
+            with context.rooms.catalog.read() as tx:
+                has_public = tx.find(Key("SCHEMA", "PUBLIC", self.parts[0])) is not None
+            session.database, session.schema = self.parts[0], "PUBLIC" if has_public else None
+        else:
             database = self.parts[0] if len(self.parts) == 2 else session.database
             if database is None:
                 raise NoCurrentContext(
                     f"Cannot use schema '{self.parts[-1]}': the session has no current database. "
                     "Call USE DATABASE first, or write database.schema."
                 )
-            schema = tx.get(Key("SCHEMA", self.parts[-1], database))
-            session.database, session.schema = database, schema.name
+            check_place(context, database, self.parts[-1])
+            session.database, session.schema = database, self.parts[-1]
         return status_result(_DONE)
 
 
@@ -230,7 +230,7 @@ class ShowVariables:
 @grammar("SHOW VARIABLES")
 def show_variables(cursor: TokenCursor, _: Modifiers) -> ShowVariables:
     """Parse SHOW VARIABLES."""
-    return ShowVariables(clauses=show_clauses(cursor))
+    return ShowVariables(clauses=show_clauses(cursor, scopes=()))
 
 
 def _variable_type(value: object) -> str:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from nunatak.errors import InvalidArgument, NoCurrentContext
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument, NoCurrentContext, PlaceNotFound
+from nunatak.sql.statement import Context
 from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.information_schema import NAME as INFORMATION_SCHEMA
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.session import Session
 
@@ -68,6 +71,28 @@ class ShowClauses:
         return found[: min(self.limit or SHOW_ROWS_LIMIT, SHOW_ROWS_LIMIT)]
 
 
+def scope_in(context: Context, clauses: ShowClauses) -> Scope:
+    """The scope of a SHOW command; raises PlaceNotFound where IN names what is not there."""
+    scope = clauses.scope(context.session)
+    if clauses.within is not None and scope.database is not None:
+        check_place(context, scope.database, scope.schema)
+    return scope
+
+
+def check_place(context: Context, database: str, schema: str | None = None) -> None:
+    """Raises PlaceNotFound unless the database, and the schema in it, are there."""
+    check_found(context, Key("DATABASE", database))
+    if schema is not None and schema != INFORMATION_SCHEMA:
+        check_found(context, Key("SCHEMA", schema, database))
+
+
+def check_found(context: Context, key: Key) -> None:
+    """Raises PlaceNotFound unless the object is there."""
+    with context.rooms.catalog.read() as tx:
+        if tx.find(key) is None:
+            raise PlaceNotFound(key.kind.replace("_", " ").capitalize(), key.title)
+
+
 def show_clauses(
     cursor: TokenCursor,
     *,
@@ -77,12 +102,12 @@ def show_clauses(
 ) -> ShowClauses:
     """Read the clauses of a SHOW command, in the vendor's order.
 
-    `scopes` are the kinds that may follow IN; `bare` is what a name alone after IN means, if it
-    is one of them, else it is the first.
+    `scopes` are the kinds that may follow IN, none where it may not stand; `bare` is what a name
+    alone after IN means, if it is one of them, else it is the first.
     """
     cursor.accept("TERSE")
     like = cursor.string() if cursor.accept("LIKE") else None
-    within = _within(cursor, scopes, bare) if cursor.accept("IN") else None
+    within = _within(cursor, scopes, bare) if scopes and cursor.accept("IN") else None
     if within is None and needs_scope:
         cursor.fail(f"expected IN {scopes[0]} <name>")
     if like is None and cursor.accept("LIKE"):
@@ -99,6 +124,8 @@ def _within(cursor: TokenCursor, scopes: Sequence[str], bare: str) -> tuple[str,
     for scope in scopes:
         if cursor.accept(*scope.split()):
             return (scope, () if scope == "ACCOUNT" or _clause_ends(cursor) else cursor.name())
+    if scopes == ("ACCOUNT",):
+        cursor.fail("expected ACCOUNT")
     return (bare if bare in scopes else scopes[0], cursor.name())
 
 

@@ -9,10 +9,11 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.sql.databases import DATABASE, INFORMATION_SCHEMA, SCHEMA
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.databases import DATABASE, SCHEMA
+from nunatak.sql.show import ShowClauses, check_place, moment, show_clauses, show_result
 from nunatak.sql.statement import Context, Modifiers, grammar
 from nunatak.sql.tokens import TokenCursor
+from nunatak.warehouse.information_schema import NAME as INFORMATION_SCHEMA
 from nunatak.warehouse.results import Field, Result
 
 _DATABASE_FIELDS = (
@@ -31,6 +32,10 @@ _DATABASE_FIELDS = (
             "kind",
         )
     ),
+)
+_TERSE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(Field, ("name", "kind", "database_name", "schema_name")),
 )
 _SCHEMA_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -55,7 +60,12 @@ class ShowDatabases:
     """SHOW [TERSE] DATABASES [HISTORY] [LIKE …] [STARTS WITH …] [LIMIT …]."""
 
     clauses: ShowClauses
-    fields: tuple[Field, ...] = _DATABASE_FIELDS
+    is_terse: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The vendor's columns."""
+        return _TERSE_FIELDS if self.is_terse else _DATABASE_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """None."""
@@ -65,6 +75,9 @@ class ShowDatabases:
         """One row for each database."""
         with context.rooms.catalog.read() as tx:
             records = self.clauses.select(tx.list_kind(DATABASE), lambda record: record.name)
+        if self.is_terse:
+            made = [(moment(record.created_on), record.name) for record in records]
+            return show_result(_TERSE_FIELDS, [[*each, None, None, None] for each in made])
         current = context.session.database
         rows = [
             [
@@ -87,8 +100,10 @@ class ShowDatabases:
 @grammar("SHOW DATABASES", "SHOW TERSE DATABASES")
 def show_databases(cursor: TokenCursor, _: Modifiers) -> ShowDatabases:
     """Parse SHOW DATABASES."""
+    is_terse = cursor.peek(-2) == "TERSE"
     cursor.accept("HISTORY")
-    return ShowDatabases(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+    clauses = show_clauses(cursor, scopes=("ACCOUNT",))
+    return ShowDatabases(clauses=clauses, is_terse=is_terse)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +111,12 @@ class ShowSchemas:
     """SHOW [TERSE] SCHEMAS [LIKE …] [IN ACCOUNT | DATABASE d] …"""
 
     clauses: ShowClauses
-    fields: tuple[Field, ...] = _SCHEMA_FIELDS
+    is_terse: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The vendor's columns."""
+        return _TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """None."""
@@ -105,9 +125,9 @@ class ShowSchemas:
     def run(self, context: Context) -> Result:
         """One row for each schema, INFORMATION_SCHEMA among them."""
         database = self._database(context)
+        if database is not None:
+            check_place(context, database)
         with context.rooms.catalog.read() as tx:
-            if database is not None:
-                tx.get(Key(DATABASE, database))
             rows = [
                 _schema_row(record, context) for record in tx.list_kind(SCHEMA, database=database)
             ]
@@ -116,7 +136,10 @@ class ShowSchemas:
             )
         rows += [_information_schema_row(record) for record in databases]
         rows.sort(key=lambda row: (row[4], row[1]))
-        return show_result(_SCHEMA_FIELDS, self.clauses.select(rows, lambda row: str(row[1])))
+        chosen = self.clauses.select(rows, lambda row: str(row[1]))
+        if self.is_terse:
+            chosen = [[row[0], row[1], None, row[4], None] for row in chosen]
+        return show_result(self.fields, chosen)
 
     def _database(self, context: Context) -> str | None:
         kind, parts = self.clauses.within or ("", ())
@@ -128,8 +151,10 @@ class ShowSchemas:
 @grammar("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
 def show_schemas(cursor: TokenCursor, _: Modifiers) -> ShowSchemas:
     """Parse SHOW SCHEMAS."""
+    is_terse = cursor.peek(-2) == "TERSE"
     cursor.accept("HISTORY")
-    return ShowSchemas(clauses=show_clauses(cursor, scopes=("DATABASE", "ACCOUNT")))
+    clauses = show_clauses(cursor, scopes=("DATABASE", "ACCOUNT"))
+    return ShowSchemas(clauses=clauses, is_terse=is_terse)
 
 
 def _schema_row(record: Record, context: Context) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.errors import ObjectNotFound
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import Context, Modifiers, grammar
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result
@@ -18,20 +18,49 @@ from nunatak.warehouse.tables import Column, Table
 
 _CREATED = Field("created_on", TIMESTAMP_LTZ)
 _PLACE = tuple(map(Field, ("name", "database_name", "schema_name", "kind", "comment")))
+_SIZES = (Field("cluster_by"), Field("rows", NUMBER), Field("bytes", NUMBER))
+_TABLE_FLAGS = {
+    "automatic_clustering": "OFF",
+    "change_tracking": "OFF",
+    "search_optimization": "OFF",
+    "search_optimization_progress": None,
+    "search_optimization_bytes": None,
+    "is_external": "N",
+    "enable_schema_evolution": "N",
+    "owner_role_type": "ROLE",
+    "is_event": "N",
+    "budget": None,
+    "is_hybrid": "N",
+    "is_iceberg": "N",
+    "is_dynamic": "N",
+    "is_immutable": "N",
+}
+_OBJECT_FLAGS = {
+    "owner_role_type": "ROLE",
+    "budget": None,
+    "is_hybrid": "N",
+    "is_dynamic": "N",
+    "is_iceberg": "N",
+    "is_interactive": "N",
+}
+"""What clients read of every table, although none of it can be otherwise here."""
 _TABLE_FIELDS = (
     _CREATED,
     *_PLACE,
-    Field("cluster_by"),
-    Field("rows", NUMBER),
-    Field("bytes", NUMBER),
-    *map(Field, ("owner", "retention_time", "owner_role_type", "is_external", "is_iceberg")),
+    *_SIZES,
+    *map(Field, ("owner", "retention_time", *_TABLE_FLAGS)),
 )
 _VIEW_FIELDS = (
     _CREATED,
     *map(Field, ("name", "reserved", "database_name", "schema_name", "owner", "comment")),
     *map(Field, ("text", "is_secure", "is_materialized", "owner_role_type")),
 )
-_OBJECT_FIELDS = (_CREATED, *_PLACE, Field("rows", NUMBER), Field("owner"))
+_OBJECT_FIELDS = (
+    _CREATED,
+    *_PLACE,
+    *_SIZES,
+    *map(Field, ("owner", "retention_time", *_OBJECT_FLAGS)),
+)
 _TERSE_FIELDS = (_CREATED, *map(Field, ("name", "kind", "database_name", "schema_name")))
 _COLUMN_FIELDS = (
     *map(Field, ("table_name", "schema_name", "column_name", "data_type", "null?", "default")),
@@ -152,7 +181,7 @@ def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
         if not found:
             raise ObjectNotFound(kind.capitalize(), str(name))
         return found
-    scope = clauses.scope(session)
+    scope = scope_in(context, clauses)
     databases = warehouse.databases() if scope.database is None else [scope.database]
     return [
         table
@@ -161,9 +190,11 @@ def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
     ]
 
 
-def _place(table: Table) -> list[Any]:
+def _placed(table: Table, owner: str) -> list[Any]:
+    """What TABLES and OBJECTS begin with: the place, the sizes, the owner, the retention time."""
     name = table.name
-    return [moment(table.created_on), name.name, name.database, name.schema, table.kind]
+    place = [moment(table.created_on), name.name, name.database, name.schema, table.kind]
+    return [*place, table.comment or "", "", table.row_count, None, owner, "1"]
 
 
 def _terse_row(table: Table) -> list[Any]:
@@ -172,8 +203,7 @@ def _terse_row(table: Table) -> list[Any]:
 
 
 def _table_row(table: Table, owner: str) -> list[Any]:
-    counts = [table.row_count, None]
-    return [*_place(table), table.comment or "", "", *counts, owner, "1", "ROLE", "N", "N"]
+    return [*_placed(table, owner), *_TABLE_FLAGS.values()]
 
 
 def _view_row(table: Table, owner: str) -> list[Any]:
@@ -183,7 +213,7 @@ def _view_row(table: Table, owner: str) -> list[Any]:
 
 
 def _object_row(table: Table, owner: str) -> list[Any]:
-    return [*_place(table), table.comment or "", table.row_count, owner]
+    return [*_placed(table, owner), *_OBJECT_FLAGS.values()]
 
 
 def _column_row(table: Table, column: Column) -> list[Any]:

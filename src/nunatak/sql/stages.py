@@ -20,7 +20,7 @@ from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_schema, ownership, schema_key
 from nunatak.sql.options import Option, file_format, option_value, parenthesised_options
-from nunatak.sql.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -262,7 +262,7 @@ class ShowFileObjects:
 
     def run(self, context: Context) -> Result:
         """One row for each permanent object."""
-        scope = self.clauses.scope(context.session)
+        scope = scope_in(context, self.clauses)
         with context.rooms.catalog.read() as tx:
             records = tx.list_kind(self.kind, database=scope.database, schema=scope.schema)
         chosen = self.clauses.select(records, lambda record: record.name)

@@ -101,6 +101,11 @@ def registered() -> Sequence[str]:
     return [" ".join(words) for words in _GRAMMARS]
 
 
+def registered_words() -> list[tuple[str, ...]]:
+    """The leading words of every statement that a family registered."""
+    return list(_GRAMMARS)
+
+
 def parse_registered(cursor: TokenCursor) -> Statement | None:
     """Parse a statement that a family registered; None leaves the cursor where it was."""
     start = cursor.position

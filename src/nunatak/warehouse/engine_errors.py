@@ -8,6 +8,7 @@ from collections.abc import Callable
 from nunatak.errors import (
     InvalidArgument,
     InvalidIdentifier,
+    NullRefused,
     NunatakError,
     ObjectExists,
     ObjectNotFound,
@@ -78,7 +79,7 @@ _RULES = (
     ),
     _rule(
         r"NOT NULL constraint failed: [^\n]*?([^.\n]+)$",
-        lambda match: QueryFailed(f"NULL result in a non-nullable column: {match[1]}"),
+        lambda match: NullRefused(f"NULL result in a non-nullable column: {match[1]}"),
     ),
     _rule(
         r"Malformed JSON[^:]*: ([^\n]*)",

@@ -11,7 +11,7 @@ import pytest
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Catalog
+from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import NoCurrentContext, ObjectNotFound
 from nunatak.sql import show_tables
@@ -45,6 +45,13 @@ def context(tmp_path: Path) -> Iterator[Context]:
     settings = Settings(home=tmp_path)
     catalog = Catalog(Database.open(settings.catalog_file))
     access = Access(catalog.database, settings)
+    with catalog.write() as tx:
+        for key in (
+            Key("DATABASE", "DB"),
+            Key("SCHEMA", "PUBLIC", "DB"),
+            Key("SCHEMA", "S2", "DB"),
+        ):
+            tx.create(key, "R")
     guard = CatalogTableGuard(catalog, access)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
     rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, catalog=catalog))
@@ -88,6 +95,32 @@ def test_clauses(context: Context, text: str, names: list[str]) -> None:
     assert [row["name"] for row in shown(context, text)] == names
 
 
+OBJECT_COLUMNS = [
+    *("created_on", "name", "database_name", "schema_name", "kind", "comment", "cluster_by"),
+    *("rows", "bytes", "owner", "retention_time", "owner_role_type", "budget", "is_hybrid"),
+    *("is_dynamic", "is_iceberg", "is_interactive"),
+]
+TABLE_COLUMNS = [
+    *(*OBJECT_COLUMNS[:11], "automatic_clustering", "change_tracking", "search_optimization"),
+    *("search_optimization_progress", "search_optimization_bytes", "is_external"),
+    *("enable_schema_evolution", "owner_role_type", "is_event", "budget", "is_hybrid"),
+    *("is_iceberg", "is_dynamic", "is_immutable"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"), [("SHOW OBJECTS", OBJECT_COLUMNS), ("SHOW TABLES", TABLE_COLUMNS)]
+)
+def test_the_columns_are_the_vendors(context: Context, text: str, columns: list[str]) -> None:
+    rows = shown(context, text)
+
+    assert all(list(row) == columns for row in rows)
+    assert {row["name"] for row in rows} >= {"T1", "T2", "TMP"}
+    assert {(row["is_dynamic"], row["is_iceberg"], row["is_hybrid"]) for row in rows} == {
+        ("N", "N", "N")
+    }
+
+
 def test_views_show_their_text(context: Context) -> None:
     assert shown(context, "SHOW VIEWS")[0]["text"] == "create view v as select a from t1"
 
@@ -115,7 +148,7 @@ def test_a_scope_is_needed(context: Context) -> None:
 
 def test_owners_are_shown(context: Context) -> None:
     rows = shown(context, "SHOW TABLES")
-    assert [(row["name"], row["owner"]) for row in rows] == [("T1", "R"), ("T2", ""), ("TMP", "R")]
+    assert [(row["name"], row["owner"]) for row in rows] == [("T1", "R"), ("T2", "R"), ("TMP", "R")]
 
 
 def test_terse_forms_have_five_columns(context: Context) -> None:

@@ -14,6 +14,7 @@ from nunatak.config import Settings
 from nunatak.errors import (
     InvalidArgument,
     InvalidIdentifier,
+    NullRefused,
     NunatakError,
     ObjectExists,
     ObjectNotFound,
@@ -461,3 +462,34 @@ def test_a_failed_statement_changes_nothing(sql: Sql) -> None:
 def test_what_is_not_offered_is_named(sql: Sql, text: str) -> None:
     with pytest.raises(Unsupported, match="Unsupported"):
         sql(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into kept values (null, 'y')",
+        "insert into kept(b) values ('y')",
+        "insert into kept select x, y from given",
+        "insert overwrite into kept select x, y from given",
+        "update kept set a = null",
+        "merge into kept using given on kept.b = given.y when matched then update set a = given.x",
+        """merge into kept using given on kept.b = given.z
+        when not matched then insert (a, b) values (given.x, given.y)""",
+        "alter table given alter column x set not null",
+        "insert into own values (null)",
+        "insert into keyed values (null, 'x')",
+    ],
+)
+def test_a_null_where_none_may_stand_has_an_error_of_its_own(sql: Sql, text: str) -> None:
+    """Drivers tell by its code that a constraint was hurt."""
+    sql("create table kept(a int not null, b text)")
+    sql("insert into kept values (1, 'x')")
+    sql("create table given(x int, y text, z text)")
+    sql("insert into given values (null, 'x', 'z')")
+    sql("create temporary table own(a int not null)")
+    sql("create table keyed(a int primary key, b text)")
+
+    with pytest.raises(NullRefused, match="NULL result in a non-nullable column"):
+        sql(text)
+
+    assert sql("select * from kept") == [(1, "x")]
