@@ -25,12 +25,11 @@ MULTI_STATEMENT = 0xA000
 _SERVER_VERSION = 1
 
 _FORMATS = {
-    ("PYTHON", "SNOW"): ("PYTHON_CONNECTOR_QUERY_RESULT_FORMAT", "ARROW"),
-    ("GO",): ("GO_QUERY_RESULT_FORMAT", "ARROW"),
+    ("PYTHON", "SNOW"): "PYTHON_CONNECTOR_QUERY_RESULT_FORMAT",
+    ("GO",): "GO_QUERY_RESULT_FORMAT",
 }
-_FORMAT_OF_OTHERS = ("JDBC_QUERY_RESULT_FORMAT", "JSON")
-"""The parameter that says in which format results travel, and its default, by how a client's
-CLIENT_APP_ID begins."""
+_FORMAT_OF_OTHERS = "JDBC_QUERY_RESULT_FORMAT"
+"""The parameter that says in which format results travel, by the beginning of CLIENT_APP_ID."""
 
 ChunkUrl = Callable[[str, int, str], str]
 """Query id, number of the chunk, format: to the address of its bytes."""
@@ -46,17 +45,15 @@ def is_dml(kind: int) -> bool:
     return StatementKind.INSERT & 0xF000 <= kind <= StatementKind.MULTI_TABLE_INSERT
 
 
-def result_format(session: Session, application: str, kind: int) -> str:
-    """The format a client wants: its own parameter decides, Python and Go clients get Arrow by
-    default and others JSON, and DML is always JSON."""
+def result_format(parameters: Mapping[str, Any], application: str, kind: int) -> str:
+    """The format a client wants: its own parameter decides, and DML is always JSON."""
     if is_dml(kind):
         return JSON
-    name, default = _FORMAT_OF_OTHERS
+    name = _FORMAT_OF_OTHERS
     for beginnings, known in _FORMATS.items():
         if application.upper().startswith(beginnings):
-            name, default = known
-    wanted = str(session.parameters.get(name, default)).upper()
-    return ARROW if wanted.startswith("ARROW") else JSON
+            name = known
+    return ARROW if str(parameters[name]).upper().startswith("ARROW") else JSON
 
 
 def final_names(session: Session) -> dict[str, Any]:
@@ -79,6 +76,7 @@ def result_data(
     stored: StoredResult,
     *,
     wanted: str,
+    parameters: Mapping[str, Any],
     store: ResultStore,
     chunk_url: ChunkUrl,
     inline_bytes: int,
@@ -88,9 +86,8 @@ def result_data(
 
     Small results travel in the answer, larger ones as addresses of chunks.
     """
-    data = base_data(stored.query_id, stored.fields, kind=stored.kind)
+    data = base_data(stored.query_id, stored.fields, kind=stored.kind, parameters=parameters)
     data |= {"total": stored.rows, "returned": stored.rows, "queryResultFormat": wanted}
-    data["parameters"] = parameter_list(stored.parameters)
     data |= stored.final
     data["rowset" if wanted == JSON else "rowsetBase64"] = [] if wanted == JSON else ""
     if not stored.chunks:
@@ -106,13 +103,16 @@ def result_data(
     return data
 
 
-def base_data(query_id: str, fields: tuple[Field, ...], *, kind: int) -> dict[str, Any]:
-    """What every answer has, rows or not."""
+def base_data(
+    query_id: str, fields: tuple[Field, ...], *, kind: int, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What every answer has, rows or not. `parameters` are all of the session's, by which clients
+    read and show values."""
     return {
         "queryId": query_id,
         "statementTypeId": int(kind),
         "rowtype": rowtype(fields),
-        "parameters": [],
+        "parameters": parameter_list(parameters),
         "sqlState": None,
         "version": _SERVER_VERSION,
         "numberOfBinds": 0,
@@ -123,19 +123,24 @@ def base_data(query_id: str, fields: tuple[Field, ...], *, kind: int) -> dict[st
     }
 
 
-def described_data(query_id: str, described: Description, wanted: str) -> dict[str, Any]:
-    """The answer of a statement that was only described."""
-    data = base_data(query_id, described.fields, kind=StatementKind.SELECT)
+def described_data(
+    query_id: str, described: Description, *, wanted: str, parameters: Mapping[str, Any], binds: int
+) -> dict[str, Any]:
+    """The answer of a statement with `binds` markers that was only described."""
+    data = base_data(query_id, described.fields, kind=StatementKind.SELECT, parameters=parameters)
+    data["numberOfBinds"] = binds
     data["arrayBindSupported"] = described.takes_lists
     data["queryResultFormat"] = wanted
     data["rowset" if wanted == JSON else "rowsetBase64"] = [] if wanted == JSON else ""
     return data
 
 
-def multi_data(query_id: str, results: list[tuple[str, int]]) -> dict[str, Any]:
+def multi_data(
+    query_id: str, results: list[tuple[str, int]], *, parameters: Mapping[str, Any]
+) -> dict[str, Any]:
     """The answer of several statements: the ids and kinds of their results."""
     fields = (Field("multiple statement execution", TEXT),)
-    data = base_data(query_id, fields, kind=MULTI_STATEMENT)
+    data = base_data(query_id, fields, kind=MULTI_STATEMENT, parameters=parameters)
     return data | {
         "queryResultFormat": JSON,
         "rowset": [["Multiple statements executed successfully."]],

@@ -15,7 +15,6 @@ from typing import Any
 from nunatak.config import Limits
 from nunatak.errors import (
     DeadlineExceeded,
-    InvalidArgument,
     NunatakError,
     QueryCancelled,
     StatementCountDiffers,
@@ -23,19 +22,21 @@ from nunatak.errors import (
 from nunatak.protocol import answers
 from nunatak.protocol.errors import INTERNAL, failure, failure_of
 from nunatak.protocol.live_sessions import LiveSession, LiveSessions
+from nunatak.protocol.presented import presented
 from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
 from nunatak.protocol.result_store import ResultStore, StoredResult
 from nunatak.protocol.rooms import StatementRequest, Statements
 from nunatak.protocol.transfer import Transfers
 from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.markers import shares
+from nunatak.warehouse.markers import marker_count, shares
+from nunatak.warehouse.parameters import in_force, of_statement
 from nunatak.warehouse.results import Result, Transfer
 
 _LOGGER = logging.getLogger(__name__)
 _SESSION_QUERIES = 100
 _TEXT_KEPT_CHARS = 16_384
 _UNFINISHED_PER_THREAD = 8
-_LONGEST_STATEMENT_S = 172_800.0
+_LONGEST_STATEMENT_S = 604_800.0
 _KEPT_BYTES = 16 * 1024
 _ROW_BYTES = 100
 """What a row in JSON takes, roughly."""
@@ -54,14 +55,15 @@ class Submission:
     runs_alone: bool = False
     bindings: Sequence[Binding] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters for this statement alone, by upper-case name; known ones have their type."""
 
-    @property
-    def statement_count(self) -> int:
-        """Statements that the client means to send; 0 for any number."""
-        try:
-            return int(self.parameters.get("MULTI_STATEMENT_COUNT", 1))
-        except (TypeError, ValueError) as error:
-            raise InvalidArgument("MULTI_STATEMENT_COUNT must be a whole number.") from error
+    def parameter(self, live: LiveSession, name: str) -> Any:
+        """The value in force for this statement."""
+        return self.parameters_in_force(live)[name]
+
+    def parameters_in_force(self, live: LiveSession) -> dict[str, Any]:
+        """The session's parameters, with what was sent for this statement alone."""
+        return in_force(live.session.parameters, of_statement(self.parameters))
 
 
 class Execution:
@@ -121,7 +123,9 @@ class Execution:
         stored = self.results.get(query_id)
         if stored.failure is not None:
             return stored.failure
-        return answers.success(self._data(stored, live, base_url=base_url, inline=None))
+        parameters = in_force(live.session.parameters)
+        data = self._data(stored, live, parameters, base_url=base_url, inline=None)
+        return answers.success(data)
 
     async def stop(self, *, grace_s: float) -> None:
         """Let running statements end, then cancel those that have not."""
@@ -216,16 +220,24 @@ class Execution:
             cancelled=query.cancelled,
         )
         if submission.describe_only:
-            return self._described(request, live)
-        parts = self._parts(submission)
+            return self._described(request, live, submission)
+        parts = self._parts(submission, live)
         if len(parts) > 1:
             return self._several(query, live, submission, parts)
         return self._one(dataclasses.replace(request, text=parts[0]), live, submission)
 
-    def _described(self, request: StatementRequest, live: LiveSession) -> dict[str, Any]:
+    def _described(
+        self, request: StatementRequest, live: LiveSession, submission: Submission
+    ) -> dict[str, Any]:
         described = self._statements.describe(request)
-        wanted = answers.result_format(live.session, live.application, 0)
-        data = answers.described_data(request.query_id, described, wanted)
+        parameters = submission.parameters_in_force(live)
+        data = answers.described_data(
+            request.query_id,
+            described,
+            wanted=answers.result_format(parameters, live.application, 0),
+            parameters=parameters,
+            binds=marker_count(request.text),
+        )
         return data | answers.final_names(live.session)
 
     def _one(
@@ -233,13 +245,17 @@ class Execution:
     ) -> dict[str, Any]:
         outcome = self._statements.execute(request)
         if isinstance(outcome, Transfer):
-            data = answers.base_data(request.query_id, (), kind=0)
+            parameters = submission.parameters_in_force(live)
+            data = answers.base_data(request.query_id, (), kind=0, parameters=parameters)
             data |= self._transfers.data(
                 outcome, base_url=submission.base_url, is_bound=bool(request.bindings)
             )
             return data | answers.final_names(live.session)
-        stored, inline = self._store(outcome, request, live)
-        return self._data(stored, live, base_url=submission.base_url, inline=inline)
+        shown = presented(outcome, submission.parameters_in_force(live))
+        stored, inline = self._store(shown, request, live)
+        # What a statement that sets parameters answers has them set.
+        parameters = submission.parameters_in_force(live)
+        return self._data(stored, live, parameters, base_url=submission.base_url, inline=inline)
 
     def _store(
         self, result: Result, request: StatementRequest, live: LiveSession
@@ -287,10 +303,12 @@ class Execution:
             self.queries.add(child)
             self._remember(live, child)
             done.append((child.id, data["statementTypeId"]))
-        return answers.multi_data(query.id, done) | answers.final_names(live.session)
+        parameters = submission.parameters_in_force(live)
+        data = answers.multi_data(query.id, done, parameters=parameters)
+        return data | answers.final_names(live.session)
 
-    def _parts(self, submission: Submission) -> Sequence[str]:
-        count = submission.statement_count
+    def _parts(self, submission: Submission, live: LiveSession) -> Sequence[str]:
+        count = int(submission.parameter(live, "MULTI_STATEMENT_COUNT"))
         if ";" not in submission.text and count in (0, 1):
             return [submission.text]
         parts = self._statements.split(submission.text)
@@ -302,11 +320,18 @@ class Execution:
         return parts or [submission.text]
 
     def _data(
-        self, stored: StoredResult, live: LiveSession, *, base_url: str, inline: bytes | None
+        self,
+        stored: StoredResult,
+        live: LiveSession,
+        parameters: Mapping[str, Any],
+        *,
+        base_url: str,
+        inline: bytes | None,
     ) -> dict[str, Any]:
         return answers.result_data(
             stored,
-            wanted=answers.result_format(live.session, live.application, stored.kind),
+            wanted=answers.result_format(parameters, live.application, stored.kind),
+            parameters=parameters,
             store=self.results,
             chunk_url=lambda *part: base_url + self._transfers.chunk_path(*part),
             inline_bytes=self._limits.result_inline_bytes,
@@ -315,14 +340,9 @@ class Execution:
 
 
 def _timeout_s(live: LiveSession, submission: Submission) -> float:
-    """How long a statement may run: its own parameter, else the session's; 0 means the longest."""
-    name = "STATEMENT_TIMEOUT_IN_SECONDS"
-    value = submission.parameters.get(name, live.session.parameters.get(name, 0))
-    try:
-        wanted = float(value)
-    except (TypeError, ValueError):
-        wanted = 0.0
-    return wanted if 0 < wanted < _LONGEST_STATEMENT_S else _LONGEST_STATEMENT_S
+    """How long a statement may run; 0 means the longest."""
+    wanted = float(submission.parameter(live, "STATEMENT_TIMEOUT_IN_SECONDS"))
+    return wanted or _LONGEST_STATEMENT_S
 
 
 def _kept(data: dict[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from nunatak.catalog.names import parse_identifier, quoted
 from nunatak.errors import InvalidArgument, LoginRefused
 from nunatak.protocol.answers import parameter_list
 from nunatak.protocol.live_sessions import LiveSession, LiveSessions
-from nunatak.warehouse.parameters import PARAMETERS, set_parameter
+from nunatak.warehouse.parameters import in_force, of_statement
 
 SERVER_VERSION = "10.0.0 nunatak"
 _TEXT_LIMIT_CHARS = 32_768
@@ -104,7 +104,7 @@ def open_session(
             "warehouse": login.warehouse or defaults.get("DEFAULT_WAREHOUSE"),
             "database": database,
             "schema": login.schema or own_schema or ("PUBLIC" if database else None),
-            "parameters": _known_parameters(login.parameters),
+            "parameters": of_statement(login.parameters),
         },
     )
     return sessions.of(record), tokens
@@ -135,14 +135,8 @@ def login_data(live: LiveSession, tokens: SessionTokens) -> dict[str, Any]:
         "healthCheckInterval": _HEALTH_CHECK_S,
         "newClientForUpgrade": None,
         "sessionInfo": {k: None if v is None else quoted(v) for k, v in names.items()},
-        "parameters": parameter_list(session_parameters(live)),
+        "parameters": parameter_list(in_force(session.parameters)),
     }
-
-
-def session_parameters(live: LiveSession) -> dict[str, Any]:
-    """Every parameter with the value it has in the session."""
-    defaults = {name: parameter.default for name, parameter in PARAMETERS.items()}
-    return defaults | live.session.parameters
 
 
 def _token_login(access: Access, login: LoginRequest) -> Identity:
@@ -152,15 +146,6 @@ def _token_login(access: Access, login: LoginRequest) -> Identity:
         if user is None or user.name != identity.user:
             raise LoginRefused("The token belongs to another user than the one that logs in.")
     return identity
-
-
-def _known_parameters(wanted: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a login that this server knows; clients send many that it does not."""
-    known: dict[str, Any] = {}
-    for name, value in wanted.items():
-        if value is not None and str(name).upper() in PARAMETERS:
-            set_parameter(known, str(name), value)
-    return known
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

@@ -18,6 +18,7 @@ from nunatak.protocol.live_sessions import LiveSession
 from nunatak.protocol.queries import Query, QueryStatus
 from nunatak.protocol.session_routes import SessionRoutes
 from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.parameters import of_statement
 
 _MESSAGE_RUNNING = "Query execution in progress. Please check query status by using the result URL."
 _MOST_BINDINGS = 16_384
@@ -35,6 +36,7 @@ def parse_submission(body: Mapping[str, Any], *, request_id: str, base_url: str)
         raise InvalidArgument("'parameters' of a request is an object.")
     if body.get("bindStage"):
         raise InvalidArgument("Bound values are taken in the request, not from a stage.")
+    sent = {str(name).upper(): value for name, value in parameters.items()}
     return Submission(
         text=text,
         request_id=request_id[:_ID_LIMIT_CHARS],
@@ -42,7 +44,7 @@ def parse_submission(body: Mapping[str, Any], *, request_id: str, base_url: str)
         describe_only=bool(body.get("describeOnly")),
         runs_alone=bool(body.get("asyncExec")),
         bindings=parse_bindings(body.get("bindings")),
-        parameters={str(name).upper(): value for name, value in parameters.items()},
+        parameters=sent | of_statement(sent),
     )
 
 

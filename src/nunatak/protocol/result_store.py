@@ -59,7 +59,6 @@ class StoredResult:
     kind: int = StatementKind.SELECT
     fields: tuple[Field, ...] = ()
     chunks: tuple[Chunk, ...] = ()
-    parameters: dict[str, Any] = field(default_factory=dict)
     final: dict[str, Any] = field(default_factory=dict)
     failure: dict[str, Any] | None = None
 
@@ -262,7 +261,6 @@ def _completed(
         kind=int(result.kind),
         fields=result.fields,
         chunks=tuple(chunks),
-        parameters=dict(result.parameters),
         final=stored.final,
     )
 
@@ -307,7 +305,6 @@ def _to_json(stored: StoredResult) -> dict[str, Any]:
         "kind": stored.kind,
         "rowtype": rowtype(stored.fields),
         "chunks": [[chunk.rows, chunk.size_bytes] for chunk in stored.chunks],
-        "parameters": stored.parameters,
         "final": stored.final,
         "failure": stored.failure,
     }
@@ -322,7 +319,6 @@ def _from_json(document: dict[str, Any]) -> StoredResult:
         kind=document["kind"],
         fields=fields_of(document["rowtype"]),
         chunks=tuple(Chunk(rows, size) for rows, size in document["chunks"]),
-        parameters=document["parameters"],
         final=document["final"],
         failure=document["failure"],
     )

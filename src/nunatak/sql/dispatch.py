@@ -103,4 +103,5 @@ def _query(context: Context) -> QueryRequest:
         bindings=context.bindings,
         cancelled=context.cancelled,
         flow=context.flow,
+        parameters=context.parameters,
     )

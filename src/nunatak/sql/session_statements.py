@@ -13,7 +13,7 @@ from nunatak.sql.show import ShowClauses, check_found, check_place, show_clauses
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.parameters import set_parameter, shown_parameters, unset_parameter
-from nunatak.warehouse.results import Field, Result, StatementKind, rows_result, status_result
+from nunatak.warehouse.results import Field, Result, status_result
 
 _DONE = "Statement executed successfully."
 _PARAMETER_FIELDS = tuple(
@@ -130,16 +130,14 @@ class AlterSession:
 
     def run(self, context: Context) -> Result:
         """Change the parameters, all or none; raises InvalidArgument for an unknown one."""
-        changed: dict[str, Any] = {}
         with context.session.lock:
             parameters = dict(context.session.parameters)
             for name, value in self.settings:
-                changed[name] = set_parameter(parameters, name, value)
+                set_parameter(parameters, name, value)
             for name in self.unset:
-                changed[name] = unset_parameter(parameters, name)
+                unset_parameter(parameters, name)
             context.session.parameters = parameters
-        done = rows_result([Field("status")], [[_DONE]], kind=StatementKind.DDL)
-        return Result(fields=done.fields, batches=done.batches, kind=done.kind, parameters=changed)
+        return status_result(_DONE)
 
 
 @grammar("ALTER SESSION SET")

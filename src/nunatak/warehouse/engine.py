@@ -88,6 +88,7 @@ class Connection:
         self._on_close = on_close
         self._interrupted = False
         self._closed = False
+        self._timezone = DEFAULT_TIMEZONE
         self.cause: NunatakError | None = None
         """What a source of rows raised first; the engine passes it on as mere text."""
 
@@ -169,6 +170,12 @@ class Connection:
         """Forget a function of `create_function`."""
         self.guarded(lambda: self._handle.remove_function(name))
 
+    def use_timezone(self, name: str) -> None:
+        """Read and show moments in a zone from now on."""
+        if name != self._timezone:
+            self.execute(f"SET TimeZone = {literal(name)}")
+            self._timezone = name
+
     def interrupt(self) -> None:
         """Stop what runs; it ends with QueryCancelled."""
         self._interrupted = True
@@ -239,12 +246,11 @@ class Engine:
         with self._lock:
             connection = Connection(self._root.cursor(), self._forget)
             self._open.add(connection)
-        if timezone not in (None, DEFAULT_TIMEZONE):
-            try:
-                connection.execute(f"SET TimeZone = {literal(str(timezone))}")
-            except NunatakError:
-                connection.close()
-                raise
+        try:
+            connection.use_timezone(timezone or DEFAULT_TIMEZONE)
+        except NunatakError:
+            connection.close()
+            raise
         return connection
 
     def close(self) -> None:

@@ -73,6 +73,7 @@ class Execution:
         self._describe_only = describe_only
         self.in_transaction = pinned is not None
         self.connection = pinned or self._connect()
+        self.connection.use_timezone(self._timezone)
         self._sources: dict[str, tuple[tuple[Field, ...], Source]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._permitted: set[QualifiedName] = set()
@@ -119,6 +120,7 @@ class Execution:
             session=self.session,
             resolve=self.table,
             system_function=self._system_function,
+            parameter=self.request.parameter,
             query_text=self.request.text,
             registered=frozenset(self._sources),
             functions=self.functions.made(self.connection),
@@ -273,7 +275,11 @@ class Execution:
             raise QueryCancelled("SQL execution canceled")
 
     def _connect(self) -> Connection:
-        return self.engine.connect(timezone=str(self.session.parameter("TIMEZONE")))
+        return self.engine.connect(timezone=self._timezone)
+
+    @property
+    def _timezone(self) -> str:
+        return str(self.request.parameter("TIMEZONE"))
 
     def _watch(self, connection: Connection) -> None:
         if isinstance(self.cancelled, Cancellation):

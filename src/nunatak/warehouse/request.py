@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.parameters import Value
 from nunatak.warehouse.results import Result
 from nunatak.warehouse.session import Session
 
@@ -23,3 +25,10 @@ class QueryRequest:
     """Set to stop the statement; it then ends with QueryCancelled."""
     flow: Result | None = None
     """The rows of the statement before `->>`; read as `$1`."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters for this statement alone, by upper-case name; they go before the session's."""
+
+    def parameter(self, name: str) -> Value:
+        """The value in force; raises InvalidArgument for an unknown parameter."""
+        value: Value | None = self.parameters.get(name)
+        return self.session.parameter(name) if value is None else value

@@ -8,8 +8,8 @@ BINARY binary, VARIANT / OBJECT / ARRAY string holding JSON text, VECTOR fixed_s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
@@ -58,8 +58,6 @@ class Result:
     fields: tuple[Field, ...]
     batches: Iterable[pa.RecordBatch]
     kind: StatementKind = StatementKind.SELECT
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Session parameters that the statement changed."""
 
 
 @dataclass(frozen=True, kw_only=True)

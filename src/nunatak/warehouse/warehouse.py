@@ -162,7 +162,7 @@ class Warehouse:
         session = request.session
         if not describe_only and not isinstance(parsed.tree, _DATA):
             self._transactions.end(session.id, commit=True)
-        elif isinstance(parsed.tree, _CHANGES) and not session.parameter("AUTOCOMMIT"):
+        elif isinstance(parsed.tree, _CHANGES) and not request.parameter("AUTOCOMMIT"):
             self._begin(session)
         return Execution(
             request,

@@ -151,14 +151,8 @@ class StandIn:
                 request.session.schema = name.upper()
                 return status_result("Statement executed successfully.")
             case ["alter", "session", "set", name, "=", value]:
-                changed = set_parameter(request.session.parameters, name, value.strip("'"))
-                status = status_result("Statement executed successfully.")
-                return Result(
-                    fields=status.fields,
-                    batches=status.batches,
-                    kind=status.kind,
-                    parameters={name.upper(): changed},
-                )
+                set_parameter(request.session.parameters, name, value.strip("'"))
+                return status_result("Statement executed successfully.")
             case ["select", "crash"]:
                 raise ZeroDivisionError("the stand-in breaks")
             case ["select", "context"]:

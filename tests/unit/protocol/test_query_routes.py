@@ -11,12 +11,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from nunatak.catalog.sqltypes import NUMBER
+from nunatak.catalog.sqltypes import NUMBER, VARIANT
 from nunatak.config import Limits
 from nunatak.errors import InvalidArgument, QueryCancelled
 from nunatak.protocol.query_routes import parse_bindings
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.parameters import PARAMETERS
 from nunatak.warehouse.results import (
     Field,
     Result,
@@ -116,8 +117,8 @@ async def test_dml_is_answered_in_json_with_its_type(world: World) -> None:
 async def test_changed_parameters_and_names_are_told(world: World) -> None:
     def use(request: StatementRequest) -> Result:
         request.session.schema = "my schema"
-        done = rows_result([Field("status")], [["ok"]])
-        return Result(fields=done.fields, batches=done.batches, parameters={"TIMEZONE": "UTC"})
+        request.session.parameters["TIMEZONE"] = "UTC"
+        return rows_result([Field("status")], [["ok"]])
 
     world.script.handlers["use"] = use
 
@@ -125,7 +126,58 @@ async def test_changed_parameters_and_names_are_told(world: World) -> None:
 
     assert data["finalSchemaName"] == '"my schema"'
     assert data["finalRoleName"] == "ACCOUNTADMIN"
-    assert data["parameters"] == [{"name": "TIMEZONE", "value": "UTC"}]
+    assert told(data)["TIMEZONE"] == "UTC"
+
+
+@pytest.mark.asyncio
+async def test_every_answer_tells_all_parameters(world: World) -> None:
+    """Drivers read and show values by them, each statement's by its own answer."""
+    count = {"MULTI_STATEMENT_COUNT": 0}
+    asked = {"TIMEZONE": "UTC", "_UNKNOWN": 1, "BINARY_OUTPUT_FORMAT": "base64"}
+    answers: list[Any] = [
+        await world.run("a"),
+        await world.run("a", describeOnly=True),
+        await world.run("a; c", parameters=count),
+        await world.run("a", parameters=asked),
+    ]
+
+    plain, described, several, own = (told(answer["data"]) for answer in answers)
+
+    defaults = {name: parameter.default for name, parameter in PARAMETERS.items()}
+    assert plain == described == defaults
+    assert several == defaults | {"MULTI_STATEMENT_COUNT": 0}
+    assert own == defaults | {"TIMEZONE": "UTC", "BINARY_OUTPUT_FORMAT": "BASE64"}
+    assert plain["CLIENT_SESSION_KEEP_ALIVE"] is False
+    assert plain["CLIENT_PREFETCH_THREADS"] == 4
+    assert plain["TIMESTAMP_LTZ_OUTPUT_FORMAT"] == ""
+
+
+def told(data: Any) -> dict[str, Any]:
+    return {entry["name"]: entry["value"] for entry in data["parameters"]}
+
+
+@pytest.mark.asyncio
+async def test_results_are_bounded_and_indented_as_the_parameters_say(world: World) -> None:
+    document = Result(
+        fields=(Field("V", VARIANT),),
+        batches=[pa.record_batch([pa.array(['{"a":[1.50,{}],"b":"{,"}', None])], names=["V"])],
+    )
+    world.script.handlers |= {"v": lambda _: document, "big": lambda _: _numbers(1000)}
+    world.script.handlers["u"] = lambda _: affected_result(StatementKind.UPDATE, updated=3)
+
+    few: Any = await world.run("big", parameters={"ROWS_PER_RESULTSET": 7})
+    json_rows = {"PYTHON_CONNECTOR_QUERY_RESULT_FORMAT": "JSON"}
+    shown: Any = await world.run("v", parameters=json_rows | {"JSON_INDENT": 2})
+    compact: Any = await world.run("v", parameters=json_rows)
+    counted: Any = await world.run("u", parameters={"ROWS_PER_RESULTSET": 1})
+
+    assert few["data"]["total"] == 7
+    assert shown["data"]["rowset"] == [
+        ['{\n  "a": [\n    1.50,\n    {}\n  ],\n  "b": "{,"\n}'],
+        [None],
+    ]
+    assert compact["data"]["rowset"] == [['{"a":[1.50,{}],"b":"{,"}'], [None]]
+    assert counted["data"]["rowset"] == [["3"]]
 
 
 class TestPatience:
@@ -352,7 +404,10 @@ async def test_a_statement_ends_at_its_timeout(world: World) -> None:
 
     world.script.handlers["wait"] = wait
 
-    answer = await world.run("wait", parameters={"STATEMENT_TIMEOUT_IN_SECONDS": 0.01})
+    session = world.app.sessions.by_token(world.token).session
+    session.parameters["STATEMENT_TIMEOUT_IN_SECONDS"] = 0.01  # clients send whole seconds
+
+    answer = await world.run("wait")
 
     assert answer["code"] == "000630"
     assert "statement timeout" in answer["message"]

@@ -27,7 +27,12 @@ def rewritten(text: str) -> str:
 
     tree = parse(text).tree
     note_column_types(tree, lambda _: {column.name: column.type for column in TABLE})
-    context = RewriteContext(session=session, resolve=resolve, system_function=lambda _: None)
+    context = RewriteContext(
+        session=session,
+        resolve=resolve,
+        system_function=lambda _: None,
+        parameter=session.parameter,
+    )
     return sql_text(rewrite(tree, context))
 
 

@@ -49,9 +49,7 @@ def declared_type(node: exp.DataType, *, timestamp: str = "TIMESTAMP_NTZ") -> Sq
 
 def session_type(node: exp.DataType, context: RewriteContext) -> SqlType:
     """The declared type under the session's parameters."""
-    return declared_type(
-        node, timestamp=str(context.session.parameter("TIMESTAMP_TYPE_MAPPING")).upper()
-    )
+    return declared_type(node, timestamp=str(context.parameter("TIMESTAMP_TYPE_MAPPING")).upper())
 
 
 def engine_datatype(sql_type: SqlType) -> exp.DataType:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SqlType, TypeKind
+from nunatak.warehouse.parameters import Value
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.tables import Table
 
@@ -33,6 +34,8 @@ class RewriteContext:
     """The table that a name means; raises ObjectNotFound."""
     system_function: Callable[[exp.Anonymous], exp.Expr | None]
     """The value of a function that another room answers."""
+    parameter: Callable[[str], Value]
+    """The value of a parameter for this statement."""
     query_text: str = ""
     registered: frozenset[str] = frozenset()
     """Names of Arrow data that the statement reads."""
