@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, insert, select, update
+from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nunatak.catalog.engine import Database
@@ -140,7 +140,7 @@ class Transaction:
         status: Mapping[str, Any] | None = None,
         comment: str = "",
     ) -> Record:
-        """Add an object; raises ObjectExists."""
+        """Add an object, on which nobody has a grant; raises ObjectExists."""
         values = {
             "kind": key.kind,
             "database_name": key.database,
@@ -158,6 +158,7 @@ class Transaction:
             self.connection.execute(insert(objects).values(values))
         except IntegrityError as error:
             raise ObjectExists(key.label, key.title) from error
+        self.connection.execute(delete(grants).where(_granted_on(key)))
         return self.get(key)
 
     def update(
@@ -194,8 +195,9 @@ class Transaction:
             self.connection.execute(update(objects).where(objects.c.id == record.id).values(values))
         except IntegrityError as error:
             raise ObjectExists(key.label, key.title) from error
+        rest = func.substr(grants.c.object_name, len(record.key.title) + 1)
         self.connection.execute(
-            update(grants).where(_granted_on(record.key)).values(object_name=key.title)
+            update(grants).where(_granted_on(record.key)).values(object_name=key.title + rest)
         )
         return self.get(key)
 
@@ -273,7 +275,13 @@ def _at(key: Key) -> Any:
 
 
 def _granted_on(key: Key) -> Any:
-    return and_(grants.c.object_kind == key.kind, grants.c.object_name == key.title)
+    """The grants on an object, and on the roles that a service brings (`<service>!<ROLE>`)."""
+    itself = and_(grants.c.object_kind == key.kind, grants.c.object_name == key.title)
+    roles = and_(
+        grants.c.object_kind == f"{key.kind}_ROLE",
+        grants.c.object_name.startswith(f"{key.title}!", autoescape=True),
+    )
+    return or_(itself, roles)
 
 
 def _record(row: Row[Any]) -> Record:

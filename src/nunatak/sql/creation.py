@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nunatak.access.requirement import Requirement
-from nunatak.access.roles import ROLE, USER
 from nunatak.catalog.store import Key
-from nunatak.sql.objects import ownership
+from nunatak.sql.objects import exists, ownership
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, register
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result
@@ -47,7 +46,7 @@ class Creation(ABC):
         """What creating needs, and OWNERSHIP of what is replaced."""
         yield from self.needs(context)
         key = self.made(context) if self.or_replace else None
-        if key is not None and _exists(context, key):
+        if key is not None and exists(context, key):
             yield ownership(key)
 
 
@@ -62,14 +61,3 @@ def creation(words: str) -> Callable[[Parser], Parser]:
         return parser
 
     return decorate
-
-
-def _exists(context: Context, key: Key) -> bool:
-    """Whether there is such an object, whoever may see it."""
-    rooms = context.rooms
-    if key.kind == USER:
-        return rooms.access.users.find(key.name) is not None
-    if key.kind == ROLE:
-        return rooms.access.roles.exists(key.name)
-    with rooms.catalog.read() as tx:
-        return tx.find(key) is not None

@@ -14,7 +14,7 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.spec import SERVICE_ROLES, service_key
 from nunatak.sql.grantable import check_privileges
-from nunatak.sql.objects import ownership
+from nunatak.sql.objects import exists, on_account, ownership
 from nunatak.sql.show import flag, moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -65,23 +65,9 @@ _COUNTED = (
     "FUNCTION",
 )
 """Kinds that GRANT … ON ALL takes."""
-_RECORDED = frozenset(
-    {
-        "DATABASE",
-        "SCHEMA",
-        "TABLE",
-        "VIEW",
-        "SEQUENCE",
-        "STAGE",
-        "FILE_FORMAT",
-        "WAREHOUSE",
-        "IMAGE_REPOSITORY",
-        "NETWORK_RULE",
-        "INTEGRATION",
-        "SECRET",
-    }
-)
-"""Kinds that the catalog lists under the names that grants use."""
+_NO_OBJECTS = frozenset({"ACCOUNT", SERVICE_ROLE})
+"""Kinds that are not listed; the service of a service role is."""
+_ACTS_FOR_OWNER = frozenset({"VIEW"})
 _ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
 
 
@@ -125,8 +111,12 @@ class GrantPrivileges:
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of each object."""
-        return [Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context)]
+        """OWNERSHIP of each object. What acts with the rights of its owner goes only to a role
+        that the current one has, or with MANAGE GRANTS: else it would be given others' rights."""
+        yield from (Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context))
+        acts = self.kind in _ACTS_FOR_OWNER and OWNERSHIP in self.privileges
+        if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
+            yield on_account("MANAGE GRANTS", context)
 
     def run(self, context: Context) -> Result:
         """Write the grants down; the object and the role must exist."""
@@ -138,6 +128,8 @@ class GrantPrivileges:
                 "The ownership of a service cannot be transferred: drop it and create it with the "
                 "other role."
             )
+        if OWNERSHIP in self.privileges and self.is_revoked:
+            raise InvalidArgument("OWNERSHIP is not revoked: GRANT it to another role.")
         if self.kind == SERVICE_ROLE and not self.is_revoked:
             self._check_service_role(context)
         for title in self._titles(context):
@@ -167,11 +159,12 @@ class GrantPrivileges:
         if self.within:
             return self._all_titles(context)
         title = object_title(context, self.kind, self.parts)
-        if self.kind in _RECORDED and not self.is_revoked:
+        if self.kind not in _NO_OBJECTS and not self.is_revoked:
             *place, name = split_name(title)
             database, schema = (*place, "", "")[:2]
-            with context.rooms.catalog.read() as tx:
-                tx.get(Key(self.kind, name, database, schema))
+            key = Key(self.kind, name, database, schema)
+            if not exists(context, key):
+                raise ObjectNotFound(key.label, key.title)
         return [title]
 
     def _all_titles(self, context: Context) -> list[str]:

@@ -160,8 +160,10 @@ class AlterTag:
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the tag."""
-        return [ownership(_key(context, self.name))]
+        """OWNERSHIP of the tag, and CREATE TAG on the schema for another name."""
+        yield ownership(_key(context, self.name))
+        if self.to is not None:
+            yield on_schema("CREATE TAG", _key(context, self.to))
 
     def run(self, context: Context) -> Result:
         """Change the record."""

@@ -9,7 +9,7 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectNotFound, Unsupported
-from nunatak.sql.objects import ownership
+from nunatak.sql.objects import on_schema, ownership, require_schema, schema_key
 from nunatak.sql.options import option_value
 from nunatak.sql.stages import FILE_FORMAT, STAGE, STAGE_PROPERTIES, TITLES
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
@@ -33,11 +33,15 @@ class AlterFileObject:
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP; one's own temporary object needs none."""
+        """OWNERSHIP, and for another name the privilege to create; none for temporary objects."""
         name = context.session.qualify(self.parts)
         if context.session.temporary(self.kind, name) is not None:
             return []
-        return [ownership(Key.of(self.kind, name))]
+        needed = [ownership(Key.of(self.kind, name))]
+        if self.new_name:
+            key = schema_key(context, self.kind, self.new_name)
+            needed.append(on_schema(f"CREATE {self.kind.replace('_', ' ')}", key))
+        return needed
 
     def run(self, context: Context) -> Result:
         """Change the record; raises ObjectNotFound, and Unsupported for a temporary object."""
@@ -50,7 +54,9 @@ class AlterFileObject:
             if record is None and not self.if_exists:
                 raise ObjectNotFound(TITLES[self.kind].replace(" area", ""), str(name))
             if record is not None and self.new_name:
-                tx.move(record, Key.of(self.kind, context.session.qualify(self.new_name)))
+                key = schema_key(context, self.kind, self.new_name)
+                require_schema(tx, key)
+                tx.move(record, key)
             elif record is not None:
                 old = record.spec.get("options", {})
                 changed = (

@@ -7,6 +7,8 @@ other object.
 
 from __future__ import annotations
 
+import dataclasses
+
 from nunatak.access.decide import ANY
 from nunatak.access.requirement import Requirement
 from nunatak.access.roles import ACCOUNTADMIN
@@ -16,6 +18,8 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.warehouse.session import Session
 
+_PARKED = " swapped"
+"""No statement can mean this name by chance, and it is there within one transaction only."""
 _SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW"})
 
 
@@ -62,3 +66,14 @@ class CatalogTableGuard:
             record = tx.find(Key.of(kind, old))
             if record is not None:
                 tx.move(record, Key.of(kind, new))
+
+    def swapped(self, kind: str, one: QualifiedName, other: QualifiedName) -> None:
+        """Owners and grants go with the objects."""
+        first, second = Key.of(kind, one), Key.of(kind, other)
+        with self._catalog.write() as tx:
+            there, back = tx.find(first), tx.find(second)
+            parked = tx.move(there, dataclasses.replace(first, name=_PARKED)) if there else None
+            if back is not None:
+                tx.move(back, first)
+            if parked is not None:
+                tx.move(parked, second)

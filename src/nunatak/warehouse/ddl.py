@@ -9,7 +9,13 @@ from sqlglot import exp
 
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import TEXT, SqlType
-from nunatak.errors import InvalidIdentifier, ObjectExists, ObjectNotFound, Unsupported
+from nunatak.errors import (
+    InvalidArgument,
+    InvalidIdentifier,
+    ObjectExists,
+    ObjectNotFound,
+    Unsupported,
+)
 from nunatak.warehouse.create import (
     column_note,
     column_of,
@@ -103,9 +109,13 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
 
 def _note_renamed(execution: Execution, table: Table, tree: exp.Alter) -> None:
     guard = execution.hooks.guard
+    if guard is None:
+        return
     for action in tree.args.get("actions") or ():
-        if guard is not None and isinstance(action, exp.AlterRename):
+        if isinstance(action, exp.AlterRename):
             guard.renamed(table.object_kind, table.name, qualified(execution, action.this))
+        elif isinstance(action, exp.SwapTable):
+            guard.swapped(table.object_kind, table.name, qualified(execution, action.this))
 
 
 def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list[str]:
@@ -180,6 +190,10 @@ def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> 
 
 def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     other = execution.table(tuple(stored(part) for part in node.this.parts))
+    if table.is_view or other.is_view:
+        raise InvalidArgument("SWAP WITH takes tables: a view cannot be swapped.")
+    if table.temporary or other.temporary:
+        raise Unsupported("Unsupported: SWAP WITH of temporary tables.")
     if table.name.sibling("") != other.name.sibling(""):
         raise Unsupported("Unsupported: SWAP WITH a table of another schema.")
     execution.tables.forget(other.location)

@@ -46,6 +46,9 @@ class TableGuard(Protocol):
     def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
         """It has another name."""
 
+    def swapped(self, kind: str, one: QualifiedName, other: QualifiedName) -> None:
+        """Each has the other's name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Hooks:

@@ -13,7 +13,7 @@ from sqlglot import exp
 
 from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
-from nunatak.catalog.names import quoted
+from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.warehouse.create import qualified
 from nunatak.warehouse.dml import merge_counts
 from nunatak.warehouse.execution import Execution
@@ -72,6 +72,11 @@ def _alter(execution: Execution, tree: exp.Alter | exp.Drop) -> None:
             execution.require(Requirement(OWNERSHIP, "SEQUENCE", name))
         else:
             _target(execution, target, OWNERSHIP)
+    for action in tree.args.get("actions") or ():
+        if isinstance(action, exp.SwapTable):
+            _target(execution, action.this, OWNERSHIP)
+        elif isinstance(action, exp.AlterRename):
+            _making(execution, str(tree.args["kind"]).upper(), qualified(execution, action.this))
 
 
 def _comment(execution: Execution, tree: exp.Comment) -> None:
@@ -89,8 +94,7 @@ def _create(execution: Execution, tree: exp.Create) -> None:
         return  # whoever may use a schema may keep private tables there
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
-    schema = f"{quoted(name.database)}.{quoted(name.schema)}"
-    execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
+    _making(execution, kind, name)
     if not tree.args.get("replace"):
         return
     if kind == "SEQUENCE":
@@ -100,6 +104,11 @@ def _create(execution: Execution, tree: exp.Create) -> None:
     existing = execution.tables.permanent(name, connection=execution.connection)
     if existing is not None:
         execution.permit(existing, OWNERSHIP)
+
+
+def _making(execution: Execution, kind: str, name: QualifiedName) -> None:
+    schema = f"{quoted(name.database)}.{quoted(name.schema)}"
+    execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
 
 
 def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:

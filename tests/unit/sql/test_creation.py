@@ -192,6 +192,28 @@ def test_the_owner_replaces_an_object_and_the_grants_on_it_end(realm: Realm, wor
     assert after != before
 
 
+@pytest.mark.parametrize("words", sorted(CREATIONS))
+def test_one_that_is_dropped_and_made_again_has_nothing_of_the_old_one(
+    realm: Realm, words: str
+) -> None:
+    spec, _ = victim(realm, words)
+    name = key_of(words).title
+    if words == "SERVICE":
+        realm.grant("USAGE", "SERVICE_ROLE", f"{name}!ALL_ENDPOINTS_USAGE", to=PUBLIC)
+    realm.rows(OWNER, f"DROP {words} {name}" + (" (FLOAT)" if words == "FUNCTION" else ""))
+    realm.session(OWNER).database, realm.session(OWNER).schema = "DB", "S"
+    for granted in (f"GRANT ALL ON {words} {name}", f"GRANT OWNERSHIP ON {words} {name}"):
+        with pytest.raises(ObjectNotFound):
+            realm.rows(ADMIN, f"{granted} TO ROLE PUBLIC")
+
+    create(realm, OTHER, words, spec=spec)
+
+    assert state(realm, words)[:2] == [[], OTHER]
+    assert realm.rooms.access.grants.on("SERVICE_ROLE", f"{name}!ALL_ENDPOINTS_USAGE") == []
+    with pytest.raises((PrivilegeMissing, ObjectNotFound)):
+        realm.rows(OWNER, f"GRANT OWNERSHIP ON {words} {name} TO ROLE OWNER")
+
+
 @pytest.mark.parametrize("words", sorted(set(CREATIONS) - IRREPLACEABLE))
 def test_a_new_object_may_be_created_with_or_replace(realm: Realm, words: str) -> None:
     spec = prepare(realm, words)

@@ -1,0 +1,156 @@
+"""Ownership under change: afterwards nobody can do what they could not do before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.errors import (
+    InvalidArgument,
+    ObjectExists,
+    ObjectInUse,
+    ObjectNotFound,
+    PrivilegeMissing,
+    Unsupported,
+)
+from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
+
+REFUSED = (PrivilegeMissing, ObjectNotFound)
+
+
+@pytest.fixture
+def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Realm]:
+    """OWNER and OTHER may make what a schema holds; each owns a table, VICTIM and MINE."""
+    monkeypatch.setattr("os.fsync", lambda _: None)  # a slow disk is not what is tested
+    with open_realm(tmp_path) as opened:
+        for role in (OWNER, OTHER):
+            for kind in ("TABLE", "VIEW", "STAGE", "FILE FORMAT", "TAG", "SEQUENCE"):
+                opened.grant(f"CREATE {kind}", "SCHEMA", "DB.S", to=role)
+        opened.rows(OWNER, "CREATE TABLE VICTIM AS SELECT 'victim' AS A")
+        opened.rows(OTHER, "CREATE TABLE MINE AS SELECT 'mine' AS A")
+        yield opened
+
+
+def owner(realm: Realm, name: str, kind: str = "TABLE") -> str | None:
+    return realm.rooms.access.grants.owner_of(kind, name)
+
+
+def holders(realm: Realm, name: str) -> list[str]:
+    return [grant.role for grant in realm.rooms.access.grants.on("TABLE", name)]
+
+
+def content(realm: Realm, role: str, name: str) -> str:
+    (row,) = realm.rows(role, f"SELECT * FROM {name}")
+    return str(row["A"])
+
+
+@pytest.mark.parametrize("privileges", [(), ("SELECT",), ("SELECT", "INSERT", "DELETE", "ALL")])
+@pytest.mark.parametrize("pair", ["MINE SWAP WITH VICTIM", "VICTIM SWAP WITH MINE"])
+def test_swapping_needs_the_ownership_of_both(
+    realm: Realm, privileges: tuple[str, ...], pair: str
+) -> None:
+    for privilege in privileges:
+        realm.grant(privilege, "TABLE", "DB.S.VICTIM")
+    with pytest.raises(REFUSED):
+        realm.rows(OTHER, f"ALTER TABLE {pair}")
+    assert content(realm, OWNER, "VICTIM") == "victim"
+    assert (owner(realm, "DB.S.VICTIM"), owner(realm, "DB.S.MINE")) == (OWNER, OTHER)
+
+
+def test_owners_and_grants_swap_with_the_tables(realm: Realm) -> None:
+    realm.grant("SELECT", "TABLE", "DB.S.VICTIM", to=PUBLIC)
+    realm.rows(ADMIN, "ALTER TABLE VICTIM SWAP WITH MINE")
+    assert content(realm, OWNER, "MINE") == content(realm, PUBLIC, "MINE") == "victim"
+    assert content(realm, OTHER, "VICTIM") == "mine"
+    for role in (OWNER, PUBLIC):
+        with pytest.raises(REFUSED):
+            realm.rows(role, "SELECT * FROM VICTIM")
+    assert (owner(realm, "DB.S.VICTIM"), owner(realm, "DB.S.MINE")) == (OTHER, OWNER)
+    assert (holders(realm, "DB.S.VICTIM"), holders(realm, "DB.S.MINE")) == ([], [PUBLIC])
+    realm.rows(ADMIN, "ALTER TABLE VICTIM SWAP WITH MINE")
+    assert content(realm, OWNER, "VICTIM") == "victim"
+
+
+def test_views_and_temporary_tables_do_not_swap(realm: Realm) -> None:
+    realm.rows(OTHER, "CREATE VIEW V AS SELECT * FROM MINE")
+    with pytest.raises(InvalidArgument, match="view"):
+        realm.rows(OTHER, "ALTER TABLE MINE SWAP WITH V")
+    realm.rows(OTHER, "CREATE TEMPORARY TABLE TMP (A TEXT)")
+    with pytest.raises(Unsupported, match="temporary"):
+        realm.rows(OTHER, "ALTER TABLE MINE SWAP WITH TMP")
+    assert content(realm, OTHER, "MINE") == "mine"
+
+
+def test_renaming_needs_the_privilege_to_create(realm: Realm) -> None:
+    realm.rows(ADMIN, "REVOKE CREATE TABLE ON SCHEMA DB.S FROM ROLE OTHER")
+    with pytest.raises(PrivilegeMissing, match="CREATE TABLE"):
+        realm.rows(OTHER, "ALTER TABLE MINE RENAME TO NEW")
+    with pytest.raises(ObjectExists):
+        realm.rows(OWNER, "ALTER TABLE VICTIM RENAME TO MINE")
+    assert content(realm, OTHER, "MINE") == "mine"
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"), [("STAGE", ""), ("FILE FORMAT", "TYPE = CSV"), ("TAG", "")]
+)
+def test_nothing_is_renamed_to_where_its_owner_may_not_create(
+    realm: Realm, kind: str, more: str
+) -> None:
+    realm.rows(ADMIN, "CREATE SCHEMA DB.CLOSED")
+    realm.session(ADMIN).schema = "S"
+    realm.rows(OWNER, f"CREATE {kind} TAKEN {more}")
+    realm.rows(OTHER, f"CREATE {kind} MY {more}")
+    with pytest.raises(PrivilegeMissing, match=f"CREATE {kind}"):
+        realm.rows(OTHER, f"ALTER {kind} MY RENAME TO DB.CLOSED.MY")
+    with pytest.raises(ObjectExists):
+        realm.rows(OTHER, f"ALTER {kind} MY RENAME TO TAKEN")
+    with pytest.raises(ObjectNotFound):
+        realm.rows(ADMIN, f"ALTER {kind} MY RENAME TO DB.NOWHERE.MY")
+    realm.rows(OTHER, f"ALTER {kind} MY RENAME TO YOURS")
+    assert owner(realm, "DB.S.YOURS", kind.replace(" ", "_")) == OTHER
+    assert owner(realm, "DB.S.TAKEN", kind.replace(" ", "_")) == OWNER
+
+
+def test_what_acts_for_its_owner_is_given_only_to_a_role_of_ones_own(realm: Realm) -> None:
+    realm.rows(OTHER, "CREATE VIEW V AS SELECT * FROM MINE")
+    with pytest.raises(PrivilegeMissing, match="MANAGE GRANTS"):
+        realm.rows(OTHER, "GRANT OWNERSHIP ON VIEW V TO ROLE ACCOUNTADMIN")
+    with pytest.raises(PrivilegeMissing, match="MANAGE GRANTS"):
+        realm.rows(OTHER, "GRANT OWNERSHIP ON ALL VIEWS IN SCHEMA DB.S TO ROLE OWNER")
+    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OWNER")
+    assert owner(realm, "DB.S.V", "VIEW") == OWNER
+    realm.rows(OWNER, "GRANT OWNERSHIP ON TABLE VICTIM TO ROLE OTHER")
+    with pytest.raises(REFUSED):
+        realm.rows(OWNER, "DROP TABLE VICTIM")
+    with pytest.raises(InvalidArgument, match="not revoked"):
+        realm.rows(OTHER, "REVOKE OWNERSHIP ON TABLE VICTIM FROM ROLE OTHER")
+
+
+def test_a_new_role_of_an_old_name_has_nothing_of_the_old_one(realm: Realm) -> None:
+    realm.grant("SELECT", "TABLE", "DB.S.MINE", to=OWNER)
+    realm.rows(ADMIN, "DROP ROLE OWNER")
+    realm.rows(ADMIN, "CREATE ROLE OWNER")
+    assert owner(realm, "DB.S.VICTIM") == ADMIN
+    for text in ("DROP TABLE VICTIM", "SELECT * FROM MINE", "CREATE TABLE N (A INT)"):
+        with pytest.raises(REFUSED):
+            realm.rows(OWNER, text)
+
+
+def test_a_role_cannot_be_dropped_while_it_acts(realm: Realm) -> None:
+    with pytest.raises(InvalidArgument, match="current role"):
+        realm.rooms.access.roles.create("SELF", owner="SELF")
+        realm.rows("SELF", "DROP ROLE SELF")
+    world = realm.world
+    world.pool()
+    world.deploy()
+    with world.catalog.write() as tx:
+        tx.update(world.service(), owner=OTHER)
+    with pytest.raises(ObjectInUse, match="SVC"):
+        realm.rows(ADMIN, "DROP ROLE OTHER")
+    with pytest.raises(ObjectInUse, match="SVC"):
+        realm.rows(ADMIN, "CREATE OR REPLACE ROLE OTHER")
+    assert realm.rooms.access.roles.exists(OTHER)
+    realm.rows(ADMIN, "DROP SERVICE SVC")
+    realm.rows(ADMIN, "DROP ROLE OTHER")
