@@ -190,10 +190,11 @@ def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
     ]
 
 
-def _placed(table: Table, owner: str) -> list[Any]:
-    """What TABLES and OBJECTS begin with: the place, the sizes, the owner, the retention time."""
+def _placed(table: Table, kind: str, owner: str) -> list[Any]:
+    """What TABLES and OBJECTS begin with: the place, the sizes, the owner, the retention time.
+    OBJECTS tells tables from views only, and clients know no other kinds there."""
     name = table.name
-    place = [moment(table.created_on), name.name, name.database, name.schema, table.kind]
+    place = [moment(table.created_on), name.name, name.database, name.schema, kind]
     return [*place, table.comment or "", "", table.row_count, None, owner, "1"]
 
 
@@ -203,7 +204,7 @@ def _terse_row(table: Table) -> list[Any]:
 
 
 def _table_row(table: Table, owner: str) -> list[Any]:
-    return [*_placed(table, owner), *_TABLE_FLAGS.values()]
+    return [*_placed(table, table.kind, owner), *_TABLE_FLAGS.values()]
 
 
 def _view_row(table: Table, owner: str) -> list[Any]:
@@ -213,7 +214,7 @@ def _view_row(table: Table, owner: str) -> list[Any]:
 
 
 def _object_row(table: Table, owner: str) -> list[Any]:
-    return [*_placed(table, owner), *_OBJECT_FLAGS.values()]
+    return [*_placed(table, table.object_kind, owner), *_OBJECT_FLAGS.values()]
 
 
 def _column_row(table: Table, column: Column) -> list[Any]:

@@ -121,6 +121,12 @@ def test_the_columns_are_the_vendors(context: Context, text: str, columns: list[
     }
 
 
+def test_objects_are_tables_or_views(context: Context) -> None:
+    kinds = {row["name"]: row["kind"] for row in shown(context, "SHOW OBJECTS")}
+
+    assert kinds == {"T1": "TABLE", "T2": "TABLE", "TMP": "TABLE", "V": "VIEW"}
+
+
 def test_views_show_their_text(context: Context) -> None:
     assert shown(context, "SHOW VIEWS")[0]["text"] == "create view v as select a from t1"
 
