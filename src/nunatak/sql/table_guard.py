@@ -46,6 +46,11 @@ class CatalogTableGuard:
             raise ObjectNotFound("Object", name, hint=hint)
         raise PrivilegeMissing(decision.reason)
 
+    def knows(self, kind: str, name: QualifiedName) -> bool:
+        """Whether an object of that kind and name has an owner."""
+        with self._catalog.read() as tx:
+            return tx.find(Key.of(kind, name)) is not None
+
     def created(self, session: Session, kind: str, name: QualifiedName) -> None:
         """The current role owns the new object; grants on one that it replaced end."""
         key = Key.of(kind, name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -15,19 +15,20 @@ from sqlglot import exp
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
+from nunatak.warehouse.claims import claimed, distinct_columns, dropped
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.identities import identities, identity_sequence
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import TemporaryObject
-from nunatak.warehouse.tables import Column, Location, Table, encode_note, session_database
+from nunatak.warehouse.tables import Column, Location, encode_note, session_database
 from nunatak.warehouse.template import template_columns
 from nunatak.warehouse.types import engine_type, sql_type_of
 
 _OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
-IDENTITY_SUFFIX = "_IDENTITY"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,12 +67,11 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
             word = type(item).__name__.removesuffix("Property").upper()
             raise Unsupported(f"Unsupported: CREATE {word} TABLE.")
     temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
-    refuse_existing = _existing(execution, tree, name, temporary=temporary)
-    if refuse_existing is not None:
-        return refuse_existing
     location = (
         Location.temporary(execution.session, name) if temporary else Location.permanent(name)
     )
+    if (found := existing(execution, tree, location, "TABLE", name)) is not None:
+        return found
     columns, primary_key = _columns(execution, tree, properties)
     query = tree.expression if isinstance(tree.expression, exp.Query) else None
     if (clone := tree.args.get("clone")) is not None:
@@ -91,23 +91,23 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
         comment=comment_of(properties),
         primary_key=primary_key,
     )
-    make_table(execution, table, filled=filled)
+    make_table(execution, table, replace=bool(tree.args.get("replace")), filled=filled)
     if not temporary:
         note_created(execution, "TABLE", name)
     return status_result(f"Table {quoted(name.name)} successfully created.")
 
 
-def make_table(execution: Execution, table: NewTable, *, filled: str | None = None) -> None:
-    """Make a table in place of one of its name, and fill it from a query of the engine."""
+def make_table(
+    execution: Execution, table: NewTable, *, replace: bool = False, filled: str | None = None
+) -> None:
+    """Make a table, if asked for in place of one of exactly its name, and fill it from a query of
+    the engine."""
     if not table.columns:
         raise InvalidArgument(f"Table {table.name} needs at least one column.")
-    _distinct([column.name for column in table.columns])
+    distinct_columns([column.name for column in table.columns])
     if table.temporary:
         execution.engine.attach_memory(session_database(execution.session))
-    statements = [*drop_statements(table.location), *_statements(table)]
-    if filled is not None:
-        statements.append(f"INSERT INTO {table.location.sql} {filled}")
-    run_together(execution, statements)
+    run_together(execution, _making(execution, table, replace=replace, filled=filled))
     execution.tables.forget(table.location)
     if table.temporary:
         execution.session.add_temporary(TemporaryObject("TABLE", table.name))
@@ -119,16 +119,57 @@ def note_created(execution: Execution, kind: str, name: QualifiedName) -> None:
         execution.hooks.guard.created(execution.session, kind, name)
 
 
-def drop_statements(location: Location) -> list[str]:
-    """What removes a table or view of that place, and what belongs to it."""
-    return [
-        f"DROP TABLE IF EXISTS {location.sql}",
-        f"DROP SEQUENCE IF EXISTS {_sequence(location)}",
-    ]
+def _making(
+    execution: Execution, table: NewTable, *, replace: bool, filled: str | None
+) -> Iterator[str]:
+    yield from claiming(execution, table.location, "TABLE", table.name, replace=replace)
+    yield from _statements(table)
+    if filled is not None:
+        yield f"INSERT INTO {table.location.sql} {filled}"
 
 
-def run_together(execution: Execution, statements: Sequence[str]) -> None:
-    """Run statements of the engine as one transaction."""
+def existing(
+    execution: Execution, tree: exp.Create, location: Location, kind: str, name: QualifiedName
+) -> Result | None:
+    """The answer of IF NOT EXISTS for an object that is there; None when it is to be made.
+
+    Raises ObjectExists, and what `claimed` does: before anything is done.
+    """
+    there = claimed(execution.connection, location, kind)
+    if there == kind and tree.args.get("exists"):
+        return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
+    _refuse(there, kind, name, replace=bool(tree.args.get("replace")))
+    return None
+
+
+def claiming(
+    execution: Execution, location: Location, kind: str, name: QualifiedName, *, replace: bool
+) -> Iterator[str]:
+    """What makes a name free for a new object: removes the one that OR REPLACE means, which has
+    exactly this name and is of this kind. Raises ObjectExists, and what `claimed` does."""
+    there = claimed(execution.connection, location, kind)
+    _refuse(there, kind, name, replace=replace)
+    if there is not None:
+        yield from dropping(execution, location, kind)
+
+
+def _refuse(there: str | None, kind: str, name: QualifiedName, *, replace: bool) -> None:
+    if there is not None and (there != kind or not replace):
+        hint = f"It is a {there.lower()}: drop it first." if replace else ""
+        raise ObjectExists("Object", str(name), hint=hint)
+
+
+def dropping(execution: Execution, location: Location, kind: str) -> Iterator[str]:
+    """What removes an object of exactly that name, and the sequences of its columns."""
+    own = list(identities(execution, location))
+    yield from dropped(execution.connection, location, kind)
+    for sequence in own:
+        yield from dropped(execution.connection, sequence, "SEQUENCE")
+
+
+def run_together(execution: Execution, statements: Iterable[str]) -> None:
+    """Run statements of the engine as one transaction; what tells them may look at what is there
+    as the transaction finds it."""
     connection = execution.connection
     connection.execute("BEGIN")
     try:
@@ -151,27 +192,6 @@ def comment_of(properties: Sequence[exp.Expr]) -> str | None:
         if isinstance(item, exp.SchemaCommentProperty):
             return str(item.this.name)
     return None
-
-
-def _existing(
-    execution: Execution, tree: exp.Create, name: QualifiedName, *, temporary: bool
-) -> Result | None:
-    tables, session, connection = execution.tables, execution.session, execution.connection
-    if temporary:
-        found = session.temporary("TABLE", name) is not None
-        old: Table | None = None
-    else:
-        old = tables.permanent(name, connection=connection)
-        found = old is not None
-    if old is not None and old.is_view:
-        if not tree.args.get("replace"):
-            raise ObjectExists("Object", str(name))
-        raise ObjectExists("Object", str(name), hint="It is a view: drop it first.")
-    if not found or tree.args.get("replace"):
-        return None
-    if tree.args.get("exists"):
-        return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
-    raise ObjectExists("Object", str(name))
 
 
 def _columns(
@@ -271,25 +291,13 @@ def _from_fields(columns: Sequence[NewColumn], fields: Sequence[Field]) -> list[
     ]
 
 
-def _distinct(names: Sequence[str]) -> None:
-    """The engine does not tell names apart by case alone."""
-    seen: set[str] = set()
-    for name in names:
-        if name.lower() in seen:
-            raise InvalidArgument(
-                f"SQL compilation error:\nduplicate column name '{name}': column names that differ "
-                "only in case are not supported."
-            )
-        seen.add(name.lower())
-
-
 def _statements(table: NewTable) -> Iterator[str]:
     definitions = []
     for column in table.columns:
         default = column.default
         if column.identity is not None:
             start, step = column.identity
-            sequence = _sequence(table.location)
+            sequence = identity_sequence(table.location).sql
             yield f"CREATE SEQUENCE {sequence} START {start} INCREMENT {step}"
             default = f"nextval({literal(sequence)})"
         definitions.append(
@@ -317,7 +325,3 @@ def column_note(
     note = encode_note(type="" if implied else sql_type.ddl(), comment=comment)
     if note != "{}":
         yield f"COMMENT ON COLUMN {location.sql}.{identifier(name)} IS {literal(note)}"
-
-
-def _sequence(location: Location) -> str:
-    return Location(location.database, location.schema, location.table + IDENTITY_SUFFIX).sql

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlglot import exp
+from sqlglot.tokenizer_core import TokenType
 
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import TEXT, SqlType
@@ -14,16 +17,19 @@ from nunatak.errors import (
     InvalidIdentifier,
     ObjectExists,
     ObjectNotFound,
+    SyntaxInvalid,
     Unsupported,
 )
+from nunatak.warehouse.calls import tokenize
+from nunatak.warehouse.claims import INTERNAL_PREFIX, claimed, distinct_columns
 from nunatak.warehouse.create import (
     column_note,
     column_of,
-    drop_statements,
+    dropping,
     qualified,
     run_together,
 )
-from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.engine import folded, identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result, status_result
@@ -53,7 +59,7 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
                 text = f"Drop statement executed successfully ({shown} already dropped)."
                 return status_result(text)
             raise ObjectNotFound("Sequence", str(name))
-        execution.connection.execute(f"DROP SEQUENCE {Location.permanent(name).sql}")
+        run_together(execution, dropping(execution, Location.permanent(name), kind))
         _note_dropped(execution, kind, name)
         return status_result(f"{shown} successfully dropped.")
     found = execution.tables.find(name, execution.session, connection=execution.connection)
@@ -68,10 +74,7 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
 
 def drop_table(execution: Execution, table: Table) -> None:
     """Remove a table or view."""
-    if table.is_view:
-        execution.connection.execute(f"DROP VIEW {table.location.sql}")
-    else:
-        run_together(execution, drop_statements(table.location))
+    run_together(execution, dropping(execution, table.location, table.object_kind))
     if table.temporary:
         execution.session.drop_temporary(table.object_kind, table.name)
     else:
@@ -95,6 +98,10 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
         if tree.args.get("exists"):
             return status_result(_SUCCESS)
         raise ObjectNotFound(kind.capitalize(), ".".join(stored(part) for part in tree.this.parts))
+    if any(isinstance(action, exp.AlterRename) for action in tree.args.get("actions") or ()):
+        _require_to(execution.request.text)
+    if tree.args.get("options") or tree.args.get("only"):
+        raise Unsupported(f"Unsupported: {tree.sql(dialect='snowflake')}.")
     statements: list[str] = []
     for action in tree.args.get("actions") or ():
         handler = _ACTIONS.get(type(action))
@@ -124,6 +131,7 @@ def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list
         if node.args.get("exists"):
             return []
         raise ObjectExists("Column", column.name)
+    distinct_columns([*(other.name for other in table.columns), column.name])
     default = f" DEFAULT {column.default}" if column.default else ""
     added = f"{identifier(column.name)} {engine_type(column.type)}{default}"
     statements = [f"ALTER TABLE {table.location.sql} ADD COLUMN {added}"]
@@ -134,6 +142,8 @@ def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list
 
 
 def _drop(_execution: Execution, table: Table, node: exp.Drop) -> list[str]:
+    if (kind := str(node.args.get("kind")).upper()) != "COLUMN":
+        raise Unsupported(f"Unsupported: ALTER TABLE … DROP {kind}.")
     columns = node.args.get("tables") or [node.this]
     names = [stored(column.find(exp.Identifier)) for column in columns]
     return [
@@ -148,6 +158,7 @@ def _rename_column(_execution: Execution, table: Table, node: exp.RenameColumn) 
     _known(table, old)
     if table.column(new):
         raise ObjectExists("Column", new)
+    distinct_columns([new if other.name == old else other.name for other in table.columns])
     return [
         f"ALTER TABLE {table.location.sql} RENAME COLUMN {identifier(old)} TO {identifier(new)}"
     ]
@@ -176,11 +187,16 @@ def _alter_column_action(execution: Execution, table: Table, node: exp.AlterColu
 
 def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> list[str]:
     new = qualified(execution, node.this)
-    if execution.tables.permanent(new, connection=execution.connection) is not None:
-        raise ObjectExists("Object", str(new))
     if table.temporary:
         raise Unsupported("Unsupported: renaming a temporary table.")
     target = Location.permanent(new)
+    is_own = new.sibling(table.name.name) == table.name and folded(new.name) == folded(
+        table.name.name
+    )
+    if new == table.name or (
+        not is_own and claimed(execution.connection, target, "TABLE") is not None
+    ):
+        raise ObjectExists("Object", str(new))
     execution.tables.forget(target)
     word = "VIEW" if table.is_view else "TABLE"
     if (new.database, new.schema) == (table.name.database, table.name.schema):
@@ -188,7 +204,26 @@ def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> 
     raise Unsupported("Unsupported: moving a table to another schema by RENAME.")
 
 
+def _require_to(text: str) -> None:
+    """The parser reads `RENAME x TO y`, where COLUMN is missing, as renaming the table."""
+    tokens = tokenize(text)
+    follow = [
+        after for token, after in itertools.pairwise(tokens) if token.token_type is TokenType.RENAME
+    ]
+    if any(token.token_type is TokenType.VAR and token.text.upper() == "TO" for token in follow):
+        return
+    wrong = follow[0]
+    raise SyntaxInvalid(
+        f"SQL compilation error:\nsyntax error line {wrong.line} at position {wrong.col} "
+        f"unexpected '{wrong.text}'. (Write RENAME TO for the table, RENAME COLUMN for a column.)",
+        line=wrong.line,
+        position=wrong.col,
+    )
+
+
 def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
+    if not isinstance(node.this, exp.Table):
+        raise SyntaxInvalid("SQL compilation error:\nsyntax error: SWAP WITH needs a table.")
     other = execution.table(tuple(stored(part) for part in node.this.parts))
     if table.is_view or other.is_view:
         raise InvalidArgument("SWAP WITH takes tables: a view cannot be swapped.")
@@ -197,7 +232,7 @@ def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     if table.name.sibling("") != other.name.sibling(""):
         raise Unsupported("Unsupported: SWAP WITH a table of another schema.")
     execution.tables.forget(other.location)
-    between = f"{table.name.name}__NUNATAK_SWAP"
+    between = f"{INTERNAL_PREFIX}SWAP_{uuid.uuid4().hex.upper()}"
     parking = Location(table.location.database, table.location.schema, between)
     return [
         f"ALTER TABLE {table.location.sql} RENAME TO {identifier(between)}",

@@ -8,7 +8,9 @@ and the spill folder cannot be reached, whatever the text says.
 from __future__ import annotations
 
 import inspect
+import logging
 import shutil
+import string
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -20,11 +22,12 @@ import duckdb
 import pyarrow as pa
 
 from nunatak.config import Settings
-from nunatak.errors import InvalidArgument, NunatakError
+from nunatak.errors import InvalidArgument, NunatakError, Unsupported
 from nunatak.warehouse.engine_errors import engine_error
 from nunatak.warehouse.macros import definitions
 from nunatak.warehouse.parameters import PARAMETERS
 
+_LOGGER = logging.getLogger(__name__)
 DEFAULT_TIMEZONE = str(PARAMETERS["TIMEZONE"].default)
 BATCH_ROWS = 122_880
 """Rows of a result batch: one row group of the engine."""
@@ -33,6 +36,9 @@ _FILE_NAME_LIMIT_BYTES = 240
 MEMORY_SHARE = "50%"
 """Memory that the engine takes by default; models and the server need the rest."""
 RESERVED_DATABASES = frozenset({"SYSTEM", "TEMP", "MEMORY"})
+INTERNAL_DATABASES = "_NUNATAK_"
+"""Begins names of the engine's databases that are no user's."""
+_FOLDING = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 def literal(text: str) -> str:
@@ -43,6 +49,11 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """A quoted identifier of the engine's dialect."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def folded(name: str) -> str:
+    """What the engine compares of a name: it takes names for the same that have the same."""
+    return name.translate(_FOLDING)
 
 
 class Query:
@@ -199,6 +210,7 @@ class Engine:
         spill = settings.folder("spill")
         self._root = duckdb.connect(":memory:", config=_config(spill, memory_limit_bytes))
         self._lock = threading.Lock()
+        self._naming = threading.Lock()
         self._open: set[Connection] = set()
         folders = (self._folder, settings.folder("stages"), spill)
         allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
@@ -208,7 +220,15 @@ class Engine:
         for definition in definitions():
             self._root.execute(definition)
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
-            self._attach(unquote(path.name.removesuffix(_SUFFIX)))
+            name = unquote(path.name.removesuffix(_SUFFIX))
+            if (rival := self._attached(name)) is None:
+                self._attach(name)
+            else:  # an earlier version made both
+                _LOGGER.warning(
+                    "database %s cannot be opened beside %s: move one of the files away",
+                    identifier(name),
+                    identifier(rival),
+                )
 
     def databases(self) -> list[str]:
         """Names of the attached databases."""
@@ -218,18 +238,33 @@ class Engine:
         return sorted(name for (name,) in found.fetchall())
 
     def create(self, name: str) -> None:
-        """Make an empty database; raises InvalidArgument for a name that no file can have."""
-        if name.upper() in RESERVED_DATABASES:
+        """Make an empty database, or find it. Raises InvalidArgument for a name that no file can
+        have, Unsupported for one that differs only in case from that of another database."""
+        if name.upper() in RESERVED_DATABASES or folded(name).startswith(
+            folded(INTERNAL_DATABASES)
+        ):
             raise InvalidArgument(f"A database cannot be named '{name}': choose another name.")
-        self._attach(name)
+        with self._naming:
+            rival = self._attached(name)
+            if rival not in (None, name):
+                raise Unsupported(
+                    f"Database '{name}' cannot be made beside '{rival}': names that differ only "
+                    "in case cannot stand together here: choose another name."
+                )
+            self._attach(name)
 
     def drop(self, name: str) -> None:
-        """Remove a database and its file."""
+        """Remove a database and its file; one whose name differs only in case stays."""
         path = self._file(name)
-        with self.connect() as connection:
-            connection.execute(f"DETACH DATABASE IF EXISTS {identifier(name)}")
-        for leftover in (path, path.with_name(path.name + ".wal")):
-            leftover.unlink(missing_ok=True)
+        with self._naming:
+            there = self._attached(name)
+            if there == name:
+                with self.connect() as connection:
+                    connection.execute(f"DETACH DATABASE {identifier(name)}")
+            elif there is not None:
+                return
+            for leftover in (path, path.with_name(path.name + ".wal")):
+                leftover.unlink(missing_ok=True)
 
     def attach_memory(self, name: str) -> None:
         """Attach an empty database that lives in memory and goes with `detach`."""
@@ -265,6 +300,11 @@ class Engine:
     def _forget(self, connection: Connection) -> None:
         with self._lock:
             self._open.discard(connection)
+
+    def _attached(self, name: str) -> str | None:
+        """The database that the engine takes the name for, by its exact name."""
+        wanted = folded(name)
+        return next((other for other in self.databases() if folded(other) == wanted), None)
 
     def _attach(self, name: str) -> None:
         path = literal(str(self._file(name)))

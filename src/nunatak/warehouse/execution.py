@@ -14,13 +14,14 @@ from sqlglot.dialects.duckdb import DuckDB
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
-from nunatak.errors import NunatakError, QueryCancelled, Unsupported
+from nunatak.errors import NunatakError, ObjectNotFound, QueryCancelled, Unsupported
 from nunatak.warehouse.bind import value_literal
 from nunatak.warehouse.calls import BatchStream
 from nunatak.warehouse.cancel import Cancellation
 from nunatak.warehouse.engine import BATCH_ROWS, Connection, Engine, Query, identifier
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.infer import Columns, note_column_types
+from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.projections import first_select, name_projections, output_names
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.result_batches import ResultBatches
@@ -119,6 +120,7 @@ class Execution:
         return RewriteContext(
             session=self.session,
             resolve=self.table,
+            sequence=self._sequence,
             system_function=self._system_function,
             parameter=self.request.parameter,
             query_text=self.request.text,
@@ -133,6 +135,12 @@ class Execution:
         if table.name not in self._permitted:
             self.permit(table, "SELECT")
         return table
+
+    def _sequence(self, parts: tuple[str, ...]) -> QualifiedName:
+        name = self.session.qualify(parts)
+        if find_sequence(self.connection, name) is None:
+            raise ObjectNotFound("Sequence", str(name))
+        return name
 
     def permit(self, table: Table, *privileges: str) -> None:
         """Check privileges on a table that this statement is about. Raises PrivilegeMissing, or

@@ -37,6 +37,9 @@ class TableGuard(Protocol):
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
 
+    def knows(self, kind: str, name: QualifiedName) -> bool:
+        """Whether an object of that kind and name has an owner."""
+
     def created(self, session: Session, kind: str, name: QualifiedName) -> None:
         """A TABLE, VIEW or SEQUENCE was made, in place of any of that name."""
 

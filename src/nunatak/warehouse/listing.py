@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.warehouse.claims import is_internal, schemas_of
 from nunatak.warehouse.engine import Connection, literal
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.tables import INTERNAL_SCHEMA, Location, Table, described, session_database
@@ -14,11 +15,7 @@ from nunatak.warehouse.tables import INTERNAL_SCHEMA, Location, Table, described
 
 def list_schemas(connection: Connection, database: str) -> list[str]:
     """Names of a database's schemas, sorted, INFORMATION_SCHEMA included."""
-    rows = connection.execute(
-        f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {literal(database)} "
-        f"AND NOT internal AND schema_name <> {literal(INTERNAL_SCHEMA)}"
-    )
-    return sorted([*(name for (name,) in rows), "INFORMATION_SCHEMA"])
+    return sorted([*schemas_of(connection, database), "INFORMATION_SCHEMA"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class SequenceState:
 def list_sequences(
     connection: Connection, database: str, *, schema: str | None = None
 ) -> list[SequenceState]:
-    """The sequences of a database or schema by name, those of AUTOINCREMENT columns too."""
+    """The sequences of a database or schema by name."""
     rows = connection.execute(
         "SELECT schema_name, sequence_name, start_value, increment_by, last_value "
         f"FROM duckdb_sequences() WHERE database_name = {literal(database)}"
@@ -43,7 +40,7 @@ def list_sequences(
             QualifiedName(database, place, name), start if last is None else last + step, step
         )
         for place, name, start, step, last in rows
-        if schema in (None, place)
+        if schema in (None, place) and not is_internal(name)
     ]
     return sorted(found, key=lambda sequence: sequence.name)
 

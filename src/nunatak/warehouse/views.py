@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 
 from sqlglot import exp
 
-from nunatak.catalog.names import quoted
-from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
-from nunatak.warehouse.create import comment_of, note_created, qualified, run_together
+from nunatak.catalog.names import QualifiedName, quoted
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.claims import distinct_columns
+from nunatak.warehouse.create import (
+    claiming,
+    comment_of,
+    existing,
+    note_created,
+    qualified,
+    run_together,
+)
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution
-from nunatak.warehouse.listing import find_sequence
 from nunatak.warehouse.results import Result, status_result
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import TemporaryObject
@@ -33,18 +41,11 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
     location = (
         Location.temporary(execution.session, name) if temporary else Location.permanent(name)
     )
-    existing = (
-        execution.session.temporary("VIEW", name) is not None
-        if temporary
-        else execution.tables.permanent(name, connection=execution.connection) is not None
-    )
-    if existing and tree.args.get("exists"):
-        return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
-    if existing and not tree.args.get("replace"):
-        raise ObjectExists("Object", str(name))
+    if (found := existing(execution, tree, location, "VIEW", name)) is not None:
+        return found
     if temporary:
         execution.engine.attach_memory(session_database(execution.session))
-    _write_view(execution, tree, location, columns=columns, properties=properties)
+    _write_view(execution, tree, name, location, columns=columns, properties=properties)
     execution.tables.forget(location)
     if temporary:
         execution.session.add_temporary(TemporaryObject("VIEW", name))
@@ -56,6 +57,7 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
 def _write_view(
     execution: Execution,
     tree: exp.Create,
+    name: QualifiedName,
     location: Location,
     *,
     columns: Sequence[exp.Expression],
@@ -75,14 +77,15 @@ def _write_view(
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
     )
+    distinct_columns(names)
     columns_sql = ", ".join(map(identifier, names))
-    run_together(
-        execution,
-        [
-            f"CREATE OR REPLACE VIEW {location.sql} ({columns_sql}) AS {translated.sql}",
-            f"COMMENT ON VIEW {location.sql} IS {literal(note)}",
-        ],
-    )
+    replace = bool(tree.args.get("replace"))
+    made = [
+        f"CREATE VIEW {location.sql} ({columns_sql}) AS {translated.sql}",
+        f"COMMENT ON VIEW {location.sql} IS {literal(note)}",
+    ]
+    free = claiming(execution, location, "VIEW", name, replace=replace)
+    run_together(execution, itertools.chain(free, made))
 
 
 def create_sequence(execution: Execution, tree: exp.Create) -> Result:
@@ -94,13 +97,11 @@ def create_sequence(execution: Execution, tree: exp.Create) -> Result:
         if isinstance(item, exp.SequenceProperties):
             start = int(item.args["start"].name) if item.args.get("start") else start
             step = int(item.args["increment"].name) if item.args.get("increment") else step
-    location, replace = Location.permanent(name), bool(tree.args.get("replace"))
-    if not replace and find_sequence(execution.connection, name) is not None:
-        if tree.args.get("exists"):
-            return status_result(f"{quoted(name.name)} already exists, statement succeeded.")
-        raise ObjectExists("Object", str(name))
-    statements = [f"DROP SEQUENCE IF EXISTS {location.sql}"] if replace else []
-    statements.append(f"CREATE SEQUENCE {location.sql} START {start} INCREMENT {step}")
-    run_together(execution, statements)
+    location = Location.permanent(name)
+    if (found := existing(execution, tree, location, "SEQUENCE", name)) is not None:
+        return found
+    free = claiming(execution, location, "SEQUENCE", name, replace=bool(tree.args.get("replace")))
+    made = f"CREATE SEQUENCE {location.sql} START {start} INCREMENT {step}"
+    run_together(execution, itertools.chain(free, [made]))
     note_created(execution, "SEQUENCE", name)
     return status_result(f"Sequence {quoted(name.name)} successfully created.")

@@ -7,12 +7,20 @@ from typing import Any
 
 from sqlglot import exp
 
+from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.config import Settings
-from nunatak.errors import InvalidArgument, StatementError, SyntaxInvalid, Unsupported
+from nunatak.errors import (
+    InvalidArgument,
+    ObjectNotFound,
+    StatementError,
+    SyntaxInvalid,
+    Unsupported,
+)
 from nunatak.warehouse import ddl, dml, views
 from nunatak.warehouse.array_binding import is_array_bound
 from nunatak.warehouse.bind import bind
+from nunatak.warehouse.claims import is_internal, refuse_rivals, schemas_of
 from nunatak.warehouse.copy_load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy_unload import UNLOAD_FIELDS, copy_into_stage
 from nunatak.warehouse.create import create_table
@@ -69,18 +77,24 @@ class Warehouse:
         self.tables.forget()
 
     def create_schema(self, database: str, name: str) -> None:
-        """Make a schema; does nothing when it is there."""
-        if name.upper() in _RESERVED_SCHEMAS:
+        """Make a schema; does nothing when it is there. Raises ObjectNotFound without the
+        database, Unsupported for a name that differs only in case from that of another schema."""
+        if name.upper() in _RESERVED_SCHEMAS or is_internal(name):
             raise InvalidArgument(f"A schema cannot be named '{name}': choose another name.")
+        if database not in self.databases():
+            raise ObjectNotFound("Database", quoted(database))
         with self.engine.connect() as connection:
-            place = f"{identifier(database)}.{identifier(name)}"
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {place}")
+            there = schemas_of(connection, database)
+            if name not in there:
+                refuse_rivals("Schema", name, there)
+                connection.execute(f"CREATE SCHEMA {identifier(database)}.{identifier(name)}")
 
     def drop_schema(self, database: str, name: str) -> None:
-        """Remove a schema with all that is in it; does nothing when it is not there."""
+        """Remove a schema of exactly this name with all that is in it, if it is there."""
         with self.engine.connect() as connection:
-            place = f"{identifier(database)}.{identifier(name)}"
-            connection.execute(f"DROP SCHEMA IF EXISTS {place} CASCADE")
+            if name in schemas_of(connection, database):
+                place = f"{identifier(database)}.{identifier(name)}"
+                connection.execute(f"DROP SCHEMA {place} CASCADE")
         self.tables.forget()
 
     def list_tables(
@@ -91,7 +105,7 @@ class Warehouse:
             return list_tables(connection, session, database, schema=schema)
 
     def list_sequences(self, database: str, *, schema: str | None = None) -> list[SequenceState]:
-        """Sequences by name, those of AUTOINCREMENT columns too."""
+        """Sequences by name."""
         with self.engine.connect() as connection:
             return list_sequences(connection, database, schema=schema)
 

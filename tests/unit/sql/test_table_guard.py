@@ -148,3 +148,34 @@ def test_a_view_reads_with_the_rights_of_its_maker(world: World) -> None:
     world.run(world.owner, "create view v as select a from t")
     world.grant("SELECT", "VIEW", "DB.PUBLIC.V")
     assert world.run(world.other, "select * from v") == [{"A": 1}]
+
+
+def test_a_sequence_that_is_named_like_one_of_a_column_stays(world: World) -> None:
+    world.run(world.owner, "create sequence foo_identity start 5")
+    world.grant("CREATE TABLE", "SCHEMA", "DB.PUBLIC")
+    world.run(world.other, "create table foo(a int)")
+    world.run(world.other, "create or replace table foo(a int autoincrement)")
+    world.run(world.other, "drop table foo")
+    world.run(world.owner, "create table foo(a int default foo_identity.nextval, b int)")
+    world.run(world.owner, "insert into foo(b) values (0)")
+    world.run(world.owner, "drop table foo")
+    [row] = world.run(world.owner, "select foo_identity.nextval as n")
+    assert row == {"N": 6}
+
+
+def test_the_sequence_of_a_column_that_an_earlier_version_made_ends_with_its_table(
+    world: World,
+) -> None:
+    with world.warehouse.engine.connect() as connection:
+        sequence = '"DB"."PUBLIC"."OLD_IDENTITY"'
+        connection.execute(f"CREATE SEQUENCE {sequence} START 3")
+        connection.execute(
+            f"""CREATE TABLE "DB"."PUBLIC"."OLD" ("A" BIGINT DEFAULT nextval('{sequence}'),
+            "B" BIGINT)"""
+        )
+    world.guard.created(world.owner, "TABLE", TABLE.sibling("OLD"))
+    world.run(world.owner, "insert into old(b) values (0)")
+    assert world.run(world.owner, "select a from old") == [{"A": 3}]
+    world.run(world.owner, "drop table old")
+    with world.warehouse.engine.connect() as connection:
+        assert connection.execute("SELECT sequence_name FROM duckdb_sequences()") == []

@@ -30,6 +30,7 @@ def rewritten(text: str) -> str:
     context = RewriteContext(
         session=session,
         resolve=resolve,
+        sequence=session.qualify,
         system_function=lambda _: None,
         parameter=session.parameter,
     )

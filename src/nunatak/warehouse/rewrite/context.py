@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.warehouse.parameters import Value
 from nunatak.warehouse.session import Session
@@ -32,6 +33,8 @@ class RewriteContext:
     session: Session
     resolve: Callable[[tuple[str, ...]], Table]
     """The table that a name means; raises ObjectNotFound."""
+    sequence: Callable[[tuple[str, ...]], QualifiedName]
+    """The sequence that a name means; raises ObjectNotFound."""
     system_function: Callable[[exp.Anonymous], exp.Expr | None]
     """The value of a function that another room answers."""
     parameter: Callable[[str], Value]

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, quoted, stored
+from nunatak.warehouse.tables import Location
 
 
 def identifier(node: exp.Identifier, _context: RewriteContext) -> exp.Expr:
@@ -71,21 +72,11 @@ def column(node: exp.Column, context: RewriteContext) -> exp.Expr:
         stored(part) for key in ("catalog", "db", "table") if (part := node.args.get(key))
     )
     if isinstance(node.this, exp.Identifier) and stored(node.this) == "NEXTVAL" and qualifier:
-        location = context.session.qualify(qualifier)
-        return exp.Anonymous(
-            this="nextval", expressions=[exp.Literal.string(_regclass(tuple(_parts(location))))]
-        )
+        sequence = Location.permanent(context.sequence(qualifier))
+        return exp.Anonymous(this="nextval", expressions=[exp.Literal.string(sequence.sql)])
     node.set("catalog", None)
     node.set("db", None)
     return node
-
-
-def _parts(name: object) -> tuple[str, str, str]:
-    return (name.database, name.schema, name.name)  # type: ignore[attr-defined]
-
-
-def _regclass(parts: tuple[str, ...]) -> str:
-    return ".".join('"' + part.replace('"', '""') + '"' for part in parts)
 
 
 def _unnamed_source(node: exp.Table) -> exp.Expr:

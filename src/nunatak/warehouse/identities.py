@@ -1,0 +1,63 @@
+"""The sequences behind AUTOINCREMENT columns.
+
+Each has a name of the engine's own, which no user's sequence can have, and ends with its table.
+Homes of earlier versions have them under `<table>_IDENTITY`, which may also be a user's sequence:
+that has an owner.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+
+from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.errors import InvalidArgument
+from nunatak.warehouse.claims import INTERNAL_PREFIX, is_internal
+from nunatak.warehouse.engine import literal
+from nunatak.warehouse.execution import Execution
+from nunatak.warehouse.tables import Location
+
+_PREFIX = f"{INTERNAL_PREFIX}IDENTITY_"
+_EARLIER_SUFFIX = "_IDENTITY"
+_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)\Z")
+
+
+def identity_sequence(location: Location) -> Location:
+    """Where the sequence of a new column of a table lies."""
+    return Location(location.database, location.schema, f"{_PREFIX}{uuid.uuid4().hex.upper()}")
+
+
+def identities(execution: Execution, location: Location) -> Iterator[Location]:
+    """The sequences that a table of exactly this name owns."""
+    rows = execution.connection.execute(
+        "SELECT column_default FROM duckdb_columns() "
+        f"WHERE database_name = {literal(location.database)} "
+        f"AND schema_name = {literal(location.schema)} "
+        f"AND table_name = {literal(location.table)} AND column_default IS NOT NULL"
+    )
+    for (default,) in rows:
+        sequence = _sequence_of(str(default))
+        if sequence is not None and _is_owned(execution, sequence, location):
+            yield sequence
+
+
+def _sequence_of(default: str) -> Location | None:
+    match = _NEXTVAL.match(default)
+    if match is None:
+        return None
+    try:
+        parts = split_name(match[1].replace("''", "'"))
+    except InvalidArgument:
+        return None
+    return Location(*parts) if len(parts) == 3 else None
+
+
+def _is_owned(execution: Execution, sequence: Location, table: Location) -> bool:
+    if is_internal(sequence.table):
+        return True
+    guard = execution.hooks.guard
+    if guard is None or sequence.table != table.table + _EARLIER_SUFFIX:
+        return False
+    name = QualifiedName(sequence.database, sequence.schema, sequence.table)
+    return not guard.knows("SEQUENCE", name)
