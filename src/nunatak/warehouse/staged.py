@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlglot import exp
@@ -13,12 +13,15 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.file_formats import FileFormat, merged, reader
+from nunatak.warehouse.nested_values import json_of
 from nunatak.warehouse.results import Field
 from nunatak.warehouse.rewrite.context import quoted
 from nunatak.warehouse.stages import StagedFile, StagePlace, StageResolver, staged_files
 from nunatak.warehouse.types import sql_type_of
 
 FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"
+_ROW = """nk_without_nulls(json_merge_patch(to_json(q), '{"filename": null}'))"""
+"""A row of a Parquet file as one document: what is null in it is no member."""
 _METADATA = (Field(FILENAME, TEXT), Field(ROW_NUMBER, NUMBER))
 
 
@@ -30,6 +33,8 @@ class Staged:
     form: FileFormat
     columns: tuple[Field, ...]
     """CSV: COLUMN1, COLUMN2, …; JSON: COLUMN1; PARQUET: the files' own, and COLUMN1."""
+    nested: Mapping[str, str] = field(default_factory=dict)
+    """PARQUET: what reads a column of structs as JSON, by the column's name."""
 
     def sql(self, files: Sequence[StagedFile] | None = None) -> str:
         """The rows of all files, or of some."""
@@ -46,10 +51,13 @@ class Staged:
         )
         paths = [file.path for file in chosen]
         if form.type == "PARQUET":
-            source = reader(paths, form)
+            given = ", ".join(
+                f"{value} AS {identifier(name)}" for name, value in self.nested.items()
+            )
+            rows = f"SELECT *{f' REPLACE ({given})' if given else ''} FROM {reader(paths, form)}"
             return (
-                f"SELECT * EXCLUDE (filename), to_json(q) AS {identifier('COLUMN1')}, {metadata} "
-                f"FROM {source} AS q"
+                f"SELECT * EXCLUDE (filename), {_ROW} AS {identifier('COLUMN1')}, {metadata} "
+                f"FROM ({rows}) AS q"
             )
         if form.type == "JSON":
             document = f"json AS {identifier('COLUMN1')}"
@@ -96,7 +104,14 @@ def staged(
     found = staged_files(place, pattern=pattern, files=files)
     if not found:
         return None
-    return Staged(tuple(found), form, _columns(execution, found, form, columns))
+    kinds = _own_types(execution, found, form) if form.type == "PARQUET" else {}
+    nested = {name: json_of(f"{identifier(name)}", kind) for name, kind in kinds.items()}
+    return Staged(
+        tuple(found),
+        form,
+        _columns(execution, found, form, columns),
+        {name: value for name, value in nested.items() if value is not None},
+    )
 
 
 def _columns(
@@ -115,9 +130,17 @@ def file_columns(
     execution: Execution, files: Sequence[StagedFile], form: FileFormat
 ) -> tuple[Field, ...]:
     """The columns that the files themselves have."""
+    kinds = _own_types(execution, files, form)
+    return tuple(Field(name, sql_type_of(kind)) for name, kind in kinds.items())
+
+
+def _own_types(
+    execution: Execution, files: Sequence[StagedFile], form: FileFormat
+) -> dict[str, str]:
+    """The engine's types of the files' own columns."""
     source = reader([file.path for file in files], form)
     names, types = execution.connection.describe(f"SELECT * EXCLUDE (filename) FROM {source}")
-    return tuple(Field(name, sql_type_of(kind)) for name, kind in zip(names, types, strict=True))
+    return dict(zip(names, types, strict=True))
 
 
 def read_stage(execution: Execution, node: exp.Table, location: str) -> exp.Expr:

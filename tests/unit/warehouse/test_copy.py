@@ -245,3 +245,78 @@ def test_documents_are_unloaded_as_they_are(sql: Sql, stages: Stages) -> None:
     sql("copy into @stg/d from (select v from d) file_format = (type = json)")
     [file] = place.iterdir()
     assert json.loads(gzip.decompress(file.read_bytes())) == {"a": "x\n,"}
+
+
+FIRST = {"a": 1, "l": [{"x": 1}, {"y": None}, None, {}], "m": [("k", {"p": 1, "q": None})]}
+NESTED: list[tuple[Any, Any]] = [
+    (FIRST, [1, None]),
+    ({"b": {"c": None, "d": "t"}, "l": [], "a b": 1.5}, None),
+]
+NESTED += [({}, [3]), (None, [])]
+STRUCT = pa.struct(
+    {
+        "a": pa.int64(),
+        "b": pa.struct({"c": pa.int64(), "d": pa.string()}),
+        "a b": pa.float64(),
+        "l": pa.list_(pa.struct({"x": pa.int64(), "y": pa.string()})),
+        "m": pa.map_(pa.string(), pa.struct({"p": pa.int64(), "q": pa.int64()})),
+    }
+)
+DOCUMENTS = [
+    {"a": 1, "l": [{"x": 1}, {}, None, {}], "m": {"k": {"p": 1}}},
+    {"b": {"d": "t"}, "l": [], "a b": 1.5},
+    {},
+    None,
+]
+
+
+@pytest.fixture
+def nested(sql: Sql, stages: Stages) -> Sql:
+    """Structs and lists in a Parquet file; a struct's members are those of all rows."""
+    arrays = [
+        pa.array(list(range(4))),
+        pa.array([row[0] for row in NESTED], STRUCT),
+        pa.array([row[1] for row in NESTED], pa.list_(pa.int64())),
+    ]
+    pq.write_table(pa.table(arrays, ["id", "d", "l"]), stages.folder("STG") / "x.parquet")
+    sql("create table t(id int, d variant, l array)")
+    return sql
+
+
+def _documents(sql: Sql, text: str) -> list[Any]:
+    return [None if value is None else json.loads(value) for (value,) in sql(text)]
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        "copy into t from @stg match_by_column_name = case_insensitive",
+        "copy into t from (select $1:id::int, $1:d::variant, $1:l::array from @stg)",
+        "copy into t from (select $1:id, $1:d, $1:l from @stg)",
+        "insert into t select $1:id::int, $1:d, $1:l from @stg (file_format => ff)",
+    ],
+)
+def test_null_members_of_structs_are_no_members(nested: Sql, stages: Stages, copy: str) -> None:
+    stages.formats["FF"] = {"TYPE": "PARQUET"}
+    form = " file_format = (type = parquet)" if copy.startswith("copy") else ""
+    nested(copy + form)
+    assert _documents(nested, "select d from t order by id") == DOCUMENTS
+    assert _documents(nested, "select l from t order by id") == [[1, None], None, [3], []]
+    assert nested("select d:b:c is null, d:b:d::varchar, d:l[0]:x from t where id = 1") == [
+        (True, "t", None)
+    ]
+
+
+def test_null_members_of_a_whole_row_are_no_members(nested: Sql, stages: Stages) -> None:
+    stages.formats["FF"] = {"TYPE": "PARQUET"}
+    rows = _documents(nested, "select $1 from @stg (file_format => ff) order by $1:id::int")
+    assert rows[0] == {"id": 0, "d": DOCUMENTS[0], "l": [1, None]}
+    assert rows[1] == {"id": 1, "d": DOCUMENTS[1]}
+    assert rows[3] == {"id": 3, "l": []}
+
+
+def test_nulls_that_a_json_file_says_stay(sql: Sql, stages: Stages) -> None:
+    (stages.folder("STG") / "x.json").write_text('{"d": {"a": null, "b": [null, {"c": null}]}}')
+    sql("create table t(d variant)")
+    sql("copy into t from (select $1:d from @stg) file_format = (type = json)")
+    assert _documents(sql, "select d from t") == [{"a": None, "b": [None, {"c": None}]}]
