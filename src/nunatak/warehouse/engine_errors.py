@@ -49,7 +49,16 @@ def _rule(
     return re.compile(pattern, re.DOTALL), make
 
 
+def _ended_source(_: re.Match[str]) -> NunatakError:
+    return Unsupported(
+        "Unsupported: a view over a call of a model, staged files or INFORMATION_SCHEMA. "
+        "What it read ended with the statement that made it: drop the view, and keep such rows "
+        "with CREATE TABLE … AS SELECT."
+    )
+
+
 _RULES = (
+    _rule(r'with name "?__NUNATAK_', _ended_source),
     _rule(r'(?:Table|View) with name "?([^\n]+?)"? does not exist', _missing_table),
     _rule(r'Function with name "?([^" ]+)"? does not exist', _unknown_function),
     _rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -228,7 +229,8 @@ class Execution:
         return self._named(tuple(fields), sql)
 
     def _named(self, fields: tuple[Field, ...], source: Source) -> exp.Table:
-        name = f"{_REGISTERED}{len(self._sources)}"
+        # A view that an earlier version made may name a source of its own statement: never ours.
+        name = f"{_REGISTERED}{secrets.token_hex(8).upper()}_{len(self._sources)}"
         self.add_source(name, fields, source)
         return exp.Table(this=quoted(name))
 
@@ -240,6 +242,11 @@ class Execution:
             self.connection.execute(view)
         else:
             self.connection.register(name, source)
+
+    @property
+    def reads_passing_sources(self) -> bool:
+        """Whether the statement reads what ends with it, and no view can keep."""
+        return bool(self._sources)
 
     def function(
         self,

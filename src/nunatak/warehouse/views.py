@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlglot import exp
 
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.calls import ModelCall
 from nunatak.warehouse.claims import distinct_columns
 from nunatak.warehouse.create import (
     claiming,
@@ -54,6 +55,18 @@ def create_view(execution: Execution, tree: exp.Create) -> Result:
     return status_result(f"View {quoted(name.name)} successfully created.")
 
 
+def refuse_model_calls(calls: Iterable[ModelCall]) -> None:
+    """Raise Unsupported for a view that would call models: what a model answers is read into the
+    statement that calls it, and is gone with it."""
+    for call in calls:
+        written = ".".join(call.target) + (f"!{call.method}" if call.method else "")
+        raise Unsupported(
+            f"Unsupported: a view over a call of a model or service ({written}). Keep what it "
+            "answers with CREATE TABLE … AS SELECT, or call it in the statement that reads the "
+            "view."
+        )
+
+
 def _write_view(
     execution: Execution,
     tree: exp.Create,
@@ -64,6 +77,11 @@ def _write_view(
     properties: Sequence[exp.Expression],
 ) -> None:
     """Create the view with the note that says what its text and the types of its columns are."""
+    if execution.reads_passing_sources:
+        raise Unsupported(
+            "Unsupported: a view over staged files, INFORMATION_SCHEMA, or rows that a statement "
+            "left behind. Keep the rows with CREATE TABLE … AS SELECT."
+        )
     translated = execution.translate(tree.expression.copy())
     fields = execution.described(translated)
     names = [stored(column.find(exp.Identifier)) for column in columns] or [

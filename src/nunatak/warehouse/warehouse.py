@@ -216,6 +216,8 @@ class Warehouse:
         handler = _HANDLERS.get(type(tree))
         if handler is None and not isinstance(tree, exp.Query):
             raise _unsupported(tree)
+        if isinstance(tree, exp.Create) and str(tree.args["kind"]).upper() == "VIEW":
+            views.refuse_model_calls(parsed.calls.values())
         tree = self._prepared(execution, parsed)
         if handler is None:
             return execution.rows(tree, text=request.text)

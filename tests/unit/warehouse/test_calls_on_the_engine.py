@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nunatak.errors import ModelCallFailed, StatementError, Unsupported
+from nunatak.errors import ModelCallFailed, ObjectNotFound, StatementError, Unsupported
 from support.calls import model
 
 from .conftest import MadeWith
@@ -49,3 +49,55 @@ def test_a_column_that_is_not_there_is_told_as_ever(made: MadeWith) -> None:
     with pytest.raises(StatementError, match="NOWHERE") as caught:
         made(world())("SELECT SVC_F(NOWHERE) FROM T")
     assert not isinstance(caught.value, Unsupported)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT M!F(A, B) P FROM T",
+        "SELECT ID, MODEL(DB.PUBLIC.M, V1)!F(A, B):s::FLOAT P FROM T",
+        "WITH MV AS MODEL M VERSION V1 SELECT MV!F(A, B) P FROM T",
+        "SELECT SVC_F(A) P FROM T",
+        "SELECT * FROM (SELECT SVC_F(A) P FROM T) WHERE P > 1",
+        "WITH Q AS (SELECT SVC_F(A) P FROM T) SELECT P FROM Q",
+        "SELECT ID FROM T WHERE SVC_F(A) > 1",
+        "SELECT (SELECT MAX(SVC_F(A)) FROM T) P",
+        "SELECT P FROM T, TABLE(M!F(A, B))",
+        "SELECT ID FROM T UNION ALL SELECT SVC_F(1)",
+    ],
+)
+@pytest.mark.parametrize("create", ["VIEW", "OR REPLACE VIEW", "TEMPORARY VIEW", "SECURE VIEW"])
+def test_a_view_over_a_model_call_is_refused_by_name(
+    made: MadeWith, create: str, query: str
+) -> None:
+    here = world()
+    sql = made(here)
+    with pytest.raises(Unsupported, match=r"a view over a call of a model or service \(.*(F|SVC)"):
+        sql(f"CREATE {create} VM AS {query}")
+    assert all(not model.opened for model in here.models.values())
+    with pytest.raises(ObjectNotFound):
+        sql("SELECT * FROM VM")
+
+
+def test_a_view_over_rows_of_the_statement_is_refused_by_name(made: MadeWith) -> None:
+    sql = made(world())
+    with pytest.raises(Unsupported, match="a view over staged files, INFORMATION_SCHEMA"):
+        sql("CREATE VIEW VI AS SELECT TABLE_NAME FROM INFORMATION_SCHEMA.TABLES")
+
+
+@pytest.mark.parametrize("read", ["SELECT * FROM OLD", "SELECT X.P FROM (SELECT P FROM OLD) X"])
+@pytest.mark.parametrize("query", ["SELECT 1", "SELECT SVC_F(A) FROM T LIMIT 1"])
+def test_a_view_of_an_earlier_version_is_refused_when_it_is_read(
+    made: MadeWith, read: str, query: str
+) -> None:
+    """It names rows that ended with the statement that made it, never those of another one."""
+    sql = made(world())
+    sql("CREATE OR REPLACE VIEW OLD(P) AS SELECT 1")
+    with sql.warehouse.engine.connect() as connection:
+        connection.execute('CREATE TEMPORARY VIEW "__NUNATAK_ROWS_0" AS SELECT 1 AS P')
+        connection.execute(
+            'CREATE OR REPLACE VIEW "DB"."PUBLIC"."OLD"("P") AS SELECT P FROM "__NUNATAK_ROWS_0"'
+        )
+    with pytest.raises(Unsupported, match="drop the view") as caught:
+        sql(f"{read}, ({query}) Y" if query != "SELECT 1" else read)
+    assert "__NUNATAK" not in caught.value.message
