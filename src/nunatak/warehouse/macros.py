@@ -15,6 +15,21 @@ SCALAR = {
         "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
     ),
     "nk_offset_text(x)": "regexp_replace(x::VARCHAR, ' ([+-][0-9:]+)$', '\\1')",
+    "nk_first_of_week(x, s)": ("(x::DATE - ((isodow(x::DATE) - greatest(s, 1) + 7) % 7)::INTEGER)"),
+    "nk_day_of_week(x, s)": (
+        "CASE WHEN s = 0 THEN isodow(x::DATE) % 7 ELSE (isodow(x::DATE) - s + 7) % 7 + 1 END"
+    ),
+    "nk_year_of_week(x, s, p)": (
+        "CASE WHEN p = 1 THEN year(x::DATE) ELSE year(nk_first_of_week(x, s) + 3) END"
+    ),
+    "nk_week(x, s, p)": (
+        "CASE WHEN p = 1 THEN (nk_first_of_week(x, s) - nk_first_of_week(date_trunc('year', "
+        "x::DATE), s)) // 7 + 1 ELSE (dayofyear(nk_first_of_week(x, s) + 3) - 1) // 7 + 1 END"
+    ),
+    "nk_week_of(x, late)": "(date_trunc('week', x - to_days(late)) + to_days(late))",
+    "nk_days_before(x, late)": "(x - to_days(late))",
+    "nk_last_of_year(x)": "make_date(year(x::DATE), 12, 31)",
+    "nk_last_of_quarter(x)": "last_day((date_trunc('quarter', x::DATE) + to_months(2))::DATE)",
     "nk_to_binary(x)": "unhex(x::VARCHAR)",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE x::JSON END",

@@ -15,7 +15,7 @@ _WHOLE_DAYS = frozenset({"DAY", "WEEK", "MONTH", "QUARTER", "YEAR"})
 def date_add(node: exp.DateAdd, context: RewriteContext) -> exp.Expr:
     """DATEADD(unit, amount, moment): text is a timestamp, a fraction is rounded, and days added to
     a DATE make a DATE."""
-    node.set("this", _moment(node.this, context))
+    node.set("this", moment(node.this, context))
     amount = node.expression
     if not (isinstance(amount, exp.Literal) and amount.is_int):
         node.set("expression", call("round", amount))  # the engine cuts
@@ -30,12 +30,12 @@ def date_add(node: exp.DateAdd, context: RewriteContext) -> exp.Expr:
 
 def date_diff(node: exp.DateDiff, context: RewriteContext) -> exp.Expr:
     """DATEDIFF(unit, from, to): text is a timestamp, whatever the unit."""
-    node.set("this", _moment(node.this, context))
-    node.set("expression", _moment(node.expression, context))
+    node.set("this", moment(node.this, context))
+    node.set("expression", moment(node.expression, context))
     return node
 
 
-def _moment(node: exp.Expr, context: RewriteContext) -> exp.Expr:
+def moment(node: exp.Expr, context: RewriteContext) -> exp.Expr:
     """The node; what is text, as a timestamp without a zone."""
     if not is_text(node):
         return node

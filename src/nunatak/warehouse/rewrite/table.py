@@ -18,6 +18,7 @@ from nunatak.warehouse.rewrite import (
     session_functions,
     sources,
     texts,
+    weeks,
 )
 from nunatak.warehouse.rewrite.context import RewriteContext
 
@@ -48,7 +49,12 @@ RULES: Mapping[type[exp.Expr], Rules] = {
         (coercion.text_argument,),
     ),
     **dict.fromkeys((exp.Sum, exp.Avg, exp.Stddev, exp.Variance), (coercion.number_argument,)),
-    **dict.fromkeys((exp.DateTrunc, exp.TimestampTrunc), (coercion.truncated_date,)),
+    **dict.fromkeys(
+        (exp.DateTrunc, exp.TimestampTrunc), (weeks.truncated, coercion.truncated_date)
+    ),
+    **dict.fromkeys(weeks.WEEK_FUNCTIONS, (weeks.week_function,)),
+    exp.Extract: (weeks.extract,),
+    exp.LastDay: (weeks.last_day,),
     exp.Ordered: (coercion.ordered,),
     **dict.fromkeys(lists.MACRO_TYPES, (lists.macro,)),
     exp.ArrayPosition: (lists.array_position,),
@@ -62,7 +68,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.HexString: (texts.hex_string,),
     exp.ToNumber: (casts.to_number,),
     exp.DateAdd: (moments.date_add,),
-    exp.DateDiff: (moments.date_diff,),
+    exp.DateDiff: (moments.date_diff, weeks.difference),
     exp.RegexpReplace: (functions.regexp_replace,),
     exp.RegexpExtract: (texts.regexp_substr,),
     exp.SHA2: (texts.sha2,),
