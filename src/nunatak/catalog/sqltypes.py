@@ -105,21 +105,26 @@ _SYNONYMS: dict[str, SqlType] = {
     "OBJECT": OBJECT,
     "ARRAY": ARRAY,
 }
-_SIZED = re.compile(r"([A-Z_0-9 ]+?)\s*(?:\(\s*([^)]*)\))?\s*\Z")
+_SIZE_DIGITS = 9
+_SIZED = re.compile(r"([A-Z_0-9 ]++)(?:\(([^)]*)\))? ?\Z")
 
 
 def parse_type(text: str) -> SqlType:
     """A type written in SQL, for example `number(10, 2)`; raises InvalidArgument."""
     match = _SIZED.match(" ".join(text.upper().split()))
-    name = match.group(1) if match else ""
+    name = match.group(1).rstrip() if match else ""
     arguments = [part.strip() for part in (match.group(2) or "").split(",")] if match else []
-    if name == "VECTOR" and len(arguments) == 2 and arguments[1].isdigit():
+    if name == "VECTOR" and len(arguments) == 2 and _is_size(arguments[1]):
         return SqlType(TypeKind.VECTOR, length=int(arguments[1]), element=arguments[0].lower())
     base = _SYNONYMS.get(name)
-    if base is None or not all(part.isdigit() for part in arguments if part):
+    if base is None or not all(_is_size(part) for part in arguments if part):
         raise InvalidArgument(f"Unsupported data type '{text}'.")
     sizes = [int(part) for part in arguments if part]
     return _sized(base, sizes) if sizes else base
+
+
+def _is_size(text: str) -> bool:
+    return text.isdecimal() and len(text) <= _SIZE_DIGITS
 
 
 def _sized(base: SqlType, sizes: list[int]) -> SqlType:

@@ -16,6 +16,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from nunatak.images.conda_names import Stand, counterpart
 from nunatak.images.errors import DeclarationInvalid
 
+LINE_LIMIT_CHARS = 2_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 _BRACKETS = re.compile(r"\[(?P<inner>[^\]]*)\]$")
 _KEYED = re.compile(r"(version|build)\s*=\s*['\"]([^'\"]*)['\"]")
@@ -49,6 +50,8 @@ class Translated:
 
 def parse_conda(text: str) -> CondaDependency:
     """Read one line of conda's ``dependencies``; raises DeclarationInvalid."""
+    if len(text) > LINE_LIMIT_CHARS:
+        raise DeclarationInvalid(f"A conda dependency has at most {LINE_LIMIT_CHARS} characters.")
     channel, _, rest = text.strip().rpartition("::")
     found = _NAME.match(rest)
     if found is None:

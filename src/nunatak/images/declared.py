@@ -17,7 +17,7 @@ from typing import Any
 from packaging.requirements import InvalidRequirement, Requirement
 
 from nunatak.errors import InvalidArgument, LimitExceeded
-from nunatak.images.conda_specs import CondaDependency, parse_conda, translate
+from nunatak.images.conda_specs import LINE_LIMIT_CHARS, CondaDependency, parse_conda, translate
 from nunatak.images.errors import DeclarationInvalid, GpuUnsupported
 from nunatak.untrusted import Bounds, load_yaml
 
@@ -179,6 +179,8 @@ def read_requirements(text: str) -> list[str]:
 
 
 def _requirement(line: str) -> str:
+    if len(line) > LINE_LIMIT_CHARS:
+        raise DeclarationInvalid(f"A requirement has at most {LINE_LIMIT_CHARS} characters.")
     if line.startswith("-"):
         raise DeclarationInvalid(
             f"Pip option '{line.split()[0].split('=')[0]}' is not allowed in a model's"
@@ -186,7 +188,7 @@ def _requirement(line: str) -> str:
         )
     try:
         requirement = Requirement(line)
-    except InvalidRequirement as error:
+    except (InvalidRequirement, RecursionError) as error:
         raise DeclarationInvalid(
             f"'{line}' is not a package requirement: write name and version, no path or address."
         ) from error

@@ -26,7 +26,7 @@ MODULE = "MODULE"
 SERVICE = "SNOWSERVICE_INSTANCE"
 _USER_DOMAINS = {MODULE: "MODEL", SERVICE: "SERVICE"}
 _QUERY_LIMIT_CHARS = 10_000
-_NODE = re.compile(r"\A\s*\{\s*V\s*\((?P<arguments>(?:[^()\"]|\"(?:[^\"\\]|\\.)*\")*)\)")
+_NODE = re.compile(r"\A\s*\{\s*V\s*\((?P<arguments>(?:[^()\"]|\"(?:[^\"\\]|\\.)*+\")*)\)")
 _ARGUMENT = re.compile(r"(\w+)\s*:\s*(?:\"((?:[^\"\\]|\\.)*)\"|(\w+))")
 
 IsSeen = Callable[[QualifiedName], bool]

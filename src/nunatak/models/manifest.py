@@ -22,7 +22,7 @@ MANIFEST_FILE = "MANIFEST.yml"
 METHODS_LIMIT = 500
 ARGUMENTS_LIMIT = 2_000
 
-_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)+\Z")
+_HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*+)+\Z")
 _RUNTIME_LANGUAGE = "PYTHON"
 
 

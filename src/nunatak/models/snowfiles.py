@@ -21,8 +21,8 @@ from nunatak.models.versions import Model, ModelVersion
 
 SCHEME = "snow://model/"
 _ADDRESS = re.compile(
-    r"snow://model/(?P<model>(?:\"(?:[^\"]|\"\")+\"|[^/\"])+)"
-    r"(?:/(?P<versions>versions)(?:/(?P<version>\"(?:[^\"]|\"\")+\"|[^/]*))?(?:/(?P<path>.*))?)?/?\Z",
+    r"snow://model/(?P<model>(?:\"(?:[^\"]|\"\")++\"|[^/\"])++)"
+    r"(?:/(?P<versions>versions)(?:/(?P<version>\"(?:[^\"]|\"\")++\"|[^/]*))?(?:/(?P<path>.*))?)?/?\Z",
     re.DOTALL,
 )
 

@@ -25,7 +25,7 @@ from nunatak.sql.statement import Context
 from nunatak.warehouse.session import Session
 
 _LOCATION = re.compile(
-    r'@(?P<stage>~|(?:"(?:[^"]|"")+"|[^/"])+)(?:/+(?P<path>.*))?\Z',
+    r'@(?P<stage>~|(?:"(?:[^"]|"")++"|[^/"])++)(?:/++(?P<path>.*))?\Z',
     re.DOTALL,
 )
 _MD5_CACHE_ENTRIES = 10_000

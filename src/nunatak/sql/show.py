@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +9,7 @@ from typing import Any
 
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, NoCurrentContext, PlaceNotFound
+from nunatak.patterns import like
 from nunatak.sql.statement import Context
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.information_schema import NAME as INFORMATION_SCHEMA
@@ -60,10 +60,10 @@ class ShowClauses:
         """
         found = list(rows)
         if self.like is not None:
-            pattern = self.like
-            exact = [row for row in found if name(row) == pattern]
-            matches = like_matcher(pattern)
-            found = exact or [row for row in found if matches(name(row))]
+            names = [name(row) for row in found]
+            exact = [row for row, written in zip(found, names, strict=True) if written == self.like]
+            alike = zip(found, like(names, self.like), strict=True)
+            found = exact or [row for row, is_alike in alike if is_alike]
         if self.starts_with is not None:
             found = [row for row in found if name(row).startswith(self.starts_with)]
         if self.after is not None:
@@ -146,22 +146,6 @@ def _needed(value: str | None, what: str) -> str:
             f"The session has no current {what}. Call USE {what.upper()}, or name one after IN."
         )
     return value
-
-
-def like_matcher(pattern: str) -> Callable[[str], bool]:
-    """A case-insensitive LIKE: `%` is any text, `_` any character, a backslash escapes."""
-    parts: list[str] = []
-    position = 0
-    while position < len(pattern):
-        sign = pattern[position]
-        if sign == "\\" and position + 1 < len(pattern):
-            position += 1
-            parts.append(re.escape(pattern[position]))
-        else:
-            parts.append({"%": ".*", "_": "."}.get(sign, re.escape(sign)))
-        position += 1
-    compiled = re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
-    return lambda text: compiled.fullmatch(text) is not None
 
 
 def show_result(fields: Sequence[Field], rows: Sequence[Sequence[Any]]) -> Result:

@@ -29,7 +29,7 @@ _METHODS: dict[str, SystemFunction] = {}
 """Functions of services, `s!F(…)`, by name; the service's written name is the first argument."""
 _NAME_TOKENS = 5
 """Of a name with three parts and the dots between them."""
-_NUMBER = re.compile(r"-?\d+\Z")
+_NUMBER = re.compile(r"-?\d{1,38}\Z")
 _DECIMAL = re.compile(r"-?\d*\.\d+(?:[eE][-+]?\d+)?\Z")
 
 

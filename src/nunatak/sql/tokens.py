@@ -20,6 +20,7 @@ from nunatak.warehouse.dialect import DIALECT, PlainTokenizer, is_marker
 
 _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
+_NUMBER_DIGITS = 38
 
 
 _BARE_PATH = re.compile(
@@ -136,10 +137,10 @@ class TokenCursor:
             return parts
         if self.at("?") or self._at_named_marker():
             return split_name(self.string())
-        parts = (self._name_part(),)
+        names = [self._name_part()]
         while self.accept("."):
-            parts = (*parts, self._name_part())
-        return parts
+            names.append(self._name_part())
+        return tuple(names)
 
     def identifier(self) -> str:
         """A name of one part."""
@@ -210,9 +211,9 @@ class TokenCursor:
         else:
             text = self.peek()
             self.position += 1
-        if not text.isdigit():
+        if not (text.isdecimal() and len(text) <= _NUMBER_DIGITS):
             self.position -= 1
-            self.fail("expected a whole number")
+            self.fail(f"expected a whole number of at most {_NUMBER_DIGITS} digits")
         return sign * int(text)
 
     def boolean(self) -> bool:

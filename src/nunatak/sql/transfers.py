@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +14,7 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.snowfiles import SCHEME, ModelFiles, SnowAddress, parse_address
 from nunatak.models.versions import MODEL
+from nunatak.patterns import matching
 from nunatak.sql.locations import StageLocation, stage_location
 from nunatak.sql.session_statements import literal
 from nunatak.sql.statement import Context, Modifiers, grammar, properties
@@ -225,11 +225,8 @@ def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
 def _matching(found: Sequence[tuple[str, Item]], pattern: str | None) -> list[tuple[str, Item]]:
     if pattern is None:
         return list(found)
-    try:
-        expression = re.compile(pattern)
-    except re.error as error:
-        raise InvalidArgument(f"PATTERN '{pattern}' is no regular expression: {error}.") from error
-    return [(name, item) for name, item in found if expression.fullmatch(name)]
+    chosen = matching([name for name, _ in found], pattern)
+    return [pair for pair, is_chosen in zip(found, chosen, strict=True) if is_chosen]
 
 
 def _http_time(seconds: float) -> str:

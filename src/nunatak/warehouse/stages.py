@@ -6,13 +6,13 @@ Which folder a stage is, and who may use it, is known to another room: it hands 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from nunatak.errors import InvalidArgument
+from nunatak.patterns import matching
 from nunatak.warehouse.session import Session
 
 FILES_LIMIT = 10_000
@@ -67,19 +67,15 @@ def staged_files(
 ) -> list[StagedFile]:
     """The files of a location by name; only those that match `pattern` in whole, or are in
     `files` (names behind the location). Raises InvalidArgument."""
-    wanted = re.compile(pattern) if pattern else None
     names = {place.path + ("" if _joins(place.path) else "/") + name for name in files}
-    found = []
-    for file in _all_files(place):
-        if files and file.name not in names:
-            continue
-        if wanted and not wanted.fullmatch(file.name):
-            continue
-        found.append(file)
-        if len(found) > FILES_LIMIT:
-            raise InvalidArgument(
-                f"The location has more than {FILES_LIMIT} files: name a path or a PATTERN."
-            )
+    found = [file for file in _all_files(place) if not files or file.name in names]
+    if pattern:
+        chosen = matching([file.name for file in found], pattern)
+        found = [file for file, is_chosen in zip(found, chosen, strict=True) if is_chosen]
+    if len(found) > FILES_LIMIT:
+        raise InvalidArgument(
+            f"The location has more than {FILES_LIMIT} files: name a path or a PATTERN."
+        )
     missing = names - {file.name for file in found}
     if missing:
         raise InvalidArgument(f"Remote file '{min(missing)}' was not found in the stage.")

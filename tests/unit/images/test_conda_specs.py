@@ -33,7 +33,9 @@ def test_reads_each_form(text: str, expected: CondaDependency) -> None:
     assert parse_conda(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "==1.0", "::", "numpy[md5=abc]", "-e ."])
+@pytest.mark.parametrize(
+    "text", ["", "==1.0", "::", "numpy[md5=abc]", "-e .", "a" + " " * 3_000 + "b"]
+)
 def test_refuses_what_is_no_dependency(text: str) -> None:
     with pytest.raises(DeclarationInvalid):
         parse_conda(text)

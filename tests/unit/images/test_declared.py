@@ -137,6 +137,8 @@ def test_an_index_of_the_version_counts_for_gpu_only(tmp_path: Path) -> None:
         ("python==3.11", "'python' is no package"),
         ("cuda", "'cuda' is no package"),
         ("numpy \\\n --hash=sha256:00", "not a package requirement"),
+        ("numpy; " + "(" * 1_500, "not a package requirement"),
+        ("numpy; " + "(" * 5_000, "at most 2000 characters"),
     ],
 )
 def test_only_packages_of_an_index_are_taken(line: str, message: str) -> None:

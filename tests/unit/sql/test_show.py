@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.errors import NoCurrentContext, SyntaxInvalid
-from nunatak.sql.show import Scope, ShowClauses, like_matcher, show_clauses
+from nunatak.sql.show import Scope, ShowClauses, show_clauses
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.session import Session
 
@@ -51,20 +51,6 @@ def test_an_exact_name_hides_what_its_wildcards_match() -> None:
     names = ["AXB", "A_B"]
     assert clauses("LIKE 'A_B'").select(names, str) == ["A_B"]
     assert clauses("LIKE 'a_b'").select(names, str) == names
-
-
-@pytest.mark.parametrize(
-    ("pattern", "text", "matches"),
-    [
-        ("a%", "ABC", True),
-        ("a\\_b", "A_B", True),
-        ("a\\_b", "AXB", False),
-        ("%.*", "a.b", False),
-        ("", "", True),
-    ],
-)
-def test_like_is_case_insensitive_and_escapes(pattern: str, text: str, matches: bool) -> None:
-    assert like_matcher(pattern)(text) is matches
 
 
 def test_unknown_words_are_refused() -> None:
