@@ -10,6 +10,7 @@
     │   ├── StatementCountDiffers
     │   ├── ObjectNotFound
     │   │   └── PlaceNotFound
+    │   ├── RoleNotHeld
     │   ├── ObjectExists
     │   │   └── VersionExists
     │   ├── ObjectInUse
@@ -23,6 +24,7 @@
     │   └── DeadlineExceeded
     ├── AccessError               who calls could not be established
     │   ├── LoginRefused
+    │   │   └── RoleRefused
     │   ├── JwtRefused
     │   ├── TokenExpired
     │   └── TokenInvalid
@@ -104,6 +106,10 @@ class PlaceNotFound(ObjectNotFound):
         )
 
 
+class RoleNotHeld(StatementError):
+    """USE ROLE names a role that is not the user's: choose one that is."""
+
+
 class ObjectExists(StatementError):
     """An object of that name is there already: choose another name, or OR REPLACE."""
 
@@ -160,6 +166,10 @@ class AccessError(NunatakError):
 
 class LoginRefused(AccessError):
     """Incorrect username or password was specified."""
+
+
+class RoleRefused(LoginRefused):
+    """The role that a login names does not exist, or is not the user's."""
 
 
 class JwtRefused(AccessError):

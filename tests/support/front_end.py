@@ -7,6 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+from argon2 import PasswordHasher
+
+from nunatak.access.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
@@ -49,7 +52,8 @@ class Front:
     def __init__(self, home: Path) -> None:
         settings = Settings(home=home)
         catalog = Catalog(Database.open(settings.catalog_file))
-        access = Access(catalog.database, settings)
+        hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        access = Access(catalog.database, settings, passwords=Passwords(hasher))
         for role in (ADMIN, ANALYST):
             access.roles.create(role, owner=ADMIN)
         access.users.create("ADA", owner=ADMIN)

@@ -42,6 +42,8 @@ class Bench:
         access = Access(self.models.catalog.database, settings)
         for role in ("ACCOUNTADMIN", "ANALYST"):
             access.roles.create(role, owner="ACCOUNTADMIN")
+        access.users.create("U", owner="ACCOUNTADMIN")
+        access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
         rooms = SimpleNamespace(
             settings=settings, catalog=self.models.catalog, access=access, models=self.models
         )

@@ -318,6 +318,8 @@ def open_world(folder: Path) -> Iterator[World]:
     access = Access(catalog.database, settings)
     for role in ("ACCOUNTADMIN", "ANALYST"):
         access.roles.create(role, owner="ACCOUNTADMIN")
+    access.users.create("U", owner="ACCOUNTADMIN")
+    access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
     rooms = SimpleNamespace(
         settings=settings,
         catalog=catalog,

@@ -40,8 +40,10 @@ class Realm:
     def session(self, role: str) -> Session:
         """The session of a user who has that role only."""
         if role not in self._sessions:
-            number = 10 + len(self._sessions)
-            made = Session(id=number, user=f"{role}_USER", role=role, database="DB", schema="S")
+            number, user, access = 10 + len(self._sessions), f"{role}_USER", self.rooms.access
+            access.users.create(user, owner=ADMIN)
+            access.roles.grant(role, grantee_kind="USER", grantee=user, by="")
+            made = Session(id=number, user=user, role=role, database="DB", schema="S")
             self._sessions[role] = made
         return self._sessions[role]
 

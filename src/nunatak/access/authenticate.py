@@ -5,12 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nunatak.access import keys
-from nunatak.access.roles import PUBLIC, Roles
+from nunatak.access.roles import PUBLIC
+from nunatak.access.sessions import Sessions
+from nunatak.access.standing import TAKEN, Standing
 from nunatak.access.store import AccessStore
 from nunatak.access.throttle import LoginThrottle
 from nunatak.access.tokens import Token, TokenKind, Tokens
-from nunatak.access.users import User, Users
-from nunatak.errors import JwtRefused, LoginRefused, TokenExpired, TokenInvalid
+from nunatak.access.users import Users
+from nunatak.errors import (
+    JwtRefused,
+    LoginRefused,
+    RoleRefused,
+    TokenExpired,
+    TokenInvalid,
+)
 
 ENDPOINT_TOKEN_S = 3600.0
 _WRONG = "Incorrect username or password was specified."
@@ -21,12 +29,14 @@ _LOGIN_LIMIT_CHARS = 255
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Somebody known. `restricted_to` is the only role the credential may act with; `scope` what
-    it may be used for (the endpoint's host, or the service), None for everything."""
+    it may be used for (the endpoint's host, or the service), None for everything; `opened_by` the
+    hash of the token that is the credential, or that opened its session."""
 
     user: str
     restricted_to: str | None = None
     scope: str | None = None
     session_id: int | None = None
+    opened_by: str | None = None
 
 
 class Authenticator:
@@ -37,19 +47,28 @@ class Authenticator:
         store: AccessStore,
         *,
         users: Users,
-        roles: Roles,
         tokens: Tokens,
+        sessions: Sessions,
+        standing: Standing,
         account: str,
     ) -> None:
         self._store = store
         self._users = users
-        self._roles = roles
         self._tokens = tokens
+        self._sessions = sessions
+        self._standing = standing
         self._account = account.upper()
         self._throttle = LoginThrottle()
 
     def password(self, login_name: str, password: str, *, address: str) -> Identity:
-        """Log in with a password; raises LoginRefused, the same for every reason."""
+        """Log in with a password, or with a programmatic access token in its place.
+
+        Raises LoginRefused, for a password with the same text whatever is wrong, and the errors of
+        `access_token`.
+        """
+        token = self._tokens.find(password)
+        if token is not None and token.kind is TokenKind.ACCESS:
+            return self.access_token(password, login_name=login_name)
         key = f"{address}\n{login_name.upper()[:_LOGIN_LIMIT_CHARS]}"
         now = self._store.clock()
         wait = self._throttle.wait_s(key, now)
@@ -77,10 +96,15 @@ class Authenticator:
         self._users.logged_in(user.name)
         return Identity(user.name)
 
-    def access_token(self, text: str) -> Identity:
-        """Log in with a programmatic access token, or a container's token; raises TokenInvalid
-        or TokenExpired."""
-        return self._identity(text, (TokenKind.ACCESS, TokenKind.WORKLOAD))
+    def access_token(self, text: str, *, login_name: str = "") -> Identity:
+        """Log in with a programmatic access token, or a container's token. `login_name` may be
+        left out. Raises TokenInvalid, TokenExpired, LoginRefused for another user's token."""
+        identity = self._identity(text, (TokenKind.ACCESS, TokenKind.WORKLOAD))
+        if login_name and identity.user.upper() != login_name.upper():
+            user = self._users.by_login(login_name)
+            if user is None or user.name != identity.user:
+                raise LoginRefused("The token belongs to another user than the one that logs in.")
+        return identity
 
     def bearer(self, text: str) -> Identity:
         """The holder of a token that opens an endpoint: of a session, of an access token, of an
@@ -99,28 +123,28 @@ class Authenticator:
         )
 
     def starting_role(self, identity: Identity, wanted: str | None) -> str:
-        """The role that a session starts with; raises LoginRefused when it may not have it."""
-        if wanted is not None:
-            self.check_role(identity, wanted)
-            return wanted
-        if identity.restricted_to is not None:
-            return identity.restricted_to
+        """The role that a session starts with; raises RoleRefused when it may not have it."""
+        role = wanted or identity.restricted_to
+        if role is not None:
+            self.check_role(identity, role)
+            return role
         user = self._users.find(identity.user)
         default = user.default_role if user else None
-        return default if default in self._roles.of_user(identity.user) else PUBLIC
+        if default is not None and self.may_use_role(identity, default):
+            return default
+        return PUBLIC
 
     def may_use_role(self, identity: Identity, role: str) -> bool:
-        """Whether the credential may act with a role."""
-        if identity.restricted_to is not None:
-            return role in self._roles.effective(identity.restricted_to)
-        return role in self._roles.of_user(identity.user)
+        """Whether the credential may act with a role now."""
+        return role in self._standing.roles_of(identity)
 
     def check_role(self, identity: Identity, role: str) -> None:
-        """Raise LoginRefused unless the credential may act with a role."""
+        """Raise RoleRefused unless the credential may act with a role now."""
         if not self.may_use_role(identity, role):
-            raise LoginRefused(
+            raise RoleRefused(
                 f"Role '{role}' specified in the connect string does not exist or not authorized. "
-                "Contact your administrator, or connect with a valid role."
+                "Contact your local system administrator, or attempt to login with another role, "
+                f"e.g. {PUBLIC}."
             )
 
     def _identity(self, text: str, kinds: tuple[TokenKind, ...]) -> Identity:
@@ -129,12 +153,21 @@ class Authenticator:
             raise TokenInvalid(_TOKEN_WRONG)
         if token.expires_on <= self._store.clock():
             raise TokenExpired("The token has expired. Make a new one.")
-        self._check_user(token)
-        return Identity(token.user, token.role, token.scope, token.session_id)
+        identity = self._holder(token)
+        if not self._standing.roles_of(identity):
+            raise TokenInvalid(TAKEN)
+        return identity
 
-    def _check_user(self, token: Token) -> None:
-        if token.kind is TokenKind.WORKLOAD:
-            return  # a container acts for its service, which is no user of the table
-        user: User | None = self._users.find(token.user)
-        if user is None or user.disabled:
+    def _holder(self, token: Token) -> Identity:
+        """A session's token acts as the session may, with the credential that opened it."""
+        if token.kind is not TokenKind.SESSION:
+            return Identity(token.user, token.role, token.scope, opened_by=token.hash)
+        record = None if token.session_id is None else self._sessions.get(token.session_id)
+        if record is None:
             raise TokenInvalid(_TOKEN_WRONG)
+        return Identity(
+            record.user,
+            record.restricted_to,
+            session_id=record.id,
+            opened_by=record.opened_by,
+        )

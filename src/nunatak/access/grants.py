@@ -14,6 +14,7 @@ from nunatak.access.store import AccessStore
 from nunatak.access.tables import roles, users
 from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import grants, objects
+from nunatak.errors import ObjectNotFound
 
 _OF_THIS_ROOM = {USER: users, ROLE: roles}
 """Kinds that the catalog does not list, with their tables."""
@@ -51,8 +52,11 @@ class Grants:
         by: str,
         grant_option: bool = False,
     ) -> None:
-        """Give privileges; OWNERSHIP moves the object to the role."""
+        """Give privileges; OWNERSHIP moves the object to the role. Raises ObjectNotFound when
+        there is no such role, in the transaction that grants."""
         with self._store.write() as connection:
+            if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
+                raise ObjectNotFound("Role", role)
             for privilege in privileges:
                 if privilege == OWNERSHIP:
                     connection.execute(_owned_by(role, kind, object_name))

@@ -2,25 +2,47 @@
 
 from __future__ import annotations
 
-import threading
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from nunatak.access.holding import (
+    ACCOUNTADMIN,
+    PUBLIC,
+    ROLE,
+    USER,
+    closure,
+    granted_to,
+    keeping_an_administrator,
+    remove_role,
+)
+from nunatak.access.remembered import Remembered
 from nunatak.access.store import AccessStore
 from nunatak.access.tables import role_grants, roles, users
-from nunatak.catalog.names import QualifiedName, quoted
-from nunatak.catalog.schema import grants, objects
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 
-ACCOUNTADMIN = "ACCOUNTADMIN"
+__all__ = [
+    "ACCOUNTADMIN",
+    "PUBLIC",
+    "ROLE",
+    "SECURITYADMIN",
+    "SYSADMIN",
+    "SYSTEM_HIERARCHY",
+    "SYSTEM_ROLES",
+    "USER",
+    "USERADMIN",
+    "Role",
+    "RoleGrant",
+    "Roles",
+]
+
 SECURITYADMIN = "SECURITYADMIN"
 USERADMIN = "USERADMIN"
 SYSADMIN = "SYSADMIN"
-PUBLIC = "PUBLIC"
 SYSTEM_ROLES = (ACCOUNTADMIN, SECURITYADMIN, USERADMIN, SYSADMIN, PUBLIC)
 SYSTEM_HIERARCHY = (
     (SYSADMIN, ACCOUNTADMIN),
@@ -28,9 +50,6 @@ SYSTEM_HIERARCHY = (
     (USERADMIN, SECURITYADMIN),
 )
 """(role, the role that inherits it)."""
-
-USER = "USER"
-ROLE = "ROLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,45 +78,42 @@ class Roles:
 
     def __init__(self, store: AccessStore) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._held: dict[tuple[str, str], frozenset[str]] = {}
+        self._held: Remembered[tuple[str, str], frozenset[str]] = Remembered()
+        self._identities: Remembered[str, str] = Remembered()
 
     def create(self, name: str, *, owner: str, comment: str = "") -> None:
-        """Make a role; raises ObjectExists."""
+        """Make a role, which holds and owns nothing, whatever had its name before; raises
+        ObjectExists."""
         row = {
             "name": name,
             "owner": owner,
             "comment": comment,
             "created_on": self._store.clock(),
+            "identity": secrets.token_hex(16),
         }
         with self._store.write() as connection:
+            if name not in SYSTEM_ROLES and not _role_exists(connection, name):
+                remove_role(connection, name, heir=ACCOUNTADMIN)
             try:
                 connection.execute(insert(roles).values(**row))
             except IntegrityError as error:
                 raise ObjectExists("Role", name) from error
+        self.forget()
 
     def drop(self, name: str, *, heir: str) -> None:
-        """Remove a role and every grant to it, of it and on it; what it owned goes to `heir`.
+        """Remove a role with every grant to it, of it and on it; what it owned goes to `heir`.
 
         A view reads with the rights of its owner, so the grants on its views end: else others
-        would read through them with the heir's. Raises ObjectNotFound, InvalidArgument.
+        would read through them with the heir's. Raises ObjectNotFound, and InvalidArgument for a
+        role of the system and when nobody could administer the account any more.
         """
         if name in SYSTEM_ROLES:
             raise InvalidArgument(f"Role '{name}' belongs to the system and cannot be dropped.")
-        with self._store.write() as connection:
+        with keeping_an_administrator(self._store) as connection:
             if not connection.execute(delete(roles).where(roles.c.name == name)).rowcount:
                 raise ObjectNotFound("Role", name)
-            _hand_over(connection, name, heir)
-            forget_grants(connection, ROLE, name)
-            connection.execute(
-                delete(role_grants).where(
-                    (role_grants.c.role == name) | _granted_to(ROLE, name),
-                )
-            )
-            connection.execute(
-                delete(grants).where(grants.c.grantee_kind == ROLE, grants.c.grantee == name)
-            )
-        self._changed()
+            remove_role(connection, name, heir=heir)
+        self.forget()
 
     def list_all(self) -> Sequence[Role]:
         """Every role, by name."""
@@ -107,8 +123,12 @@ class Roles:
 
     def exists(self, name: str) -> bool:
         """Whether there is such a role."""
-        with self._store.read() as connection:
-            return _role_exists(connection, name)
+        return self.identity(name) is not None
+
+    def identity(self, name: str) -> str | None:
+        """What tells a role from every other that has had or will have its name; None when there
+        is none."""
+        return self._identities.get(name, self._read_identity)
 
     def grant(self, role: str, *, grantee_kind: str, grantee: str, by: str) -> None:
         """Give a role to a user or to another role; giving it again changes nothing.
@@ -117,7 +137,7 @@ class Roles:
         """
         with self._store.write() as connection:
             self._check_parties(connection, role, grantee_kind, grantee)
-            inherits_itself = grantee_kind == ROLE and grantee in _closure(
+            inherits_itself = grantee_kind == ROLE and grantee in closure(
                 connection, ROLE, role
             ) | {role}
             if inherits_itself:
@@ -132,18 +152,19 @@ class Roles:
                 "created_on": self._store.clock(),
             }
             connection.execute(insert(role_grants).prefix_with("OR IGNORE").values(**row))
-        self._changed()
+        self.forget()
 
     def revoke(self, role: str, *, grantee_kind: str, grantee: str) -> None:
-        """Take a role back; taking what was not given changes nothing."""
-        with self._store.write() as connection:
+        """Take a role back; taking what was not given changes nothing. Raises ObjectNotFound, and
+        InvalidArgument when nobody could administer the account any more."""
+        with keeping_an_administrator(self._store) as connection:
             self._check_parties(connection, role, grantee_kind, grantee)
             connection.execute(
                 delete(role_grants).where(
-                    role_grants.c.role == role, _granted_to(grantee_kind, grantee)
+                    role_grants.c.role == role, granted_to(grantee_kind, grantee)
                 )
             )
-        self._changed()
+        self.forget()
 
     def grants_of(self, role: str) -> Sequence[RoleGrant]:
         """Who holds a role directly."""
@@ -151,7 +172,7 @@ class Roles:
 
     def grants_to(self, grantee_kind: str, grantee: str) -> Sequence[RoleGrant]:
         """The roles that a user or a role was given directly."""
-        return self._grants(_granted_to(grantee_kind, grantee))
+        return self._grants(granted_to(grantee_kind, grantee))
 
     def effective(self, role: str) -> frozenset[str]:
         """A role with all it inherits, PUBLIC included."""
@@ -161,26 +182,23 @@ class Roles:
         """Every role that a user may act with."""
         return self._holds(USER, user) | {PUBLIC}
 
+    def forget(self) -> None:
+        """Read again what was remembered; called after every change."""
+        self._held.forget()
+        self._identities.forget()
+
     def _holds(self, grantee_kind: str, grantee: str) -> frozenset[str]:
-        key = (grantee_kind, grantee)
-        with self._lock:
-            found = self._held.get(key)
-        if found is None:
-            with self._store.read() as connection:
-                found = _closure(connection, grantee_kind, grantee)
-            with self._lock:
-                self._held[key] = found
-        return found
+        return self._held.get((grantee_kind, grantee), self._read_held) or frozenset()
 
-    def _changed(self) -> None:
-        with self._lock:
-            self._held.clear()
+    def _read_held(self, grantee: tuple[str, str]) -> frozenset[str]:
+        with self._store.read() as connection:
+            return closure(connection, *grantee)
 
-    def forget_user(self, user: str) -> None:
-        """Take every role from a user who is being dropped."""
-        with self._store.write() as connection:
-            connection.execute(delete(role_grants).where(_granted_to(USER, user)))
-        self._changed()
+    def _read_identity(self, name: str) -> str | None:
+        with self._store.read() as connection:
+            return connection.execute(
+                select(roles.c.identity).where(roles.c.name == name)
+            ).scalar_one_or_none()
 
     def _grants(self, condition: Any) -> Sequence[RoleGrant]:
         with self._store.read() as connection:
@@ -202,42 +220,9 @@ class Roles:
             raise ObjectNotFound("User", grantee)
 
 
-def forget_grants(connection: Connection, kind: str, name: str) -> None:
-    """End the grants on a user or a role that is gone."""
-    on_it = (grants.c.object_kind == kind) & (grants.c.object_name == quoted(name))
-    connection.execute(delete(grants).where(on_it))
-
-
-def _hand_over(connection: Connection, role: str, heir: str) -> None:
-    for view in connection.execute(
-        select(objects).where(objects.c.owner == role, objects.c.kind == "VIEW")
-    ).all():
-        title = str(QualifiedName(view.database_name, view.schema_name, view.name))
-        on_view = (grants.c.object_kind == "VIEW") & (grants.c.object_name == title)
-        connection.execute(delete(grants).where(on_view))
-    for table in (objects, users, roles):
-        connection.execute(update(table).where(table.c.owner == role).values(owner=heir))
-
-
-def _granted_to(grantee_kind: str, grantee: str) -> Any:
-    return (role_grants.c.grantee_kind == grantee_kind) & (role_grants.c.grantee == grantee)
-
-
 def _role_exists(connection: Connection, name: str) -> bool:
     return connection.execute(select(roles.c.name).where(roles.c.name == name)).first() is not None
 
 
 def _user_exists(connection: Connection, name: str) -> bool:
     return connection.execute(select(users.c.name).where(users.c.name == name)).first() is not None
-
-
-def _closure(connection: Connection, grantee_kind: str, grantee: str) -> frozenset[str]:
-    """The roles held by someone, directly or through other roles; the start is not in it."""
-    found: set[str] = set()
-    waiting = [(grantee_kind, grantee)]
-    while waiting:
-        rows = connection.execute(select(role_grants.c.role).where(_granted_to(*waiting.pop())))
-        fresh = {role for (role,) in rows} - found
-        found |= fresh
-        waiting.extend((ROLE, role) for role in fresh)
-    return frozenset(found)

@@ -12,6 +12,7 @@ from nunatak.access.passwords import Passwords
 from nunatak.access.requirement import Requirement
 from nunatak.access.roles import Roles
 from nunatak.access.sessions import Sessions
+from nunatak.access.standing import Acting, Holder, Standing
 from nunatak.access.store import AccessStore, Clock
 from nunatak.access.tokens import Tokens
 from nunatak.access.users import Users
@@ -38,12 +39,16 @@ class Access:
         self.roles = Roles(store)
         self.grants = Grants(store)
         self.tokens = Tokens(store)
-        self.sessions = Sessions(store, self.tokens, settings.limits)
+        self._standing = Standing(store, users=self.users, roles=self.roles, tokens=self.tokens)
+        self.sessions = Sessions(
+            store, tokens=self.tokens, standing=self._standing, limits=settings.limits
+        )
         self.authenticator = Authenticator(
             store,
             users=self.users,
-            roles=self.roles,
             tokens=self.tokens,
+            sessions=self.sessions,
+            standing=self._standing,
             account=settings.account,
         )
 
@@ -66,12 +71,13 @@ class Access:
         """Whether a role may do what a requirement says."""
         return self.decide(requirement, role=role).is_allowed
 
-    def roles_of(self, user: str, *, restricted_to: str | None = None) -> frozenset[str]:
-        """The roles that a session of the user may change to. `restricted_to` is the session's:
-        the only role, with what it inherits, that its credential may act with."""
-        if restricted_to is not None:
-            return self.roles.effective(restricted_to)
-        return self.roles.of_user(user)
+    def roles_of(self, holder: Holder) -> frozenset[str]:
+        """The roles that somebody may act with now (`Standing.roles_of`)."""
+        return self._standing.roles_of(holder)
+
+    def check_acting(self, acting: Acting) -> None:
+        """Raise unless a session may act with its current role now (`Standing.check`)."""
+        self._standing.check(acting)
 
     def require(self, requirement: Requirement, *, role: str) -> None:
         """Raise PrivilegeMissing unless the role may."""
@@ -82,17 +88,38 @@ class Access:
     def alter_user(self, name: str, settings: Mapping[str, str | bool | None]) -> None:
         """Change a user as `Users.alter` does; disabling one ends the sessions."""
         self.users.alter(name, settings)
-        if settings.get("DISABLED"):
-            self.end_sessions(name)
+        self._forget()
+
+    def replace_user(
+        self, name: str, *, owner: str, settings: Mapping[str, str | bool | None]
+    ) -> None:
+        """Make a user in the place of the one that there is, as `Users.create` does."""
+        self.users.create(name, owner=owner, settings=settings, or_replace=True)
+        self._forget()
 
     def drop_user(self, name: str) -> None:
-        """Remove a user with tokens, sessions and roles; raises ObjectNotFound."""
+        """Remove a user as `Users.drop` does."""
         self.users.drop(name)
-        self.end_sessions(name)
-        self.tokens.revoke_user(name)
-        self.roles.forget_user(name)
+        self._forget()
 
-    def end_sessions(self, user: str) -> None:
-        """Close every session of a user, as when the user is disabled."""
-        for record in self.sessions.of_user(user):
-            self.sessions.close(record.id)
+    def create_role(self, name: str, *, owner: str, comment: str = "") -> None:
+        """Make a role as `Roles.create` does."""
+        self.roles.create(name, owner=owner, comment=comment)
+        self._forget()
+
+    def drop_role(self, name: str, *, heir: str) -> None:
+        """Remove a role as `Roles.drop` does."""
+        self.roles.drop(name, heir=heir)
+        self._forget()
+
+    def remove_access_token(self, user: str, name: str) -> None:
+        """Delete an access token with the sessions that it opened; raises ObjectNotFound."""
+        self.tokens.remove_access(user, name)
+        self._forget()
+
+    def _forget(self) -> None:
+        """Read everything again: what goes takes rows of other parts with it."""
+        self.users.forget()
+        self.roles.forget()
+        self.tokens.forget()
+        self.sessions.forget()

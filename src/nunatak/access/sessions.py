@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
+from nunatak.access.holding import end_sessions
+from nunatak.access.remembered import Remembered
+from nunatak.access.standing import TAKEN, Standing
 from nunatak.access.store import AccessStore
-from nunatak.access.tables import sessions
+from nunatak.access.tables import sessions, tokens, users
 from nunatak.access.tokens import TokenKind, Tokens
 from nunatak.config import Limits
-from nunatak.errors import LimitExceeded, TokenExpired, TokenInvalid
+from nunatak.errors import LimitExceeded, LoginRefused, TokenExpired, TokenInvalid
 
 _ID_BITS = 52
 """Session ids stay exact in clients that read JSON numbers as doubles."""
@@ -35,6 +38,8 @@ class SessionRecord:
     used_on: float
     client: Mapping[str, Any] = field(default_factory=dict)
     context: Mapping[str, Any] = field(default_factory=dict)
+    opened_by: str | None = None
+    """The hash of the token that it was opened with, and with which it ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,29 +55,35 @@ class SessionTokens:
 class Sessions:
     """Open sessions, bounded in number."""
 
-    def __init__(self, store: AccessStore, tokens: Tokens, limits: Limits) -> None:
+    def __init__(
+        self, store: AccessStore, *, tokens: Tokens, standing: Standing, limits: Limits
+    ) -> None:
         self._store = store
         self._tokens = tokens
+        self._standing = standing
         self._limits = limits
         self._lock = threading.Lock()
         self._used: dict[int, float] = {}
-        self._known: dict[int, SessionRecord] = {}
+        self._known: Remembered[int, SessionRecord] = Remembered()
 
     def open(
         self,
         user: str,
         *,
         restricted_to: str | None = None,
+        opened_by: str | None = None,
         client: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> tuple[SessionRecord, SessionTokens]:
-        """Start a session; raises LimitExceeded when all places are in use."""
+        """Start a session; raises LimitExceeded when all places are in use, and LoginRefused when
+        the user or the token was taken away in the meantime."""
         self._make_room()
         now = self._store.clock()
         record = SessionRecord(
             id=secrets.randbits(_ID_BITS) or 1,
             user=user,
             restricted_to=restricted_to,
+            opened_by=opened_by,
             created_on=now,
             used_on=now,
             client=dict(client or {}),
@@ -80,11 +91,14 @@ class Sessions:
         )
         row = {column.name: getattr(record, column.name) for column in sessions.c}
         with self._store.write() as connection:
+            if not _is_known(connection, user, opened_by):
+                raise LoginRefused(f"User '{user}' or the token was taken away. Log in again.")
             connection.execute(insert(sessions).values(**row))
         return record, self._new_tokens(record)
 
     def by_token(self, text: str, kind: TokenKind = TokenKind.SESSION) -> SessionRecord:
-        """The session that a token opens; raises TokenInvalid or TokenExpired."""
+        """The session that a token opens; raises TokenExpired, and TokenInvalid also when the
+        credential that it was opened with may not act any more."""
         token = self._tokens.find(text)
         if token is None or token.kind is not kind or token.session_id is None:
             raise TokenInvalid(_GONE)
@@ -96,6 +110,8 @@ class Sessions:
         record = self.get(token.session_id)
         if record is None:
             raise TokenInvalid(_GONE)
+        if not self._standing.roles_of(record):
+            raise TokenInvalid(TAKEN)
         self.touch(record.id)
         return record
 
@@ -106,19 +122,7 @@ class Sessions:
 
     def get(self, session_id: int) -> SessionRecord | None:
         """A session by its id, if it is open."""
-        with self._lock:
-            found = self._known.get(session_id)
-        if found is not None:
-            return found
-        with self._store.read() as connection:
-            row = connection.execute(
-                select(sessions).where(sessions.c.id == session_id)
-            ).one_or_none()
-        if row is None:
-            return None
-        record = _record(row)
-        with self._lock:
-            return self._known.setdefault(session_id, record)
+        return self._known.get(session_id, self._read)
 
     def renew(self, master_text: str) -> tuple[SessionRecord, SessionTokens]:
         """Fresh tokens for the session of a master token; raises TokenInvalid or TokenExpired.
@@ -134,21 +138,20 @@ class Sessions:
             connection.execute(
                 update(sessions).where(sessions.c.id == session_id).values(context=dict(context))
             )
-        with self._lock:
-            self._known.pop(session_id, None)
+        self._known.forget(session_id)
 
     def close(self, session_id: int) -> None:
         """End a session and its tokens; closing it twice changes nothing."""
-        self._tokens.revoke_session(session_id)
         with self._store.write() as connection:
-            connection.execute(delete(sessions).where(sessions.c.id == session_id))
+            end_sessions(connection, sessions.c.id == session_id)
+        self._tokens.forget()
+        self._known.forget(session_id)
         with self._lock:
-            self._known.pop(session_id, None)
             self._used.pop(session_id, None)
 
-    def of_user(self, user: str) -> Sequence[SessionRecord]:
-        """A user's open sessions."""
-        return self._list(sessions.c.user == user)
+    def forget(self) -> None:
+        """Read again what was remembered: other parts of the room end sessions too."""
+        self._known.forget()
 
     def sweep(self) -> Sequence[int]:
         """Write down when sessions were used, and end those idle too long; returns their ids."""
@@ -181,6 +184,13 @@ class Sessions:
             master_token_s=limits.master_token_s,
         )
 
+    def _read(self, session_id: int) -> SessionRecord | None:
+        with self._store.read() as connection:
+            row = connection.execute(
+                select(sessions).where(sessions.c.id == session_id)
+            ).one_or_none()
+        return None if row is None else _record(row)
+
     def _make_room(self) -> None:
         with self._store.read() as connection:
             count = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
@@ -201,6 +211,17 @@ class Sessions:
         query = select(sessions) if condition is None else select(sessions).where(condition)
         with self._store.read() as connection:
             return [_record(row) for row in connection.execute(query)]
+
+
+def _is_known(connection: Connection, user: str, opened_by: str | None) -> bool:
+    """Whether the credential of a new session is there, in the transaction that opens it."""
+    if opened_by is not None:
+        found = select(tokens.c.hash).where(
+            tokens.c.hash == opened_by, tokens.c.disabled.is_(False)
+        )
+    else:
+        found = select(users.c.name).where(users.c.name == user, users.c.disabled.is_(False))
+    return connection.execute(found).first() is not None
 
 
 def _record(row: Row[Any]) -> SessionRecord:

@@ -45,6 +45,7 @@ roles = Table(
     Column("owner", String(255), nullable=False),
     Column("comment", Text, nullable=False, default=""),
     Column("created_on", Float, nullable=False),
+    Column("identity", String(32)),
 )
 
 role_grants = Table(
@@ -89,4 +90,5 @@ sessions = Table(
     Column("context", JSON, nullable=False),
     Column("created_on", Float, nullable=False),
     Column("used_on", Float, nullable=False),
+    Column("opened_by", String(64)),
 )

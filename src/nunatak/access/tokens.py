@@ -11,18 +11,18 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import threading
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from nunatak.access.holding import PUBLIC, USER, closure, end_sessions
+from nunatak.access.remembered import Remembered
 from nunatak.access.store import AccessStore
-from nunatak.access.tables import tokens
+from nunatak.access.tables import sessions, tokens, users
 from nunatak.errors import InvalidArgument, LimitExceeded, ObjectExists, ObjectNotFound
 
 TOKEN_LIMIT_CHARS = 512
@@ -30,7 +30,6 @@ ACCESS_TOKENS_PER_USER = 15
 DAY_S = 24 * 3600.0
 DEFAULT_ACCESS_DAYS = 15
 MOST_ACCESS_DAYS = 365
-_CACHE_ENTRIES = 10_000
 
 
 class TokenKind(StrEnum):
@@ -72,8 +71,7 @@ class Tokens:
 
     def __init__(self, store: AccessStore) -> None:
         self._store = store
-        self._cache: OrderedDict[str, Token] = OrderedDict()
-        self._lock = threading.Lock()
+        self._known: Remembered[str, Token] = Remembered()
 
     def issue(
         self,
@@ -99,6 +97,8 @@ class Tokens:
             expires_on=now + lifetime_s,
         )
         with self._store.write() as connection:
+            if kind is TokenKind.ENDPOINT:
+                _check_holder(connection, user, role)
             connection.execute(insert(tokens).values(**_values(token)))
         return text
 
@@ -106,25 +106,11 @@ class Tokens:
         """What is known of a token, expired and disabled ones too."""
         if not text or len(text) > TOKEN_LIMIT_CHARS:
             return None
-        key = token_hash(text)
-        with self._lock:
-            cached = self._cache.get(key)
-            if cached is not None:
-                self._cache.move_to_end(key)
-                return cached
-        with self._store.read() as connection:
-            row = connection.execute(select(tokens).where(tokens.c.hash == key)).one_or_none()
-        if row is None:
-            return None
-        return self._remember(_token(row))
+        return self.by_hash(token_hash(text))
 
-    def revoke_session(self, session_id: int) -> None:
-        """Forget the tokens of a session."""
-        self._delete(tokens.c.session_id == session_id)
-
-    def revoke_user(self, user: str) -> None:
-        """Forget every token of a user."""
-        self._delete(tokens.c.user == user)
+    def by_hash(self, key: str) -> Token | None:
+        """What is known of the token with that hash."""
+        return self._known.get(key, self._read)
 
     def revoke_scope(self, kind: TokenKind, scope: str) -> None:
         """Forget the tokens of one kind and scope, such as those of a dropped service."""
@@ -146,7 +132,11 @@ class Tokens:
         role: str | None = None,
         comment: str = "",
     ) -> str:
-        """A named access token for a user; raises InvalidArgument, LimitExceeded, ObjectExists."""
+        """A named access token for a user, restricted to `role`, which the user must hold.
+
+        Raises InvalidArgument, LimitExceeded, ObjectExists, and ObjectNotFound for the user and
+        for a role that the user does not hold.
+        """
         if not 1 <= days <= MOST_ACCESS_DAYS:
             raise InvalidArgument(f"DAYS_TO_EXPIRY is 1 to {MOST_ACCESS_DAYS}, not {days}.")
         text = _random_text(TokenKind.ACCESS)
@@ -162,6 +152,7 @@ class Tokens:
             expires_on=now + days * DAY_S,
         )
         with self._store.write() as connection:
+            _check_holder(connection, user, role)
             held = connection.execute(
                 select(func.count())
                 .select_from(tokens)
@@ -196,33 +187,40 @@ class Tokens:
             found = connection.execute(
                 update(tokens).where(*_access(user, name)).values(dict(changes))
             ).rowcount
-        self._clear()
+        self.forget()
         if not found:
             raise ObjectNotFound("Programmatic access token", name)
 
     def remove_access(self, user: str, name: str) -> None:
-        """Delete an access token; raises ObjectNotFound."""
+        """Delete an access token, with the sessions that it opened; raises ObjectNotFound."""
         with self._store.write() as connection:
+            hashes = select(tokens.c.hash).where(*_access(user, name))
+            end_sessions(connection, sessions.c.opened_by.in_(hashes))
             found = connection.execute(delete(tokens).where(*_access(user, name))).rowcount
-        self._clear()
+        self.forget()
         if not found:
             raise ObjectNotFound("Programmatic access token", name)
 
-    def _remember(self, token: Token) -> Token:
-        with self._lock:
-            self._cache[token.hash] = token
-            if len(self._cache) > _CACHE_ENTRIES:
-                self._cache.popitem(last=False)
-        return token
+    def forget(self) -> None:
+        """Read again what was remembered; called after every change."""
+        self._known.forget()
+
+    def _read(self, key: str) -> Token | None:
+        with self._store.read() as connection:
+            row = connection.execute(select(tokens).where(tokens.c.hash == key)).one_or_none()
+        return None if row is None else _token(row)
 
     def _delete(self, condition: Any) -> None:
         with self._store.write() as connection:
             connection.execute(delete(tokens).where(condition))
-        self._clear()
+        self.forget()
 
-    def _clear(self) -> None:
-        with self._lock:
-            self._cache.clear()
+
+def _check_holder(connection: Connection, user: str, role: str | None) -> None:
+    if connection.execute(select(users.c.name).where(users.c.name == user)).first() is None:
+        raise ObjectNotFound("User", user)
+    if role not in {None, PUBLIC} | closure(connection, USER, user):
+        raise ObjectNotFound("Role", str(role), hint=f"User '{user}' must hold it.")
 
 
 def _random_text(kind: TokenKind) -> str:

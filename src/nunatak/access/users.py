@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from nunatak.access.holding import end_sessions, keeping_an_administrator, remove_user
 from nunatak.access.keys import KEY_LIMIT_CHARS, fingerprint, parse_public_key
 from nunatak.access.passwords import Passwords
-from nunatak.access.roles import USER, forget_grants
+from nunatak.access.remembered import Remembered
 from nunatak.access.store import AccessStore
-from nunatak.access.tables import users
+from nunatak.access.tables import sessions, users
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 
 PROPERTIES = (
@@ -71,11 +72,19 @@ class Users:
     def __init__(self, store: AccessStore, passwords: Passwords) -> None:
         self._store = store
         self._passwords = passwords
+        self._enabled: Remembered[str, bool] = Remembered()
 
     def create(
-        self, name: str, *, owner: str, settings: Mapping[str, str | bool | None] | None = None
+        self,
+        name: str,
+        *,
+        owner: str,
+        settings: Mapping[str, str | bool | None] | None = None,
+        or_replace: bool = False,
     ) -> None:
-        """Make a user. `settings` are those of `alter`; raises ObjectExists, InvalidArgument."""
+        """Make a user, who holds nothing, whoever had the name before. `settings` are those of
+        `alter`. `or_replace` drops the one that there is, or fails and leaves it. Raises
+        ObjectExists, InvalidArgument, the latter as `drop` does."""
         row: dict[str, Any] = {
             "name": name,
             "login_name": name.upper(),
@@ -85,19 +94,24 @@ class Users:
             "properties": {},
         }
         self._apply(row, settings or {})
-        with self._store.write() as connection:
+        with keeping_an_administrator(self._store) as connection:
+            if or_replace:
+                connection.execute(delete(users).where(users.c.name == name))
             try:
                 connection.execute(insert(users).values(**row))
             except IntegrityError as error:
                 raise ObjectExists("User", name) from error
+            remove_user(connection, name)
+        self.forget()
 
     def alter(self, name: str, settings: Mapping[str, str | bool | None]) -> None:
         """Change PASSWORD, RSA_PUBLIC_KEY, RSA_PUBLIC_KEY_2, LOGIN_NAME, DISABLED, or one of
-        PROPERTIES; None unsets. Raises ObjectNotFound, ObjectExists, InvalidArgument."""
+        PROPERTIES; None unsets; disabling ends the sessions. Raises ObjectNotFound, ObjectExists,
+        and InvalidArgument, also when nobody could administer the account any more."""
         # The hash is slow: it is computed before the write lock is taken.
-        changes: dict[str, Any] = {"properties": {}}
+        changes: dict[str, Any] = {"name": name, "properties": {}}
         self._apply(changes, settings)
-        with self._store.write() as connection:
+        with keeping_an_administrator(self._store) as connection:
             old = _row(connection, name)
             if old is None:
                 raise ObjectNotFound("User", name)
@@ -107,13 +121,26 @@ class Users:
                 connection.execute(update(users).where(users.c.name == name).values(**changes))
             except IntegrityError as error:
                 raise ObjectExists("User with login name", str(changes["login_name"])) from error
+            if changes.get("disabled"):
+                end_sessions(connection, sessions.c.user == name)
+        self.forget()
 
     def drop(self, name: str) -> None:
-        """Remove a user and the grants on it; raises ObjectNotFound."""
-        with self._store.write() as connection:
+        """Remove a user with roles, tokens and sessions; raises ObjectNotFound, and
+        InvalidArgument when nobody could administer the account any more."""
+        with keeping_an_administrator(self._store) as connection:
             if not connection.execute(delete(users).where(users.c.name == name)).rowcount:
                 raise ObjectNotFound("User", name)
-            forget_grants(connection, USER, name)
+            remove_user(connection, name)
+        self.forget()
+
+    def forget(self) -> None:
+        """Read again what was remembered; called after every change."""
+        self._enabled.forget()
+
+    def is_enabled(self, name: str) -> bool:
+        """Whether there is such a user, who may log in."""
+        return bool(self._enabled.get(name, self._read_enabled))
 
     def get(self, name: str) -> User:
         """One user; raises ObjectNotFound."""
@@ -157,6 +184,10 @@ class Users:
                 update(users).where(users.c.name == name).values(last_login=self._store.clock())
             )
 
+    def _read_enabled(self, name: str) -> bool | None:
+        found = self.find(name)
+        return None if found is None else not found.disabled
+
     def _apply(self, row: dict[str, Any], settings: Mapping[str, str | bool | None]) -> None:
         for key, value in settings.items():
             if key == "PASSWORD":
@@ -164,7 +195,7 @@ class Users:
             elif key in _KEY_COLUMNS:
                 row[_KEY_COLUMNS[key]] = None if value is None else _checked_key(str(value))
             elif key == "LOGIN_NAME":
-                row["login_name"] = str(value or row.get("name", "")).upper()
+                row["login_name"] = str(value or row["name"]).upper()
             elif key == "DISABLED":
                 row["disabled"] = bool(value)
             elif key in PROPERTIES:

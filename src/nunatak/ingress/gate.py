@@ -59,7 +59,7 @@ class AccessAuthorities:
         decided = self._decided[1]
         if (identity, service) not in decided:
             requirement = Requirement("USAGE", "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}")
-            roles = self._access.roles_of(identity.user, restricted_to=identity.restricted_to)
+            roles = self._access.roles_of(identity)
             decided[identity, service] = any(
                 self._access.allows(role, requirement) for role in sorted(roles)
             )

@@ -48,6 +48,6 @@ class MetricsPage:
         return None if identity.scope is not None else self._write(self._may(identity))
 
     def _may(self, identity: Identity) -> Callable[[Requirement], bool]:
-        roles = self._access.roles_of(identity.user, restricted_to=identity.restricted_to)
+        roles = self._access.roles_of(identity)
         ordered = sorted(roles)
         return lambda needed: any(self._access.allows(role, needed) for role in ordered)

@@ -7,13 +7,14 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from nunatak.access.roles import PUBLIC
 from nunatak.access.service import Access
 from nunatak.access.sessions import SessionRecord
 from nunatak.access.tokens import TokenKind
 from nunatak.protocol.rooms import Statements
 from nunatak.warehouse.session import Session
 
-_KEPT = ("role", "warehouse", "database", "schema", "parameters")
+_KEPT = ("role", "role_identity", "warehouse", "database", "schema", "parameters")
 
 
 @dataclass(eq=False)
@@ -95,12 +96,15 @@ class LiveSessions:
 
     def _restored(self, record: SessionRecord) -> LiveSession:
         context = record.context
+        role = context.get("role") or PUBLIC
         session = Session(
             id=record.id,
             user=record.user,
-            role=context.get("role") or "PUBLIC",
+            role=role,
+            role_identity=context.get("role_identity") or self._access.roles.identity(role),
             account=self._account,
             restricted_to=record.restricted_to,
+            opened_by=record.opened_by,
             warehouse=context.get("warehouse"),
             database=context.get("database"),
             schema=context.get("schema"),

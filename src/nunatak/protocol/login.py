@@ -69,14 +69,14 @@ def authenticate(access: Access, login: LoginRequest, *, address: str) -> Identi
     authenticator = access.authenticator
     match login.authenticator:
         case "SNOWFLAKE" | "USERNAME_PASSWORD_MFA":
-            # Some clients send an access token in place of the password.
+            # Some clients send an access token beside an empty password, others as the password.
             if login.token and not login.password:
-                return _token_login(access, login)
+                return authenticator.access_token(login.token, login_name=login.login_name)
             return authenticator.password(login.login_name, login.password, address=address)
         case "SNOWFLAKE_JWT":
             return authenticator.key_pair(login.token)
         case "PROGRAMMATIC_ACCESS_TOKEN" | "OAUTH":
-            return _token_login(access, login)
+            return authenticator.access_token(login.token, login_name=login.login_name)
         case other:
             raise LoginRefused(
                 f"Authenticator '{other[:100]}' is not offered: log in with a password, a key "
@@ -88,7 +88,7 @@ def open_session(
     access: Access, sessions: LiveSessions, login: LoginRequest, identity: Identity
 ) -> tuple[LiveSession, SessionTokens]:
     """Open a session with the names that the login or the user's defaults give; raises
-    LoginRefused when the role may not be used."""
+    RoleRefused when the role may not be used."""
     role = access.authenticator.starting_role(identity, login.role)
     user = access.users.find(identity.user)
     defaults = dict(user.properties) if user else {}
@@ -98,9 +98,11 @@ def open_session(
     record, tokens = access.sessions.open(
         identity.user,
         restricted_to=identity.restricted_to,
+        opened_by=identity.opened_by,
         client=login.client,
         context={
             "role": role,
+            "role_identity": access.roles.identity(role),
             "warehouse": login.warehouse or defaults.get("DEFAULT_WAREHOUSE"),
             "database": database,
             "schema": login.schema or own_schema or ("PUBLIC" if database else None),
@@ -137,15 +139,6 @@ def login_data(live: LiveSession, tokens: SessionTokens) -> dict[str, Any]:
         "sessionInfo": {k: None if v is None else quoted(v) for k, v in names.items()},
         "parameters": parameter_list(in_force(session.parameters)),
     }
-
-
-def _token_login(access: Access, login: LoginRequest) -> Identity:
-    identity = access.authenticator.access_token(login.token)
-    if login.login_name and identity.user.upper() != login.login_name.upper():
-        user = access.users.by_login(login.login_name)
-        if user is None or user.name != identity.user:
-            raise LoginRefused("The token belongs to another user than the one that logs in.")
-    return identity
 
 
 def _text(data: Mapping[str, Any], key: str) -> str:

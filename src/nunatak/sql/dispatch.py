@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
+from nunatak.sql.session_statements import UseRole
 from nunatak.sql.statement import Context, Statement, parse_registered
 from nunatak.sql.system_functions import parse_system_select
 from nunatak.sql.tokens import TokenCursor, tokenize
@@ -55,6 +56,7 @@ def describe(context: Context) -> Description:
         )
     context = dataclasses.replace(context, text=parts[-1], bindings=values[-1])
     statement = _parse(context)
+    _check_acting(statement, context)
     if statement is not None:
         _authorise(statement, context)
         return Description(statement.fields)
@@ -77,6 +79,7 @@ def _execute_one(context: Context) -> Result | Transfer:
     if context.cancelled.is_set():
         raise QueryCancelled("SQL execution canceled")
     statement = _parse(context)
+    _check_acting(statement, context)
     if statement is None:
         return context.rooms.warehouse.query(_query(context))
     _authorise(statement, context)
@@ -88,6 +91,12 @@ def _parse(context: Context) -> Statement | None:
     if cursor.done:
         raise SyntaxInvalid("Empty SQL statement.")
     return parse_registered(cursor) or parse_system_select(cursor)
+
+
+def _check_acting(statement: Statement | None, context: Context) -> None:
+    """The session may act with its role at this moment; USE ROLE is the way out when not."""
+    if not isinstance(statement, UseRole):
+        context.rooms.access.check_acting(context.session)
 
 
 def _authorise(statement: Statement, context: Context) -> None:

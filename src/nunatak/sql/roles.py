@@ -45,15 +45,15 @@ class CreateRole(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the role."""
-        roles = context.rooms.access.roles
-        exists = roles.exists(self.name)
+        access, owner = context.rooms.access, context.session.role
+        exists = access.roles.exists(self.name)
         if exists and self.if_not_exists:
             return status_result(f"{self.name} already exists, statement succeeded.")
         if exists and not self.or_replace:
             raise ObjectExists("Role", self.name)
         if exists:
             _drop(context, self.name)
-        roles.create(self.name, owner=context.session.role, comment=self.comment)
+        access.create_role(self.name, owner=owner, comment=self.comment)
         return status_result(f"Role {self.name} successfully created.")
 
 
@@ -75,7 +75,7 @@ def _drop(context: Context, name: str) -> None:
             f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
             "dropped. Drop the service first."
         )
-    context.rooms.access.roles.drop(name, heir=heir)
+    context.rooms.access.drop_role(name, heir=heir)
 
 
 @creation("ROLE")
@@ -102,7 +102,7 @@ class DropRole:
         return [ownership(Key(ROLE, self.name))]
 
     def run(self, context: Context) -> Result:
-        """Remove the role with its grants."""
+        """Remove the role with its grants; what it owned goes to the session's role."""
         if self.if_exists and not context.rooms.access.roles.exists(self.name):
             text = f"Drop statement executed successfully ({self.name} already dropped)."
             return status_result(text)

@@ -8,7 +8,7 @@ from typing import Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key
-from nunatak.errors import NoCurrentContext, ObjectNotFound
+from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
 from nunatak.sql.show import ShowClauses, check_found, check_place, show_clauses, show_result
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.tokens import TokenCursor
@@ -68,7 +68,7 @@ def use_object(cursor: TokenCursor, _: Modifiers) -> Statement:
 
 @dataclass(frozen=True, kw_only=True)
 class UseRole:
-    """USE ROLE name: raises ObjectNotFound unless the user holds it."""
+    """USE ROLE name: raises PlaceNotFound, and RoleNotHeld unless the user holds it."""
 
     role: str
     fields: tuple[Field, ...] = STATUS_FIELDS
@@ -79,11 +79,17 @@ class UseRole:
 
     def run(self, context: Context) -> Result:
         """Make the role the session's current one."""
-        session = context.session
-        held = context.rooms.access.roles_of(session.user, restricted_to=session.restricted_to)
-        if self.role not in held:
-            raise ObjectNotFound("Role", self.role, hint="Ask for it with GRANT ROLE … TO USER.")
-        context.session.role = self.role
+        session, access = context.session, context.rooms.access
+        identity = access.roles.identity(self.role)
+        if identity is None:
+            raise PlaceNotFound("Role", self.role)
+        if self.role not in access.roles_of(session):
+            raise RoleNotHeld(
+                f"SQL access control error:\nRequested role '{self.role}' is not assigned to the "
+                "executing user. Specify another role to activate."
+            )
+        with session.lock:
+            session.role, session.role_identity = self.role, identity
         return status_result(_DONE)
 
 

@@ -1,4 +1,4 @@
-"""Users and their credentials: passwords, public keys, programmatic access tokens."""
+"""Users and their credentials: passwords and public keys."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.access.roles import USER
-from nunatak.access.tokens import DEFAULT_ACCESS_DAYS, Token
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists
 from nunatak.sql.creation import Creation, creation
-from nunatak.sql.objects import on_account, ownership
+from nunatak.sql.objects import on_account
 from nunatak.sql.session_statements import literal
 from nunatak.sql.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.statement import (
@@ -27,6 +26,7 @@ from nunatak.sql.statement import (
     properties,
 )
 from nunatak.sql.tokens import TokenCursor
+from nunatak.sql.user_tokens import check_not_by_token, owned, token_change, unless_self
 from nunatak.warehouse.results import Field, Result, status_result
 
 _DONE = "Statement executed successfully."
@@ -50,6 +50,10 @@ _READERS: dict[str, Any] = {
     "DISABLED": TokenCursor.boolean,
     "MUST_CHANGE_PASSWORD": TokenCursor.boolean,
 }
+CREDENTIALS = frozenset(
+    {"PASSWORD", "LOGIN_NAME", "RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2", "DISABLED"}
+)
+"""What decides who can log in as the user."""
 _IGNORED = ("MUST_CHANGE_PASSWORD",)
 
 
@@ -86,9 +90,12 @@ class CreateUser(Creation):
             return status_result(f"{self.name} already exists, statement succeeded.")
         if exists and not self.or_replace:
             raise ObjectExists("User", self.name)
+        owner = context.session.role
         if exists:
-            access.drop_user(self.name)
-        access.users.create(self.name, owner=context.session.role, settings=self.settings)
+            check_not_by_token(self.name, context)
+            access.replace_user(self.name, owner=owner, settings=self.settings)
+        else:
+            access.users.create(self.name, owner=owner, settings=self.settings)
         return status_result(f"User {self.name} successfully created.")
 
 
@@ -115,58 +122,16 @@ class AlterUser:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the user."""
-        return [_owned(self.name)]
+        return [owned(self.name)]
 
     def run(self, context: Context) -> Result:
         """Change the user; disabling one ends the sessions."""
         if self.if_exists and context.rooms.access.users.find(self.name) is None:
             return status_result(_DONE)
+        if not CREDENTIALS.isdisjoint(self.settings):
+            check_not_by_token(self.name, context)
         context.rooms.access.alter_user(self.name, self.settings)
         return status_result(_DONE)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AddAccessToken:
-    """ALTER USER u ADD PROGRAMMATIC ACCESS TOKEN t [ROLE_RESTRICTION] [DAYS_TO_EXPIRY] …"""
-
-    user: str | None
-    name: str
-    settings: dict[str, Any]
-    fields: tuple[Field, ...] = (Field("token_name"), Field("token_secret"))
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return _unless_self(self.user, context)
-
-    def run(self, context: Context) -> Result:
-        """Make the token; its secret is in this answer and nowhere else."""
-        user = context.rooms.access.users.get(self.user or context.session.user).name
-        secret = context.rooms.access.tokens.add_access(
-            user,
-            self.name,
-            days=self.settings.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
-            role=self.settings.get("ROLE_RESTRICTION"),
-            comment=self.settings.get("COMMENT", ""),
-        )
-        return show_result(self.fields, [[self.name, secret]])
-
-
-@dataclass(frozen=True, kw_only=True)
-class RemoveAccessToken:
-    """ALTER USER u REMOVE PROGRAMMATIC ACCESS TOKEN t."""
-
-    user: str | None
-    name: str
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return _unless_self(self.user, context)
-
-    def run(self, context: Context) -> Result:
-        """Revoke it at once."""
-        context.rooms.access.tokens.remove_access(self.user or context.session.user, self.name)
-        return status_result(f"Programmatic access token {self.name} successfully removed.")
 
 
 @grammar("ALTER USER")
@@ -174,18 +139,8 @@ def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse ALTER USER; without a name the session's own user is meant."""
     if_exists = cursor.accept("IF", "EXISTS")
     user = None if cursor.peek() in ("ADD", "REMOVE") else cursor.identifier()
-    if cursor.accept("ADD"):
-        _token_words(cursor)
-        readers = {
-            "ROLE_RESTRICTION": _role,
-            "DAYS_TO_EXPIRY": TokenCursor.integer,
-            "COMMENT": TokenCursor.string,
-        }
-        name = cursor.identifier()
-        return AddAccessToken(user=user, name=name, settings=properties(cursor, readers))
-    if cursor.accept("REMOVE"):
-        _token_words(cursor)
-        return RemoveAccessToken(user=user, name=cursor.identifier())
+    if cursor.at("ADD") or cursor.at("REMOVE"):
+        return token_change(cursor, user)
     if user is None:
         cursor.fail("expected a user")
     if cursor.accept("UNSET"):
@@ -195,15 +150,6 @@ def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
         return AlterUser(name=user, if_exists=if_exists, settings=dict.fromkeys(names))
     cursor.expect("SET")
     return AlterUser(name=user, if_exists=if_exists, settings=_settings(cursor))
-
-
-def _token_words(cursor: TokenCursor) -> None:
-    if not cursor.accept("PAT"):
-        cursor.expect("PROGRAMMATIC", "ACCESS", "TOKEN")
-
-
-def _role(cursor: TokenCursor) -> str:
-    return cursor.string() if cursor.at_string() else cursor.identifier()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,13 +162,14 @@ class DropUser:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the user."""
-        return [_owned(self.name)]
+        return [owned(self.name)]
 
     def run(self, context: Context) -> Result:
         """Remove the user with tokens and sessions."""
         if self.if_exists and context.rooms.access.users.find(self.name) is None:
             text = f"Drop statement executed successfully ({self.name} already dropped)."
             return status_result(text)
+        check_not_by_token(self.name, context)
         context.rooms.access.drop_user(self.name)
         return status_result(f"{self.name} successfully dropped.")
 
@@ -315,7 +262,7 @@ class DescribeUser:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """OWNERSHIP of the user, except for oneself."""
-        return _unless_self(self.name, context)
+        return unless_self(self.name, context)
 
     def run(self, context: Context) -> Result:
         """Properties, and the fingerprints of keys; never a secret."""
@@ -338,60 +285,3 @@ class DescribeUser:
 def describe_user(cursor: TokenCursor, _: Modifiers) -> DescribeUser:
     """Parse DESCRIBE USER."""
     return DescribeUser(name=cursor.identifier())
-
-
-_TOKEN_FIELDS = (
-    Field("name"),
-    Field("user_name"),
-    Field("role_restriction"),
-    Field("expires_at", TIMESTAMP_LTZ),
-    Field("status"),
-    Field("comment"),
-    Field("created_on", TIMESTAMP_LTZ),
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowAccessTokens:
-    """SHOW USER PROGRAMMATIC ACCESS TOKENS [FOR USER u]."""
-
-    user: str | None
-    fields: tuple[Field, ...] = _TOKEN_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return _unless_self(self.user, context)
-
-    def run(self, context: Context) -> Result:
-        """One row for each token, without its secret."""
-        access = context.rooms.access
-        tokens = access.tokens.access_of(self.user or context.session.user)
-        return show_result(_TOKEN_FIELDS, [_token_row(token, access.clock()) for token in tokens])
-
-
-@grammar("SHOW USER PROGRAMMATIC ACCESS TOKENS", "SHOW USER PATS")
-def show_access_tokens(cursor: TokenCursor, _: Modifiers) -> ShowAccessTokens:
-    """Parse SHOW USER PROGRAMMATIC ACCESS TOKENS."""
-    user = cursor.identifier() if cursor.accept("FOR", "USER") else None
-    return ShowAccessTokens(user=user)
-
-
-def _token_row(token: Token, now: float) -> list[Any]:
-    status = "DISABLED" if token.disabled else "EXPIRED" if token.expires_on < now else "ACTIVE"
-    return [
-        token.name,
-        token.user,
-        token.role,
-        moment(token.expires_on),
-        status,
-        token.comment,
-        moment(token.created_on),
-    ]
-
-
-def _owned(user: str) -> Requirement:
-    return ownership(Key(USER, user))
-
-
-def _unless_self(user: str | None, context: Context) -> list[Requirement]:
-    return [] if user in (None, context.session.user) else [_owned(str(user))]

@@ -35,6 +35,10 @@ class Session:
     account: str = "NUNATAK"
     restricted_to: str | None = None
     """The only role, with what it inherits, that the credential may act with."""
+    opened_by: str | None = None
+    """The hash of the token that the session was opened with; None for a password or a key."""
+    role_identity: str | None = None
+    """What the current role was when it was taken; another role of its name is not meant."""
     warehouse: str | None = None
     database: str | None = None
     schema: str | None = None

@@ -15,7 +15,7 @@ from nunatak.access.keys import fingerprint
 from nunatak.access.roles import USER
 from nunatak.access.service import Access
 from nunatak.access.throttle import LoginThrottle
-from nunatak.access.tokens import TokenKind
+from nunatak.access.tokens import TokenKind, token_hash
 from nunatak.errors import JwtRefused, LoginRefused, TokenExpired, TokenInvalid
 
 from .conftest import Clock
@@ -73,6 +73,10 @@ def sign(ada: str, clock: Clock, private_key: rsa.RSAPrivateKey) -> Sign:
 
 def _password(access: Access, name: str = "ada", password: str = PASSWORD) -> Identity:
     return access.authenticator.password(name, password, address="10.0.0.1")
+
+
+def _by(token: str, user: str, role: str, scope: str | None = None) -> Identity:
+    return Identity(user, role, scope, opened_by=token_hash(token))
 
 
 def test_the_right_password_is_a_user(access: Access, ada: str) -> None:
@@ -201,7 +205,7 @@ def test_other_algorithms_are_refused(access: Access, sign: Sign) -> None:
 
 def test_an_access_token_is_its_user_with_its_role(access: Access, ada: str, clock: Clock) -> None:
     token = access.tokens.add_access("ADA", "T", days=1, role="SYSADMIN")
-    assert access.authenticator.access_token(token) == Identity("ADA", "SYSADMIN")
+    assert access.authenticator.access_token(token) == _by(token, "ADA", "SYSADMIN")
 
     access.tokens.alter_access("ADA", "T", {"disabled": True})
     with pytest.raises(TokenInvalid):
@@ -235,7 +239,7 @@ def test_an_exchanged_token_opens_endpoints_for_a_while(
 ) -> None:
     token = access.authenticator.exchange(sign(), role="SYSADMIN", host="svc.example")
 
-    assert access.authenticator.bearer(token) == Identity("ADA", "SYSADMIN", "svc.example")
+    assert access.authenticator.bearer(token) == _by(token, "ADA", "SYSADMIN", "svc.example")
     with pytest.raises(TokenInvalid):
         access.authenticator.access_token(token)
     clock.now += 3601
@@ -253,7 +257,7 @@ def test_a_container_acts_with_its_owners_role(access: Access) -> None:
         TokenKind.WORKLOAD, "SVC", lifetime_s=60, role="SYSADMIN", scope="DB.S.SVC"
     )
 
-    assert access.authenticator.access_token(token) == Identity("SVC", "SYSADMIN", "DB.S.SVC")
+    assert access.authenticator.access_token(token) == _by(token, "SVC", "SYSADMIN", "DB.S.SVC")
 
 
 def test_starting_roles(access: Access, ada: str) -> None:
@@ -261,7 +265,8 @@ def test_starting_roles(access: Access, ada: str) -> None:
 
     assert starting(Identity("ADA"), None) == "SYSADMIN"
     assert starting(Identity("ADA"), "PUBLIC") == "PUBLIC"
-    assert starting(Identity("SVC", "USERADMIN"), None) == "USERADMIN"
+    access.roles.grant("USERADMIN", grantee_kind=USER, grantee="ADA", by="")
+    assert starting(Identity("ADA", "USERADMIN"), None) == "USERADMIN"
     access.users.alter("ADA", {"DEFAULT_ROLE": "ACCOUNTADMIN"})
     assert starting(Identity("ADA"), None) == "PUBLIC"
     with pytest.raises(LoginRefused):

@@ -8,7 +8,7 @@ from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.access.roles import ROLE
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog, Key
-from nunatak.errors import PrivilegeMissing
+from nunatak.errors import ObjectNotFound, PrivilegeMissing
 
 MODEL = Key("MODEL", "M", "DB", "S")
 
@@ -16,12 +16,12 @@ MODEL = Key("MODEL", "M", "DB", "S")
 @pytest.fixture(autouse=True)
 def objects(catalog: Catalog, access: Access) -> None:
     """A database, a schema and a model, each with an owner of its own, and a role R."""
+    for role in ("R", "DBOWNER", "SCHEMAOWNER", "MODELOWNER"):
+        access.roles.create(role, owner="ACCOUNTADMIN")
     with catalog.write() as tx:
         tx.create(Key("DATABASE", "DB"), owner="DBOWNER")
         tx.create(Key("SCHEMA", "S", "DB"), owner="SCHEMAOWNER")
         tx.create(MODEL, owner="MODELOWNER")
-    for role in ("R", "DBOWNER", "SCHEMAOWNER", "MODELOWNER"):
-        access.roles.create(role, owner="ACCOUNTADMIN")
 
 
 def test_a_role_needs_the_privilege_it_was_granted(access: Access) -> None:
@@ -79,3 +79,25 @@ def test_system_roles_hold_their_account_privileges(access: Access) -> None:
     assert access.allows("SECURITYADMIN", create_user)
     assert not access.allows("SYSADMIN", create_user)
     assert access.allows("SYSADMIN", Requirement("CREATE DATABASE", "ACCOUNT", "NUNATAK"))
+
+
+def test_grants_of_a_services_roles_go_with_the_service(access: Access, catalog: Catalog) -> None:
+    key = Key("SERVICE", "SVC", "DB", "S")
+    with catalog.write() as tx:
+        tx.create(key, owner="R")
+        tx.create(Key("SERVICE", "SVC2", "DB", "S"), owner="R")
+    for name in ("SVC", "SVC2"):
+        title = f"DB.S.{name}!ALL_ENDPOINTS_USAGE"
+        access.grants.grant(["USAGE"], "SERVICE_ROLE", title, role="MODELOWNER", by="R")
+
+    with catalog.write() as tx:
+        tx.delete(tx.get(key))
+
+    kept = [grant.object_name for grant in access.grants.to("MODELOWNER")]
+    assert kept == ["DB.S.SVC2!ALL_ENDPOINTS_USAGE"]
+
+
+def test_nothing_is_granted_to_a_role_that_is_not_there(access: Access) -> None:
+    for privileges in (["READ"], [OWNERSHIP]):
+        with pytest.raises(ObjectNotFound, match="Role 'NOPE'"):
+            access.grants.grant(privileges, "MODEL", "DB.S.M", role="NOPE", by="")

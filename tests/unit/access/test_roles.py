@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nunatak.access.authenticate import Identity
 from nunatak.access.roles import ROLE, USER
 from nunatak.access.service import Access
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
@@ -16,18 +17,26 @@ def test_accountadmin_inherits_the_system_roles(access: Access) -> None:
 
 
 def test_everybody_holds_public(access: Access) -> None:
-    assert access.roles_of("NOBODY") == {"PUBLIC"}
+    access.users.create("NEW", owner="ACCOUNTADMIN")
+
+    assert access.roles_of(Identity("NEW")) == {"PUBLIC"}
+
+
+def test_nobody_holds_nothing(access: Access) -> None:
+    access.users.create("OFF", owner="ACCOUNTADMIN", settings={"DISABLED": True})
+
+    assert access.roles_of(Identity("OFF")) == access.roles_of(Identity("NOBODY")) == frozenset()
 
 
 def test_a_granted_role_is_held_at_once_and_until_it_is_revoked(access: Access) -> None:
     access.roles.create("R", owner="ACCOUNTADMIN")
-    assert "R" not in access.roles_of("ADMIN")
+    assert "R" not in access.roles_of(Identity("ADMIN"))
 
     access.roles.grant("R", grantee_kind=ROLE, grantee="SYSADMIN", by="ACCOUNTADMIN")
-    assert "R" in access.roles_of("ADMIN")
+    assert "R" in access.roles_of(Identity("ADMIN"))
 
     access.roles.revoke("R", grantee_kind=ROLE, grantee="SYSADMIN")
-    assert "R" not in access.roles_of("ADMIN")
+    assert "R" not in access.roles_of(Identity("ADMIN"))
 
 
 def test_a_role_cannot_inherit_itself(access: Access) -> None:
@@ -56,7 +65,7 @@ def test_a_dropped_role_is_held_by_nobody(access: Access) -> None:
 
     access.roles.drop("R", heir="ACCOUNTADMIN")
 
-    assert "R" not in access.roles_of("ADMIN")
+    assert "R" not in access.roles_of(Identity("ADMIN"))
     assert access.grants.on("MODEL", "DB.S.M") == []
 
 

@@ -13,6 +13,7 @@ from nunatak.config import Settings
 from nunatak.errors import (
     InvalidArgument,
     LimitExceeded,
+    LoginRefused,
     ObjectExists,
     ObjectNotFound,
     TokenExpired,
@@ -165,3 +166,46 @@ def test_expired_tokens_are_forgotten(access: Access, clock: Clock) -> None:
     access.sessions.sweep()
 
     assert access.tokens.find(text) is None
+
+
+def test_the_tables_of_an_earlier_version_are_completed(
+    access: Access, database: Database, settings: Settings, clock: Clock
+) -> None:
+    _, tokens = access.sessions.open("ADMIN", restricted_to="SYSADMIN")
+    with database.write() as connection:
+        connection.exec_driver_sql("ALTER TABLE roles DROP COLUMN identity")
+        connection.exec_driver_sql("ALTER TABLE sessions DROP COLUMN opened_by")
+
+    later = Access(database, settings, clock=clock)
+
+    identities = {later.roles.identity(role.name) for role in later.roles.list_all()}
+    assert None not in identities
+    assert len(identities) == len(later.roles.list_all())
+    assert later.sessions.by_token(tokens.token).opened_by is None
+
+
+def test_a_session_is_not_opened_for_a_user_who_was_taken_away(access: Access) -> None:
+    access.users.create("ADA", owner="X")
+    token = access.tokens.add_access("ADA", "T")
+    identity = access.authenticator.access_token(token)
+
+    access.drop_user("ADA")
+
+    for opened_by in (None, identity.opened_by):
+        with pytest.raises(LoginRefused):
+            access.sessions.open("ADA", opened_by=opened_by)
+
+
+def test_a_session_ends_with_the_token_that_opened_it(access: Access, clock: Clock) -> None:
+    token = access.tokens.add_access("ADMIN", "T", days=1)
+    identity = access.authenticator.access_token(token)
+    clock.now += DAY_S - 30
+    _, tokens = access.sessions.open("ADMIN", opened_by=identity.opened_by)
+    access.sessions.by_token(tokens.token)
+
+    clock.now += 31
+
+    with pytest.raises(TokenInvalid):
+        access.sessions.by_token(tokens.token)
+    with pytest.raises(TokenInvalid):
+        access.sessions.renew(tokens.master_token)

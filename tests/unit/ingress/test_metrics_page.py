@@ -14,6 +14,7 @@ from starlette.responses import Response
 from nunatak.access.authenticate import Identity
 from nunatak.access.requirement import Requirement
 from nunatak.access.service import Access
+from nunatak.access.standing import Holder
 from nunatak.errors import TokenInvalid
 from nunatak.ingress.metrics import CONTENT_TYPE, MetricsPage
 
@@ -31,9 +32,10 @@ def bearer(token: str) -> Identity:
     return IDENTITIES[token]
 
 
-def roles_of(user: str, *, restricted_to: str | None) -> frozenset[str]:
-    assert user == "EVE"
-    return frozenset({restricted_to} if restricted_to else {"OPERATOR", "PUBLIC"})
+def roles_of(holder: Holder) -> frozenset[str]:
+    assert holder.user == "EVE"
+    role = holder.restricted_to
+    return frozenset({role} if role else {"OPERATOR", "PUBLIC"})
 
 
 def allows(role: str, requirement: Requirement) -> bool:

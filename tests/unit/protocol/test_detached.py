@@ -96,6 +96,8 @@ async def test_closing_a_session_cancels_what_its_client_waits_for(
 @pytest.mark.asyncio
 async def test_what_a_dropped_user_runs_is_cancelled(world: World, gate: threading.Event) -> None:
     query_id = await begin(world)
+    world.access.users.create("OTHER", owner="", settings={"PASSWORD": "a long password"})
+    world.access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="OTHER", by="")
     world.access.drop_user(FIRST_USER)
     world.app.sweep()
     assert await ended(world, query_id) is QueryStatus.ABORTED

@@ -9,6 +9,7 @@ from nunatak.errors import (
     ObjectExists,
     ObjectNotFound,
     PrivilegeMissing,
+    RoleNotHeld,
     SyntaxInvalid,
     Unsupported,
 )
@@ -67,7 +68,9 @@ def test_use_points_the_session(front: Front, text: str, expected: tuple[str, st
 
 
 def test_a_role_that_the_user_does_not_hold_cannot_be_used(front: Front) -> None:
-    with pytest.raises(ObjectNotFound):
+    with pytest.raises(ObjectNotFound, match="Role 'NOPE'"):
+        front.rows("USE ROLE nope")
+    with pytest.raises(RoleNotHeld, match="Requested role 'ANALYST' is not assigned"):
         front.rows("USE ROLE analyst")
     front.rows("GRANT ROLE analyst TO USER ada")
     front.rows("USE ROLE analyst")
@@ -76,6 +79,7 @@ def test_a_role_that_the_user_does_not_hold_cannot_be_used(front: Front) -> None
 
 def test_a_refusal_names_the_privilege_and_a_grant_lifts_it(front: Front) -> None:
     front.rows("CREATE ROLE r")
+    front.rows("GRANT ROLE analyst TO USER ada")
     front.session.role = ANALYST
     with pytest.raises(PrivilegeMissing, match="CREATE STAGE"):
         front.rows("CREATE STAGE stg")

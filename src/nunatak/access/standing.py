@@ -1,0 +1,95 @@
+"""What somebody may act as at this moment, whatever was true when they came."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from nunatak.access.roles import Roles
+from nunatak.access.store import AccessStore
+from nunatak.access.tokens import TokenKind, Tokens
+from nunatak.access.users import Users
+from nunatak.errors import PrivilegeMissing, TokenInvalid
+
+TAKEN = (
+    "The credential may not act any more: its user, its token, or the role that the token is "
+    "restricted to was taken away. New login required to access the service."
+)
+
+
+class Holder(Protocol):
+    """Somebody who came with a credential: an identity, a session."""
+
+    @property
+    def user(self) -> str:
+        """The user's name, or the service's for a container."""
+
+    @property
+    def restricted_to(self) -> str | None:
+        """The only role, with what it inherits, that the credential may act with."""
+
+    @property
+    def opened_by(self) -> str | None:
+        """The hash of the token that was the credential; None for a password or a key."""
+
+
+class Acting(Holder, Protocol):
+    """Somebody who acts with one of their roles: a session."""
+
+    @property
+    def role(self) -> str:
+        """The current role."""
+
+    @property
+    def role_identity(self) -> str | None:
+        """Its identity when it was taken; None where that was not noted."""
+
+
+class Standing:
+    """Decides anew at every use, so that what was taken away acts no more."""
+
+    def __init__(self, store: AccessStore, *, users: Users, roles: Roles, tokens: Tokens) -> None:
+        self._store = store
+        self._users = users
+        self._roles = roles
+        self._tokens = tokens
+
+    def roles_of(self, holder: Holder) -> frozenset[str]:
+        """The roles that somebody may act with now. None at all when the user is gone or
+        disabled, the token removed, disabled or past its end, or the role that it is restricted
+        to not the user's any more."""
+        held = self._held(holder)
+        if holder.restricted_to is None:
+            return held
+        if holder.restricted_to not in held:
+            return frozenset()
+        return self._roles.effective(holder.restricted_to)
+
+    def check(self, acting: Acting) -> None:
+        """Raise TokenInvalid for somebody who may not act at all any more, and PrivilegeMissing
+        when the current role is not theirs any more, or another one of the same name."""
+        held = self.roles_of(acting)
+        if not held:
+            raise TokenInvalid(TAKEN)
+        is_same = acting.role_identity in (None, self._roles.identity(acting.role))
+        if acting.role not in held or not is_same:
+            raise PrivilegeMissing(
+                f"The session's role '{acting.role}' was dropped or is not granted to user "
+                f"'{acting.user}' any more. Take another one with USE ROLE."
+            )
+
+    def _held(self, holder: Holder) -> frozenset[str]:
+        if holder.opened_by is not None:
+            token = self._tokens.by_hash(holder.opened_by)
+            if token is None or token.disabled or token.expires_on <= self._store.clock():
+                return frozenset()
+            if token.kind is TokenKind.WORKLOAD:
+                return self._of_container(token.role)
+        if not self._users.is_enabled(holder.user):
+            return frozenset()
+        return self._roles.of_user(holder.user)
+
+    def _of_container(self, role: str | None) -> frozenset[str]:
+        """A container acts for its service, which is no user of the table, with one role."""
+        if role is None or not self._roles.exists(role):
+            return frozenset()
+        return self._roles.effective(role)
