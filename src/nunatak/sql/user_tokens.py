@@ -6,10 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.access.requirement import Requirement
+from nunatak.access.roles import USER
 from nunatak.access.tokens import DEFAULT_ACCESS_DAYS, Token
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
 from nunatak.errors import PrivilegeMissing
+from nunatak.sql.objects import ownership
 from nunatak.sql.show import moment, show_result
 from nunatak.sql.statement import (
     STATUS_FIELDS,
@@ -173,7 +176,7 @@ def check_not_by_token(user: str, context: Context) -> None:
 
 def owned(user: str) -> Requirement:
     """OWNERSHIP of a user."""
-    return Requirement(OWNERSHIP, "USER", user)
+    return ownership(Key(USER, user))
 
 
 def unless_self(user: str | None, context: Context) -> list[Requirement]:
