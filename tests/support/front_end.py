@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -77,23 +78,28 @@ class Front:
             tx.create(Key("WAREHOUSE", "WH"), ADMIN)
         self.rows("CREATE DATABASE DB")
 
-    def context(self, text: str, *bound: str) -> Context:
-        """A statement of the session, with texts bound to its markers."""
+    def context(
+        self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
+    ) -> Context:
+        """A statement of the session, with texts bound to its markers and its own parameters."""
         return Context(
             rooms=self.rooms,
             session=self.session,
             query_id=str(uuid.uuid4()),
             text=text,
             bindings=[Binding("TEXT", value) for value in bound],
+            parameters=parameters or {},
         )
 
     def run(self, text: str, *bound: str) -> Result | Transfer:
         """Run one statement."""
         return dispatch.execute(self.context(text, *bound))
 
-    def rows(self, text: str, *bound: str) -> list[dict[str, Any]]:
+    def rows(
+        self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """Run one statement and read its rows."""
-        result = self.run(text, *bound)
+        result = dispatch.execute(self.context(text, *bound, parameters=parameters))
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 

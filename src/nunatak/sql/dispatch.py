@@ -16,6 +16,7 @@ from sqlglot.tokenizer_core import TokenType
 
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
+from nunatak.sql.folding import folded
 from nunatak.sql.session_statements import UseRole
 from nunatak.sql.statement import Context, Statement, parse_registered
 from nunatak.sql.system_functions import parse_system_select
@@ -32,6 +33,7 @@ for _module in pkgutil.iter_modules(sql.__path__):
 def execute(context: Context) -> Result | Transfer:
     """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
     changed has committed when this returns."""
+    context = _with_folded_names(context)
     parts = flow_parts(context.text)
     values = shares(parts, context.bindings)
     for part, bindings in zip(parts[:-1], values, strict=False):
@@ -47,6 +49,7 @@ def execute(context: Context) -> Result | Transfer:
 
 def describe(context: Context) -> Description:
     """What `context.text` would answer, without running anything."""
+    context = _with_folded_names(context)
     parts = flow_parts(context.text)
     values = shares(parts, context.bindings)
     for part, bindings in zip(parts[:-1], values, strict=False):
@@ -73,6 +76,14 @@ def flow_parts(text: str) -> Sequence[str]:
             parts.append(text[start : token.start])
             start = token.end + 1
     return [*parts, text[start:]]
+
+
+def _with_folded_names(context: Context) -> Context:
+    parameter = "QUOTED_IDENTIFIERS_IGNORE_CASE"
+    if not context.parameters.get(parameter, context.session.parameter(parameter)):
+        return context
+    text, bindings = folded(context.text, context.bindings)
+    return dataclasses.replace(context, text=text, bindings=bindings)
 
 
 def _execute_one(context: Context) -> Result | Transfer:
