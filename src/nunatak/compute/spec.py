@@ -17,7 +17,8 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 class FieldSpec:
     """One input, parameter or output of a method. `type` is SQL text, `default` too.
 
-    `identifier` is the name in SQL, in stored form; None: what `name` means there.
+    `identifier` is the name in SQL, in stored form; None: what `name` means there. `reals` says
+    where numbers inside an array or object are real ones (`nunatak.inference.signature`).
     """
 
     name: str
@@ -25,6 +26,7 @@ class FieldSpec:
     nullable: bool = True
     default: str | None = None
     identifier: str | None = None
+    reals: bool | Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,4 +159,5 @@ def _field_json(item: FieldSpec) -> dict[str, Any]:
         "nullable": item.nullable,
         "default": item.default,
         "identifier": item.identifier,
+        "reals": item.reals,
     }

@@ -20,7 +20,7 @@ from nunatak.inference.naming import Naming, refuse_unknown, require
 from nunatak.inference.objects import table_of_objects
 from nunatak.inference.payload import Block, Parsed, batch_key, block_of_columns
 from nunatak.inference.rows import RowReader
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.signature import Field, Method, with_reals
 from nunatak.inference.timestamps import format_timestamps
 
 _ARROW: dict[Kind, pa.DataType] = {
@@ -212,9 +212,12 @@ def _numeric(field: Field, array: pa.Array[Any]) -> Column:
 def _json_values(field: Field, array: pa.Array[Any]) -> list[Any]:
     values: list[Any] = array.to_pylist()
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-        return values
+        return [with_reals(value, field.reals) for value in values]
     try:
-        return [None if text is None else msgspec.json.decode(text) for text in values]
+        return [
+            None if text is None else with_reals(msgspec.json.decode(text), field.reals)
+            for text in values
+        ]
     except (msgspec.DecodeError, RecursionError):
         raise BadInput(f"column {field.name!r} ({field.sql_type}): the text must be JSON") from None
 

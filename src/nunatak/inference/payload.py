@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nunatak.inference.columns import DTYPES, Column, Columns, Kind
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.signature import Field, Method, with_reals
 from nunatak.inference.timestamps import parse_timestamps
 
 SMALL_ROWS = 256
@@ -164,6 +164,8 @@ def column_of(field: Field, values: Sequence[Any]) -> Column:
         array, nulls = parse_timestamps(field, values)
         return Column(field.name, kind, array, nulls)
     dtype = DTYPES.get(kind)
+    if field.reals is not None:
+        values = [with_reals(value, field.reals) for value in values]
     if dtype is None:
         return Column(field.name, kind, list(values))
     if kind is Kind.FLOAT64:

@@ -14,6 +14,11 @@ from nunatak.inference.errors import ConfigError
 _SCALED = re.compile(r"\s*\d+\s*,\s*0*[1-9]")
 """The arguments of a decimal with digits after the point."""
 
+_HEX = re.compile(r"[xX]'((?:[0-9A-Fa-f]{2})*)'")
+
+_REAL_LIMIT = 2**1023
+"""Larger whole numbers stay what they are, since some are no floats."""
+
 _KINDS: Mapping[str, Kind] = {
     **dict.fromkeys(
         ("DOUBLE", "DOUBLE PRECISION", "FLOAT", "FLOAT4", "FLOAT8", "REAL"), Kind.FLOAT64
@@ -51,7 +56,9 @@ def kind_of(sql_type: str) -> Kind:
 class Field:
     """One input, parameter or output. ``default`` is a parameter's value when none is given.
 
-    ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there.
+    ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there. ``reals``
+    says where numbers inside of JSON values are real ones, even if they are written without a
+    fraction: True for all of them, or by the keys of an object.
     """
 
     name: str
@@ -59,6 +66,7 @@ class Field:
     kind: Kind
     default: Any = None
     identifier: str | None = None
+    reals: Any = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ def field_of(entry: Mapping[str, Any]) -> Field:
     name = str(entry["name"])
     default = entry.get("default")
     value = None if default is None else _default(name, kind, default)
-    return Field(name, sql_type, kind, value, entry.get("identifier"))
+    return Field(name, sql_type, kind, value, entry.get("identifier"), entry.get("reals"))
 
 
 def _default(name: str, kind: Kind, default: object) -> Any:
@@ -107,7 +115,9 @@ def _default(name: str, kind: Kind, default: object) -> Any:
     text = default.strip()
     if text.upper() in ("NULL", "NONE", ""):
         return None if kind is not Kind.TEXT or text else ""
-    if kind in (Kind.TEXT, Kind.BINARY, Kind.TIMESTAMP):
+    if kind is Kind.BINARY:
+        return _bytes(name, text)
+    if kind in (Kind.TEXT, Kind.TIMESTAMP):
         quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
         return text[1:-1].replace("''", "'") if quoted else text
     try:
@@ -118,3 +128,24 @@ def _default(name: str, kind: Kind, default: object) -> Any:
         return msgspec.json.decode(text.lower() if kind is Kind.BOOL else text)
     except ValueError as error:  # msgspec's DecodeError is one
         raise ConfigError(f"the default {default!r} of parameter {name!r} is no {kind}") from error
+
+
+def _bytes(name: str, text: str) -> bytes:
+    match = _HEX.fullmatch(text)
+    if match is None:
+        raise ConfigError(f"the default {text!r} of parameter {name!r} is no X'…'")
+    return bytes.fromhex(match[1])
+
+
+def with_reals(value: Any, reals: Any) -> Any:
+    """A JSON value with real numbers where a field has them (``Field.reals``)."""
+    if reals is None or value is None:
+        return value
+    if isinstance(value, list):
+        return [with_reals(item, reals) for item in value]
+    if isinstance(reals, Mapping):
+        if not isinstance(value, dict):
+            return value
+        return {key: with_reals(item, reals.get(key)) for key, item in value.items()}
+    is_whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if is_whole and abs(value) < _REAL_LIMIT else value

@@ -30,7 +30,8 @@ class VersionContent:
         raise InvalidIdentifier(f"The model version has no method {quoted(name)}; it has {known}.")
 
     def check(self) -> None:
-        """Every file that the manifest names must be there; raises InvalidArgument."""
+        """Every file that the manifest names must be there, and every default must be one; raises
+        InvalidArgument."""
         for runtime in self.manifest.runtimes.values():
             for path in (runtime.conda_file, runtime.pip_file, *runtime.imports):
                 self._need(path, f"runtime '{runtime.name}'")
@@ -42,6 +43,8 @@ class VersionContent:
                     f"{MANIFEST_FILE}: method {entry.name} has the handler {entry.handler}, but "
                     f"there is no file '{entry.module_path}' in the version or its imports."
                 )
+        for method in self.methods:
+            _ = method.defaults
 
     def _need(self, path: str | None, where: str) -> None:
         if path is not None and not (self.folder / path).exists():

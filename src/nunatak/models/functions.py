@@ -7,12 +7,16 @@ the Python method takes and answers, with names in their original case. A `Metho
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from nunatak.catalog.names import is_unquoted, quoted
-from nunatak.models.manifest import Argument, Manifest, MethodEntry, MethodKind
+from nunatak.catalog.sqltypes import parse_type
+from nunatak.errors import InvalidArgument, LimitExceeded
+from nunatak.models.defaults import fitted, told
+from nunatak.models.literals import read_literal
+from nunatak.models.manifest import MANIFEST_FILE, Argument, Manifest, MethodEntry, MethodKind
 from nunatak.models.modelyaml import Feature, ModelDescription, Signature
 
 _WIDE_INPUT = ("INPUT", "OBJECT")
@@ -80,17 +84,39 @@ class Method:
             parts.append(f"… {len(self.arguments) - len(shown)} more")
         return f"({', '.join(parts)}) RETURNS {self.return_type}"
 
+    @property
+    def defaults(self) -> tuple[Any, ...]:
+        """What the params are when nobody gives them, each in the form of its type.
+
+        Raises InvalidArgument for a default that cannot be read, or does not fit.
+        """
+        given = [item for item in self.arguments if item.default is not None]
+        return tuple(
+            self._default(item, feature) for item, feature in zip(given, self.params, strict=True)
+        )
+
+    def _default(self, argument: Argument, feature: Feature) -> Any:
+        """The signature has it as Python does; where it says nothing, the manifest's SQL holds."""
+        try:
+            literal = read_literal(argument.default or "")
+            value = literal if feature.default is None else feature.default
+            return fitted(value, parse_type(argument.type))
+        except (InvalidArgument, LimitExceeded) as error:
+            raise InvalidArgument(
+                f"{MANIFEST_FILE}: the default of parameter {quoted(argument.name)} of method "
+                f"{quoted(self.name)} cannot be read: {error.message}"
+            ) from error
+
     def instance_entry(self) -> dict[str, Any]:
         """The method as an inference instance is told about it (one entry of "methods")."""
-        defaults = [item.default for item in self.arguments if item.default is not None]
         return {
             "name": self.name,
             "handler": self.handler,
             "kind": self.kind.value,
             "inputs": [_field_entry(item) for item in self.inputs],
             "params": [
-                _field_entry(item) | {"default": default}
-                for item, default in zip(self.params, defaults, strict=True)
+                _field_entry(item) | {"default": told(default)}
+                for item, default in zip(self.params, self.defaults, strict=True)
             ],
             "outputs": [
                 {"name": item.name, "type": item.type, "nullable": item.nullable}
@@ -104,10 +130,12 @@ class Method:
 
 def _field_entry(item: Feature) -> dict[str, Any]:
     """An input or parameter; its identifier where the name alone would mean another."""
-    entry = {"name": item.name, "type": item.type}
+    entry: dict[str, Any] = {"name": item.name, "type": item.type}
     usual = item.name.upper() if is_unquoted(item.name) else item.name
     if item.identifier not in (None, usual):
         entry["identifier"] = item.identifier
+    if item.reals is not None:
+        entry["reals"] = item.reals
     return entry
 
 
@@ -165,7 +193,7 @@ def _named(arguments: tuple[Argument, ...], features: tuple[Feature, ...]) -> tu
     if len(arguments) != len(features):
         return tuple(Feature(item.name, item.type, identifier=item.name) for item in arguments)
     return tuple(
-        Feature(feature.name, argument.type, feature.nullable, argument.name)
+        replace(feature, type=argument.type, identifier=argument.name)
         for argument, feature in zip(arguments, features, strict=True)
     )
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
-from nunatak.models.documents import Section, parse_yaml, read_text
+from nunatak.models.documents import LIST_LIMIT, Section, parse_yaml, read_text
 
 MODEL_FILE = "model/model.yaml"
 _CLIENT = "snowflake-ml-python"
@@ -37,6 +38,9 @@ _SQL_TYPES = {
 }
 
 
+Reals = bool | Mapping[str, Any] | None
+
+
 @dataclass(frozen=True, slots=True)
 class Feature:
     """One input, parameter or output of a signature: its name as the client shows it, and the
@@ -46,6 +50,11 @@ class Feature:
     type: str
     nullable: bool = True
     identifier: str | None = None
+    reals: Reals = None
+    """Where numbers inside an array or object are real ones, even if they are written without a
+    fraction: True for all of them, or by the object's keys."""
+    default: Any = None
+    """What a parameter is when nobody gives it, as Python has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +156,32 @@ def _signature(section: Section) -> Signature:
 
 def _feature(section: Section, type_key: str) -> Feature:
     nullable = section.values.get("nullable", True) is not False
-    return Feature(section.text("name"), _sql_type(section, type_key), nullable)
+    sql_type = _sql_type(section, type_key)
+    reals = _reals(section, type_key) if sql_type in ("ARRAY", "OBJECT") else None
+    return Feature(section.text("name"), sql_type, nullable, reals=reals, default=_default(section))
+
+
+def _reals(section: Section, type_key: str) -> Reals:
+    if not section.has("specs"):
+        return section.text(type_key) in ("FLOAT", "DOUBLE") or None
+    found = {item.text("name"): _reals(item, type_key) for item in section.sections("specs")}
+    return {name: reals for name, reals in found.items() if reals is not None} or None
+
+
+def _default(section: Section) -> Any:
+    """A group's own default, or what its members' defaults make of it."""
+    value = section.values.get("default_value")
+    if value is not None or not section.has("specs"):
+        return value
+    value = {item.text("name"): _default(item) for item in section.sections("specs")}
+    shape = section.values.get("shape") or []
+    if not isinstance(shape, list) or not all(type(size) is int for size in shape):
+        raise section.wrong("shape", "a list of whole numbers")
+    if prod(shape) > LIST_LIMIT:
+        raise section.wrong("shape", f"of at most {LIST_LIMIT} values")
+    for size in reversed(shape):
+        value = [value] * size if size > 0 else []
+    return value
 
 
 def _sql_type(section: Section, type_key: str) -> str:

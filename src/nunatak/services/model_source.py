@@ -6,6 +6,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import parse_type
 from nunatak.compute.spec import FieldSpec, MethodSpec
 from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.models.defaults import sql_text
 from nunatak.models.functions import Method
 from nunatak.models.reader import ModelReader
 from nunatak.models.versions import ModelVersion
@@ -97,12 +98,14 @@ def method_spec(method: Method) -> MethodSpec:
 
 def method_signature(method: Method) -> MethodSignature:
     """What SQL gives to a method and gets from it."""
-    arguments = [
-        Parameter(item.name, parse_type(item.type), item.default) for item in method.arguments
-    ]
+    inputs = [item for item in method.arguments if item.default is None]
+    params = [item for item in method.arguments if item.default is not None]
     return MethodSignature(
-        inputs=tuple(item for item in arguments if item.default is None),
-        params=tuple(item for item in arguments if item.default is not None),
+        inputs=tuple(Parameter(item.name, parse_type(item.type)) for item in inputs),
+        params=tuple(
+            Parameter(item.name, kind := parse_type(item.type), sql_text(default, kind))
+            for item, default in zip(params, method.defaults, strict=True)
+        ),
         outputs=tuple(
             Field(item.name, parse_type(item.type), item.nullable) for item in method.outputs
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlglot
@@ -47,14 +48,13 @@ def match_arguments(
     """
     declared = (*signature.inputs, *signature.params)
     given: dict[int, exp.Expr] = {}
-    positions = {parameter.name.upper(): i for i, parameter in enumerate(declared)}
+    names = [parameter.name for parameter in declared]
     for position, argument in enumerate(call.expressions):
         if isinstance(argument, exp.Kwarg):
-            index = positions.get(argument.this.name.upper())
+            index = _named(argument.this, names)
             if index is None:
-                names = ", ".join(parameter.name for parameter in declared)
                 raise InvalidArgument(
-                    f"{label} has no parameter '{argument.this.name}'. It has: {names}."
+                    f"{label} has no parameter '{argument.this.name}'. It has: {', '.join(names)}."
                 )
             value = argument.expression
         else:
@@ -69,6 +69,19 @@ def match_arguments(
         given[index] = value
     count = max(len(signature.inputs), max(given, default=-1) + 1)
     return [_value(declared[i], given.get(i), signature, label) for i in range(count)]
+
+
+def _named(identifier: exp.Expr, names: Sequence[str]) -> int | None:
+    """The place of an argument's name; one without quotes stands for any case if that is clear."""
+    name = identifier.name
+    is_quoted = bool(identifier.args.get("quoted"))
+    stored = name if is_quoted else name.upper()
+    if stored in names:
+        return names.index(stored)
+    alike = (
+        [] if is_quoted else [place for place, known in enumerate(names) if known.upper() == stored]
+    )
+    return alike[0] if len(alike) == 1 else None
 
 
 def _value(

@@ -45,6 +45,15 @@ class _VendorParser(SnowflakeParser):
         value = self._values.get(number)
         return exp.Placeholder(this=str(number)) if value is None else value.copy()
 
+    def _named(self, expressions: list[exp.Expr]) -> exp.Kwarg:
+        """`name => value`; a name in quotes stays one."""
+        name = expressions[0]
+        is_quoted = isinstance(name, exp.Identifier) and name.args.get("quoted")
+        value = self._parse_disjunction() or self._parse_select()
+        return exp.Kwarg(this=name if is_quoted else exp.var(name.name), expression=value)
+
+    LAMBDAS: ClassVar = {**SnowflakeParser.LAMBDAS, TokenType.FARROW: _named}
+
     PLACEHOLDER_PARSERS: ClassVar = {
         **SnowflakeParser.PLACEHOLDER_PARSERS,
         TokenType.PLACEHOLDER: _marker,

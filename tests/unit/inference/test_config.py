@@ -6,12 +6,15 @@ from typing import Any
 
 import pytest
 
-from nunatak.inference.columns import Kind
+from nunatak.inference.arrow import ArrowReader, write
+from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.config import InstanceConfig, load
 from nunatak.inference.errors import ConfigError
+from nunatak.inference.formats import JsonReader
+from nunatak.inference.payload import assemble
 from nunatak.inference.server import settings_of
-from nunatak.inference.signature import field_of, kind_of
-from support.front import instance_document
+from nunatak.inference.signature import field_of, kind_of, with_reals
+from support.front import instance_document, method
 
 
 def loaded(folder: Path, **changes: Any) -> InstanceConfig:
@@ -110,10 +113,46 @@ def test_sql_types_have_kinds(sql_type: str, kind: Kind) -> None:
         ("VARCHAR", None, None),
         ("INT", "NULL", None),
         ("ARRAY", "[1, 2]", [1, 2]),
+        ("OBJECT", '{"t": 1.0, "n": null}', {"t": 1.0, "n": None}),
+        ("BINARY", "X'6400'", b"d\0"),
+        ("BINARY", "x''", b""),
+        ("BINARY", "NULL", None),
+        ("TIMESTAMP_NTZ", "'2024-01-31 16:00:00'", "2024-01-31 16:00:00"),
+        ("VARCHAR", "'a\\d'", "a\\d"),
     ],
 )
 def test_defaults_are_sql_text_or_values(sql_type: str, default: Any, value: Any) -> None:
     assert field_of({"name": "p", "type": sql_type, "default": default}).default == value
+
+
+def test_a_binary_default_that_is_none_is_refused() -> None:
+    with pytest.raises(ConfigError, match="is no X'"):
+        field_of({"name": "p", "type": "BINARY", "default": "'64'"})
+
+
+REALS: list[tuple[Any, Any, Any]] = [
+    (None, [9, 1.5, "x"], [9, 1.5, "x"]),
+    (True, [9, [8, None], True], [9.0, [8.0, None], True]),
+    (True, None, None),
+    ({"t": True}, {"t": 1, "n": 1}, {"t": 1.0, "n": 1}),
+    ({"g": {"t": True}}, [{"g": [{"t": [1]}]}, {"t": 1}], [{"g": [{"t": [1.0]}]}, {"t": 1}]),
+    ({"t": True}, 9, 9),
+]
+
+
+@pytest.mark.parametrize(("reals", "value", "wanted"), REALS)
+def test_numbers_inside_of_values_are_real_where_the_field_says_so(
+    reals: Any, value: Any, wanted: Any
+) -> None:
+    assert repr(with_reals(value, reals)) == repr(wanted)
+    assert with_reals(10**400, True) == 10**400
+    field = field_of({"name": "p", "type": "VARIANT", "reals": reals})
+    rows = [[0, value]]
+    read = JsonReader(method((field,))).read(json.dumps({"data": rows}).encode())
+    assert repr(assemble(read.blocks).columns[0].to_list()) == repr([wanted])
+    stream = write(Columns((Column("p", Kind.JSON, [value]),), 1))
+    sent = ArrowReader(method((field,))).read(stream)
+    assert repr(assemble(sent.blocks).columns[0].to_list()) == repr([wanted])
 
 
 def test_variables_of_another_file_are_added_and_never_quoted(tmp_path: Path) -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nunatak.errors import InvalidIdentifier
+from nunatak.errors import InvalidArgument, InvalidIdentifier
+from nunatak.inference.signature import field_of
 from nunatak.models.content import VersionContent, read_content
 from support.model_versions import (
     EXPLAIN,
@@ -81,6 +84,125 @@ def test_an_instance_is_told_of_identifiers_that_a_name_alone_does_not_mean(
     found = content(tmp_path, [entry], {"predict": signature}).method("PREDICT").instance_entry()
     assert [item.get("identifier") for item in found["inputs"]] == [told]
     assert [item.get("identifier") for item in found["params"]] == [told and told + "2"]
+
+
+def with_params(
+    folder: Path, params: list[dict[str, Any]], described: list[dict[str, Any]]
+) -> VersionContent:
+    signature = {"inputs": [feature("sl"), feature("sw")], "outputs": [feature("y")]}
+    return content(
+        folder, [{**PREDICT, "params": params}], {"predict": signature | {"params": described}}
+    )
+
+
+GROUP = {
+    "name": "g",
+    "specs": [
+        {"name": "t", "dtype": "DOUBLE", "default_value": 1.0},
+        {"name": "n", "dtype": "INT64", "default_value": 2},
+        {"name": "s", "dtype": "STRING", "default_value": "\\d"},
+        {"name": "l", "dtype": "DOUBLE", "shape": [-1], "default_value": [1]},
+        {"name": "h", "specs": [{"name": "x", "dtype": "FLOAT", "default_value": None}]},
+    ],
+}
+GROUP_SQL = (
+    "OBJECT_CONSTRUCT_KEEP_NULL('t', 1.0, 'n', 2, 's', '\\d', 'l', [1], 'h', "
+    "OBJECT_CONSTRUCT_KEEP_NULL('x', NULL))"
+)
+GROUP_VALUE = {"t": 1.0, "n": 2, "s": "\\d", "l": [1], "h": {"x": None}}
+GROUP_REALS = {"t": True, "l": True, "h": {"x": True}}
+
+
+def test_a_group_of_parameters_is_an_object_with_a_default(tmp_path: Path) -> None:
+    found = with_params(
+        tmp_path, [{"name": "G", "type": "OBJECT", "default": GROUP_SQL}], [GROUP]
+    ).method("PREDICT")
+    assert found.defaults == (GROUP_VALUE,)
+    assert found.instance_entry()["params"] == [
+        {"name": "g", "type": "OBJECT", "reals": GROUP_REALS, "default": json.dumps(GROUP_VALUE)}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "text", "value"),
+    [
+        ([-1], "[]", []),
+        ([2], "[{'x': 1.0}, {'x': 1.0}]", [{"x": 1.0}] * 2),
+        ([2, -1], "[[], []]", [[], []]),
+    ],
+)
+def test_a_group_may_have_a_shape(
+    tmp_path: Path, shape: list[int], text: str, value: list[Any]
+) -> None:
+    group = {
+        "name": "g",
+        "shape": shape,
+        "specs": [{"name": "x", "dtype": "DOUBLE", "default_value": 1.0}],
+    }
+    found = with_params(tmp_path, [{"name": "G", "type": "ARRAY", "default": text}], [group])
+    assert found.method("PREDICT").defaults == (value,)
+
+
+def test_a_shape_of_very_many_values_is_refused(tmp_path: Path) -> None:
+    for shape in ([10**9], [200, 200], "many", [1.5]):
+        group = {"name": "g", "shape": shape, "specs": [{"name": "x", "dtype": "DOUBLE"}]}
+        with pytest.raises(InvalidArgument, match="'shape' is not valid"):
+            with_params(tmp_path, [{"name": "G", "type": "ARRAY", "default": "[]"}], [group])
+
+
+DEFAULTS: list[tuple[str, str, dict[str, Any], str]] = [
+    ("BINARY", "X'64'", {"dtype": "BYTES", "default_value": b"d"}, "X'64'"),
+    ("BINARY", "X'64'", {"dtype": "BYTES"}, "X'64'"),
+    ("DOUBLE", "1", {"dtype": "DOUBLE"}, "1.0"),
+    ("STRING", "'\\d'", {"dtype": "STRING", "default_value": "\\d"}, "'\\d'"),
+    ("STRING", "'it\\'s'", {"dtype": "STRING"}, "'it''s'"),
+    ("DOUBLE", "NULL", {"dtype": "DOUBLE"}, "NULL"),
+    ("ARRAY", "[True, None]", {"dtype": "BOOL", "shape": [-1]}, "[true, null]"),
+    (
+        "TIMESTAMP_NTZ",
+        "'2024-01-31 16:00:00'::TIMESTAMP_NTZ",
+        {"dtype": "TIMESTAMP_NTZ", "default_value": datetime.fromisoformat("2024-01-31T16:00")},
+        "'2024-01-31 16:00:00'",
+    ),
+    (
+        "TIMESTAMP_NTZ",
+        "'2024-01-31 16:00:00'::TIMESTAMP_NTZ",
+        {"dtype": "TIMESTAMP_NTZ"},
+        "'2024-01-31 16:00:00'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("kind", "text", "described", "told"), DEFAULTS)
+def test_defaults_are_read_as_sql(
+    tmp_path: Path, kind: str, text: str, described: dict[str, Any], told: str
+) -> None:
+    found = with_params(
+        tmp_path, [{"name": "P", "type": kind, "default": text}], [{"name": "p", **described}]
+    )
+    found.check()
+    entry = found.method("PREDICT").instance_entry()
+    assert entry["params"][0]["default"] == told
+    assert field_of(entry["params"][0]).name == "p"
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("OBJECT", "OBJECT_CONSTRUCT_KEEP_NULL('it's', 1)"),
+        ("ARRAY", "[datetime.datetime(2024, 1, 1)]"),
+        ("DOUBLE", "plain"),
+        ("DOUBLE", "'x'"),
+        ("BINARY", "'xyz'"),
+        ("TIMESTAMP_NTZ", "CURRENT_TIMESTAMP()"),
+    ],
+)
+def test_a_default_that_cannot_be_read_is_refused_when_the_version_is_made(
+    tmp_path: Path, kind: str, text: str
+) -> None:
+    found = with_params(tmp_path, [{"name": "P", "type": kind, "default": text}], [])
+    with pytest.raises(InvalidArgument, match="default of parameter P of method PREDICT"):
+        found.check()
 
 
 @pytest.mark.parametrize(
