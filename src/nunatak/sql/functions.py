@@ -233,12 +233,17 @@ def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
 def _signature(cursor: TokenCursor) -> tuple[str, ...]:
     """`f (types)`: the name; the types must be some."""
     name = cursor.name()
+    argument_types(cursor)
+    return name
+
+
+def argument_types(cursor: TokenCursor) -> None:
+    """`(types)`, which must be some; a name stands for one function whatever they are."""
     cursor.expect("(")
     while not cursor.accept(")"):
         _type(cursor)
         if not cursor.at(")"):
             cursor.expect(",")
-    return name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.spec import SERVICE_ROLES, service_key
+from nunatak.sql.functions import argument_types
 from nunatak.sql.grantable import check_privileges
 from nunatak.sql.objects import exists, on_account, ownership
 from nunatak.sql.show import flag, moment, show_result
@@ -276,9 +277,8 @@ def _object(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
         if cursor.accept(*words.split()):
             kind = words.replace(" ", "_")
             parts = () if kind == "ACCOUNT" else cursor.name()
-            if kind == "FUNCTION" and cursor.accept("("):
-                while not cursor.accept(")"):
-                    cursor.position += 1
+            if kind == "FUNCTION" and cursor.at("("):
+                argument_types(cursor)
             return _ALIASES.get(kind, kind), parts
     return cursor.fail("expected a kind of object")
 
