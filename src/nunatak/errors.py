@@ -31,6 +31,7 @@
     ├── ModelCallFailed           the model's own code raised, or could not be loaded
     ├── BuildFailed               an environment or image could not be made
     ├── ServiceUnavailable        no instance can answer now
+    ├── ConfinementMissing        foreign code would run unconfined, and nobody asked for that
     └── LimitExceeded             a stated bound was reached
 
 Nothing here knows of HTTP or of SQL states: the edge maps classes to the wire in one table.
@@ -204,6 +205,11 @@ class ServiceUnavailable(NunatakError):
     def __init__(self, message: str, *, retry_after_s: float = 1.0) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ConfinementMissing(NunatakError):
+    """Models or builds would run unconfined and the operator has not asked for that: install
+    bubblewrap, or start the server so."""
 
 
 class LimitExceeded(NunatakError):

@@ -65,6 +65,7 @@ CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.ModelCallFailed: WireCode("100357", "P0000"),
     errors.BuildFailed: WireCode("395001", "P0000"),
     errors.ServiceUnavailable: WireCode("391920", "57014"),
+    errors.ConfinementMissing: WireCode("391920", "57014"),
     errors.LimitExceeded: WireCode("000625", "57014"),
 }
 

@@ -1,0 +1,58 @@
+"""What a confined command is started with, inside or outside of a sandbox."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+PROGRAM = Path(__file__).with_name("inside.py")
+_PYTHON = Path(os.path.realpath(sys.executable))
+"""The server's own interpreter, outside of any environment: nobody else can have changed it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """As whom a command runs, and with how much."""
+
+    user: int | None
+    """Number of the user; None: the server's own, who is not root."""
+    processes: int
+    """Processes and threads that it may have, all together."""
+
+
+def confined(terms: Terms) -> list[str]:
+    """What stands before a command inside of a sandbox."""
+    return _started(terms, file_bytes=None, hide=(), show=())
+
+
+def bare(
+    terms: Terms, *, file_bytes: int | None, hide: Sequence[Path], show: Sequence[Path]
+) -> list[str]:
+    """What stands before a command that no sandbox holds.
+
+    Where the server is root, nothing in `hide` is to be seen but `show`; else the command may do
+    what the server may.
+    """
+    return _started(terms, file_bytes=file_bytes, hide=hide, show=show)
+
+
+def needed() -> list[Path]:
+    """What must be there to read, wherever a command is started so."""
+    return [_PYTHON.parent.parent, PROGRAM]
+
+
+def _started(
+    terms: Terms, *, file_bytes: int | None, hide: Sequence[Path], show: Sequence[Path]
+) -> list[str]:
+    values = {
+        "user": terms.user,
+        "processes": terms.processes,
+        "file_bytes": file_bytes,
+        "hide": list(map(str, hide)),
+        "show": list(map(str, show)),
+    }
+    return [str(_PYTHON), "-I", "-S", str(PROGRAM), json.dumps(values)]
