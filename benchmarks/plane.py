@@ -17,6 +17,7 @@ import psutil
 
 from benchmarks.environments import ROOT
 from benchmarks.servers import Running, connect
+from nunatak.confinement.bubblewrap import obstacle
 
 MODEL, VERSION, SERVICE = "TREES", "V1", "TREES_SERVICE"
 _STOP_TIMEOUT_S, _READY_TIMEOUT_S = 60.0, 120.0
@@ -185,6 +186,7 @@ def plane(folder: Path) -> Iterator[Plane]:
     home = folder / "home"
     environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
+    command += ["--allow-unconfined"] if obstacle() else []
     with (folder / "server.log").open("w") as log:
         server = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=log, text=True, env=environ

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from nunatak.confinement.bubblewrap import obstacle
+
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = {"xgboost_forecast": "ml2", "sentence_embeddings": "demo", "lifecycle": "ml2"}
 """Each example and the environment of clients that it runs in."""
@@ -25,6 +27,9 @@ STOP_TIMEOUT_S = 60.0
 def server(home: Path) -> Iterator[None]:
     """A running server; it is stopped at the end of the block."""
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
+    if obstacle():
+        print(f"{obstacle()}: the demo's own models and packages run unconfined", flush=True)
+        command += ["--allow-unconfined"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:

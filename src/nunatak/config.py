@@ -43,6 +43,18 @@ class Limits:
     warehouse_model_idle_s: float = 600.0
     """A model that runs in the warehouse is unloaded after so long without a call."""
     warehouse_model_workers: int = 2
+    warehouse_model_memory_share: float = 0.5
+    """Share of the machine's memory that one model in the warehouse may take."""
+    warehouse_model_cpu_share: float = 0.75
+    """Share of the machine's processors that one model in the warehouse may use."""
+    instance_processes: int = 192
+    """Processes and threads of one instance, beside two for each worker and each processor."""
+    instance_work_bytes: int = 1024**3
+    """Files that a model may keep in its work folder."""
+    instance_temporary_bytes: int = 4 * 1024**3
+    """Files that a model may keep in its own /tmp, and as much again in its own /dev/shm."""
+    build_processes: int = 1024
+    """Processes and threads of one build of an environment."""
     parked_instances: int = 4
     """Sleeping services whose model stays in memory, so that they wake at once; 0: none."""
     parked_memory_share: float = 0.25
@@ -64,6 +76,8 @@ class Settings:
     domain: str | None = None
     """When set, endpoints are `<id>.<domain>` host names instead of paths."""
     account: str = "NUNATAK"
+    allow_unconfined: bool = False
+    """Run models and builds also where they cannot be confined."""
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -21,6 +21,7 @@ class FakeRuntime:
         self.specs: dict[str, InstanceSpec] = {}
         self.phase = Phase.READY
         self.failure: NunatakError | None = None
+        self.unconfined: NunatakError | None = None
         self.starts: list[str] = []
         self.stops: list[str] = []
         self.live: dict[str, LiveInputs] = {}
@@ -115,6 +116,10 @@ class FakeRuntime:
         if instance_id not in self.running:
             raise ObjectNotFound("Instance", instance_id)
         return self.log
+
+    def check_confinement(self) -> None:
+        if self.unconfined is not None:
+            raise self.unconfined
 
     def describe_capabilities(self) -> Sequence[Capability]:
         return []

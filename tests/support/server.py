@@ -1,6 +1,7 @@
 """A real server process, and official clients that run scripts against it in their own Python.
 
-Nothing here imports the server: what users hold in their hands is what is tested.
+Nothing here imports the server, but to know what this machine allows: what users hold in their
+hands is what is tested.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from nunatak.confinement.bubblewrap import obstacle
+
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "tests" / "acceptance" / "clients"
 START_TIMEOUT_S, STOP_TIMEOUT_S, SCRIPT_TIMEOUT_S = 60.0, 60.0, 900.0
@@ -31,9 +34,14 @@ class Server:
     process: subprocess.Popen[str]
 
 
-def start_server(home: Path, *options: str) -> Server:
-    """Start `nunatak up` on a free port and wait for its ready line."""
+def start_server(home: Path, *options: str, allow_unconfined: bool | None = None) -> Server:
+    """Start `nunatak up` on a free port and wait for its ready line.
+
+    Where nothing can be shut in, models run all the same, unless `allow_unconfined` says else.
+    """
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
+    if bool(obstacle()) if allow_unconfined is None else allow_unconfined:
+        command += ["--allow-unconfined"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
     # So that a server that is started again and again compiles its modules once.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)

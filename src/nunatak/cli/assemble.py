@@ -14,6 +14,7 @@ from nunatak.access.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key, Record
+from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process import ProcessRuntime
@@ -153,14 +154,26 @@ def _serving(
     settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
 ) -> tuple[ControlPlane, WarehouseModels]:
     """What runs models: services, and the warehouse. They share the runtime and the builder."""
-    runtime = ProcessRuntime(settings.folder("instances"))
+    bounds, machine = settings.limits, detect_machine()
+    runtime = ProcessRuntime(
+        settings.folder("instances"),
+        bounds=InstanceBounds(
+            processes=bounds.instance_processes,
+            work_bytes=bounds.instance_work_bytes,
+            temporary_bytes=bounds.instance_temporary_bytes,
+        ),
+        allow_unconfined=settings.allow_unconfined,
+    )
     limits = ImageLimits(
-        build_s=settings.limits.build_s, quota_bytes=settings.limits.environments_bytes
+        build_s=bounds.build_s,
+        quota_bytes=bounds.environments_bytes,
+        processes=bounds.build_processes,
     )
     builder = ImageBuilder(
         settings.home,
         limits=limits,
         in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
+        allow_unconfined=settings.allow_unconfined,
     )
     versions = ModelVersions(models)
     control = ControlPlane(
@@ -172,13 +185,14 @@ def _serving(
         loads=InstanceLoads(),
         secrets=secrets,
         families=Families.load(settings.home / "families.yaml"),
-        machine=detect_machine(),
+        machine=machine,
     )
     warehouse_models = WarehouseModels(
         runtime=runtime,
         environments=builder,
         models=versions,
         limits=settings.limits,
+        machine=machine,
         logs=settings.folder("builds"),
     )
     return control, warehouse_models

@@ -38,9 +38,9 @@ class Finding:
     needed: bool = False
 
 
-def examine(home: Path, *, output: str) -> int:
+def examine(home: Path, *, allow_unconfined: bool, output: str) -> int:
     """Print the findings; answers 1 when something needed is missing."""
-    findings = list(_findings(home))
+    findings = list(_findings(home, allow_unconfined=allow_unconfined))
     if output == "json":
         print(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -59,7 +59,7 @@ def print_index_hosts() -> None:
         print(host)
 
 
-def _findings(home: Path) -> Iterator[Finding]:
+def _findings(home: Path, *, allow_unconfined: bool) -> Iterator[Finding]:
     memory_gib = psutil.virtual_memory().total / 1024**3
     yield Finding("machine", ok=True, detail=f"{os.cpu_count()} CPUs, {memory_gib:.1f} GiB memory")
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
@@ -69,10 +69,11 @@ def _findings(home: Path) -> Iterator[Finding]:
     yield _pythons()
     indexes = from_machine()
     yield Finding("package indexes", ok=True, detail=indexes.shown() or "uv's default")
-    cut_off = isolation()
+    cut_off = isolation(allow_unconfined=allow_unconfined)
     yield Finding("build isolation", cut_off.available, cut_off.detail)
     with tempfile.TemporaryDirectory() as scratch:
-        for capability in ProcessRuntime(Path(scratch)).describe_capabilities():
+        runtime = ProcessRuntime(Path(scratch), allow_unconfined=allow_unconfined)
+        for capability in runtime.describe_capabilities():
             yield Finding(capability.name, capability.available, capability.detail)
     yield _parked(home)
     yield _program("podman", ["podman", "--version"], "only for pools that run containers")

@@ -42,6 +42,12 @@ def main() -> None:
     is_flag=True,
     help="Also put the connection 'nunatak' into your own connections.toml.",
 )
+@click.option(
+    "--allow-unconfined",
+    is_flag=True,
+    envvar="NUNATAK_ALLOW_UNCONFINED",
+    help="Run models and builds also where they cannot be confined; else they are refused there.",
+)
 @click.option("--log-level", default="INFO", show_default=True, help="DEBUG, INFO or WARNING.")
 def up(
     home: Path,
@@ -51,6 +57,7 @@ def up(
     tls: bool,
     domain: str | None,
     install_connection: bool,
+    allow_unconfined: bool,
     log_level: str,
 ) -> None:
     """Run the server in the foreground until it is told to stop (Ctrl-C or SIGTERM)."""
@@ -63,7 +70,15 @@ def up(
         limits = load_limits(home / "limits.yaml")
     except InvalidArgument as error:
         raise click.ClickException(error.message) from error
-    settings = Settings(home=home, host=host, port=port, tls=tls, domain=domain, limits=limits)
+    settings = Settings(
+        home=home,
+        host=host,
+        port=port,
+        tls=tls,
+        domain=domain,
+        allow_unconfined=allow_unconfined,
+        limits=limits,
+    )
     gc.disable()  # until it is ready: start-up makes what stays, and little to collect
     from nunatak.cli.up import run_server
 
@@ -95,12 +110,18 @@ def sql(home: Path, *, query: str, output: str | None) -> None:
 
 @main.command()
 @_HOME
+@click.option(
+    "--allow-unconfined",
+    is_flag=True,
+    envvar="NUNATAK_ALLOW_UNCONFINED",
+    help="Tell what a server that is started so does.",
+)
 @click.option("--format", "output", type=click.Choice(["table", "json"]), default="table")
-def doctor(home: Path, *, output: str) -> None:
+def doctor(home: Path, *, allow_unconfined: bool, output: str) -> None:
     """Tell what this machine can do, what is missing, and how to get it."""
     from nunatak.cli.doctor import examine
 
-    raise SystemExit(examine(home.expanduser(), output=output))
+    raise SystemExit(examine(home.expanduser(), allow_unconfined=allow_unconfined, output=output))
 
 
 @main.command("index-hosts")

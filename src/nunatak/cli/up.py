@@ -17,6 +17,7 @@ from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_conn
 from nunatak.access.connections import install_connection as install
 from nunatak.cli.assemble import Server, assemble
 from nunatak.config import Settings
+from nunatak.confinement.policy import confinement
 from nunatak.errors import NunatakError
 from nunatak.imports import leave_out_pandas
 from nunatak.protocol.server import TlsFiles, address, listen, serve
@@ -31,6 +32,8 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
     try:
         configure_logs(log_level)
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        settings.home.chmod(0o700)  # what is in it may then be read by the users that models run as
+        os.umask(0o022)
         with _only_server(settings):
             uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:
@@ -62,6 +65,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
     janitor: asyncio.Task[None] | None = None
+    print(confinement(allow_unconfined=settings.allow_unconfined).detail, file=sys.stderr)
     try:
         password = prepare_account(server.access, settings)
         server.prepare()

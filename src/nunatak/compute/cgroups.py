@@ -1,9 +1,9 @@
-"""Limits of processor and memory by control groups, version 1 or 2, where they may be made."""
+"""Limits of processor, memory and processes by control groups, version 1 or 2, where they may be
+made."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import signal
 import time
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from nunatak.compute.identity import folder_key
 from nunatak.compute.runtime import Capability
 
 _ROOT = Path("/sys/fs/cgroup")
@@ -55,7 +56,9 @@ class Groups:
         """For people."""
         return Capability("limits of processor and memory", self.available, self.detail)
 
-    def make(self, name: str, *, cpus: float | None, memory_bytes: int | None) -> _Group:
+    def make(
+        self, name: str, *, cpus: float | None, memory_bytes: int | None, processes: int
+    ) -> _Group:
         """A group with these limits; one that is there already is given them."""
         folders = tuple(parent / name for parent in self.parents)
         for folder in folders:
@@ -64,7 +67,7 @@ class Groups:
                 _delegate(folder.parent)
             folder.mkdir(exist_ok=True)
         group = _Group(self.version, folders)
-        group.limit(cpus=cpus, memory_bytes=memory_bytes)
+        group.limit(cpus=cpus, memory_bytes=memory_bytes, processes=processes)
         return group
 
     def tidy(self) -> None:
@@ -86,7 +89,8 @@ class _Group:
     version: int
     folders: tuple[Path, ...]
 
-    def limit(self, *, cpus: float | None, memory_bytes: int | None) -> None:
+    def limit(self, *, cpus: float | None, memory_bytes: int | None, processes: int) -> None:
+        self._write("pids.max", str(processes))  # where it is not to be had, the user has a limit
         quota = None if cpus is None else max(1_000, int(cpus * _PERIOD_US))
         if self.version == 2:
             self._write("cpu.max", f"{'max' if quota is None else quota} {_PERIOD_US}")
@@ -144,7 +148,7 @@ def find_groups(home: Path, *, root: Path = _ROOT) -> Groups:
 
 
 def _try_out(home: Path, root: Path) -> Groups:
-    name = "nunatak-" + hashlib.sha256(os.fsencode(home.resolve())).hexdigest()[:12]
+    name = f"nunatak-{folder_key(home)}"
     try:
         own = _own_groups(Path("/proc/self/cgroup").read_text())
     except OSError as error:
@@ -156,7 +160,9 @@ def _try_out(home: Path, root: Path) -> Groups:
 
 def _find_version_1(root: Path, own: dict[str, str], name: str) -> Groups:
     parents = []
-    for controller in ("cpu", "memory"):
+    for controller in ("cpu", "memory", "pids"):
+        if controller == "pids" and not (root / controller).is_dir():
+            continue
         if controller not in own or not (root / controller).is_dir():
             return Groups(1, (), f"the control group '{controller}' is not mounted")
         parent = root / controller / own[controller].lstrip("/") / name
@@ -186,15 +192,18 @@ def _find_version_2(root: Path, own: str, name: str) -> Groups:
 
 
 _ADVICE = (
-    "run the server as root, or in a unit with 'Delegate=cpu memory'. Until then memory is"
+    "run the server as root, or in a unit with 'Delegate=cpu memory pids'. Until then memory is"
     " watched and an instance over its limit is ended; processor time is not limited"
 )
 
 
 def _delegate(folder: Path) -> None:
     given = set(" ".join(_lines(folder / "cgroup.subtree_control")).split())
-    if not {"cpu", "memory"} <= given:
-        (folder / "cgroup.subtree_control").write_text("+cpu +memory")
+    had = set(" ".join(_lines(folder / "cgroup.controllers")).split())
+    wanted = {"cpu", "memory"} | ({"pids"} & had)
+    if not wanted <= given:
+        text = " ".join(f"+{name}" for name in sorted(wanted))
+        (folder / "cgroup.subtree_control").write_text(text)
 
 
 def _own_groups(text: str) -> dict[str, str]:

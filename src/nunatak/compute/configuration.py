@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import nunatak
+from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.instances import InstanceFolder
-from nunatak.compute.sandbox import sandbox_argv, sandbox_capability
+from nunatak.compute.sandbox import Shown, bare_argv, sandbox_argv, user_of
 from nunatak.compute.spec import InstanceSpec, instance_json
 from nunatak.egress.inside import PROXY_VARIABLES
 
@@ -18,33 +19,36 @@ _PROXIES = {name.lower() for name in PROXY_VARIABLES} | {"no_proxy"}
 """Name the proxy that this machine itself must go through, and so must that of an instance."""
 
 
-def configuration(spec: InstanceSpec, folder: InstanceFolder) -> Any:
+def configuration(
+    spec: InstanceSpec, folder: InstanceFolder, bounds: InstanceBounds, *, is_confined: bool
+) -> Any:
     """What the inference server reads; what it refers to is written in its folders.
 
     Raises OSError.
     """
     live, private = spec.live, folder.private
-    if live.secret_files and not sandbox_capability().available:
+    if live.secret_files and not is_confined:
         raise OSError("secrets can be shown as files only where namespaces can be made")
-    private.prepare(spec.secret_env, live.secret_files)
+    private.prepare(spec.secret_env, live.secret_files, user=user_of(folder.path))
     egress = folder.egress_socket() if live.egress is not None else None
     if live.egress is not None:
         folder.write_egress(live.egress)
-    sandbox = sandbox_argv(
-        spec,
+    shown = Shown(
         work=folder.work,
+        home=folder.path.parent.parent,
         egress=egress,
         files={target: private.directory(target) for target in live.secret_files},
     )
+    start = sandbox_argv if is_confined else bare_argv
     return instance_json(
         spec,
         directory=folder.path,
         socket=folder.socket(),
-        sandbox=sandbox,
+        sandbox=start(spec, shown, bounds),
         secret_env=private.environment if spec.secret_env else None,
         egress=None
         if egress is None
-        else {"policy": str(folder.egress), "socket": str(egress) if sandbox else None},
+        else {"policy": str(folder.egress), "socket": str(egress) if is_confined else None},
     )
 
 

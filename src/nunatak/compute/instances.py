@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import shutil
 import tempfile
@@ -25,6 +24,7 @@ from typing import Any
 
 import orjson
 
+from nunatak.compute.identity import folder_key
 from nunatak.compute.private import PrivateFolder, private_folder, replace_file
 from nunatak.compute.procfs import ProcessId
 from nunatak.compute.runtime import LogStream
@@ -53,6 +53,10 @@ class Record:
     started_at: float
     process: ProcessId | None = None
     ready_at: float | None = None
+    confined: bool = False
+    """Whether its workers are shut in."""
+    work_limit_bytes: int | None = None
+    """Up to where its work folder is watched; None where that is in memory."""
 
     def to_json(self) -> bytes:
         """The record as a file's contents."""
@@ -141,10 +145,13 @@ class InstanceFolder:
             raise PermissionError(
                 f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
             )
-        return short / (hashlib.sha256(os.fsencode(path)).hexdigest()[:24] + ".sock")
+        return short / f"{folder_key(self.path)}-{name}"
 
-    def prepare(self) -> None:
-        """Make the folder, or ready it for the next process with the logs so far put aside."""
+    def prepare(self, *, user: int | None) -> None:
+        """Make the folder, or ready it for the next process with the logs so far put aside.
+
+        `user` is the number of whom the workers run as, if not as this process.
+        """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         previous = self.path / "previous"
         shutil.rmtree(previous, ignore_errors=True)
@@ -155,6 +162,8 @@ class InstanceFolder:
         self.forget_totals()
         shutil.rmtree(self.work, ignore_errors=True)
         self.work.mkdir(mode=0o700)
+        if user is not None:
+            os.chown(self.work, user, user)
         self._unlink_sockets()
 
     def remove(self) -> None:
@@ -162,7 +171,7 @@ class InstanceFolder:
         with contextlib.suppress(OSError):
             self._unlink_sockets()
             self.egress_socket().unlink(missing_ok=True)
-        self.private.remove()
+            self.private.remove()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _unlink_sockets(self) -> None:
@@ -209,6 +218,19 @@ def folders(root: Path) -> Iterator[InstanceFolder]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False):
                 yield InstanceFolder(Path(entry.path))
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of all files in a folder that changes meanwhile, links not followed."""
+    total, pending = 0, [folder]
+    while pending:
+        with contextlib.suppress(OSError), os.scandir(pending.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(Path(entry.path))
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 def with_process(record: Record, process: ProcessId) -> Record:

@@ -135,6 +135,9 @@ class InMemoryRuntime:
             written = self._logs[instance_id][int(previous)].get(stream, [])
             return "".join(f"{line}\n" for line in written[max(0, len(written) - lines) :])
 
+    def check_confinement(self) -> None:
+        """See `Runtime.check_confinement`."""
+
     def describe_capabilities(self) -> Sequence[Capability]:
         """See `Runtime.describe_capabilities`."""
         return ()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nunatak.compute import procfs
+from nunatak.compute.identity import runs_in
 from nunatak.compute.instances import folders
 
 
@@ -25,6 +26,6 @@ def parked_instances(root: Path) -> Iterator[ParkedInstance]:
         since, record = folder.parked_at(), folder.read_record()
         if since is None or record is None or record.process is None:
             continue
-        if procfs.is_alive(record.process):
+        if runs_in(record.process, folder.path):
             memory_bytes = procfs.memory_bytes(procfs.members(record.process.pid))
             yield ParkedInstance(record.service, since, memory_bytes)

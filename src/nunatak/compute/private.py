@@ -16,6 +16,8 @@ from pathlib import Path
 
 import orjson
 
+from nunatak.compute.identity import folder_key
+
 _MEMORY = Path("/dev/shm")  # noqa: S108  a folder of this user's own is made in it
 _MEMORY_KINDS = ("tmpfs", "ramfs")
 _MOUNTS = Path("/proc/self/mounts")
@@ -37,9 +39,14 @@ class PrivateFolder:
         return self.path / "files" / _short(target)
 
     def prepare(
-        self, environment: Mapping[str, str], files: Mapping[str, Mapping[str, str]]
+        self,
+        environment: Mapping[str, str],
+        files: Mapping[str, Mapping[str, str]],
+        *,
+        user: int | None = None,
     ) -> None:
-        """Make it anew; raises OSError where this machine has no file system in memory."""
+        """Make it anew, the files for `user` if that is another one; raises OSError where this
+        machine has no file system in memory."""
         self.remove()
         if not environment and not files:
             return
@@ -48,15 +55,18 @@ class PrivateFolder:
         replace_file(self.environment, orjson.dumps(dict(environment)))
         for target, contents in files.items():
             self.directory(target).mkdir(mode=0o700, parents=True)
+            if user is not None:
+                os.chown(self.directory(target), user, user)
             self.write(target, contents)
 
     def write(self, target: str, contents: Mapping[str, str]) -> None:
         """Give a folder other contents, each file in one step; raises OSError when it is gone."""
         folder = self.directory(target)
+        owner = folder.stat().st_uid
         for name, text in contents.items():
             file, data = folder / name, text.encode()
             if not file.exists() or file.read_bytes() != data:
-                replace_file(file, data)
+                replace_file(file, data, owner=owner)
         for file in folder.iterdir():
             if file.name not in contents:
                 file.unlink(missing_ok=True)
@@ -82,17 +92,19 @@ def remove_strangers(root: Path, known: Iterable[str]) -> None:
         found.rmdir()
 
 
-def replace_file(file: Path, data: bytes) -> None:
-    """Write a file all or nothing, mode 0600."""
+def replace_file(file: Path, data: bytes, *, owner: int | None = None) -> None:
+    """Write a file all or nothing, mode 0600; of another user if `owner` is one."""
     temporary = file.with_name(f".{file.name}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as target:
+        if owner is not None and owner != os.geteuid():
+            os.fchown(descriptor, owner, owner)
         target.write(data)
     temporary.replace(file)
 
 
 def _root(instances: Path) -> Path:
-    return _own() / _short(str(instances.absolute()))
+    return _own() / folder_key(instances)
 
 
 def _own() -> Path:

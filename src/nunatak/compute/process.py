@@ -11,48 +11,31 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from nunatak.compute import procfs
+from nunatak.compute.adoption import adopt
+from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.cgroups import Group, Groups, find_groups
 from nunatak.compute.configuration import configuration, front_environment
 from nunatak.compute.instances import InstanceFolder, Record, folders, with_process
 from nunatak.compute.private import remove_strangers
 from nunatak.compute.probe import probe
 from nunatak.compute.procfs import ProcessId
+from nunatak.compute.running import Running
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
-from nunatak.compute.sandbox import sandbox_capability
-from nunatak.compute.signals import end, exit_text, send, wait_until
+from nunatak.compute.sandbox import sandbox_capability, user_of
+from nunatak.compute.signals import send, wait_until
 from nunatak.compute.spec import InstanceSpec, LiveInputs
+from nunatak.confinement.policy import confinement
 from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 
-MEMORY_INTERVAL_S = 5.0
-"""Measuring the memory of a large process takes milliseconds, so it is not done at every look."""
 _PROBES_AT_ONCE = 8
-_KILL_WAIT_S = 5.0
 _PARK_MARGIN_S = 15.0
 """What an instance needs for parking beside its time to drain."""
 _WAKE_WAIT_S = 5.0
 _WAKE_STEP_S = 0.001
-
-
-@dataclass(eq=False, kw_only=True)
-class _Entry:
-    folder: InstanceFolder
-    record: Record
-    group: Group | None
-    child: subprocess.Popen[bytes] | None = None
-    """None for an instance that a server before this one started."""
-    exit_code: int | None = None
-    ended: bool = False
-    out_of_memory: bool = False
-    memory_bytes: int = 0
-    cpu_s: float = 0.0
-    cpu_before_s: float = 0.0
-    """What its processes had used when it was woken, which belongs to its time before."""
-    measured_at: float = -MEMORY_INTERVAL_S
-    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class ProcessRuntime:
@@ -67,26 +50,35 @@ class ProcessRuntime:
         *,
         groups: Groups | None = None,
         command: Sequence[str] = (sys.executable, "-m", "nunatak.inference"),
+        bounds: InstanceBounds | None = None,
+        allow_unconfined: bool = False,
     ) -> None:
-        """`root` is the folder of instances; `command` starts the inference server."""
+        """`root` is the folder of instances; `command` starts the inference server. Where models
+        cannot be shut in, they are run only with `allow_unconfined`."""
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
+        self._bounds = bounds or InstanceBounds()
+        self._allow_unconfined = allow_unconfined
         self._command = tuple(command)
         self._groups = find_groups(root) if groups is None else groups
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, Running] = {}
         self._lock = threading.Lock()
-        root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for folder in folders(root):
-            self._adopt(folder)
+        for folder in list(folders(root)):
+            record = adopt(folder, self._groups, allow_unconfined=allow_unconfined)
+            if record is not None:
+                folder.write_record(record)
+                group = self._groups.existing(folder.id)
+                self._entries[folder.id] = Running(folder=folder, record=record, group=group)
         remove_strangers(root, self._entries)
 
     def start(self, spec: InstanceSpec) -> None:
         """See `Runtime.start`."""
         with self._lock:
             entry = self._entries.get(spec.id)
-            if entry is not None and not self._has_ended(entry):
+            if entry is not None and not entry.has_ended():
                 raise ObjectExists("Instance", spec.id, hint="Stop it first.")
             if entry is not None:
-                self._end_rest(entry)
+                entry.end_rest()
             self._entries[spec.id] = self._launch(spec)
 
     def observe(self) -> Sequence[Observed]:
@@ -128,10 +120,10 @@ class ProcessRuntime:
             entry = self._entries.get(instance_id)
         if entry is None:
             return ""
-        if not self._has_ended(entry) and entry.record.process is not None:
+        if not entry.has_ended() and entry.record.process is not None:
             send(entry.record.process.pid, signal.SIGTERM)
-            wait_until(lambda: self._has_ended(entry), timeout_s=grace_s)
-        self._end_rest(entry)
+            wait_until(entry.has_ended, timeout_s=grace_s)
+        entry.end_rest()
         totals = entry.folder.totals()
         entry.folder.remove()
         with self._lock:
@@ -151,17 +143,17 @@ class ProcessRuntime:
         """See `Runtime.park`."""
         with self._lock:
             entry = self._entries.get(instance_id)
-        if entry is None or entry.record.process is None or self._has_ended(entry):
+        if entry is None or entry.record.process is None or entry.has_ended():
             return False
         if entry.folder.parked_at() is None:
             send(entry.record.process.pid, signal.SIGUSR1)
             wait_until(
-                lambda: entry.folder.parked_at() is not None or self._has_ended(entry),
+                lambda: entry.folder.parked_at() is not None or entry.has_ended(),
                 timeout_s=grace_s + _PARK_MARGIN_S,
             )
-        if self._has_ended(entry) or entry.folder.parked_at() is None:
+        if entry.has_ended() or entry.folder.parked_at() is None:
             return False
-        entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+        entry.memory_bytes = procfs.memory_bytes(entry.members())
         entry.record = replace(entry.record, ready_at=None)
         entry.folder.write_record(entry.record)
         return True
@@ -174,7 +166,7 @@ class ProcessRuntime:
         if entry is None or process is None or entry.folder.parked_at() is None:
             raise ObjectNotFound("Parked instance", spec.id)
         try:
-            entry.cpu_before_s, entry.cpu_s = procfs.cpu_s(self._members(entry)), 0.0
+            entry.cpu_before_s, entry.cpu_s = procfs.cpu_s(entry.members()), 0.0
             self.refresh(spec.id, spec.live)
             entry.folder.renumber(spec.instance_id)
             entry.folder.forget_totals()
@@ -190,14 +182,14 @@ class ProcessRuntime:
             raise ServiceUnavailable(f"Instance '{spec.id}' does not wake: {error}.") from error
         send(process.pid, signal.SIGUSR2)
         awake = wait_until(
-            lambda: entry.folder.parked_at() is None or self._has_ended(entry),
+            lambda: entry.folder.parked_at() is None or entry.has_ended(),
             timeout_s=_WAKE_WAIT_S,
             step_s=_WAKE_STEP_S,
         )
-        if not awake or self._has_ended(entry):
+        if not awake or entry.has_ended():
             why = f"it has not answered for {_WAKE_WAIT_S:g} s."
-            if self._has_ended(entry):
-                why = self._why_ended(entry)
+            if entry.has_ended():
+                why = entry.why_ended()
             raise ServiceUnavailable(f"Instance '{spec.id}' does not wake: {why}")
 
     def stop_all(self, *, grace_s: float) -> None:
@@ -225,14 +217,21 @@ class ProcessRuntime:
 
     def describe_capabilities(self) -> Sequence[Capability]:
         """See `Runtime.describe_capabilities`."""
-        return (self._groups.capability(), sandbox_capability())
+        allowed = self._allow_unconfined
+        return (self._groups.capability(), sandbox_capability(allow_unconfined=allowed))
 
-    def _launch(self, spec: InstanceSpec) -> _Entry:
+    def check_confinement(self) -> None:
+        """See `Runtime.check_confinement`."""
+        confinement(allow_unconfined=self._allow_unconfined).check()
+
+    def _launch(self, spec: InstanceSpec) -> Running:
+        self.check_confinement()
+        is_confined = sandbox_capability().available
         folder = InstanceFolder(self._root / spec.id)
         try:
-            folder.prepare()
+            folder.prepare(user=user_of(folder.path))
             socket = folder.socket()
-            folder.write_config(configuration(spec, folder))
+            folder.write_config(configuration(spec, folder, self._bounds, is_confined=is_confined))
             record = Record(
                 id=spec.id,
                 service=spec.service,
@@ -241,6 +240,8 @@ class ProcessRuntime:
                 socket=str(socket),
                 memory_limit_bytes=spec.memory_limit_bytes,
                 started_at=time.time(),
+                confined=is_confined,
+                work_limit_bytes=None if is_confined else self._bounds.work_bytes,
             )
             folder.write_record(record)
             child = self._spawn(spec, folder)
@@ -253,7 +254,7 @@ class ProcessRuntime:
         record = with_process(record, process)
         folder.write_record(record)
         group = self._limit(spec, child.pid)
-        return _Entry(folder=folder, record=record, group=group, child=child)
+        return Running(folder=folder, record=record, group=group, child=child)
 
     def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
         with (folder.path / "start.log").open("wb") as output:
@@ -271,53 +272,33 @@ class ProcessRuntime:
         if not self._groups.available:
             return None
         try:
-            group = self._groups.make(spec.id, cpus=spec.cpus, memory_bytes=spec.memory_limit_bytes)
+            group = self._groups.make(
+                spec.id,
+                cpus=spec.cpus,
+                memory_bytes=spec.memory_limit_bytes,
+                processes=self._bounds.processes_of(spec),
+            )
             group.add(pid)
+            for member in procfs.members(pid):  # it may have started some already
+                with contextlib.suppress(ProcessLookupError):
+                    group.add(member)
         except OSError:
             return None  # memory is then watched, as where there are no control groups
         return group
 
-    def _adopt(self, folder: InstanceFolder) -> None:
-        """Take over what an earlier server started; a start that was never finished is undone."""
-        record = folder.read_record()
-        if record is not None and record.process is None:
-            pids = procfs.with_argument(str(folder.config))
-            found = [process for pid in pids if (process := procfs.identify(pid))]
-            record = with_process(record, found[0]) if len(found) == 1 else None
-        if record is None:
-            for pid in procfs.with_argument(str(folder.config)):
-                end(procfs.members(pid))
-            folder.remove()
-            return
-        folder.write_record(record)
-        group = self._groups.existing(folder.id)
-        self._entries[folder.id] = _Entry(folder=folder, record=record, group=group)
-
-    def _has_ended(self, entry: _Entry) -> bool:
-        with entry.lock:
-            if entry.ended:
-                return True
-            if entry.child is not None:
-                entry.exit_code = entry.child.poll()
-                entry.ended = entry.exit_code is not None
-            else:
-                process = entry.record.process
-                entry.ended = process is None or not procfs.is_alive(process)
-            return entry.ended
-
-    def _look(self, entry: _Entry) -> Observed:
-        if self._has_ended(entry):
-            return self._observed(entry, Phase.EXITED, self._why_ended(entry))
+    def _look(self, entry: Running) -> Observed:
+        if entry.has_ended():
+            return self._observed(entry, Phase.EXITED, entry.why_ended())
         parked_at = entry.folder.parked_at()
         if parked_at is not None:
             if not entry.memory_bytes:  # one that an earlier server parked
-                entry.memory_bytes = procfs.memory_bytes(self._members(entry))
+                entry.memory_bytes = procfs.memory_bytes(entry.members())
             parked = self._observed(entry, Phase.PARKED, "Its model is kept in memory.")
             return replace(parked, parked_at=parked_at)
-        self._measure(entry)
+        entry.measure()
         health = probe(Path(entry.record.socket))
-        if self._has_ended(entry):
-            return self._observed(entry, Phase.EXITED, self._why_ended(entry))
+        if entry.has_ended():
+            return self._observed(entry, Phase.EXITED, entry.why_ended())
         if health.ready:
             if entry.record.ready_at is None:
                 entry.record = replace(entry.record, ready_at=time.time())
@@ -329,7 +310,7 @@ class ProcessRuntime:
         phase = Phase.UNHEALTHY if was_ready else Phase.STARTING
         return replace(self._observed(entry, phase, health.detail), failure=health.failure)
 
-    def _observed(self, entry: _Entry, phase: Phase, detail: str) -> Observed:
+    def _observed(self, entry: Running, phase: Phase, detail: str) -> Observed:
         record = entry.record
         return Observed(
             id=record.id,
@@ -347,49 +328,3 @@ class ProcessRuntime:
             memory_bytes=0 if phase is Phase.EXITED else entry.memory_bytes,
             cpu_s=entry.cpu_s,
         )
-
-    def _measure(self, entry: _Entry) -> None:
-        """Measure memory now and then; end the instance where only we can hold it to its limit."""
-        now = time.monotonic()
-        if now - entry.measured_at < MEMORY_INTERVAL_S or entry.record.process is None:
-            return
-        entry.measured_at = now
-        members = self._members(entry)
-        entry.memory_bytes = procfs.memory_bytes(members)
-        entry.cpu_s = max(entry.cpu_s, procfs.cpu_s(members) - entry.cpu_before_s)
-        if entry.group is not None:
-            entry.out_of_memory = entry.group.out_of_memory_kills() > 0
-            return
-        limit = entry.record.memory_limit_bytes
-        if limit is not None and entry.memory_bytes > limit:
-            entry.out_of_memory = True
-            end(self._members(entry))
-            self._has_ended(entry)
-
-    def _members(self, entry: _Entry) -> set[int]:
-        grouped = entry.group.pids() if entry.group is not None else set()
-        process = entry.record.process
-        return grouped | (procfs.members(process.pid) if process else set())
-
-    def _why_ended(self, entry: _Entry) -> str:
-        if entry.group is not None and entry.group.out_of_memory_kills() > 0:
-            entry.out_of_memory = True
-        code = entry.exit_code
-        if entry.out_of_memory:
-            text = "Out of memory: give the instance more memory or lower num_workers."
-        else:
-            text = "Ended while the server was away." if code is None else exit_text(code)
-        last = entry.folder.tail(LogStream.FRONT, lines=3, previous=False).strip()
-        return f"{text}\n{last}" if last else text
-
-    def _end_rest(self, entry: _Entry) -> None:
-        """End by force whatever is left of an instance, and its control group."""
-        process = entry.record.process
-        leader_is_ours = process is not None and (
-            procfs.is_alive(process) or procfs.identify(process.pid) is None
-        )
-        grouped = entry.group.pids() if entry.group is not None else set()
-        end(self._members(entry) if leader_is_ours else grouped)
-        wait_until(lambda: self._has_ended(entry), timeout_s=_KILL_WAIT_S)
-        if entry.group is not None:
-            entry.group.remove()

@@ -105,9 +105,19 @@ def _arguments(pid: int) -> list[bytes]:
         return []
 
 
+def _resident_bytes(pid: int) -> int:
+    """All that is in memory, what others share included."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
 def _pss_bytes(pid: int) -> int:
     try:
         text = (_PROC / str(pid) / "smaps_rollup").read_text()
+    except PermissionError:  # of another user, in a container that may not look
+        return _resident_bytes(pid)
     except OSError:
         return 0
     for line in text.splitlines():

@@ -107,7 +107,8 @@ class Runtime(Protocol):
         """Start an instance and return before it is ready.
 
         An instance of that id that has EXITED is replaced, its log kept as the previous one.
-        Raises ObjectExists when it runs, ServiceUnavailable when no process can be started.
+        Raises ObjectExists when it runs, ServiceUnavailable when no process can be started,
+        ConfinementMissing as `check_confinement`.
         """
 
     def observe(self) -> Sequence[Observed]:
@@ -167,6 +168,10 @@ class Runtime(Protocol):
         Empty when there is none. Raises ObjectNotFound for an unknown instance.
         """
         ...
+
+    def check_confinement(self) -> None:
+        """Raises ConfinementMissing when models would run unconfined here and the operator has not
+        asked for that; `start` does, too."""
 
     def describe_capabilities(self) -> Sequence[Capability]:
         """What limits and isolation this runtime can give here, for people."""

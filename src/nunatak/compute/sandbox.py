@@ -1,25 +1,24 @@
 """Shuts a model's own code in: no network but the egress proxy, no other process, no file but those
-it needs."""
+it needs, and another user than the server's where that is root."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
+from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.runtime import Capability
 from nunatak.compute.spec import InstanceSpec
+from nunatak.confinement import bubblewrap
+from nunatak.confinement.policy import confinement
+from nunatak.confinement.terms import Terms, bare, confined, needed
+from nunatak.confinement.users import other_user
 from nunatak.egress.inside import RELAY, relayed
 
-_CHECK_TIMEOUT_S = 10.0
-_TEMPORARY_BYTES = 4 * 1024**3
-"""Files that a model may have in its private /tmp; they are held in memory."""
 WORKER_PROGRAM = Path(__file__).parent.parent / "worker"
 """The program of the workers: the inference server starts it from where it is installed."""
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _SETTINGS = (
     "/etc/alternatives",
     "/etc/ca-certificates",
@@ -35,105 +34,106 @@ _SETTINGS = (
     "/sys/devices/system/cpu",
     "/sys/devices/system/node",
 )
+_GPU_DEVICES = ("nvidia*", "dri", "kfd")
 
 
-@lru_cache(maxsize=1)
-def sandbox_capability() -> Capability:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Folders of one instance. `work` may be written; `egress` is the socket of the proxy, the
+    only way out; `files` are folders to show under other paths; `home` holds those of everybody."""
+
+    work: Path
+    home: Path
+    egress: Path | None = None
+    files: Mapping[str, Path]
+
+
+def sandbox_capability(*, allow_unconfined: bool = False) -> Capability:
     """What this machine allows; tried once per process."""
-    name = "isolation of model code"
-    program = shutil.which("bwrap")
-    if program is None:
-        return Capability(
-            name,
-            available=False,
-            confines=True,
-            detail="bubblewrap is not installed, so models run with this user's rights and with"
-            " network: the egress proxy of a service is offered, but its code could go around it."
-            " Install the package 'bubblewrap'.",
-        )
-    reason = _try_out(program)
-    if reason is None:
-        return Capability(name, available=True, confines=True, detail=f"namespaces by {program}")
+    found = confinement(allow_unconfined=allow_unconfined)
     return Capability(
-        name,
-        available=False,
-        confines=True,
-        detail=f"bubblewrap may not make namespaces here ({reason}), so models run with this"
-        " user's rights and with network: the egress proxy of a service is offered, but its code"
-        " could go around it. Allow unprivileged user namespaces.",
+        "isolation of model code", available=found.available, confines=True, detail=found.detail
     )
 
 
-def _try_out(program: str) -> str | None:
-    command = [program, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
-    command += ["--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev", "true"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_CHECK_TIMEOUT_S, check=False)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    if done.returncode == 0:
-        return None
-    return done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
+def user_of(instance: Path) -> int | None:
+    """The number of the user that the workers of an instance run as, by the instance's folder."""
+    return other_user(os.fspath(instance.absolute()))
 
 
-def sandbox_argv(
-    spec: InstanceSpec,
-    *,
-    work: Path,
-    egress: Path | None = None,
-    files: Mapping[str, Path] | None = None,
-) -> list[str]:
-    """What stands before the workers' command; empty when this machine allows no sandbox.
+def sandbox_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> list[str]:
+    """What stands before the workers' command where they are shut in.
 
-    `work` is the only folder that the model may write to, apart from its private /tmp. `egress` is
-    the socket of the proxy, the only way out; `files` are folders to show under other paths.
+    All that they may write is in memory: the work folder, `/tmp` and `/dev/shm`, each bounded.
     """
-    if not sandbox_capability().available:
-        return []
-    arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL"]
-    arguments += ["--hostname", "model"]
-    for name in _SYSTEM:
-        arguments += _system_path(Path(name))
-    for name in _SETTINGS:
-        arguments += ["--ro-bind-try", name, name]
-    arguments += ["--proc", "/proc"]
-    arguments += ["--dev-bind", "/dev", "/dev"] if spec.gpus else ["--dev", "/dev"]
-    arguments += ["--size", str(_TEMPORARY_BYTES), "--tmpfs", "/tmp"]  # noqa: S108  its own
-    for path in _readable(spec):
-        arguments += ["--ro-bind", str(path), str(path)]
-    arguments += ["--ro-bind", str(WORKER_PROGRAM), str(WORKER_PROGRAM)]
-    arguments += ["--bind", str(work), str(work), "--chdir", str(work)]
-    for target, source in (files or {}).items():
+    terms = _terms(spec, shown, bounds)
+    arguments = [*bubblewrap.namespaces(terms), "--hostname", "model", *bubblewrap.system()]
+    arguments += bubblewrap.settings(_SETTINGS)
+    arguments += bubblewrap.kernel(
+        shared_bytes=bounds.temporary_bytes, devices=_gpu_devices() if spec.gpus else ()
+    )
+    arguments += bubblewrap.scratch(Path("/tmp"), bounds.temporary_bytes)  # noqa: S108  its own
+    arguments += bubblewrap.readable([*_readable(spec), *needed()])
+    arguments += bubblewrap.way_to(shown.work)
+    arguments += [*bubblewrap.scratch(shown.work, bounds.work_bytes), "--chdir", str(shown.work)]
+    for target, source in shown.files.items():
         arguments += _shown_as(Path(target), source)
     for name in ("HOME", "TMPDIR"):
         arguments += ["--setenv", name, "/tmp"]  # noqa: S108  its own
-    if egress is None:
-        return [*arguments, "--"]
-    arguments += ["--ro-bind", str(RELAY), str(RELAY), "--bind", str(egress), str(egress)]
-    return [*arguments, "--", *relayed(Path(spec.python[0]), egress)]
+    way_out: list[str] = []
+    if shown.egress is not None:
+        socket = str(shown.egress)
+        arguments += [*bubblewrap.readable([RELAY]), *bubblewrap.way_to(shown.egress)]
+        arguments += ["--bind", socket, socket]
+        way_out = relayed(Path(spec.python[0]), shown.egress)
+    return [*arguments, "--remount-ro", "/", "--", *confined(terms), *way_out]
+
+
+def bare_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> list[str]:
+    """What stands before the workers' command where nothing can shut them in and the operator let
+    them run all the same: as another user who does not see the home, if the server is root."""
+    return bare(
+        _terms(spec, shown, bounds),
+        file_bytes=bounds.work_bytes,
+        hide=[shown.home],
+        show=[*_readable(spec), *needed(), shown.work],
+    )
+
+
+def _terms(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> Terms:
+    return Terms(user=user_of(shown.work.parent), processes=bounds.processes_of(spec))
+
+
+def _gpu_devices() -> list[Path]:
+    return sorted(path for name in _GPU_DEVICES for path in Path("/dev").glob(name))
 
 
 def _shown_as(target: Path, source: Path) -> list[str]:
     """Show a folder under another path. A read-only folder takes no new mount point, so the nearest
     one that there is gives way to one of its own, with all that it held."""
-    place = Path(os.path.realpath(target)) if _is_system(target) else target
+    is_system = bubblewrap.is_system
+    place = Path(os.path.realpath(target)) if is_system(target) else target
     shown = ["--ro-bind", str(source), str(place)]
-    if not _is_system(place) or place.is_dir():
+    if not is_system(place):
+        return [*bubblewrap.way_to(place), *shown]
+    if place.is_dir():
         return shown
     nearest = next(parent for parent in place.parents if parent.is_dir())
-    arguments = ["--tmpfs", str(nearest)]
+    arguments = ["--perms", "0755", "--tmpfs", str(nearest)]
     for child in sorted(nearest.iterdir()):
         if child.is_symlink():
             arguments += ["--symlink", str(child.readlink()), str(child)]
         else:
             arguments += ["--ro-bind", str(child), str(child)]
+    between = [folder for folder in reversed(place.parents) if folder.is_relative_to(nearest)]
+    for folder in between[1:]:
+        arguments += ["--perms", "0755", "--dir", str(folder)]
     return [*arguments, *shown, "--remount-ro", str(nearest)]
 
 
 def _readable(spec: InstanceSpec) -> list[Path]:
-    """Outer folders first, so that a mount never hides one inside it."""
-    paths = {spec.model_dir, *spec.readable, *interpreter_paths(Path(spec.python[0]))}
-    return sorted(path for path in paths if not _is_system(path))
+    python = Path(spec.python[0])
+    return [spec.model_dir, *spec.readable, *interpreter_paths(python), WORKER_PROGRAM]
 
 
 def interpreter_paths(python: Path) -> Iterable[Path]:
@@ -150,13 +150,3 @@ def interpreter_paths(python: Path) -> Iterable[Path]:
             if name.strip() == "home":
                 folders.append(Path(value.strip()).parent)
     return dict.fromkeys(folders)
-
-
-def _is_system(path: Path) -> bool:
-    return any(path.is_relative_to(name) for name in _SYSTEM) or path == Path("/")
-
-
-def _system_path(path: Path) -> list[str]:
-    if path.is_symlink():
-        return ["--symlink", str(path.readlink()), str(path)]
-    return ["--ro-bind", str(path), str(path)] if path.is_dir() else []

@@ -137,6 +137,8 @@ class EgressProxy:
                 server: asyncio.Server = await asyncio.start_unix_server(
                     accept, str(self._socket_path), limit=HEAD_LIMIT_BYTES
                 )
+                # who may come is for the folder that it lies in to say, and for the credential
+                self._socket_path.chmod(0o666)
             else:
                 server = await asyncio.start_server(accept, "127.0.0.1", 0, limit=HEAD_LIMIT_BYTES)
                 self.port = server.sockets[0].getsockname()[1]

@@ -74,6 +74,7 @@ class Environments:
         shop.must(sync, what="Installing")
         self._compile(shop, work, lock)
         size = size_of(work)
+        (work / _LOCK).unlink(missing_ok=True)  # never through a link that build code left
         shutil.copy(text, work / _LOCK)
         record = {
             "digest": lock.digest,

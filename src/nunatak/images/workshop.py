@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from nunatak.confinement.terms import Terms
+from nunatak.confinement.users import other_user
 from nunatak.egress.inside import CREDENTIAL_VARIABLE, proxy_variables
 from nunatak.egress.policy import EgressPolicy
 from nunatak.egress.proxy import EgressProxy, Refusal
 from nunatak.images.buildlog import BuildLog
+from nunatak.images.custody import given_to
 from nunatak.images.explain import failure
 from nunatak.images.indexes import Indexes
 from nunatak.images.interpreters import Interpreter
@@ -42,6 +45,7 @@ class Workshop:
     bounds: Bounds
     proxy: EgressProxy
     socket: Path | None
+    processes: int
 
     @property
     def scratch(self) -> Path:
@@ -65,26 +69,38 @@ class Workshop:
         path = f"{self.interpreter.executable.parent}:/usr/local/bin:/usr/bin:/bin"
         environment = self.uv.environment(self.indexes, scratch=self.scratch, path=path)
         own_cache = self.uv.cache.is_relative_to(self.folder)
+        readable = self._readable() if own_cache else None
+        user = other_user(os.fspath(self.folder)) if own_cache else None
+        terms = Terms(user=user, processes=self.processes)
         if self.socket is not None:
             environment[CREDENTIAL_VARIABLE] = self.proxy.credential
             command = sandboxed(
                 command,
+                terms=terms,
                 python=self.interpreter.executable,
                 egress_socket=self.socket,
                 directory=self.folder,
-                readable=self._readable() if own_cache else None,
+                readable=readable,
             )
         else:
             assert self.proxy.port is not None
             environment.update(proxy_variables(self.proxy.credential, self.proxy.port))
-            command = guarded(command, python=self.interpreter.executable)
-        return run(
-            command,
-            environment=environment,
-            directory=self.folder,
-            bounds=self.bounds,
-            on_line=on_line or self.log.line,
-        )
+            command = guarded(
+                command,
+                terms=terms,
+                python=self.interpreter.executable,
+                home=self.folder.parent.parent,
+                directory=self.folder,
+                readable=readable,
+            )
+        with given_to(user, self.folder):
+            return run(
+                command,
+                environment=environment,
+                directory=self.folder,
+                bounds=self.bounds,
+                on_line=on_line or self.log.line,
+            )
 
     def must(self, command: Sequence[str], *, what: str) -> None:
         """Run `command`; raises the BuildFailed that explains it when it fails."""
@@ -116,9 +132,15 @@ def workshop(
     policy: EgressPolicy,
     log: BuildLog,
     bounds: Bounds,
+    processes: int,
+    allow_unconfined: bool,
 ) -> Iterator[Workshop]:
-    """Open a place to build in under `parent`, and leave nothing of it behind."""
-    jail = isolation()
+    """Open a place to build in under `parent`, and leave nothing of it behind.
+
+    Raises ConfinementMissing where builds would run unconfined without `allow_unconfined`.
+    """
+    jail = isolation(allow_unconfined=allow_unconfined)
+    jail.check()
     if not jail.available:
         log.line(f"warning: {jail.detail}")
 
@@ -145,7 +167,7 @@ def workshop(
                 socket = short / "egress.sock"
         proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
         wheels_only = replace(bounds, hopeless=hopeless)
-        yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket)
+        yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket, processes)
 
 
 @contextlib.contextmanager
@@ -175,7 +197,8 @@ def remove_abandoned(parent: Path) -> int:
     removed = 0
     for folder in sorted(parent.glob(f"{_PREFIX}*")):
         try:
-            descriptor = os.open(folder / _HELD, os.O_CREAT | os.O_RDWR, 0o600)
+            flags = os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW
+            descriptor = os.open(folder / _HELD, flags, 0o600)
         except OSError:
             continue
         try:

@@ -166,7 +166,9 @@ class Launcher:
         threads = str(self._settings.threads)
         home = str(self._work)
         # One OpenMP thread until after the fork: a forked child cannot use its parent's team.
-        fixed = {"HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1"}
+        # Its user has no entry of a name, which libraries then look for in the variables.
+        name = {"USER": "model", "LOGNAME": "model"}
+        fixed = {"HOME": home, "TMPDIR": home, "OMP_NUM_THREADS": "1", **name}
         # Threads that wait by spinning take the processor from the one they wait for.
         waiting = {"OMP_WAIT_POLICY": "PASSIVE"}
         libraries = {"OPENBLAS_NUM_THREADS": threads, "MKL_NUM_THREADS": threads}

@@ -86,13 +86,14 @@ class ControlPlane:
             machine=machine,
             changes=self.changes,
             secrets=secrets,
+            check_confinement=runtime.check_confinement,
         )
         self.inputs = LiveSource(catalog=catalog, runtime=runtime, secrets=secrets)
         self.routes = Routes(changes=self.changes, wake=self.commands.wake)
         self.addresses = Addresses(settings)
         folder = settings.folder("builds")
         self.logs = Logs(runtime=runtime, builds=folder)
-        self.deployments = self._deployments(catalog, builder, models)
+        self.deployments = self._deployments(catalog, builder, models, runtime)
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
         self._snapshots = Snapshots(catalog, families, machine)
         self._runtime = runtime
@@ -104,7 +105,9 @@ class ControlPlane:
         self._services = self._service_reconciler(catalog, builder, models, loads, parking)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
-    def _deployments(self, catalog: Catalog, builder: Builder, models: ModelSource) -> Deployments:
+    def _deployments(
+        self, catalog: Catalog, builder: Builder, models: ModelSource, runtime: Runtime
+    ) -> Deployments:
         return Deployments(
             catalog=catalog,
             families=self.families,
@@ -112,6 +115,7 @@ class ControlPlane:
             builder=builder,
             models=models,
             changes=self.changes,
+            check_confinement=runtime.check_confinement,
         )
 
     def _parking_lot(self, settings: Settings, free_memory: Callable[[], int]) -> ParkingLot:

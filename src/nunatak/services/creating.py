@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -36,12 +36,15 @@ class Creator:
         machine: Machine,
         changes: Changes,
         secrets: SecretReader,
+        check_confinement: Callable[[], None],
     ) -> None:
+        """`check_confinement` raises ConfinementMissing where no model is run."""
         self._catalog = catalog
         self._families = families
         self._machine = machine
         self._changes = changes
         self._secrets = secrets
+        self._check_confinement = check_confinement
 
     def create(
         self,
@@ -57,8 +60,9 @@ class Creator:
 
         `values` are properties by their names in ServiceSpec. Raises ObjectExists, ObjectNotFound
         (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
-        not use, InvalidArgument when no node is large enough.
+        not use, InvalidArgument when no node is large enough, ConfinementMissing.
         """
+        self._check_confinement()
         check_service_name(QualifiedName(key.database, key.schema, key.name))
         uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:

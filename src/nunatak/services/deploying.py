@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,13 +77,16 @@ class Deployments:
         builder: Builder,
         models: ModelSource,
         changes: Changes,
+        check_confinement: Callable[[], None],
     ) -> None:
+        """`check_confinement` raises ConfinementMissing where no model is run."""
         self._catalog = catalog
         self._families = families
         self._machine = machine
         self._builder = builder
         self._models = models
         self._changes = changes
+        self._check_confinement = check_confinement
 
     def deploy(
         self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event
@@ -91,8 +94,9 @@ class Deployments:
         """Deploy and block until the service runs; the text for the user.
 
         The same order again joins the first. Raises ObjectNotFound, InvalidArgument,
-        VersionExists, BuildFailed, ModelCallFailed, QueryCancelled.
+        VersionExists, BuildFailed, ModelCallFailed, QueryCancelled, ConfinementMissing.
         """
+        self._check_confinement()
         check_service_name(order.service)
         model = self._models.resolve(order.model, order.version)
         with self._catalog.read() as tx:

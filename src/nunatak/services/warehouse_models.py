@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.compute.nodes import Machine
 from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
 from nunatak.config import Limits
@@ -106,6 +107,7 @@ class WarehouseModels:
         environments: EnvironmentBuilder,
         models: WarehouseSource,
         limits: Limits,
+        machine: Machine,
         logs: Path,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
@@ -115,6 +117,7 @@ class WarehouseModels:
         self._environments = environments
         self._models = models
         self._limits = limits
+        self._machine = machine
         self._logs = logs
         self._clock = clock
         self._sleep = sleep
@@ -127,7 +130,7 @@ class WarehouseModels:
         """The ready instance of a version, kept until it is released.
 
         Blocks while it starts. Raises BuildFailed, ModelCallFailed, ServiceUnavailable,
-        QueryCancelled.
+        ConfinementMissing, QueryCancelled.
         """
         with self._changed:
             entry = self._entries.get(served.ref.version_id)
@@ -272,6 +275,10 @@ class WarehouseModels:
             readable=(environment.path,),
             labels={OWNER_LABEL: OWNER, "version": served.ref.version_id},
             num_workers=self._limits.warehouse_model_workers,
+            cpus=self._machine.cpus * self._limits.warehouse_model_cpu_share,
+            memory_limit_bytes=int(
+                self._machine.memory_bytes * self._limits.warehouse_model_memory_share
+            ),
         )
         before = self._runtime.look(spec.id)
         if before is not None and before.phase is not Phase.EXITED:

@@ -1,8 +1,9 @@
 """Stands in for the inference server: obeys `env` of its configuration.
 
-PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals. It is
-parked and woken by signals unless PLAY=wakeful; PLAY=sound does not wake. It leaves totals when it
-is parked, others when it is told to end, and none with PLAY=wakeful.
+PLAY=ready | loading | crash | stubborn; CHILD=1 also starts a process that outlives signals,
+FORKS=n as many as it can have of n. It is parked and woken by signals unless PLAY=wakeful;
+PLAY=sound does not wake. It leaves totals when it is parked, others when it is told to end, and
+none with PLAY=wakeful.
 """
 
 import json
@@ -11,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 with open(sys.argv[sys.argv.index("--config") + 1], "rb") as file:
@@ -49,6 +51,18 @@ if config["env"].get("CHILD"):
     subprocess.Popen(["sleep", "600"])
 if config["env"].get("EAT"):
     eaten = bytearray(os.urandom(1024)) * (int(config["env"]["EAT"]) * 1024)
+if config["env"].get("FORKS"):
+    time.sleep(0.5)  # it is put into its group after it was started
+    had = 0
+    for _ in range(int(config["env"]["FORKS"])):
+        try:
+            child = os.fork()
+        except OSError:
+            break
+        if child == 0:
+            time.sleep(600)
+        had += 1
+    print("forks:", had, flush=True)
 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
     server.bind(config["socket"])
     server.listen()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import socketserver
@@ -18,11 +19,12 @@ from typing import Any
 
 import pytest
 
-from nunatak.compute import configuration, private
+from nunatak.compute import private, process, procfs
 from nunatak.compute.process import ProcessRuntime
 from nunatak.compute.runtime import Capability, LogStream
-from nunatak.compute.sandbox import sandbox_argv, sandbox_capability
+from nunatak.compute.sandbox import sandbox_capability
 from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
+from nunatak.confinement.policy import Confinement
 
 pytestmark = pytest.mark.process
 confined = pytest.mark.skipif(
@@ -47,7 +49,9 @@ class Agent:
 
     def ask(self, function: str, *arguments: Any) -> Any:
         """What became of it: its result, or the name of the error."""
-        work, number = self.folder / "work", self.asked
+        until(lambda: self.work() is not None, lambda: self.log(LogStream.FRONT) + self.log())
+        work, number = self.work(), self.asked
+        assert work is not None
         self.asked += 1
         temporary = work / "ask.tmp"
         temporary.write_text(json.dumps([function, arguments]))
@@ -56,6 +60,19 @@ class Agent:
         until(answer.exists, lambda: self.log(LogStream.FRONT) + self.log())
         found = json.loads(answer.read_text())
         return found["result"] if "result" in found else found["error"]
+
+    def work(self) -> Path | None:
+        """Its work folder, which is to be seen from where it is only if it is shut in."""
+        seen = self.runtime.look(self.name)
+        if not sandbox_capability().available:
+            return self.folder / "work"
+        for pid in procfs.members(seen.pid) if seen and seen.pid else ():
+            place = Path(f"/proc/{pid}/root")
+            work = place / str(self.folder / "work")[1:]
+            with contextlib.suppress(OSError):
+                if not place.samefile("/") and work.is_mount():
+                    return work
+        return None
 
     def log(self, stream: LogStream = LogStream.MODEL) -> str:
         return self.runtime.logs(self.name, lines=1000, stream=stream)
@@ -106,7 +123,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     (model / "functions" / "predict.py").write_text(AGENT.read_text())
     (model / "MANIFEST.yml").write_text("runtimes: {python: {imports: []}}\n")
     root = tmp_path / "instances"
-    runtime = ProcessRuntime(root)
+    runtime = ProcessRuntime(root, allow_unconfined=True)
     yield World(runtime, root, model)
     runtime.stop_all(grace_s=1.0)
     held = private.private_folder(root / "any").path.parent
@@ -278,7 +295,7 @@ def test_the_way_out_stands_while_no_server_does(world: World, outside: Outside)
     assert agent.ask("tunnel", echo, None, "open") == "connected"
 
     # the instance knows nothing of the runtime that started it; another one takes it over
-    adopting = ProcessRuntime(world.root)
+    adopting = ProcessRuntime(world.root, allow_unconfined=True)
     assert agent.ask("kept", "open") == "pong"
     assert agent.ask("tunnel", "evil.example:443") == "PermissionError"
     adopting.refresh("one", LiveInputs(egress=()))
@@ -321,15 +338,10 @@ def test_where_nothing_can_be_confined_the_proxy_is_all_there_is(
     world: World, outside: Outside, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Capability("isolation", available=False, detail="no namespaces here")
-    monkeypatch.setattr("nunatak.compute.sandbox.sandbox_capability", lambda: nothing)
-    monkeypatch.setattr(configuration, "sandbox_capability", lambda: nothing)
-    assert (
-        sandbox_argv(
-            InstanceSpec(id="a", service="S", python=("p",), model_dir=world.model, methods=()),
-            work=world.root,
-        )
-        == []
-    )
+    missing = Confinement("no namespaces here", allow_unconfined=True)
+    monkeypatch.setattr(sys.modules[__name__], "sandbox_capability", lambda: nothing)
+    monkeypatch.setattr(process, "sandbox_capability", lambda: nothing)
+    monkeypatch.setattr(process, "confinement", lambda **_: missing)
     agent = world.start("one", egress=(f"127.0.0.1:{outside.page}",))
 
     assert agent.ask("tunnel", f"127.0.0.1:{outside.page}") == "connected"

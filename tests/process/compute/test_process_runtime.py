@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -16,13 +17,16 @@ from pathlib import Path
 import pytest
 
 from nunatak.compute import procfs
+from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.cgroups import Groups, find_groups
 from nunatak.compute.parked import parked_instances
+from nunatak.compute.private import private_folder
 from nunatak.compute.process import ProcessRuntime
-from nunatak.compute.runtime import LogStream, Milestones, Observed, Phase
-from nunatak.compute.sandbox import interpreter_paths, sandbox_argv, sandbox_capability
+from nunatak.compute.runtime import Capability, LogStream, Milestones, Observed, Phase
+from nunatak.compute.sandbox import Shown, interpreter_paths, sandbox_argv, sandbox_capability
 from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
-from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
+from nunatak.confinement.policy import Confinement
+from nunatak.errors import ConfinementMissing, ObjectExists, ObjectNotFound, ServiceUnavailable
 
 pytestmark = pytest.mark.process
 FRONT = (sys.executable, str(Path(__file__).with_name("fake_front.py")))
@@ -63,7 +67,9 @@ def groups(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Groups]:
 
 @pytest.fixture
 def runtime(tmp_path: Path, groups: Groups) -> Iterator[ProcessRuntime]:
-    made = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    made = ProcessRuntime(
+        tmp_path / "instances", groups=groups, command=FRONT, allow_unconfined=True
+    )
     yield made
     made.stop_all(grace_s=1.0)
 
@@ -145,10 +151,14 @@ def test_the_servers_environment_does_not_reach_the_instance(
 
 
 def test_a_second_runtime_adopts_what_the_first_left(tmp_path: Path, groups: Groups) -> None:
-    first = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    first = ProcessRuntime(
+        tmp_path / "instances", groups=groups, command=FRONT, allow_unconfined=True
+    )
     first.start(spec(tmp_path))
     pid = wait_for(lambda: only(first), Phase.READY).pid
-    second = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    second = ProcessRuntime(
+        tmp_path / "instances", groups=groups, command=FRONT, allow_unconfined=True
+    )
     seen = wait_for(lambda: only(second), Phase.READY)
     assert (seen.pid, seen.labels, seen.service) == (pid, {"owner": "me"}, "DB.S.SVC")
     assert pid is not None
@@ -161,11 +171,11 @@ def test_a_second_runtime_adopts_what_the_first_left(tmp_path: Path, groups: Gro
 
 def test_a_process_whose_start_was_never_recorded_is_found(tmp_path: Path) -> None:
     root = tmp_path / "instances"
-    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
     first.start(spec(tmp_path))
     pid = wait_for(lambda: only(first), Phase.READY).pid
     (root / "svc-0" / "runtime.json").unlink()
-    second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
     assert second.observe() == []
     assert wait_for(lambda: only(first), Phase.EXITED).exit_code == -signal.SIGKILL
     assert pid is not None
@@ -175,14 +185,14 @@ def test_a_process_whose_start_was_never_recorded_is_found(tmp_path: Path) -> No
 
 def test_a_number_that_now_belongs_to_another_process_is_left_alone(tmp_path: Path) -> None:
     root = tmp_path / "instances"
-    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
     first.start(spec(tmp_path))
     wait_for(lambda: only(first), Phase.READY)
     with subprocess.Popen(["sleep", "60"], start_new_session=True) as stranger:
         record = root / "svc-0" / "runtime.json"
         pid = only(first).pid
         record.write_text(record.read_text().replace(f'"pid":{pid}', f'"pid":{stranger.pid}'))
-        second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+        second = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
         assert only(second).phase is Phase.EXITED
         second.stop("svc-0", grace_s=0.0)
         assert stranger.poll() is None
@@ -268,11 +278,15 @@ def test_one_that_dies_when_it_is_woken_says_so(tmp_path: Path, runtime: Process
 
 
 def test_a_second_runtime_wakes_what_the_first_parked(tmp_path: Path, groups: Groups) -> None:
-    first = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    first = ProcessRuntime(
+        tmp_path / "instances", groups=groups, command=FRONT, allow_unconfined=True
+    )
     first.start(spec(tmp_path))
     pid = wait_for(lambda: only(first), Phase.READY).pid
     assert first.park("svc-0", grace_s=5.0)
-    second = ProcessRuntime(tmp_path / "instances", groups=groups, command=FRONT)
+    second = ProcessRuntime(
+        tmp_path / "instances", groups=groups, command=FRONT, allow_unconfined=True
+    )
     parked = only(second)
     second.wake(spec(tmp_path))
 
@@ -294,7 +308,7 @@ def test_memory_over_the_limit_ends_the_instance_and_says_so(
 
 def test_a_long_home_gets_a_short_socket(tmp_path: Path, groups: Groups) -> None:
     root = tmp_path / ("x" * 120) / "instances"
-    made = ProcessRuntime(root, groups=groups, command=FRONT)
+    made = ProcessRuntime(root, groups=groups, command=FRONT, allow_unconfined=True)
     made.start(spec(tmp_path))
     listens = wait_for(lambda: only(made), Phase.READY).socket
     assert len(str(listens)) < 107
@@ -302,7 +316,175 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path, groups: Groups) -> None
     assert not listens.exists()
 
 
-def run_shut_in(tmp_path: Path, code: str) -> str:
+# ---- a home that was copied or moved
+
+
+def copied(source: Path, target: Path) -> Path:
+    """As `cp -a` does it; sockets are left out."""
+    shutil.copytree(source, target, symlinks=True, ignore=shutil.ignore_patterns("*.sock"))
+    return target
+
+
+def on(root: Path) -> ProcessRuntime:
+    """A server of its own on a folder of instances."""
+    return ProcessRuntime(root, groups=find_groups(root), command=FRONT, allow_unconfined=True)
+
+
+@pytest.mark.parametrize("parked", [False, True])
+@pytest.mark.parametrize("recorded", [False, True])
+def test_a_server_on_a_copied_home_touches_nothing_of_the_original(
+    tmp_path: Path, *, parked: bool, recorded: bool
+) -> None:
+    home, copy = tmp_path / "home", tmp_path / "copy"
+    home.mkdir()
+    original = on(home / "instances")
+    live = LiveInputs(egress=("a:443",))
+    original.start(replace(spec(home), secret_env={"TOKEN": "t"}, live=live))
+    pid = wait_for(lambda: only(original), Phase.READY).pid
+    if parked:
+        assert original.park("svc-0", grace_s=5.0)
+    before = {path for path in home.rglob("*") if not path.is_socket()}
+    copied(home, copy)
+    if not recorded:
+        (copy / "instances/svc-0/runtime.json").unlink()
+    later = on(copy / "instances")
+
+    assert later.observe() == []
+    assert list(parked_instances(copy / "instances")) == []
+    later.stop("svc-0", grace_s=0.0)
+    later.start(replace(spec(copy), secret_env={"TOKEN": "t"}, live=live))
+    other = wait_for(lambda: only(later), Phase.READY)
+    assert other.pid != pid
+    later.stop_all(grace_s=1.0)
+
+    seen = only(original)
+    assert (seen.pid, seen.phase) == (pid, Phase.PARKED if parked else Phase.READY)
+    assert before <= set(home.rglob("*"))
+    assert private_folder(home / "instances" / "svc-0").environment.exists()
+    original.stop_all(grace_s=1.0)
+
+
+def test_a_copy_in_the_place_of_the_original_is_known_for_one(tmp_path: Path) -> None:
+    home, moved = tmp_path / "home", tmp_path / "moved"
+    home.mkdir()
+    original = on(home / "instances")
+    original.start(replace(spec(home), secret_env={"TOKEN": "t"}))
+    pid = wait_for(lambda: only(original), Phase.READY).pid
+    assert pid is not None
+    home.rename(moved)
+    copied(moved, home)
+    later = on(home / "instances")
+
+    assert later.observe() == []
+    later.start(spec(home))
+    wait_for(lambda: only(later), Phase.READY)
+    later.stop_all(grace_s=1.0)
+    assert procfs.identify(pid) is not None
+    assert private_folder(moved / "instances" / "svc-0").environment.exists()
+    original.stop_all(grace_s=1.0)
+    on(moved / "instances").stop_all(grace_s=0.0)
+
+
+def test_instances_of_a_home_that_was_moved_are_ended(tmp_path: Path) -> None:
+    home, moved = tmp_path / "home", tmp_path / "moved"
+    home.mkdir()
+    original = on(home / "instances")
+    original.start(replace(spec(home), secret_env={"TOKEN": "t"}))
+    wait_for(lambda: only(original), Phase.READY)
+    home.rename(moved)
+    later = on(moved / "instances")
+
+    assert later.observe() == []
+    assert only(original).phase is Phase.EXITED
+    assert not (moved / "instances" / "svc-0").exists()
+    assert not private_folder(moved / "instances" / "svc-0").path.exists()
+
+
+def test_what_is_left_of_a_home_that_was_deleted_and_restored_is_ended(tmp_path: Path) -> None:
+    home, backup = tmp_path / "home", tmp_path / "backup"
+    home.mkdir()
+    original = on(home / "instances")
+    original.start(spec(home))
+    pid = wait_for(lambda: only(original), Phase.READY).pid
+    assert pid is not None
+    copied(home, backup)
+    (backup / "instances/svc-0/runtime.json").unlink()
+    shutil.rmtree(home)
+    copied(backup, home)
+    later = on(home / "instances")
+
+    assert later.observe() == []
+    assert wait_for(lambda: only(original), Phase.EXITED)
+    original.stop_all(grace_s=0.0)
+
+
+# ---- confinement
+
+
+def test_without_a_sandbox_nothing_is_started_that_was_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Confinement("bubblewrap is not installed", allow_unconfined=False)
+    monkeypatch.setattr("nunatak.compute.process.confinement", lambda **_: missing)
+    made = ProcessRuntime(tmp_path / "instances", groups=NO_GROUPS, command=FRONT)
+    with pytest.raises(ConfinementMissing, match="--allow-unconfined"):
+        made.start(spec(tmp_path))
+    assert made.observe() == []
+    assert list((tmp_path / "instances").iterdir()) == []
+
+
+def test_what_runs_unconfined_ends_when_that_is_not_allowed_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Capability("isolation", available=False, detail="none")
+    monkeypatch.setattr("nunatak.compute.process.sandbox_capability", lambda **_: nothing)
+    root = tmp_path / "instances"
+    first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
+    first.start(spec(tmp_path))
+    wait_for(lambda: only(first), Phase.READY)
+    strict = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT)
+    assert strict.observe() == []
+    assert only(first).phase is Phase.EXITED
+    first.stop_all(grace_s=0.0)
+
+
+def test_an_unconfined_model_that_fills_the_disk_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = Capability("isolation", available=False, detail="none")
+    monkeypatch.setattr("nunatak.compute.process.sandbox_capability", lambda **_: nothing)
+    made = ProcessRuntime(
+        tmp_path / "instances",
+        groups=NO_GROUPS,
+        command=FRONT,
+        bounds=InstanceBounds(work_bytes=1000),
+        allow_unconfined=True,
+    )
+    made.start(spec(tmp_path))
+    (tmp_path / "instances/svc-0/work/much").write_bytes(bytes(2000))
+    seen = wait_for(lambda: only(made), Phase.EXITED)
+    assert "instance_work_bytes" in seen.detail
+    made.stop_all(grace_s=0.0)
+
+
+def test_an_instance_has_so_many_processes_and_no_more(tmp_path: Path) -> None:
+    found = find_groups(tmp_path)
+    if not any(parent.parts[4] == "pids" for parent in found.parents) and found.version != 2:
+        pytest.skip(found.detail)
+    bounds = InstanceBounds(processes=50)
+    made = ProcessRuntime(
+        tmp_path / "instances", groups=found, command=FRONT, bounds=bounds, allow_unconfined=True
+    )
+    wanted = spec(tmp_path, FORKS="400")
+    made.start(wanted)
+    wait_for(lambda: only(made), Phase.READY)
+    printed = made.logs("svc-0", lines=9, stream=LogStream.FRONT)
+    assert 30 < int(printed.split("forks: ")[1].split()[0]) < bounds.processes_of(wanted)
+    made.stop_all(grace_s=5.0)
+    assert not any(parent.exists() for parent in found.parents)
+
+
+def run_shut_in(tmp_path: Path, code: str, bounds: InstanceBounds | None = None) -> str:
     work = tmp_path / "instances" / "work"
     work.mkdir(parents=True, exist_ok=True)
     model = tmp_path / "model"
@@ -310,7 +492,8 @@ def run_shut_in(tmp_path: Path, code: str) -> str:
     wanted = InstanceSpec(
         id="a", service="S", python=(sys.executable,), model_dir=model, methods=()
     )
-    argv = sandbox_argv(wanted, work=work)
+    shown = Shown(work=work, home=tmp_path, files={})
+    argv = sandbox_argv(wanted, shown, bounds or InstanceBounds())
     done = subprocess.run(
         [*argv, sys.executable, "-c", code], capture_output=True, text=True, timeout=60
     )

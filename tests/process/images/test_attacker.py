@@ -14,12 +14,13 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.confinement.policy import Confinement
 from nunatak.images import workshop
 from nunatak.images.buildlog import BuildLog, read_log
 from nunatak.images.declared import Declared, Target
 from nunatak.images.image import ImageBuilder
 from nunatak.images.indexes import Indexes
-from nunatak.images.isolation import Isolation, isolation
+from nunatak.images.isolation import isolation
 from nunatak.images.uv import Uv, find_uv
 from support.packages import index, source_distribution, wheel
 
@@ -174,8 +175,8 @@ def test_a_build_hook_gets_nothing_out(tmp_path: Path, canaries: Canaries) -> No
 def test_without_namespaces_the_proxy_still_stands_and_the_log_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missing = Isolation(available=False, detail="no namespaces here")
-    monkeypatch.setattr(workshop, "isolation", lambda: missing)
+    missing = Confinement("no namespaces here", allow_unconfined=True)
+    monkeypatch.setattr(workshop, "isolation", lambda **_: missing)
     shop = tmp_path / "shop"
     wheel(shop, "beta", "1.0")
     hook = "import urllib.request\ntry:\n    urllib.request.urlopen('http://evil.example/')\n"
@@ -187,5 +188,6 @@ def test_without_namespaces_the_proxy_still_stands_and_the_log_says_so(
         declared = Declared(target=Target.CPU, python=PYTHON, pip=("curious", "beta"))
         builder.environment(declared, log, threading.Event())
     text = read_log(log.path)[0]
-    assert "warning: no namespaces here" in text
+    assert "warning: models and builds are NOT confined" in text
+    assert "no namespaces here" in text
     assert "egress REFUSED: evil.example:80" in text

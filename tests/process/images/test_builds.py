@@ -64,6 +64,7 @@ class Bench:
             uv=Uv(find_uv(), self.root / "cache"),
             server_version=server_version,
             in_use=None if in_use is None else lambda: in_use,
+            allow_unconfined=True,
         )
 
     def log(self) -> BuildLog:
@@ -155,6 +156,7 @@ def test_the_same_declaration_gives_the_same_lock_until_forced(bench: Bench) -> 
             bench.root / "home",
             indexes=Indexes(default=bench.address),
             uv=Uv(find_uv(), bench.root / "other-cache"),
+            allow_unconfined=True,
         ),
     )
     assert run(forced, "import beta; print(beta.VERSION)") == "3.0"
@@ -268,11 +270,11 @@ from nunatak.images.buildlog import BuildLog
 from nunatak.images.declared import Declared, Target
 from nunatak.images.image import ImageBuilder
 from nunatak.images.indexes import Indexes
-from nunatak.images.isolation import Isolation
+from nunatak.confinement.policy import Confinement
 from nunatak.images.isolation import isolation
 from nunatak.images.uv import Uv, find_uv
 if not {namespaces}:
-    workshop.isolation = lambda: Isolation(available=False, detail="none")
+    workshop.isolation = lambda **_: Confinement("none", allow_unconfined=True)
 root = Path({str(bench.root)!r})
 builder = ImageBuilder(
     root / "home", indexes=Indexes(default={bench.address!r}), uv=Uv(find_uv(), root / "cache")

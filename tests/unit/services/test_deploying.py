@@ -10,6 +10,7 @@ import pytest
 from nunatak.compute.runtime import Phase
 from nunatak.errors import (
     BuildFailed,
+    ConfinementMissing,
     InvalidArgument,
     ModelCallFailed,
     ObjectNotFound,
@@ -33,6 +34,16 @@ def test_a_deployment_builds_starts_and_publishes_a_route(world: World) -> None:
     assert [target.instance for target in route.targets] == ["0"]
     assert route.methods[0].spec.name == "PREDICT"
     assert world.plane.routes.by_endpoint(route.endpoint_id) is route
+
+
+def test_where_no_model_is_run_nothing_is_written(world: World) -> None:
+    world.pool()
+    world.runtime.unconfined = ConfinementMissing("not confined")
+
+    with pytest.raises(ConfinementMissing):
+        world.deploy()
+
+    assert (world.snapshot().services, world.snapshot().builds) == ((), ())
 
 
 def test_the_build_service_has_the_name_that_clients_compute(world: World) -> None:

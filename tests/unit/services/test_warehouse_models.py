@@ -12,6 +12,7 @@ import pytest
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.compute.memory import InMemoryRuntime
+from nunatak.compute.nodes import Machine
 from nunatak.compute.spec import MethodSpec
 from nunatak.config import Limits
 from nunatak.errors import (
@@ -51,6 +52,7 @@ class World:
             environments=self,
             models=self,
             limits=Limits(warehouse_model_idle_s=60.0, warehouse_model_workers=3),
+            machine=Machine(cpus=4.0, memory_bytes=1000),
             logs=folder / "logs",
             clock=lambda: self.now,
             sleep=self.sleep,
@@ -106,6 +108,7 @@ def test_a_call_starts_the_instance_with_the_versions_environment(world: World) 
     [spec] = world.runtime.started
     assert spec.python == ("/environments/d/bin/python",)
     assert (spec.num_workers, spec.live.egress) == (3, None)
+    assert (spec.cpus, spec.memory_limit_bytes) == (3.0, 500)
     assert spec.labels == {"owner": OWNER, "version": "v1"}
     assert socket == world.runtime.observe()[0].socket
     held.release()
@@ -211,6 +214,7 @@ def test_what_an_earlier_server_left_is_taken_over(world: World) -> None:
         environments=world,
         models=world,
         limits=Limits(),
+        machine=Machine(cpus=4.0, memory_bytes=1000),
         logs=world.folder,
         clock=lambda: world.now,
     )

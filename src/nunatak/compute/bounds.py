@@ -1,0 +1,30 @@
+"""What one instance may use up, beside the processor time and memory of its specification."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from nunatak.compute.resources import GIB
+from nunatak.compute.spec import InstanceSpec
+
+_PER_WORKER = 2
+"""Processes and threads more for each worker and each processor: libraries start teams of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InstanceBounds:
+    """Bounds of every instance of a runtime."""
+
+    processes: int = 192
+    """Processes and threads, beside two for each worker and each processor."""
+    work_bytes: int = GIB
+    """Files in its work folder."""
+    temporary_bytes: int = 4 * GIB
+    """Files in `/tmp`, and as much again in `/dev/shm`."""
+
+    def processes_of(self, spec: InstanceSpec) -> int:
+        """How many processes and threads an instance may have, all together."""
+        processors = os.cpu_count() or 1
+        workers = 2 * processors + 1 if spec.num_workers is None else spec.num_workers
+        return self.processes + _PER_WORKER * (workers + processors)
