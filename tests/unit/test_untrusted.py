@@ -118,7 +118,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 PARSERS = {"yaml.load", "yaml.safe_load", "yaml.full_load", "json.loads", "json.load"}
 OWN = {
-    "access", "catalog", "cli", "compute", "images", "inference", "models/files.py",
+    "access", "catalog", "cli", "compute", "confinement", "images", "inference", "models/files.py",
     "services/vault.py", "sql/service_rows.py", "untrusted.py", "warehouse/tables.py",
     "warehouse/template.py", "worker",
 }  # fmt: skip
