@@ -20,6 +20,7 @@ from nunatak.warehouse.bind import value_literal
 from nunatak.warehouse.calls import BatchStream
 from nunatak.warehouse.cancel import Cancellation
 from nunatak.warehouse.engine import BATCH_ROWS, Connection, Engine, Query, identifier
+from nunatak.warehouse.exact_names import resolve_names
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.infer import Columns, note_column_types
 from nunatak.warehouse.listing import find_sequence
@@ -108,6 +109,7 @@ class Execution:
     def translate(self, tree: exp.Expr, *, text: str = "") -> Translated:
         """A bound query in the engine's dialect; the tree is used up."""
         name_projections(tree, text)
+        resolve_names(tree, self._column_names, self._full_name)
         names = output_names(tree)
         hints = dict(note_column_types(tree, self._declared))
         rewritten = rewrite(tree, self.context())
@@ -306,8 +308,18 @@ class Execution:
             return {field.name: field.type for field in fields}
         return {column.name: column.type for column in self.table(parts).columns}
 
+    def _column_names(self, parts: tuple[str, ...]) -> Sequence[str]:
+        if len(parts) == 1 and parts[0] in self._sources:
+            return [field.name for field in self._sources[parts[0]][0]]
+        return [column.name for column in self.table(parts).columns]
+
+    def _full_name(self, parts: tuple[str, ...]) -> tuple[str, ...]:
+        name = self.session.qualify(parts)
+        return (name.database, name.schema, name.name)
+
     def rewritten(self, tree: exp.Expr) -> exp.Expr:
         """A bound statement that is no query in the engine's dialect; the tree is used up."""
+        resolve_names(tree, self._column_names, self._full_name)
         note_column_types(tree, self._declared)
         return rewrite(tree, self.context())
 
