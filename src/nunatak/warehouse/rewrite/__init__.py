@@ -7,6 +7,8 @@ are not) to the node that takes its place, which may be the same.
 
 from __future__ import annotations
 
+import dataclasses
+
 from sqlglot import exp
 
 from nunatak.warehouse.rewrite.context import RewriteContext
@@ -20,6 +22,7 @@ def rewrite(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
 
     Raises Unsupported for a construct that has no counterpart.
     """
+    context = dataclasses.replace(context, again=lambda made: rewrite(made, context))
     for node in reversed(list(tree.walk(bfs=False))):
         current: exp.Expr = node
         for rule in RULES.get(type(node), ()):

@@ -44,6 +44,8 @@ class RewriteContext:
     """Names of Arrow data that the statement reads."""
     functions: Mapping[str, MadeFunction] = field(default_factory=dict)
     """Functions that were made for the statement, by name."""
+    again: Callable[[exp.Expr], exp.Expr] = field(default=lambda tree: tree)
+    """Rewrites a tree that a rule made in the vendor's dialect."""
 
 
 def stored(identifier: exp.Expr | None) -> str:

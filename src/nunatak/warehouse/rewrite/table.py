@@ -15,6 +15,7 @@ from nunatak.warehouse.rewrite import (
     moments,
     names,
     semi,
+    session_formats,
     session_functions,
     sources,
     texts,
@@ -33,8 +34,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Lateral: (sources.lateral,),
     exp.TableFromRows: (sources.table_function,),
     exp.TableSample: (sources.sample,),
-    exp.Cast: (casts.cast,),
-    exp.TryCast: (casts.cast,),
+    **dict.fromkeys((exp.Cast, exp.TryCast), (session_formats.cast, casts.cast)),
     exp.Div: (coercion.arithmetic, functions.divide),
     **dict.fromkeys((exp.Add, exp.Sub, exp.Mul, exp.Mod), (coercion.arithmetic,)),
     **dict.fromkeys(
@@ -43,7 +43,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     ),
     exp.In: (coercion.membership,),
     **dict.fromkeys(
-        {exp.DPipe, exp.Concat, exp.ConcatWs, exp.Upper, exp.Lower, exp.Trim, exp.Substring}
+        {exp.Upper, exp.Lower, exp.Trim, exp.Substring}
         | {exp.Length, exp.Replace, exp.Like, exp.ILike, exp.RegexpLike, exp.StartsWith}
         | {exp.EndsWith, exp.Contains, exp.Left, exp.Right},
         (coercion.text_argument,),
@@ -62,9 +62,12 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ArrayInsert: (lists.array_insert,),
     exp.ArrayRemove: (lists.array_remove,),
     exp.Anonymous: (functions.anonymous,),
-    exp.ToChar: (functions.to_char,),
+    exp.ToChar: (session_formats.to_char, functions.to_char),
     exp.TimeToStr: (functions.time_to_str,),
-    exp.ToBinary: (functions.to_binary,),
+    exp.ToBinary: (session_formats.to_binary, functions.to_binary),
+    **dict.fromkeys(
+        (exp.DPipe, exp.Concat, exp.ConcatWs), (session_formats.joined, coercion.text_argument)
+    ),
     exp.HexString: (texts.hex_string,),
     exp.ToNumber: (casts.to_number,),
     exp.DateAdd: (moments.date_add,),

@@ -1,0 +1,115 @@
+"""How values become text, and text becomes values, where a session's parameters say another form
+than usual: a cast is spelled out as the function that takes that form as an argument."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from nunatak.catalog.sqltypes import TEXT, TIMESTAMP_NTZ, SqlType, TypeKind
+from nunatak.warehouse.parameters import PARAMETERS
+from nunatak.warehouse.rewrite import casts
+from nunatak.warehouse.rewrite.casts import session_type
+from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
+
+_OUTPUT = {
+    TypeKind.DATE: "DATE_OUTPUT_FORMAT",
+    TypeKind.TIME: "TIME_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_NTZ: "TIMESTAMP_NTZ_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_LTZ: "TIMESTAMP_LTZ_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_TZ: "TIMESTAMP_TZ_OUTPUT_FORMAT",
+}
+_ANY_TIMESTAMP = "TIMESTAMP_OUTPUT_FORMAT"
+_USUAL = {
+    name: str(PARAMETERS[name].default or PARAMETERS[_ANY_TIMESTAMP].default)
+    for name in _OUTPUT.values()
+}
+"""The forms that values have as text when nothing else is said."""
+_STUB = "operand"
+_TEXT_TYPE: exp.DataType = exp.DataType.build("VARCHAR", dialect="snowflake")
+_FIRST_DAY = tuple(exp.Literal.number(part) for part in (1970, 1, 1))
+
+
+def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
+    """A cast to or from text, under the session's formats."""
+    target = session_type(node.to, context).kind
+    found = None
+    if target is TypeKind.TEXT:
+        found = _as_text(node.this, context)
+    elif target is TypeKind.BINARY and is_text(node.this):
+        found = _as_binary(node.this, context, is_tried=isinstance(node, exp.TryCast))
+    return node if found is None else found
+
+
+def to_char(node: exp.ToChar, context: RewriteContext) -> exp.Expr:
+    """TO_CHAR without a format is a cast."""
+    if node.args.get("format") is not None or not _has_own_text(node.this):
+        return node
+    return _text_of(node.this, context)
+
+
+def to_binary(node: exp.ToBinary, context: RewriteContext) -> exp.Expr:
+    """TO_BINARY without a format reads text as the session says."""
+    if node.args.get("format") is not None or not is_text(node.this):
+        return node
+    is_tried = bool(node.args.get("safe"))
+    return _as_binary(node.this, context, is_tried=is_tried) or node
+
+
+def joined(node: exp.Expr, context: RewriteContext) -> exp.Expr:
+    """What is joined to text is cast to it."""
+    for argument in (node.args.get("this"), node.args.get("expression"), *node.expressions):
+        if isinstance(argument, exp.Expr) and _has_own_text(argument):
+            argument.replace(_text_of(argument, context))
+    return node
+
+
+def _has_own_text(node: exp.Expr) -> bool:
+    """Whether a value becomes another text than the engine makes of it."""
+    source = type_of(node)
+    return source is not None and (source.kind in _OUTPUT or source.kind is TypeKind.BINARY)
+
+
+def _text_of(node: exp.Expr, context: RewriteContext) -> exp.Expr:
+    found = _as_text(node, context)
+    if found is not None:
+        return found
+    return casts.cast(exp.Cast(this=node.copy(), to=_TEXT_TYPE.copy()), context)
+
+
+def _as_text(operand: exp.Expr, context: RewriteContext) -> exp.Expr | None:
+    source = type_of(operand)
+    if source is None:
+        return None
+    if source.kind is TypeKind.BINARY and context.parameter("BINARY_OUTPUT_FORMAT") == "BASE64":
+        return typed(call("to_base64", operand.copy()), TEXT)
+    parameter = _OUTPUT.get(source.kind)
+    if parameter is None:
+        return None
+    form = str(context.parameter(parameter) or context.parameter(_ANY_TIMESTAMP))
+    if form.upper() in ("AUTO", _USUAL[parameter]):
+        return None
+    value = operand.copy()
+    if source.kind is TypeKind.TIME:  # the engine writes moments only
+        value = exp.paren(exp.Add(this=call("make_date", *_FIRST_DAY), expression=value))
+        source = TIMESTAMP_NTZ
+    tree = exp.ToChar(this=_stub(source), format=exp.Literal.string(form))
+    return _filled(context.again(tree), value)
+
+
+def _as_binary(operand: exp.Expr, context: RewriteContext, *, is_tried: bool) -> exp.Expr | None:
+    form = str(context.parameter("BINARY_INPUT_FORMAT"))
+    if form == "HEX":
+        return None
+    tree = exp.ToBinary(this=_stub(TEXT), format=exp.Literal.string(form), safe=is_tried)
+    return _filled(context.again(tree), operand.copy())
+
+
+def _stub(kind: SqlType) -> exp.Expr:
+    """What stands for an operand that is rewritten already."""
+    return typed(exp.Placeholder(this=_STUB), kind)
+
+
+def _filled(rewritten: exp.Expr, operand: exp.Expr) -> exp.Expr:
+    for stub in list(rewritten.find_all(exp.Placeholder)):
+        stub.replace(operand.copy())
+    return rewritten
