@@ -38,6 +38,9 @@ class Limits:
     sessions: int = 1_000
     build_s: float = 4 * 3600.0
     """Longest time one environment build may take."""
+    disk_reserve_bytes: int = 64 * 1024**2
+    """Disk that is held back for reading, logging in and removing things once the rest is full; a
+    sixteenth of a smaller disk; 0: none."""
     environments_bytes: int = 100 * 1024**3
     """Disk that environments may take; those that nothing uses go when a build needs room."""
     warehouse_model_idle_s: float = 600.0

@@ -33,6 +33,7 @@
     ├── ServiceUnavailable        no instance can answer now
     ├── ConfinementMissing        foreign code would run unconfined, and nobody asked for that
     └── LimitExceeded             a stated bound was reached
+        └── DiskFull
 
 Nothing here knows of HTTP or of SQL states: the edge maps classes to the wire in one table.
 """
@@ -214,6 +215,17 @@ class ConfinementMissing(NunatakError):
 
 class LimitExceeded(NunatakError):
     """A stated bound was reached; the text names the bound and the setting that moves it."""
+
+
+class DiskFull(LimitExceeded):
+    """The disk of the server is full, so that nothing can be added."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The server's disk is full: {what} was refused and nothing of it was kept. Reading, "
+            "DROP, TRUNCATE, DELETE and REMOVE go on; remove what is not needed, or ask the "
+            "operator for room."
+        )
 
 
 def _bounded(message: str) -> str:

@@ -15,6 +15,7 @@ from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
+from nunatak.disk import Disk
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.rooms import Rooms
@@ -66,6 +67,7 @@ class Front:
         )
         rooms = SimpleNamespace(
             settings=settings,
+            disk=Disk(home, reserve_bytes=0),
             catalog=catalog,
             access=access,
             warehouse=Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2),

@@ -25,6 +25,7 @@ from nunatak.compute.resources import GIB
 from nunatak.compute.spec import MethodSpec
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.config import Settings
+from nunatak.disk import Disk
 from nunatak.errors import NunatakError, ObjectNotFound
 from nunatak.images.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
@@ -322,6 +323,7 @@ def open_world(folder: Path) -> Iterator[World]:
     access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
     rooms = SimpleNamespace(
         settings=settings,
+        disk=Disk(folder, reserve_bytes=0),
         catalog=catalog,
         access=access,
         vault=Vault(settings.folder("keys")),

@@ -87,6 +87,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
         warehouse.create_schema("DB", "S")
         rooms = SimpleNamespace(
             settings=settings,
+            disk=base.disk,
             catalog=catalog,
             access=access,
             vault=base.vault,

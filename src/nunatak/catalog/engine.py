@@ -6,6 +6,7 @@ read is still true when it writes; readers do not wait (write-ahead log).
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy.exc import OperationalError
 
 from nunatak.catalog.schema import SCHEMA_VERSION, facts, metadata
-from nunatak.errors import NunatakError
+from nunatak.errors import DiskFull, NunatakError
 
 BUSY_TIMEOUT_MS = 10_000
+_FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
+"""What SQLite says when a write-ahead log, or the index beside it, cannot grow."""
 SYNCHRONOUS = "FULL"
 """Every commit is on the disk when it returns."""
 
@@ -53,10 +57,16 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that commits at the end of the block, or rolls back on an error."""
+        """A transaction that commits at the end of the block, or rolls back on an error; raises
+        DiskFull where there is no room for it."""
         with self._writer:
-            with self._engine.begin() as connection:
-                yield connection
+            try:
+                with self._engine.begin() as connection:
+                    yield connection
+            except OperationalError as error:
+                if getattr(error.orig, "sqlite_errorcode", None) in _FULL:
+                    raise DiskFull("the change") from error
+                raise
             self._commits += 1
 
     @contextmanager

@@ -19,6 +19,7 @@ from nunatak.compute.families import Families
 from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process import ProcessRuntime
 from nunatak.config import Settings
+from nunatak.disk import Disk
 from nunatak.images.image import ImageBuilder, ImageLimits
 from nunatak.ingress.gate import AccessAuthorities, Gate
 from nunatak.ingress.handler import Ingress
@@ -102,6 +103,7 @@ class Server:
 
 def assemble(settings: Settings, *, port: int) -> Server:
     """Make every room of a server that listens on `port`."""
+    disk = Disk.of(settings)
     catalog = Catalog(Database.open(settings.catalog_file))
     access = Access(catalog.database, settings)
     models = Models(
@@ -111,7 +113,9 @@ def assemble(settings: Settings, *, port: int) -> Server:
     secrets = SecretReader(vault, allows=access.allows)
     control, warehouse_models = _serving(settings, catalog, models, secrets)
     control.addresses.public = f"{settings.host}:{port}"
-    results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
+    results = ResultStore(
+        settings.folder("results"), settings.limits, disk=disk, clock=access.clock
+    )
     hooks = Hooks(
         planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
         results=StoredResults(results),
@@ -124,6 +128,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
     )
     rooms = Rooms(
         settings=settings,
+        disk=disk,
         catalog=catalog,
         access=access,
         models=models,
@@ -137,6 +142,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         access=access,
         statements=FrontEnd(rooms),
         results=results,
+        disk=disk,
         sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
         metrics=MetricsPage(access, control.metric_page).respond,
     )

@@ -11,7 +11,7 @@ import yaml
 from nunatak.config import Limits
 from nunatak.errors import InvalidArgument
 
-MAY_BE_ZERO = {"parked_instances"}
+MAY_BE_ZERO = {"parked_instances", "disk_reserve_bytes"}
 
 
 def load_limits(file: Path) -> Limits:

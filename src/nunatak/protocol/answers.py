@@ -95,11 +95,12 @@ def result_data(
     if len(stored.chunks) > 1 or stored.size_bytes > inline_bytes:
         data["chunks"] = _chunks(stored, wanted, chunk_url)
         data["chunkHeaders"] = {}
-    elif wanted == ARROW:
-        stream = inline if inline is not None else store.chunk(stored.query_id, 0)
+        return data
+    stream = inline if inline is not None else store.chunk(stored.query_id, 0)
+    if wanted == ARROW:
         data["rowsetBase64"] = base64.b64encode(stream).decode()
     else:
-        data["rowset"] = json_rows(store.batches(stored), stored.fields)
+        data["rowset"] = json_rows(_batches(stream, stored), stored.fields)
     return data
 
 
@@ -153,8 +154,12 @@ def multi_data(
 
 def json_chunk(stream: bytes, stored: StoredResult) -> bytes:
     """A chunk as JSON rows, without the outer brackets, which clients add."""
-    batches = [decode(batch, stored.fields) for batch in pa.ipc.open_stream(stream)]
-    return orjson.dumps(json_rows(batches, stored.fields))[1:-1]
+    return orjson.dumps(json_rows(_batches(stream, stored), stored.fields))[1:-1]
+
+
+def _batches(stream: bytes, stored: StoredResult) -> list[pa.RecordBatch]:
+    """The rows of a chunk in canonical types."""
+    return [decode(batch, stored.fields) for batch in pa.ipc.open_stream(stream)]
 
 
 def _chunks(stored: StoredResult, wanted: str, chunk_url: ChunkUrl) -> list[dict[str, Any]]:

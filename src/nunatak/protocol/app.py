@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from nunatak.access.service import Access
 from nunatak.config import Settings
+from nunatak.disk import Disk
 from nunatak.errors import NunatakError
 from nunatak.periodic import repeat
 from nunatak.protocol.answers import success
@@ -52,6 +53,7 @@ class ProtocolApp:
         access: Access,
         statements: Statements,
         results: ResultStore,
+        disk: Disk,
         sources: Mapping[str, FileSource],
         metrics: Page | None = None,
     ) -> None:
@@ -72,13 +74,18 @@ class ProtocolApp:
         scratch = settings.folder("uploads")
         for leftover in scratch.iterdir():
             leftover.unlink()
-        files = FileRoutes(transfers, results, scratch=scratch, upload_bytes=limits.upload_bytes)
+        files = FileRoutes(
+            transfers, results, disk=disk, scratch=scratch, upload_bytes=limits.upload_bytes
+        )
+        self._disk = disk
         self._starlette = Starlette(
             routes=_routes(session_routes, query_routes, files, metrics), lifespan=self._lifespan
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or run the life of the application."""
+        """Answer one request, or run the life of the application. Every request looks at the disk
+        first, so that it finds the room that is held back for it."""
+        self._disk.look()
         await self._starlette(scope, receive, send)
 
     @asynccontextmanager
@@ -109,18 +116,23 @@ def create_app(
     access: Access,
     statements: Statements,
     results: ResultStore | None = None,
+    disk: Disk | None = None,
     sources: Mapping[str, FileSource] | None = None,
     metrics: Page | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
     first part of their keys; `metrics` answers GET /metrics."""
+    disk = disk or Disk.of(settings)
     if results is None:
-        results = ResultStore(settings.folder("results"), settings.limits, clock=access.clock)
+        results = ResultStore(
+            settings.folder("results"), settings.limits, disk=disk, clock=access.clock
+        )
     return ProtocolApp(
         settings=settings,
         access=access,
         statements=statements,
         results=results,
+        disk=disk,
         sources=sources or {},
         metrics=metrics,
     )

@@ -67,6 +67,7 @@ CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.ServiceUnavailable: WireCode("391920", "57014"),
     errors.ConfinementMissing: WireCode("391920", "57014"),
     errors.LimitExceeded: WireCode("000625", "57014"),
+    errors.DiskFull: WireCode("000625", "57014"),
 }
 
 JWT_CODES: dict[str, str] = {

@@ -178,7 +178,7 @@ class Execution:
                 raise QueryCancelled("SQL execution canceled")
             query.become(QueryStatus.RUNNING)
             data = self._outcome(query, live, submission)
-            query.answer = answers.success(data) if submission.describe_only else _kept(data)
+            query.answer = answers.success(data) if submission.describe_only else self._kept(data)
             status = QueryStatus.SUCCESS
         except NunatakError as error:
             is_cancelled = isinstance(error, QueryCancelled)
@@ -271,6 +271,13 @@ class Execution:
             raise QueryCancelled("SQL execution canceled")
         return written
 
+    def _kept(self, data: dict[str, Any]) -> dict[str, Any] | None:
+        """The body to remember; None for rows in numbers, which are read back from disk."""
+        size = len(data.get("rowsetBase64", "")) + _ROW_BYTES * len(data.get("rowset", ()))
+        size += _COLUMN_BYTES * len(data["rowtype"])
+        is_read_back = size > _KEPT_BYTES and self.results.has(data["queryId"])
+        return None if is_read_back else answers.success(data)
+
     def _several(
         self, query: Query, live: LiveSession, submission: Submission, parts: Sequence[str]
     ) -> dict[str, Any]:
@@ -296,7 +303,7 @@ class Execution:
                 cancelled=query.cancelled,
             )
             data = self._one(request, live, submission)
-            child.answer = _kept(data)
+            child.answer = self._kept(data)
             child.become(QueryStatus.SUCCESS)
             child.ended_on = self._clock()
             child.done.set()  # nobody waits yet, so this thread may
@@ -343,13 +350,6 @@ def _timeout_s(live: LiveSession, submission: Submission) -> float:
     """How long a statement may run; 0 means the longest."""
     wanted = float(submission.parameter(live, "STATEMENT_TIMEOUT_IN_SECONDS"))
     return wanted or _LONGEST_STATEMENT_S
-
-
-def _kept(data: dict[str, Any]) -> dict[str, Any] | None:
-    """The body to remember; None for rows in numbers, which are read back from disk."""
-    size = len(data.get("rowsetBase64", "")) + _ROW_BYTES * len(data.get("rowset", ()))
-    size += _COLUMN_BYTES * len(data["rowtype"])
-    return answers.success(data) if size <= _KEPT_BYTES else None
 
 
 def incident(*, query_id: str | None = None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 import threading
+import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import IO
@@ -22,8 +23,10 @@ from typing import IO
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from nunatak.disk import Disk, is_disk_full
 from nunatak.errors import (
     AccessError,
+    DiskFull,
     InvalidArgument,
     LimitExceeded,
     NunatakError,
@@ -54,10 +57,17 @@ class FileRoutes:
     404 as final, and ask the statement again for a fresh address after a 400."""
 
     def __init__(
-        self, transfers: Transfers, results: ResultStore, *, scratch: Path, upload_bytes: int
+        self,
+        transfers: Transfers,
+        results: ResultStore,
+        *,
+        disk: Disk,
+        scratch: Path,
+        upload_bytes: int,
     ) -> None:
         self._transfers = transfers
         self._results = results
+        self._disk = disk
         self._scratch = scratch
         self._upload_bytes = upload_bytes
         self._creating = threading.Lock()
@@ -88,6 +98,7 @@ class FileRoutes:
             self._attempts.add(address)
         upload = _Upload(self._upload_bytes)
         try:
+            self._disk.check_writes("the upload")
             await upload.receive(request, self._scratch)
             if upload.size_bytes == 0 and not is_first:
                 raise InvalidArgument(
@@ -237,5 +248,9 @@ async def _answered(endpoint: Endpoint, request: Request) -> Response:
         # 422 ends the transfer; the clients would repeat 400, 403, 408, 429 and every 5xx.
         return PlainTextResponse(error.message, status_code=422)
     except (OSError, ValueError) as error:
-        _LOGGER.exception("a file transfer failed")
-        return PlainTextResponse(f"The transfer failed: {error}", status_code=422)
+        if is_disk_full(error):
+            return PlainTextResponse(DiskFull("the upload").message, status_code=413)
+        number = uuid.uuid4().hex[:12]
+        _LOGGER.exception("a file transfer failed; incident %s", number)
+        text = f"The transfer failed; incident {number}. The server's log tells more."
+        return PlainTextResponse(text, status_code=422)

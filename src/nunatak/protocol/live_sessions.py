@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -11,9 +12,11 @@ from nunatak.access.roles import PUBLIC
 from nunatak.access.service import Access
 from nunatak.access.sessions import SessionRecord
 from nunatak.access.tokens import TokenKind
+from nunatak.errors import DiskFull
 from nunatak.protocol.rooms import Statements
 from nunatak.warehouse.session import Session
 
+_LOGGER = logging.getLogger(__name__)
 _KEPT = ("role", "role_identity", "warehouse", "database", "schema", "parameters")
 
 
@@ -55,11 +58,18 @@ class LiveSessions:
             return found
 
     def keep(self, live: LiveSession) -> None:
-        """Write the session's names and parameters down if a statement changed them."""
+        """Write the session's names and parameters down if a statement changed them. Where the
+        disk has no room they stay in memory, for the next statement to write: what the statement
+        did is done, and its answer must not say otherwise."""
         context = _context(live.session)
-        if context != live.saved:
-            live.saved = context
+        if context == live.saved:
+            return
+        try:
             self._access.sessions.save_context(live.id, context)
+        except DiskFull:
+            _LOGGER.warning("the names of session %s could not be written down", live.id)
+        else:
+            live.saved = context
 
     def close(self, session_id: int) -> None:
         """End a session here and in the catalog."""

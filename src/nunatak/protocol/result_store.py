@@ -17,6 +17,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,8 @@ import orjson
 import pyarrow as pa
 
 from nunatak.config import Limits
-from nunatak.errors import LimitExceeded, QueryForgotten
+from nunatak.disk import Disk, is_disk_full
+from nunatak.errors import DiskFull, LimitExceeded, QueryForgotten
 from nunatak.protocol import arrow
 from nunatak.protocol.errors import failure_of
 from nunatak.protocol.rowtype import fields_of, rowtype
@@ -77,9 +79,15 @@ class ResultStore:
     """Results by query id. Safe to use from many threads."""
 
     def __init__(
-        self, folder: Path, limits: Limits, *, clock: Callable[[], float] = time.time
+        self,
+        folder: Path,
+        limits: Limits,
+        *,
+        disk: Disk,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
+        self._disk = disk
         self._limits = limits
         self._clock = clock
         self._lock = threading.Lock()
@@ -88,10 +96,12 @@ class ResultStore:
         self._recover()
 
     def submit(self, query_id: str, *, user: str, text: str) -> None:
-        """Note that a query runs on its own, so that a restart can tell of its loss."""
-        folder = self._at(query_id)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        (folder / _SUBMITTED).write_bytes(orjson.dumps({"user": user, "text": text}))
+        """Note that a query runs on its own, so that a restart can tell of its loss; raises
+        DiskFull."""
+        with _naming_full("the statement"):
+            folder = self._at(query_id)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            (folder / _SUBMITTED).write_bytes(orjson.dumps({"user": user, "text": text}))
 
     def write(
         self, stored: StoredResult, result: Result, *, cancelled: threading.Event
@@ -100,36 +110,51 @@ class ResultStore:
         only chunk when they are few enough to travel inside the answer.
 
         Stops early, without an error, when `cancelled` is set: the caller knows what that means.
+        Raises DiskFull where a result has no room that cannot travel inside the answer; one that
+        can is answered without being kept, because what the statement did has been done.
         """
-        folder = self._at(stored.query_id)
-        folder.mkdir(mode=0o700, exist_ok=True)
         chunks: list[Chunk] = []
         inline: bytes | None = None
+        is_kept = True
         batches = non_empty(result.batches)
         try:
             for part in _parts(batches, self._limits.result_chunk_rows):
                 if cancelled.is_set():
                     break
                 data = _stream([arrow.encode(batch, result.fields) for batch in part])
-                self._check_space(sum(chunk.size_bytes for chunk in chunks) + data.size)
-                (folder / f"{len(chunks)}.arrow").write_bytes(data)
-                chunks.append(Chunk(sum(batch.num_rows for batch in part), data.size))
-                is_small = len(chunks) == 1 and data.size <= self._limits.result_inline_bytes
+                is_small = not chunks and data.size <= self._limits.result_inline_bytes
                 inline = data.to_pybytes() if is_small else None
+                self._check_space(sum(chunk.size_bytes for chunk in chunks) + data.size)
+                try:
+                    self._write_chunk(stored.query_id, len(chunks), data)
+                except DiskFull:
+                    is_kept = False
+                if not is_kept and not is_small:
+                    shutil.rmtree(self._at(stored.query_id), ignore_errors=True)
+                    raise DiskFull("the result")
+                chunks.append(Chunk(sum(batch.num_rows for batch in part), data.size))
         finally:
             close = getattr(result.batches, "close", None)
             if close is not None:
                 close()
         done = _completed(stored, result, chunks, self._clock())
-        self.finish(done)
+        if is_kept:
+            self.finish(done)
         return done, inline
 
     def finish(self, stored: StoredResult) -> None:
-        """Make a submitted or written result readable, then remove what is over the bounds."""
-        folder = self._at(stored.query_id)
-        temporary = folder / f"{_RESULT}.part"
-        temporary.write_bytes(orjson.dumps(_to_json(stored)))
-        temporary.replace(folder / _RESULT)
+        """Make a submitted or written result readable, then remove what is over the bounds. One
+        that finds no room is answered and not kept."""
+        try:
+            with _naming_full("the result"):
+                folder = self._at(stored.query_id)
+                folder.mkdir(mode=0o700, exist_ok=True)
+                temporary = folder / f"{_RESULT}.part"
+                temporary.write_bytes(orjson.dumps(_to_json(stored)))
+                temporary.replace(folder / _RESULT)
+        except DiskFull:
+            _LOGGER.warning("the result of statement %s is not kept", stored.query_id)
+            return
         with self._lock:
             self._note(stored.query_id, stored.finished_on, stored.size_bytes)
         self.sweep()
@@ -140,6 +165,10 @@ class ResultStore:
             return _from_json(orjson.loads((self._at(query_id) / _RESULT).read_bytes()))
         except (FileNotFoundError, NotADirectoryError) as error:
             raise _forgotten(query_id) from error
+
+    def has(self, query_id: str) -> bool:
+        """Whether a finished query's result is kept."""
+        return (self._at(query_id) / _RESULT).exists()
 
     def chunk(self, query_id: str, index: int) -> bytes:
         """The Arrow stream of a chunk; raises QueryForgotten."""
@@ -198,6 +227,13 @@ class ResultStore:
         self._sizes[query_id] = (finished_on, size_bytes)
         self._total_bytes += size_bytes - old
 
+    def _write_chunk(self, query_id: str, index: int, data: pa.Buffer) -> None:
+        self._disk.check_room(data.size, "the result")
+        with _naming_full("the result"):
+            folder = self._at(query_id)
+            folder.mkdir(mode=0o700, exist_ok=True)
+            (folder / f"{index}.arrow").write_bytes(data)
+
     def _check_space(self, size_bytes: int) -> None:
         if size_bytes > self._limits.results_total_bytes:
             raise LimitExceeded(
@@ -243,6 +279,17 @@ class ResultStore:
         )
         (folder / _RESULT).write_bytes(orjson.dumps(_to_json(lost)))
         return lost
+
+
+@contextmanager
+def _naming_full(what: str) -> Iterator[None]:
+    """Raise DiskFull for what found no room."""
+    try:
+        yield
+    except OSError as error:
+        if is_disk_full(error):
+            raise DiskFull(what) from error
+        raise
 
 
 def _lost(query_id: str) -> dict[str, Any]:

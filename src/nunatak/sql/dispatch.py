@@ -25,6 +25,10 @@ from nunatak.warehouse.markers import shares
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Description, Result, Transfer
 
+_ADDING = frozenset({"CREATE", "INSERT", "UPDATE", "MERGE", "COPY", "PUT"})
+_GROWING = frozenset({"TABLE", "MODEL"})
+"""The statements that need room for what they add, and what grows by ALTER."""
+
 # A family's grammars and functions are registered when its module is imported.
 for _module in pkgutil.iter_modules(sql.__path__):
     importlib.import_module(f"{sql.__name__}.{_module.name}")
@@ -89,12 +93,24 @@ def _with_folded_names(context: Context) -> Context:
 def _execute_one(context: Context) -> Result | Transfer:
     if context.cancelled.is_set():
         raise QueryCancelled("SQL execution canceled")
+    _check_disk(context)
     statement = _parse(context)
     _check_acting(statement, context)
     if statement is None:
         return context.rooms.warehouse.query(_query(context))
     _authorise(statement, context)
     return statement.run(context)
+
+
+def _check_disk(context: Context) -> None:
+    """Raises DiskFull for a statement that would add data to a full disk."""
+    disk = context.rooms.disk
+    disk.look()
+    if disk.is_full:
+        cursor = TokenCursor(context.text)
+        verb = cursor.peek()
+        if verb in _ADDING or (verb == "ALTER" and cursor.peek(1) in _GROWING):
+            disk.check_writes(verb)
 
 
 def _parse(context: Context) -> Statement | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
+from nunatak.disk import Disk
 from nunatak.models.registry import Models
 from nunatak.services.control import ControlPlane
 from nunatak.services.vault import Vault
@@ -23,6 +24,7 @@ class Rooms:
     """One facade of each lower room."""
 
     settings: Settings
+    disk: Disk
     catalog: Catalog
     access: Access
     models: Models

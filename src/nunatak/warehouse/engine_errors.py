@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from nunatak.errors import (
+    DiskFull,
     InvalidArgument,
     InvalidIdentifier,
     NullRefused,
@@ -59,6 +60,7 @@ def _ended_source(_: re.Match[str]) -> NunatakError:
 
 _RULES = (
     _rule(r'with name "?__NUNATAK_', _ended_source),
+    _rule(r"No space left on device|Disk quota exceeded", lambda _: DiskFull("the statement")),
     _rule(r'(?:Table|View) with name "?([^\n]+?)"? does not exist', _missing_table),
     _rule(r'Function with name "?([^" ]+)"? does not exist', _unknown_function),
     _rule(

@@ -24,6 +24,7 @@ from nunatak.catalog import sqltypes
 from nunatak.catalog.engine import Database
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.config import Limits, Settings
+from nunatak.disk import Disk
 from nunatak.errors import ObjectNotFound, QueryCancelled, SyntaxInvalid
 from nunatak.protocol.app import create_app
 from nunatak.protocol.result_store import ResultStore
@@ -249,8 +250,10 @@ def main() -> None:
     database = Database.open(settings.catalog_file)
     access = Access(database, settings)
     password = prepare_account(access, settings)
-    results = ResultStore(settings.folder("results"), limits, clock=time.time)
+    disk = Disk(settings.home, reserve_bytes=0)
+    results = ResultStore(settings.folder("results"), limits, disk=disk, clock=time.time)
     app = create_app(
+        disk=disk,
         settings=settings,
         access=access,
         statements=StandIn(results),

@@ -9,7 +9,7 @@ import pytest
 
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
-from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.errors import DiskFull, ObjectExists, ObjectNotFound
 
 POOL = Key("COMPUTE_POOL", "P")
 MODEL = Key("MODEL", "M", "DB", "S")
@@ -91,3 +91,19 @@ def test_the_catalog_is_still_there_after_a_restart(tmp_path: Path) -> None:
             if not expected:
                 tx.create(POOL, "ADA")
         catalog.close()
+
+
+def test_a_database_that_cannot_grow_says_that_the_disk_is_full(tmp_path: Path) -> None:
+    database = Database.open(tmp_path / "catalog.sqlite")
+    catalog = Catalog(database)
+    with database.write() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(DiskFull), catalog.write() as tx:
+        for number in range(1000):
+            tx.create(Key("DATABASE", f"D{number}"), "R", comment="x" * 1000)
+
+    with catalog.read() as tx:
+        assert tx.list_kind("DATABASE") == []
+    catalog.close()

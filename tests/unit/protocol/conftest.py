@@ -120,6 +120,7 @@ def limits() -> Limits:
         result_inline_bytes=2_000,
         answer_wait_s=30.0,
         request_memory_entries=20,
+        disk_reserve_bytes=0,
     )
 
 

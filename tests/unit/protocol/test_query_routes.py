@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import threading
 import uuid
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -13,7 +15,7 @@ import pytest
 
 from nunatak.catalog.sqltypes import NUMBER, VARIANT
 from nunatak.config import Limits
-from nunatak.errors import InvalidArgument, QueryCancelled
+from nunatak.errors import DiskFull, InvalidArgument, QueryCancelled
 from nunatak.protocol.query_routes import parse_bindings
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.bindings import Binding
@@ -458,3 +460,34 @@ async def test_a_client_gets_the_format_that_it_reads(
         assert len(json.loads(b"[" + answer.body + b"]")) == 1000
     else:
         assert pa.ipc.open_stream(answer.body).read_all().num_rows == 1000
+
+
+@pytest.mark.asyncio
+async def test_what_was_done_is_not_answered_as_failed_for_want_of_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither the result nor the session's names can be written, but the change has committed."""
+
+    def change(request: StatementRequest) -> Result:
+        request.session.schema = "OTHER"
+        return _numbers(3)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise DiskFull("the change")
+
+    def no_room(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOSPC, "no room")
+
+    world.script.handlers["change"] = change
+    monkeypatch.setattr(Path, "write_bytes", no_room)
+    monkeypatch.setattr(world.access.sessions, "save_context", refuse)
+
+    answer = await world.run("change")
+
+    assert answer["success"] is True
+    data: Any = answer["data"]
+    assert (data["total"], data["finalSchemaName"]) == (3, "OTHER")
+    monkeypatch.undo()
+    await world.run("again")
+    kept = world.access.sessions.by_token(world.token).context
+    assert kept["schema"] == "OTHER"

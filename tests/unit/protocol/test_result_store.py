@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import threading
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pytest
 
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_NTZ
 from nunatak.config import Limits
-from nunatak.errors import LimitExceeded, QueryForgotten
+from nunatak.disk import Disk
+from nunatak.errors import DiskFull, LimitExceeded, QueryForgotten
 from nunatak.protocol.result_store import ResultStore, StoredResult
 from nunatak.warehouse.results import Field, Result, StatementKind
 
@@ -31,7 +33,7 @@ def clock() -> Clock:
 @pytest.fixture
 def store(tmp_path: Path, clock: Clock) -> ResultStore:
     """An empty store."""
-    return ResultStore(tmp_path, LIMITS, clock=clock)
+    return ResultStore(tmp_path, LIMITS, disk=Disk(tmp_path, reserve_bytes=0), clock=clock)
 
 
 def _batch(rows: int) -> pa.RecordBatch:
@@ -81,7 +83,7 @@ def test_no_chunk_is_written_for_no_rows(store: ResultStore) -> None:
 def test_what_is_kept_survives_a_restart(store: ResultStore, tmp_path: Path, clock: Clock) -> None:
     stored, _ = _write(store, 25)
 
-    again = ResultStore(tmp_path, LIMITS, clock=clock)
+    again = ResultStore(tmp_path, LIMITS, disk=Disk(tmp_path, reserve_bytes=0), clock=clock)
 
     assert again.get(stored.query_id) == stored
     assert stored.kind == StatementKind.SHOW
@@ -94,7 +96,7 @@ def test_a_query_lost_in_a_restart_is_told_so(
     store.submit(query_id, user="ADA", text="long")
     (tmp_path / str(uuid.uuid4())).mkdir()
 
-    again = ResultStore(tmp_path, LIMITS, clock=clock)
+    again = ResultStore(tmp_path, LIMITS, disk=Disk(tmp_path, reserve_bytes=0), clock=clock)
 
     failure = again.get(query_id).failure
     assert failure is not None
@@ -109,7 +111,7 @@ def test_damaged_results_are_removed_at_the_start(tmp_path: Path, clock: Clock) 
     folder.mkdir()
     (folder / "result.json").write_text("{")
 
-    ResultStore(tmp_path, LIMITS, clock=clock)
+    ResultStore(tmp_path, LIMITS, disk=Disk(tmp_path, reserve_bytes=0), clock=clock)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -128,9 +130,11 @@ def test_old_results_go(store: ResultStore, tmp_path: Path, clock: Clock) -> Non
 
 
 def test_the_oldest_make_room_for_the_newest(tmp_path: Path, clock: Clock) -> None:
-    size = _write(ResultStore(tmp_path, LIMITS, clock=clock), 3)[0].size_bytes
+    size = _write(
+        ResultStore(tmp_path, LIMITS, disk=Disk(tmp_path, reserve_bytes=0), clock=clock), 3
+    )[0].size_bytes
     bounded = Limits(results_total_bytes=size * 5 // 2, result_inline_bytes=10_000)
-    store = ResultStore(tmp_path, bounded, clock=clock)
+    store = ResultStore(tmp_path, bounded, disk=Disk(tmp_path, reserve_bytes=0), clock=clock)
 
     first, second = _write(store, 3)[0], _write(store, 3)[0]
 
@@ -139,7 +143,9 @@ def test_the_oldest_make_room_for_the_newest(tmp_path: Path, clock: Clock) -> No
 
 
 def test_a_result_larger_than_everything_is_refused(tmp_path: Path) -> None:
-    store = ResultStore(tmp_path, Limits(results_total_bytes=100))
+    store = ResultStore(
+        tmp_path, Limits(results_total_bytes=100), disk=Disk(tmp_path, reserve_bytes=0)
+    )
 
     with pytest.raises(LimitExceeded, match="results_total_bytes"):
         _write(store, 1000)
@@ -167,3 +173,47 @@ def test_a_cancelled_result_stops_and_closes_its_query(store: ResultStore) -> No
 def test_ids_that_are_no_ids_are_unknown(store: ResultStore, query_id: str) -> None:
     with pytest.raises(QueryForgotten):
         store.get(query_id)
+
+
+def _full(tmp_path: Path) -> Disk:
+    return Disk(tmp_path, reserve_bytes=1000, free=lambda _: 0)
+
+
+def test_a_small_result_is_answered_where_it_cannot_be_kept(tmp_path: Path, clock: Clock) -> None:
+    store = ResultStore(tmp_path, LIMITS, disk=_full(tmp_path), clock=clock)
+
+    stored, inline = _write(store, 3)
+
+    assert inline is not None
+    assert pa.ipc.open_stream(inline).read_all().num_rows == stored.rows == 3
+    assert not store.has(stored.query_id)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sizes", [(11,), (1000, 1000)])
+def test_a_large_result_without_room_is_refused_and_leaves_nothing(
+    tmp_path: Path, clock: Clock, sizes: tuple[int, ...]
+) -> None:
+    store = ResultStore(tmp_path, LIMITS, disk=_full(tmp_path), clock=clock)
+
+    with pytest.raises(DiskFull):
+        _write(store, *sizes)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_what_the_system_refuses_is_named(
+    store: ResultStore, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(number, "no room")
+
+    monkeypatch.setattr(Path, "write_bytes", refuse)
+
+    stored, inline = _write(store, 3)
+    with pytest.raises(DiskFull):
+        store.submit(stored.query_id, user="ADA", text="q")
+
+    assert inline is not None
+    assert not store.has(stored.query_id)

@@ -1,0 +1,114 @@
+"""The disk that a home lies on: a reserve that is given up when it fills, and who may write then.
+
+While there is room a file of the home holds a reserve. When less than half as much is free beside
+it, the disk counts as full: the reserve is given up, so that sessions, small results and whatever
+removes things still find room, and everything that would add data is refused by name. The disk
+counts as full until there is room for the reserve and as much again.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import shutil
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from nunatak.config import Settings
+from nunatak.errors import DiskFull
+
+_LOGGER = logging.getLogger(__name__)
+_RESERVE = "reserve"
+_LARGEST_SHARE = 16
+"""The reserve takes no more than this part of a small disk: one sixteenth."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+Free = Callable[[Path], int]
+"""A folder to the bytes that are free on its disk."""
+
+
+class Disk:
+    """How full the disk of a home is. Safe to use from many threads."""
+
+    def __init__(self, home: Path, *, reserve_bytes: int, free: Free | None = None) -> None:
+        self._home = home
+        self._file = home / _RESERVE
+        self._free = free or _free_bytes
+        total = shutil.disk_usage(home).total
+        self._reserve_bytes = min(reserve_bytes, total // _LARGEST_SHARE)
+        self._lock = threading.Lock()
+        self._is_full = False
+        self.look()
+
+    @classmethod
+    def of(cls, settings: Settings) -> Disk:
+        """The disk of the settings' home."""
+        return cls(settings.home, reserve_bytes=settings.limits.disk_reserve_bytes)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the disk was full at the last look."""
+        return self._is_full
+
+    def look(self) -> None:
+        """Give the reserve up if the disk is full, and take it back once it is not."""
+        if not self._reserve_bytes:
+            return
+        free = self._free(self._home)
+        half = self._reserve_bytes // 2
+        with self._lock:
+            held = self._held()
+            if held and free < half:
+                self._file.unlink(missing_ok=True)
+                self._turn(is_full=True)
+            elif not held and free > 2 * self._reserve_bytes:
+                self._turn(is_full=not self._take())
+            elif not held:
+                self._turn(is_full=True)
+
+    def check_writes(self, what: str) -> None:
+        """Raises DiskFull, naming what is refused, where the disk was full at the last look."""
+        if self._is_full:
+            raise DiskFull(what)
+
+    def check_room(self, size_bytes: int, what: str) -> None:
+        """Raises DiskFull where so many bytes would take what must be left for others."""
+        if self._free(self._home) - size_bytes < self._reserve_bytes // 2:
+            self.look()
+            raise DiskFull(what)
+
+    def _held(self) -> bool:
+        return self._file.exists()
+
+    def _take(self) -> bool:
+        """Make the reserve; answers whether there was room for it."""
+        handle = os.open(self._file, os.O_WRONLY | os.O_CREAT, 0o600)
+        try:
+            os.posix_fallocate(handle, 0, self._reserve_bytes)
+        except OSError as error:
+            self._file.unlink(missing_ok=True)
+            if not is_disk_full(error):
+                raise
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def _turn(self, *, is_full: bool) -> None:
+        if is_full is not self._is_full:
+            self._is_full = is_full
+            if is_full:
+                _LOGGER.warning("the disk is full: what adds data is refused until there is room")
+            else:
+                _LOGGER.info("there is room on the disk again")
+
+
+def is_disk_full(error: BaseException) -> bool:
+    """Whether an error of the operating system says that the disk or a quota is full."""
+    return isinstance(error, OSError) and error.errno in _FULL
+
+
+def _free_bytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free
