@@ -113,9 +113,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
     secrets = SecretReader(vault, allows=access.allows)
     control, warehouse_models = _serving(settings, catalog, models, secrets)
     control.addresses.public = f"{settings.host}:{port}"
-    results = ResultStore(
-        settings.folder("results"), settings.limits, disk=disk, clock=access.clock
-    )
+    results = ResultStore.of(settings, disk=disk, clock=access.clock)
     hooks = Hooks(
         planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
         results=StoredResults(results),

@@ -124,9 +124,7 @@ def create_app(
     first part of their keys; `metrics` answers GET /metrics."""
     disk = disk or Disk.of(settings)
     if results is None:
-        results = ResultStore(
-            settings.folder("results"), settings.limits, disk=disk, clock=access.clock
-        )
+        results = ResultStore.of(settings, disk=disk, clock=access.clock)
     return ProtocolApp(
         settings=settings,
         access=access,

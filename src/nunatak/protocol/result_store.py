@@ -25,7 +25,7 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-from nunatak.config import Limits
+from nunatak.config import Limits, Settings
 from nunatak.disk import Disk, is_disk_full
 from nunatak.errors import DiskFull, LimitExceeded, QueryForgotten
 from nunatak.protocol import arrow
@@ -94,6 +94,11 @@ class ResultStore:
         self._sizes: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._total_bytes = 0
         self._recover()
+
+    @classmethod
+    def of(cls, settings: Settings, *, disk: Disk, clock: Callable[[], float]) -> ResultStore:
+        """The store in a home."""
+        return cls(settings.folder("results"), settings.limits, disk=disk, clock=clock)
 
     def submit(self, query_id: str, *, user: str, text: str) -> None:
         """Note that a query runs on its own, so that a restart can tell of its loss; raises
