@@ -135,15 +135,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         control=control,
         vault=vault,
     )
-    app = create_app(
-        settings=settings,
-        access=access,
-        statements=FrontEnd(rooms),
-        results=results,
-        disk=disk,
-        sources={STAGES: StageFileSource(settings), MODELS: ModelFiles(models)},
-        metrics=MetricsPage(access, control.metric_page).respond,
-    )
+    app = _app(rooms, results)
     return Server(
         settings=settings,
         rooms=rooms,
@@ -151,6 +143,18 @@ def assemble(settings: Settings, *, port: int) -> Server:
         control=control,
         warehouse_models=warehouse_models,
         ingress=_ingress(rooms),
+    )
+
+
+def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
+    return create_app(
+        settings=rooms.settings,
+        access=rooms.access,
+        statements=FrontEnd(rooms),
+        results=results,
+        disk=rooms.disk,
+        sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
+        metrics=MetricsPage(rooms.access, rooms.control.metric_page).respond,
     )
 
 
