@@ -80,7 +80,8 @@ def open_realm(folder: Path) -> Iterator[Realm]:
         for role in (OWNER, OTHER, PUBLIC):
             access.roles.create(role, owner=ADMIN)
         hooks = Hooks(
-            stages=Stages(catalog, access, settings), guard=CatalogTableGuard(catalog, access)
+            stages=Stages(catalog, access, settings),
+            guard=CatalogTableGuard(catalog, access, settings),
         )
         warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
         warehouse.create_database("DB")

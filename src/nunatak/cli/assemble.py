@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
 from nunatak.access.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
-from nunatak.catalog.store import Catalog, Key, Record
+from nunatak.catalog.store import Catalog, Key
 from nunatak.compute.bounds import InstanceBounds
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import detect_machine
@@ -46,8 +45,8 @@ from nunatak.sql.models_system import packages
 from nunatak.sql.models_tags import tag_references
 from nunatak.sql.rooms import Rooms
 from nunatak.sql.service_tables import service_tables
+from nunatak.sql.stage_folders import tidy
 from nunatak.sql.stage_resolver import Stages
-from nunatak.sql.stages import STAGE
 from nunatak.sql.statement import Context
 from nunatak.sql.system_functions import functions_in_queries
 from nunatak.sql.table_guard import CatalogTableGuard
@@ -87,11 +86,10 @@ class Server:
                 tx.create(Key("DATABASE", DATABASE), ACCOUNTADMIN)
                 tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
             known = {record.name for record in tx.list_kind("DATABASE")}
-            stages = tx.list_kind(STAGE)
+            tidy(self.settings, tx)
         prepare_system_pools(rooms.catalog, rooms.access.grants, self.control.machine)
         for name in set(rooms.warehouse.databases()) - known:
             rooms.warehouse.drop_database(name)
-        _remove_stage_folders(self.settings, stages)
         rooms.models.collect_garbage()
 
     def close(self) -> None:
@@ -118,7 +116,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
         results=StoredResults(results),
         stages=Stages(catalog, access, settings),
-        guard=CatalogTableGuard(catalog, access),
+        guard=CatalogTableGuard(catalog, access, settings),
         virtual_tables={"PACKAGES": packages},
         table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
         service_tables=service_tables(lambda: rooms),
@@ -241,11 +239,3 @@ def _environments_in_use(settings: Settings) -> set[str]:
             continue  # the instance is being started or removed
         found.update(part.name for part in python.parents)
     return found
-
-
-def _remove_stage_folders(settings: Settings, stages: Sequence[Record]) -> None:
-    """Remove folders of stages that are gone; those of users and tables have names of their own."""
-    kept = {str(stage.spec["id"]) for stage in stages}
-    for folder in settings.folder("stages").iterdir():
-        if folder.name not in kept and "-" not in folder.name:
-            shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,7 @@ between leaves a file without a record, which the next CREATE replaces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import NoCurrentContext, ObjectExists, ObjectNotFound
 from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import on_account, ownership
+from nunatak.sql.stage_folders import remove_folders
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -70,11 +71,11 @@ class CreateDatabase(Creation):
                 return status_result(f"{self.name} already exists, statement succeeded.")
             if existing is not None and not self.or_replace:
                 raise ObjectExists("Database", self.name)
-            if existing is not None:
-                _forget_database(context, tx, existing)
+            gone = _forget(context, tx, existing) if existing is not None else ()
             context.rooms.warehouse.create_database(self.name, or_replace=True)
             tx.create(key, session.role, comment=self.comment)
             _add_schema(context, tx, Key(SCHEMA, DEFAULT_SCHEMA, self.name), "")
+        remove_folders(context.rooms.settings, gone)
         session.database, session.schema = self.name, DEFAULT_SCHEMA
         return status_result(f"Database {self.name} successfully created.")
 
@@ -116,10 +117,11 @@ class CreateSchema(Creation):
                 return status_result(f"{key.name} already exists, statement succeeded.")
             if existing is not None and not self.or_replace:
                 raise ObjectExists("Schema", key.title)
+            gone = _forget(context, tx, existing) if existing is not None else ()
             if existing is not None:
-                _forget_schema(context, tx, existing)
                 context.rooms.warehouse.drop_schema(key.database, key.name)
             _add_schema(context, tx, key, self.comment)
+        remove_folders(context.rooms.settings, gone)
         context.session.database, context.session.schema = key.database, key.name
         return status_result(f"Schema {key.name} successfully created.")
 
@@ -159,8 +161,9 @@ class DropContainer:
                 return status_result(text)
             if record is None:
                 raise ObjectNotFound(self.kind.capitalize(), key.title)
-            (_forget_database if self.kind == DATABASE else _forget_schema)(context, tx, record)
+            gone = _forget(context, tx, record)
         self._drop_tables(context, key)
+        remove_folders(context.rooms.settings, gone)
         return status_result(f"{key.name} successfully dropped.")
 
     def _key(self, context: Context) -> Key:
@@ -256,14 +259,10 @@ def _add_schema(context: Context, tx: Transaction, key: Key, comment: str) -> No
     tx.create(key, context.session.role, comment=comment)
 
 
-def _forget_schema(context: Context, tx: Transaction, record: Record) -> None:
-    database, schema = record.key.database, record.name
-    context.rooms.models.check_droppable_within(tx, database=database, schema=schema)
-    tx.delete_within(record.key.database, record.name)
+def _forget(context: Context, tx: Transaction, record: Record) -> Sequence[Record]:
+    """Take a container and all that it holds out of the catalog; answers what it held."""
+    place = record.key.database or record.name, record.name if record.key.database else None
+    context.rooms.models.check_droppable_within(tx, database=place[0], schema=place[1])
+    gone = tx.delete_within(*place)
     tx.delete(record)
-
-
-def _forget_database(context: Context, tx: Transaction, record: Record) -> None:
-    context.rooms.models.check_droppable_within(tx, database=record.name)
-    tx.delete_within(record.name)
-    tx.delete(record)
+    return gone

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from nunatak.catalog.store import Key
 from nunatak.sql import dispatch
 from nunatak.sql.rooms import Rooms
-from nunatak.sql.stages import STAGE, remove_stage_folder
+from nunatak.sql.stage_folders import STAGE, remove_folder, remove_of_session
 from nunatak.sql.statement import Context
 from nunatak.sql.tokens import split_statements
 from nunatak.warehouse.bindings import Binding
@@ -82,7 +82,8 @@ class FrontEnd:
         self._rooms.warehouse.close_session(session)
         for temporary in session.temporaries(STAGE):
             session.drop_temporary(STAGE, temporary.name)
-            remove_stage_folder(self._rooms.settings, temporary.spec)
+            remove_folder(self._rooms.settings, str(temporary.spec["id"]))
+        remove_of_session(self._rooms.settings, session)
 
     def _context(self, request: Request) -> Context:
         return Context(

@@ -2,7 +2,7 @@
 
 @[db.][schema.]stage[/path]   a named stage, temporary ones of the session first
 @~[/path]                     the user's own stage
-@[db.][schema.]%table[/path]  the stage of a table
+@[db.][schema.]%table[/path]  the stage of a table, for its owner alone
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nunatak.access.requirement import Requirement
-from nunatak.catalog.names import split_name
+from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ObjectNotFound
-from nunatak.sql.stages import STAGE, file_object_of
+from nunatak.sql.stage_folders import STAGE, TABLE, folder_of, temporary_folder, user_folder
+from nunatak.sql.stages import file_object_of
 from nunatak.sql.statement import Context
 from nunatak.warehouse.session import Session
 
@@ -28,6 +29,8 @@ _LOCATION = re.compile(
     r'@(?P<stage>~|(?:"(?:[^"]|"")++"|[^/"])++)(?:/++(?P<path>.*))?\Z',
     re.DOTALL,
 )
+_NAME = r'(?:"(?:[^"]|"")+"|[^".%]+)'
+_OF_TABLE = re.compile(rf"(?P<place>(?:{_NAME}\.)*)%(?P<table>{_NAME})\Z")
 _MD5_CACHE_ENTRIES = 10_000
 
 
@@ -55,7 +58,8 @@ class StageLocation:
     shown: str
     path: str
     key: Key | None
-    """The catalog's key of a named, permanent stage; None for one's own."""
+    """The catalog's key of a permanent stage, or of the table whose stage it is; None for one's
+    own."""
     file_format: Mapping[str, Any] = field(default_factory=dict)
     """The stage's own format: options, or {"FORMAT_NAME": name}."""
 
@@ -66,8 +70,11 @@ class StageLocation:
         return folder
 
     def requirement(self, privilege: str) -> list[Requirement]:
-        """The privilege on the stage, where it is not one's own."""
-        return [] if self.key is None else [Requirement(privilege, STAGE, self.key.title)]
+        """The privilege on the stage, where it is not one's own; a table's needs OWNERSHIP."""
+        if self.key is None:
+            return []
+        needed = OWNERSHIP if self.key.kind == TABLE else privilege
+        return [Requirement(needed, self.key.kind, self.key.title)]
 
     def files(self, settings: Settings) -> Iterator[StageFile]:
         """The files whose names begin with the path, by name."""
@@ -94,10 +101,10 @@ def location_of(catalog: Catalog, session: Session, text: str) -> StageLocation:
         raise InvalidArgument(f"'{text}' leads out of its stage.")
     stage = found["stage"]
     if stage == "~":
-        return StageLocation(f"user-{_safe(session.user)}", "", path, None)
-    if "%" in stage:
-        name = session.qualify(split_name(stage.replace("%", "", 1)))
-        return StageLocation(f"table-{_safe(str(name))}", name.name.lower(), path, None)
+        return StageLocation(user_folder(session.user), "", path, None)
+    if (of_table := _OF_TABLE.match(stage)) is not None:
+        name = session.qualify(split_name(of_table["place"] + of_table["table"]))
+        return _of_table(catalog, session, name, path)
     parts = split_name(stage)
     spec = file_object_of(catalog, session, STAGE, parts)
     name = session.qualify(parts)
@@ -106,6 +113,17 @@ def location_of(catalog: Catalog, session: Session, text: str) -> StageLocation:
     return StageLocation(
         str(spec["id"]), name.name.lower(), path, key, spec.get("FILE_FORMAT") or {}
     )
+
+
+def _of_table(catalog: Catalog, session: Session, name: QualifiedName, path: str) -> StageLocation:
+    shown = name.name.lower()
+    if (temporary := session.temporary(TABLE, name)) is not None:
+        return StageLocation(temporary_folder(session, temporary), shown, path, None)
+    key = Key.of(TABLE, name)
+    with catalog.read() as tx:
+        folder = folder_of(tx.get(key))
+    assert folder is not None, "tables have stages"
+    return StageLocation(folder, shown, path, key)
 
 
 class StageFileSource:
@@ -135,10 +153,6 @@ class StageFileSource:
 
     def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
         """Nothing is kept beside the file itself."""
-
-
-def _safe(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 @lru_cache(maxsize=_MD5_CACHE_ENTRIES)

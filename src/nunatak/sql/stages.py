@@ -5,9 +5,8 @@ A stage is a record whose `spec.id` names its folder; temporary ones live in the
 
 from __future__ import annotations
 
-import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,12 +14,12 @@ from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Catalog, Key, Record
-from nunatak.config import Settings
 from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import create_object, drop_object, on_schema, ownership, schema_key
 from nunatak.sql.options import Option, file_format, option_value, parenthesised_options
 from nunatak.sql.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.stage_folders import STAGE, remove_folder, remove_folders
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -33,7 +32,7 @@ from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.session import Session, TemporaryObject
 
-STAGE, FILE_FORMAT = "STAGE", "FILE_FORMAT"
+FILE_FORMAT = "FILE_FORMAT"
 TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
 STAGE_PROPERTIES = {
     "FILE_FORMAT": file_format,
@@ -73,15 +72,21 @@ class CreateFileObject(Creation):
         name = context.session.qualify(self.parts)
         if self.temporary:
             return self._run_temporary(context, name)
-        return create_object(
+        key = Key.of(self.kind, name)
+        with context.rooms.catalog.read() as tx:
+            old = tx.find(key) if self.or_replace else None
+        result = create_object(
             context,
-            Key.of(self.kind, name),
+            key,
             title=TITLES[self.kind],
             or_replace=self.or_replace,
             if_not_exists=self.if_not_exists,
             spec=self.spec,
             comment=self.comment,
         )
+        if old is not None:
+            remove_folders(context.rooms.settings, [old])
+        return result
 
     def _run_temporary(self, context: Context, name: QualifiedName) -> Result:
         session = context.session
@@ -167,8 +172,8 @@ class DropFileObject:
         if drop_temporary(context, self.kind, name):
             return status_result(f"{name.name} successfully dropped.")
         record, result = drop_object(context, Key.of(self.kind, name), if_exists=self.if_exists)
-        if record is not None and self.kind == STAGE:
-            remove_stage_folder(context.rooms.settings, record.spec)
+        if record is not None:
+            remove_folders(context.rooms.settings, [record])
         return result
 
 
@@ -190,14 +195,8 @@ def drop_temporary(context: Context, kind: str, name: QualifiedName) -> bool:
     """Forget a temporary object of the session with its files; whether there was one."""
     gone = context.session.drop_temporary(kind, name)
     if gone is not None and kind == STAGE:
-        remove_stage_folder(context.rooms.settings, gone.spec)
+        remove_folder(context.rooms.settings, str(gone.spec["id"]))
     return gone is not None
-
-
-def remove_stage_folder(settings: Settings, spec: Mapping[str, Any]) -> None:
-    """Delete the files of a stage that is gone; a leftover is removed when the server starts."""
-    folder = settings.folder("stages") / str(spec["id"])
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 _SHOW_FIELDS = {

@@ -11,7 +11,8 @@ from nunatak.catalog.store import Key
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.sql.objects import on_schema, ownership, require_schema, schema_key
 from nunatak.sql.options import option_value
-from nunatak.sql.stages import FILE_FORMAT, STAGE, STAGE_PROPERTIES, TITLES
+from nunatak.sql.stage_folders import STAGE
+from nunatak.sql.stages import FILE_FORMAT, STAGE_PROPERTIES, TITLES
 from nunatak.sql.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.results import Field, Result, status_result

@@ -15,7 +15,9 @@ from nunatak.access.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
+from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from nunatak.sql.stage_folders import remove_folders
 from nunatak.warehouse.session import Session
 
 _PARKED = " swapped"
@@ -26,9 +28,10 @@ _SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW"})
 class CatalogTableGuard:
     """Answers `nunatak.warehouse.hooks.TableGuard` from the catalog."""
 
-    def __init__(self, catalog: Catalog, access: Access) -> None:
+    def __init__(self, catalog: Catalog, access: Access, settings: Settings) -> None:
         self._catalog = catalog
         self._access = access
+        self._settings = settings
 
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
@@ -52,18 +55,21 @@ class CatalogTableGuard:
             return tx.find(Key.of(kind, name)) is not None
 
     def created(self, session: Session, kind: str, name: QualifiedName) -> None:
-        """The current role owns the new object; grants on one that it replaced end."""
+        """The current role owns the new object; grants on one that it replaced, and the files in
+        its stage, are gone."""
         key = Key.of(kind, name)
         with self._catalog.write() as tx:
             if (old := tx.find(key)) is not None:
                 tx.delete(old)
             tx.create(key, session.role)
+        remove_folders(self._settings, [old] if old is not None else [])
 
     def dropped(self, kind: str, name: QualifiedName) -> None:
-        """Forget the owner and the grants."""
+        """Forget the owner and the grants, and remove the files in its stage."""
         with self._catalog.write() as tx:
             if (old := tx.find(Key.of(kind, name))) is not None:
                 tx.delete(old)
+        remove_folders(self._settings, [old] if old is not None else [])
 
     def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
         """Owner and grants go with the object."""

@@ -16,6 +16,7 @@ from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import on_account
 from nunatak.sql.session_statements import literal
 from nunatak.sql.show import ShowClauses, flag, moment, show_clauses, show_result
+from nunatak.sql.stage_folders import remove_folder, user_folder
 from nunatak.sql.statement import (
     STATUS_FIELDS,
     Context,
@@ -83,7 +84,7 @@ class CreateUser(Creation):
         return [on_account("CREATE USER", context)]
 
     def run(self, context: Context) -> Result:
-        """Add the user."""
+        """Add the user, whose own stage is empty."""
         access = context.rooms.access
         exists = access.users.find(self.name) is not None
         if exists and self.if_not_exists:
@@ -96,6 +97,7 @@ class CreateUser(Creation):
             access.replace_user(self.name, owner=owner, settings=self.settings)
         else:
             access.users.create(self.name, owner=owner, settings=self.settings)
+        remove_folder(context.rooms.settings, user_folder(self.name))
         return status_result(f"User {self.name} successfully created.")
 
 
@@ -165,12 +167,13 @@ class DropUser:
         return [owned(self.name)]
 
     def run(self, context: Context) -> Result:
-        """Remove the user with tokens and sessions."""
+        """Remove the user with tokens, sessions and the files in the user's own stage."""
         if self.if_exists and context.rooms.access.users.find(self.name) is None:
             text = f"Drop statement executed successfully ({self.name} already dropped)."
             return status_result(text)
         check_not_by_token(self.name, context)
         context.rooms.access.drop_user(self.name)
+        remove_folder(context.rooms.settings, user_folder(self.name))
         return status_result(f"{self.name} successfully dropped.")
 
 

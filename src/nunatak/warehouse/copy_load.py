@@ -102,7 +102,10 @@ def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Resu
     """COPY INTO table FROM @stage or FROM (SELECT … FROM @stage)."""
     options = copy_options(tree)
     table, names = _target(execution, tree)
-    place = stages_of(execution).place(execution.session, location, write=options.flag("PURGE"))
+    stages = stages_of(execution)
+    place = stages.place(execution.session, location, write=False)
+    if options.flag("PURGE"):
+        stages.place(execution.session, location, write=True)
     form = resolved_format(execution, place, options.file_format)
     source = tree.args["files"][0]
     columns = _target_columns(table, names)

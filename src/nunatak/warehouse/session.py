@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,8 @@ class TemporaryObject:
     """TABLE, VIEW, STAGE or FILE FORMAT."""
     name: QualifiedName
     spec: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """Of this object, whatever takes its name later."""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -37,7 +37,7 @@ class Bench:
         access = Access(self.catalog.database, settings)
         for role in ("ACCOUNTADMIN", "OTHER"):
             access.roles.create(role, owner="ACCOUNTADMIN")
-        guard = CatalogTableGuard(self.catalog, access)
+        guard = CatalogTableGuard(self.catalog, access, settings)
         self.warehouse = Warehouse(settings, hooks=Hooks(guard=guard))
         self.warehouse.create_database("DB")
         with self.catalog.write() as tx:

@@ -52,7 +52,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
             Key("SCHEMA", "S2", "DB"),
         ):
             tx.create(key, "R")
-    guard = CatalogTableGuard(catalog, access)
+    guard = CatalogTableGuard(catalog, access, settings)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
     rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, catalog=catalog))
     yield Context(rooms=rooms, session=session, query_id="q")

@@ -29,7 +29,7 @@ class World:
         self.access = Access(self.catalog.database, settings)
         for role in ("OWNER", "OTHER"):
             self.access.roles.create(role, owner="ACCOUNTADMIN")
-        self.guard = CatalogTableGuard(self.catalog, self.access)
+        self.guard = CatalogTableGuard(self.catalog, self.access, settings)
         self.warehouse = Warehouse(settings, hooks=Hooks(guard=self.guard))
         self.warehouse.create_database("DB")
         with self.catalog.write() as tx:
