@@ -29,8 +29,9 @@ _LOCATION = re.compile(
     r'@(?P<stage>~|(?:"(?:[^"]|"")++"|[^/"])++)(?:/++(?P<path>.*))?\Z',
     re.DOTALL,
 )
-_NAME = r'(?:"(?:[^"]|"")+"|[^".%]+)'
-_OF_TABLE = re.compile(rf"(?P<place>(?:{_NAME}\.)*)%(?P<table>{_NAME})\Z")
+_OF_TABLE = re.compile(
+    r'(?P<place>(?:(?:"(?:[^"]|"")++"|[^".%]++)\.)*+)%(?P<table>"(?:[^"]|"")++"|[^".%]++)\Z'
+)
 _MD5_CACHE_ENTRIES = 10_000
 
 

@@ -182,11 +182,13 @@ def test_temporary_tables_have_stages_of_their_own(realm: Realm) -> None:
 
 def test_a_new_user_of_an_old_name_finds_an_empty_stage(realm: Realm) -> None:
     for change in ("DROP USER OTHER_USER", "CREATE OR REPLACE USER OTHER_USER"):
-        realm.rows(ADMIN, "CREATE USER IF NOT EXISTS OTHER_USER")
+        realm.session(OTHER)
         put(realm, OTHER, "@~")
         assert len(files(realm, OTHER, "@~")) == 1
         assert files(realm, OWNER, "@~") == []
         realm.rows(ADMIN, change)
+        realm.rows(ADMIN, "CREATE USER IF NOT EXISTS OTHER_USER")
+        realm.rows(ADMIN, "GRANT ROLE OTHER TO USER OTHER_USER")
         assert files(realm, OTHER, "@~") == []
 
 
