@@ -24,6 +24,7 @@ import pyarrow as pa
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, NunatakError, Unsupported
 from nunatak.warehouse.engine_errors import engine_error
+from nunatak.warehouse.engine_functions import ENGINE_FUNCTIONS
 from nunatak.warehouse.macros import definitions
 from nunatak.warehouse.parameters import PARAMETERS
 
@@ -151,9 +152,16 @@ class Connection:
         self.guarded(lambda: self._handle.register(name, source))
 
     def create_function(
-        self, name: str, parameters: Sequence[str], result: str, body: Callable[..., pa.Array]
+        self,
+        name: str,
+        parameters: Sequence[str],
+        result: str,
+        body: Callable[..., pa.Array],
+        *,
+        pure: bool = False,
     ) -> None:
-        """Make a function of every connection, until `drop_function` here. `body` gets vectors."""
+        """Make a function of every connection, until `drop_function` here. `body` gets vectors;
+        `pure` is one that always answers the same for the same."""
 
         def vectors(*columns: pa.ChunkedArray) -> pa.Array:
             return body([column.combine_chunks() for column in columns])
@@ -173,7 +181,7 @@ class Connection:
                 result,
                 type="arrow",
                 null_handling="special",
-                side_effects=True,
+                side_effects=not pure,
             )
         )
 
@@ -217,6 +225,11 @@ class Engine:
         self._root.execute(f"SET allowed_directories = [{allowed}]")
         self._root.execute(f"SET GLOBAL TimeZone = {literal(DEFAULT_TIMEZONE)}")
         self._root.execute("SET enable_external_access = false")
+        self._functions = self.connect()
+        for made in ENGINE_FUNCTIONS:
+            self._functions.create_function(
+                made.name, made.parameters, made.result, made.vectors, pure=True
+            )
         for definition in definitions():
             self._root.execute(definition)
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
@@ -294,7 +307,11 @@ class Engine:
             connections: Sequence[Connection] = tuple(self._open)
         for connection in connections:
             connection.interrupt()
-            connection.close()
+            if connection is not self._functions:
+                connection.close()
+        for made in ENGINE_FUNCTIONS:
+            self._functions.drop_function(made.name)
+        self._functions.close()
         self._root.close()
 
     def _forget(self, connection: Connection) -> None:

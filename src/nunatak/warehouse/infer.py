@@ -13,10 +13,18 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import ARRAY, NUMBER, OBJECT, TEXT, VARIANT, SqlType
-from nunatak.errors import NunatakError
+from nunatak.catalog.sqltypes import ARRAY, NUMBER, OBJECT, SEMI_STRUCTURED, TEXT, VARIANT, SqlType
+from nunatak.errors import NunatakError, Unsupported
 from nunatak.warehouse.rewrite.casts import declared_type
-from nunatak.warehouse.rewrite.context import stored, type_of, typed
+from nunatak.warehouse.rewrite.context import (
+    STARRED_KEY,
+    common_type,
+    passed_values,
+    quoted,
+    stored,
+    type_of,
+    typed,
+)
 
 Columns = Mapping[str, SqlType | None]
 Lookup = Callable[[tuple[str, ...]], Columns | None]
@@ -36,9 +44,16 @@ _KNOWN_RESULTS: Mapping[type[exp.Expr], SqlType] = {
     **dict.fromkeys((exp.Array, exp.ArrayAgg, exp.ArrayConcat, exp.ArrayAppend), ARRAY),
     **dict.fromkeys((exp.ArraySlice, exp.Split, exp.JSONKeys, exp.ArrayPrepend), ARRAY),
     **dict.fromkeys((exp.ParseJSON, exp.ToVariant, exp.JSONExtract, exp.Bracket), VARIANT),
-    exp.GetExtract: VARIANT,
+    **dict.fromkeys((exp.GetExtract, exp.ArrayMax, exp.ArrayMin), VARIANT),
+    **dict.fromkeys((exp.ArrayDistinct, exp.ArrayCompact, exp.ArrayExcept, exp.SortArray), ARRAY),
+    **dict.fromkeys((exp.ArrayIntersect, exp.ArrayInsert, exp.ArrayRemove, exp.Flatten), ARRAY),
+    **dict.fromkeys((exp.ArrayConstructCompact, exp.ArrayUniqueAgg, exp.ToArray), ARRAY),
+    **dict.fromkeys((exp.GenerateSeries,), ARRAY),
     exp.ObjectAgg: OBJECT,
 }
+_NAMED_RESULTS: Mapping[str, SqlType] = dict.fromkeys(
+    ("OBJECT_DELETE", "OBJECT_PICK", "AS_OBJECT", "TO_OBJECT"), OBJECT
+)
 
 
 def note_column_types(tree: exp.Expr, lookup: Lookup) -> Columns:
@@ -46,6 +61,9 @@ def note_column_types(tree: exp.Expr, lookup: Lookup) -> Columns:
     columns of the statement itself when it is a query."""
     if isinstance(tree, exp.Query):
         return _Walk(lookup).query(tree, {})
+    if isinstance(tree, exp.Update | exp.Delete | exp.Merge):
+        _Walk(lookup).change(tree)
+        return {}
     for query in _outermost_queries(tree):
         _Walk(lookup).query(query, {})
     return {}
@@ -74,14 +92,31 @@ class _Walk:
             alias = cte.args["alias"]
             scope[stored(alias.this)] = _renamed(columns, alias)
         if isinstance(node, exp.SetOperation):
-            left = self.query(node.this, scope)
-            self.query(node.expression, scope)
-            return left
+            left, right = self.query(node.this, scope), self.query(node.expression, scope)
+            kinds = zip(left.values(), right.values(), strict=False)
+            joined = [a if a == b else common_type((a, b)) or a for a, b in kinds]
+            found = dict(zip(left, joined, strict=False)) if len(left) == len(right) else left
+            order = node.args.get("order")
+            if order is not None:
+                self._note(order, {}, scope, dict(found))
+            return found
         if isinstance(node, exp.Subquery):
             return self.query(node.this, scope)
         if isinstance(node, exp.Select):
             return self._select(node, scope)
         return {}
+
+    def change(self, node: exp.Update | exp.Delete | exp.Merge) -> None:
+        """Note the types inside a statement that changes rows of one table."""
+        using = node.args.get("using")
+        origin = node.args.get("from_")
+        others = [using] if isinstance(using, exp.Expr) else list(using or ())
+        others += [origin.this] if origin is not None else []
+        others += [join.this for source in others for join in source.args.get("joins") or ()]
+        sources = dict(self._source(source, {}) for source in [node.this, *others])
+        for part in node.iter_expressions():
+            if part not in (node.this, origin, *others):
+                self._note(part, sources, {}, {})
 
     def _select(self, node: exp.Select, scope: Mapping[str, Columns]) -> Columns:
         sources: dict[str, Columns] = {}
@@ -91,10 +126,12 @@ class _Walk:
         for source in [*([origin.this] if origin is not None else []), *joined, *laterals]:
             name, columns = self._source(source, scope)
             sources[name] = columns
+        _refuse_using(node, sources)
         aliases: dict[str, SqlType | None] = {}
         for part in node.iter_expressions():
             if not isinstance(part, exp.With | exp.From | exp.Join | exp.Lateral):
                 self._note(part, sources, scope, aliases)
+        _note_starred(node, sources)
         return _projected(node, sources)
 
     def _source(self, node: exp.Expr, scope: Mapping[str, Columns]) -> tuple[str, Columns]:
@@ -109,6 +146,8 @@ class _Walk:
             return name, _renamed(self.query(node.this, scope), alias)
         if isinstance(node, exp.Lateral | exp.TableFromRows) and isinstance(node.this, exp.Explode):
             return name, _FLATTENED
+        if isinstance(node, exp.Values):
+            return name, _renamed(_listed(node), alias)
         return name, {}
 
     def _table(self, parts: tuple[str, ...]) -> Columns:
@@ -129,6 +168,9 @@ class _Walk:
                 self.query(inner, scope)
             elif isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier):
                 typed(inner, _column_type(inner, sources, aliases))
+            elif isinstance(inner, exp.Parameter) and isinstance(inner.this, exp.Literal):
+                place = exp.column(quoted(f"COLUMN{inner.this.name}"))
+                typed(inner, _column_type(place, sources, {}))
         if isinstance(node, exp.Alias):
             aliases[stored(node.args["alias"])] = expression_type(node.this)
 
@@ -148,43 +190,82 @@ def _column_type(
 
 def expression_type(node: exp.Expr) -> SqlType | None:
     """The type of an expression of the vendor's dialect, where declarations tell it."""
-    if isinstance(node, exp.Alias | exp.Paren):
-        return expression_type(node.this)
-    if isinstance(node, exp.Column):
-        return type_of(node)
+    if isinstance(node, exp.Column | exp.Parameter):
+        return type_of(node if isinstance(node.this, exp.Identifier | exp.Literal) else node.this)
     if isinstance(node, exp.Cast | exp.TryCast):
         try:
             return declared_type(node.to)
         except NunatakError:
             return None
-    if isinstance(node, exp.Coalesce | exp.Max | exp.Min | exp.AnyValue):
-        return expression_type(node.this)
-    if isinstance(node, exp.Subquery):
-        select = node.this
-        is_scalar = isinstance(select, exp.Select) and len(select.expressions) == 1
-        return expression_type(select.expressions[0]) if is_scalar else None
+    if isinstance(node, exp.Anonymous):
+        return _NAMED_RESULTS.get(str(node.this).upper())
+    values = passed_values(node)
+    if values:
+        return common_type(map(expression_type, values))
     return _KNOWN_RESULTS.get(type(node))
 
 
 def _projected(node: exp.Select, sources: Mapping[str, Columns]) -> Columns:
     columns: dict[str, SqlType | None] = {}
     for item in node.expressions:
-        star = item.this if isinstance(item, exp.Column) else item
-        if isinstance(star, exp.Star):
-            chosen = list(sources.values())
-            if isinstance(item, exp.Column):
-                chosen = [sources.get(stored(item.args["table"]), {})]
-            left_out = {
-                stored(part.this if isinstance(part, exp.Column) else part)
-                for part in star.args.get("except_") or ()
-            }
-            for source in chosen:
-                columns |= {name: kind for name, kind in source.items() if name not in left_out}
+        starred = _starred(item, sources)
+        if starred is not None:
+            columns |= starred
         elif isinstance(item, exp.Alias):
             columns[stored(item.args["alias"])] = expression_type(item.this)
         elif isinstance(item, exp.Column) and isinstance(item.this, exp.Identifier):
             columns[stored(item.this)] = expression_type(item)
     return columns
+
+
+def _refuse_using(node: exp.Select, sources: Mapping[str, Columns]) -> None:
+    """JOIN … USING would compare the texts of semi-structured columns."""
+    for join in node.args.get("joins") or ():
+        for name in map(stored, join.args.get("using") or ()):
+            kinds = [columns.get(name) for columns in sources.values()]
+            if any(kind is not None and kind.kind in SEMI_STRUCTURED for kind in kinds):
+                raise Unsupported(
+                    f"Unsupported: JOIN … USING ({name}), a VARIANT, OBJECT or ARRAY: use ON."
+                )
+
+
+def _starred(item: exp.Expr, sources: Mapping[str, Columns]) -> Columns | None:
+    """The columns that `*` or `t.*` stands for; None for what is no star."""
+    star = item.this if isinstance(item, exp.Column) else item
+    if not isinstance(star, exp.Star):
+        return None
+    chosen = list(sources.values())
+    if isinstance(item, exp.Column):
+        chosen = [sources.get(stored(item.args["table"]), {})]
+    left_out = {
+        stored(part.this if isinstance(part, exp.Column) else part)
+        for part in star.args.get("except_") or ()
+    }
+    return {
+        name: kind for source in chosen for name, kind in source.items() if name not in left_out
+    }
+
+
+def _note_starred(node: exp.Select, sources: Mapping[str, Columns]) -> None:
+    """Note beside each star the semi-structured columns that it stands for."""
+    for item in node.expressions:
+        columns = _starred(item, sources) or {}
+        star = item.this if isinstance(item, exp.Column) else item
+        star.meta[STARRED_KEY] = [
+            name for name, kind in columns.items() if kind and kind.kind in SEMI_STRUCTURED
+        ]
+
+
+def _listed(node: exp.Values) -> Columns:
+    """The columns of VALUES, as far as all rows agree."""
+    rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions]
+    columns = zip(*rows, strict=False)
+    return {
+        f"COLUMN{at}": common_type(
+            expression_type(value) for value in column if not isinstance(value, exp.Null)
+        )
+        for at, column in enumerate(columns, start=1)
+    }
 
 
 def _renamed(columns: Columns, alias: exp.Expr | None) -> Columns:

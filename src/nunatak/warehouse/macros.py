@@ -5,6 +5,8 @@ They live in the root database, are made once per process, and are inlined where
 
 from __future__ import annotations
 
+from nunatak.warehouse.value_macros import VALUES
+
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
     "nk_ntz_text(x)": "strftime(x, '%Y-%m-%d %H:%M:%S.%g')",
@@ -32,8 +34,8 @@ SCALAR = {
     "nk_last_of_quarter(x)": "last_day((date_trunc('quarter', x::DATE) + to_months(2))::DATE)",
     "nk_to_binary(x)": "unhex(x::VARCHAR)",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
-    "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE x::JSON END",
-    "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN x::JSON END",
+    "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
+    "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",
     "nk_get(j, k)": "json_extract(j, k)",
     "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || to_json(v)::VARCHAR",
     "nk_object(members)": (
@@ -50,7 +52,6 @@ SCALAR = {
         "ELSE json_type(j) END"
     ),
     "nk_is_null_value(j)": "(json_type(j) = 'NULL')",
-    "nk_array_contains(a, v)": "list_contains(json_extract(a, '$[*]'), v)",
     "nk_array_cat(a, b)": (
         "to_json(list_concat(json_extract(a, '$[*]'), json_extract(b, '$[*]')))"
     ),
@@ -63,32 +64,14 @@ SCALAR = {
         "CASE WHEN t >= 0 THEN t ELSE t - 1 END))"
     ),
     "nk_object_delete(j, k)": "json_merge_patch(j, json_object(k::VARCHAR, NULL))",
-    "nk_sort_key(j)": "struct_pack(n := TRY_CAST(j ->> '$' AS DOUBLE), t := j ->> '$')",
-    "nk_items(a)": "json_extract(a, '$[*]')",
-    "nk_array_distinct(a)": "to_json(list_sort(list_distinct(nk_items(a))))",
-    "nk_arrays_overlap(a, b)": "list_has_any(nk_items(a), nk_items(b))",
-    "nk_array_except(a, b)": (
-        "to_json(list_filter(nk_items(a), lambda x: NOT list_contains(nk_items(b), x)))"
-    ),
-    "nk_array_intersection(a, b)": (
-        "to_json(list_filter(nk_items(a), lambda x: list_contains(nk_items(b), x)))"
-    ),
-    "nk_array_sort(a)": (
-        "to_json(list_transform(list_sort(list_transform(nk_items(a), "
-        "lambda x: struct_pack(k := nk_sort_key(x), v := x))), lambda s: s.v))"
-    ),
-    "nk_array_min(a)": "json_extract(nk_array_sort(a), '$[0]')",
-    "nk_array_max(a)": "json_extract(nk_array_sort(a), '$[#-1]')",
     "nk_array_flatten(a)": "to_json(flatten(list_transform(nk_items(a), lambda x: nk_items(x))))",
     "nk_array_range(f, t)": "to_json(range(f, t))",
     "nk_array_unique_agg(x)": (
         "coalesce(to_json(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
     ),
-    "nk_array_position(a, v)": "list_position(nk_items(a), v) - 1",
     "nk_array_insert(a, p, v)": (
         "to_json(list_concat(list_concat(nk_items(a)[:p], [v]), nk_items(a)[p + 1:]))"
     ),
-    "nk_array_remove(a, v)": "to_json(list_filter(nk_items(a), lambda x: x <> v))",
     "nk_object_pick(j, k)": "json_object(k::VARCHAR, json_extract(j, k))",
     "nk_is_array(j)": "(json_type(j) = 'ARRAY')",
     "nk_is_object(j)": "(json_type(j) = 'OBJECT')",
@@ -132,6 +115,7 @@ TABLE: dict[str, str] = {
 
 def definitions() -> list[str]:
     """The statements that make all macros."""
-    return [f"CREATE OR REPLACE MACRO {head} AS {body}" for head, body in SCALAR.items()] + [
+    scalar = {**VALUES, **SCALAR}
+    return [f"CREATE OR REPLACE MACRO {head} AS {body}" for head, body in scalar.items()] + [
         f"CREATE OR REPLACE MACRO {head} AS TABLE {body}" for head, body in TABLE.items()
     ]

@@ -101,3 +101,8 @@ def test_locations() -> None:
     assert Location.temporary(new_session(7), name).sql == (
         '"_NUNATAK_SESSION_7"."main"."DB.""s"".""a""""b"""'
     )
+
+
+def test_plain_columns_pay_nothing_for_values_that_are_compared_otherwise() -> None:
+    text = "select max(a), greatest(a, 2), nullif(s, 'x') from t where a > 1 and s in ('x', 'y') "
+    assert "NK_" not in rewritten(text + "group by s, a order by a")

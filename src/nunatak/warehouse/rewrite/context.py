@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.sqltypes import SqlType, TypeKind
+from nunatak.catalog.sqltypes import SEMI_STRUCTURED, VARIANT, SqlType, TypeKind
 from nunatak.warehouse.parameters import Value
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.tables import Table
 
 TYPE_KEY = "nunatak_type"
 """Where a node keeps its SQL type when it is known."""
+STARRED_KEY = "nunatak_starred"
+"""Where a star keeps the names of the semi-structured columns that it stands for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,59 @@ def typed(node: exp.Expr, sql_type: SqlType | None) -> exp.Expr:
 def type_of(node: exp.Expr) -> SqlType | None:
     """The SQL type that was noted for a node."""
     found: SqlType | None = node.meta.get(TYPE_KEY)
-    if found is None and isinstance(node, exp.Paren | exp.Alias):
-        return type_of(node.this)
-    return found
+    return found or common_type(type_of(value) for value in passed_values(node))
+
+
+_FIRST_PASSES = (
+    *(exp.Paren, exp.Alias, exp.Filter, exp.Window, exp.WithinGroup, exp.IgnoreNulls),
+    *(exp.RespectNulls, exp.Order, exp.Max, exp.Min, exp.AnyValue, exp.ArgMax, exp.ArgMin),
+    *(exp.FirstValue, exp.LastValue, exp.NthValue, exp.Nullif, exp.Mode),
+)
+"""What answers a value of its first argument as it is."""
+
+
+def passed_values(node: exp.Expr) -> list[exp.Expr]:
+    """The parts of a node of which it answers one as it is; none for what makes a value."""
+    match node:
+        case exp.ArgMax() | exp.ArgMin() if node.args.get("count") is not None:
+            return []
+        case exp.Coalesce() | exp.Greatest() | exp.Least():
+            return [node.this, *node.expressions]
+        case exp.Lag() | exp.Lead():
+            return _given(node.this, node.args.get("default"))
+        case exp.If() | exp.Nvl2():
+            return _given(node.args.get("true"), node.args.get("false"))
+        case exp.Case():
+            found = [branch.args["true"] for branch in node.args["ifs"]]
+            return _given(*found, node.args.get("default"))
+        case exp.DecodeCase():
+            return decoded(node)[2]
+        case exp.Subquery() if isinstance(node.this, exp.Select):
+            selected = node.this.expressions
+            return list(selected) if len(selected) == 1 else []
+    return [node.this] if isinstance(node, _FIRST_PASSES) else []
+
+
+def decoded(node: exp.DecodeCase) -> tuple[exp.Expr, list[exp.Expr], list[exp.Expr]]:
+    """DECODE's value, what it is compared with, and the results; one more of these than of those
+    where there is a default."""
+    subject, *rest = node.expressions
+    pairs = len(rest) // 2
+    return subject, rest[: 2 * pairs : 2], [*rest[1 : 2 * pairs : 2], *rest[2 * pairs :]]
+
+
+def _given(*nodes: exp.Expr | None) -> list[exp.Expr]:
+    return [node for node in nodes if node is not None]
+
+
+def common_type(types: Iterable[SqlType | None]) -> SqlType | None:
+    """The type of one of several values: semi-structured where one of them is, else the one that
+    all have."""
+    found = set(types)
+    semi = {kind for kind in found if kind is not None and kind.kind in SEMI_STRUCTURED}
+    if semi:
+        return semi.pop() if len(found - {None}) == 1 else VARIANT
+    return found.pop() if len(found) == 1 else None
 
 
 def is_text(node: exp.Expr) -> bool:

@@ -7,13 +7,13 @@ from sqlglot import exp
 from nunatak.catalog.sqltypes import ARRAY, BOOLEAN, FLOAT, NUMBER, VARIANT, SqlType
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, call, typed
+from nunatak.warehouse.rewrite.semi import to_json
 
 _MACROS: dict[type[exp.Expr], tuple[str, tuple[str, ...], SqlType]] = {
     exp.ArrayDistinct: ("nk_array_distinct", ("this",), ARRAY),
     exp.ArrayCompact: ("nk_array_compact", ("this",), ARRAY),
     exp.ArrayOverlaps: ("nk_arrays_overlap", ("this", "expression"), BOOLEAN),
     exp.ArrayExcept: ("nk_array_except", ("this", "expression"), ARRAY),
-    exp.SortArray: ("nk_array_sort", ("this",), ARRAY),
     exp.ArrayMin: ("nk_array_min", ("this",), VARIANT),
     exp.ArrayMax: ("nk_array_max", ("this",), VARIANT),
     exp.Flatten: ("nk_array_flatten", ("this",), ARRAY),
@@ -36,13 +36,13 @@ def macro(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     name, keys, result = _MACROS[type(node)]
     arguments = [node.args[key] for key in keys]
     if type(node) in AS_JSON:
-        arguments = [call("to_json", argument) for argument in arguments]
+        arguments = [to_json(argument) for argument in arguments]
     return typed(call(name, *arguments), result)
 
 
 def array_position(node: exp.ArrayPosition, _context: RewriteContext) -> exp.Expr:
     """ARRAY_POSITION(value, array) counts from zero."""
-    value = call("to_json", node.expression)
+    value = to_json(node.expression)
     return typed(call("nk_array_position", node.this, value), NUMBER)
 
 
@@ -55,12 +55,20 @@ def array_intersect(node: exp.ArrayIntersect, _context: RewriteContext) -> exp.E
 
 def array_insert(node: exp.ArrayInsert, _context: RewriteContext) -> exp.Expr:
     """ARRAY_INSERT(array, position, value)."""
-    value = call("to_json", node.expression)
+    value = to_json(node.expression)
     arguments = (node.this, node.args["position"], value)
     return typed(call("nk_array_insert", *arguments), ARRAY)
 
 
+def array_sort(node: exp.SortArray, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_SORT(array [, ascending [, nulls first]]): NULLs come last, or first where the order
+    descends."""
+    ascending = node.args.get("asc") or exp.true()
+    nulls_first = node.args.get("nulls_first") or exp.Not(this=exp.Paren(this=ascending.copy()))
+    return typed(call("nk_array_sort", node.this, ascending, nulls_first), ARRAY)
+
+
 def array_remove(node: exp.ArrayRemove, _context: RewriteContext) -> exp.Expr:
     """ARRAY_REMOVE(array, value)."""
-    value = call("to_json", node.expression)
+    value = to_json(node.expression)
     return typed(call("nk_array_remove", node.this, value), ARRAY)

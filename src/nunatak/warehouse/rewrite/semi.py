@@ -23,6 +23,11 @@ def is_json(node: exp.Expr) -> bool:
     return found is not None and found.kind in SEMI_STRUCTURED
 
 
+def to_json(node: exp.Expr) -> exp.Expr:
+    """A plain node as a VARIANT; binary is hexadecimal."""
+    return typed(call("nk_variant", node), VARIANT)
+
+
 def _path_step(key: str) -> str:
     return '."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -74,7 +79,7 @@ def parse_json(node: exp.ParseJSON, _context: RewriteContext) -> exp.Expr:
 
 def to_variant(node: exp.ToVariant, _context: RewriteContext) -> exp.Expr:
     """TO_VARIANT."""
-    return typed(call("to_json", node.this), VARIANT)
+    return to_json(node.this)
 
 
 _ALL_COLUMNS = "*COLUMNS(*)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted
+from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted, type_of, typed
 
 _FLATTEN_ARGUMENTS = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
 FLATTEN_COLUMNS = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
@@ -31,8 +31,9 @@ def parameter(node: exp.Parameter, _context: RewriteContext) -> exp.Expr:
     """`$1` is the first column of VALUES or of a staged file."""
     if isinstance(node.this, exp.Literal):
         if isinstance(node.parent, exp.Column):
+            typed(node.parent, type_of(node))
             return quoted(f"COLUMN{node.this.name}")
-        return exp.Column(this=quoted(f"COLUMN{node.this.name}"))
+        return typed(exp.Column(this=quoted(f"COLUMN{node.this.name}")), type_of(node))
     raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
 
 

@@ -1,0 +1,46 @@
+"""Functions that the engine's macros call and that are written here, row by row.
+
+Each answers NULL where an argument is NULL, and the same for the same arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from nunatak.errors import QueryFailed
+from nunatak.warehouse import json_values
+
+TEXT, BYTES = "VARCHAR", "BLOB"
+_ARROW = {TEXT: pa.string(), BYTES: pa.binary()}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFunction:
+    """A function of every connection."""
+
+    name: str
+    parameters: tuple[str, ...]
+    """Types of the engine."""
+    result: str
+    body: Callable[..., Any]
+
+    def vectors(self, columns: Sequence[pa.Array]) -> pa.Array:
+        """The answers for columns of arguments; raises QueryFailed."""
+        rows = zip(*(column.to_pylist() for column in columns), strict=True)
+        try:
+            answers = [None if None in row else self.body(*row) for row in rows]
+        except (ValueError, RecursionError) as error:
+            raise QueryFailed(f"A semi-structured value cannot be read: {error}") from error
+        return pa.array(answers, _ARROW[self.result])
+
+
+ENGINE_FUNCTIONS = (
+    EngineFunction("nk_canonical_text", (TEXT,), TEXT, json_values.canonical),
+    EngineFunction("nk_order_key", (TEXT,), BYTES, json_values.order_key),
+    EngineFunction("nk_except_text", (TEXT, TEXT), TEXT, json_values.array_except),
+    EngineFunction("nk_intersection_text", (TEXT, TEXT), TEXT, json_values.array_intersection),
+)

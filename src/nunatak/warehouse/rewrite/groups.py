@@ -1,0 +1,156 @@
+"""Rules for rows that are made one: GROUP BY, DISTINCT and set operations over semi-structured
+values, which are equal by value and not by their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlglot import exp
+
+from nunatak.errors import Unsupported
+from nunatak.warehouse.rewrite.context import STARRED_KEY, RewriteContext, quoted
+from nunatak.warehouse.rewrite.semi import is_json
+from nunatak.warehouse.rewrite.variants import canonical, key
+
+_SEVERAL_GROUPS = (exp.Rollup, exp.Cube, exp.GroupingSets)
+_AGGREGATES = (exp.AggFunc, exp.Window)
+_AGGREGATE_NAMES = frozenset({"ARG_MAX", "ARG_MIN"})
+
+
+def select(node: exp.Select, _context: RewriteContext) -> exp.Expr:
+    """A query with GROUP BY, DISTINCT, or an order by the places of columns."""
+    group = node.args.get("group")
+    if group is not None:
+        _group(node, group)
+    if node.args.get("distinct") is not None:
+        _made_equal(node)
+    _order_by_place(node)
+    return node
+
+
+def set_operation(node: exp.SetOperation, _context: RewriteContext) -> exp.Expr:
+    """UNION, EXCEPT and INTERSECT of rows that are equal by value."""
+    _order_of_set(node)
+    if node.args.get("distinct") is False:
+        return node
+    for part in _selects(node):
+        _made_equal(part)
+    return node
+
+
+def _selects(node: exp.Expr) -> Iterator[exp.Select]:
+    if isinstance(node, exp.SetOperation):
+        yield from _selects(node.this)
+        yield from _selects(node.expression)
+    elif isinstance(node, exp.Subquery):
+        yield from _selects(node.this)
+    elif isinstance(node, exp.Select):
+        yield node
+
+
+def _made_equal(node: exp.Select) -> None:
+    """Every semi-structured column of a query in its canonical form."""
+    for item in list(node.expressions):
+        star = item.this if isinstance(item, exp.Column) else item
+        if isinstance(star, exp.Star):
+            names = star.meta.get(STARRED_KEY, ())
+            forms = [
+                exp.alias_(canonical(exp.column(quoted(name))), quoted(name)) for name in names
+            ]
+            if forms and star.args.get("replace"):
+                raise Unsupported("Unsupported: DISTINCT rows of `* REPLACE` with VARIANT columns.")
+            if forms:
+                star.set("replace", forms)
+        elif is_json(item):
+            _in_canonical_form(item)
+
+
+def _in_canonical_form(item: exp.Expr) -> None:
+    value = item.this if isinstance(item, exp.Alias) else item
+    if not _is_canonical(value):
+        _put(value, canonical(value.copy()))
+
+
+def _put(node: exp.Expr, new: exp.Expr) -> None:
+    """Put an expression in the place of another; a column of a query keeps its name."""
+    is_column = isinstance(node, exp.Column) and isinstance(node.parent, exp.Select)
+    node.replace(exp.alias_(new, quoted(node.name)) if is_column else new)
+
+
+def _is_canonical(node: exp.Expr) -> bool:
+    return isinstance(node, exp.Anonymous) and str(node.this) == "nk_canonical"
+
+
+def _group(node: exp.Select, group: exp.Group) -> None:
+    for item in group.expressions:
+        if isinstance(item, _SEVERAL_GROUPS) and any(map(is_json, item.walk())):
+            raise Unsupported("Unsupported: ROLLUP, CUBE or GROUPING SETS of a VARIANT.")
+    if group.args.get("all") and any(map(is_json, node.expressions)):
+        group.set("all", None)
+        places = [at for at, item in enumerate(node.expressions, 1) if not _has_aggregate(item)]
+        group.set("expressions", [exp.Literal.number(at) for at in places])
+    aliases = {item.alias: item for item in node.expressions if isinstance(item, exp.Alias)}
+    for item in list(group.expressions):
+        place = _placed(node, item)
+        if place is None and isinstance(item, exp.Column) and not item.args.get("table"):
+            place = aliases.get(item.name)
+            if place is not None and any(
+                column.name == item.name for column in place.this.find_all(exp.Column)
+            ):
+                place = None
+        if place is not None:
+            if is_json(place):
+                _in_canonical_form(place)
+        elif is_json(item):
+            _group_by_value(node, item)
+
+
+def _placed(node: exp.Select, item: exp.Expr) -> exp.Expr | None:
+    """The projection that a number in GROUP BY or ORDER BY means."""
+    if not (isinstance(item, exp.Literal) and item.is_int):
+        return None
+    at = int(item.name) - 1
+    found: list[exp.Expr] = node.expressions
+    return found[at] if 0 <= at < len(found) else None
+
+
+def _has_aggregate(node: exp.Expr) -> bool:
+    return any(
+        isinstance(part, _AGGREGATES)
+        or (isinstance(part, exp.Anonymous) and str(part.this).upper() in _AGGREGATE_NAMES)
+        for part in node.walk()
+    )
+
+
+def _group_by_value(node: exp.Select, item: exp.Expr) -> None:
+    """Group by the canonical form, which stands wherever the expression stood."""
+    sought = item.copy()
+    clauses = [node.args.get(name) for name in ("group", "having", "qualify", "order")]
+    for clause in [*node.expressions, *(part for part in clauses if part is not None)]:
+        for part in list(clause.walk(prune=lambda inner: isinstance(inner, exp.Query))):
+            if part == sought and not _is_canonical(part.parent or part):
+                _put(part, canonical(part.copy()))
+
+
+def _order_by_place(node: exp.Select) -> None:
+    """What ORDER BY names by its place or alias is that projection itself."""
+    order = node.args.get("order")
+    aliases = {item.alias: item.this for item in node.expressions if isinstance(item, exp.Alias)}
+    for item in order.expressions if order is not None else ():
+        place = _placed(node, item.this) if isinstance(item, exp.Ordered) else None
+        if place is not None and is_json(place):
+            item.set("this", key(place.unalias().copy()))
+            continue
+        for column in list(item.find_all(exp.Column)):
+            named = aliases.get(column.name) if not column.args.get("table") else None
+            if named is not None and is_json(named) and is_json(column):
+                column.replace(named.copy())
+
+
+def _order_of_set(node: exp.SetOperation) -> None:
+    order = node.args.get("order")
+    first = next(_selects(node), None)
+    for item in order.expressions if order is not None and first is not None else ():
+        place = _placed(first, item.this) if isinstance(item, exp.Ordered) else None
+        if place is not None and is_json(place):
+            item.set("this", key(exp.column(quoted(place.alias_or_name))))

@@ -1,0 +1,85 @@
+"""Macros of the engine that compare semi-structured values by value.
+
+`nk_canonical` gives equal values equal texts, `nk_key` sorts as the values do; plain values stay
+in the engine, and the rest is asked of `json_values`. `nk_beside` and its kin say what a value is
+compared as with a plain one: a number in text is a number beside a number, anything is text beside
+text, but a number beside the text of a number.
+"""
+
+from __future__ import annotations
+
+_IS_NUMBER = "json_type(j) IN ('BIGINT', 'UBIGINT', 'DOUBLE')"
+_PLAIN_DECIMAL = r"-?(0|[1-9]\d*)\.\d*[1-9]"
+"""A fraction that is canonical as it is written."""
+_SORTED = (
+    "list_sort(list_transform(list_filter({items}, lambda x: x IS NOT NULL), "
+    "lambda x: struct_pack(k := nk_key(x), v := x)))"
+)
+
+VALUES = {
+    "nk_variant(x)": (
+        "CASE WHEN typeof(x) = 'BLOB' THEN to_json(hex(x::VARCHAR::BLOB)) ELSE to_json(x) END"
+    ),
+    "nk_canonical(j)": (
+        "CASE WHEN json_type(j) = 'VARCHAR' THEN to_json(j ->> '$') "
+        f"WHEN json_type(j) = 'DOUBLE' AND regexp_full_match(j::VARCHAR, '{_PLAIN_DECIMAL}') THEN j "
+        "WHEN json_type(j) IN ('DOUBLE', 'ARRAY', 'OBJECT') "
+        "THEN nk_canonical_text(j::VARCHAR)::JSON ELSE j END"
+    ),
+    "nk_key(j)": (
+        "CASE WHEN j IS NOT NULL THEN create_sort_key(struct_pack(r := CASE json_type(j) WHEN 'BOOLEAN' THEN 1 "
+        "WHEN 'VARCHAR' THEN 3 WHEN 'ARRAY' THEN 4 WHEN 'OBJECT' THEN 5 WHEN 'NULL' THEN 6 "
+        f"ELSE 2 END, d := CASE WHEN {_IS_NUMBER} THEN j::VARCHAR::DOUBLE ELSE 0 END, "
+        f"e := coalesce(TRY_CAST(CASE WHEN {_IS_NUMBER} THEN j::VARCHAR END AS DECIMAL(38, 22)), 0), "
+        f"w := coalesce(TRY_CAST(CASE WHEN {_IS_NUMBER} THEN j::VARCHAR END AS DECIMAL(38, 0)), 0), "
+        "t := CASE json_type(j) WHEN 'VARCHAR' THEN encode(j ->> '$') WHEN 'BOOLEAN' THEN "
+        "encode(j::VARCHAR) WHEN 'ARRAY' THEN nk_order_key(j::VARCHAR) WHEN 'OBJECT' THEN "
+        "nk_order_key(j::VARCHAR) ELSE ''::BLOB END), 'ASC NULLS LAST') END"
+    ),
+    "nk_beside_number(j)": (
+        "CASE WHEN json_type(j) = 'VARCHAR' AND TRY_CAST(j ->> '$' AS DOUBLE) IS NOT NULL "
+        "THEN to_json(TRY_CAST(j ->> '$' AS DOUBLE)) ELSE j END"
+    ),
+    "nk_beside(j, k)": (
+        "CASE WHEN json_type(k) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN nk_beside_number(j) "
+        "WHEN json_type(k) = 'VARCHAR' AND NOT "
+        f"({_IS_NUMBER} AND TRY_CAST(k ->> '$' AS DOUBLE) IS NOT NULL) THEN to_json(j ->> '$') "
+        "ELSE j END"
+    ),
+    "nk_beside_variant(k, j)": (
+        f"CASE WHEN json_type(k) = 'VARCHAR' AND {_IS_NUMBER} "
+        "THEN coalesce(to_json(TRY_CAST(k ->> '$' AS DOUBLE)), k) ELSE k END"
+    ),
+    "nk_greatest_known(l)": _SORTED.format(items="l") + "[-1].v",
+    "nk_least_known(l)": _SORTED.format(items="l") + "[1].v",
+    "nk_greatest(l)": "CASE WHEN len(l) = list_count(l) THEN nk_greatest_known(l) END",
+    "nk_least(l)": "CASE WHEN len(l) = list_count(l) THEN nk_least_known(l) END",
+    "nk_items(a)": "json_extract(a, '$[*]')",
+    "nk_canonical_items(a)": "list_transform(nk_items(a), lambda x: nk_canonical(x))",
+    "nk_array_distinct(a)": (
+        "to_json(list_transform(list_sort(list_transform(list_distinct(nk_canonical_items(a)), "
+        "lambda x: struct_pack(k := nk_key(x), v := x))), lambda s: s.v))"
+    ),
+    "nk_arrays_overlap(a, b)": "list_has_any(nk_canonical_items(a), nk_canonical_items(b))",
+    "nk_array_except(a, b)": "nk_except_text(a::VARCHAR, b::VARCHAR)::JSON",
+    "nk_array_intersection(a, b)": "nk_intersection_text(a::VARCHAR, b::VARCHAR)::JSON",
+    "nk_array_known(a)": "list_filter(nk_items(a), lambda x: json_type(x) <> 'NULL')",
+    "nk_array_nulls(a, wanted)": (
+        "CASE WHEN wanted THEN list_filter(nk_items(a), lambda x: json_type(x) = 'NULL') "
+        "ELSE []::JSON[] END"
+    ),
+    "nk_sorted(a)": (
+        "list_transform(" + _SORTED.format(items="nk_array_known(a)") + ", lambda s: s.v)"
+    ),
+    "nk_array_sort(a, ascending, nulls_first)": (
+        "to_json(list_concat(list_concat(nk_array_nulls(a, nulls_first), CASE WHEN ascending THEN "
+        "nk_sorted(a) ELSE list_reverse(nk_sorted(a)) END), nk_array_nulls(a, NOT nulls_first)))"
+    ),
+    "nk_array_min(a)": "nk_least_known(nk_array_known(a))",
+    "nk_array_max(a)": "nk_greatest_known(nk_array_known(a))",
+    "nk_array_contains(a, v)": "list_contains(nk_canonical_items(a), nk_canonical(v))",
+    "nk_array_position(a, v)": "list_position(nk_canonical_items(a), nk_canonical(v)) - 1",
+    "nk_array_remove(a, v)": (
+        "to_json(list_filter(nk_items(a), lambda x: nk_canonical(x) <> nk_canonical(v)))"
+    ),
+}
