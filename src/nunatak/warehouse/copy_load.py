@@ -14,6 +14,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
 from nunatak.errors import InvalidArgument, NunatakError, Unsupported
+from nunatak.warehouse.byte_columns import read_as
 from nunatak.warehouse.copy_options import copy_options
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
@@ -287,7 +288,7 @@ class _Load:
 
     def _tolerant(self, file: StagedFile, rows: str, names: Sequence[str]) -> Loaded:
         bad = " OR ".join(
-            f"({name} IS NOT NULL AND TRY_CAST({name} AS {engine_type(column.type)}) IS NULL)"
+            f"({name} IS NOT NULL AND {_cast(name, column, strict=False)} IS NULL)"
             + ("" if column.nullable else f" OR {name} IS NULL")
             for name, column in zip(names, self.columns, strict=True)
         )
@@ -306,7 +307,7 @@ class _Load:
             f"SELECT {listed} FROM {rows} WHERE {bad} LIMIT 1"
         )
         for value, column in zip(values, self.columns, strict=True):
-            check = f"SELECT TRY_CAST({literal(str(value))} AS {engine_type(column.type)}) IS NULL"
+            check = f"SELECT {_cast(literal(str(value)), column, strict=False)} IS NULL"
             if value is None and not column.nullable:
                 return f"NULL result in a non-nullable column: {column.name}"
             if value is not None and self.execution.connection.execute(check) == [(True,)]:
@@ -314,9 +315,8 @@ class _Load:
         return "A value does not fit its column"
 
     def _insert(self, rows: str, names: Sequence[str], *, strict: bool) -> int:
-        word = "CAST" if strict else "TRY_CAST"
         values = ", ".join(
-            f"{word}({name} AS {engine_type(column.type)})"
+            _cast(name, column, strict=strict)
             for name, column in zip(names, self.columns, strict=True)
         )
         targets = ", ".join(identifier(column.name) for column in self.columns)
@@ -333,6 +333,12 @@ def header_fields(execution: Execution, found: Staged) -> tuple[Field, ...]:
     [row] = execution.connection.execute(f"{first.sql()} LIMIT 1")
     count = len(found.columns) - 2
     return tuple(Field(str(value)) for value in row[:count])
+
+
+def _cast(name: str, column: Column, *, strict: bool) -> str:
+    """A value of a file as the column stores it."""
+    value = read_as(name, column.type, tried=not strict)
+    return f"{'CAST' if strict else 'TRY_CAST'}({value} AS {engine_type(column.type)})"
 
 
 def _key(name: str) -> str:

@@ -15,6 +15,7 @@ from sqlglot import exp
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
+from nunatak.warehouse.byte_columns import rows_as_bytes
 from nunatak.warehouse.claims import claimed, distinct_columns, dropped
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
@@ -125,7 +126,8 @@ def _making(
     yield from claiming(execution, table.location, "TABLE", table.name, replace=replace)
     yield from _statements(table)
     if filled is not None:
-        yield f"INSERT INTO {table.location.sql} {filled}"
+        rows = rows_as_bytes(filled, [column.type for column in table.columns])
+        yield f"INSERT INTO {table.location.sql} {rows}"
 
 
 def existing(

@@ -12,6 +12,7 @@ from nunatak.catalog.sqltypes import NUMBER
 from nunatak.errors import InvalidArgument
 from nunatak.warehouse.array_binding import bound_columns, bound_table
 from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.byte_columns import merged_as_bytes, set_as_bytes, stored_as_bytes
 from nunatak.warehouse.create import run_together
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.results import (
@@ -38,6 +39,8 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     tree.args.pop("overwrite", None)
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     table = _target(execution, target)
+    named = tree.this.expressions if isinstance(tree.this, exp.Schema) else ()
+    stored_as_bytes(tree, table, [stored(column) for column in named])
     sql = sql_text(execution.rewritten(tree))
     if not overwrite:
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
@@ -84,6 +87,7 @@ def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Bind
 def update(execution: Execution, tree: exp.Update) -> Result:
     """UPDATE t SET … [FROM …] [WHERE …]."""
     table = _target(execution, tree.this)
+    set_as_bytes(tree, table)
     rewritten = execution.rewritten(tree)
     for assignment in rewritten.expressions:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
@@ -105,6 +109,8 @@ def merge(execution: Execution, tree: exp.Merge) -> Result:
     """MERGE INTO t USING … ON … WHEN …."""
     kinds = merge_counts(tree)
     table = _target(execution, tree.this)
+    for clause in tree.find_all(exp.When):
+        merged_as_bytes(clause.args["then"], table)
     rewritten = execution.rewritten(tree)
     for clause in rewritten.find_all(exp.When):
         action = clause.args.get("then")

@@ -13,7 +13,16 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import ARRAY, NUMBER, OBJECT, SEMI_STRUCTURED, TEXT, VARIANT, SqlType
+from nunatak.catalog.sqltypes import (
+    ARRAY,
+    BINARY,
+    NUMBER,
+    OBJECT,
+    SEMI_STRUCTURED,
+    TEXT,
+    VARIANT,
+    SqlType,
+)
 from nunatak.errors import NunatakError, Unsupported
 from nunatak.warehouse.rewrite.casts import declared_type
 from nunatak.warehouse.rewrite.context import (
@@ -39,6 +48,7 @@ _FLATTENED: Columns = {
     "THIS": VARIANT,
 }
 
+_BINARY_RESULTS = (exp.ToBinary, exp.HexString, exp.SHA2Digest, exp.MD5Digest, exp.SHA1Digest)
 _KNOWN_RESULTS: Mapping[type[exp.Expr], SqlType] = {
     **dict.fromkeys((exp.Struct, exp.JSONObject, exp.StarMap, exp.ObjectInsert), OBJECT),
     **dict.fromkeys((exp.Array, exp.ArrayAgg, exp.ArrayConcat, exp.ArrayAppend), ARRAY),
@@ -50,6 +60,7 @@ _KNOWN_RESULTS: Mapping[type[exp.Expr], SqlType] = {
     **dict.fromkeys((exp.ArrayConstructCompact, exp.ArrayUniqueAgg, exp.ToArray), ARRAY),
     **dict.fromkeys((exp.GenerateSeries,), ARRAY),
     exp.ObjectAgg: OBJECT,
+    **dict.fromkeys(_BINARY_RESULTS, BINARY),
 }
 _NAMED_RESULTS: Mapping[str, SqlType] = dict.fromkeys(
     ("OBJECT_DELETE", "OBJECT_PICK", "AS_OBJECT", "TO_OBJECT"), OBJECT
@@ -163,9 +174,11 @@ class _Walk:
         scope: Mapping[str, Columns],
         aliases: dict[str, SqlType | None],
     ) -> None:
-        for inner in node.walk(bfs=False, prune=lambda item: isinstance(item, exp.Query)):
+        for inner in list(node.walk(bfs=False, prune=lambda item: isinstance(item, exp.Query))):
             if isinstance(inner, exp.Query):
                 self.query(inner, scope)
+            elif isinstance(inner, exp.StarMap | exp.JSONObject):
+                _write_out(inner, sources)
             elif isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier):
                 typed(inner, _column_type(inner, sources, aliases))
             elif isinstance(inner, exp.Parameter) and isinstance(inner.this, exp.Literal):
@@ -218,6 +231,35 @@ def _projected(node: exp.Select, sources: Mapping[str, Columns]) -> Columns:
     return columns
 
 
+def _write_out(node: exp.StarMap | exp.JSONObject, sources: Mapping[str, Columns]) -> None:
+    """OBJECT_CONSTRUCT(*) with the columns that it means, where all of them are known."""
+    star = node.this if isinstance(node, exp.StarMap) else next(iter(node.expressions), None)
+    if not isinstance(star, exp.Star) or not sources or not all(sources.values()):
+        return
+    if set(star.args) - {"except_"} and any(star.args.get(key) for key in ("replace", "rename")):
+        return
+    members = []
+    left_out = _left_out(star)
+    for table, columns in sources.items():
+        for name, kind in columns.items():
+            if name not in left_out:
+                column = exp.column(quoted(name), table=quoted(table) if table else None)
+                members.append((name, typed(column, kind)))
+    if len({name for name, _ in members}) < len(members):
+        return  # the engine says which name comes twice
+    keep_null = isinstance(node, exp.JSONObject)
+    item = exp.JSONKeyValue if keep_null else exp.PropertyEQ
+    pairs = [item(this=exp.Literal.string(name), expression=value) for name, value in members]
+    node.replace((exp.JSONObject if keep_null else exp.Struct)(expressions=pairs))
+
+
+def _left_out(star: exp.Expr) -> frozenset[str]:
+    return frozenset(
+        stored(part.this if isinstance(part, exp.Column) else part)
+        for part in star.args.get("except_") or ()
+    )
+
+
 def _refuse_using(node: exp.Select, sources: Mapping[str, Columns]) -> None:
     """JOIN … USING would compare the texts of semi-structured columns."""
     for join in node.args.get("joins") or ():
@@ -237,10 +279,7 @@ def _starred(item: exp.Expr, sources: Mapping[str, Columns]) -> Columns | None:
     chosen = list(sources.values())
     if isinstance(item, exp.Column):
         chosen = [sources.get(stored(item.args["table"]), {})]
-    left_out = {
-        stored(part.this if isinstance(part, exp.Column) else part)
-        for part in star.args.get("except_") or ()
-    }
+    left_out = _left_out(star)
     return {
         name: kind for source in chosen for name, kind in source.items() if name not in left_out
     }

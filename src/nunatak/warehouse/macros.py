@@ -32,12 +32,24 @@ SCALAR = {
     "nk_days_before(x, late)": "(x - to_days(late))",
     "nk_last_of_year(x)": "make_date(year(x::DATE), 12, 31)",
     "nk_last_of_quarter(x)": "last_day((date_trunc('quarter', x::DATE) + to_months(2))::DATE)",
-    "nk_to_binary(x)": "unhex(x::VARCHAR)",
+    "nk_is_hex(x)": "regexp_full_match(x::VARCHAR, '([0-9A-Fa-f]{2})*')",
+    "nk_to_binary(x)": (
+        "CASE WHEN x IS NULL THEN NULL WHEN typeof(x) = 'BLOB' THEN x::VARCHAR::BLOB "
+        "WHEN nk_is_hex(x) THEN unhex(x::VARCHAR) ELSE error('The following string is not a legal "
+        "hex-encoded value: ''' || x::VARCHAR || '''') END"
+    ),
+    "nk_try_to_binary(x)": (
+        "CASE WHEN typeof(x) = 'BLOB' OR nk_is_hex(x) THEN nk_to_binary(x) END"
+    ),
+    "nk_text(x)": (
+        "CASE WHEN typeof(x) = 'BLOB' THEN hex(x::VARCHAR::BLOB) WHEN typeof(x) = 'DOUBLE' "
+        "THEN nk_float_text(TRY_CAST(x::VARCHAR AS DOUBLE)) ELSE x::VARCHAR END"
+    ),
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
     "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",
     "nk_get(j, k)": "json_extract(j, k)",
-    "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || to_json(v)::VARCHAR",
+    "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || nk_variant(v)::VARCHAR",
     "nk_object(members)": (
         "('{' || array_to_string(list_filter(members, lambda m: m IS NOT NULL), ',') || '}')::JSON"
     ),
@@ -67,7 +79,7 @@ SCALAR = {
     "nk_array_flatten(a)": "to_json(flatten(list_transform(nk_items(a), lambda x: nk_items(x))))",
     "nk_array_range(f, t)": "to_json(range(f, t))",
     "nk_array_unique_agg(x)": (
-        "coalesce(to_json(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
+        "coalesce(nk_list(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
     ),
     "nk_array_insert(a, p, v)": (
         "to_json(list_concat(list_concat(nk_items(a)[:p], [v]), nk_items(a)[p + 1:]))"

@@ -20,21 +20,28 @@ VALUES = {
     "nk_variant(x)": (
         "CASE WHEN typeof(x) = 'BLOB' THEN to_json(hex(x::VARCHAR::BLOB)) ELSE to_json(x) END"
     ),
+    "nk_list(l)": (
+        "CASE WHEN typeof(l) = 'BLOB[]' "
+        "THEN to_json(list_transform(l, lambda x: hex(x::VARCHAR::BLOB))) ELSE to_json(l) END"
+    ),
     "nk_canonical(j)": (
         "CASE WHEN json_type(j) = 'VARCHAR' THEN to_json(j ->> '$') "
-        f"WHEN json_type(j) = 'DOUBLE' AND regexp_full_match(j::VARCHAR, '{_PLAIN_DECIMAL}') THEN j "
-        "WHEN json_type(j) IN ('DOUBLE', 'ARRAY', 'OBJECT') "
+        f"WHEN json_type(j) = 'DOUBLE' AND regexp_full_match(j::VARCHAR, '{_PLAIN_DECIMAL}') "
+        "THEN j WHEN json_type(j) IN ('DOUBLE', 'ARRAY', 'OBJECT') "
         "THEN nk_canonical_text(j::VARCHAR)::JSON ELSE j END"
     ),
+    "nk_number_text(j)": f"CASE WHEN {_IS_NUMBER} THEN j::VARCHAR END",
     "nk_key(j)": (
-        "CASE WHEN j IS NOT NULL THEN create_sort_key(struct_pack(r := CASE json_type(j) WHEN 'BOOLEAN' THEN 1 "
-        "WHEN 'VARCHAR' THEN 3 WHEN 'ARRAY' THEN 4 WHEN 'OBJECT' THEN 5 WHEN 'NULL' THEN 6 "
-        f"ELSE 2 END, d := CASE WHEN {_IS_NUMBER} THEN j::VARCHAR::DOUBLE ELSE 0 END, "
-        f"e := coalesce(TRY_CAST(CASE WHEN {_IS_NUMBER} THEN j::VARCHAR END AS DECIMAL(38, 22)), 0), "
-        f"w := coalesce(TRY_CAST(CASE WHEN {_IS_NUMBER} THEN j::VARCHAR END AS DECIMAL(38, 0)), 0), "
-        "t := CASE json_type(j) WHEN 'VARCHAR' THEN encode(j ->> '$') WHEN 'BOOLEAN' THEN "
-        "encode(j::VARCHAR) WHEN 'ARRAY' THEN nk_order_key(j::VARCHAR) WHEN 'OBJECT' THEN "
-        "nk_order_key(j::VARCHAR) ELSE ''::BLOB END), 'ASC NULLS LAST') END"
+        "CASE WHEN j IS NOT NULL THEN create_sort_key(struct_pack("
+        "r := CASE json_type(j) WHEN 'BOOLEAN' THEN 1 WHEN 'VARCHAR' THEN 3 "
+        "WHEN 'ARRAY' THEN 4 WHEN 'OBJECT' THEN 5 WHEN 'NULL' THEN 6 ELSE 2 END, "
+        "d := coalesce(TRY_CAST(nk_number_text(j) AS DOUBLE), 0), "
+        "e := coalesce(TRY_CAST(nk_number_text(j) AS DECIMAL(38, 22)), 0), "
+        "w := coalesce(TRY_CAST(nk_number_text(j) AS DECIMAL(38, 0)), 0), "
+        "t := CASE WHEN json_type(j) = 'VARCHAR' THEN encode(j ->> '$') "
+        "WHEN json_type(j) = 'BOOLEAN' THEN encode(j::VARCHAR) "
+        "WHEN json_type(j) IN ('ARRAY', 'OBJECT') THEN nk_order_key(j::VARCHAR) "
+        "ELSE ''::BLOB END), 'ASC NULLS LAST') END"
     ),
     "nk_beside_number(j)": (
         "CASE WHEN json_type(j) = 'VARCHAR' AND TRY_CAST(j ->> '$' AS DOUBLE) IS NOT NULL "

@@ -65,14 +65,18 @@ def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
     source = type_of(operand)
     is_json = source is not None and source.kind in SEMI_STRUCTURED
     if target.kind in SEMI_STRUCTURED:
-        return typed(operand if is_json else call("to_json", operand), target)
+        return typed(operand if is_json else call("nk_variant", operand), target)
     if target.kind is TypeKind.TEXT and is_json:
         return typed(call("nk_json_text", operand), target)
     if target.kind is TypeKind.TEXT and source is not None and source.kind in _AS_TEXT:
         return typed(call(_AS_TEXT[source.kind], operand), target)
-    if target.kind is TypeKind.BINARY and not is_json:
+    if target.kind is TypeKind.TEXT and source is None and isinstance(operand, exp.Column):
+        return typed(call("nk_text", operand), target)
+    if target.kind is TypeKind.BINARY:
         is_binary = source is not None and source.kind is TypeKind.BINARY
-        return typed(operand if is_binary else call("nk_to_binary", operand), target)
+        text = call("nk_json_text", operand) if is_json else operand
+        name = "nk_try_to_binary" if isinstance(node, exp.TryCast) else "nk_to_binary"
+        return typed(operand if is_binary else call(name, text), target)
     if target.kind is TypeKind.VECTOR and is_json:
         element = engine_type(target).split("[")[0]
         listed = exp.Cast(this=operand, to=exp.DataType.build(f"{element}[]", dialect="duckdb"))

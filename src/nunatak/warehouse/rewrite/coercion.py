@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import DATE, TEXT
+from nunatak.catalog.sqltypes import BINARY, DATE, TEXT, TypeKind
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.semi import is_json
 
@@ -23,7 +23,10 @@ def arithmetic(node: exp.Binary, _context: RewriteContext) -> exp.Expr:
 
 
 def text_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
-    """Functions of text, and `||`, take semi-structured values as text."""
+    """Functions of text, and `||`, take semi-structured values as text; binary that is joined to
+    what is none is hexadecimal."""
+    if isinstance(node, exp.DPipe | exp.Concat | exp.ConcatWs):
+        _hexadecimal(node)
     for key in ("this", "expression"):
         argument = node.args.get(key)
         if isinstance(argument, exp.Expr) and is_json(argument):
@@ -32,6 +35,30 @@ def text_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
         if is_json(argument):
             node.expressions[index].replace(call("nk_json_text", argument.copy()))
     return node
+
+
+def listed_text(node: exp.GroupConcat, _context: RewriteContext) -> exp.Expr:
+    """LISTAGG(x, separator): binary is hexadecimal."""
+    value = node.this
+    while isinstance(value, exp.Order | exp.Distinct):
+        value = value.this if isinstance(value, exp.Order) else value.expressions[0]
+    kind = type_of(value)
+    if kind is not None and kind.kind is TypeKind.BINARY:
+        value.replace(typed(call("hex", value.copy()), TEXT))
+    return node
+
+
+def _hexadecimal(node: exp.Expr) -> None:
+    joined = [node.this, node.expression, *node.expressions]
+    kinds = [type_of(part) for part in joined if isinstance(part, exp.Expr)]
+    binary = [kind is not None and kind.kind is TypeKind.BINARY for kind in kinds]
+    if all(binary):
+        typed(node, BINARY)
+        return
+    for part in joined:
+        kind = type_of(part) if isinstance(part, exp.Expr) else None
+        if kind is not None and kind.kind is TypeKind.BINARY:
+            part.replace(typed(call("hex", part.copy()), TEXT))
 
 
 def number_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:

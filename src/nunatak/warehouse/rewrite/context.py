@@ -90,6 +90,10 @@ _FIRST_PASSES = (
 
 def passed_values(node: exp.Expr) -> list[exp.Expr]:
     """The parts of a node of which it answers one as it is; none for what makes a value."""
+    return [value for value in _passed(node) if not isinstance(value, exp.Null)]
+
+
+def _passed(node: exp.Expr) -> list[exp.Expr]:
     match node:
         case exp.ArgMax() | exp.ArgMin() if node.args.get("count") is not None:
             return []

@@ -27,6 +27,7 @@ from nunatak.catalog.sqltypes import (
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.context import MadeFunction, RewriteContext, call, type_of, typed
+from nunatak.warehouse.rewrite.semi import to_json
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
 
 _REFUSED = (exp.ReadCSV, exp.ReadParquet)
@@ -86,7 +87,7 @@ def anonymous(node: exp.Anonymous, context: RewriteContext) -> exp.Expr:
 def _made(node: exp.Anonymous, made: MadeFunction) -> exp.Expr:
     """A function of the statement; it takes and gives semi-structured values as text."""
     arguments = [
-        exp.Cast(this=call("to_json", argument), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
+        exp.Cast(this=to_json(argument), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
         if parameter.kind in SEMI_STRUCTURED
         else argument
         for argument, parameter in zip(node.expressions, made.parameters, strict=True)
@@ -124,7 +125,7 @@ _MOMENTS: dict[str, tuple[type[exp.Cast], str]] = {
 
 
 def _to_object(node: exp.Anonymous) -> exp.Expr:
-    return typed(call("to_json", *node.expressions), OBJECT)
+    return typed(to_json(node.expressions[0]), OBJECT)
 
 
 def _as_number(node: exp.Anonymous) -> exp.Expr:

@@ -150,7 +150,9 @@ def _order_by_place(node: exp.Select) -> None:
 def _order_of_set(node: exp.SetOperation) -> None:
     order = node.args.get("order")
     first = next(_selects(node), None)
-    for item in order.expressions if order is not None and first is not None else ():
-        place = _placed(first, item.this) if isinstance(item, exp.Ordered) else None
+    for item in order.expressions if order is not None else ():
+        if first is None or not isinstance(item, exp.Ordered):
+            continue
+        place = _placed(first, item.this)
         if place is not None and is_json(place):
             item.set("this", key(exp.column(quoted(place.alias_or_name))))

@@ -88,14 +88,34 @@ _ALL_COLUMNS = "*COLUMNS(*)"
 
 def struct(node: exp.Struct, _context: RewriteContext) -> exp.Expr:
     """OBJECT_CONSTRUCT and `{'a': 1}`: members that are NULL are left out."""
-    members = []
+    given = []
     for item in node.expressions:
         if not isinstance(item, exp.PropertyEQ):
             raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
-        members.append(call("nk_member", _key(item.this), item.expression))
-    joined = call("list_value", *members) if members else exp.Literal.string("")
-    made = call("nk_object", joined) if members else call("json_object")
+        given.append((_key(item.this), item.expression))
+    if not given:
+        return typed(call("json_object"), OBJECT)
+    members = [call("nk_member", key, value) for key, value in _by_key(given)]
+    return _sorted(call("nk_object", call("list_value", *members)), given)
+
+
+Members = list[tuple[exp.Expr, exp.Expr]]
+
+
+def _by_key(members: Members) -> Members:
+    """Members in the order of their keys, as far as these are written out."""
+    return sorted(members, key=lambda member: _written(member[0]).encode())
+
+
+def _sorted(made: exp.Expr, members: Members) -> exp.Expr:
+    """An object with the keys in order: those that are computed, the engine puts in order."""
+    if not all(isinstance(key, exp.Literal) for key, _ in members):
+        made = call("nk_canonical", made)
     return typed(made, OBJECT)
+
+
+def _written(key: exp.Expr) -> str:
+    return key.name if isinstance(key, exp.Literal) else ""
 
 
 def _key(node: exp.Expr) -> exp.Expr:
@@ -104,31 +124,41 @@ def _key(node: exp.Expr) -> exp.Expr:
 
 def json_object(node: exp.JSONObject, _context: RewriteContext) -> exp.Expr:
     """OBJECT_CONSTRUCT_KEEP_NULL."""
-    arguments: list[exp.Expr] = []
+    given: Members = []
     for item in node.expressions:
         if isinstance(item, exp.JSONKeyValue):
-            arguments += [_key(item.this), item.expression]
+            given.append((_key(item.this), to_json(item.expression)))
         elif isinstance(item, exp.Star):
-            return typed(call("to_json", call("struct_pack", exp.var(_ALL_COLUMNS))), OBJECT)
+            return _starred(item, keep_null=True)
         else:
             raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
-    return typed(call("json_object", *arguments), OBJECT)
+    made = call("json_object", *(part for member in _by_key(given) for part in member))
+    return _sorted(made, given)
 
 
-def star_map(_node: exp.StarMap, _context: RewriteContext) -> exp.Expr:
-    """OBJECT_CONSTRUCT(*)."""
+def star_map(node: exp.StarMap, _context: RewriteContext) -> exp.Expr:
+    """OBJECT_CONSTRUCT(*), which `infer` writes out where it knows the columns."""
+    return _starred(node.this, keep_null=False)
+
+
+def _starred(star: exp.Expr, *, keep_null: bool) -> exp.Expr:
+    if any(star.args.values()):
+        raise Unsupported("Unsupported: OBJECT_CONSTRUCT(* …) of columns that are not known here.")
     packed = call("to_json", call("struct_pack", exp.var(_ALL_COLUMNS)))
-    return typed(call("nk_without_nulls", packed), OBJECT)
+    made = packed if keep_null else call("nk_without_nulls", packed)
+    return typed(call("nk_canonical", made), OBJECT)
 
 
 def array(node: exp.Array, _context: RewriteContext) -> exp.Expr:
     """ARRAY_CONSTRUCT and `[1, 2]`."""
-    return typed(call("json_array", *node.expressions), ARRAY)
+    return typed(call("json_array", *map(to_json, node.expressions)), ARRAY)
 
 
 def array_compact(node: exp.ArrayConstructCompact, _context: RewriteContext) -> exp.Expr:
     """ARRAY_CONSTRUCT_COMPACT."""
-    return typed(call("nk_array_compact", call("json_array", *node.expressions)), ARRAY)
+    return typed(
+        call("nk_array_compact", call("json_array", *map(to_json, node.expressions))), ARRAY
+    )
 
 
 def array_agg(node: exp.ArrayAgg, _context: RewriteContext) -> exp.Expr:
@@ -159,8 +189,10 @@ def object_agg(node: exp.ObjectAgg, _context: RewriteContext) -> exp.Expr:
     """OBJECT_AGG(key, value): members by key; none where either is NULL; a key twice is an
     error."""
     key, value = node.this, node.expression
-    entry = call("struct_pack", _member("k", key), _member("v", call("to_json", value)))
-    order = exp.Order(this=entry, expressions=[exp.Ordered(this=key.copy())])
+    entry = call("struct_pack", _member("k", key), _member("v", to_json(value)))
+    order: exp.Expr = entry
+    if not isinstance(key, exp.Literal):  # the engine orders by no text that is written out
+        order = exp.Order(this=entry, expressions=[exp.Ordered(this=key.copy())])
     present = exp.and_(*(exp.Not(this=_is_null(part.copy())) for part in (key, value)))
     listed = exp.Filter(this=exp.ArrayAgg(this=order), expression=exp.Where(this=present))
     if isinstance(node.parent, exp.Window):
@@ -193,7 +225,7 @@ def _json_object(entries: exp.Expr) -> exp.Expr:
 
 def _json_list(node: exp.Expr) -> exp.Expr:
     empty = call("json", exp.Literal.string("[]"))
-    return typed(exp.Coalesce(this=call("to_json", node), expressions=[empty]), ARRAY)
+    return typed(exp.Coalesce(this=call("nk_list", node), expressions=[empty]), ARRAY)
 
 
 def object_keys(node: exp.JSONKeys, _context: RewriteContext) -> exp.Expr:
@@ -208,7 +240,7 @@ def array_size(node: exp.ArraySize, _context: RewriteContext) -> exp.Expr:
 
 def typeof(node: exp.Typeof, _context: RewriteContext) -> exp.Expr:
     """TYPEOF."""
-    return typed(call("nk_typeof", call("to_json", node.this)), TEXT)
+    return typed(call("nk_typeof", to_json(node.this)), TEXT)
 
 
 def is_null_value(node: exp.IsNullValue, _context: RewriteContext) -> exp.Expr:
@@ -219,24 +251,24 @@ def is_null_value(node: exp.IsNullValue, _context: RewriteContext) -> exp.Expr:
 def json_format(node: exp.JSONFormat, _context: RewriteContext) -> exp.Expr:
     """TO_JSON."""
     to = exp.DataType.build("VARCHAR", dialect="duckdb")
-    return typed(exp.Cast(this=call("to_json", node.this), to=to), TEXT)
+    return typed(exp.Cast(this=to_json(node.this), to=to), TEXT)
 
 
 def array_contains(node: exp.ArrayContains, _context: RewriteContext) -> exp.Expr:
     """ARRAY_CONTAINS(value, array)."""
-    value = call("to_json", node.expression)
+    value = to_json(node.expression)
     return typed(call("nk_array_contains", node.this, value), BOOLEAN)
 
 
 def array_append(node: exp.ArrayAppend, _context: RewriteContext) -> exp.Expr:
     """ARRAY_APPEND."""
-    item = call("json_array", node.expression)
+    item = call("json_array", to_json(node.expression))
     return typed(call("nk_array_cat", node.this, item), ARRAY)
 
 
 def array_prepend(node: exp.ArrayPrepend, _context: RewriteContext) -> exp.Expr:
     """ARRAY_PREPEND."""
-    item = call("json_array", node.expression)
+    item = call("json_array", to_json(node.expression))
     return typed(call("nk_array_cat", item, node.this), ARRAY)
 
 
@@ -266,5 +298,5 @@ def split(node: exp.Split, _context: RewriteContext) -> exp.Expr:
 
 def object_insert(node: exp.ObjectInsert, _context: RewriteContext) -> exp.Expr:
     """OBJECT_INSERT(object, key, value [, update])."""
-    member = call("json_object", node.args["key"], node.args["value"])
-    return typed(call("json_merge_patch", node.this, member), OBJECT)
+    member = call("json_object", node.args["key"], to_json(node.args["value"]))
+    return typed(call("nk_canonical", call("json_merge_patch", node.this, member)), OBJECT)

@@ -95,6 +95,8 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.RegexpExtract: (texts.regexp_substr,),
     exp.SHA2: (texts.sha2,),
     exp.SHA2Digest: (texts.sha2,),
+    **dict.fromkeys((exp.MD5Digest, exp.SHA1Digest), (texts.digest,)),
+    exp.GroupConcat: (coercion.listed_text,),
     exp.ObjectAgg: (semi.object_agg,),
     exp.WithinGroup: (semi.within_group,),
     exp.ArrayAgg: (semi.array_agg,),

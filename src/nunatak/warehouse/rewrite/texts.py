@@ -26,6 +26,11 @@ def sha2(node: exp.SHA2 | exp.SHA2Digest, context: RewriteContext) -> exp.Expr:
     return typed(node, TEXT if isinstance(node, exp.SHA2) else BINARY)
 
 
+def digest(node: exp.MD5Digest | exp.SHA1Digest, _context: RewriteContext) -> exp.Expr:
+    """MD5_BINARY(x) and SHA1_BINARY(x)."""
+    return typed(node, BINARY)
+
+
 def regexp_substr(node: exp.RegexpExtract, context: RewriteContext) -> exp.Expr:
     """REGEXP_SUBSTR(text, pattern [, position [, occurrence [, parameters [, group]]]]); NULL
     where nothing matches."""

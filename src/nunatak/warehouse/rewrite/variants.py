@@ -75,6 +75,8 @@ def _aligned(left: exp.Expr, right: exp.Expr) -> tuple[exp.Expr, exp.Expr]:
         return left, right
     known = _kind(right)
     if known is not None and known in _CAST_TO_THE_OTHER:
+        if known is TypeKind.BINARY:
+            return call("nk_try_to_binary", call("nk_json_text", left)), right
         other = type_of(right) or BOOLEAN
         return _cast(call("nk_json_text", left), engine_type(other)), right
     if known is TypeKind.TEXT and isinstance(right, exp.Literal) and not _is_number(right.name):
