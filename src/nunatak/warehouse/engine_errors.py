@@ -97,6 +97,10 @@ _RULES = (
         lambda match: QueryFailed(f"Error parsing JSON: {match[1]}"),
     ),
     _rule(
+        r"executing the UDF: \w+: ([^\n]*)",
+        lambda match: QueryFailed(match[1]),
+    ),
+    _rule(
         r"Current transaction is aborted",
         lambda _: QueryFailed("A statement of this transaction failed: ROLLBACK, then repeat it."),
     ),

@@ -34,7 +34,9 @@ class EngineFunction:
         try:
             answers = [None if None in row else self.body(*row) for row in rows]
         except (ValueError, RecursionError) as error:
-            raise QueryFailed(f"A semi-structured value cannot be read: {error}") from error
+            raise QueryFailed(f"Error parsing JSON: {error}") from error
+        except ArithmeticError as error:
+            raise QueryFailed("Error parsing JSON: a number is out of range") from error
         return pa.array(answers, _ARROW[self.result])
 
 

@@ -18,8 +18,8 @@ import orjson
 
 _INEXACT = re.compile(r"[\d.]{16}|\.\d*0(?!\d)|\d[eE]|-0|0\.000")
 """Numbers that a fast parser would not keep as they are; a few texts look so, too."""
-_EXPONENT_BIAS = 1 << 31
-_EXPONENT_BYTES = 4
+_EXPONENT_BIAS = 1 << 62
+_EXPONENT_BYTES = 8
 _LARGEST_WHOLE = 38
 """Digits of the largest NUMBER: longer values are written with an exponent."""
 

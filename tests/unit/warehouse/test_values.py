@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nunatak.errors import NunatakError, Unsupported
+from nunatak.errors import NunatakError, QueryFailed, Unsupported
 from nunatak.warehouse.json_values import canonical, order_key
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -246,3 +246,8 @@ def test_what_is_no_json_is_refused(sql: Sql) -> None:
     deep = "[" * 5000 + "]" * 5000
     with pytest.raises(NunatakError):
         sql(f"select parse_json('{deep}') = parse_json('[]')")
+
+
+def test_numbers_out_of_range_are_refused(sql: Sql) -> None:
+    with pytest.raises(QueryFailed, match="^Error parsing JSON: a number is out of range$"):
+        sql("select parse_json('[1e99999999999999999999999]') = [1]")
