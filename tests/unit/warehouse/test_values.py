@@ -249,5 +249,5 @@ def test_what_is_no_json_is_refused(sql: Sql) -> None:
 
 
 def test_numbers_out_of_range_are_refused(sql: Sql) -> None:
-    with pytest.raises(QueryFailed, match="^Error parsing JSON: a number is out of range$"):
+    with pytest.raises(QueryFailed, match="a number is out of range"):
         sql("select parse_json('[1e99999999999999999999999]') = [1]")
