@@ -81,6 +81,8 @@ class Settings:
     account: str = "NUNATAK"
     allow_unconfined: bool = False
     """Run models and builds also where they cannot be confined."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Addresses and networks of proxies whose X-Forwarded-For tells who a login comes from."""
     limits: Limits = field(default_factory=Limits)
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import ceil
 
 from nunatak.access import keys
 from nunatak.access.roles import PUBLIC
@@ -69,17 +70,19 @@ class Authenticator:
         token = self._tokens.find(password)
         if token is not None and token.kind is TokenKind.ACCESS:
             return self.access_token(password, login_name=login_name)
-        key = f"{address}\n{login_name.upper()[:_LOGIN_LIMIT_CHARS]}"
-        now = self._store.clock()
-        wait = self._throttle.wait_s(key, now)
+        name, throttle = login_name.upper()[:_LOGIN_LIMIT_CHARS], self._throttle
+        wait = throttle.reserve(name, address, self._store.clock())
         if wait > 0:
-            raise LoginRefused(f"Too many failed logins: try again in {wait:.0f} seconds.")
-        user = self._users.by_login(login_name)
-        right = self._users.password_matches(user, password)
-        if not right or user is None or user.disabled:
-            self._throttle.failed(key, now)
+            raise LoginRefused(f"Too many failed logins: try again in {ceil(wait)} seconds.")
+        is_right = False
+        try:
+            user = self._users.by_login(login_name)
+            matches = self._users.password_matches(user, password)
+            is_right = matches and user is not None and not user.disabled
+        finally:
+            throttle.finish(name, address, self._store.clock(), is_right=is_right)
+        if user is None or not is_right:
             raise LoginRefused(_WRONG)
-        self._throttle.succeeded(key)
         self._users.logged_in(user.name)
         return Identity(user.name)
 

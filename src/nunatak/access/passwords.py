@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 import secrets
 import threading
 
@@ -14,9 +15,9 @@ from nunatak.errors import InvalidArgument
 
 PASSWORD_LIMIT_CHARS = 256
 _PASSWORD_LEAST_CHARS = 8
-_AT_ONCE = 4
-"""Hashes computed at the same time: each takes tens of megabytes and a core, and anybody who can
-reach the server can ask for one."""
+AT_ONCE = max(1, min(4, (os.cpu_count() or 1) // 2))
+"""Hashes computed at the same time: each takes tens of megabytes and a core or more, and anybody
+who can reach the server can ask for one. Half of the machine stays free of them."""
 
 
 class Passwords:
@@ -24,7 +25,7 @@ class Passwords:
 
     def __init__(self, hasher: PasswordHasher | None = None) -> None:
         self._hasher = hasher or PasswordHasher()
-        self._turn = threading.BoundedSemaphore(_AT_ONCE)
+        self._turn = threading.BoundedSemaphore(AT_ONCE)
         self._nobody = unmatched_hash(self._hasher)
 
     def hash(self, password: str) -> str:

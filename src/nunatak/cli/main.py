@@ -48,6 +48,13 @@ def main() -> None:
     envvar="NUNATAK_ALLOW_UNCONFINED",
     help="Run models and builds also where they cannot be confined; else they are refused there.",
 )
+@click.option(
+    "--trusted-proxy",
+    "trusted_proxies",
+    multiple=True,
+    metavar="ADDRESS",
+    help="Proxy (address or network) whose X-Forwarded-For tells who logs in; may be repeated.",
+)
 @click.option("--log-level", default="INFO", show_default=True, help="DEBUG, INFO or WARNING.")
 def up(
     home: Path,
@@ -58,16 +65,19 @@ def up(
     domain: str | None,
     install_connection: bool,
     allow_unconfined: bool,
+    trusted_proxies: tuple[str, ...],
     log_level: str,
 ) -> None:
     """Run the server in the foreground until it is told to stop (Ctrl-C or SIGTERM)."""
     from nunatak.cli.limits import load_limits
     from nunatak.config import Settings
     from nunatak.errors import InvalidArgument
+    from nunatak.protocol.client_address import parse_networks
 
     home = home.expanduser().resolve()
     try:
         limits = load_limits(home / "limits.yaml")
+        parse_networks(trusted_proxies)
     except InvalidArgument as error:
         raise click.ClickException(error.message) from error
     settings = Settings(
@@ -77,6 +87,7 @@ def up(
         tls=tls,
         domain=domain,
         allow_unconfined=allow_unconfined,
+        trusted_proxies=trusted_proxies,
         limits=limits,
     )
     gc.disable()  # until it is ready: start-up makes what stays, and little to collect

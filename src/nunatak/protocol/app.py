@@ -22,6 +22,7 @@ from nunatak.errors import NunatakError
 from nunatak.periodic import repeat
 from nunatak.protocol.answers import success
 from nunatak.protocol.bodies import read_body
+from nunatak.protocol.client_address import parse_networks
 from nunatak.protocol.errors import failure_of
 from nunatak.protocol.execution import Execution, incident
 from nunatak.protocol.file_routes import FileRoutes
@@ -69,7 +70,12 @@ class ProtocolApp:
             limits=limits,
             clock=access.clock,
         )
-        session_routes = SessionRoutes(access, self.sessions, self.execution.queries)
+        self._session_routes = session_routes = SessionRoutes(
+            access,
+            self.sessions,
+            self.execution.queries,
+            proxies=parse_networks(settings.trusted_proxies),
+        )
         query_routes = QueryRoutes(self.execution, session_routes, limits)
         scratch = settings.folder("uploads")
         for leftover in scratch.iterdir():
@@ -98,8 +104,13 @@ class ProtocolApp:
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
-            await self.execution.stop(grace_s=_STOP_GRACE_S)
+            await self.stop(grace_s=_STOP_GRACE_S)
             await asyncio.to_thread(self.sessions.end_all)
+
+    async def stop(self, *, grace_s: float) -> None:
+        """End what runs: statements, and the threads of logins."""
+        await self.execution.stop(grace_s=grace_s)
+        await asyncio.to_thread(self._session_routes.end_logins)
 
     def sweep(self) -> None:
         """End idle sessions and those that were taken away, the latter with what they run, and

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from nunatak.access.authenticate import Identity
 from nunatak.access.service import Access
 from nunatak.catalog.names import parse_identifier
 from nunatak.errors import (
@@ -22,9 +24,11 @@ from nunatak.errors import (
 from nunatak.protocol import login as logins
 from nunatak.protocol.answers import success
 from nunatak.protocol.bodies import read_body, read_json
+from nunatak.protocol.client_address import Network, client_address
 from nunatak.protocol.errors import MASTER_TOKEN_EXPIRED, MASTER_TOKEN_INVALID, failure
 from nunatak.protocol.external_sessions import HEADER, ExternalSessions
 from nunatak.protocol.live_sessions import LiveSession, LiveSessions
+from nunatak.protocol.login_desk import LoginDesk
 from nunatak.protocol.queries import QueryRegistry
 
 _LOGIN_BODY_BYTES = 1024 * 1024
@@ -47,11 +51,20 @@ def token_of(headers: Mapping[str, str]) -> str:
 class SessionRoutes:
     """Handlers of the calls around a session."""
 
-    def __init__(self, access: Access, sessions: LiveSessions, queries: QueryRegistry) -> None:
+    def __init__(
+        self,
+        access: Access,
+        sessions: LiveSessions,
+        queries: QueryRegistry,
+        *,
+        proxies: Sequence[Network] = (),
+    ) -> None:
         self._access = access
         self._sessions = sessions
         self._queries = queries
         self._external = ExternalSessions(access, sessions)
+        self._proxies = proxies
+        self._desk = LoginDesk()
 
     async def live(self, request: Request) -> LiveSession:
         """The session of a request; raises TokenInvalid or TokenExpired."""
@@ -65,8 +78,15 @@ class SessionRoutes:
         """Open a session."""
         body = await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
         wanted = logins.parse_login(body, request.query_params)
-        address = request.client.host if request.client else ""
-        return success(await asyncio.to_thread(self._login, wanted, address))
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.getlist("x-forwarded-for")
+        address = client_address(peer, forwarded, self._proxies)
+        establish = partial(logins.authenticate, self._access, wanted, address=address)
+        if wanted.password:
+            identity = await self._desk.run(address, establish)
+        else:
+            identity = await asyncio.to_thread(establish)
+        return success(await asyncio.to_thread(self._open, wanted, identity))
 
     async def renew(self, request: Request) -> dict[str, Any]:
         """Fresh tokens for a master token."""
@@ -121,8 +141,11 @@ class SessionRoutes:
             return PlainTextResponse(error.message, status_code=401)
         return PlainTextResponse(token)
 
-    def _login(self, wanted: logins.LoginRequest, address: str) -> dict[str, Any]:
-        identity = logins.authenticate(self._access, wanted, address=address)
+    def end_logins(self) -> None:
+        """End the threads of logins."""
+        self._desk.close()
+
+    def _open(self, wanted: logins.LoginRequest, identity: Identity) -> dict[str, Any]:
         live, tokens = logins.open_session(self._access, self._sessions, wanted, identity)
         return logins.login_data(live, tokens)
 

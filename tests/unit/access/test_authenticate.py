@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nunatak.access.authenticate import Identity
 from nunatak.access.keys import fingerprint
 from nunatak.access.roles import USER
 from nunatak.access.service import Access
-from nunatak.access.throttle import LoginThrottle
+from nunatak.access.throttle import ADDRESS_TRIES, Failures, LoginThrottle, wait_s
 from nunatak.access.tokens import TokenKind, token_hash
 from nunatak.errors import JwtRefused, LoginRefused, TokenExpired, TokenInvalid
 
@@ -116,25 +121,126 @@ def test_failures_elsewhere_do_not_lock_a_user_out(access: Access, ada: str) -> 
     assert _password(access) == Identity("ADA")
 
 
+@pytest.mark.parametrize("names", [["ada"], [f"name{number}" for number in range(60)]])
+def test_of_many_tries_at_once_no_more_are_looked_at(
+    access: Access, ada: str, monkeypatch: pytest.MonkeyPatch, names: list[str]
+) -> None:
+    together, looked_at = threading.Barrier(60), []
+    held = threading.Event()
+
+    def matches(user: object, password: str) -> bool:
+        looked_at.append(password)
+        held.wait()
+        return False
+
+    monkeypatch.setattr(access.users, "password_matches", matches)
+
+    def wrong(number: int) -> str:
+        together.wait()
+        with pytest.raises(LoginRefused) as refused:
+            _password(access, names[number % len(names)], f"wrong {number}")
+        refusals.append(refused.value.message)
+        if len(refusals) == 60 - most:
+            held.set()
+        return refused.value.message
+
+    refusals: list[str] = []
+    most = 5 if len(names) == 1 else 20
+    with ThreadPoolExecutor(60) as pool:
+        messages = list(pool.map(wrong, range(60)))
+
+    assert len(looked_at) == most
+    assert sum("Incorrect" in message for message in messages) == most
+
+
+def test_an_address_that_tries_many_names_waits_and_others_do_not(
+    access: Access, ada: str, clock: Clock
+) -> None:
+    for number in range(20):
+        with pytest.raises(LoginRefused, match="Incorrect"):
+            _password(access, f"name{number}", "wrong")
+
+    with pytest.raises(LoginRefused, match="try again in 1 seconds"):
+        _password(access)
+    assert access.authenticator.password("ada", PASSWORD, address="10.0.0.2") == Identity("ADA")
+    clock.now += 1
+    assert _password(access) == Identity("ADA")
+
+
+def test_right_logins_are_not_held_back(access: Access, ada: str) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: _password(access), range(60)))
+
+    assert found == [Identity("ADA")] * 60
+
+
+def test_a_try_that_could_not_be_made_is_no_longer_under_way(
+    access: Access, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(access.users, "by_login", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            _password(access)
+
+    for _ in range(4):  # the try that was not made counts as a wrong one
+        with pytest.raises(LoginRefused, match="Incorrect"):
+            _password(access, password="wrong")
+    with pytest.raises(LoginRefused, match="Too many"):
+        _password(access)
+
+
+def _fail(throttle: LoginThrottle, name: str, address: str, now: float = 0.0) -> None:
+    if throttle.reserve(name, address, now) == 0:
+        throttle.finish(name, address, now, is_right=False)
+
+
 def test_the_throttle_forgets_the_oldest_names() -> None:
     throttle = LoginThrottle(entries=2)
     for _ in range(6):
-        throttle.failed("first", 0.0)
-    throttle.failed("second", 0.0)
-    assert throttle.wait_s("first", 0.0) > 0
+        _fail(throttle, "first", "a")
+    _fail(throttle, "second", "b")
+    assert throttle.reserve("first", "a", 0.0) > 0
 
-    throttle.failed("third", 0.0)
+    _fail(throttle, "third", "c")
 
-    assert throttle.wait_s("first", 0.0) == 0
+    assert throttle.reserve("first", "a", 0.0) == 0
 
 
-def test_waits_grow_to_a_bound_and_end(clock: Clock) -> None:
+def test_waits_grow_to_a_bound_and_end() -> None:
+    failures = Failures(1000, 0.0)
+
+    assert wait_s(failures, 0.0) == 60
+    assert wait_s(failures, 3600.0) == 0
+    assert [wait_s(Failures(count, 0.0), 0.0) for count in (4, 5, 6, 7)] == [0, 1, 2, 4]
+
+
+def test_after_the_wait_one_try_at_a_time_is_looked_at() -> None:
     throttle = LoginThrottle()
-    for _ in range(1000):
-        throttle.failed("x", 0.0)
+    for _ in range(5):
+        _fail(throttle, "x", "a")
 
-    assert throttle.wait_s("x", 0.0) == 60
-    assert throttle.wait_s("x", 3600.0) == 0
+    assert throttle.reserve("x", "a", 1.0) == 0
+    assert throttle.reserve("x", "a", 1.0) > 0
+    throttle.finish("x", "a", 1.0, is_right=True)
+    assert throttle.reserve("x", "a", 1.0) == 0
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 3), st.integers(0, 1), st.booleans(), st.floats(0, 3)), max_size=80
+    )
+)
+def test_no_address_has_more_than_its_tries(
+    tries: list[tuple[int, int, bool, float]],
+) -> None:
+    """Whatever is tried, an address is granted 20 wrong tries and one more for each second."""
+    throttle, now, wrong = LoginThrottle(), 0.0, Counter[int]()
+    for name, address, is_right, later in tries:
+        now += later
+        if throttle.reserve(f"n{name}", f"a{address}", now) == 0:
+            throttle.finish(f"n{name}", f"a{address}", now, is_right=is_right)
+            wrong[address] += not is_right
+        assert wrong[address] <= ADDRESS_TRIES + now
 
 
 def test_a_signed_token_is_a_user(access: Access, sign: Sign) -> None:

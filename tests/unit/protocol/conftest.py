@@ -142,7 +142,7 @@ async def world(tmp_path: Path, limits: Limits) -> AsyncIterator[World]:
         "ADMIN", client={"CLIENT_APP_ID": "PythonConnector"}, context={"role": "ACCOUNTADMIN"}
     )[1].token
     yield made
-    await app.execution.stop(grace_s=10)
+    await app.stop(grace_s=10)
     database.close()
 
 

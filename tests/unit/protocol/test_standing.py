@@ -125,7 +125,7 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
     )
     made.empower()
     yield made
-    await app.execution.stop(grace_s=10)
+    await app.stop(grace_s=10)
     app.sessions.end_all()
     front.close()
 
