@@ -225,12 +225,12 @@ def _column_row(table: Table, column: Column) -> list[Any]:
         column.name,
         json.dumps(_data_type(column)),
         "true" if column.nullable else "NOT_NULL",
-        column.default or "",
+        column.shown_default or "",
         "COLUMN",
         "",
         column.comment or "",
         name.database,
-        "",
+        column.identity.ddl if column.identity else "",
     ]
 
 

@@ -13,10 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from nunatak.catalog.names import quoted
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.warehouse.engine import Connection, folded, literal
-from nunatak.warehouse.tables import INTERNAL_SCHEMA, Location, is_session_database
+from nunatak.warehouse.tables import (
+    INTERNAL_PREFIX,
+    INTERNAL_SCHEMA,
+    Location,
+    is_session_database,
+)
 
-INTERNAL_PREFIX = "__NUNATAK_"
-"""Begins names of the engine that no user's object can have."""
 _ADVICE = "names that differ only in case cannot stand together here: choose another name."
 _RELATIONS = (
     "SELECT table_name AS name, 'TABLE' AS kind FROM duckdb_tables() WHERE {here} "

@@ -21,7 +21,7 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.warehouse.calls import tokenize
-from nunatak.warehouse.claims import INTERNAL_PREFIX, claimed, distinct_columns
+from nunatak.warehouse.claims import claimed, distinct_columns
 from nunatak.warehouse.create import (
     column_note,
     column_of,
@@ -36,7 +36,7 @@ from nunatak.warehouse.results import Field, Result, StatementKind, rows_result,
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored
-from nunatak.warehouse.tables import Column, Location, Table, encode_note
+from nunatak.warehouse.tables import INTERNAL_PREFIX, Column, Location, Table, encode_note
 from nunatak.warehouse.types import engine_type
 
 _SUCCESS = "Statement executed successfully."
@@ -317,7 +317,7 @@ def describe_table(execution: Execution, parts: Sequence[str]) -> Result:
             column.type.ddl(),
             "COLUMN",
             "Y" if column.nullable else "N",
-            column.default,
+            column.identity.ddl if column.identity else column.shown_default,
             "Y" if column.name in table.primary_key else "N",
             "N",
             None,

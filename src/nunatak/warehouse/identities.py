@@ -7,20 +7,16 @@ that has an owner.
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Iterator
 
-from nunatak.catalog.names import QualifiedName, split_name
-from nunatak.errors import InvalidArgument
-from nunatak.warehouse.claims import INTERNAL_PREFIX, is_internal
+from nunatak.catalog.names import QualifiedName
+from nunatak.warehouse.claims import is_internal
 from nunatak.warehouse.engine import literal
 from nunatak.warehouse.execution import Execution
-from nunatak.warehouse.tables import Location
+from nunatak.warehouse.tables import EARLIER_SUFFIX, INTERNAL_PREFIX, Location, drawn_from
 
 _PREFIX = f"{INTERNAL_PREFIX}IDENTITY_"
-_EARLIER_SUFFIX = "_IDENTITY"
-_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)\Z")
 
 
 def identity_sequence(location: Location) -> Location:
@@ -37,27 +33,16 @@ def identities(execution: Execution, location: Location) -> Iterator[Location]:
         f"AND table_name = {literal(location.table)} AND column_default IS NOT NULL"
     )
     for (default,) in rows:
-        sequence = _sequence_of(str(default))
+        sequence = drawn_from(str(default))
         if sequence is not None and _is_owned(execution, sequence, location):
             yield sequence
-
-
-def _sequence_of(default: str) -> Location | None:
-    match = _NEXTVAL.match(default)
-    if match is None:
-        return None
-    try:
-        parts = split_name(match[1].replace("''", "'"))
-    except InvalidArgument:
-        return None
-    return Location(*parts) if len(parts) == 3 else None
 
 
 def _is_owned(execution: Execution, sequence: Location, table: Location) -> bool:
     if is_internal(sequence.table):
         return True
     guard = execution.hooks.guard
-    if guard is None or sequence.table != table.table + _EARLIER_SUFFIX:
+    if guard is None or sequence.table != table.table + EARLIER_SUFFIX:
         return False
     name = QualifiedName(sequence.database, sequence.schema, sequence.table)
     return not guard.knows("SEQUENCE", name)

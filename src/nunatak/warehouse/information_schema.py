@@ -11,7 +11,7 @@ from nunatak.warehouse.engine import Connection
 from nunatak.warehouse.listing import list_schemas, list_tables
 from nunatak.warehouse.results import Field, Result, rows_result
 from nunatak.warehouse.session import Session
-from nunatak.warehouse.tables import Column, Table
+from nunatak.warehouse.tables import Column, Identity, Table
 from nunatak.warehouse.types import short_name
 
 NAME = "INFORMATION_SCHEMA"
@@ -35,6 +35,16 @@ _VIEWS = (
     Field("LAST_ALTERED", TIMESTAMP_LTZ),
     Field("COMMENT"),
 )
+_NOT_APPLICABLE = (
+    *("INTERVAL_TYPE", "INTERVAL_PRECISION"),
+    *(
+        f"{what}_{part}"
+        for what in ("CHARACTER_SET", "COLLATION", "DOMAIN", "UDT", "SCOPE")
+        for part in ("CATALOG", "SCHEMA", "NAME")
+    ),
+    *("MAXIMUM_CARDINALITY", "DTD_IDENTIFIER"),
+)
+"""Columns of the standard that the vendor has and never fills."""
 _COLUMNS = (
     *map(Field, ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME")),
     Field("ORDINAL_POSITION", NUMBER),
@@ -45,8 +55,11 @@ _COLUMNS = (
     Field("NUMERIC_PRECISION_RADIX", NUMBER),
     Field("NUMERIC_SCALE", NUMBER),
     Field("DATETIME_PRECISION", NUMBER),
-    Field("IS_IDENTITY"),
-    Field("COMMENT"),
+    *map(Field, _NOT_APPLICABLE),
+    *map(Field, ("IS_SELF_REFERENCING", "IS_IDENTITY", "IDENTITY_GENERATION")),
+    *map(Field, ("IDENTITY_START", "IDENTITY_INCREMENT", "IDENTITY_MAXIMUM", "IDENTITY_MINIMUM")),
+    *map(Field, ("IDENTITY_CYCLE", "IDENTITY_ORDERED", "SCHEMA_EVOLUTION_RECORD", "COMMENT")),
+    Field("DATA_TYPE_ALIAS"),
 )
 _SCHEMATA = (
     *map(Field, ("CATALOG_NAME", "SCHEMA_NAME", "SCHEMA_OWNER", "IS_TRANSIENT")),
@@ -116,7 +129,7 @@ def _column(position: int, column: Column) -> list[Any]:
     return [
         column.name,
         position,
-        column.default,
+        column.shown_default,
         "YES" if column.nullable else "NO",
         short_name(kind),
         kind.length if is_text else None,
@@ -125,9 +138,21 @@ def _column(position: int, column: Column) -> list[Any]:
         10 if is_number else None,
         kind.scale if is_number else None,
         kind.scale if is_time else None,
-        "YES" if column.default and "nextval(" in column.default else "NO",
+        *[None] * len(_NOT_APPLICABLE),
+        "NO",
+        *_identity(column.identity),
+        None,
         column.comment,
+        kind.ddl(),
     ]
+
+
+def _identity(identity: Identity | None) -> list[str | None]:
+    """IS_IDENTITY to IDENTITY_ORDERED."""
+    if identity is None:
+        return ["NO", *[None] * 7]
+    start, increment = str(identity.start), str(identity.increment)
+    return ["YES", "BY DEFAULT", start, increment, None, None, "NO", "NO"]
 
 
 def _schemata(connection: Connection, _session: Session, database: str) -> Result:

@@ -10,7 +10,14 @@ from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.warehouse.claims import is_internal, schemas_of
 from nunatak.warehouse.engine import Connection, literal
 from nunatak.warehouse.session import Session
-from nunatak.warehouse.tables import INTERNAL_SCHEMA, Location, Table, described, session_database
+from nunatak.warehouse.tables import (
+    INTERNAL_SCHEMA,
+    Location,
+    Table,
+    described,
+    read_identities,
+    session_database,
+)
 
 
 def list_schemas(connection: Connection, database: str) -> list[str]:
@@ -76,6 +83,9 @@ def _tables_of(connection: Connection, database: str) -> list[Table]:
         f"WHERE {where} UNION ALL SELECT schema_name, view_name, comment, TRUE, NULL "
         f"FROM duckdb_views() WHERE {where}"
     )
+    identities = read_identities(
+        connection, (column[3] for rows in columns.values() for column in rows)
+    )
     found = []
     for schema, table, comment, is_view, count in notes:
         location = Location(database, schema, table)
@@ -84,6 +94,7 @@ def _tables_of(connection: Connection, database: str) -> list[Table]:
                 _name(location),
                 location,
                 columns[schema, table],
+                identities=identities,
                 comment=comment,
                 is_view=is_view,
                 row_count=count,

@@ -8,15 +8,16 @@ commits together with the table.
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.sqltypes import SqlType, parse_type
-from nunatak.errors import ObjectNotFound
+from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.warehouse.engine import Connection, identifier, literal
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.types import sql_type_of
@@ -25,6 +26,11 @@ from nunatak.warehouse.write_locks import WriteLocks
 CACHED_TABLES = 4_096
 _SESSION_DATABASE = "_NUNATAK_SESSION_"
 INTERNAL_SCHEMA = "main"
+INTERNAL_PREFIX = "__NUNATAK_"
+"""Begins names of the engine that no user's object can have."""
+EARLIER_SUFFIX = "_IDENTITY"
+"""What homes of earlier versions add to a table's name for the sequence of its columns."""
+_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)\Z")
 
 
 def session_database(session: Session) -> str:
@@ -62,6 +68,19 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Where the values of an AUTOINCREMENT column begin, and how far one is from the next."""
+
+    start: int
+    increment: int
+
+    @property
+    def ddl(self) -> str:
+        """As DESCRIBE and SHOW COLUMNS write it."""
+        return f"IDENTITY START {self.start} INCREMENT {self.increment} NOORDER"
+
+
+@dataclass(frozen=True, slots=True)
 class Column:
     """One column of a table or view."""
 
@@ -69,7 +88,20 @@ class Column:
     type: SqlType
     nullable: bool = True
     default: str | None = None
+    """In the engine's dialect."""
     comment: str | None = None
+    identity: Identity | None = None
+
+    @property
+    def shown_default(self) -> str | None:
+        """The default without what is the engine's own; None for an AUTOINCREMENT column."""
+        if self.identity is not None:
+            return None
+        sequence = drawn_from(self.default) if self.default else None
+        if sequence is None:
+            return self.default
+        name = QualifiedName(sequence.database, sequence.schema, sequence.table)
+        return f"{name}.NEXTVAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +225,40 @@ def read_table(name: QualifiedName, location: Location, connection: Connection) 
         f"{where.format('table')} UNION ALL SELECT comment, TRUE, NULL FROM duckdb_views() "
         f"WHERE {where.format('view')}"
     )
-    return described(name, location, rows, comment=comment, is_view=is_view, row_count=count)
+    return described(
+        name,
+        location,
+        rows,
+        identities=read_identities(connection, [row[3] for row in rows]),
+        comment=comment,
+        is_view=is_view,
+        row_count=count,
+    )
+
+
+def read_identities(
+    connection: Connection, defaults: Iterable[str | None]
+) -> dict[Location, Identity]:
+    """The sequences that may stand behind columns with these defaults."""
+    if not any(default and default.startswith("nextval(") for default in defaults):
+        return {}
+    rows = connection.execute(
+        "SELECT database_name, schema_name, sequence_name, start_value, increment_by "
+        "FROM duckdb_sequences()"
+    )
+    return {Location(*place): Identity(start, step) for *place, start, step in rows}
+
+
+def drawn_from(default: str) -> Location | None:
+    """The sequence that a default takes the next value of, if it is one of those."""
+    match = _NEXTVAL.match(default)
+    if match is None:
+        return None
+    try:
+        parts = split_name(match[1].replace("''", "'"))
+    except InvalidArgument:
+        return None
+    return Location(*parts) if len(parts) == 3 else None
 
 
 def described(
@@ -201,6 +266,7 @@ def described(
     location: Location,
     columns: Sequence[tuple[Any, ...]],
     *,
+    identities: Mapping[Location, Identity],
     comment: str | None,
     is_view: bool,
     row_count: int | None,
@@ -212,7 +278,7 @@ def described(
     return Table(
         name,
         location,
-        tuple(_column(row, declared.get(row[0])) for row in columns),
+        tuple(_column(row, declared.get(row[0]), location, identities) for row in columns),
         is_view=is_view,
         temporary=is_session_database(location.database),
         transient=bool(note.get("transient")),
@@ -224,9 +290,19 @@ def described(
     )
 
 
-def _column(row: tuple[Any, ...], declared: str | None) -> Column:
+def _column(
+    row: tuple[Any, ...],
+    declared: str | None,
+    table: Location,
+    identities: Mapping[Location, Identity],
+) -> Column:
     name, engine, nullable, default, comment = row
     note = decode_note(comment)
     text = note.get("type", declared)
     sql_type = parse_type(text) if text else sql_type_of(engine)
-    return Column(name, sql_type, bool(nullable), default, note.get("comment"))
+    sequence = drawn_from(default) if default else None
+    own = sequence is not None and (
+        sequence.table.startswith(INTERNAL_PREFIX) or sequence.table == table.table + EARLIER_SUFFIX
+    )
+    identity = identities.get(sequence) if sequence is not None and own else None
+    return Column(name, sql_type, bool(nullable), default, note.get("comment"), identity)

@@ -493,3 +493,59 @@ def test_a_null_where_none_may_stand_has_an_error_of_its_own(sql: Sql, text: str
         sql(text)
 
     assert sql("select * from kept") == [(1, "x")]
+
+
+def test_autoincrement_columns_are_told_from_others(sql: Sql) -> None:
+    """By every way to ask, and without a name of the engine's own."""
+    sql("create sequence s")
+    sql(
+        "create table t(a int autoincrement start 5 increment 2, b int default s.nextval, "
+        "c int default 3, d text)"
+    )
+    sql("create temporary table own(a int identity)")
+
+    told = sql(
+        "select column_name, is_identity, identity_generation, identity_start, "
+        "identity_increment, identity_cycle, identity_ordered, column_default, data_type_alias "
+        "from information_schema.columns where table_name in ('T', 'OWN') "
+        "order by table_name desc, ordinal_position"
+    )
+    described = {row[0]: row[4] for row in sql("describe table t")}
+
+    none = ("NO", *[None] * 5)
+    number = "NUMBER(38,0)"
+    assert told == [
+        ("A", "YES", "BY DEFAULT", "5", "2", "NO", "NO", None, number),
+        ("B", none[0], *none[1:], "DB.PUBLIC.S.NEXTVAL", number),
+        ("C", none[0], *none[1:], "3", number),
+        ("D", none[0], *none[1:], None, "VARCHAR(16777216)"),
+        ("A", "YES", "BY DEFAULT", "1", "1", "NO", "NO", None, number),
+    ]
+    assert described == {
+        "A": "IDENTITY START 5 INCREMENT 2 NOORDER",
+        "B": "DB.PUBLIC.S.NEXTVAL",
+        "C": "3",
+        "D": None,
+    }
+    sql("alter table t rename to u")
+    assert (
+        sql.value(
+            "select identity_start from information_schema.columns "
+            "where table_name = 'U' and column_name = 'A'"
+        )
+        == "5"
+    )
+
+
+def test_information_schema_columns_has_what_the_vendor_has(sql: Sql) -> None:
+    sql("create table t(a int)")
+    standard = [
+        *("INTERVAL_TYPE", "INTERVAL_PRECISION", "CHARACTER_SET_CATALOG", "CHARACTER_SET_SCHEMA"),
+        *("CHARACTER_SET_NAME", "COLLATION_CATALOG", "COLLATION_SCHEMA", "COLLATION_NAME"),
+        *("DOMAIN_CATALOG", "DOMAIN_SCHEMA", "DOMAIN_NAME", "UDT_CATALOG", "UDT_SCHEMA"),
+        *("UDT_NAME", "SCOPE_CATALOG", "SCOPE_SCHEMA", "SCOPE_NAME", "MAXIMUM_CARDINALITY"),
+        *("DTD_IDENTIFIER", "IS_SELF_REFERENCING", "IDENTITY_MAXIMUM", "IDENTITY_MINIMUM"),
+        "SCHEMA_EVOLUTION_RECORD",
+    ]
+    [row] = sql(f"select {', '.join(standard)} from information_schema.columns")
+    assert row == tuple("NO" if name == "IS_SELF_REFERENCING" else None for name in standard)
