@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from nunatak.access.connections import write_connections
@@ -60,6 +61,40 @@ def prepare_account(access: Access, settings: Settings) -> str | None:
     if access.users.list_all():
         return None
     password = random_password()
+    _make_first_user(access, password)
+    return password
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """A user's new password, the name to log in with, and what else had to be mended: the first
+    user `is_made` again, the user `is_raised` to ACCOUNTADMIN."""
+
+    login_name: str
+    password: str
+    is_made: bool
+    is_raised: bool
+
+
+def reset_password(access: Access, name: str) -> Reset:
+    """Give a user a new password, enable them and end their sessions. When nobody could act as
+    ACCOUNTADMIN, the user gets that role, and the first user is made again. Raises ObjectNotFound.
+    """
+    password = random_password()
+    had_administrator = access.has_administrator()
+    is_made = name == FIRST_USER and access.users.find(name) is None and not had_administrator
+    if is_made:
+        _make_first_user(access, password)
+    else:
+        access.alter_user(name, {"PASSWORD": password, "DISABLED": False})
+    is_raised = not access.has_administrator()
+    if is_raised:
+        access.roles.grant(ACCOUNTADMIN, grantee_kind=USER, grantee=name, by="")
+    access.end_sessions(name)
+    return Reset(access.users.get(name).login_name, password, is_made, is_raised)
+
+
+def _make_first_user(access: Access, password: str) -> None:
     access.users.create(
         FIRST_USER,
         owner=ACCOUNTADMIN,
@@ -71,7 +106,6 @@ def prepare_account(access: Access, settings: Settings) -> str | None:
         },
     )
     access.roles.grant(ACCOUNTADMIN, grantee_kind=USER, grantee=FIRST_USER, by="")
-    return password
 
 
 def write_own_connection(
@@ -102,7 +136,9 @@ __all__ = [
     "PUBLIC",
     "SCHEMA",
     "WAREHOUSE",
+    "Reset",
     "connections_file",
     "prepare_account",
+    "reset_password",
     "write_own_connection",
 ]

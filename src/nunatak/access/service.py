@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from nunatak.access.authenticate import Authenticator
 from nunatak.access.decide import Decision, allowed
 from nunatak.access.grants import Grants
+from nunatak.access.holding import administrators
 from nunatak.access.passwords import Passwords
 from nunatak.access.requirement import Requirement
 from nunatak.access.roles import Roles
@@ -115,6 +116,16 @@ class Access:
     def remove_access_token(self, user: str, name: str) -> None:
         """Delete an access token with the sessions that it opened; raises ObjectNotFound."""
         self.tokens.remove_access(user, name)
+        self._forget()
+
+    def has_administrator(self) -> bool:
+        """Whether anybody can log in and act as ACCOUNTADMIN."""
+        with self._store.read() as connection:
+            return bool(administrators(connection))
+
+    def end_sessions(self, user: str) -> None:
+        """Close every session of a user."""
+        self.sessions.end_of(user)
         self._forget()
 
     def _forget(self) -> None:

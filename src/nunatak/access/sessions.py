@@ -149,6 +149,11 @@ class Sessions:
         with self._lock:
             self._used.pop(session_id, None)
 
+    def end_of(self, user: str) -> None:
+        """End every session of a user."""
+        with self._store.write() as connection:
+            end_sessions(connection, sessions.c.user == user)
+
     def forget(self) -> None:
         """Read again what was remembered: other parts of the room end sessions too."""
         self._known.forget()

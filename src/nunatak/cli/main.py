@@ -135,6 +135,26 @@ def doctor(home: Path, *, allow_unconfined: bool, output: str) -> None:
     raise SystemExit(examine(home.expanduser(), allow_unconfined=allow_unconfined, output=output))
 
 
+@main.group()
+def admin() -> None:
+    """Mend the account of a home whose server does not run."""
+
+
+@admin.command("reset-password")
+@_HOME
+@click.argument("user", default="ADMIN")
+def reset_password(home: Path, user: str) -> None:
+    """Give USER (ADMIN) a new random password, and enable the user.
+
+    When nobody can act as ACCOUNTADMIN any more, the user gets that role too. Refused while a
+    server uses the home.
+    """
+    from nunatak.cli.admin import run
+    from nunatak.config import Settings
+
+    run(Settings(home=home.expanduser().resolve()), user)
+
+
 @main.command("index-hosts")
 def index_hosts() -> None:
     """Print the host:port pairs of this machine's package indexes, for a network rule."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import logging
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import uvloop
 
 from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_connection
 from nunatak.access.connections import install_connection as install
 from nunatak.cli.assemble import Server, assemble
+from nunatak.cli.home_lock import hold_home
 from nunatak.config import Settings
 from nunatak.confinement.policy import confinement
 from nunatak.errors import NunatakError
@@ -34,30 +32,12 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         settings.home.chmod(0o700)  # what is in it may then be read by the users that models run as
         os.umask(0o022)
-        with _only_server(settings):
+        with hold_home(settings.home):
             uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:
         print(f"nunatak cannot run: {error}", file=sys.stderr)
         return 1
     return 0
-
-
-@contextmanager
-def _only_server(settings: Settings) -> Iterator[None]:
-    """Hold the home's lock: two servers on one home would undo each other's work."""
-    with (settings.home / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise NunatakError(
-                f"another server (process {lock.read().strip()}) uses {settings.home}: stop it, "
-                "or choose another --home"
-            ) from None
-        lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
-        yield
 
 
 async def _run(settings: Settings, *, install_connection: bool) -> None:
