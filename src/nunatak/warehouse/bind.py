@@ -41,10 +41,15 @@ def bind(
     Raises InvalidArgument when a marker has no value, or a value is not of its type.
     """
     unbound_is_null = describe_only and not bindings
+    is_insert = isinstance(tree, exp.Insert)  # may have lists of values, one per row
     for node in list(tree.walk(bfs=False)):
         if isinstance(node, exp.Placeholder):
-            value = exp.Null() if unbound_is_null else literal(bound(bindings, node.name))
-            node.replace(value)
+            if unbound_is_null:
+                node.replace(exp.Null())
+                continue
+            found = bound(bindings, node.name)
+            if not (is_insert and isinstance(found.value, list)):
+                node.replace(literal(found))
         elif isinstance(node, exp.Parameter) and isinstance(node.this, exp.Var):
             node.replace(value_literal(variable(session, node.this.name)))
     for dynamic in list(tree.find_all(exp.DynamicIdentifier)):

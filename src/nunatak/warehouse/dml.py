@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER
-from nunatak.errors import InvalidArgument
-from nunatak.warehouse.array_binding import bound_columns, bound_table
-from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.byte_columns import merged_as_bytes, set_as_bytes, stored_as_bytes
 from nunatak.warehouse.create import run_together
 from nunatak.warehouse.execution import Execution, sql_text
@@ -23,14 +19,13 @@ from nunatak.warehouse.results import (
     rows_result,
     status_result,
 )
-from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.tables import Table
 
 UPDATE_FIELDS = (
     Field("number of rows updated", NUMBER),
     Field("number of multi-joined rows updated", NUMBER),
 )
-BINDINGS = "__NUNATAK_BINDINGS"
 
 
 def insert(execution: Execution, tree: exp.Insert) -> Result:
@@ -51,37 +46,6 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
         run_together(execution, [f"DELETE FROM {table.location.sql}", sql])
         rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
     return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
-
-
-def inserted_row(tree: exp.Insert) -> list[exp.Expr] | None:
-    """The expressions of the one row that an INSERT writes out; None when it has another source."""
-    source = tree.expression
-    if isinstance(source, exp.Select) and not source.args.get("from_"):
-        return list(source.expressions)
-    rows = source.expressions if isinstance(source, exp.Values) else []
-    if len(rows) != 1 or not isinstance(rows[0], exp.Tuple):
-        return None
-    return list(rows[0].expressions)
-
-
-def insert_bound(execution: Execution, tree: exp.Insert, bindings: Sequence[Binding]) -> Result:
-    """INSERT … VALUES with one list of values per marker: one row per position."""
-    expressions = inserted_row(tree)
-    if expressions is None:
-        raise InvalidArgument("Array binding is supported for INSERT … VALUES (…) of one row only.")
-    source = bound_table(bindings)
-    fields = bound_columns(source)
-    projected = exp.select(*[expression.copy() for expression in expressions]).from_(
-        exp.Table(this=quoted(BINDINGS))
-    )
-    for marker in list(projected.find_all(exp.Placeholder)):
-        number = int(marker.name) if marker.name.isdigit() else 0
-        if not 1 <= number <= len(fields):
-            raise InvalidArgument(f"Bind variable {marker.name} is not set.")
-        marker.replace(exp.column(quoted(fields[number - 1].name)))
-    tree.set("expression", projected)
-    execution.add_source(BINDINGS, fields, source)
-    return insert(execution, tree)
 
 
 def update(execution: Execution, tree: exp.Update) -> Result:

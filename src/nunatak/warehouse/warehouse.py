@@ -20,6 +20,7 @@ from nunatak.errors import (
 from nunatak.warehouse import ddl, dml, views
 from nunatak.warehouse.array_binding import is_array_bound
 from nunatak.warehouse.bind import bind
+from nunatak.warehouse.bound_rows import put_bound_rows, takes_lists
 from nunatak.warehouse.claims import is_internal, refuse_rivals, schemas_of
 from nunatak.warehouse.copy_load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy_unload import UNLOAD_FIELDS, copy_into_stage
@@ -138,8 +139,7 @@ class Warehouse:
         """What a statement would answer, without running anything."""
         parsed = self._parse(request)
         if isinstance(parsed.tree, exp.Insert):
-            is_row = dml.inserted_row(parsed.tree) is not None
-            return Description(_described(parsed.tree), takes_lists=is_row)
+            return Description(_described(parsed.tree), takes_lists=takes_lists(parsed.tree))
         if not isinstance(parsed.tree, exp.Query):
             return Description(_described(parsed.tree))
         execution = self._execution(request, parsed, describe_only=True)
@@ -196,6 +196,8 @@ class Warehouse:
             request.session,
             describe_only=execution.describe_only,
         )
+        if isinstance(tree, exp.Insert) and is_array_bound(request.bindings):
+            put_bound_rows(execution, tree, request.bindings)
         if not isinstance(tree, exp.Copy):
             tree = resolve_sources(execution, tree, parsed.calls)
         left = {node.name for node in tree.find_all(exp.Anonymous)} if parsed.calls else set()
@@ -210,9 +212,6 @@ class Warehouse:
     def _run(self, execution: Execution, parsed: Parsed) -> Result:
         request, tree = execution.request, parsed.tree
         execution.check_cancelled()
-        if isinstance(tree, exp.Insert) and is_array_bound(request.bindings):
-            authorise(execution, tree)
-            return dml.insert_bound(execution, tree, request.bindings)
         handler = _HANDLERS.get(type(tree))
         if handler is None and not isinstance(tree, exp.Query):
             raise _unsupported(tree)

@@ -226,3 +226,73 @@ def test_as_many_values_as_markers() -> None:
             shares([text], (one, two))
     with pytest.raises(SyntaxInvalid):
         shares(["select ? '"], (one,))
+
+
+TYPED = "id int, d date, c time, n timestamp_ntz, l timestamp_ltz, b binary, f float, g boolean"
+COLUMNS = ", ".join(f"column{number}" for number in range(1, 9))
+LISTS = (
+    Binding("FIXED", ["1", "2"]),
+    Binding("TEXT", ["1704412800000", None]),
+    Binding("TEXT", ["25689000000000", None]),
+    Binding("TEXT", ["1704412800000000000", None]),
+    Binding("TEXT", [None, "1704412800000000000"]),
+    Binding("TEXT", ["0061", None]),
+    Binding("TEXT", ["1.5", None]),
+    Binding("TEXT", ["true", None]),
+)
+"""What clients send for lists with None: all as text, in the form of their own types."""
+
+
+@pytest.mark.parametrize(
+    "insert",
+    [
+        "insert into {0} values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into {0} values (:1, :2, :3, :4, :5, :6, :7, :8)",
+        "insert into {0}(id, d, c, n, l, b, f, g) values (?, ?, ?, ?, ?, ?, ?, ?)",
+        "insert into {0} select ?, ?, ?, ?, ?, ?, ?, ?",
+        f"insert into {{0}} select {COLUMNS} from values (?, ?, ?, ?, ?, ?, ?, ?)",
+    ],
+)
+def test_lists_with_nulls_have_the_types_of_their_columns(nine: Sql, insert: str) -> None:
+    nine(f"create or replace table typed({TYPED})")
+    assert nine(insert.format("typed"), *LISTS) == [(2,)]
+    assert nine(
+        "select id, d::varchar, c::varchar, n::varchar, l = '2024-01-05 00:00 +00'::timestamp_ltz,"
+        " b, f, g from typed order by id"
+    ) == [
+        (1, "2024-01-05", "07:08:09", "2024-01-05 00:00:00.000", None, b"\x00a", 1.5, True),
+        (2, None, None, None, True, None, None, None),
+    ]
+
+
+def test_lists_in_rows_that_a_query_reads(nine: Sql) -> None:
+    nine("create or replace table pairs(a int, b int)")
+    name, lists = (
+        Binding("TEXT", "pairs"),
+        (Binding("FIXED", ["1", "2"]), Binding("FIXED", ["3", None])),
+    )
+    nine("insert into pairs select column1, column2 + 1 from values (?, ?)", *lists)
+    nine("insert into identifier(?) select x.a, x.b * 2 from values (?, ?) x(a, b)", name, *lists)
+    nine("insert into pairs(b) select column1 + ? from values (?) where column1 > ?",
+         Binding("FIXED", "10"), lists[0], Binding("FIXED", "1"))  # fmt: skip
+    assert sorted(nine("select * from pairs"), key=repr) == sorted(
+        [(1, 4), (2, None), (1, 6), (2, None), (None, 12)], key=repr
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "insert into w values (?, 1), (?, 2)",
+        "insert into w select ?, x from n9",
+        "insert into w select column1, ? from values (1)",
+        "update w set x = ?",
+        "delete from w where x = ?",
+        "merge into w using (select ? a) s on w.x = s.a when matched then delete",
+        "select ?",
+    ],
+)
+def test_lists_anywhere_else_are_refused(nine: Sql, text: str) -> None:
+    lists = [Binding("FIXED", ["1", "2"])] * text.count("?")
+    with pytest.raises(InvalidArgument, match="Array binding is supported for"):
+        nine(text, *lists)
