@@ -56,17 +56,26 @@ def to_binary(node: exp.ToBinary, context: RewriteContext) -> exp.Expr:
 
 
 def joined(node: exp.Expr, context: RewriteContext) -> exp.Expr:
-    """What is joined to text is cast to it."""
-    for argument in (node.args.get("this"), node.args.get("expression"), *node.expressions):
-        if isinstance(argument, exp.Expr) and _has_own_text(argument):
+    """What is joined to text is cast to it; bytes that are joined to bytes are not."""
+    given = (node.args.get("this"), node.args.get("expression"), *node.expressions)
+    arguments = [argument for argument in given if isinstance(argument, exp.Expr)]
+    if all(_is_binary(argument) for argument in arguments):
+        return node
+    for argument in arguments:
+        if _has_own_text(argument):
             argument.replace(_text_of(argument, context))
     return node
+
+
+def _is_binary(node: exp.Expr) -> bool:
+    source = type_of(node)
+    return source is not None and source.kind is TypeKind.BINARY
 
 
 def _has_own_text(node: exp.Expr) -> bool:
     """Whether a value becomes another text than the engine makes of it."""
     source = type_of(node)
-    return source is not None and (source.kind in _OUTPUT or source.kind is TypeKind.BINARY)
+    return _is_binary(node) or (source is not None and source.kind in _OUTPUT)
 
 
 def _text_of(node: exp.Expr, context: RewriteContext) -> exp.Expr:
@@ -80,7 +89,7 @@ def _as_text(operand: exp.Expr, context: RewriteContext) -> exp.Expr | None:
     source = type_of(operand)
     if source is None:
         return None
-    if source.kind is TypeKind.BINARY and context.parameter("BINARY_OUTPUT_FORMAT") == "BASE64":
+    if _is_binary(operand) and context.parameter("BINARY_OUTPUT_FORMAT") == "BASE64":
         return typed(call("to_base64", operand.copy()), TEXT)
     parameter = _OUTPUT.get(source.kind)
     if parameter is None:
