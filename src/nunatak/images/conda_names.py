@@ -28,10 +28,12 @@ class Stand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """What a conda package becomes; `pypi` is the project's name, empty when there is none."""
+    """What a conda package becomes; `pypi` is the project's name, empty when there is none, and
+    `extra` the extra of it that conda's package holds."""
 
     stand: Stand
     pypi: str
+    extra: str = ""
 
 
 RENAMED: dict[str, str] = {
@@ -67,6 +69,12 @@ RENAMED: dict[str, str] = {
     "tensorflow-gpu": "tensorflow",
 }
 """conda name to PyPI name, where a project is known by another name on PyPI."""
+
+EXTRAS: dict[str, str] = {
+    "snowflake-connector-python": "pandas",
+    "snowflake-snowpark-python": "pandas",
+}
+"""Conda packages that hold what on PyPI is an extra of the project of the same name."""
 
 NOT_NEEDED: frozenset[str] = frozenset(
     {
@@ -149,4 +157,4 @@ def counterpart(conda_name: str) -> Counterpart:
         return Counterpart(Stand.MISSING, "")
     if name in RENAMED:
         return Counterpart(Stand.RENAMED, RENAMED[name])
-    return Counterpart(Stand.SAME, canonicalize_name(name))
+    return Counterpart(Stand.SAME, canonicalize_name(name), EXTRAS.get(name, ""))

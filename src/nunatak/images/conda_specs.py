@@ -82,8 +82,11 @@ def translate(dependency: CondaDependency) -> Translated:
         notes.append(f"conda package {dependency.name} is {found.pypi} on PyPI")
     if dependency.build:
         notes.append(f"build '{dependency.build}' of {dependency.name} has no meaning on PyPI")
+    if found.extra:
+        notes.append(f"conda package {dependency.name} is {found.pypi}[{found.extra}] on PyPI")
+    extra = f"[{found.extra}]" if found.extra else ""
     try:
-        requirement = Requirement(f"{found.pypi}{_specifiers(dependency)}")
+        requirement = Requirement(f"{found.pypi}{extra}{_specifiers(dependency)}")
     except InvalidRequirement as error:
         raise DeclarationInvalid(
             f"Conda dependency '{dependency}' has a name that no package on PyPI can have."

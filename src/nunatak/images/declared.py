@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ _BOUNDS = Bounds(chars=FILE_LIMIT_BYTES, values=250_000)
 REQUIREMENTS_LIMIT = 1_000
 _HOME_CHANNELS = frozenset({"", "snowflake", "nodefaults", "defaults"})
 _RESERVED = {"python": "set the Python version of the model", "cuda": "set its CUDA version"}
+
+
+_WAREHOUSE_PACKAGES = ("pyarrow",)
 
 
 class Target(StrEnum):
@@ -64,6 +67,10 @@ class Declared:
     def imports_zip(self) -> tuple[str, ...]:
         """The imports that are zip archives, to be put on the import path as they are."""
         return tuple(item for item in self.imports if item.endswith(".zip"))
+
+    def in_the_warehouse(self) -> Declared:
+        """The same with what every runtime of the vendor's warehouse has, in addition."""
+        return replace(self, pip=(*self.pip, *_WAREHOUSE_PACKAGES))
 
     def requirements(self) -> tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]:
         """PyPI requirements: conda's, pip's, and notes on what was translated.

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nunatak.images.bounds import broken
 from nunatak.images.declared import Declared
 from nunatak.images.explain import needs_source_build
 from nunatak.images.indexes import Indexes, without_credentials
@@ -18,7 +19,9 @@ from nunatak.images.interpreters import Interpreter
 from nunatak.images.workshop import Workshop
 
 _FORMAT = 1
-"""Raised when the same declaration would lock or install differently than before."""
+"""Raised when the same lock would install differently than before."""
+_ASKED_FORMAT = 2
+"""Raised when the same declaration would lock differently than before."""
 LOCKS_KEPT = 5_000
 _NOISE = re.compile(r"^(\s*--hash=|\s*#|[A-Za-z0-9_.\-]+==\S+ \\?$|$)")
 
@@ -57,7 +60,7 @@ def declaration_digest(declared: Declared, interpreter: Interpreter, indexes: In
     """The key under which a lock is kept: what was asked for, of whom, for which Python."""
     conda, pip, _ = declared.requirements()
     extra = [without_credentials(item) for item in declared.extra_indexes]
-    asked = [_FORMAT, conda, pip, extra, indexes.shown()]
+    asked = [_ASKED_FORMAT, conda, pip, extra, indexes.shown()]
     return digest_of([*asked, interpreter.version, interpreter.platform])
 
 
@@ -101,17 +104,29 @@ def resolve(shop: Workshop, declared: Declared) -> Lock:
         shop.log.line(f"  {item}")
     started = time.monotonic()
     inputs = (_write(shop.folder / "conda.in", conda), _write(shop.folder / "pip.in", pip))
+    lock = _locked(shop, inputs)
+    lacking = broken(lock.packages)
+    if lacking:
+        constraints = [bound.constraint for bound in lacking]
+        for bound in lacking:
+            shop.log.line(f"note: {bound.constraint} beside {bound.other}{bound.beside}")
+        lock = _locked(shop, (*inputs, _write(shop.folder / "bounds.in", constraints)))
+    seconds = time.monotonic() - started
+    shop.log.line(f"locked {len(lock.packages)} packages in {seconds:.1f} s")
+    return lock
+
+
+def _locked(shop: Workshop, inputs: tuple[Path, ...]) -> Lock:
     output = shop.folder / "lock.txt"
+    # What stands there from before would be preferred to what is asked for.
+    output.unlink(missing_ok=True)
     builds = not _compile(shop, inputs, output)
-    lock = Lock(
+    return Lock(
         text=_normalised(output.read_text("utf-8")),
         python=shop.interpreter.version,
         platform=shop.interpreter.platform,
         builds=builds,
     )
-    seconds = time.monotonic() - started
-    shop.log.line(f"locked {len(lock.packages)} packages in {seconds:.1f} s")
-    return lock
 
 
 def _compile(shop: Workshop, inputs: tuple[Path, ...], output: Path) -> bool:

@@ -287,7 +287,7 @@ class WarehouseModels:
         return self._loaded(served)
 
     def _environment(self, served: ServedModel) -> Environment:
-        declared = read_declared(served.folder, Target.WAREHOUSE)
+        declared = read_declared(served.folder, Target.WAREHOUSE).in_the_warehouse()
         log = BuildLog(self._logs / f"warehouse-{served.ref.version_id}.log")
         try:
             return self._environments.environment(declared, log, self._stopping)

@@ -131,6 +131,39 @@ def test_a_lock_becomes_an_environment_with_exactly_its_packages(bench: Bench) -
     assert "locked 2 packages" in bench.text()
 
 
+@pytest.fixture
+def arrows(bench: Bench) -> Bench:
+    shop = bench.root / "wheels"
+    for version in ("25.0.1", "26.0.1"):
+        wheel(shop, "pyarrow", version)
+    for version in ("1.26.4", "2.1.0"):
+        wheel(shop, "numpy", version)
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("asked", "wanted"),
+    [
+        (("numpy==1.26.4", "pyarrow"), "1.26.4 25.0.1"),
+        (("numpy<2", "pyarrow>=20"), "1.26.4 25.0.1"),
+        (("numpy", "pyarrow"), "2.1.0 26.0.1"),
+    ],
+)
+def test_an_index_need_not_know_that_pyarrow_wants_numpy_2(
+    arrows: Bench, asked: tuple[str, ...], wanted: str
+) -> None:
+    builder = arrows.builder(find_links=arrows.root / "wheels")
+    found = arrows.environment(*asked, builder=builder)
+    assert run(found, "import numpy, pyarrow; print(numpy.VERSION, pyarrow.VERSION)") == wanted
+    assert ("note: pyarrow<26 beside numpy<2" in arrows.text()) is ("numpy" not in asked)
+
+
+def test_pins_that_leave_no_choice_are_a_conflict(arrows: Bench) -> None:
+    builder = arrows.builder(find_links=arrows.root / "wheels")
+    with pytest.raises(RequirementsConflict, match="pyarrow"):
+        arrows.environment("numpy==1.26.4", "pyarrow==26.0.1", builder=builder)
+
+
 def test_modules_are_compiled_and_shared_between_environments(bench: Bench) -> None:
     first = bench.environment("beta==2.0")
     second = bench.environment("alpha==2.0")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from packaging.utils import canonicalize_name
 
-from nunatak.images.conda_names import MISSING, NOT_NEEDED, RENAMED, Stand, counterpart
+from nunatak.images.conda_names import EXTRAS, MISSING, NOT_NEEDED, RENAMED, Stand, counterpart
 
 _PAGE = Path(__file__).parents[3] / "docs" / "environments.md"
 
@@ -27,6 +27,12 @@ def test_the_lists_do_not_overlap_and_rename_for_a_reason() -> None:
     for conda, pypi in RENAMED.items():
         assert canonicalize_name(conda) != pypi
         assert canonicalize_name(pypi) == pypi
+
+
+def test_some_packages_hold_an_extra() -> None:
+    assert counterpart("Snowflake-Snowpark-Python").extra == "pandas"
+    assert counterpart("scikit-learn").extra == ""
+    assert not set(EXTRAS) & (set(RENAMED) | NOT_NEEDED | MISSING)
 
 
 def test_the_documentation_shows_the_table() -> None:

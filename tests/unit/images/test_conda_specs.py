@@ -56,6 +56,8 @@ def test_refuses_what_is_no_dependency(text: str) -> None:
         ("numpy !=1.25", "numpy!=1.25"),
         ("PyTorch==2.1", "torch==2.1"),
         ("py-xgboost-gpu<3", "xgboost<3"),
+        ("snowflake-snowpark-python>=1.17,<2", "snowflake-snowpark-python[pandas]<2,>=1.17"),
+        ("snowflake-connector-python", "snowflake-connector-python[pandas]"),
         ("typing_extensions", "typing-extensions"),
     ],
 )

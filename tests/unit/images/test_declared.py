@@ -61,6 +61,13 @@ def test_conda_form_for_the_warehouse(tmp_path: Path) -> None:
     assert found.requirements()[0] == ("scikit-learn<1.10,>=1.9",)
 
 
+def test_the_warehouse_has_pyarrow_whatever_is_declared(tmp_path: Path) -> None:
+    root = version(tmp_path, dependencies={"pip": "r.txt"})
+    write(root, "r.txt", "pyarrow<20\n")
+    found = read_declared(root, Target.WAREHOUSE).in_the_warehouse()
+    assert found.requirements()[1] == ("pyarrow", "pyarrow<20")
+
+
 def test_pip_form_with_its_repository(tmp_path: Path) -> None:
     root = version(
         tmp_path,

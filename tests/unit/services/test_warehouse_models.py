@@ -45,6 +45,7 @@ class World:
         self.now = 0.0
         self.runtime = InMemoryRuntime(ready_at_once=True)
         self.builds = 0
+        self.asked: tuple[str, ...] = ()
         self.before_build: Callable[[threading.Event], None] = lambda cancel: None
         self.dropped: set[str] = set()
         self.models = WarehouseModels(
@@ -67,6 +68,7 @@ class World:
         self, declared: Declared, log: BuildLog, cancel: threading.Event
     ) -> Environment:
         self.builds += 1
+        self.asked = declared.pip
         self.before_build(cancel)
         return Environment("d", Path("/environments/d"), 1)
 
@@ -107,6 +109,7 @@ def test_a_call_starts_the_instance_with_the_versions_environment(world: World) 
     [socket] = held.ready()
     [spec] = world.runtime.started
     assert spec.python == ("/environments/d/bin/python",)
+    assert "pyarrow" in world.asked
     assert (spec.num_workers, spec.live.egress) == (3, None)
     assert (spec.cpus, spec.memory_limit_bytes) == (3.0, 500)
     assert spec.labels == {"owner": OWNER, "version": "v1"}
