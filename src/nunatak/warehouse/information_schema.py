@@ -57,7 +57,9 @@ _COLUMNS = (
     Field("DATETIME_PRECISION", NUMBER),
     *map(Field, _NOT_APPLICABLE),
     *map(Field, ("IS_SELF_REFERENCING", "IS_IDENTITY", "IDENTITY_GENERATION")),
-    *map(Field, ("IDENTITY_START", "IDENTITY_INCREMENT", "IDENTITY_MAXIMUM", "IDENTITY_MINIMUM")),
+    Field("IDENTITY_START", NUMBER),
+    Field("IDENTITY_INCREMENT", NUMBER),
+    *map(Field, ("IDENTITY_MAXIMUM", "IDENTITY_MINIMUM")),
     *map(Field, ("IDENTITY_CYCLE", "IDENTITY_ORDERED", "SCHEMA_EVOLUTION_RECORD", "COMMENT")),
     Field("DATA_TYPE_ALIAS"),
 )
@@ -147,12 +149,11 @@ def _column(position: int, column: Column) -> list[Any]:
     ]
 
 
-def _identity(identity: Identity | None) -> list[str | None]:
+def _identity(identity: Identity | None) -> list[str | int | None]:
     """IS_IDENTITY to IDENTITY_ORDERED."""
     if identity is None:
         return ["NO", *[None] * 7]
-    start, increment = str(identity.start), str(identity.increment)
-    return ["YES", "BY DEFAULT", start, increment, None, None, "NO", "NO"]
+    return ["YES", "BY DEFAULT", identity.start, identity.increment, None, None, "NO", "NO"]
 
 
 def _schemata(connection: Connection, _session: Session, database: str) -> Result:

@@ -515,11 +515,11 @@ def test_autoincrement_columns_are_told_from_others(sql: Sql) -> None:
     none = ("NO", *[None] * 5)
     number = "NUMBER(38,0)"
     assert told == [
-        ("A", "YES", "BY DEFAULT", "5", "2", "NO", "NO", None, number),
+        ("A", "YES", "BY DEFAULT", 5, 2, "NO", "NO", None, number),
         ("B", none[0], *none[1:], "DB.PUBLIC.S.NEXTVAL", number),
         ("C", none[0], *none[1:], "3", number),
         ("D", none[0], *none[1:], None, "VARCHAR(16777216)"),
-        ("A", "YES", "BY DEFAULT", "1", "1", "NO", "NO", None, number),
+        ("A", "YES", "BY DEFAULT", 1, 1, "NO", "NO", None, number),
     ]
     assert described == {
         "A": "IDENTITY START 5 INCREMENT 2 NOORDER",
@@ -533,7 +533,7 @@ def test_autoincrement_columns_are_told_from_others(sql: Sql) -> None:
             "select identity_start from information_schema.columns "
             "where table_name = 'U' and column_name = 'A'"
         )
-        == "5"
+        == 5
     )
 
 
