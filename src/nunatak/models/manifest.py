@@ -23,6 +23,8 @@ METHODS_LIMIT = 500
 ARGUMENTS_LIMIT = 2_000
 
 _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*+)+\Z")
+_METHOD_NAME = re.compile(r"[^\W\d][\w$]*\Z")
+"""As methods are called in Python: it becomes a name in SQL and a path over HTTP."""
 _RUNTIME_LANGUAGE = "PYTHON"
 
 
@@ -138,6 +140,7 @@ def parse_manifest(text: str) -> Manifest:
     if not methods or len(methods) > METHODS_LIMIT:
         raise document.wrong("methods", f"a list of 1 to {METHODS_LIMIT} methods")
     _refuse_twice(MANIFEST_FILE, "method", [method.name for method in methods])
+    _refuse_alike([method.name for method in methods])
     return Manifest(
         methods=methods,
         runtimes=runtimes,
@@ -197,7 +200,7 @@ def _method(section: Section, runtimes: Mapping[str, Runtime]) -> MethodEntry:
         raise section.wrong("inputs", f"at most {ARGUMENTS_LIMIT} with the params")
     _refuse_twice(section.title, "argument", [item.name for item in (*inputs, *params)])
     return MethodEntry(
-        name=_name(section),
+        name=_method_name(section),
         handler=handler,
         kind=MethodKind(kind),
         runtime=runtime,
@@ -237,6 +240,13 @@ def _name(section: Section) -> str:
     return name
 
 
+def _method_name(section: Section) -> str:
+    name = _name(section)
+    if not _METHOD_NAME.match(name):
+        raise section.wrong("name", "letters, digits, _ and $, and start with a letter or _")
+    return name
+
+
 def _type(section: Section) -> str:
     text = section.text("type").upper()
     try:
@@ -261,6 +271,17 @@ def _platforms(document: Section) -> tuple[Platform, ...] | None:
     if unknown:
         raise document.wrong("target_platforms", f"a list of {' and '.join(Platform)}")
     return tuple(platform for platform in Platform if platform in names) or None
+
+
+def _refuse_alike(names: list[str]) -> None:
+    """Paths over HTTP know no case, so two such methods could not both be called."""
+    seen: dict[str, str] = {}
+    for name in names:
+        other = seen.setdefault(name.lower(), name)
+        if other != name:
+            raise InvalidArgument(
+                f"{MANIFEST_FILE}: methods '{other}' and '{name}' differ only in case: rename one."
+            )
 
 
 def _refuse_twice(title: str, what: str, names: list[str]) -> None:

@@ -47,6 +47,11 @@ def test_reads_methods_runtimes_and_lineage() -> None:
     assert found.user_data == {"a": 1}
 
 
+@pytest.mark.parametrize("name", ["PREDICT", "predict", "_P1$", "PRÄDIKAT", "A" * 255])
+def test_names_of_methods_are_those_of_python(name: str) -> None:
+    assert parse(manifest([{**PREDICT, "name": name}])).methods[0].name == name
+
+
 def test_a_missing_manifest_has_the_words_that_clients_retry_on(tmp_path: Path) -> None:
     with pytest.raises(StageUnreadable, match=r"Unable to read file MANIFEST\.yml"):
         read_manifest(tmp_path)
@@ -65,7 +70,23 @@ def test_a_large_manifest_is_not_read(tmp_path: Path, monkeypatch: pytest.Monkey
         read_manifest(tmp_path)
 
 
+METHOD_NAMES = [
+    'PRED"; DROP',
+    "A B",
+    "a/b",
+    "a-b",
+    "../x",
+    "1A",
+    "$A",
+    "A\n",
+    "",
+    "A.B",
+    "A'",
+    "?x=1",
+]
 BAD = [
+    *[({"methods": [{**PREDICT, "name": name}]}, r"methods\[0\]: 'name'") for name in METHOD_NAMES],
+    ({"methods": [PREDICT, {**PREDICT, "name": "Predict"}]}, "differ only in case"),
     ({"manifest_version": "2.0"}, "manifest_version 2.0"),
     ({"manifest_version": None}, "'manifest_version'"),
     ({"methods": []}, "'methods'"),
