@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from nunatak.compute.resources import GIB
 from nunatak.compute.spec import InstanceSpec
 
+_FOR_THE_WAY_OUT = 128
+"""More for the relay to the egress proxy, which takes two threads for each connection."""
 _PER_WORKER = 2
 """Processes and threads more for each worker and each processor: libraries start teams of them."""
 
@@ -27,4 +29,5 @@ class InstanceBounds:
         """How many processes and threads an instance may have, all together."""
         processors = os.cpu_count() or 1
         workers = 2 * processors + 1 if spec.num_workers is None else spec.num_workers
-        return self.processes + _PER_WORKER * (workers + processors)
+        way_out = 0 if spec.live.egress is None else _FOR_THE_WAY_OUT
+        return self.processes + way_out + _PER_WORKER * (workers + processors)

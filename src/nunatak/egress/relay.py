@@ -32,7 +32,10 @@ def main(arguments: "list[str]") -> int:
 def _accept(listener: socket.socket, path: str) -> None:
     while True:
         client, _ = listener.accept()
-        threading.Thread(target=_serve, args=(client, path), daemon=True).start()
+        try:
+            threading.Thread(target=_serve, args=(client, path), daemon=True).start()
+        except RuntimeError:  # there are as many processes and threads as there may be
+            client.close()
 
 
 def _serve(client: socket.socket, path: str) -> None:
@@ -43,7 +46,7 @@ def _serve(client: socket.socket, path: str) -> None:
             back.start()
             _copy(client, upstream)
             back.join()
-        except OSError:
+        except (OSError, RuntimeError):  # the other side is gone, or no thread is to be had
             return
 
 
