@@ -47,12 +47,8 @@ def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
 
 
 def image_document(image: Image) -> dict[str, str]:
-    """An image as the catalog keeps it."""
-    return {
-        "digest": image.digest,
-        "python": str(image.python),
-        "environment": str(image.environment),
-    }
+    """An image as the catalog keeps it: without the place of the home, which may change."""
+    return {"digest": image.digest, "environment": image.environment.name}
 
 
 def build_log_file(folder: Path, build_id: int) -> Path:

@@ -97,6 +97,7 @@ class ControlPlane:
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
         self._snapshots = Snapshots(catalog, families, machine)
         self._runtime = runtime
+        self._home = settings.home
         self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
         self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
         self._pools = PoolReconciler(catalog=catalog, snapshots=self._snapshots)
@@ -165,6 +166,7 @@ class ControlPlane:
                 operations=self._launching,
                 inputs=self.inputs,
                 platform=self.addresses.environment,
+                environments=self._home / "environments",
                 count_last=self._count_last,
                 parking=parking,
             ),

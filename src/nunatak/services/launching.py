@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 
 from nunatak.catalog.store import Catalog
 from nunatak.compute.resources import Resources
@@ -39,10 +40,12 @@ class Launcher:
         operations: Operations,
         inputs: LiveSource,
         platform: Callable[[], Mapping[str, str]],
+        environments: Path,
         count_last: Callable[[str], Callable[[str], None]],
         parking: ParkingLot,
     ) -> None:
-        """`platform` gives the variables that say where instances run; `count_last` is given the
+        """`platform` gives the variables that say where instances run, `environments` is the
+        folder of the environments that they run in; `count_last` is given the
         runtime's name of an instance that is about to be stopped, and what it returns is given
         what the instance has left of its counters."""
         self._catalog = catalog
@@ -52,6 +55,7 @@ class Launcher:
         self._operations = operations
         self._inputs = inputs
         self._platform = platform
+        self._environments = environments
         self._count_last = count_last
         self._parking = parking
 
@@ -123,6 +127,7 @@ class Launcher:
                 capacity=capacity,
                 inputs=self._inputs.for_start(service, item.runtime_id),
                 platform=self._platform(),
+                environments=self._environments,
             )
             seen = self._runtime.look(spec.id)
             if seen is not None and seen.phase is Phase.PARKED:

@@ -71,20 +71,24 @@ def instance_spec(
     capacity: Resources,
     inputs: StartInputs,
     platform: Mapping[str, str],
+    environments: Path,
 ) -> InstanceSpec:
-    """What to start; `platform` are variables that say where the instance runs."""
+    """What to start; `platform` are variables that say where the instance runs, `environments` is
+    the folder of this home's environments."""
     resources = taken_resources(service, capacity)
+    # catalogs of before name it with the folder, which is that of another home if this is a copy
+    environment = environments / Path(service.image["environment"]).name
     spec = InstanceSpec(
         id=instance.runtime_id,
         service=str(service.record.qualified),
         instance_id=instance.record.name,
-        python=(service.image["python"],),
+        python=(str(environment / "bin" / "python"),),
         model_dir=model.folder,
         methods=tuple(method.spec for method in model.methods),
         env={**platform, **_environment(service, instance), **service.spec.env},
         secret_env=inputs.secret_env,
         live=inputs.live,
-        readable=(Path(service.image["environment"]),),
+        readable=(environment,),
         num_workers=default_workers(service, resources),
         max_batch_rows=service.spec.max_batch_rows,
         cpus=resources.cpus,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -138,3 +139,13 @@ def test_a_new_server_builds_for_what_it_must_start(world: World) -> None:
 
     assert (world.state(), digest(world)) == ("RUNNING", OTHER.digest)
     assert len(world.runtime.running) == 1
+
+
+def test_a_copied_home_runs_in_environments_of_its_own(world: World) -> None:
+    world.pool()
+    world.builder.known = replace(IMAGE, environment=Path("/of/the/original/environments/d1"))
+    world.deploy()
+    [spec] = world.runtime.specs.values()
+    environment = world.settings.home / "environments" / "d1"
+    assert spec.python == (str(environment / "bin" / "python"),)
+    assert spec.readable == (environment,)
