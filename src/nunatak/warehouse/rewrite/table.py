@@ -8,6 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from nunatak.warehouse.rewrite import (
+    averages,
     casts,
     coercion,
     functions,
@@ -66,7 +67,13 @@ RULES: Mapping[type[exp.Expr], Rules] = {
         | {exp.EndsWith, exp.Contains, exp.Left, exp.Right},
         (coercion.text_argument,),
     ),
-    **dict.fromkeys((exp.Sum, exp.Avg, exp.Stddev, exp.Variance), (coercion.number_argument,)),
+    **dict.fromkeys(
+        (exp.Sum, exp.Stddev, exp.StddevPop, exp.Variance, exp.VariancePop),
+        (coercion.number_argument,),
+    ),
+    exp.Avg: (coercion.number_argument, averages.average),
+    exp.Median: (averages.median,),
+    exp.ApproxQuantile: (averages.approximate,),
     **dict.fromkeys(
         (exp.DateTrunc, exp.TimestampTrunc), (weeks.truncated, coercion.truncated_date)
     ),
@@ -98,9 +105,9 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     **dict.fromkeys((exp.MD5Digest, exp.SHA1Digest), (texts.digest,)),
     exp.GroupConcat: (coercion.listed_text,),
     exp.ObjectAgg: (semi.object_agg,),
-    exp.WithinGroup: (semi.within_group,),
+    exp.WithinGroup: (averages.percentile, semi.within_group),
     exp.ArrayAgg: (semi.array_agg,),
-    exp.Window: (variants.partition, semi.window),
+    exp.Window: (variants.partition, averages.window, semi.window),
     exp.JSONExtract: (semi.json_path,),
     exp.Bracket: (semi.bracket,),
     exp.GetExtract: (semi.get,),
