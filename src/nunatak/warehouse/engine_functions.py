@@ -12,10 +12,10 @@ from typing import Any
 import pyarrow as pa
 
 from nunatak.errors import QueryFailed
-from nunatak.warehouse import json_values
+from nunatak.warehouse import draws, json_values
 
-TEXT, BYTES = "VARCHAR", "BLOB"
-_ARROW = {TEXT: pa.string(), BYTES: pa.binary()}
+TEXT, BYTES, WHOLE, REAL = "VARCHAR", "BLOB", "BIGINT", "DOUBLE"
+_ARROW = {TEXT: pa.string(), BYTES: pa.binary(), WHOLE: pa.int64()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class EngineFunction:
     """Types of the engine."""
     result: str
     body: Callable[..., Any]
+    reads: str = "Error parsing JSON: "
+    """What its errors begin with."""
 
     def vectors(self, columns: Sequence[pa.Array]) -> pa.Array:
         """The answers for columns of arguments; raises QueryFailed."""
@@ -34,9 +36,9 @@ class EngineFunction:
         try:
             answers = [None if None in row else self.body(*row) for row in rows]
         except (ValueError, RecursionError) as error:
-            raise QueryFailed(f"Error parsing JSON: {error}") from error
+            raise QueryFailed(f"{self.reads}{error}") from error
         except ArithmeticError as error:
-            raise QueryFailed("Error parsing JSON: a number is out of range") from error
+            raise QueryFailed(f"{self.reads}a number is out of range") from error
         return pa.array(answers, _ARROW[self.result])
 
 
@@ -45,4 +47,6 @@ ENGINE_FUNCTIONS = (
     EngineFunction("nk_order_key", (TEXT,), BYTES, json_values.order_key),
     EngineFunction("nk_except_text", (TEXT, TEXT), TEXT, json_values.array_except),
     EngineFunction("nk_intersection_text", (TEXT, TEXT), TEXT, json_values.array_intersection),
+    EngineFunction("nk_zipf_of", (REAL, WHOLE, REAL), WHOLE, draws.zipf, reads=""),
+    EngineFunction("nk_letters", (WHOLE, WHOLE), TEXT, draws.letters, reads=""),
 )

@@ -5,7 +5,7 @@ They live in the root database, are made once per process, and are inlined where
 
 from __future__ import annotations
 
-from nunatak.warehouse.value_macros import VALUES
+from nunatak.warehouse.value_macros import RANDOM, VALUES
 
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
@@ -127,7 +127,7 @@ TABLE: dict[str, str] = {
 
 def definitions() -> list[str]:
     """The statements that make all macros."""
-    scalar = {**VALUES, **SCALAR}
+    scalar = {**VALUES, **SCALAR, **RANDOM}
     return [f"CREATE OR REPLACE MACRO {head} AS {body}" for head, body in scalar.items()] + [
         f"CREATE OR REPLACE MACRO {head} AS TABLE {body}" for head, body in TABLE.items()
     ]

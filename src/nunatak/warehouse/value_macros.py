@@ -90,3 +90,21 @@ VALUES = {
         "to_json(list_filter(nk_items(a), lambda x: nk_canonical(x) <> nk_canonical(v)))"
     ),
 }
+RANDOM = {
+    "nk_signed(h)": "(h::HUGEINT - 9223372036854775808)::BIGINT",
+    "nk_random()": "nk_signed(hash(random(), random()))",
+    "nk_draw(seed, row)": "nk_signed(hash(hash(hash(seed::BIGINT), row::BIGINT)))",
+    "nk_unit(g, n)": (
+        "CASE WHEN g IS NOT NULL THEN (hash(hash(g::BIGINT, n)) >> 11) / 9007199254740992 END"
+    ),
+    "nk_uniform(a, b, g)": "a::DOUBLE + nk_unit(g, 0) * (b::DOUBLE - a::DOUBLE)",
+    "nk_uniform_whole(a, b, g)": (
+        "(a::BIGINT + floor(nk_unit(g, 0) * (b::BIGINT - a::BIGINT + 1)))::BIGINT"
+    ),
+    "nk_normal(m, s, g)": (
+        "m::DOUBLE + s::DOUBLE * sqrt(-2 * ln(1 - nk_unit(g, 1))) * cos(2 * pi() * nk_unit(g, 2))"
+    ),
+    "nk_zipf(s, n, g)": "nk_zipf_of(s::DOUBLE, n::BIGINT, nk_unit(g, 3))",
+    "nk_randstr(n, g)": "nk_letters(n::BIGINT, g::BIGINT)",
+}
+"""Random values; a generator `g` is a whole number, of which each distribution makes its own."""
