@@ -7,15 +7,16 @@ once unless FORCE says otherwise or the file has changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
 
+from nunatak.catalog.names import quoted as quoted_name
 from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
-from nunatak.errors import InvalidArgument, NunatakError, Unsupported
+from nunatak.errors import InvalidArgument, InvalidIdentifier, NunatakError, Unsupported
 from nunatak.warehouse.byte_columns import read_as
-from nunatak.warehouse.copy_options import copy_options
+from nunatak.warehouse.copy_options import copy_options, matching
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
@@ -111,7 +112,8 @@ def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Resu
     source = tree.args["files"][0]
     columns = _target_columns(table, names)
     plain = not isinstance(source, exp.Subquery)
-    by_name = plain and str(options.text("MATCH_BY_COLUMN_NAME") or "NONE").upper() != "NONE"
+    match = matching(options.text("MATCH_BY_COLUMN_NAME"))
+    by_name = plain and match is not None
     found = staged(
         execution,
         place,
@@ -130,7 +132,7 @@ def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Resu
         return rows_result(fields, rows, kind=StatementKind.COPY)
     load = _Load(execution, table, columns, found, on_error(options.text("ON_ERROR")))
     if plain:
-        load.choose(by_name=by_name)
+        load.choose(match)
     else:
         load.transform(source.this)
     done = load.run(files, history)
@@ -158,7 +160,7 @@ def _target_columns(table: Table, names: Sequence[str]) -> list[Column]:
     found = [table.column(name) for name in names]
     for name, column in zip(names, found, strict=True):
         if column is None:
-            raise InvalidArgument(f"SQL compilation error:\ninvalid identifier '{name}'")
+            raise InvalidIdentifier(f"SQL compilation error:\ninvalid identifier '{name}'")
     return [column for column in found if column is not None]
 
 
@@ -181,10 +183,12 @@ class _Load:
         self._view = "__NUNATAK_STAGED"
         self._query = ""
 
-    def choose(self, *, by_name: bool) -> None:
-        """Take the files' columns by position or by name."""
-        if by_name or (self.found.form.type == "CSV" and self.found.form.flag("PARSE_HEADER")):
-            self._by_name()
+    def choose(self, match: Callable[[str], str] | None) -> None:
+        """Take the files' columns by position, or by what `match` makes of their names."""
+        if match is None and self.found.form.type == "CSV" and self.found.form.flag("PARSE_HEADER"):
+            match = str.upper
+        if match is not None:
+            self._by_name(match)
             return
         if self.found.form.type != "CSV" and len(self.columns) != 1:
             raise InvalidArgument(
@@ -231,27 +235,33 @@ class _Load:
             connection.execute("COMMIT")
         return done
 
-    def _by_name(self) -> None:
-        given = {field.name.upper(): field.name for field in self._file_columns()}
-        self.columns = [column for column in self.columns if column.name.upper() in given]
+    def _by_name(self, match: Callable[[str], str]) -> None:
+        given: dict[str, list[tuple[int, str]]] = {}
+        for index, field in enumerate(self._file_columns()):
+            given.setdefault(match(field.name), []).append((index, field.name))
+        self.columns = [column for column in self.columns if match(column.name) in given]
         if not self.columns:
             raise InvalidArgument("No column of the files has the name of a column of the table.")
-        if self.found.form.type == "JSON":
-            document = identifier("COLUMN1")
-            chosen = [
-                f"json_extract{'_string' if column.type.kind is TypeKind.TEXT else ''}"
-                f"({document}, {literal(_key(given[column.name.upper()]))})"
-                for column in self.columns
-            ]
-        elif self.found.form.type == "CSV":
-            order = list(given)
-            chosen = [
-                identifier(f"COLUMN{order.index(column.name.upper()) + 1}")
-                for column in self.columns
-            ]
-        else:
-            chosen = [identifier(given[column.name.upper()]) for column in self.columns]
+        chosen = []
+        for column in self.columns:
+            [(index, name), *others] = given[match(column.name)]
+            if others:
+                raise InvalidArgument(
+                    f"Columns '{name}' and '{others[0][1]}' of the files both match column "
+                    f"{quoted_name(column.name)}: rename one, or choose "
+                    "MATCH_BY_COLUMN_NAME = CASE_SENSITIVE."
+                )
+            chosen.append(self._value(column, index, name))
         self._select(chosen)
+
+    def _value(self, column: Column, index: int, name: str) -> str:
+        """One column of the files, by its place and name, as the engine reads it."""
+        if self.found.form.type == "JSON":
+            as_text = "_string" if column.type.kind is TypeKind.TEXT else ""
+            return f"json_extract{as_text}({identifier('COLUMN1')}, {literal(_key(name))})"
+        if self.found.form.type == "CSV":
+            return identifier(f"COLUMN{index + 1}")
+        return identifier(name)
 
     def _file_columns(self) -> tuple[Field, ...]:
         form = self.found.form

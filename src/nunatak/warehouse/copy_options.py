@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,12 @@ _KNOWN = frozenset(
     | {"LOAD_UNCERTAIN_FILES", "INCLUDE_METADATA", "VALIDATION_MODE"}
 )
 _REFUSED = frozenset({"VALIDATION_MODE", "INCLUDE_METADATA"})
+
+_MATCHING: Mapping[str, Callable[[str], str] | None] = {
+    "NONE": None,
+    "CASE_SENSITIVE": str,
+    "CASE_INSENSITIVE": str.upper,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +78,18 @@ def copy_options(tree: exp.Copy) -> CopyOptions:
     for name in _REFUSED & values.keys():
         raise Unsupported(f"Unsupported: COPY with {name}.")
     return CopyOptions(values=values, partition_by=partition_by)
+
+
+def matching(text: str | None) -> Callable[[str], str] | None:
+    """What of their names makes columns match (MATCH_BY_COLUMN_NAME); None where their places do.
+    Raises InvalidArgument."""
+    word = (text or "NONE").upper()
+    if word not in _MATCHING:
+        raise InvalidArgument(
+            f"MATCH_BY_COLUMN_NAME cannot be '{text}': "
+            "use CASE_SENSITIVE, CASE_INSENSITIVE or NONE."
+        )
+    return _MATCHING[word]
 
 
 def option_value(node: exp.Expr | None) -> Any:

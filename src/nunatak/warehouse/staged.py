@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow.parquet as pq
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER, TEXT, VARIANT
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.warehouse.engine import identifier, literal
+from nunatak.warehouse.engine import folded, identifier, literal
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.file_formats import FileFormat, merged, reader
+from nunatak.warehouse.name_scopes import collide
 from nunatak.warehouse.nested_values import json_of
 from nunatak.warehouse.results import Field
 from nunatak.warehouse.rewrite.context import quoted
@@ -22,6 +25,7 @@ from nunatak.warehouse.types import sql_type_of
 FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"
 _ROW = """nk_without_nulls(json_merge_patch(to_json(q), '{"filename": null}'))"""
 """A row of a Parquet file as one document: what is null in it is no member."""
+_NUMBERED = re.compile(r"_\d+\Z")
 _METADATA = (Field(FILENAME, TEXT), Field(ROW_NUMBER, NUMBER))
 
 
@@ -140,7 +144,25 @@ def _own_types(
     """The engine's types of the files' own columns."""
     source = reader([file.path for file in files], form)
     names, types = execution.connection.describe(f"SELECT * EXCLUDE (filename) FROM {source}")
+    if form.type == "PARQUET":
+        _refuse_alike(names, files)
     return dict(zip(names, types, strict=True))
+
+
+def _refuse_alike(names: Sequence[str], files: Sequence[StagedFile]) -> None:
+    """The engine numbers the second of two columns whose names differ only in case, so that
+    nobody could find it. Raises Unsupported; files are opened only where a number says so."""
+    known = {folded(name) for name in names}
+    numbered = [name for name in names if _NUMBERED.search(name)]
+    if not any(folded(_NUMBERED.sub("", name)) in known for name in numbered):
+        return
+    for file in files:
+        own = pq.read_schema(file.path).names
+        if collide(own):
+            raise Unsupported(
+                f"Unsupported: columns of '{file.name}' have names that differ only in case: "
+                "give one of them another name."
+            )
 
 
 def read_stage(execution: Execution, node: exp.Table, location: str) -> exp.Expr:

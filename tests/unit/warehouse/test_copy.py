@@ -16,6 +16,7 @@ from nunatak.catalog.names import split_name
 from nunatak.config import Settings
 from nunatak.errors import (
     InvalidArgument,
+    InvalidIdentifier,
     NunatakError,
     ObjectNotFound,
     QueryFailed,
@@ -127,6 +128,54 @@ def test_columns_by_name(sql: Sql, stages: Stages) -> None:
         "match_by_column_name = case_insensitive"
     )
     assert sql("select id, name, other from t order by id") == [(1, "a|b", None), (2, None, None)]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_columns_by_name_with_and_without_case(sql: Sql, stages: Stages, kind: str) -> None:
+    path = stages.folder("STG") / f"x.{kind}"
+    match kind:
+        case "csv":
+            path.write_text("id,Name\n7,x\n")
+        case "json":
+            path.write_text('{"id": 7, "Name": "x"}')
+        case _:
+            pq.write_table(pa.table({"id": [7], "Name": ["x"]}), path)
+    copy = f"copy into t from @stg file_format = (type = {kind} parse_header = true) force = true "
+    sql('create table t("id" int, name varchar)')
+    sql(f"{copy} match_by_column_name = case_sensitive")
+    sql(f"{copy} match_by_column_name = case_insensitive")
+    assert sql('select "id", name from t order by name') == [(7, "x"), (7, None)]
+    with pytest.raises(InvalidArgument, match="MATCH_BY_COLUMN_NAME"):
+        sql(f"{copy} match_by_column_name = sensitive")
+    with pytest.raises(InvalidIdentifier):
+        sql("copy into t(id) from @stg file_format = (type = json)")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_columns_of_files_that_differ_only_in_case(sql: Sql, stages: Stages, kind: str) -> None:
+    path = stages.folder("STG") / f"x.{kind}"
+    match kind:
+        case "csv":
+            path.write_text("id,ID,b\n7,8,9\n")
+        case "json":
+            path.write_text('{"id": 7, "ID": 8, "b": 9}')
+        case _:
+            pq.write_table(pa.table({"id": [7], "ID": [8], "b": [9]}), path)
+    copy = f"copy into t from @stg file_format = (type = {kind} parse_header = true) force = true "
+    sql("create table t(b int, id int)")
+    with pytest.raises((InvalidArgument, Unsupported), match=r"'id'|only in case"):
+        sql(f"{copy} match_by_column_name = case_insensitive")
+    stages.formats["P"] = {"TYPE": "PARQUET"}
+    if kind == "parquet":
+        for text in (copy + "match_by_column_name = case_sensitive", "select $1:ID from @stg"):
+            with pytest.raises(Unsupported, match="only in case"):
+                sql(text.replace("@stg", "@stg (file_format => 'p')") if "select" in text else text)
+        return
+    sql(f"{copy} match_by_column_name = case_sensitive")
+    assert sql("select b, id from t") == [(None, 8)]
+    sql("create or replace table t(b int)")
+    sql(f"{copy} match_by_column_name = case_insensitive")
+    assert sql("select b from t") == [(9,)]
 
 
 def test_json_documents(sql: Sql, stages: Stages) -> None:
