@@ -13,10 +13,14 @@ pytestmark = pytest.mark.acceptance
 def test_credentials_made_by_sql_log_in(client: Client, generation: int) -> None:
     found = client("protocol_logins", generation=generation)
 
-    for way in ("password", "key pair", "access token"):
+    for way in ("password", "key pair", "access token", "in place of the password"):
         assert found[way] == ["ADA", "SYSADMIN"], way
     assert found["wrong"] == found["unknown"] == [390100, "28000"]
-    assert found["role"] == [390100, "28000"]
+    assert found["role"] == [390189, "08001"]
+    assert found["another's token"] == [390100, "28000"]
+    assert found["revoked"][0] == 390111
+    missing, not_held, unknown = [3001, "42501"], [3013, "42501"], [2043, "02000"]
+    assert found["by token"] == [None, None, not_held, unknown, missing, missing]
     assert found["privilege"] == [3001, "42501"]
     assert found["dropped"][0] == 390111
     assert found["valid"] is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from cryptography.hazmat.primitives import serialization
@@ -31,6 +32,23 @@ def refusal(act: Callable[[], Any]) -> Any:
     return None
 
 
+def by_token(token: str) -> list[Any]:
+    """What a session is refused that a token restricted to SYSADMIN opened."""
+    with connector.connect(**BARE, user="ada", password=token) as connection:
+        cursor = connection.cursor()
+        return [
+            refusal(partial(cursor.execute, text))
+            for text in (
+                "CREATE DATABASE BY_TOKEN",
+                "DROP DATABASE BY_TOKEN",
+                "USE ROLE ACCOUNTADMIN",
+                "USE ROLE NO_SUCH",
+                "ALTER USER ADD PROGRAMMATIC ACCESS TOKEN MORE",
+                "ALTER USER REMOVE PROGRAMMATIC ACCESS TOKEN T",
+            )
+        ]
+
+
 def main() -> dict[str, Any]:
     """Make a user with every credential, use each, and drop the user."""
     key = rsa.generate_private_key(65537, 2048)
@@ -55,6 +73,12 @@ def main() -> dict[str, Any]:
         found["password"] = who(user="ada", password="a long password")
         found["key pair"] = who(user="ada", authenticator="SNOWFLAKE_JWT", private_key=private)
         found["access token"] = who(user="ada", **pat)
+        found["in place of the password"] = who(user="ada", password=token)
+        found["another's token"] = refusal(lambda: who(user="admin", password=token))
+        found["by token"] = by_token(token)
+        cursor.execute("REVOKE ROLE SYSADMIN FROM USER ADA")
+        found["revoked"] = refusal(lambda: who(user="ada", password=token))
+        cursor.execute("GRANT ROLE SYSADMIN TO USER ADA")
         found["wrong"] = refusal(lambda: who(user="ada", password="a wrong password"))
         found["unknown"] = refusal(lambda: who(user="nobody", password="a long password"))
         found["role"] = refusal(lambda: who(user="ada", role="ACCOUNTADMIN", **pat))
