@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.errors import ObjectNotFound
 from nunatak.warehouse.parameters import Value, known
 
 QUERIES_KEPT = 100
@@ -71,6 +72,18 @@ class Session:
         with self.lock:
             self.queries.append(query_id)
             del self.queries[:-QUERIES_KEPT]
+
+    def query_at(self, place: int, *, but: str) -> str:
+        """The id of the statement that LAST_QUERY_ID(place) means: from the newest back when it is
+        negative, else from the oldest on; `but` is the one that asks.
+
+        Raises ObjectNotFound.
+        """
+        known = [query for query in self.queries if query != but]
+        at = place if place < 0 else place - 1
+        if place == 0 or not -len(known) <= at < len(known):
+            raise ObjectNotFound("Query", f"LAST_QUERY_ID({place})")
+        return known[at]
 
     def temporary(self, kind: str, name: QualifiedName) -> TemporaryObject | None:
         """The session's temporary object of that kind and name."""

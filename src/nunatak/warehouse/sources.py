@@ -106,14 +106,10 @@ def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
 
 def _kept(execution: Execution, call: exp.Anonymous) -> Result:
     argument = call.expressions[0] if call.expressions else None
-    queries = execution.session.queries
     query_id = argument.name if isinstance(argument, exp.Literal) else ""
     if isinstance(argument, exp.Anonymous) and argument.name.upper() == "LAST_QUERY_ID":
-        offset = _offset(argument.expressions[0]) if argument.expressions else -1
-        known = [query for query in queries if query != execution.query_id]
-        if not -len(known) <= offset < len(known):
-            raise ObjectNotFound("Query", "LAST_QUERY_ID()")
-        query_id = known[offset if offset < 0 else offset - 1]
+        place = _offset(argument.expressions[0]) if argument.expressions else -1
+        query_id = execution.session.query_at(place, but=execution.query_id)
     if execution.hooks.results is None:
         raise Unsupported("Unsupported: RESULT_SCAN, because no results are kept here.")
     return execution.hooks.results.result(execution.session, query_id)

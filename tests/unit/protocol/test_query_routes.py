@@ -382,6 +382,53 @@ def test_bindings_are_put_in_order() -> None:
     )
 
 
+def test_bindings_with_names_follow_the_numbered_ones() -> None:
+    found = parse_bindings(
+        {
+            "CATALOG": {"type": "TEXT", "value": "DB%"},
+            "1": {"type": "FIXED", "value": "7"},
+            "table": {"type": "TEXT", "value": None},
+        }
+    )
+
+    assert found == (
+        Binding("FIXED", "7"),
+        Binding("TEXT", "DB%", "CATALOG"),
+        Binding("TEXT", None, "table"),
+    )
+
+
+@pytest.mark.asyncio
+async def test_several_statements_share_the_values(world: World) -> None:
+    seen: dict[str, Any] = {}
+    for text in ("a ?", "b", "c ?, ?"):
+        world.script.handlers[text] = lambda request: (
+            seen.update({request.text: [value.value for value in request.bindings]}) or _numbers(1)
+        )
+    values = {str(at): {"type": "FIXED", "value": str(at)} for at in (1, 2, 3)}
+    count = {"MULTI_STATEMENT_COUNT": 3}
+
+    fine: Any = await world.run("a ?; b; c ?, ?", parameters=count, bindings=values)
+    short: Any = await world.run(
+        "a ?; c ?", parameters={"MULTI_STATEMENT_COUNT": 2}, bindings=values
+    )
+    session = world.app.sessions.by_token(world.token).session
+    session.parameters["MULTI_STATEMENT_COUNT"] = 0
+    of_session: Any = await world.run("b; b")
+
+    assert fine["success"] is True
+    assert seen == {"a ?": ["1"], "b": [], "c ?, ?": ["2", "3"]}
+    assert short["code"] == "001008"
+    assert len(of_session["data"]["resultIds"].split(",")) == 2
+
+
+@pytest.mark.asyncio
+async def test_a_description_counts_the_markers(world: World) -> None:
+    data: Any = (await world.run("select ?, '?' from t where x = ?", describeOnly=True))["data"]
+
+    assert data["numberOfBinds"] == 2
+
+
 @pytest.mark.parametrize("wrong", [{"x": {}}, {"2": {"type": "TEXT"}}, {"1": "x"}, {"1": {}}])
 def test_malformed_bindings_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidArgument):
