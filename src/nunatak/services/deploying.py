@@ -261,7 +261,6 @@ def _service_spec(order: DeploymentOrder, build: BuildSpec) -> ServiceSpec:
         public=order.public,
         endpoint_id=new_endpoint_id(),
         image_repository=_title(order.image_repository),
-        autocapture=order.autocapture,
     )
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from nunatak.catalog.names import QualifiedName, parse_identifier
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.services.autocapture import refuse_autocapture
 from nunatak.services.spec import IDLE_SUSPEND_S, Requested
 from nunatak.untrusted import load_yaml
 
@@ -45,7 +46,6 @@ class DeploymentOrder:
     requested: Requested = field(default_factory=Requested)
     num_workers: int | None = None
     max_batch_rows: int | None = None
-    autocapture: bool = False
 
     @property
     def auto_suspend_s(self) -> int:
@@ -57,6 +57,7 @@ def parse_deployment(text: str, *, database: str | None, schema: str | None) -> 
     """Read the YAML; `database` and `schema` complete names. Raises InvalidArgument,
     Unsupported, NoCurrentContext."""
     document = _document(text)
+    refuse_autocapture(document)
     for key, what in _NOT_OFFERED.items():
         if document.get(key):
             raise Unsupported(f"{what} is not supported by this server.")
@@ -83,7 +84,6 @@ def parse_deployment(text: str, *, database: str | None, schema: str | None) -> 
         force_rebuild=_flag(build, "image_build.force_rebuild"),
         integrations=_integrations(build),
         public=_flag(service, "service.ingress_enabled"),
-        autocapture=_flag(service, "service.autocapture"),
         num_workers=_count(service, "service.num_workers"),
         max_batch_rows=_count(service, "service.max_batch_rows"),
         requested=_requested(service),

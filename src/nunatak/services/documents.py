@@ -17,15 +17,16 @@ import yaml
 from nunatak.catalog.names import split_name
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, LimitExceeded, Unsupported
+from nunatak.services.autocapture import VARIABLE, refuse_autocapture
 from nunatak.services.secret_uses import WrittenSecret, parse_secrets, secrets_document
 from nunatak.services.spec import CONTAINER, ENDPOINT, PORT, Requested, ServiceSpec
 from nunatak.untrusted import TEXT_LIMIT_CHARS, load_yaml
 
 IMAGE_NAME = "model-inference"
 GPU_RESOURCE = "nvidia.com/gpu"
-AUTOCAPTURE = "SPCS_MODEL_INFERENCE_SERVER__AUTOCAPTURE_ENABLED"
 WORKERS = "SPCS_MODEL_INFERENCE_SERVER__NUM_WORKERS"
 BATCH_ROWS = "SPCS_MODEL_INFERENCE_SERVER__MAX_BATCH_ROWS"
+_OWN_VARIABLES = (WORKERS, BATCH_ROWS, VARIABLE)
 _IMAGE = re.compile(r"(?:(.*)/)?" + IMAGE_NAME + r"@sha256:([0-9a-f]{6,64})\Z")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
@@ -82,6 +83,7 @@ def parse_specification(text: str) -> ContainerSpec:
     """Read a specification; raises InvalidArgument, LimitExceeded for one that is too large, or
     Unsupported for what no instance offers."""
     document = _map(load_yaml(text, "The specification"), "The specification")
+    refuse_autocapture(document)
     for part, advice in _OWN_PARTS.items():
         if document.get(part):
             raise Unsupported(f"{part} is not supported by this server: {advice}.")
@@ -107,14 +109,14 @@ def parse_specification(text: str) -> ContainerSpec:
         public=public,
         num_workers=_count(env, WORKERS),
         max_batch_rows=_count(env, BATCH_ROWS),
-        env={key: value for key, value in env.items() if key not in (WORKERS, BATCH_ROWS)},
+        env={key: value for key, value in env.items() if key not in _OWN_VARIABLES},
         secrets=parse_secrets(container.get("secrets") or [], env),
     )
 
 
 def specification_text(spec: ServiceSpec, *, digest: str) -> str:
     """The document of a service; `digest` is empty while its image is being built."""
-    env = {**spec.env, AUTOCAPTURE: str(spec.autocapture).lower()}
+    env = {**spec.env, VARIABLE: "false"}
     if spec.num_workers is not None:
         env[WORKERS] = str(spec.num_workers)
     if spec.max_batch_rows is not None:

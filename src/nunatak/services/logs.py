@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.compute.runtime import LogStream, Runtime
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.services.builds import build_log_file
+from nunatak.services.log_lines import selected
 from nunatak.services.snapshot import Build, Instance, Service
 from nunatak.services.spec import BUILD_CONTAINER, CONTAINER, INSTANCE_KIND, is_build
 from nunatak.services.states import BuildState, InstanceState
@@ -33,22 +35,32 @@ class Logs:
         *,
         instance: str,
         container: str,
-        lines: int = LINES,
+        lines: int | None = None,
         previous: bool = False,
+        since: datetime | None = None,
+        with_times: bool | None = None,
     ) -> str:
-        """The newest lines of a container's log, or a build's log from its beginning.
+        """The newest lines of a container's log, or a build's log from its beginning unless it
+        says how many `lines`. Those `since` a moment, `with_times` or without (None: as they are).
 
         Raises ObjectNotFound for an unknown service, instance or container; InvalidArgument while
         there is no log yet, and for a number of lines that is not allowed.
         """
-        if not 1 <= lines <= LINES_LIMIT:
+        if lines is not None and not 1 <= lines <= LINES_LIMIT:
             raise InvalidArgument(f"The number of lines must be between 1 and {LINES_LIMIT}.")
         record = tx.get(key)
         if is_build(record.spec):
-            return self._build_log(Build(record), instance, container)
-        return self._instance_log(
-            tx, Service(record), instance, container, lines=lines, previous=previous
+            if previous:
+                raise InvalidArgument(f"{key.title} is a build: it has no log of an earlier run.")
+            text = self._build_log(Build(record), instance, container)
+            return selected(text, lines=lines, since=since, with_times=with_times)
+        lines = lines or LINES
+        # How many lines there are since a moment is known only when they are looked through.
+        most = LINES_LIMIT if since is not None else lines
+        text = self._instance_log(
+            tx, Service(record), instance, container, lines=most, previous=previous
         )
+        return selected(text, lines=lines, since=since, with_times=with_times)
 
     def read_all(self, tx: Transaction, key: Key) -> Iterator[tuple[str, str, str]]:
         """Every log that is kept of a service or job: the number of the instance, the container,

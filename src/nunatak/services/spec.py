@@ -94,6 +94,10 @@ class SecretUse:
         return cls(**{**document, "secret": QualifiedName(**document["secret"])})
 
 
+_FORMER = ("autocapture",)
+"""Parts of a service that homes of earlier releases hold, and that mean nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceSpec:
     """A service that answers requests. Times are in seconds; `auto_suspend_s` 0 means never."""
@@ -126,7 +130,6 @@ class ServiceSpec:
     secrets: tuple[SecretUse, ...] = ()
     log_level: str = "INFO"
     query_warehouse: str | None = None
-    autocapture: bool = False
     tags: Mapping[str, str] = field(default_factory=dict)
     """Values by the ids of TAG objects."""
     suspended_by: str = ""
@@ -154,8 +157,9 @@ class ServiceSpec:
     @classmethod
     def read(cls, document: Mapping[str, Any]) -> ServiceSpec:
         """From the catalog."""
+        kept = {name: value for name, value in document.items() if name not in _FORMER}
         values = {
-            **document,
+            **kept,
             "type": ServiceType(document["type"]),
             "model": ModelRef(**document["model"]),
             "requested": Requested(**document.get("requested", {})),

@@ -12,7 +12,8 @@ from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import DeadlineExceeded, InvalidArgument
 from nunatak.services.addresses import dns_hash
-from nunatak.services.logs import LINES, LINES_LIMIT
+from nunatak.services.log_lines import moment_of
+from nunatak.services.logs import LINES_LIMIT
 from nunatak.services.spec import is_build, service_key
 from nunatak.services.states import BUILDS, SERVICES, ServiceState
 from nunatak.sql.deploy import service_name
@@ -27,11 +28,12 @@ _ENDED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSP
 
 
 def get_service_logs(context: Context, arguments: list[Any]) -> str:
-    """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous]])."""
-    _check_count("SYSTEM$GET_SERVICE_LOGS", arguments, least=3, most=5)
+    """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous [, since [, with
+    timestamps]]]])."""
+    _check_count("SYSTEM$GET_SERVICE_LOGS", arguments, least=3, most=7)
     key = _key(context, arguments[0], "MONITOR")
-    given = arguments[3] if len(arguments) > 3 else None
-    lines = LINES if given is None else _number(given, "number of lines", most=LINES_LIMIT)
+    given, previous, since, with_times = [*arguments[3:], None, None, None, None][:4]
+    lines = None if given is None else _number(given, "number of lines", most=LINES_LIMIT)
     with context.rooms.catalog.read() as tx:
         return context.rooms.control.logs.read(
             tx,
@@ -39,7 +41,9 @@ def get_service_logs(context: Context, arguments: list[Any]) -> str:
             instance=str(arguments[1]),
             container=str(arguments[2]),
             lines=lines,
-            previous=len(arguments) == 5 and str(arguments[4]).upper() == "TRUE",
+            previous=previous is not None and _flag(previous, "previous logs"),
+            since=moment_of(str(since)) if since else None,
+            with_times=None if with_times is None else _flag(with_times, "include timestamps"),
         )
 
 
@@ -117,6 +121,13 @@ def _is_settled(record: Record) -> bool:
 def _check_count(name: str, arguments: Sequence[Any], *, least: int, most: int) -> None:
     if not least <= len(arguments) <= most:
         raise InvalidArgument(f"{name} takes {least} to {most} arguments, not {len(arguments)}.")
+
+
+def _flag(value: object, what: str) -> bool:
+    text = str(value).upper()
+    if text not in ("TRUE", "FALSE"):
+        raise InvalidArgument(f"The argument '{what}' must be TRUE or FALSE, not '{value}'.")
+    return text == "TRUE"
 
 
 def _number(value: object, what: str, *, most: int = WAIT_LIMIT_S) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from nunatak.access.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
 from nunatak.catalog.store import Event, Key, Record, Transaction
 from nunatak.services.exposition import Key as SampleKey
+from nunatak.services.log_lines import moment_of, stamped
 from nunatak.services.metrics import CPU, MEMORY, ServiceReadings
 from nunatak.services.snapshot import Instance
 from nunatak.services.spec import (
@@ -64,7 +64,6 @@ METRIC_FIELDS = (
     Field("RECORD", OBJECT),
     Field("RECORD_ATTRIBUTES", OBJECT),
 )
-_STAMP = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?)Z ")
 _UNITS = (("_bytes", "bytes"), ("_seconds", "s"), ("_seconds_sum", "s"), ("_seconds_total", "s"))
 Row = Sequence[Any]
 
@@ -132,11 +131,8 @@ def _log_rows(look: _Look) -> Iterator[Row]:
     with look.rooms.catalog.read() as tx:
         texts = list(logs.read_all(tx, look.key))
     for instance, container, text in texts:
-        at: datetime | None = None
-        for line in text.splitlines():
-            stamp = _STAMP.match(line)
-            if stamp is not None:
-                at = datetime.fromisoformat(stamp[1])
+        for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
+            at = moment_of(stamp).replace(tzinfo=None) if stamp else None
             yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]
 
 

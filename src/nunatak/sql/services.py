@@ -10,6 +10,7 @@ from nunatak.access.decide import ANY
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.services.autocapture import unsupported
 from nunatak.services.snapshot import Service, Snapshot
 from nunatak.services.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
 from nunatak.sql.object_family import DONE, unset_values, visible
@@ -57,8 +58,17 @@ def account_names(cursor: TokenCursor) -> tuple[str, ...]:
     return tuple(parts[0] for parts in names)
 
 
+_AUTOCAPTURE = "AUTOCAPTURE"
+
+
 def _level(cursor: TokenCursor) -> str:
     return cursor.string().upper() if cursor.at_string() else cursor.identifier()
+
+
+def _autocapture(cursor: TokenCursor) -> None:
+    """It can be switched off, which it is; raises Unsupported."""
+    if cursor.boolean():
+        raise unsupported()
 
 
 SETTABLE = {
@@ -71,6 +81,7 @@ SETTABLE = {
     "QUERY_WAREHOUSE": TokenCursor.identifier,
     "EXTERNAL_ACCESS_INTEGRATIONS": account_names,
     "COMMENT": TokenCursor.string,
+    _AUTOCAPTURE: _autocapture,
 }
 _UNSET = {
     "MIN_INSTANCES": 1,
@@ -81,6 +92,7 @@ _UNSET = {
     "LOG_LEVEL": "INFO",
     "QUERY_WAREHOUSE": None,
     "EXTERNAL_ACCESS_INTEGRATIONS": (),
+    _AUTOCAPTURE: None,
 }
 _IN_SPEC = {
     "AUTO_SUSPEND_SECS": "auto_suspend_s",
@@ -93,7 +105,7 @@ def spec_values(values: dict[str, Any]) -> dict[str, Any]:
     return {
         _IN_SPEC.get(name, name.lower()): value
         for name, value in values.items()
-        if name != "COMMENT"
+        if name not in ("COMMENT", _AUTOCAPTURE)
     }
 
 
@@ -155,10 +167,10 @@ def alter_service(
         return AlterSpecification(
             name=name, if_exists=if_exists, specification=specification(cursor)
         )
-    cursor.expect("SET")
+    cursor.accept("SET")  # the vendor's pages leave it out, too
     values = properties(cursor, SETTABLE)
     if not values:
-        cursor.fail("expected a property to set")
+        cursor.fail("expected SUSPEND, RESUME, FROM, UNSET, or a property to set")
     return AlterService(name=name, if_exists=if_exists, values=values)
 
 

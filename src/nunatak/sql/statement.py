@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nunatak.access.requirement import Requirement
-from nunatak.errors import InvalidArgument
+from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.tokens import TokenCursor
 from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.results import Field, Result, Transfer
@@ -73,6 +73,7 @@ class Modifiers:
 
 Parser = Callable[[TokenCursor, Modifiers], Statement]
 _GRAMMARS: dict[tuple[str, ...], Parser] = {}
+_REFUSED: dict[tuple[str, ...], str] = {}
 _MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
 _LONGEST_WORDS = 5
 
@@ -96,6 +97,11 @@ def register(spelling: str, parser: Parser) -> None:
     _GRAMMARS[words] = parser
 
 
+def refuse(spelling: str, message: str) -> None:
+    """Make a statement known that is not offered: whoever writes it is told so."""
+    _REFUSED[tuple(spelling.split())] = message
+
+
 def registered() -> Sequence[str]:
     """The leading words of every statement that is known."""
     return [" ".join(words) for words in _GRAMMARS]
@@ -107,7 +113,10 @@ def registered_words() -> list[tuple[str, ...]]:
 
 
 def parse_registered(cursor: TokenCursor) -> Statement | None:
-    """Parse a statement that a family registered; None leaves the cursor where it was."""
+    """Parse a statement that a family registered; None leaves the cursor where it was.
+
+    Raises Unsupported for one that is known and not offered.
+    """
     start = cursor.position
     verb = "DESCRIBE" if cursor.peek() == "DESC" else cursor.peek()
     cursor.position += 1
@@ -120,6 +129,8 @@ def parse_registered(cursor: TokenCursor) -> Statement | None:
             statement = parser(cursor, modifiers)
             cursor.expect_end()
             return statement
+        if (message := _REFUSED.get(words[:count])) is not None:
+            raise Unsupported(message)
     cursor.position = start
     return None
 

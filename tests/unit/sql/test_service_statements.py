@@ -200,6 +200,160 @@ def test_logs_of_an_instance(deployed: World) -> None:
         deployed.rows("CALL SYSTEM$GET_SERVICE_LOGS('SVC', '0', 'main')")
 
 
+STAMPED = """early
+2026-11-30T10:00:00.100Z one
+2026-11-30T10:00:01.200Z two
+  goes on
+2026-11-30T10:00:02.300Z three
+"""
+LOGS: list[tuple[str, str]] = [
+    ("500, False, '', True", STAMPED.replace("  goes on", "2026-11-30T10:00:01.200Z   goes on")),
+    ("500, FALSE, '', FALSE", "early\none\ntwo\n  goes on\nthree\n"),
+    ("2, FALSE, '', FALSE", "  goes on\nthree\n"),
+    ("500, FALSE, '2026-11-30T10:00:01.200Z', FALSE", "two\n  goes on\nthree\n"),
+    ("500, FALSE, '2026-11-30T11:00:02.300+01:00', FALSE", "three\n"),
+    ("500, FALSE, '2026-11-30 10:00:02.300123456', TRUE", ""),
+    ("1, FALSE, '2026-11-30T10:00:00Z', TRUE", "2026-11-30T10:00:02.300Z three\n"),
+    ("500, FALSE, '2026-11-30T10:00:02Z'", "2026-11-30T10:00:02.300Z three\n"),
+    ("500, FALSE", STAMPED),
+    ("500, NULL, NULL, NULL", STAMPED),
+]
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), LOGS)
+def test_logs_as_the_command_line_asks_for_them(
+    deployed: World, arguments: str, wanted: str
+) -> None:
+    deployed.runtime.log = STAMPED
+    call = f"SYSTEM$GET_SERVICE_LOGS('SVC', '0', 'model-inference', {arguments})"
+    assert deployed.value(f"call {call};") == wanted
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("500, 'maybe', '', FALSE", "previous logs"),
+        ("500, FALSE, 'yesterday', FALSE", "'yesterday' is no timestamp"),
+        ("500, FALSE, '', 'maybe'", "include timestamps"),
+        ("0, FALSE, '', FALSE", "between 1 and 10000"),
+        ("500, FALSE, '', FALSE, 1", "takes 3 to 7 arguments"),
+    ],
+)
+def test_wrong_arguments_of_logs_are_named(deployed: World, arguments: str, message: str) -> None:
+    with pytest.raises(InvalidArgument, match=message):
+        deployed.rows(f"CALL SYSTEM$GET_SERVICE_LOGS('SVC', '0', 'model-inference', {arguments})")
+
+
+def test_the_log_of_a_build_heeds_its_arguments(deployed: World) -> None:
+    call = f"SYSTEM$GET_SERVICE_LOGS('DB.S.{build_name(QUERY_ID)}', '0', 'model-build'"
+    whole = str(deployed.value(f"CALL {call})"))
+    assert whole.count("\n") > 1
+    assert deployed.value(f"CALL {call}, 1)") == whole.splitlines(keepends=True)[-1]
+    assert not str(deployed.value(f"CALL {call}, 500, FALSE, '', FALSE)")).startswith("20")
+    with pytest.raises(InvalidArgument, match="no log of an earlier run"):
+        deployed.rows(f"CALL {call}, 500, TRUE)")
+
+
+GATEWAYS = [
+    "CREATE GATEWAY g FROM SPECIFICATION $$spec: {type: traffic_split}$$",
+    "CREATE OR REPLACE GATEWAY IF NOT EXISTS db.s.g FROM SPECIFICATION $$a$$",
+    "ALTER GATEWAY g SET COMMENT = 'x'",
+    "DESC GATEWAY g",
+    "DESCRIBE GATEWAY g",
+    "DROP GATEWAY IF EXISTS g",
+    "SHOW GATEWAYS",
+    "SHOW GATEWAYS LIKE 'g%' IN SCHEMA DB.S",
+]
+
+
+@pytest.mark.parametrize("statement", GATEWAYS)
+def test_gateways_are_refused_by_name(world: World, statement: str) -> None:
+    with pytest.raises(Unsupported, match="Unsupported feature 'GATEWAY'"):
+        world.rows(statement)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "autocapture: true",
+        "autocapture: 'true'",
+        "autocapture: 1",
+        "inference_engine_spec: {inference_engine_name: python_generic, autocapture: true}",
+        "inference_engine_spec: {inference_engine_args: ['--autocapture']}",
+        "inference_engine_spec: {inference_engine_args: ['--enable-autocapture=true']}",
+    ],
+)
+def test_capturing_is_refused_when_a_model_is_deployed(world: World, given: str) -> None:
+    prepare(world)
+    with pytest.raises(Unsupported, match=r"Feature autocapture is not supported\."):
+        deploy(world, SPEC.replace("unknown_key: 1", given))
+    assert world.rows("SHOW SERVICES") == []
+
+
+@pytest.mark.parametrize("given", ["autocapture: false", "autocapture: null", "autocapture: 'off'"])
+def test_capturing_may_be_switched_off(world: World, given: str) -> None:
+    prepare(world)
+    deploy(world, SPEC.replace("unknown_key: 1", given))
+    assert variables(world)["SPCS_MODEL_INFERENCE_SERVER__AUTOCAPTURE_ENABLED"] == "false"
+
+
+def variables(world: World) -> dict[str, str]:
+    spec = yaml.safe_load(world.row("DESC SERVICE DB.S.SVC")["spec"])
+    found: dict[str, str] = spec["spec"]["containers"][0]["env"]
+    return found
+
+
+def test_capturing_is_refused_in_a_services_specification(deployed: World) -> None:
+    text = deployed.row("DESC SERVICE DB.S.SVC")["spec"]
+    variable = "SPCS_MODEL_INFERENCE_SERVER__AUTOCAPTURE_ENABLED: 'false'"
+    assert variable in text
+    create = "CREATE SERVICE DB.S.{} IN COMPUTE POOL POOL FROM SPECIFICATION $${}$$"
+    deployed.rows(create.format("OWN", text))
+    for wanted in (variable.replace("'false'", "'true'"), variable + "\n      autocapture: true"):
+        changed = text.replace(variable, wanted)
+        for statement in (
+            create.format("COPY", changed),
+            f"ALTER SERVICE DB.S.OWN FROM SPECIFICATION $${changed}$$",
+        ):
+            with pytest.raises(Unsupported, match="autocapture"):
+                deployed.rows(statement)
+
+
+def test_capturing_cannot_be_switched_on_later(deployed: World) -> None:
+    for statement in (
+        "ALTER SERVICE SVC SET AUTOCAPTURE = TRUE",
+        "ALTER SERVICE SVC AUTOCAPTURE = TRUE",
+    ):
+        with pytest.raises(Unsupported, match=r"Feature autocapture is not supported\."):
+            deployed.rows(statement)
+    deployed.rows("ALTER SERVICE SVC SET AUTOCAPTURE = FALSE")
+    deployed.rows("ALTER SERVICE SVC UNSET AUTOCAPTURE")
+
+
+@pytest.mark.parametrize(
+    ("written", "column", "value"),
+    [
+        ("MIN_INSTANCES = 2 MAX_INSTANCES = 3", "min_instances", 2),
+        ("MAX_INSTANCES = 3", "max_instances", 3),
+        ("SET MAX_INSTANCES = 3", "max_instances", 3),
+        ("AUTO_SUSPEND_SECS = 600", "auto_suspend_secs", 600),
+        ("AUTO_RESUME = FALSE", "auto_resume", "false"),
+        ("COMMENT = 'it''s'", "comment", "it's"),
+    ],
+)
+def test_properties_may_be_set_without_the_word(
+    deployed: World, written: str, column: str, value: object
+) -> None:
+    deployed.rows(f"ALTER SERVICE SVC {written}")
+    assert deployed.row("DESC SERVICE DB.S.SVC")[column] == value
+
+
+@pytest.mark.parametrize("written", ["", "SET", "MINIMUM = 1", "MIN_INSTANCES", "STOP"])
+def test_what_is_no_property_is_refused(deployed: World, written: str) -> None:
+    with pytest.raises(SyntaxInvalid):
+        deployed.rows(f"ALTER SERVICE SVC {written}")
+
+
 def test_status_as_older_clients_ask_for_it(deployed: World) -> None:
     (entry,) = json.loads(deployed.value("CALL SYSTEM$GET_SERVICE_STATUS('DB.S.SVC', 5)"))
 
