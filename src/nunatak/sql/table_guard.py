@@ -49,6 +49,14 @@ class CatalogTableGuard:
             raise ObjectNotFound("Object", name, hint=hint)
         raise PrivilegeMissing(decision.reason)
 
+    def allows(self, role: str, requirement: Requirement) -> bool:
+        """Whether a role may, whoever asks."""
+        return self._access.allows(role, requirement)
+
+    def owner(self, kind: str, name: QualifiedName) -> str | None:
+        """The role that owns an object."""
+        return self._access.grants.owner_of(kind, str(name))
+
     def knows(self, kind: str, name: QualifiedName) -> bool:
         """Whether an object of that kind and name has an owner."""
         with self._catalog.read() as tx:

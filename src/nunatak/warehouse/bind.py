@@ -14,7 +14,7 @@ from typing import Any
 from sqlglot import exp
 
 from nunatak.catalog.names import split_name
-from nunatak.errors import InvalidArgument
+from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.bindings import Binding, bound, numbered
 from nunatak.warehouse.session import Session
 
@@ -179,3 +179,21 @@ def instant_of(value: str) -> dt.datetime:
 
 def _cast(text: str, kind: str) -> exp.Expr:
     return exp.Cast(this=exp.Literal.string(text), to=exp.DataType.build(kind, dialect="snowflake"))
+
+
+def literal_value(node: exp.Expr) -> object:
+    """The value of a literal argument; raises Unsupported for anything else."""
+    match node:
+        case exp.RawString():
+            return node.name
+        case exp.Null():
+            return None
+        case exp.Boolean():
+            return bool(node.this)
+        case exp.Literal():
+            return node.name if node.is_string else float(node.name)
+        case exp.Neg(this=exp.Literal()):
+            return -float(node.this.name)
+    raise Unsupported(
+        f"Unsupported: {node.sql(dialect='snowflake')} as an argument: use a literal."
+    )

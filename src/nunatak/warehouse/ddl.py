@@ -36,7 +36,14 @@ from nunatak.warehouse.results import Field, Result, StatementKind, rows_result,
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored
-from nunatak.warehouse.tables import INTERNAL_PREFIX, Column, Location, Table, encode_note
+from nunatak.warehouse.tables import (
+    INTERNAL_PREFIX,
+    Column,
+    Location,
+    Table,
+    encode_note,
+    noted_reads,
+)
 from nunatak.warehouse.types import engine_type
 
 _SUCCESS = "Statement executed successfully."
@@ -273,6 +280,7 @@ def table_comment(table: Table, comment: str) -> str:
         comment=comment,
         transient=table.transient,
         text=table.text,
+        reads=noted_reads(table.reads),
         created=table.created_on,
         primary_key=list(table.primary_key),
         columns={column.name: column.type.ddl() for column in table.columns}

@@ -15,8 +15,8 @@ from sqlglot.dialects.duckdb import DuckDB
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
-from nunatak.errors import NunatakError, ObjectNotFound, QueryCancelled, Unsupported
-from nunatak.warehouse.bind import value_literal
+from nunatak.errors import NunatakError, ObjectNotFound, QueryCancelled
+from nunatak.warehouse.bind import literal_value, value_literal
 from nunatak.warehouse.calls import BatchStream
 from nunatak.warehouse.cancel import Cancellation
 from nunatak.warehouse.engine import BATCH_ROWS, Connection, Engine, Query, identifier
@@ -38,6 +38,7 @@ from nunatak.warehouse.types import (
     refined,
     sql_type_of,
 )
+from nunatak.warehouse.view_rights import check_view
 
 Source: TypeAlias = Any
 """A RecordBatchReader, an Arrow table, or the text of a query of the engine."""
@@ -80,6 +81,7 @@ class Execution:
         self._sources: dict[str, tuple[tuple[Field, ...], Source]] = {}
         self._callbacks: list[Callable[[], None]] = []
         self._permitted: set[QualifiedName] = set()
+        self.reads: dict[QualifiedName, Table] = {}
         self._closed = False
         self.functions = functions or StatementFunctions(engine, pinned=pinned)
         self.functions.used_by(self.connection)
@@ -122,7 +124,7 @@ class Execution:
         """What the rewrite of this statement may ask."""
         return RewriteContext(
             session=self.session,
-            resolve=self.table,
+            resolve=self._read,
             sequence=self._sequence,
             system_function=self._system_function,
             parameter=self.request.parameter,
@@ -137,6 +139,14 @@ class Execution:
         table = self.tables.resolve(parts, self.session, connection=self.connection)
         if table.name not in self._permitted:
             self.permit(table, "SELECT")
+        return table
+
+    def _read(self, parts: tuple[str, ...]) -> Table:
+        """The table whose rows the statement reads; a view's owner must be able to, too."""
+        table = self.table(parts)
+        if table.is_view and self.hooks.guard is not None:
+            check_view(self, table, guard=self.hooks.guard)
+        self.reads[table.name] = table
         return table
 
     def _sequence(self, parts: tuple[str, ...]) -> QualifiedName:
@@ -376,21 +386,3 @@ def _source_type(sql_type: SqlType) -> pa.DataType:
     if sql_type.kind in SEMI_STRUCTURED:
         return pa.json_(pa.string())
     return canonical_type(sql_type, pa.int64())
-
-
-def literal_value(node: exp.Expr) -> object:
-    """The value of a literal argument; raises Unsupported for anything else."""
-    match node:
-        case exp.RawString():
-            return node.name
-        case exp.Null():
-            return None
-        case exp.Boolean():
-            return bool(node.this)
-        case exp.Literal():
-            return node.name if node.is_string else float(node.name)
-        case exp.Neg(this=exp.Literal()):
-            return -float(node.this.name)
-    raise Unsupported(
-        f"Unsupported: {node.sql(dialect='snowflake')} as an argument: use a literal."
-    )

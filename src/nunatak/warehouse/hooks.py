@@ -37,6 +37,12 @@ class TableGuard(Protocol):
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
 
+    def allows(self, role: str, requirement: Requirement) -> bool:
+        """Whether a role may, whoever asks."""
+
+    def owner(self, kind: str, name: QualifiedName) -> str | None:
+        """The role that owns an object."""
+
     def knows(self, kind: str, name: QualifiedName) -> bool:
         """Whether an object of that kind and name has an owner."""
 

@@ -9,8 +9,9 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.warehouse.bind import literal_value
 from nunatak.warehouse.calls import ModelCall
-from nunatak.warehouse.execution import Execution, literal_value, source_schema
+from nunatak.warehouse.execution import Execution, source_schema
 from nunatak.warehouse.infer_schema import infer_schema
 from nunatak.warehouse.information_schema import NAME, VIEWS
 from nunatak.warehouse.results import Result

@@ -117,6 +117,8 @@ class Table:
     comment: str | None = None
     text: str | None = None
     """A view's statement."""
+    reads: tuple[QualifiedName, ...] | None = None
+    """The tables and views that a view reads; None where that was not noted."""
     primary_key: tuple[str, ...] = ()
     created_on: float = 0.0
     """Seconds since 1970."""
@@ -284,10 +286,20 @@ def described(
         transient=bool(note.get("transient")),
         comment=note.get("comment"),
         text=note.get("text"),
+        reads=_names(note.get("reads")),
         primary_key=tuple(note.get("primary_key", ())),
         created_on=float(note.get("created", 0.0)),
         row_count=row_count,
     )
+
+
+def noted_reads(names: Iterable[QualifiedName] | None) -> dict[str, list[str]] | None:
+    """What a view's note says of the tables and views that it reads, which may be none."""
+    return None if names is None else {"names": [str(name) for name in names]}
+
+
+def _names(noted: dict[str, list[str]] | None) -> tuple[QualifiedName, ...] | None:
+    return None if noted is None else tuple(map(QualifiedName.parse, noted["names"]))
 
 
 def _column(

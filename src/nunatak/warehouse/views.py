@@ -25,7 +25,13 @@ from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.results import Result, status_result
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.session import TemporaryObject
-from nunatak.warehouse.tables import Location, encode_note, session_database
+from nunatak.warehouse.tables import (
+    Location,
+    encode_note,
+    is_session_database,
+    noted_reads,
+    session_database,
+)
 
 
 def create_view(execution: Execution, tree: exp.Create) -> Result:
@@ -89,8 +95,15 @@ def _write_view(
     ]
     if len(names) != len(fields):
         raise InvalidArgument("SQL compilation error:\nInvalid column definition list")
+    passing = next((str(name) for name, table in execution.reads.items() if table.temporary), "")
+    if passing and not is_session_database(location.database):
+        raise Unsupported(
+            f"Unsupported: a view over the temporary {passing}, which it would outlive. Use CREATE "
+            "TEMPORARY VIEW."
+        )
     note = encode_note(
         text=execution.request.text.strip(),
+        reads=noted_reads(execution.reads),
         created=round(time.time(), 3),
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
