@@ -3,6 +3,7 @@ position of the lists."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
@@ -15,6 +16,8 @@ from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.rewrite.context import quoted, stored
 
 BINDINGS = "__NUNATAK_BINDINGS"
+_ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg)
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?")
 _WIRE_KINDS = {
     TypeKind.DATE: "DATE",
     TypeKind.TIME: "TIME",
@@ -46,9 +49,11 @@ def put_bound_rows(execution: Execution, tree: exp.Insert, bindings: Sequence[Bi
         exp.alias_(value.copy(), f"COLUMN{at}", quoted=True) if inside else value.copy()
         for at, value in enumerate(_expressions(row), 1)
     ]
+    _compute_with_numbers(tree, row, values)
     projected = exp.select(*columns).from_(exp.Table(this=quoted(BINDINGS)))
     for marker in list(projected.find_all(exp.Placeholder)):
-        marker.replace(exp.column(quoted(fields[int(marker.name) - 1].name)))
+        column = exp.column(quoted(fields[int(marker.name) - 1].name))
+        marker.replace(_computed(column, marker, values[int(marker.name) - 1]))
     if inside:
         alias = row.args.get("alias") or exp.TableAlias(this=quoted("VALUES"))
         row.replace(exp.Subquery(this=projected, alias=alias.copy()))
@@ -57,6 +62,37 @@ def put_bound_rows(execution: Execution, tree: exp.Insert, bindings: Sequence[Bi
     if next(tree.find_all(exp.Placeholder), None) is not None:
         raise InvalidArgument("Array binding is supported for markers in one row of VALUES only.")
     execution.add_source(BINDINGS, fields, source)
+
+
+def _compute_with_numbers(
+    tree: exp.Insert, row: exp.Select | exp.Values, values: Sequence[Binding]
+) -> None:
+    """Where a query computes with columns of the row, they are numbers, also as text."""
+    if row is tree.expression:
+        return
+    alias = row.args.get("alias")
+    named = alias.args.get("columns") if alias is not None else None
+    for at, value in enumerate(_expressions(row)):
+        if not isinstance(value, exp.Placeholder):
+            continue
+        name = stored(named[at]) if named else f"COLUMN{at + 1}"
+        for column in list(tree.expression.find_all(exp.Column)):
+            if isinstance(column.this, exp.Identifier) and stored(column.this) == name:
+                column.replace(_computed(column.copy(), column, values[int(value.name) - 1]))
+
+
+def _computed(column: exp.Expr, place: exp.Expr, binding: Binding) -> exp.Expr:
+    """A column of values as numbers, where it is computed with and they came as text."""
+    given = [value for value in binding.value or () if value is not None]
+    if (
+        not isinstance(place.parent, _ARITHMETIC)
+        or binding.type.upper() not in ("TEXT", "ANY")
+        or not all(map(_NUMBER.fullmatch, given))
+    ):
+        return column
+    is_whole = all(value.lstrip("+-").isdigit() for value in given)
+    kind = exp.DataType.build("NUMBER(38, 0)" if is_whole else "FLOAT", dialect="snowflake")
+    return exp.Cast(this=column, to=kind)
 
 
 def _row(tree: exp.Insert) -> exp.Select | exp.Values | None:

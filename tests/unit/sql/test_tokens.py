@@ -124,3 +124,20 @@ def test_bare_local_paths_begin_no_comment() -> None:
     assert get == "GET @s/x file:///b--c"
     assert tokenize(select)[1].text == "file:///*"
     assert tokenize("SELECT 'say put file:///x'")[1].text == "say put file:///x"
+
+
+def test_markers_have_the_values_of_their_places() -> None:
+    """Whatever a parser read before, or read and gave back."""
+    bindings = [Binding("TEXT", "a"), Binding("TEXT", "b"), Binding("TEXT", "c", "NAME")]
+    cursor = TokenCursor("x ? y ? :1 :name", bindings=bindings)
+    cursor.position = 3
+    assert cursor.string() == "b"
+    cursor.position = 1
+    assert cursor.string() == "a"
+    cursor.position = 4
+    assert (cursor.string(), cursor.string(), cursor.done) == ("a", "c", True)
+    assert TokenCursor("use :2", bindings=bindings).tokens[1].text == ":"
+    named = TokenCursor("identifier(:2).x", bindings=bindings)
+    assert named.name() == ("B",)
+    with pytest.raises(InvalidArgument, match="bind a value to its name"):
+        TokenCursor(":other", bindings=bindings).string()

@@ -281,6 +281,21 @@ def test_lists_in_rows_that_a_query_reads(nine: Sql) -> None:
 
 
 @pytest.mark.parametrize(
+    "insert",
+    [
+        "insert into computed values (? + 1, -?, ? || '!')",
+        "insert into computed select column1 + 1, -column2, column3 || '!' from values (?, ?, ?)",
+        "insert into computed select x.a + 1, -b, c || '!' from values (?, ?, ?) x(a, b, c)",
+    ],
+)
+def test_lists_with_nulls_are_computed_with(nine: Sql, insert: str) -> None:
+    nine("create or replace table computed(a int, b float, c varchar)")
+    lists = (["1", None], ["1.5", None], ["007", None])
+    nine(insert, *(Binding("TEXT", [*given]) for given in lists))
+    assert nine("select * from computed order by a") == [(2, -1.5, "007!"), (None, None, None)]
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "insert into w values (?, 1), (?, 2)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.errors import ModelCallFailed, ObjectNotFound, StatementError, Unsupported
+from nunatak.warehouse.bindings import Binding
 from support.calls import model
 
 from .conftest import MadeWith
@@ -101,3 +102,14 @@ def test_a_view_of_an_earlier_version_is_refused_when_it_is_read(
     with pytest.raises(Unsupported, match="drop the view") as caught:
         sql(f"{read}, ({query}) Y" if query != "SELECT 1" else read)
     assert "__NUNATAK" not in caught.value.message
+
+
+def test_bound_values_stand_in_model_calls_where_they_are_written(made: MadeWith) -> None:
+    sql = made(world())
+    text = (
+        "WITH Q AS (SELECT ID, M!F(A + {}, B):s::FLOAT + {} P FROM T WHERE ID > {}) "
+        "SELECT ID, P + SVC_F({}) FROM Q WHERE ID < {} ORDER BY ID LIMIT {}"
+    )
+    values = ["1", "20", "300", "4", "400", "7"]
+    bindings = [Binding("FIXED", value) for value in values]
+    assert same(sql(text.format(*"?" * 6), *bindings)) == same(sql(text.format(*values)))
