@@ -10,8 +10,8 @@ from typing import Any
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Record, Transaction
-from nunatak.errors import InvalidArgument
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.services.documents import IMAGE_NAME, repository_path
 from nunatak.services.repository_images import REPOSITORY, images_in
 from nunatak.sql.object_family import ObjectFamily
@@ -78,6 +78,17 @@ def _spec(
     return {**old, **given}
 
 
+def _guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
+    """Names of images are in lower case, so that repositories need names that differ by more."""
+    path = repository_path(key.title)
+    for record in tx.list_kind(REPOSITORY) if spec is not None else ():
+        if record.key != key and repository_path(record.key.title) == path:
+            raise Unsupported(
+                f"Image repository {key.title} cannot be made beside {record.key.title}: names of "
+                "images would not tell them apart: choose another name."
+            )
+
+
 REPOSITORIES = ObjectFamily(
     kind=REPOSITORY,
     words="IMAGE REPOSITORY",
@@ -86,6 +97,7 @@ REPOSITORIES = ObjectFamily(
     in_schema=True,
     readers={"ENCRYPTION": _encryption},
     spec=_spec,
+    guard=_guard,
     show_fields=_FIELDS,
     show_row=_row,
     describe_fields=_FIELDS,

@@ -101,8 +101,8 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
         raise Unsupported(f"Unsupported: ALTER {kind}.")
     name = qualified(execution, tree.this)
     table = execution.tables.find(name, execution.session, connection=execution.connection)
-    if table is None:
-        if tree.args.get("exists"):
+    if table is None or (kind == "VIEW" and not table.is_view):
+        if table is None and tree.args.get("exists"):
             return status_result(_SUCCESS)
         raise ObjectNotFound(kind.capitalize(), ".".join(stored(part) for part in tree.this.parts))
     if any(isinstance(action, exp.AlterRename) for action in tree.args.get("actions") or ()):

@@ -81,3 +81,12 @@ def test_objects_of_the_catalog_are_told_apart(front: Front, kind: str) -> None:
     assert (row["name"], row["comment"]) == ("keep", "k")
     with pytest.raises(ObjectNotFound):
         front.rows(f"drop {kind} KEEP")
+
+
+@pytest.mark.parametrize("words", ["create", "create or replace"])
+def test_image_repositories_need_other_paths(front: Front, words: str) -> None:
+    front.rows("create image repository keep")
+    with pytest.raises(Unsupported, match="beside"):
+        front.rows(f'{words} image repository "keep"')
+    front.rows("create or replace image repository keep")
+    assert front.names("show image repositories") == ["KEEP"]

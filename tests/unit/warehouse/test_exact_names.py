@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from nunatak.config import Settings
 from nunatak.errors import (
     InvalidArgument,
     InvalidIdentifier,
+    NunatakError,
     ObjectExists,
     ObjectNotFound,
     StatementError,
@@ -288,13 +291,16 @@ def test_names_of_the_engine_are_nobodys(sql: Sql, name: str, kind: str) -> None
         "alter table t drop constraint x",
         "alter table t rename to xx to yy",
         "alter view t rename x to xx",
+        "alter view t drop column x",
+        "alter view t rename to v",
+        "alter view if exists t rename to v",
     ],
 )
 def test_alter_table_means_what_it_says(sql: Sql, statement: str) -> None:
     sql("create table t as select 1 as x, 2 as y")
-    with pytest.raises((SyntaxInvalid, Unsupported)) as raised:
+    with pytest.raises((SyntaxInvalid, Unsupported, ObjectNotFound)) as raised:
         sql(statement)
-    if " drop " not in statement and " to yy" not in statement:
+    if statement.startswith("alter table t rename") and "yy" not in statement:
         assert isinstance(raised.value, SyntaxInvalid)
     assert sql("select x, y from t") == [(1, 2)]
 
@@ -329,3 +335,99 @@ def test_nextval_is_of_a_sequence_that_is_there(sql: Sql) -> None:
         sql("select nope.nextval")
     with pytest.raises((ObjectNotFound, InvalidIdentifier)):
         sql('create table t(x int default "nope".nextval)')
+
+
+spelled = st.sampled_from(["A", '"a"', '"Ab"', '"aB"', "AB", "B"])
+step = st.tuples(
+    st.sampled_from(["create", "or replace", "if not exists", "drop", "drop if exists", "rename",
+                     "swap", "insert", "insert overwrite", "truncate"]),
+    st.sampled_from(["TABLE", "VIEW"]),
+    spelled,
+    spelled,
+)  # fmt: skip
+
+
+def _statement(step: tuple[str, str, str, str], value: int) -> str:
+    action, kind, name, other = step
+    made = f"{name}(x int)" if kind == "TABLE" else f"{name} as select {value} as x"
+    match action:
+        case "create":
+            return f"create {kind} {made}"
+        case "or replace":
+            return f"create or replace {kind} {made}"
+        case "if not exists":
+            return f"create {kind} if not exists {made}"
+        case "drop" | "drop if exists":
+            return action.replace("drop", f"drop {kind}") + f" {name}"
+        case "rename":
+            return f"alter {kind} {name} rename to {other}"
+        case "swap":
+            return f"alter table {name} swap with {other}"
+        case "truncate":
+            return f"truncate table {name}"
+    return f"{action} into {name} values ({value})"
+
+
+Objects = dict[str, tuple[str, list[int]]]
+
+
+def _after(objects: Objects, step: tuple[str, str, str, str], value: int) -> Objects | None:
+    """The objects after a statement; None where it must fail."""
+    action, kind, name, other = step
+    there = objects.get(name)
+    rest = {key: found for key, found in objects.items() if key != name}
+    if action in {"create", "or replace", "if not exists"}:
+        if there is not None and action == "if not exists" and there[0] == kind:
+            return objects
+        if there is not None and (action != "or replace" or there[0] != kind):
+            return None
+        if any(_bare(key).upper() == _bare(name).upper() for key in rest):
+            return None
+        return {**rest, name: (kind, [value] if kind == "VIEW" else [])}
+    if there is None:
+        return objects if action == "drop if exists" else None
+    if action.startswith("drop"):
+        return rest if there[0] == kind else None
+    if action == "rename":
+        if name == other or any(_bare(key).upper() == _bare(other).upper() for key in rest):
+            return None
+        return {**rest, other: there} if kind == "TABLE" or there[0] == kind else None
+    if there[0] != "TABLE":
+        return None
+    if action == "swap":
+        back = objects.get(other)
+        if back is None or back[0] != "TABLE" or name == other:
+            return None
+        return {**objects, name: back, other: there}
+    rows = {"insert": [*there[1], value], "insert overwrite": [value], "truncate": []}[action]
+    return {**objects, name: ("TABLE", rows)}
+
+
+def _bare(name: str) -> str:
+    return name.strip('"')
+
+
+@settings(max_examples=25, deadline=None)
+@given(steps=st.lists(step, min_size=4, max_size=14))
+def test_objects_are_what_their_exact_names_say_after_any_statements(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[tuple[str, str, str, str]]
+) -> None:
+    warehouse = Warehouse(Settings(home=tmp_path_factory.mktemp("home")))
+    try:
+        warehouse.create_database("DB")
+        sql = Sql(warehouse, new_session())
+        objects: Objects = {}
+        for value, one in enumerate(steps):
+            expected = _after(objects, one, value)
+            if expected is None:
+                with pytest.raises(NunatakError):
+                    sql(_statement(one, value))
+            else:
+                sql(_statement(one, value))
+                objects = expected
+            for name, (_, rows) in objects.items():
+                assert sorted(sql(f"select x from {name}")) == [(row,) for row in sorted(rows)]
+            listed = {found.name.name for found in warehouse.list_tables(sql.session, "DB")}
+            assert listed == set(map(_bare, objects))
+    finally:
+        warehouse.close()
