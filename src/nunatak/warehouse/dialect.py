@@ -11,7 +11,14 @@ from sqlglot.errors import ParseError
 from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-DIALECT = Snowflake()
+
+class VendorDialect(Snowflake):
+    """The vendor's dialect with formats of dates as they are written, which rules read."""
+
+    TIME_MAPPING: dict[str, str] = {}  # noqa: RUF012 the parser's library declares it so
+
+
+DIALECT = VendorDialect()
 
 
 class VendorTokenizer(Snowflake.Tokenizer):

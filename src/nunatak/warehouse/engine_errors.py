@@ -97,6 +97,10 @@ _RULES = (
         lambda match: QueryFailed(f"Error parsing JSON: {match[1]}"),
     ),
     _rule(
+        r'Could not parse string "([^\n]*?)" according to format',
+        lambda match: QueryFailed(f"Can't parse '{match[1]}' with the format that is given"),
+    ),
+    _rule(
         r"executing the UDF: \w+: ([^\n]*)",
         lambda match: QueryFailed(match[1]),
     ),

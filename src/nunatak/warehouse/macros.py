@@ -9,10 +9,14 @@ from nunatak.warehouse.value_macros import RANDOM, VALUES
 
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
+    "nk_time_text(x)": "strftime(DATE '1970-01-01' + x, '%H:%M:%S')",
     "nk_ntz_text(x)": "strftime(x, '%Y-%m-%d %H:%M:%S.%g')",
-    "nk_ltz_text(x)": (
-        "strftime(x, '%Y-%m-%d %H:%M:%S.%g ') || rpad(replace(strftime(x, '%z'), ':', ''), 5, '0')"
-    ),
+    "nk_offset(x)": "rpad(replace(strftime(x, '%z'), ':', ''), 5, '0')",
+    "nk_offset_hours(x)": "left(nk_offset(x), 3)",
+    "nk_offset_minutes(x)": "right(nk_offset(x), 2)",
+    "nk_offset_colon(x)": "nk_offset_hours(x) || ':' || nk_offset_minutes(x)",
+    "nk_ltz_text(x)": "strftime(x, '%Y-%m-%d %H:%M:%S.%g ') || nk_offset(x)",
+    "nk_without_offset(x)": "regexp_replace(x, ' *([+-][0-9]{2}:?([0-9]{2})?|Z)$', '')",
     "nk_float_text(x)": (
         "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
     ),

@@ -13,6 +13,7 @@ from nunatak.warehouse.types import engine_type
 
 _AS_TEXT = {
     TypeKind.REAL: "nk_float_text",
+    TypeKind.TIME: "nk_time_text",
     TypeKind.TIMESTAMP_NTZ: "nk_ntz_text",
     TypeKind.TIMESTAMP_LTZ: "nk_ltz_text",
     TypeKind.TIMESTAMP_TZ: "nk_ltz_text",

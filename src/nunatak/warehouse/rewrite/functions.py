@@ -6,12 +6,9 @@ no function of the engine itself can be reached.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from sqlglot import exp
-from sqlglot.dialects.snowflake import Snowflake
-from sqlglot.time import format_time
 
 from nunatak.catalog.sqltypes import (
     BINARY,
@@ -154,47 +151,6 @@ _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "AS_DOUBLE": _as_double,
     "AS_REAL": _as_double,
 }
-
-
-_FRACTIONS = {"FF": "%n", "FF9": "%n", "FF6": "%f", "FF3": "%g"}
-_WRITTEN = {
-    name: written
-    for name, written in Snowflake.TIME_MAPPING.items()
-    if name == name.upper() and "_" not in written and ":" not in written
-} | _FRACTIONS
-"""Elements of a date format that the engine can write."""
-_UNWRITTEN = re.compile(r"FF[0-24578]|TZ")
-_KNOWN_FRACTIONS = {"%f_three": "%g", "%f_nine": "%n"}
-
-
-def to_char(node: exp.ToChar, _context: RewriteContext) -> exp.Expr:
-    """TO_CHAR(moment, 'YYYY-MM-DD'); without a format it is a cast."""
-    form = node.args.get("format")
-    if form is None:
-        return node
-    source = type_of(node.this)
-    is_number = isinstance(node.this, exp.Literal) and not node.this.is_string
-    if source is not None:
-        is_number = source.kind in {TypeKind.FIXED, TypeKind.REAL}
-    if is_number or not isinstance(form, exp.Literal):
-        raise Unsupported("Unsupported: TO_CHAR with a format of numbers, or one that is computed.")
-    written = format_time(form.name.upper(), _WRITTEN) or ""
-    if _UNWRITTEN.search(form.name.upper()):
-        raise Unsupported(f"Unsupported: TO_CHAR with the format '{form.name}'.")
-    return typed(call("strftime", node.this, exp.Literal.string(written)), TEXT)
-
-
-def time_to_str(node: exp.TimeToStr, _context: RewriteContext) -> exp.Expr:
-    """TO_CHAR of what the parser knows to be a moment; its format is translated already."""
-    form = node.args["format"]
-    written = str(form.name)
-    for known, engine in _KNOWN_FRACTIONS.items():
-        written = written.replace(known, engine)
-    if not isinstance(form, exp.Literal) or "%f_" in written or "%:z" in written:
-        raise Unsupported(
-            "Unsupported: TO_CHAR with this format: use FF3, FF6 or FF9, and no zone."
-        )
-    return typed(call("strftime", node.this, exp.Literal.string(written)), TEXT)
 
 
 def to_binary(node: exp.ToBinary, _context: RewriteContext) -> exp.Expr:

@@ -11,6 +11,7 @@ from nunatak.warehouse.rewrite import (
     averages,
     casts,
     coercion,
+    formats,
     functions,
     groups,
     lists,
@@ -89,8 +90,9 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ArrayRemove: (lists.array_remove,),
     exp.SortArray: (lists.array_sort,),
     exp.Anonymous: (functions.anonymous,),
-    exp.ToChar: (session_formats.to_char, functions.to_char),
-    exp.TimeToStr: (functions.time_to_str,),
+    exp.ToChar: (session_formats.to_char, formats.to_char),
+    exp.TimeToStr: (formats.to_char,),
+    **dict.fromkeys(formats.MOMENT_FUNCTIONS, (formats.to_moment,)),
     exp.ToBinary: (session_formats.to_binary, functions.to_binary),
     **dict.fromkeys(
         (exp.DPipe, exp.Concat, exp.ConcatWs), (session_formats.joined, coercion.text_argument)
