@@ -67,12 +67,19 @@ class Environments:
             shop = shop.confined()
         python = shop.interpreter.executable
         shop.must(shop.uv.venv(work, python=python), what="Making the environment")
+        made = _interpreter_of(work)
         text = shop.folder / _LOCK
         text.write_text(lock.text, "utf-8")
         shop.log.line(f"installing {len(lock.packages)} packages")
         sync = shop.uv.sync(text, python=work / "bin" / "python", build=lock.builds)
         shop.must(sync, what="Installing")
         self._compile(shop, work, lock)
+        if work.is_symlink() or _interpreter_of(work) != made:
+            raise BuildFailed(
+                "The build code of a package changed the interpreter of the environment, which"
+                " says what models may read. Nothing of the build was kept: use a wheel of the"
+                " package, or do without it."
+            )
         size = size_of(work)
         (work / _LOCK).unlink(missing_ok=True)  # never through a link that build code left
         shutil.copy(text, work / _LOCK)
@@ -152,6 +159,18 @@ class Environments:
             except (OSError, ValueError):
                 continue
         return [path for _, path in sorted(found, reverse=True)[:_DONORS]]
+
+
+def _interpreter_of(environment: Path) -> tuple[bytes, str]:
+    """What decides which interpreter runs in an environment, and so what a sandbox shows of it."""
+    try:
+        place = os.fspath((environment / "bin").resolve().relative_to(environment.resolve()))
+        return (
+            (environment / "pyvenv.cfg").read_bytes(),
+            f"{place}/python -> {(environment / 'bin' / 'python').readlink()}",
+        )
+    except (OSError, ValueError):
+        return b"", ""
 
 
 def _ignore(line: str) -> None:

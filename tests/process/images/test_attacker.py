@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.confinement.policy import Confinement
+from nunatak.errors import BuildFailed
 from nunatak.images import workshop
 from nunatak.images.buildlog import BuildLog, read_log
 from nunatak.images.declared import Declared, Target
@@ -170,6 +171,32 @@ def test_a_build_hook_gets_nothing_out(tmp_path: Path, canaries: Canaries) -> No
     ):
         assert f"egress REFUSED: {host}" in text
     assert not (tmp_path / "cache" / "poison").exists()
+
+
+@pytest.mark.skipif(not isolation().available, reason=isolation().detail)
+@pytest.mark.parametrize(
+    "change",
+    [
+        "open(venv + '/pyvenv.cfg', 'a').write('home = @HOME@/keys/bin')",
+        "os.remove(venv + '/bin/python'); os.symlink('@HOME@/keys/x', venv + '/bin/python')",
+        "os.rename(venv + '/bin', venv + '/x'); os.symlink('@HOME@', venv + '/bin')",
+    ],
+)
+def test_a_build_hook_that_changes_what_models_may_read_makes_no_environment(
+    tmp_path: Path, change: str
+) -> None:
+    shop, home = tmp_path / "shop", tmp_path / "home"
+    hook = "import os\nvenv = os.path.dirname(os.environ['TMPDIR']) + '/venv'\n"
+    hook += f"if os.path.exists(venv + '/pyvenv.cfg'):\n    {change.replace('@HOME@', str(home))}\n"
+    source_distribution(shop, "changer", "1.0", hook=hook)
+    with index(shop) as address, BuildLog(tmp_path / "build.log") as log:
+        builder = ImageBuilder(
+            home, indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "cache")
+        )
+        declared = Declared(target=Target.CPU, python=PYTHON, pip=("changer",))
+        with pytest.raises(BuildFailed):
+            builder.environment(declared, log, threading.Event())
+    assert list((home / "environments").glob("*/environment.json")) == []
 
 
 def test_without_namespaces_the_proxy_still_stands_and_the_log_says_so(
