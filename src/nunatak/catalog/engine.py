@@ -46,6 +46,7 @@ class Database:
     @classmethod
     def open(cls, file: Path) -> Database:
         """Open or make the SQLite file; raises NunatakError when a newer version wrote it."""
+        file.touch(mode=0o600)  # its log takes the mode that it has when it is made
         engine = create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin_immediate)

@@ -15,6 +15,7 @@ from nunatak.access.connections import install_connection as install
 from nunatak.cli.assemble import Server, assemble
 from nunatak.cli.home_lock import hold_home
 from nunatak.config import Settings
+from nunatak.confinement.gates import keep_home
 from nunatak.confinement.policy import confinement
 from nunatak.errors import NunatakError
 from nunatak.imports import leave_out_pandas
@@ -30,9 +31,9 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
     try:
         configure_logs(log_level)
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        settings.home.chmod(0o700)  # what is in it may then be read by the users that models run as
-        os.umask(0o022)
+        os.umask(0o022)  # models run as other users; the home keeps everybody else out
         with hold_home(settings.home):
+            _tell_confinement(settings)
             uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:
         print(f"nunatak cannot run: {error}", file=sys.stderr)
@@ -40,12 +41,20 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
     return 0
 
 
+def _tell_confinement(settings: Settings) -> None:
+    """Say what is confined and what is not, and close the home as far as models allow."""
+    found = confinement(allow_unconfined=settings.allow_unconfined)
+    print(found.detail, file=sys.stderr)
+    problem = keep_home(settings.home, found)
+    if problem:
+        print(f"models cannot be started: {problem}", file=sys.stderr)
+
+
 async def _run(settings: Settings, *, install_connection: bool) -> None:
     listener = listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
     janitor: asyncio.Task[None] | None = None
-    print(confinement(allow_unconfined=settings.allow_unconfined).detail, file=sys.stderr)
     try:
         password = prepare_account(server.access, settings)
         server.prepare()

@@ -229,7 +229,7 @@ class ProcessRuntime:
         is_confined = sandbox_capability().available
         folder = InstanceFolder(self._root / spec.id)
         try:
-            folder.prepare(user=user_of(folder.path))
+            folder.prepare(user=user_of(folder.path), is_confined=is_confined)
             socket = folder.socket()
             folder.write_config(configuration(spec, folder, self._bounds, is_confined=is_confined))
             record = Record(
@@ -257,7 +257,9 @@ class ProcessRuntime:
         return Running(folder=folder, record=record, group=group, child=child)
 
     def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
-        with (folder.path / "start.log").open("wb") as output:
+        log = folder.path / "start.log"
+        log.touch(mode=0o600)
+        with log.open("wb") as output:
             return subprocess.Popen(
                 [*self._command, "--config", str(folder.config)],
                 stdin=subprocess.DEVNULL,
@@ -266,6 +268,7 @@ class ProcessRuntime:
                 cwd=folder.path,
                 env=front_environment(spec, os.environ),
                 start_new_session=True,
+                umask=0o077,
             )
 
     def _limit(self, spec: InstanceSpec, pid: int) -> Group | None:

@@ -91,9 +91,11 @@ def _hide(hide: list[str], show: list[str]) -> bool:
         flags = _MS_NOSUID | _MS_NODEV
         failed = _LIBC.mount(b"none", os.fsencode(cover), b"tmpfs", flags, b"mode=0755,size=1m")
         _check(failed, f"mount {cover}")
+    umask = os.umask(0o022)  # the folders on the way to what is shown are to be passed through
     for path, descriptor in held:
         _bind(f"/proc/self/fd/{descriptor}", path)
         os.close(descriptor)
+    os.umask(umask)
     return True
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -146,6 +147,20 @@ def test_without_a_sandbox_it_is_another_user_who_does_not_see_the_home(world: W
     assert set(report["read"].values()) <= {"FileNotFoundError", "PermissionError"}
     assert report["kill"] == ["PermissionError"]
     assert report["filled"][str(world.work)] <= 2 * BOUNDS.work_bytes
+
+
+@as_root
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="setpriv is not installed")
+def test_where_the_home_can_neither_be_covered_nor_read_nothing_is_started(world: World) -> None:
+    command = ["setpriv", "--bounding-set", "-sys_admin"]
+    done = subprocess.run(
+        [*command, *bare_argv(world.spec, shown(world), BOUNDS), "true"],
+        capture_output=True,
+        text=True,
+        timeout=LIMIT_S,
+    )
+    assert done.returncode == 126
+    assert "cannot be read by another user than root, and nothing can be mounted" in done.stderr
 
 
 @confined
