@@ -13,6 +13,9 @@ SUFFIX = ".snowflakecomputing.app"
 """Clients show an endpoint's address only when it ends so."""
 NOT_YET = "Endpoints provisioning in progress... check back in a few minutes"
 _HASH_CHARS = 6
+_REGISTRY = "registry"
+_NOWHERE = "registry.invalid"
+"""A name that nobody can have, while the server does not listen yet."""
 _NAME = re.compile(r"[A-Z]([A-Z0-9_]{0,61}[A-Z0-9])?\Z")
 """The stored form of names that are labels of addresses once `_` is a dash."""
 
@@ -31,6 +34,13 @@ class Addresses:
         if self.public is None:
             return NOT_YET
         return f"{self.public}/ep/{endpoint_id}{SUFFIX}"
+
+    def repository_url(self, path: str) -> str:
+        """The address of an image repository, without a scheme: always one of this server, since
+        clients send credentials there."""
+        if self._settings.domain is not None:
+            return f"{_REGISTRY}.{self._settings.domain}{path}"
+        return f"{self.public or _NOWHERE}{path}"
 
     def environment(self) -> dict[str, str]:
         """Variables that tell an instance which account and server it belongs to."""

@@ -45,13 +45,12 @@ _ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
 
 
 def _row(record: Record, context: Context) -> Sequence[Any]:
-    host = f"{context.session.account.lower()}.registry.snowflakecomputing.com"
     return [
         moment(record.created_on),
         record.name,
         record.key.database,
         record.key.schema,
-        host + repository_path(record.key.title),
+        context.rooms.control.addresses.repository_url(repository_path(record.key.title)),
         record.owner,
         "ROLE",
         record.comment,

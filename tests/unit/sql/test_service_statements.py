@@ -475,7 +475,12 @@ def test_rules_integrations_and_repositories_are_shown(world: World) -> None:
     assert rule["value_list"] == "packages.example.com:443,files.example.com:8443"
     assert shown["enabled"] == "true"
     assert described["ALLOWED_NETWORK_RULES"]["property_value"] == "[DB.S.R]"
-    assert repository["repository_url"].endswith("/db/s/repo")
+    assert (
+        repository["repository_url"]
+        == world.row("DESC IMAGE REPOSITORY DB.S.REPO")["repository_url"]
+    )
+    address = world.rooms.control.addresses.repository_url("/db/s/repo")
+    assert repository["repository_url"] == address
 
 
 def test_images_of_a_repository(deployed: World) -> None:
