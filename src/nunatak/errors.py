@@ -174,6 +174,10 @@ class RoleRefused(LoginRefused):
     """The role that a login names does not exist, or is not the user's."""
 
 
+class DefaultRefused(LoginRefused):
+    """A place that a login names does not exist, and the login asked to be told."""
+
+
 class JwtRefused(AccessError):
     """The key-pair token was refused; `reason` is one of `REASONS`."""
 

@@ -57,6 +57,7 @@ CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.QueryForgotten: WireCode("000709", "02000"),
     errors.DeadlineExceeded: WireCode("000630", "57014"),
     errors.AccessError: WireCode("390100", "28000", _AUTHENTICATION),
+    errors.DefaultRefused: WireCode("390201", "08004", _AUTHENTICATION),
     errors.LoginRefused: WireCode("390100", "28000", _AUTHENTICATION),
     errors.RoleRefused: WireCode("390189", "08004", _AUTHENTICATION),
     errors.JwtRefused: WireCode("390144", "28000", _AUTHENTICATION),

@@ -10,15 +10,16 @@ from nunatak.access.authenticate import Identity
 from nunatak.access.service import Access
 from nunatak.access.sessions import SessionTokens
 from nunatak.catalog.names import parse_identifier, quoted
-from nunatak.errors import InvalidArgument, LoginRefused
+from nunatak.errors import DefaultRefused, InvalidArgument, LoginRefused
 from nunatak.protocol.answers import parameter_list
 from nunatak.protocol.live_sessions import LiveSession, LiveSessions
-from nunatak.warehouse.parameters import in_force, of_statement
+from nunatak.warehouse.parameters import in_force, of_login
 
 SERVER_VERSION = "10.0.0 nunatak"
 _TEXT_LIMIT_CHARS = 32_768
 _ENVIRONMENT_KEYS = ("APPLICATION", "OS", "OS_VERSION", "PYTHON_VERSION")
 _CLIENT_TEXT_CHARS = 200
+_VALIDATE = "CLIENT_VALIDATE_DEFAULT_PARAMETERS"
 _HEALTH_CHECK_S = 45
 
 
@@ -88,7 +89,8 @@ def open_session(
     access: Access, sessions: LiveSessions, login: LoginRequest, identity: Identity
 ) -> tuple[LiveSession, SessionTokens]:
     """Open a session with the names that the login or the user's defaults give; raises
-    RoleRefused when the role may not be used."""
+    RoleRefused when the role may not be used, DefaultRefused when a place is not there and the
+    login asked to be told."""
     role = access.authenticator.starting_role(identity, login.role)
     user = access.users.find(identity.user)
     defaults = dict(user.properties) if user else {}
@@ -106,10 +108,29 @@ def open_session(
             "warehouse": login.warehouse or defaults.get("DEFAULT_WAREHOUSE"),
             "database": database,
             "schema": login.schema or own_schema or ("PUBLIC" if database else None),
-            "parameters": of_statement(login.parameters),
+            "parameters": of_login(login.parameters),
         },
     )
-    return sessions.of(record), tokens
+    live = sessions.of(record)
+    try:
+        _check_places(login, live)
+    except DefaultRefused:
+        sessions.close(live.id)
+        raise
+    return live, tokens
+
+
+def _check_places(login: LoginRequest, live: LiveSession) -> None:
+    """With CLIENT_VALIDATE_DEFAULT_PARAMETERS, places that are named must be there."""
+    validate = {str(name).upper(): value for name, value in login.parameters.items()}
+    if str(validate.get(_VALIDATE, False)).upper() != "TRUE":
+        return
+    for kind in ("database", "schema", "warehouse"):
+        name = getattr(login, kind)
+        if name is not None and getattr(live.session, kind) != name:
+            raise DefaultRefused(
+                f"The requested {kind} {quoted(name)} does not exist or not authorized."
+            )
 
 
 def login_data(live: LiveSession, tokens: SessionTokens) -> dict[str, Any]:

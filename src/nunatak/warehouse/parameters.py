@@ -201,12 +201,22 @@ def shown_parameters(overrides: Mapping[str, Any]) -> Iterator[ShownParameter]:
 
 
 def of_statement(given: Mapping[str, Any]) -> dict[str, Value]:
-    """The parameters among those that a client sent beside a statement, or with a login: clients
-    send many others, which mean nothing to a server. Raises InvalidArgument for a bad value."""
+    """The parameters among those that a client sent beside a statement: clients send many others,
+    which mean nothing to a server. Raises InvalidArgument for a bad value."""
     found: dict[str, Value] = {}
     for name, value in given.items():
         if value is not None and str(name).upper() in PARAMETERS:
             set_parameter(found, str(name), value)
+    return found
+
+
+def of_login(given: Mapping[str, Any]) -> dict[str, Value]:
+    """The parameters that a login sets, those of previews too; raises InvalidArgument."""
+    found = of_statement(given)
+    for name, value in given.items():
+        upper = str(name).upper()
+        if value is not None and upper not in found and upper.startswith(PREVIEW_PREFIXES):
+            set_parameter(found, upper, value)
     return found
 
 

@@ -46,6 +46,8 @@ class Script:
     handlers: dict[str, Handler] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)
     ended: list[int] = field(default_factory=list)
+    starting: Callable[[Session], None] = field(default=lambda _: None)
+    """Takes places that are not there from a session that starts."""
 
     def split(self, text: str) -> list[str]:
         """Cut at semicolons."""
@@ -62,7 +64,8 @@ class Script:
         return Description((Field("C"),), takes_lists=request.text == "insert")
 
     def start_session(self, session: Session) -> None:
-        """Nothing is missing."""
+        """Nothing is missing, unless the test says so."""
+        self.starting(session)
 
     def end_session(self, session: Session) -> None:
         """Note it."""

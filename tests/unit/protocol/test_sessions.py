@@ -13,6 +13,7 @@ from nunatak.protocol.external_sessions import HEADER
 from nunatak.protocol.login import parse_login
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.results import Result, status_result
+from nunatak.warehouse.session import Session
 
 from .asgi import post, send
 from .conftest import World
@@ -82,6 +83,47 @@ async def test_a_refused_login_is_answered_with_a_code(
 
     assert answer["success"] is False
     assert answer["code"] == code
+
+
+@pytest.mark.asyncio
+async def test_a_login_is_told_of_places_that_are_not_there_when_it_asks(world: World) -> None:
+    def gone(session: Session) -> None:
+        session.database = session.schema = None
+
+    world.script.starting = gone
+    ask = {"CLIENT_VALIDATE_DEFAULT_PARAMETERS": True}
+    place = "&databaseName=nope&warehouse=compute_wh"
+
+    unasked = await _login(world, place)
+    refused = await _login(world, place, SESSION_PARAMETERS=ask)
+    fine = await _login(world, "&warehouse=compute_wh", SESSION_PARAMETERS=ask)
+
+    assert (unasked["success"], fine["success"]) == (True, True)
+    assert refused["code"] == "390201"
+    assert "NOPE" in refused["message"]
+    assert len(world.script.ended) == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "parameters", [{"TIMEZONE": "Nope/Zone"}, {"WEEK_START": 9}, {"LOCK_TIMEOUT": 5}]
+)
+async def test_a_login_with_bad_parameters_is_refused(
+    world: World, parameters: dict[str, Any]
+) -> None:
+    answer = await _login(world, SESSION_PARAMETERS=parameters)
+
+    assert answer["code"] == "001008"
+    assert next(iter(parameters)) in answer["message"]
+
+
+@pytest.mark.asyncio
+async def test_a_login_may_set_parameters_of_previews(world: World) -> None:
+    data = (await _login(world, SESSION_PARAMETERS={"feature_x": "on", "_OTHER": 1}))["data"]
+
+    told = {entry["name"]: entry["value"] for entry in data["parameters"]}
+    assert told["FEATURE_X"] == "on"
+    assert "_OTHER" not in told
 
 
 def test_a_login_without_data_is_refused() -> None:
