@@ -131,3 +131,16 @@ def test_data_frames_of_snowpark(client: Client) -> None:
         "loaded": 2,
     }
     assert found["later"] == {"result": 7, "done": True, "pandas": 8, "again": 7}
+
+
+@pytest.mark.timeout(300)
+def test_names_that_differ_only_in_case(client: Client) -> None:
+    found = client("exact_names")
+
+    assert set(found["refused"].values()) == {"only in case"}
+    assert found["columns"] == ['"id"', '"Width"']
+    assert found["rows"] == [[1, 0.5], [2, 1.5]]
+    assert found["renamed"] == [[1.0, 1], [3.0, 2]]
+    assert found["joined"] == 2
+    assert found["wrong"] == "other:"
+    assert found["left"] == ["iris"]
