@@ -3,15 +3,25 @@ member, for a column of structs gives every row the members of all."""
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from nunatak.warehouse.engine import literal
+
+_UNPARSED = re.compile(r'"(?:[^"]|"")*"|TIMESTAMPTZ_NS')
+"""A quoted name, or a type of the engine that its dialect does not know."""
 
 
 def json_of(value: str, engine_type: str) -> str | None:
     """An expression of the engine: a value of a nested type as JSON; None for a type that is not
     nested, or has no structs in it."""
-    kind: exp.DataType = exp.DataType.build(engine_type, dialect="duckdb")
+    if "STRUCT(" not in engine_type:
+        return None
+    known = _UNPARSED.sub(
+        lambda found: found[0] if found[0][0] == '"' else "TIMESTAMPTZ", engine_type
+    )
+    kind: exp.DataType = exp.DataType.build(known, dialect="duckdb")
     return f"{_json(value, kind, 0)}::JSON" if _has_struct(kind) else None
 
 

@@ -369,3 +369,14 @@ def test_nulls_that_a_json_file_says_stay(sql: Sql, stages: Stages) -> None:
     sql("create table t(d variant)")
     sql("copy into t from (select $1:d from @stg) file_format = (type = json)")
     assert _documents(sql, "select d from t") == [{"a": None, "b": [None, {"c": None}]}]
+
+
+def test_moments_with_zones_in_nanoseconds(sql: Sql, stages: Stages) -> None:
+    moment = pa.array([1_000], pa.timestamp("ns", tz="UTC"))
+    nested = pa.StructArray.from_arrays([moment, pa.array(["x"])], ["at", "b"])
+    table = pa.table({"t": moment, "s": nested})
+    pq.write_table(table, stages.folder("STG") / "x.parquet")
+    stages.formats["FF"] = {"TYPE": "PARQUET"}
+    rows = sql("select $1:t is null, $1:s:b::varchar, $1:s:at is null "
+               "from @stg (file_format => ff)")  # fmt: skip
+    assert rows == [(False, "x", False)]
