@@ -42,6 +42,8 @@ USUAL = {
         "'' || {0}",
         "{0} || ''",
         "concat({0}, '')",
+        "listagg({0})",
+        "listagg(distinct {0}, ',')",
     ],
 )
 @pytest.mark.parametrize(

@@ -37,17 +37,6 @@ def text_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     return node
 
 
-def listed_text(node: exp.GroupConcat, _context: RewriteContext) -> exp.Expr:
-    """LISTAGG(x, separator): binary is hexadecimal."""
-    value = node.this
-    while isinstance(value, exp.Order | exp.Distinct):
-        value = value.this if isinstance(value, exp.Order) else value.expressions[0]
-    kind = type_of(value)
-    if kind is not None and kind.kind is TypeKind.BINARY:
-        value.replace(typed(call("hex", value.copy()), TEXT))
-    return node
-
-
 def _hexadecimal(node: exp.Expr) -> None:
     joined = [node.this, node.expression, *node.expressions]
     kinds = [type_of(part) for part in joined if isinstance(part, exp.Expr)]

@@ -67,6 +67,16 @@ def joined(node: exp.Expr, context: RewriteContext) -> exp.Expr:
     return node
 
 
+def listed(node: exp.GroupConcat, context: RewriteContext) -> exp.Expr:
+    """LISTAGG(x, separator): what is listed is cast to text."""
+    value = node.this
+    while isinstance(value, exp.Order | exp.Distinct):
+        value = value.this if isinstance(value, exp.Order) else value.expressions[0]
+    if _has_own_text(value):
+        value.replace(_text_of(value, context))
+    return node
+
+
 def _is_binary(node: exp.Expr) -> bool:
     source = type_of(node)
     return source is not None and source.kind is TypeKind.BINARY

@@ -106,7 +106,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.SHA2: (texts.sha2,),
     exp.SHA2Digest: (texts.sha2,),
     **dict.fromkeys((exp.MD5Digest, exp.SHA1Digest), (texts.digest,)),
-    exp.GroupConcat: (coercion.listed_text,),
+    exp.GroupConcat: (session_formats.listed,),
     exp.ObjectAgg: (semi.object_agg,),
     exp.WithinGroup: (averages.percentile, semi.within_group),
     exp.ArrayAgg: (semi.array_agg,),
