@@ -66,6 +66,10 @@ def keeping_an_administrator(store: AccessStore) -> Iterator[Connection]:
             )
 
 
+ACT_FOR_OWNER = ("VIEW", "FUNCTION")
+"""Kinds whose users act through them with the rights of the owner."""
+
+
 def remove_role(connection: Connection, name: str, *, heir: str) -> None:
     """Take away all that names a role: grants of it and to it, tokens and sessions restricted to
     it. What it owned belongs to `heir`, so that a new role of the name begins with nothing."""
@@ -79,14 +83,14 @@ def remove_role(connection: Connection, name: str, *, heir: str) -> None:
 
 
 def _hand_over(connection: Connection, role: str, heir: str) -> None:
-    """What a role owned gets another owner. A view reads with its owner's rights: the grants on it
-    end, else others would read through it with the heir's."""
-    for view in connection.execute(
-        select(objects).where(objects.c.owner == role, objects.c.kind == "VIEW")
+    """What a role owned gets another owner. The grants on what acts with its owner's rights end,
+    else others would act with the heir's through it."""
+    for row in connection.execute(
+        select(objects).where(objects.c.owner == role, objects.c.kind.in_(ACT_FOR_OWNER))
     ).all():
-        title = str(QualifiedName(view.database_name, view.schema_name, view.name))
-        on_view = (grants.c.object_kind == "VIEW") & (grants.c.object_name == title)
-        connection.execute(delete(grants).where(on_view))
+        title = str(QualifiedName(row.database_name, row.schema_name, row.name))
+        on_it = (grants.c.object_kind == row.kind) & (grants.c.object_name == title)
+        connection.execute(delete(grants).where(on_it))
     for table in (objects, users, roles):
         connection.execute(update(table).where(table.c.owner == role).values(owner=heir))
 

@@ -103,8 +103,8 @@ class Roles:
     def drop(self, name: str, *, heir: str) -> None:
         """Remove a role with every grant to it, of it and on it; what it owned goes to `heir`.
 
-        A view reads with the rights of its owner, so the grants on its views end: else others
-        would read through them with the heir's. Raises ObjectNotFound, and InvalidArgument for a
+        Views and functions act with the rights of their owner, so the grants on them end: else
+        others would act with the heir's. Raises ObjectNotFound, and InvalidArgument for a
         role of the system and when nobody could administer the account any more.
         """
         if name in SYSTEM_ROLES:

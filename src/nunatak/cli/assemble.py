@@ -213,6 +213,7 @@ def _call_targets(
         models=ModelVersions(models),
         warehouse=warehouse_models,
         require=lambda requirement, role: access.require(requirement, role=role),
+        owner_of=access.grants.owner_of,
     )
 
 

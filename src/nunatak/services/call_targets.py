@@ -33,6 +33,9 @@ _TABLE_FUNCTION = "TABLE_FUNCTION"
 Require = Callable[[Requirement, str], None]
 """Raises PrivilegeMissing unless a role (the second argument) meets the requirement."""
 
+OwnerOf = Callable[[str, str], str | None]
+"""The role that owns an object of a kind and title."""
+
 
 class CallTargets:
     """Finds methods for queries (`nunatak.warehouse.model_calls.CallResolver`)."""
@@ -44,12 +47,14 @@ class CallTargets:
         models: WarehouseSource,
         warehouse: WarehouseModels,
         require: Require,
+        owner_of: OwnerOf,
         clients: Clients | None = None,
     ) -> None:
         self._routes = routes
         self._models = models
         self._warehouse = warehouse
         self._require = require
+        self._owner_of = owner_of
         self._clients = clients or Clients()
 
     def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
@@ -68,7 +73,7 @@ class CallTargets:
         name = session.qualify(call.target)
         if call.method is None:
             if (made := self._routes.by_user_function(name)) is not None:
-                self._require(Requirement("USAGE", "FUNCTION", str(name)), session.role)
+                self._require_function(session, name, made[0].service)
                 return self._target(*made)
             found = self._routes.by_function(name)
             if found is None:
@@ -104,6 +109,21 @@ class CallTargets:
             warehouse=self._warehouse,
             clients=self._clients,
         )
+
+    def _require_function(
+        self, session: Session, name: QualifiedName, service: QualifiedName
+    ) -> None:
+        """The function's users need nothing on the service: its owner does, at every call."""
+        self._require(Requirement("USAGE", "FUNCTION", str(name)), session.role)
+        owner = self._owner_of("FUNCTION", str(name))
+        try:
+            self._require(_service_role(service, ENDPOINTS_ROLE), owner or "")
+        except PrivilegeMissing as missing:
+            raise PrivilegeMissing(
+                f"Function '{name}' calls service '{service}' with the rights of its owner, role "
+                f"{owner}, which may not use it: GRANT SERVICE ROLE {service}!{ENDPOINTS_ROLE} TO "
+                f"ROLE {owner}."
+            ) from missing
 
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.grants import SERVICE_ROLE, Grant
+from nunatak.access.holding import ACT_FOR_OWNER
 from nunatak.access.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
@@ -68,7 +69,6 @@ _COUNTED = (
 """Kinds that GRANT … ON ALL takes."""
 _NO_OBJECTS = frozenset({"ACCOUNT", SERVICE_ROLE})
 """Kinds that are not listed; the service of a service role is."""
-_ACTS_FOR_OWNER = frozenset({"VIEW"})
 _ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
 
 
@@ -115,7 +115,7 @@ class GrantPrivileges:
         """OWNERSHIP of each object. What acts with the rights of its owner goes only to a role
         that the current one has, or with MANAGE GRANTS: else it would be given others' rights."""
         yield from (Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context))
-        acts = self.kind in _ACTS_FOR_OWNER and OWNERSHIP in self.privileges
+        acts = self.kind in ACT_FOR_OWNER and OWNERSHIP in self.privileges
         if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
             yield on_account("MANAGE GRANTS", context)
 

@@ -15,6 +15,7 @@ from nunatak.compute.spec import MethodSpec
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.services.call_targets import CallTargets, ServiceInstances
 from nunatak.services.changes import Changes
+from nunatak.services.functions import FunctionSpec, UserFunction
 from nunatak.services.ports import ServedMethod, ServedModel
 from nunatak.services.routes import Route, Routes, Target
 from nunatak.services.spec import ModelRef
@@ -50,6 +51,12 @@ class Models:
         return ServedModel(ref=ref, folder=Path("/m"), digest="d", methods=methods)
 
 
+PREDICT = method("PREDICT")
+OF_F = FunctionSpec(
+    service=("D", "S", "SVC"), endpoint="inference", path="predict", arguments=(), returns="FLOAT"
+)
+
+
 class World:
     def __init__(self, *granted: str) -> None:
         self.granted = granted
@@ -67,6 +74,7 @@ class World:
                     public=True,
                     max_batch_rows=None,
                     methods=(method("PREDICT"), method("__CALL__")),
+                    functions=(UserFunction(QualifiedName("D", "S", "F"), PREDICT, OF_F),),
                     targets=(Target("0", Path("/s")),),
                 )
             ]
@@ -76,6 +84,7 @@ class World:
             models=self.models,
             warehouse=None,  # type: ignore[arg-type]  # nothing is opened here
             require=self.require,
+            owner_of=lambda kind, title: f"OWNER_OF_{kind}_{title}",
         )
 
     def require(self, requirement: Requirement, role: str) -> None:
@@ -137,3 +146,13 @@ def test_a_service_is_called_where_its_instances_listen() -> None:
     instances = ServiceInstances(world.routes, 7)
     assert instances.ready() == [Path("/s")]
     assert instances.wait(threading.Event()) == [Path("/s")]
+
+
+def test_a_function_calls_the_service_with_the_rights_that_its_owner_has_now() -> None:
+    function = "FUNCTION D.S.F R"
+    owner = ENDPOINTS.replace(" R", " OWNER_OF_FUNCTION_D.S.F")
+    assert World(function, owner).label("F") == "D.S.SVC!PREDICT"
+    with pytest.raises(PrivilegeMissing, match="FUNCTION"):
+        World(owner, ENDPOINTS).label("F")
+    with pytest.raises(PrivilegeMissing, match="rights of its owner"):
+        World(function, ENDPOINTS, SERVICE).label("F")

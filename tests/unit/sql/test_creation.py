@@ -11,7 +11,14 @@ import pytest
 from nunatak.access.roles import ROLE, USER
 from nunatak.catalog.names import quoted
 from nunatak.catalog.store import Key
-from nunatak.errors import ObjectExists, ObjectNotFound, PrivilegeMissing, SyntaxInvalid
+from nunatak.errors import (
+    NunatakError,
+    ObjectExists,
+    ObjectNotFound,
+    PrivilegeMissing,
+    SyntaxInvalid,
+    Unsupported,
+)
 from nunatak.sql.statement import registered
 from nunatak.warehouse.privileges import MADE
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
@@ -172,6 +179,41 @@ def test_creating_it_where_it_is_absent_changes_nothing(
     with pytest.raises(ObjectExists):
         create(realm, role, words, spec=spec)
     assert state(realm, words) == before
+
+
+CHANGES = (
+    "DROP {words} {name}{types}",
+    "DROP {words} IF EXISTS {name}{types}",
+    "ALTER {words} {name} SET COMMENT = 'theirs'",
+    "ALTER {words} IF EXISTS {name} SET COMMENT = 'theirs'",
+    "ALTER {words} {name} UNSET COMMENT",
+    "ALTER {words} {name} RENAME TO TAKEN",
+    "ALTER {words} {name} SET TAG LABEL = 'x'",
+    "COMMENT ON {words} {name} IS 'theirs'",
+    "COMMENT IF EXISTS ON {words} {name} IS 'theirs'",
+    "GRANT ALL ON {words} {name} TO ROLE OTHER",
+    "GRANT OWNERSHIP ON {words} {name} TO ROLE OTHER",
+    "REVOKE ALL ON {words} {name} FROM ROLE PUBLIC",
+)
+"""Statements that a kind knows are refused for want of a privilege; others are no statements."""
+
+
+@pytest.mark.parametrize("words", sorted(CREATIONS))
+def test_only_its_owner_changes_drops_or_grants_on_an_object(realm: Realm, words: str) -> None:
+    _, before = victim(realm, words)
+    realm.rows(OTHER, "CREATE TAG LABEL")
+    types = " (FLOAT)" if words == "FUNCTION" else ""
+    for text in CHANGES:
+        written = text.format(words=words, name=key_of(words).title, types=types)
+        for role in (OTHER, PUBLIC):
+            with pytest.raises(NunatakError) as refusal:
+                realm.rows(role, written)
+            if text.startswith(("DROP", "GRANT", "REVOKE")) or "{name} SET COMMENT" in text:
+                unknown = (SyntaxInvalid, Unsupported)
+                known = (PrivilegeMissing, ObjectNotFound)
+                alterable = words not in ("FUNCTION", "MODEL", "ROLE")
+                assert isinstance(refusal.value, known if alterable else (*known, *unknown)), text
+            assert state(realm, words) == before, text
 
 
 @pytest.mark.parametrize("words", sorted(CREATIONS))
