@@ -15,6 +15,8 @@ class Limits:
 
     statement_threads: int = 32
     """Statements that run at the same time; more wait for a thread."""
+    statement_user_share: float = 0.5
+    """Share of these threads that the statements of one user may take; more wait."""
     request_body_bytes: int = 64 * 1024 * 1024
     """Largest body of a protocol request (file transfers are streamed and not counted)."""
     upload_bytes: int = 64 * 1024**3

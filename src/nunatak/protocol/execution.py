@@ -8,8 +8,8 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from nunatak.config import Limits
@@ -27,6 +27,7 @@ from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
 from nunatak.protocol.result_store import ResultStore, StoredResult
 from nunatak.protocol.rooms import StatementRequest, Statements
 from nunatak.protocol.transfer import Transfers
+from nunatak.protocol.turns import Shares, StatementThreads
 from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.markers import marker_count, shares
 from nunatak.warehouse.parameters import in_force, of_statement
@@ -83,9 +84,11 @@ class Execution:
         limits: Limits,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        shares = Shares.of(limits.statement_threads, limits.statement_user_share)
         self.queries = QueryRegistry(
             entries=limits.request_memory_entries,
-            most_unfinished=_UNFINISHED_PER_THREAD * limits.statement_threads,
+            most_unfinished=_UNFINISHED_PER_THREAD * shares.turns,
+            most_of_user=_UNFINISHED_PER_THREAD * shares.user_turns,
         )
         self.results = results
         self._statements = statements
@@ -93,8 +96,8 @@ class Execution:
         self._transfers = transfers
         self._limits = limits
         self._clock = clock
-        self._waited_for = ThreadPoolExecutor(limits.statement_threads, "statement")
-        self._alone = ThreadPoolExecutor(limits.statement_threads, "statement-alone")
+        self._waited_for = StatementThreads("statement", shares)
+        self._alone = StatementThreads("statement-alone", shares)
         self._tasks: set[asyncio.Task[None]] = set()
 
     def submit(self, live: LiveSession, submission: Submission) -> Query:
@@ -128,7 +131,10 @@ class Execution:
         return answers.success(data)
 
     async def stop(self, *, grace_s: float) -> None:
-        """Let running statements end, then cancel those that have not."""
+        """End those that wait, let running statements end, then cancel those that have not."""
+        for query in self.queries.unfinished():
+            if query.status is QueryStatus.QUEUED or query.cancelled.is_waiting:
+                query.cancelled.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=grace_s)
         for query in self.queries.unfinished():
@@ -137,7 +143,7 @@ class Execution:
             await asyncio.wait(self._tasks, timeout=grace_s)
         for pool in (self._waited_for, self._alone):
             # Idle threads end at once; one that does not stop must not hold the server back.
-            pool.shutdown(wait=not self._tasks, cancel_futures=True)
+            pool.shutdown(wait=not self._tasks)
 
     def _new_query(self, live: LiveSession, submission: Submission) -> Query:
         return Query(
@@ -161,7 +167,9 @@ class Execution:
         limit_s = _timeout_s(live, submission)
         timer = loop.call_later(limit_s, query.expire, limit_s)
         try:
-            status = await loop.run_in_executor(pool, self._run, query, live, submission)
+            status = await pool.run(
+                query.user, query.cancelled, partial(self._run, query, live, submission)
+            )
         except Exception:  # noqa: BLE001 the boundary of the task; somebody waits for its end
             status = self._incident(query)
         finally:

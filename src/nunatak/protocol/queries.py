@@ -52,7 +52,7 @@ class Query:
     started_on: float
     status: QueryStatus = QueryStatus.QUEUED
     ended_on: float | None = None
-    cancelled: threading.Event = field(default_factory=Cancellation)
+    cancelled: Cancellation = field(default_factory=Cancellation)
     done: asyncio.Event = field(default_factory=asyncio.Event)
     answer: dict[str, Any] | None = None
     failure: dict[str, Any] | None = None
@@ -84,9 +84,10 @@ class QueryRegistry:
     Safe to use from many threads; `Query.done` belongs to the event loop.
     """
 
-    def __init__(self, *, entries: int, most_unfinished: int) -> None:
+    def __init__(self, *, entries: int, most_unfinished: int, most_of_user: int) -> None:
         self._entries = entries
         self._most_unfinished = most_unfinished
+        self._most_of_user = most_of_user
         self._queries: OrderedDict[str, Query] = OrderedDict()
         self._unfinished: dict[str, Query] = {}
         self._requests: dict[tuple[int, str], Query] = {}
@@ -107,6 +108,12 @@ class QueryRegistry:
                     "allowed. Try again when some have finished."
                 )
             query = make()
+            theirs = sum(other.user == query.user for other in self._unfinished.values())
+            if theirs >= self._most_of_user:
+                raise LimitExceeded(
+                    f"{theirs} statements of user {query.user} are waiting or running, which is "
+                    "the most allowed for one user. Try again when some have finished."
+                )
             self._add(query)
             return query, True
 

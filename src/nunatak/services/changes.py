@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from nunatak.errors import DeadlineExceeded, QueryCancelled
+from nunatak.warehouse.cancel import waiting
 
 T = TypeVar("T")
 _LOOK_EVERY_S = 0.5
@@ -51,6 +52,19 @@ class Changes:
 
         Raises QueryCancelled, or DeadlineExceeded that names `what` was waited for.
         """
+        found = look()
+        if found is not None:
+            return found
+        with waiting(cancelled):
+            return self._wait_for(look, cancelled, timeout_s, what)
+
+    def _wait_for(
+        self,
+        look: Callable[[], T | None],
+        cancelled: threading.Event,
+        timeout_s: float | None,
+        what: str,
+    ) -> T:
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
             with self._condition:

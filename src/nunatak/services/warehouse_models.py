@@ -41,6 +41,7 @@ from nunatak.periodic import repeat
 from nunatak.services.ports import ServedModel
 from nunatak.services.spec import ModelRef
 from nunatak.services.starting import OWNER_LABEL
+from nunatak.warehouse.cancel import waiting
 
 _log = logging.getLogger(__name__)
 OWNER = "warehouse"
@@ -148,7 +149,7 @@ class WarehouseModels:
 
     def wait_ready(self, served: ServedModel, cancelled: threading.Event) -> Path:
         """The socket of a version's instance, once it is ready; raises as `instances`."""
-        with self._changed:
+        with waiting(cancelled), self._changed:
             while True:
                 entry = self._entries.get(served.ref.version_id)
                 if entry is None or entry.state is State.GONE:

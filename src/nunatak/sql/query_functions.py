@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from nunatak.errors import InvalidArgument, QueryCancelled
 from nunatak.sql.statement import Context
 from nunatak.sql.system_functions import register
+from nunatak.warehouse.cancel import waiting
 
 _UNITS_S = {
     "MILLISECONDS": 0.001,
@@ -55,7 +56,9 @@ def wait(context: Context, arguments: list[Any]) -> str:
     seconds = amount * _UNITS_S[unit]
     if not 0 <= seconds <= WAIT_LIMIT_S:
         raise InvalidArgument(f"SYSTEM$WAIT waits 0 to {WAIT_LIMIT_S:.0f} seconds.")
-    if context.cancelled.wait(seconds):
+    with waiting(context.cancelled):
+        is_cancelled = context.cancelled.wait(seconds)
+    if is_cancelled:
         raise QueryCancelled("SQL execution canceled")
     return f"waited {amount} {unit.lower()}"
 

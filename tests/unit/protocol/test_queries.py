@@ -35,7 +35,7 @@ def test_nothing_follows_an_end() -> None:
 
 
 def test_too_many_unfinished_queries_are_refused() -> None:
-    registry = QueryRegistry(entries=10, most_unfinished=1)
+    registry = QueryRegistry(entries=10, most_unfinished=1, most_of_user=10)
     query, _ = registry.find_or_add(1, "", _query)
 
     with pytest.raises(LimitExceeded):
@@ -46,7 +46,7 @@ def test_too_many_unfinished_queries_are_refused() -> None:
 
 
 def test_running_queries_are_not_forgotten() -> None:
-    registry = QueryRegistry(entries=1, most_unfinished=10)
+    registry = QueryRegistry(entries=1, most_unfinished=10, most_of_user=10)
     for name in ("a", "b", "c"):
         registry.add(_query(name))
 
@@ -54,7 +54,7 @@ def test_running_queries_are_not_forgotten() -> None:
 
 
 def test_a_forgotten_request_may_run_again() -> None:
-    registry = QueryRegistry(entries=1, most_unfinished=10)
+    registry = QueryRegistry(entries=1, most_unfinished=10, most_of_user=10)
     query, _ = registry.find_or_add(1, "r", lambda: _query("a", request_id="r"))
     query.become(QueryStatus.RUNNING)
     registry.end(query, QueryStatus.SUCCESS, now=1.0)
@@ -65,7 +65,7 @@ def test_a_forgotten_request_may_run_again() -> None:
 
 
 def test_cancelling_a_session_spares_the_query_that_asks() -> None:
-    registry = QueryRegistry(entries=10, most_unfinished=10)
+    registry = QueryRegistry(entries=10, most_unfinished=10, most_of_user=10)
     queries = [_query("a"), _query("b"), _query("other", session_id=2)]
     for query in queries:
         registry.add(query)
@@ -75,7 +75,7 @@ def test_cancelling_a_session_spares_the_query_that_asks() -> None:
 
 
 def test_only_the_user_cancels_and_only_what_runs() -> None:
-    registry = QueryRegistry(entries=10, most_unfinished=10)
+    registry = QueryRegistry(entries=10, most_unfinished=10, most_of_user=10)
     query = _query()
     registry.add(query)
 

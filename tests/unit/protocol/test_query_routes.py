@@ -246,7 +246,7 @@ async def test_an_asynchronous_statement_is_cancelled_before_it_starts(
         return _numbers(1)
 
     world.script.handlers["slow"] = slow
-    busy = [await world.run("slow", asyncExec=True) for _ in range(4)]
+    busy = [await world.run("slow", asyncExec=True) for _ in range(2)]
     await until(lambda: len(world.script.ran) == len(busy))
     waiting: Any = await world.run("waiting", asyncExec=True)
     query_id = waiting["data"]["queryId"]
