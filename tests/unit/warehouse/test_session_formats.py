@@ -61,6 +61,15 @@ USUAL = {
             {"L": "2024", "N": "2024"},
         ),
         ({"TIMESTAMP_LTZ_OUTPUT_FORMAT": "HH24:MI"}, {"L": "07:08"}),
+        (
+            {"TIMESTAMP_OUTPUT_FORMAT": "YYYY-MM-DD HH24:MI:SS.FF9 TZH:TZM"},
+            {"L": "2024-03-05 07:08:09.500000000 -08:00"},
+        ),
+        (
+            {"TIMESTAMP_NTZ_OUTPUT_FORMAT": 'YYYY-MM-DD"T"HH24:MI:SS.FF!'},
+            {"N": "2024-03-05T07:08:09.500000000!"},
+        ),
+        ({"TIME_OUTPUT_FORMAT": "HH24:MI:SS.FF9!"}, {"C": "07:08:09.000000000!"}),
         ({"BINARY_OUTPUT_FORMAT": "BASE64"}, {"B": "/wA="}),
     ],
 )

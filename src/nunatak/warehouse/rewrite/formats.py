@@ -38,8 +38,6 @@ _ENGINE = {
     "PM": "%p",
     "MI": "%M",
     "SS": "%S",
-    "FF": "%n",
-    "FF9": "%n",
     "FF6": "%f",
     "FF3": "%g",
 }
@@ -138,8 +136,9 @@ def _own_piece(value: exp.Expr, element: str) -> exp.Expr | None:
     if element in _ZONES:
         return call(_ZONES[element], value.copy())
     if element.startswith("FF") and element not in _ENGINE:
+        # The engine writes nine digits right only where nothing else is in the format.
         digits = call("strftime", value.copy(), exp.Literal.string("%n"))
-        return call("left", digits, exp.Literal.number(element[2:]))
+        return call("left", digits, exp.Literal.number(element[2:] or "9"))
     if element not in _ENGINE:
         raise _unsupported(element, element)
     return None

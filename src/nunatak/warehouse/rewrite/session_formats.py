@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import TEXT, TIMESTAMP_NTZ, SqlType, TypeKind
+from nunatak.catalog.sqltypes import TEXT, SqlType, TypeKind
 from nunatak.warehouse.parameters import PARAMETERS
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.casts import session_type
@@ -26,7 +26,6 @@ _USUAL = {
 """The forms that values have as text when nothing else is said."""
 _STUB = "operand"
 _TEXT_TYPE: exp.DataType = exp.DataType.build("VARCHAR", dialect="snowflake")
-_FIRST_DAY = tuple(exp.Literal.number(part) for part in (1970, 1, 1))
 
 
 def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
@@ -107,12 +106,8 @@ def _as_text(operand: exp.Expr, context: RewriteContext) -> exp.Expr | None:
     form = str(context.parameter(parameter) or context.parameter(_ANY_TIMESTAMP))
     if form.upper() in ("AUTO", _USUAL[parameter]):
         return None
-    value = operand.copy()
-    if source.kind is TypeKind.TIME:  # the engine writes moments only
-        value = exp.paren(exp.Add(this=call("make_date", *_FIRST_DAY), expression=value))
-        source = TIMESTAMP_NTZ
     tree = exp.ToChar(this=_stub(source), format=exp.Literal.string(form))
-    return _filled(context.again(tree), value)
+    return _filled(context.again(tree), operand.copy())
 
 
 def _as_binary(operand: exp.Expr, context: RewriteContext, *, is_tried: bool) -> exp.Expr | None:
