@@ -4,7 +4,7 @@ Usage: ``inside.py TERMS COMMAND…``, by path, with the server's own interprete
 standard library. TERMS are JSON:
 
     user        number of the user and group to become, or null
-    processes   how many processes and threads that user may have
+    processes   how many processes and threads that user may have, beside those that it has
     file_bytes  the largest file that may be written, or null
     hide, show  folders that are not to be seen, and what is, even inside of them: for where no
                 sandbox sees to it; empty otherwise
@@ -24,6 +24,8 @@ _MS_NOSUID, _MS_NODEV = 0x2, 0x4
 _PR_CAPBSET_DROP, _PR_SET_NO_NEW_PRIVS = 24, 38
 _CAPABILITY_VERSION_3 = 0x20080522
 _CAPABILITIES = 64
+_COUNTS_IN_NAMESPACES = (5, 14)
+"""The first Linux that counts the processes of a user in each user namespace."""
 _FAILED = 126
 """As shells say that a command cannot be executed."""
 
@@ -43,7 +45,7 @@ def _become(terms: dict[str, Any]) -> None:
     user, hide, show = terms["user"], terms["hide"], terms["show"]
     is_hidden = user is not None and hide and _hide(hide, show)
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_NPROC, terms["processes"])
+    _limit_processes(terms["processes"], is_another=user is not None, is_bare=bool(hide))
     if terms["file_bytes"] is not None:
         _limit(resource.RLIMIT_FSIZE, terms["file_bytes"])
     _drop_capabilities_to_come()
@@ -61,6 +63,33 @@ def _limit(kind: int, value: int) -> None:
     _, most = resource.getrlimit(kind)
     value = value if most == resource.RLIM_INFINITY else min(value, most)
     resource.setrlimit(kind, (value, value))
+
+
+def _limit_processes(wanted: int, *, is_another: bool, is_bare: bool) -> None:
+    """Another user has no others; one in a namespace of its own is counted there, by a kernel that
+    does so; who has neither has others already."""
+    if is_another:
+        _limit(resource.RLIMIT_NPROC, wanted)
+    elif is_bare:
+        _limit(resource.RLIMIT_NPROC, wanted + _tasks_of_this_user())
+    elif _version(os.uname().release) >= _COUNTS_IN_NAMESPACES:
+        _limit(resource.RLIMIT_NPROC, wanted)
+
+
+def _tasks_of_this_user() -> int:
+    count = 0
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if os.stat(f"/proc/{name}").st_uid == os.getuid():
+                count += len(os.listdir(f"/proc/{name}/task"))
+        except OSError:
+            continue  # it has ended
+    return count
+
+
+def _version(release: str) -> tuple[int, ...]:
+    parts = release.split("-")[0].split(".")[:2]
+    return tuple(int(part) for part in parts if part.isdigit())
 
 
 def _drop_capabilities_to_come() -> None:
