@@ -147,11 +147,10 @@ class InstanceFolder:
             )
         return short / f"{folder_key(self.path)}-{name}"
 
-    def prepare(self, *, user: int | None, is_confined: bool) -> None:
+    def prepare(self, *, user: int | None) -> None:
         """Make the folder, or ready it for the next process with the logs so far put aside.
 
-        `user` is the number of whom the workers run as, if not as this process; confined ones need
-        not pass through the folder.
+        `user` is the number of whom the workers run as, if not as this process.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         previous = self.path / "previous"
@@ -165,7 +164,8 @@ class InstanceFolder:
         self.work.mkdir(mode=0o700)
         if user is not None:
             os.chown(self.work, user, user)
-        self.path.chmod(0o700 if is_confined or user is None else 0o711)  # to pass through to it
+        # where the home is open to be passed through, this folder is, too
+        self.path.chmod(0o700 | self.path.parent.stat().st_mode & 0o011)
         self._unlink_sockets()
 
     def remove(self) -> None:

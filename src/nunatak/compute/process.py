@@ -229,7 +229,7 @@ class ProcessRuntime:
         is_confined = sandbox_capability().available
         folder = InstanceFolder(self._root / spec.id)
         try:
-            folder.prepare(user=user_of(folder.path), is_confined=is_confined)
+            folder.prepare(user=user_of(folder.path))
             socket = folder.socket()
             folder.write_config(configuration(spec, folder, self._bounds, is_confined=is_confined))
             record = Record(
