@@ -79,8 +79,14 @@ def scope_in(context: Context, clauses: ShowClauses) -> Scope:
     return scope
 
 
+_EMPTY_HERE = frozenset({("SNOWFLAKE", "IMAGES")})
+"""Schemas of the vendor that clients look into before they look elsewhere."""
+
+
 def check_place(context: Context, database: str, schema: str | None = None) -> None:
     """Raises PlaceNotFound unless the database, and the schema in it, are there."""
+    if (database, schema) in _EMPTY_HERE:
+        return
     check_found(context, Key("DATABASE", database))
     if schema is not None and schema != INFORMATION_SCHEMA:
         check_found(context, Key("SCHEMA", schema, database))

@@ -199,6 +199,14 @@ def test_grants_are_of_privileges_and_objects_that_there_are(world: World) -> No
         world.rows("GRANT PUSH ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
 
 
+def test_the_vendors_own_repositories_are_none(world: World) -> None:
+    world.rows("CREATE IMAGE REPOSITORY REPO")
+    assert world.rows("show image repositories in schema snowflake.images;") == []
+    assert len(world.rows("show image repositories in account")) == 1
+    with pytest.raises(ObjectNotFound):
+        world.rows("SHOW IMAGE REPOSITORIES IN SCHEMA SNOWFLAKE.OTHER")
+
+
 def test_a_repository_opens_to_who_holds_a_privilege_on_it(world: World) -> None:
     world.rows("CREATE IMAGE REPOSITORY REPO")
     world.rows("GRANT READ ON IMAGE REPOSITORY REPO TO ROLE ANALYST")
