@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
-from support.server import Client
+from nunatak.images.image import ImageBuilder
+from support.server import CLIENT_1_6, Client
 
 pytestmark = pytest.mark.acceptance
 
@@ -56,6 +60,7 @@ def test_parameters_of_every_type_and_very_many_inputs_are_taken_in_every_way(
     assert found["HTTP flat, given"] == [GIVEN]
     for way in ("warehouse SQL", "service SQL", "HTTP"):
         assert found[f"{way}, the last"] == [LEFT_OUT.replace('"it\'s"', "'x'")]
+    assert "Feature autocapture is not supported." in found["autocapture"]
     assert found["named SQL"] == [[12.0]] * 3
     assert found["named"] == [12.0]
     assert found["named, one is missing"] == [400, "row 0 lacks the column 'a'"]
@@ -65,3 +70,15 @@ def test_parameters_of_every_type_and_very_many_inputs_are_taken_in_every_way(
         assert found[f"broad {where}, some keys"] == [8.0]
         assert "'cc', which the method does not take" in found[f"broad {where}, another key"][0]
     assert found["broad HTTP"] == sums
+
+
+@pytest.mark.skipif(
+    not os.environ.get("NUNATAK_TEST_CLIENT_1_6_PYTHON"),
+    reason="NUNATAK_TEST_CLIENT_1_6_PYTHON names no Python with snowflake-ml-python 1.6.4",
+)
+@pytest.mark.timeout(1200)
+def test_the_published_example_runs_as_published(client: Client, tmp_path: Path) -> None:
+    hosts = map(str, ImageBuilder(tmp_path).index_policy().allowed)
+    found = client("published_example", "PUBLISHED", *hosts, generation=CLIENT_1_6)
+    assert len(found) == 4
+    assert max(found.values()) < 1e-5

@@ -77,12 +77,15 @@ def stop_server(server: Server) -> int:
 Client = Callable[..., Any]
 
 
+CLIENT_1_6 = 16
+"""The release of snowflake-ml-python that the first published example is of."""
 CONNECTOR_5 = 0
 """Instead of a major version of snowflake-ml-python: the connector alone, of a later major version
 than snowflake-ml-python allows."""
 _PYTHONS = {
     1: "NUNATAK_TEST_CLIENT_1_PYTHON",
     2: "NUNATAK_TEST_CLIENT_PYTHON",
+    CLIENT_1_6: "NUNATAK_TEST_CLIENT_1_6_PYTHON",
     CONNECTOR_5: "NUNATAK_TEST_CONNECTOR_5_PYTHON",
 }
 

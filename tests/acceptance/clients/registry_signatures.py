@@ -197,6 +197,15 @@ named = registry.log_model(
         )
     },
 )
+try:
+    named.create_service(
+        service_name="CAPTURING",
+        service_compute_pool=POOL,
+        autocapture=True,
+    )
+    found["autocapture"] = "taken"
+except RuntimeError as error:
+    found["autocapture"] = str(error)
 address = deployed(named, "NAMED_SERVICE")
 found["named SQL"] = [
     sql(f'SELECT NAMED_SERVICE!"predict"({arguments}):"TOTAL"::FLOAT')
