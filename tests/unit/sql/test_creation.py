@@ -19,7 +19,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.sql.statement import registered
+from nunatak.sql.statement import grammar, registered
 from nunatak.warehouse.privileges import MADE
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
@@ -156,6 +156,24 @@ def victim(realm: Realm, words: str) -> tuple[str, list[Any]]:
 def test_every_kind_that_can_be_created_is_tried_here() -> None:
     words = {text.removeprefix("CREATE ") for text in registered() if text.startswith("CREATE ")}
     assert words | MADE == set(CREATIONS)
+
+
+def test_no_creation_is_registered_past_the_place_that_asks_for_ownership() -> None:
+    with pytest.raises(AssertionError, match="creation"):
+        grammar("CREATE GADGET")(lambda cursor, _: cursor.fail("never called"))
+
+
+@pytest.mark.parametrize("words", ["FILE FORMAT", "STAGE", "TABLE", "VIEW"])
+def test_temporary_objects_shadow_and_replace_nothing(realm: Realm, words: str) -> None:
+    _, before = victim(realm, words)
+    for replace in ("TEMPORARY", "OR REPLACE TEMPORARY"):
+        create(realm, OTHER, words, replace=replace)
+        assert state(realm, words) == before
+    realm.rows(OTHER, f"DROP {words} {key_of(words).title}")
+    assert state(realm, words) == before
+    with pytest.raises((PrivilegeMissing, ObjectNotFound)):
+        realm.rows(OTHER, f"DROP {words} {key_of(words).title}")
+    assert state(realm, words) == before
 
 
 @pytest.mark.parametrize("words", sorted(CREATIONS))
