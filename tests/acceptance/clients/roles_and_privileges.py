@@ -143,6 +143,43 @@ def owning(admin: SnowflakeConnection, eve: SnowflakeConnection) -> dict[str, An
     return found
 
 
+def changing(admin: SnowflakeConnection, eve: SnowflakeConnection) -> dict[str, Any]:
+    """What a role that may only create does to objects of others, in every way around them."""
+    for statement in (
+        "CREATE TABLE SHARED.S.SEC AS SELECT 'first' AS A",
+        "CREATE STAGE SHARED.S.ST",
+        "CREATE SEQUENCE SHARED.S.SEQ START 5",
+        "COPY INTO @SHARED.S.%SEC/x FROM SHARED.S.SEC",
+        "GRANT CREATE STAGE ON SCHEMA SHARED.S TO ROLE WRITER",
+        "GRANT CREATE SEQUENCE ON SCHEMA SHARED.S TO ROLE WRITER",
+        "GRANT SELECT ON TABLE SHARED.S.SEC TO ROLE WRITER",
+    ):
+        admin.cursor().execute(statement)
+    eve.cursor().execute("USE ROLE WRITER")
+    for statement in (
+        "CREATE TABLE SHARED.S.BAIT (A STRING)",
+        "CREATE VIEW SHARED.S.PEEP AS SELECT A FROM SHARED.S.SEC",
+        "CREATE SEQUENCE IF NOT EXISTS SHARED.S.SEQ",
+    ):
+        eve.cursor().execute(statement)
+    refused = refusal(
+        eve,
+        "CREATE OR REPLACE STAGE SHARED.S.ST",
+        "CREATE OR REPLACE SEQUENCE SHARED.S.SEQ",
+        "ALTER TABLE SHARED.S.BAIT SWAP WITH SHARED.S.SEC",
+        "LIST @SHARED.S.%SEC",
+        "SELECT $1 FROM @SHARED.S.%SEC",
+        "REMOVE @SHARED.S.%SEC",
+        "COPY INTO @SHARED.S.%SEC/y FROM SHARED.S.BAIT",
+    )
+    peeped = [eve.cursor().execute("SELECT A FROM SHARED.S.PEEP").fetchone()]
+    admin.cursor().execute("CREATE OR REPLACE TABLE SHARED.S.SEC AS SELECT 'second' AS A")
+    peeped += refusal(eve, "SELECT A FROM SHARED.S.PEEP")
+    owner = admin.cursor().execute("SHOW SEQUENCES IN SCHEMA SHARED.S").fetchone()[6]
+    left = admin.cursor().execute("LIST @SHARED.S.%SEC").fetchall()
+    return {"others": refused, "peeped": peeped, "sequence of": owner, "left": len(left)}
+
+
 with connector.connect(connection_name="nunatak") as admin:
     prepare(admin)
     login = {"user": "EVE", "password": PASSWORD, "role": None}
@@ -150,6 +187,7 @@ with connector.connect(connection_name="nunatak") as admin:
         connection_name="nunatak", **login, database="SHARED", schema="S"
     ) as eve:
         found = {**reading(admin, eve), **writing(admin, eve), **owning(admin, eve)}
+        found |= changing(admin, eve)
     for statement in ("DROP DATABASE SHARED", "DROP USER EVE", "DROP ROLE READER"):
         admin.cursor().execute(statement)
     admin.cursor().execute("DROP ROLE WRITER")
