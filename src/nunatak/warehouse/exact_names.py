@@ -39,6 +39,12 @@ from nunatak.warehouse.rewrite.sources import FLATTEN_COLUMNS
 
 Lookup: TypeAlias = Callable[[tuple[str, ...]], Sequence[str] | None]
 """The columns of a stored or registered table; None when they are not known."""
+_FUNCTIONS: Mapping[type[exp.Expr], Sequence[str]] = {
+    exp.Explode: FLATTEN_COLUMNS,
+    exp.SplitToTable: ("SEQ", "INDEX", "VALUE"),
+    exp.Generator: ("SEQ",),
+}
+"""The columns of table functions."""
 _LOWER = re.compile("[a-z]").search
 
 
@@ -145,13 +151,18 @@ class _Walk:
     def _set_operation(
         self, node: exp.SetOperation, visible: _Visible, outer: Scope | None
     ) -> _Derived:
-        left = self.query(node.this, visible, outer)
-        right = self.query(node.expression, visible, outer)
-        if node.args.get("by_name") and collide([*(left.columns or ()), *(right.columns or ())]):
-            raise Unsupported("Unsupported: UNION BY NAME of names that differ only in case.")
-        order = node.args.get("order")
-        for column in order.find_all(exp.Column) if order is not None else ():
-            _require(column.this, left.columns)
+        spine = [node]  # a chain of thousands is one level here
+        while isinstance(inner := spine[-1].this, exp.SetOperation) and not inner.args.get("with_"):
+            spine.append(inner)
+        left = self.query(spine[-1].this, visible, outer)
+        for operation in reversed(spine):
+            right = self.query(operation.expression, visible, outer)
+            both = [*(left.columns or ()), *(right.columns or ())]
+            if operation.args.get("by_name") and collide(both):
+                raise Unsupported("Unsupported: UNION BY NAME of names that differ only in case.")
+            order = operation.args.get("order")
+            for column in order.find_all(exp.Column) if order is not None else ():
+                _require(column.this, left.columns)
         return left
 
     def _subquery(self, node: exp.Subquery, visible: _Visible, outer: Scope | None) -> _Derived:
@@ -265,8 +276,7 @@ class _Walk:
             if isinstance(node, exp.Lateral) and isinstance(inner, exp.Subquery):
                 derived = self.query(inner, visible, scope)
             else:
-                flattens = isinstance(inner, exp.Explode)
-                derived = _Derived(FLATTEN_COLUMNS if flattens else None, {})
+                derived = _Derived(_FUNCTIONS.get(type(inner)), {})
         if node.args.get("pivots"):
             for pivot in node.args["pivots"]:
                 for column in pivot.find_all(exp.Column):

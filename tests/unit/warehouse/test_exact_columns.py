@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nunatak.config import Settings
 from nunatak.errors import InvalidIdentifier, NunatakError, ObjectNotFound, Unsupported
+from nunatak.warehouse.exact_names import resolve_names
 from nunatak.warehouse.results import Result
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -109,6 +113,8 @@ def test_a_name_means_what_has_exactly_this_name(
         "select 1 from l, lateral flatten(input => l.id)",
         'select f."value" from table(flatten(array_construct(1))) f',
         'select "column1" from values (1)',
+        "select \"value\" from table(split_to_table('a,b', ','))",
+        'select "seq" from table(generator(rowcount => 1))',
         "select * from l pivot(sum(id) for \"col_A\" in (1, 2))",
         'with q as (select 1 as "x") select x from q',
         'with q(x) as (select 1) select "x" from q',
@@ -162,6 +168,18 @@ def test_a_column_in_another_case_is_invalid(lower: Sql, text: str) -> None:
 def test_what_the_engine_cannot_tell_apart_is_refused(lower: Sql, text: str) -> None:
     with pytest.raises(Unsupported, match=r"case|Unsupported"):
         lower(text)
+
+
+def test_a_long_chain_of_unions_is_walked() -> None:
+    chain = " union all ".join(['select 1 as "x"', *["select 2"] * 400])
+    tree = sqlglot.parse_one(chain, read="snowflake")
+    depth = len(inspect.stack())
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(depth + 120)
+    try:
+        resolve_names(tree, lambda _: None, tuple)
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def test_common_table_expressions_have_exact_names(lower: Sql) -> None:
