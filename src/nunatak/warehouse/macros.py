@@ -32,6 +32,10 @@ SCALAR = {
         "CASE WHEN p = 1 THEN (nk_first_of_week(x, s) - nk_first_of_week(date_trunc('year', "
         "x::DATE), s)) // 7 + 1 ELSE (dayofyear(nk_first_of_week(x, s) + 3) - 1) // 7 + 1 END"
     ),
+    "nk_week_slice(x, n, s, ends)": (
+        "(nk_first_of_week(make_date(1970, 1, 1), s) + ((floor((x::DATE - "
+        "nk_first_of_week(make_date(1970, 1, 1), s)) / (7.0 * n)) + ends) * 7 * n)::INTEGER)"
+    ),
     "nk_week_of(x, late)": "(date_trunc('week', x - to_days(late)) + to_days(late))",
     "nk_days_before(x, late)": "(x - to_days(late))",
     "nk_last_of_year(x)": "make_date(year(x::DATE), 12, 31)",

@@ -66,6 +66,21 @@ def test_weeks_of_every_day(sql: Sql, start: int, policy: int) -> None:
         ({}, "last_day('2024-02-10'::date)", dt.date(2024, 2, 29)),
         ({}, "last_day('2024-02-10'::date, 'quarter')", dt.date(2024, 3, 31)),
         ({}, "last_day('2024-02-10 10:00'::timestamp, year)", dt.date(2024, 12, 31)),
+        ({}, "time_slice('1970-01-15'::date, 2, 'WEEK')", dt.date(1970, 1, 12)),
+        ({"WEEK_START": 1}, "time_slice('1970-01-11'::date, 2, 'WEEK')", dt.date(1969, 12, 29)),
+        ({"WEEK_START": 7}, "time_slice('1970-01-11'::date, 2, 'WEEK')", dt.date(1970, 1, 11)),
+        (
+            {"WEEK_START": 7},
+            "time_slice('1970-01-11'::date, 2, 'week', 'end')",
+            dt.date(1970, 1, 25),
+        ),
+        ({"WEEK_START": 7}, "time_slice('1969-12-27'::date, 1, 'WEEK')", dt.date(1969, 12, 21)),
+        (
+            {},
+            "time_slice('2024-05-08 10:00'::timestamp_ntz, 1, 'WEEK')",
+            dt.datetime(2024, 5, 6),  # noqa: DTZ001 it has no zone
+        ),
+        ({}, "time_slice('2024-05-08'::date, 4, 'MONTH')", dt.date(2024, 5, 1)),
         ({"WEEK_START": 7}, "date_trunc(week, '2024-05-08'::date)", dt.date(2024, 5, 5)),
     ],
 )

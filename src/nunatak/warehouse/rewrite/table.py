@@ -82,6 +82,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     **dict.fromkeys(weeks.WEEK_FUNCTIONS, (weeks.week_function,)),
     exp.Extract: (weeks.extract,),
     exp.LastDay: (weeks.last_day,),
+    exp.TimeSlice: (weeks.time_slice,),
     exp.Ordered: (variants.ordered,),
     **dict.fromkeys(lists.MACRO_TYPES, (lists.macro,)),
     exp.ArrayPosition: (lists.array_position,),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import DATE, NUMBER
+from nunatak.catalog.sqltypes import DATE, NUMBER, TIMESTAMP_NTZ
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.moments import moment
 
@@ -60,6 +60,19 @@ def difference(node: exp.DateDiff, context: RewriteContext) -> exp.Expr:
             shifted = call("nk_days_before", moment(node.args[key], context), _literal(late))
             node.set(key, shifted)
     return node
+
+
+def time_slice(node: exp.TimeSlice, context: RewriteContext) -> exp.Expr:
+    """TIME_SLICE(d, n, 'WEEK' [, 'START' | 'END']): slices begin in the week of 1 January 1970."""
+    if node.text("unit").upper() not in _WEEKS:
+        return node
+    ends = _literal(int(node.text("kind").upper() == "END"))
+    source = type_of(node.this)
+    begins = call("nk_week_slice", node.this, node.expression, _literal(_start(context)), ends)
+    if source is None or source == DATE:
+        return typed(begins, DATE)
+    to = exp.DataType.build("TIMESTAMP", dialect="duckdb")
+    return typed(exp.Cast(this=begins, to=to), TIMESTAMP_NTZ)
 
 
 def last_day(node: exp.LastDay, context: RewriteContext) -> exp.Expr:
