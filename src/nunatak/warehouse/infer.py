@@ -210,6 +210,8 @@ def expression_type(node: exp.Expr) -> SqlType | None:
             return declared_type(node.to)
         except NunatakError:
             return None
+    if isinstance(node, exp.Literal) and node.is_string:
+        return TEXT
     if isinstance(node, exp.Anonymous):
         return _NAMED_RESULTS.get(str(node.this).upper())
     values = passed_values(node)

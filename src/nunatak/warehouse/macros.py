@@ -21,6 +21,37 @@ SCALAR = {
         "CASE WHEN x = trunc(x) AND abs(x) < 1e15 THEN x::BIGINT::VARCHAR ELSE x::VARCHAR END"
     ),
     "nk_offset_text(x)": "regexp_replace(x::VARCHAR, ' ([+-][0-9:]+)$', '\\1')",
+    "nk_epoch_text(n)": (
+        "strftime(make_timestamp((CASE WHEN abs(n) < 31536000000 THEN n::HUGEINT * 1000000 "
+        "WHEN abs(n) < 31536000000000 THEN n::HUGEINT * 1000 WHEN abs(n) < 31536000000000000 "
+        "THEN n ELSE n // 1000 END)::BIGINT), '%Y-%m-%d %H:%M:%S.%f+00')"
+    ),
+    "nk_auto_moment(x)": (
+        r"CASE WHEN regexp_matches(x, '^ *[0-9]{1,2}/[0-9]{1,2}/[0-9]{4}') "
+        r"THEN regexp_replace(x, '^ *([0-9]{1,2})/([0-9]{1,2})/([0-9]{4})', '\3-\1-\2') "
+        r"WHEN regexp_matches(x, '^ *[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}') "
+        r"THEN coalesce(strftime(try_strptime("
+        r"regexp_extract(x, '[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}'), '%d-%b-%Y'), '%Y-%m-%d') || "
+        r"regexp_replace(x, '^ *[0-9]{1,2}-[A-Za-z]{3}-[0-9]{4}', ''), "
+        r"x) WHEN regexp_full_match(x, ' *-?[0-9]{1,19} *') THEN nk_epoch_text(TRY_CAST(x AS "
+        r"BIGINT)) ELSE x END"
+    ),
+    "nk_is_number_text(x)": "NOT regexp_matches(x, '_|0[xXbBoO]')",
+    "nk_number_text_of(x)": (
+        "CASE WHEN x IS NULL OR nk_is_number_text(x) THEN x "
+        "ELSE error('Numeric value ''' || x || ''' is not recognized') END"
+    ),
+    "nk_try_number_text(x)": "CASE WHEN nk_is_number_text(x) THEN x END",
+    "nk_is_finite(r, x)": "(NOT isinf(r) OR regexp_matches(x, '[iI][nN][fF]'))",
+    "nk_finite(r, x)": (
+        "CASE WHEN r IS NULL OR nk_is_finite(r, x) THEN r "
+        "ELSE error('Numeric value ''' || x || ''' is out of range') END"
+    ),
+    "nk_try_finite(r, x)": "CASE WHEN nk_is_finite(r, x) THEN r END",
+    "nk_fitting(x, n)": (
+        "CASE WHEN x IS NULL OR length(x) <= n THEN x "
+        "ELSE error('String ''' || x || ''' is too long and would be truncated') END"
+    ),
     "nk_first_of_week(x, s)": ("(x::DATE - ((isodow(x::DATE) - greatest(s, 1) + 7) % 7)::INTEGER)"),
     "nk_day_of_week(x, s)": (
         "CASE WHEN s = 0 THEN isodow(x::DATE) % 7 ELSE (isodow(x::DATE) - s + 7) % 7 + 1 END"
@@ -41,6 +72,11 @@ SCALAR = {
     "nk_last_of_year(x)": "make_date(year(x::DATE), 12, 31)",
     "nk_last_of_quarter(x)": "last_day((date_trunc('quarter', x::DATE) + to_months(2))::DATE)",
     "nk_is_hex(x)": "regexp_full_match(x::VARCHAR, '([0-9A-Fa-f]{2})*')",
+    "nk_hashed(x)": (
+        "CASE WHEN regexp_matches(typeof(x), 'INT|DECIMAL|DOUBLE|FLOAT') "
+        "THEN hash('#' || regexp_replace(x::VARCHAR, '[.]0+$|([.][0-9]*?[1-9])0+$', '\\1')) "
+        "ELSE hash(x) END"
+    ),
     "nk_to_binary(x)": (
         "CASE WHEN x IS NULL THEN NULL WHEN typeof(x) = 'BLOB' THEN x::VARCHAR::BLOB "
         "WHEN nk_is_hex(x) THEN unhex(x::VARCHAR) ELSE error('The following string is not a legal "
@@ -53,6 +89,12 @@ SCALAR = {
         "CASE WHEN typeof(x) = 'BLOB' THEN hex(x::VARCHAR::BLOB) WHEN typeof(x) = 'DOUBLE' "
         "THEN nk_float_text(TRY_CAST(x::VARCHAR AS DOUBLE)) ELSE x::VARCHAR END"
     ),
+    "nk_undefined(x, f)": (
+        "error('Invalid floating point operation: ' || f || '(' || x::VARCHAR || ')')"
+    ),
+    "nk_not_negative(x, f)": "CASE WHEN x < 0 THEN nk_undefined(x, f) ELSE x END",
+    "nk_positive(x, f)": "CASE WHEN x <= 0 THEN nk_undefined(x, f) ELSE x END",
+    "nk_at_most_one(x, f)": "CASE WHEN abs(x) > 1 THEN nk_undefined(x, f) ELSE x END",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
     "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",
@@ -89,8 +131,16 @@ SCALAR = {
     "nk_array_unique_agg(x)": (
         "coalesce(nk_list(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
     ),
+    "nk_place(p, n)": (
+        "CASE WHEN p < -n THEN error('The position ' || p || ' is before the array begins') "
+        "WHEN p < 0 THEN p + n ELSE p END"
+    ),
+    "nk_inserted(l, p, v)": (
+        "list_concat(list_concat(list_concat(l[:p], list_transform(range(p - len(l)), "
+        "lambda x: 'null'::JSON)), [v]), l[p + 1:])"
+    ),
     "nk_array_insert(a, p, v)": (
-        "to_json(list_concat(list_concat(nk_items(a)[:p], [v]), nk_items(a)[p + 1:]))"
+        "to_json(nk_inserted(nk_items(a), nk_place(p, len(nk_items(a))), v))"
     ),
     "nk_object_pick(j, k)": "json_object(k::VARCHAR, json_extract(j, k))",
     "nk_is_array(j)": "(json_type(j) = 'ARRAY')",

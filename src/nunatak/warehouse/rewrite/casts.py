@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import SEMI_STRUCTURED, TIMESTAMPS, SqlType, TypeKind, parse_type
+from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType, TypeKind, parse_type
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.rewrite import readings
 from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
 from nunatak.warehouse.types import engine_type
 
@@ -20,7 +19,6 @@ _AS_TEXT = {
     TypeKind.BINARY: "hex",
 }
 """What writes values as the vendor does, where the engine's cast writes them otherwise."""
-_BLANK_BEFORE_OFFSET = re.compile(r" (?=[+-][0-9:]+$)")
 _TIMESTAMP_MAPPINGS = frozenset({"TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ"})
 
 
@@ -67,32 +65,35 @@ def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
     is_json = source is not None and source.kind in SEMI_STRUCTURED
     if target.kind in SEMI_STRUCTURED:
         return typed(operand if is_json else call("nk_variant", operand), target)
-    if target.kind is TypeKind.TEXT and is_json:
-        return typed(call("nk_json_text", operand), target)
-    if target.kind is TypeKind.TEXT and source is not None and source.kind in _AS_TEXT:
-        return typed(call(_AS_TEXT[source.kind], operand), target)
-    if target.kind is TypeKind.TEXT and source is None and isinstance(operand, exp.Column):
-        return typed(call("nk_text", operand), target)
+    if target.kind is TypeKind.TEXT:
+        return typed(readings.cut(_as_text(operand, source), target, operand), target)
+    is_tried = isinstance(node, exp.TryCast)
     if target.kind is TypeKind.BINARY:
         is_binary = source is not None and source.kind is TypeKind.BINARY
         text = call("nk_json_text", operand) if is_json else operand
-        name = "nk_try_to_binary" if isinstance(node, exp.TryCast) else "nk_to_binary"
+        name = "nk_try_to_binary" if is_tried else "nk_to_binary"
         return typed(operand if is_binary else call(name, text), target)
     if target.kind is TypeKind.VECTOR and is_json:
         element = engine_type(target).split("[")[0]
         listed = exp.Cast(this=operand, to=exp.DataType.build(f"{element}[]", dialect="duckdb"))
         operand = listed
-    if target.kind in TIMESTAMPS and is_text(operand):
-        operand = _written_moment(operand)
-    kind = type(node)
-    return typed(kind(this=operand, to=engine_datatype(target)), target)
+    read = readings.operand(operand, target, is_tried=is_tried)
+    made: exp.Expr = type(node)(this=read, to=engine_datatype(target))
+    if target.kind is TypeKind.REAL and is_text(operand):
+        made = readings.finite(made, operand, is_tried=is_tried)
+    return typed(made, target)
 
 
-def _written_moment(text: exp.Expr) -> exp.Expr:
-    """A text of a moment without the blank before its offset, which the engine does not take."""
-    if isinstance(text, exp.Literal):
-        return exp.Literal.string(_BLANK_BEFORE_OFFSET.sub("", text.name))
-    return call("nk_offset_text", text)
+def _as_text(operand: exp.Expr, source: SqlType | None) -> exp.Expr:
+    if source is not None and source.kind in SEMI_STRUCTURED:
+        return call("nk_json_text", operand)
+    if source is not None and source.kind in _AS_TEXT:
+        return call(_AS_TEXT[source.kind], operand)
+    if readings.is_real(operand):
+        return call("nk_float_text", operand)
+    if source is None and isinstance(operand, exp.Column):
+        return call("nk_text", operand)
+    return exp.Cast(this=operand, to=exp.DataType.build("VARCHAR", dialect="duckdb"))
 
 
 def to_number(node: exp.ToNumber, context: RewriteContext) -> exp.Expr:
@@ -105,4 +106,13 @@ def to_number(node: exp.ToNumber, context: RewriteContext) -> exp.Expr:
         expressions=[exp.DataTypeParam(this=size) for size in sizes if size is not None],
     )
     kind = exp.TryCast if node.args.get("safe") else exp.Cast
+    return cast(kind(this=node.this, to=to), context)
+
+
+def to_double(node: exp.ToDouble, context: RewriteContext) -> exp.Expr:
+    """TO_DOUBLE(x) and TRY_TO_DOUBLE(x): a cast."""
+    if node.args.get("format") is not None:
+        raise Unsupported("Unsupported: TO_DOUBLE with a format.")
+    kind = exp.TryCast if node.args.get("safe") else exp.Cast
+    to = exp.DataType.build("DOUBLE", dialect="snowflake")
     return cast(kind(this=node.this, to=to), context)

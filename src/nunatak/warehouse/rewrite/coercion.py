@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import BINARY, DATE, TEXT, TypeKind
+from nunatak.catalog.sqltypes import BINARY, DATE, FLOAT, TEXT, TypeKind
+from nunatak.warehouse.rewrite import readings
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.semi import is_json
 
@@ -18,8 +19,9 @@ def arithmetic(node: exp.Binary, _context: RewriteContext) -> exp.Expr:
     for key in ("this", "expression"):
         operand = node.args[key]
         if is_json(operand):
-            node.set(key, _cast(operand, "DOUBLE"))
-    return node
+            node.set(key, typed(_cast(operand, "DOUBLE"), FLOAT))
+    is_real = readings.is_real(node.this) or readings.is_real(node.expression)
+    return typed(node, FLOAT) if is_real else node
 
 
 def text_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
@@ -45,6 +47,9 @@ def _hexadecimal(node: exp.Expr) -> None:
         typed(node, BINARY)
         return
     for part in joined:
+        if isinstance(part, exp.Expr) and readings.is_real(part):
+            part.replace(typed(call("nk_float_text", part.copy()), TEXT))
+            continue
         kind = type_of(part) if isinstance(part, exp.Expr) else None
         if kind is not None and kind.kind is TypeKind.BINARY:
             part.replace(typed(call("hex", part.copy()), TEXT))

@@ -23,8 +23,15 @@ from nunatak.catalog.sqltypes import (
 )
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite import casts
-from nunatak.warehouse.rewrite.context import MadeFunction, RewriteContext, call, type_of, typed
-from nunatak.warehouse.rewrite.semi import to_json
+from nunatak.warehouse.rewrite.context import (
+    MadeFunction,
+    RewriteContext,
+    call,
+    is_text,
+    type_of,
+    typed,
+)
+from nunatak.warehouse.rewrite.semi import is_json, to_json
 from nunatak.warehouse.rewrite.session_functions import NAMED, text
 
 _REFUSED = (exp.ReadCSV, exp.ReadParquet)
@@ -104,7 +111,7 @@ def _to_moment(value: exp.Expr, kind: type[exp.Cast], to: str, context: RewriteC
         if target.this is not exp.DataType.Type.TIMESTAMPTZ:
             utc = exp.Literal.string("UTC")
             value = exp.AtTimeZone(this=value, zone=utc)
-    elif source is None or source.kind is TypeKind.TEXT:
+    elif source is None and not is_text(value):
         value = call("nk_offset_text", value)  # the engine wants no blank before the offset
     return casts.cast(kind(this=value, to=target), context)
 
@@ -113,6 +120,7 @@ _MOMENTS: dict[str, tuple[type[exp.Cast], str]] = {
     f"{prefix}TO_{name}": (kind, to)
     for prefix, kind in (("", exp.Cast), ("TRY_", exp.TryCast))
     for name, to in (
+        ("DATE", "DATE"),
         ("TIMESTAMP", "TIMESTAMP"),
         ("TIMESTAMP_NTZ", "TIMESTAMPNTZ"),
         ("TIMESTAMP_LTZ", "TIMESTAMPLTZ"),
@@ -136,10 +144,17 @@ def _as_double(node: exp.Anonymous) -> exp.Expr:
 
 
 def _hash(node: exp.Anonymous) -> exp.Expr:
-    hashed = call("hash", *node.expressions)
+    """HASH(…): equal values have equal hashes, whatever their types."""
+    hashed = call("hash", *map(_hashed, node.expressions))
     to = exp.DataType.build("BIGINT", dialect="duckdb")
     halved = exp.IntDiv(this=hashed, expression=exp.Literal.number(2))
     return typed(exp.Cast(this=halved, to=to), NUMBER)
+
+
+def _hashed(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.Star):
+        return exp.var("*COLUMNS(*)")
+    return call("nk_hashed", call("nk_canonical", node) if is_json(node) else node)
 
 
 _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
@@ -189,5 +204,5 @@ def divide(node: exp.Div, _context: RewriteContext) -> exp.Expr:
     """`a / b` keeps fractions, and refuses zero."""
     divisor = node.expression
     if isinstance(divisor, exp.Literal) and float(divisor.name or 0) != 0:
-        return node
-    return call("nk_divide", node.this, divisor)
+        return typed(node, FLOAT)
+    return typed(call("nk_divide", node.this, divisor), FLOAT)
