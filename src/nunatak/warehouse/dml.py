@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER
+from nunatak.errors import Unsupported
 from nunatak.warehouse.byte_columns import merged_as_bytes, set_as_bytes, stored_as_bytes
 from nunatak.warehouse.create import run_together
 from nunatak.warehouse.execution import Execution, sql_text
@@ -39,13 +41,30 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     sql = sql_text(execution.rewritten(tree))
     if not overwrite:
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
+    statements = _replaced(execution, table, sql)
     if execution.in_transaction:
-        _count(execution, f"DELETE FROM {table.location.sql}")
-        return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
-    with _alone(execution, table):
-        run_together(execution, [f"DELETE FROM {table.location.sql}", sql])
-        rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
+        for statement in statements:
+            _count(execution, statement)
+    else:
+        with _alone(execution, table):
+            run_together(execution, statements)
+    rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
     return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
+
+
+_ROW_ID = "rowid"
+
+
+def _replaced(execution: Execution, table: Table, sql: str) -> Iterator[str]:
+    """INSERT OVERWRITE: the new rows come before the old ones go, since they may be made of them;
+    the engine counts a table's rows upwards."""
+    if any(column.name.lower() == _ROW_ID for column in table.columns):
+        raise Unsupported(f"Unsupported: INSERT OVERWRITE of a table with a column '{_ROW_ID}'.")
+    here = table.location.sql
+    [(last,)] = execution.connection.execute(f"SELECT max({_ROW_ID}) FROM {here}")
+    yield sql
+    if last is not None:
+        yield f"DELETE FROM {here} WHERE {_ROW_ID} <= {last}"
 
 
 def update(execution: Execution, tree: exp.Update) -> Result:

@@ -549,3 +549,21 @@ def test_information_schema_columns_has_what_the_vendor_has(sql: Sql) -> None:
     ]
     [row] = sql(f"select {', '.join(standard)} from information_schema.columns")
     assert row == tuple("NO" if name == "IS_SELF_REFERENCING" else None for name in standard)
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_table_may_be_overwritten_with_what_is_made_of_it(sql: Sql, inside: bool) -> None:
+    sql("create table t as select column1 a from values (1), (2)")
+    if inside:
+        sql("begin")
+        sql("insert into t values (3)")
+    else:
+        sql("insert into t values (3)")
+    sql("insert overwrite into t select a * 10 from t where a > 1")
+    sql("insert overwrite into t select a + 1 from t")
+    assert sql("select a from t order by a") == [(21,), (31,)]
+    if inside:
+        sql("commit")
+    assert sql("select a from t order by a") == [(21,), (31,)]
+    sql("insert overwrite into t select a from t where false")
+    assert sql("select a from t") == []
