@@ -54,7 +54,7 @@ _KNOWN_RESULTS: Mapping[type[exp.Expr], SqlType] = {
     **dict.fromkeys((exp.Array, exp.ArrayAgg, exp.ArrayConcat, exp.ArrayAppend), ARRAY),
     **dict.fromkeys((exp.ArraySlice, exp.Split, exp.JSONKeys, exp.ArrayPrepend), ARRAY),
     **dict.fromkeys((exp.ParseJSON, exp.ToVariant, exp.JSONExtract, exp.Bracket), VARIANT),
-    **dict.fromkeys((exp.GetExtract, exp.ArrayMax, exp.ArrayMin), VARIANT),
+    **dict.fromkeys((exp.GetExtract, exp.ArrayMax, exp.ArrayMin, exp.StripNullValue), VARIANT),
     **dict.fromkeys((exp.ArrayDistinct, exp.ArrayCompact, exp.ArrayExcept, exp.SortArray), ARRAY),
     **dict.fromkeys((exp.ArrayIntersect, exp.ArrayInsert, exp.ArrayRemove, exp.Flatten), ARRAY),
     **dict.fromkeys((exp.ArrayConstructCompact, exp.ArrayUniqueAgg, exp.ToArray), ARRAY),
@@ -146,6 +146,12 @@ class _Walk:
         return _projected(node, sources)
 
     def _source(self, node: exp.Expr, scope: Mapping[str, Columns]) -> tuple[str, Columns]:
+        name, columns = self._named_source(node, scope)
+        for pivot in node.args.get("pivots") or ():
+            _refuse_pivot(pivot, columns)
+        return name, columns
+
+    def _named_source(self, node: exp.Expr, scope: Mapping[str, Columns]) -> tuple[str, Columns]:
         alias = node.args.get("alias")
         name = stored(alias.this) if alias is not None and alias.this else ""
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
@@ -271,6 +277,17 @@ def _refuse_using(node: exp.Select, sources: Mapping[str, Columns]) -> None:
                 raise Unsupported(
                     f"Unsupported: JOIN … USING ({name}), a VARIANT, OBJECT or ARRAY: use ON."
                 )
+
+
+def _refuse_pivot(pivot: exp.Expr, columns: Columns) -> None:
+    """PIVOT and UNPIVOT would compare, and hide, semi-structured columns."""
+    for column in pivot.find_all(exp.Column):
+        kind = columns.get(stored(column.this)) if not column.is_star else None
+        if kind is not None and kind.kind in SEMI_STRUCTURED:
+            name = column.name.upper()
+            raise Unsupported(
+                f"Unsupported: PIVOT or UNPIVOT of {name}, a VARIANT, OBJECT or ARRAY: cast it."
+            )
 
 
 def _starred(item: exp.Expr, sources: Mapping[str, Columns]) -> Columns | None:

@@ -94,6 +94,8 @@ ROWS = """create table t as select column1 id, parse_json(column2) v from values
         ("select max(a) from (select coalesce(v:z, v:x) a from t)", [("100",)]),
         ("select max(a) from (select iff(true, v:x, 1) a from t)", [("100",)]),
         ("select max($1) from values (parse_json('10')), (parse_json('9'))", [("10",)]),
+        ("select max(strip_null_value(v:x)) from t", [("100",)]),
+        ("select max(a) from (select strip_null_value(v:x) a from t)", [("100",)]),
         ("select max(value) from table(flatten([10, 9, 100]))", [("100",)]),
         ("select array_agg(v:x) within group (order by v:x) from t", [("[9,10,100]",)]),
         ("select array_max([10, 9, 100]), array_min([10, 9, 100])", [("100", "9")]),
@@ -151,6 +153,8 @@ def test_statements_that_change_rows_compare_by_value(sql: Sql) -> None:
         "select 1 from t where (v:x, id) = (1, 2)",
         "select 1 from t where v in (select * from (select v from t))",
         "select 1 from t join t u using (v)",
+        "select * from (select v:x x, 'k' k from t) pivot(max(x) for k in ('k'))",
+        "select * from (select v, v w from t) unpivot(x for n in (v, w))",
     ],
 )
 def test_what_cannot_be_compared_is_refused(sql: Sql, query: str) -> None:

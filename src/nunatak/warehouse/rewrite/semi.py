@@ -82,6 +82,11 @@ def to_variant(node: exp.ToVariant, _context: RewriteContext) -> exp.Expr:
     return to_json(node.this)
 
 
+def strip_null_value(node: exp.StripNullValue, _context: RewriteContext) -> exp.Expr:
+    """STRIP_NULL_VALUE(v): JSON null is NULL."""
+    return typed(node, VARIANT)
+
+
 _ALL_COLUMNS = "*COLUMNS(*)"
 """The engine's unpacked columns, inside OBJECT_CONSTRUCT(*), which is never NULL."""
 

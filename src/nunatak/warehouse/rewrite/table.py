@@ -121,6 +121,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.GetExtract: (semi.get,),
     exp.ParseJSON: (semi.parse_json,),
     exp.ToVariant: (semi.to_variant,),
+    exp.StripNullValue: (semi.strip_null_value,),
     exp.Struct: (semi.struct,),
     exp.JSONObject: (semi.json_object,),
     exp.StarMap: (semi.star_map,),
