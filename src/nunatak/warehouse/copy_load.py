@@ -15,10 +15,10 @@ from sqlglot import exp
 from nunatak.catalog.names import quoted as quoted_name
 from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
 from nunatak.errors import InvalidArgument, InvalidIdentifier, NunatakError, Unsupported
-from nunatak.warehouse.byte_columns import read_as
 from nunatak.warehouse.copy_options import copy_options, matching
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.file_values import column_value
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.staged import (
@@ -31,7 +31,6 @@ from nunatak.warehouse.staged import (
 )
 from nunatak.warehouse.stages import StagedFile
 from nunatak.warehouse.tables import INTERNAL_SCHEMA, Column, Location, Table
-from nunatak.warehouse.types import engine_type
 
 COPY_FIELDS = (
     Field("file", TEXT),
@@ -298,7 +297,7 @@ class _Load:
 
     def _tolerant(self, file: StagedFile, rows: str, names: Sequence[str]) -> Loaded:
         bad = " OR ".join(
-            f"({name} IS NOT NULL AND {_cast(name, column, strict=False)} IS NULL)"
+            f"({name} IS NOT NULL AND {self._stored(name, column, strict=False)} IS NULL)"
             + ("" if column.nullable else f" OR {name} IS NULL")
             for name, column in zip(names, self.columns, strict=True)
         )
@@ -317,16 +316,20 @@ class _Load:
             f"SELECT {listed} FROM {rows} WHERE {bad} LIMIT 1"
         )
         for value, column in zip(values, self.columns, strict=True):
-            check = f"SELECT {_cast(literal(str(value)), column, strict=False)} IS NULL"
+            check = f"SELECT {self._stored(literal(str(value)), column, strict=False)} IS NULL"
             if value is None and not column.nullable:
                 return f"NULL result in a non-nullable column: {column.name}"
             if value is not None and self.execution.connection.execute(check) == [(True,)]:
                 return f"Value '{value}' of column {column.name} is not a {column.type.ddl()}"
         return "A value does not fit its column"
 
+    def _stored(self, name: str, column: Column, *, strict: bool) -> str:
+        is_text = self.found.form.type == "CSV"
+        return column_value(name, column.type, strict=strict, is_text=is_text)
+
     def _insert(self, rows: str, names: Sequence[str], *, strict: bool) -> int:
         values = ", ".join(
-            _cast(name, column, strict=strict)
+            self._stored(name, column, strict=strict)
             for name, column in zip(names, self.columns, strict=True)
         )
         targets = ", ".join(identifier(column.name) for column in self.columns)
@@ -343,12 +346,6 @@ def header_fields(execution: Execution, found: Staged) -> tuple[Field, ...]:
     [row] = execution.connection.execute(f"{first.sql()} LIMIT 1")
     count = len(found.columns) - 2
     return tuple(Field(str(value)) for value in row[:count])
-
-
-def _cast(name: str, column: Column, *, strict: bool) -> str:
-    """A value of a file as the column stores it."""
-    value = read_as(name, column.type, tried=not strict)
-    return f"{'CAST' if strict else 'TRY_CAST'}({value} AS {engine_type(column.type)})"
 
 
 def _key(name: str) -> str:

@@ -380,3 +380,24 @@ def test_moments_with_zones_in_nanoseconds(sql: Sql, stages: Stages) -> None:
     rows = sql("select $1:t is null, $1:s:b::varchar, $1:s:at is null "
                "from @stg (file_format => ff)")  # fmt: skip
     assert rows == [(False, "x", False)]
+
+
+@pytest.mark.parametrize("policy", ["ABORT_STATEMENT", "CONTINUE"])
+def test_text_in_files_is_read_as_in_casts(sql: Sql, stages: Stages, policy: str) -> None:
+    lines = ["03/05/2016,05-Mar-2016 10:00:00,1.5,00ff", "2016-03-05,1457172000,2,00FF"]
+    (stages.folder("STG") / "in.csv").write_text("\n".join(lines))
+    sql("create table t(d date, s timestamp_ntz, n number(5, 1), b binary)")
+    sql(f"copy into t from @stg file_format = (type = csv) on_error = {policy}")
+    assert sql("select d::varchar, s::varchar, n::varchar, b from t order by n") == [
+        ("2016-03-05", "2016-03-05 10:00:00.000", "1.5", b"\x00\xff"),
+        ("2016-03-05", "2016-03-05 10:00:00.000", "2.0", b"\x00\xff"),
+    ]
+
+
+def test_what_is_no_number_in_a_file_is_an_error(sql: Sql, stages: Stages) -> None:
+    (stages.folder("STG") / "in.csv").write_text("1_000\n2\n")
+    sql("create table t(n int)")
+    with pytest.raises(NunatakError, match="1_000"):
+        sql("copy into t from @stg file_format = (type = csv)")
+    sql("copy into t from @stg file_format = (type = csv) on_error = continue")
+    assert sql("select n from t") == [(2,)]
