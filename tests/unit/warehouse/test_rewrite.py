@@ -57,7 +57,7 @@ def rewritten(text: str) -> str:
         ),
         (
             "select s::number(10, 2) from t",
-            'SELECT CAST("S" AS DECIMAL(10, 2)) FROM "DB"."PUBLIC"."T" AS "T"',
+            'SELECT CAST(NK_NUMBER_TEXT_OF("S") AS DECIMAL(10, 2)) FROM "DB"."PUBLIC"."T" AS "T"',
         ),
         ("select current_user()", "SELECT 'ADA'"),
         (
