@@ -16,6 +16,7 @@ from snowflake.ml.registry import Registry
 from snowflake.snowpark import Session
 
 DATABASE, FILE, WISH = sys.argv[1:]
+POOL = f"{DATABASE}_POOL"
 
 
 class Hostile(custom_model.CustomModel):
@@ -65,11 +66,11 @@ def run() -> Any:
 
 def deploy() -> None:
     """Deploy it as a service."""
-    version.create_service(service_name="SVC", service_compute_pool="P")
+    version.create_service(service_name="SVC", service_compute_pool=POOL)
 
 
 session.sql(
-    "CREATE COMPUTE POOL P MIN_NODES = 1 MAX_NODES = 1 INSTANCE_FAMILY = CPU_X64_S"
+    f"CREATE COMPUTE POOL {POOL} MIN_NODES = 1 MAX_NODES = 1 INSTANCE_FAMILY = CPU_X64_S"
 ).collect()
 if WISH == "run":
     print(json.dumps(json.loads(run()["REPORT"][0])))
