@@ -35,10 +35,11 @@ class _Uses:
 def prune_unread(tree: exp.Expr, functions: Container[str]) -> None:
     """Put NULL in place of every call whose result column nobody reads."""
     for select in list(tree.find_all(exp.Select, bfs=True)):  # the outer ones first
+        readers = Readers()
         for projection in select.expressions:
             if not isinstance(projection, exp.Alias) or not calls_in(projection, functions):
                 continue
-            uses = _uses(select, projection)
+            uses = readers.uses(select, projection)
             if uses is not None and not uses.columns:
                 projection.this.replace(exp.Null())
 
@@ -51,10 +52,11 @@ def push_down_fields(tree: exp.Expr, functions: Container[str]) -> None:
     """
     count = 0
     for select in list(tree.find_all(exp.Select)):
+        readers = Readers()
         for projection in list(select.expressions):
             if not isinstance(projection, exp.Alias) or not is_call(projection.this, functions):
                 continue
-            reads = _field_reads(_uses(select, projection))
+            reads = _field_reads(readers.uses(select, projection))
             if reads is None:
                 continue
             names: dict[str, str] = {}
@@ -69,15 +71,6 @@ def push_down_fields(tree: exp.Expr, functions: Container[str]) -> None:
                 )
                 select.append("expressions", exp.Alias(this=part, alias=quoted(name)))
             projection.this.replace(exp.Null())
-
-
-def is_output_read(select: exp.Select, name: str) -> bool:
-    """Whether a column that a SELECT answers may be read by anybody."""
-    order = select.args.get("order")
-    if select.args.get("distinct") is not None or (order is not None and _mentions(order, name)):
-        return True
-    uses = _readers(select, name)
-    return uses is None or bool(uses.columns)
 
 
 def accessed_key(node: exp.Expr) -> str | None:
@@ -121,25 +114,137 @@ def _read_field(access: exp.Expr, name: str) -> None:
     access.replace(part)
 
 
-def _uses(select: exp.Select, projection: exp.Alias) -> _Uses | None:
-    """Who reads a projection; None when that cannot be told, or when it is the final result."""
-    name = stored(projection.args["alias"])
-    if select.args.get("distinct") is not None or _reads_itself(select, projection, name):
-        return None
-    return _readers(select, name)
+class Readers:
+    """Who reads the columns that SELECTs answer.
 
+    What a SELECT reads is gathered once, whatever the number of columns that are asked for. So
+    one of these is good for as long as the SELECTs around those that are asked about stay as they
+    are.
+    """
 
-def _readers(select: exp.Select, name: str) -> _Uses | None:
-    parent = select.parent
-    if isinstance(parent, exp.CTE):
-        return _cte_uses(parent, name)
-    if isinstance(parent, exp.Subquery) and isinstance(parent.parent, exp.From | exp.Join):
-        if not _is_plain(parent):
+    def __init__(self) -> None:
+        self._reads: dict[tuple[int, int], _Reads] = {}
+        self._tables: dict[int, list[exp.Table]] = {}
+
+    def is_output_read(self, select: exp.Select, name: str) -> bool:
+        """Whether a column that a SELECT answers may be read by anybody."""
+        order = select.args.get("order")
+        if select.args.get("distinct") is not None or (
+            order is not None and name in self._reads_of(select, order).columns
+        ):
+            return True
+        uses = self._readers(select, name)
+        return uses is None or bool(uses.columns)
+
+    def uses(self, select: exp.Select, projection: exp.Alias) -> _Uses | None:
+        """Who reads a projection; None when that cannot be told, or it is the final result."""
+        name = stored(projection.args["alias"])
+        if select.args.get("distinct") is not None or _reads_itself(select, projection, name):
             return None
-        reader = parent.find_ancestor(exp.Select)
-        alias = stored(parent.args["alias"].this) if parent.args.get("alias") else ""
-        return None if reader is None else _uses_in(reader, select, name, alias)
-    return None
+        return self._readers(select, name)
+
+    def _readers(self, select: exp.Select, name: str) -> _Uses | None:
+        parent = select.parent
+        if isinstance(parent, exp.CTE):
+            return self._cte_uses(parent, name)
+        if isinstance(parent, exp.Subquery) and isinstance(parent.parent, exp.From | exp.Join):
+            if not _is_plain(parent):
+                return None
+            reader = parent.find_ancestor(exp.Select)
+            alias = stored(parent.args["alias"].this) if parent.args.get("alias") else ""
+            return None if reader is None else self._uses_in(reader, select, name, alias)
+        return None
+
+    def _cte_uses(self, cte: exp.CTE, name: str) -> _Uses | None:
+        statement = cte.find_ancestor(exp.With)
+        owner = statement.parent if statement is not None else None
+        if owner is None or cte.args["alias"].args.get("columns"):
+            return None
+        if id(cte) not in self._tables:
+            self._tables[id(cte)] = tables_named(owner, stored(cte.args["alias"].this))
+        uses = _Uses()
+        for table in self._tables[id(cte)]:
+            reader = table.find_ancestor(exp.Select)
+            if reader is None or not _is_plain(table):
+                return None
+            alias = table.args.get("alias")
+            known_as = stored(alias.this if alias else table.this)
+            found = self._uses_in(reader, cte, name, known_as)
+            if found is None:
+                return None
+            uses.columns += found.columns
+            uses.is_starred |= found.is_starred
+        return uses
+
+    def _uses_in(self, reader: exp.Select, source: exp.Expr, name: str, alias: str) -> _Uses | None:
+        """How one SELECT reads the column `name` of a source in its FROM clause."""
+        reads = self._reads_of(source, reader)
+        if reads.is_opaque or name in reads.joined_by:
+            return None
+        uses = _Uses()
+        for column in reads.columns.get(name, ()):
+            if not column.table or stored(column.args["table"]) == alias:
+                uses.columns.append(column)
+                uses.is_starred |= column.find_ancestor(exp.Select) is not reader
+        if any(star.passes_on(name, alias) for star in reads.stars):
+            if reader.args.get("distinct") is not None:
+                return None
+            further = self._readers(reader, name)
+            if further is None:
+                return None
+            uses.columns += further.columns
+            uses.is_starred = True
+        return uses
+
+    def _reads_of(self, source: exp.Expr, node: exp.Expr) -> _Reads:
+        key = id(source), id(node)
+        if key not in self._reads:
+            self._reads[key] = _reads(node, source)
+        return self._reads[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _StarRead:
+    """A star in a SELECT list: of the source `table`, or of all; without the names in `but`."""
+
+    table: str
+    but: frozenset[str]
+
+    def passes_on(self, name: str, alias: str) -> bool:
+        return self.table in ("", alias) and name not in self.but
+
+
+@dataclass(slots=True)
+class _Reads:
+    """What a SELECT, or a clause, reads of a source by name."""
+
+    is_opaque: bool = False
+    joined_by: set[str] = field(default_factory=set)
+    columns: dict[str, list[exp.Column]] = field(default_factory=dict)
+    stars: list[_StarRead] = field(default_factory=list)
+
+
+def _reads(node: exp.Expr, source: exp.Expr) -> _Reads:
+    reads = _Reads()
+    for column in node.find_all(exp.Column):
+        if not (isinstance(column.parent, exp.Star) or is_star(column)):
+            reads.columns.setdefault(stored(column.this), []).append(column)
+    if not isinstance(node, exp.Select):
+        return reads
+    inside = {id(column) for column in source.find_all(exp.Column)}
+    for columns in reads.columns.values():
+        columns[:] = [column for column in columns if id(column) not in inside]
+    joins = node.args.get("joins") or ()
+    reads.joined_by = {name for join in joins for name in _names(join.args.get("using"))}
+    reads.is_opaque = any(join.method for join in joins) or any(map(_is_opaque, own_nodes(node)))
+    reads.stars = [_star_read(item) for item in node.expressions if is_star(item)]
+    return reads
+
+
+def _star_read(star: exp.Expr) -> _StarRead:
+    if isinstance(star, exp.Column):
+        return _StarRead(stored(star.args.get("table")), frozenset())
+    return _StarRead("", frozenset(_names(star.args.get("except_"))))
 
 
 def _is_plain(source: exp.Expr) -> bool:
@@ -147,76 +252,11 @@ def _is_plain(source: exp.Expr) -> bool:
     return not (source.args.get("pivots") or (alias is not None and alias.args.get("columns")))
 
 
-def _cte_uses(cte: exp.CTE, name: str) -> _Uses | None:
-    statement = cte.find_ancestor(exp.With)
-    owner = statement.parent if statement is not None else None
-    if owner is None or cte.args["alias"].args.get("columns"):
-        return None
-    uses = _Uses()
-    for table in tables_named(owner, stored(cte.args["alias"].this)):
-        reader = table.find_ancestor(exp.Select)
-        if reader is None or not _is_plain(table):
-            return None
-        alias = table.args.get("alias")
-        known_as = stored(alias.this if alias else table.this)
-        found = _uses_in(reader, cte, name, known_as)
-        if found is None:
-            return None
-        uses.columns += found.columns
-        uses.is_starred |= found.is_starred
-    return uses
-
-
-def _uses_in(reader: exp.Select, source: exp.Expr, name: str, alias: str) -> _Uses | None:
-    """How one SELECT reads the column `name` of a source in its FROM clause."""
-    if any(_joins_by(join, name) for join in reader.args.get("joins") or ()):
-        return None
-    if any(map(_is_opaque, own_nodes(reader))):
-        return None
-    inside = {id(node) for node in source.walk()}
-    uses = _Uses()
-    for column in reader.find_all(exp.Column):
-        if id(column) in inside or isinstance(column.parent, exp.Star) or is_star(column):
-            continue
-        if stored(column.this) != name:
-            continue
-        if not column.table or stored(column.args["table"]) == alias:
-            uses.columns.append(column)
-            uses.is_starred |= column.find_ancestor(exp.Select) is not reader
-    if any(_passes_on(projection, name, alias) for projection in reader.expressions):
-        if reader.args.get("distinct") is not None:
-            return None
-        further = _readers(reader, name)
-        if further is None:
-            return None
-        uses.columns += further.columns
-        uses.is_starred = True
-    return uses
-
-
-def _mentions(node: exp.Expr, name: str) -> bool:
-    return any(
-        not is_star(column) and stored(column.this) == name for column in node.find_all(exp.Column)
-    )
-
-
 def _is_opaque(node: exp.Expr) -> bool:
     """Whether a reader may read columns without naming them, or pass them on renamed."""
     if isinstance(node, exp.Star):
         return any(value for name, value in node.args.items() if name != "except_")
     return isinstance(node, exp.Pivot | exp.MatchRecognize | exp.Parameter)
-
-
-def _passes_on(projection: exp.Expr, name: str, alias: str) -> bool:
-    if not is_star(projection):
-        return False
-    if isinstance(projection, exp.Column):
-        return not projection.table or stored(projection.args["table"]) == alias
-    return name not in _names(projection.args.get("except_"))
-
-
-def _joins_by(join: exp.Join, name: str) -> bool:
-    return bool(join.method) or name in _names(join.args.get("using"))
 
 
 def _names(items: list[exp.Expr] | None) -> set[str]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.call_pruning import accessed_key, is_output_read
+from nunatak.warehouse.call_pruning import Readers, accessed_key
 from nunatak.warehouse.call_tree import (
     DIALECT,
     all_of,
@@ -172,7 +172,8 @@ class SelectSplitter:
             fields = self._star_fields(probe)
             names = [item.name for item in fields]
             if self._is_bare_star(star) and len(set(names)) == len(names):
-                expanded = [self._star_column(name) for name in names]
+                readers = Readers()
+                expanded = [self._star_column(name, readers) for name in names]
             else:
                 self._stars.append(star.copy())
                 expanded = [self._star_output(name) for name in names]
@@ -185,12 +186,11 @@ class SelectSplitter:
         stars = [item for item in self._select.expressions if is_star(item)]
         return isinstance(star, exp.Star) and len(stars) == 1 and not any(star.args.values())
 
-    def _star_column(self, name: str) -> exp.Alias:
+    def _star_column(self, name: str, readers: Readers) -> exp.Alias:
         """A column of a star, to be carried as any other; NULL if nobody reads it."""
-        column: exp.Expr = exp.column(quoted(name))
-        return exp.Alias(
-            this=column if is_output_read(self._select, name) else exp.Null(), alias=quoted(name)
-        )
+        is_read = readers.is_output_read(self._select, name)
+        column: exp.Expr = exp.column(quoted(name)) if is_read else exp.Null()
+        return exp.Alias(this=column, alias=quoted(name))
 
     def _star_output(self, name: str) -> exp.Alias:
         """A column of a star that the inner query answers by position."""
