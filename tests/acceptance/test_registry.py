@@ -39,12 +39,12 @@ def test_a_model_is_logged_deployed_and_called_with_the_same_answers(
 
 WHERE = ("warehouse", "service")
 LEFT_OUT = (
-    "['2024-01-31 16:30:00', b'd', [1.5], {'t': 1.0, 'nested_list': [[1, 2], [3, 4]], "
-    "'nested_dict': [{'a': 1}]}, \"it's\"]"
+    "['2024-01-31 16:30:00', b'd', [1.5], {'nested_dict': [{'a': 1}], "
+    "'nested_list': [[1, 2], [3, 4]], 't': 1.0}, \"it's\"]"
 )
 GIVEN = (
-    "['2020-02-29 01:02:03.500000', b'\\x00\\xff', [9.0, 8.0], {'t': 2.0, 'nested_list': [[9]], "
-    "'nested_dict': []}, 'x']"
+    "['2020-02-29 01:02:03.500000', b'\\x00\\xff', [9.0, 8.0], {'nested_dict': [], "
+    "'nested_list': [[9]], 't': 2.0}, 'x']"
 )
 
 

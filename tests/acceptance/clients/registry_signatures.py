@@ -49,7 +49,10 @@ class Told(custom_model.CustomModel):
         word: str = "it's",
     ) -> pd.DataFrame:
         """The parameters as text, in every row."""
-        told = repr([str(moment), bytes(raw), list(numbers), group, str(word)])
+        # SQL's objects have their keys in order.
+        told = repr(
+            [str(moment), bytes(raw), list(numbers), dict(sorted(group.items())), str(word)]
+        )
         return pd.DataFrame({"TOLD": [told] * len(frame)})
 
 
