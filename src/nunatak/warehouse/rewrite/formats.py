@@ -1,7 +1,8 @@
 """Rules for formats of dates and times: TO_CHAR, TO_DATE, TO_TIME, TO_TIMESTAMP and their kin.
 
 A format is split into the vendor's elements, in any case, and literal parts; the engine's own
-formats are made of them. What is no element of the vendor, or none that is offered, is refused.
+formats are made of them. What is no element of the vendor stands for itself, quoted or not, as in
+the vendor's own `'mm/dd/yyyy, hh24:mi hours'`; an element that is not offered is refused.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ Part = tuple[str, bool]
 
 
 def parts(form: str) -> list[Part]:
-    """The elements and literal parts of a format; raises Unsupported for what is neither."""
+    """The elements and literal parts of a format."""
     found: list[Part] = []
     for match in _PART.finditer(form):
         quoted_part, element, other = match.groups()
@@ -62,8 +63,6 @@ def parts(form: str) -> list[Part]:
             found.append((quoted_part.replace('""', '"'), False))
         elif element is not None:
             found.append((element.upper(), True))
-        elif other.isalpha() and other != "T":
-            raise _unsupported(form, form[match.start() :])
         else:
             found.append((other, False))
     is_half_day = any(part in {"AM", "PM"} for part, is_element in found if is_element)
@@ -82,9 +81,22 @@ def _format_of(node: exp.Expr) -> str | None:
     form = node.args.get("format")
     if form is None:
         return None
-    if not (isinstance(form, exp.Literal) and form.is_string):
+    text = _constant(form)
+    if text is None:
         raise Unsupported("Unsupported: TO_CHAR, TO_DATE, … with a format that is computed.")
-    return None if form.name.upper() == "AUTO" else str(form.name)
+    return None if text.upper() == "AUTO" else text
+
+
+def _constant(node: exp.Expr) -> str | None:
+    """The text of a literal, or of literals that are joined; None for anything else."""
+    if isinstance(node, exp.Literal) and node.is_string:
+        return str(node.name)
+    if isinstance(node, exp.Paren):
+        return _constant(node.this)
+    if isinstance(node, exp.DPipe):
+        joined = (_constant(node.this), _constant(node.expression))
+        return None if None in joined else "".join(map(str, joined))
+    return None
 
 
 def to_char(node: exp.ToChar | exp.TimeToStr, context: RewriteContext) -> exp.Expr:
