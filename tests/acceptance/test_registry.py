@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -72,10 +71,6 @@ def test_parameters_of_every_type_and_very_many_inputs_are_taken_in_every_way(
     assert found["broad HTTP"] == sums
 
 
-@pytest.mark.skipif(
-    not os.environ.get("NUNATAK_TEST_CLIENT_1_6_PYTHON"),
-    reason="NUNATAK_TEST_CLIENT_1_6_PYTHON names no Python with snowflake-ml-python 1.6.4",
-)
 @pytest.mark.timeout(1200)
 def test_the_published_example_runs_as_published(client: Client, tmp_path: Path) -> None:
     hosts = map(str, ImageBuilder(tmp_path).index_policy().allowed)
