@@ -21,6 +21,7 @@ from nunatak.sql.session_statements import UseRole
 from nunatak.sql.statement import Context, Statement, parse_registered
 from nunatak.sql.system_functions import parse_system_select
 from nunatak.sql.tokens import TokenCursor, tokenize
+from nunatak.warehouse.engine_errors import TOO_DEEP
 from nunatak.warehouse.markers import shares
 from nunatak.warehouse.request import QueryRequest
 from nunatak.warehouse.results import Description, Result, Transfer
@@ -37,6 +38,21 @@ for _module in pkgutil.iter_modules(sql.__path__):
 def execute(context: Context) -> Result | Transfer:
     """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
     changed has committed when this returns."""
+    try:
+        return _execute(context)
+    except RecursionError as error:
+        raise SyntaxInvalid(TOO_DEEP) from error
+
+
+def describe(context: Context) -> Description:
+    """What `context.text` would answer, without running anything."""
+    try:
+        return _describe(context)
+    except RecursionError as error:
+        raise SyntaxInvalid(TOO_DEEP) from error
+
+
+def _execute(context: Context) -> Result | Transfer:
     context = _with_folded_names(context)
     parts = flow_parts(context.text)
     values = shares(parts, context.bindings)
@@ -51,8 +67,7 @@ def execute(context: Context) -> Result | Transfer:
     return _execute_one(dataclasses.replace(context, text=parts[-1], bindings=values[-1]))
 
 
-def describe(context: Context) -> Description:
-    """What `context.text` would answer, without running anything."""
+def _describe(context: Context) -> Description:
     context = _with_folded_names(context)
     parts = flow_parts(context.text)
     values = shares(parts, context.bindings)

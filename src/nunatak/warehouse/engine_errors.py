@@ -21,6 +21,12 @@ from nunatak.errors import (
 
 _PREFIX = re.compile(r"^(Invalid|IO|IOError|[A-Za-z ]+) Error: ")
 _COMPILATION = "SQL compilation error:\n"
+TOO_DEEP = (
+    f"{_COMPILATION}The statement is nested too deeply: write at most 30 levels of parentheses, "
+    "functions, CASE and queries inside of each other, and 900 operators or set operations in a "
+    "row."
+)
+"""What is always understood; somewhat more may be."""
 
 
 def _missing_table(match: re.Match[str]) -> NunatakError:
@@ -104,6 +110,7 @@ _RULES = (
         r"executing the UDF: \w+: ([^\n]*)",
         lambda match: QueryFailed(match[1]),
     ),
+    _rule(r"Max expression depth limit", lambda _: SyntaxInvalid(TOO_DEEP)),
     _rule(
         r"Current transaction is aborted",
         lambda _: QueryFailed("A statement of this transaction failed: ROLLBACK, then repeat it."),

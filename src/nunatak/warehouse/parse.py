@@ -17,6 +17,7 @@ from nunatak.warehouse.bind import marker_values
 from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.calls import KnowsFunction, ModelCall, extract_calls, tokenize
 from nunatak.warehouse.dialect import tree_of
+from nunatak.warehouse.engine_errors import TOO_DEEP
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings repeat what we answer
 
@@ -53,7 +54,7 @@ def parse(
     except ParseError as error:
         raise _syntax_error(error) from error
     except RecursionError as error:
-        raise SyntaxInvalid("The statement is nested too deeply: simplify it.") from error
+        raise SyntaxInvalid(TOO_DEEP) from error
     _drop_model_names(tree, extracted.model_names)
     return Parsed(text, tree, extracted.calls)
 
