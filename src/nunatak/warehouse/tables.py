@@ -12,7 +12,7 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName, split_name
@@ -21,6 +21,7 @@ from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.warehouse.engine import Connection, identifier, literal
 from nunatak.warehouse.session import Session
 from nunatak.warehouse.types import sql_type_of
+from nunatak.warehouse.view_reads import names_read
 from nunatak.warehouse.write_locks import WriteLocks
 
 CACHED_TABLES = 4_096
@@ -118,7 +119,7 @@ class Table:
     text: str | None = None
     """A view's statement."""
     reads: tuple[QualifiedName, ...] | None = None
-    """The tables and views that a view reads; None where that was not noted."""
+    """The tables and views that a view reads; None where that cannot be told."""
     primary_key: tuple[str, ...] = ()
     created_on: float = 0.0
     """Seconds since 1970."""
@@ -222,20 +223,24 @@ def read_table(name: QualifiedName, location: Location, connection: Connection) 
     )
     if not rows:
         return None
-    [(comment, is_view, count)] = connection.execute(
-        f"SELECT comment, FALSE, estimated_size FROM duckdb_tables() WHERE "
-        f"{where.format('table')} UNION ALL SELECT comment, TRUE, NULL FROM duckdb_views() "
+    [(comment, view, count)] = connection.execute(
+        f"SELECT comment, NULL, estimated_size FROM duckdb_tables() WHERE "
+        f"{where.format('table')} UNION ALL SELECT comment, sql, NULL FROM duckdb_views() "
         f"WHERE {where.format('view')}"
     )
-    return described(
+    table = described(
         name,
         location,
         rows,
         identities=read_identities(connection, [row[3] for row in rows]),
         comment=comment,
-        is_view=is_view,
+        is_view=view is not None,
         row_count=count,
     )
+    if view is not None and table.reads is None:
+        reads = names_read(connection, view, database=location.database)
+        return replace(table, reads=reads)
+    return table
 
 
 def read_identities(

@@ -40,8 +40,8 @@ def check_view(execution: Execution, view: Table, *, guard: TableGuard) -> None:
 def _reads(view: Table) -> tuple[QualifiedName, ...]:
     if view.reads is None:
         raise Unsupported(
-            f"Unsupported: view {view.name}, because an earlier version made it and did not note "
-            "what it reads. Make it again with CREATE OR REPLACE VIEW."
+            f"Unsupported: view {view.name}, because an earlier version made it and it reads what "
+            "ended with the statement that made it. Make it again with CREATE OR REPLACE VIEW."
         )
     return view.reads
 

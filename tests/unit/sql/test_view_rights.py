@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.warehouse.request import QueryRequest
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
@@ -190,8 +192,108 @@ def test_a_view_that_reads_no_table_needs_no_rights(realm: Realm) -> None:
     assert value(realm, OTHER, "ONE") == "x"
 
 
-def test_a_view_of_which_is_not_known_what_it_reads_is_refused_by_name(realm: Realm) -> None:
+EARLIER = {
+    "a table": "SELECT A FROM T",
+    "in another database": "SELECT A FROM D2.S.T",
+    "both of them": "SELECT X.A FROM T X JOIN D2.S.T Y ON X.A = Y.A",
+    "a view": "SELECT A FROM V",
+    "a view and its table": "SELECT A FROM V UNION ALL SELECT A FROM T",
+    "through a common table": "WITH T2 AS (SELECT A FROM T) SELECT A FROM T2",
+    "under its own name": "WITH T AS (SELECT A FROM DB.S.T) SELECT A FROM T",
+    "walking on": (
+        "WITH RECURSIVE R AS (SELECT A, 1 N FROM T UNION ALL SELECT A, N + 1 FROM R WHERE N < 9) "
+        "SELECT R.A FROM R, V"
+    ),
+    "in a subquery": "SELECT (SELECT MAX(A) FROM V) AS A FROM T WHERE EXISTS (SELECT 1 FROM W.T)",
+    "in IN": "SELECT 'x' AS A WHERE 'first' IN (SELECT A FROM T)",
+    "odd names": 'SELECT " AS ""T" AS A FROM "x.y"." AS ""T"',
+    "flattened": "SELECT F.VALUE::TEXT AS A FROM T, LATERAL FLATTEN(ARRAY_CONSTRUCT(T.A)) F",
+    "generated": "SELECT A FROM T, TABLE(GENERATOR(ROWCOUNT => 2))",
+    "deep": "SELECT A FROM " + "(SELECT A FROM " * 20 + "T" + ")" * 20,
+    "values": "SELECT COLUMN1 AS A FROM VALUES ('x')",
+    "nothing": "SELECT 'FROM DB.S.T' AS A",
+    "grouped": "SELECT A FROM T GROUP BY ALL HAVING COUNT(*) < (SELECT COUNT(*) + 2 FROM W.T)",
+    "a text with AS": "SELECT A, ' AS SELECT 1 FROM X' AS \"B AS (C\" FROM T",
+}
+
+
+def forget_notes(realm: Realm, *names: str) -> None:
+    """Leave of views what earlier versions noted."""
     with realm.rooms.warehouse.engine.connect() as connection:
-        connection.execute("CREATE VIEW DB.S.OLD AS SELECT A FROM DB.S.T")
+        for name in names:
+            title = QualifiedName.parse(name)
+            place = f'"{title.database}"."{title.schema}"."{title.name}"'
+            [(comment,)] = connection.execute(
+                f"SELECT comment FROM duckdb_views() WHERE view_name = '{title.name}'"
+            )
+            note = {key: kept for key, kept in json.loads(comment).items() if key != "reads"}
+            connection.execute(f"COMMENT ON VIEW {place} IS $${json.dumps(note)}$$")
+    realm.rooms.warehouse.tables.forget()
+
+
+def reads_of(realm: Realm, name: str) -> set[QualifiedName] | None:
+    warehouse, full = realm.rooms.warehouse, QualifiedName("DB", "S", name)
+    with warehouse.engine.connect() as connection:
+        table = warehouse.tables.permanent(full, connection=connection)
+    assert table is not None
+    return None if table.reads is None else set(table.reads)
+
+
+@pytest.mark.parametrize("text", EARLIER.values(), ids=EARLIER)
+def test_of_a_view_of_an_earlier_version_is_known_what_its_text_names(
+    realm: Realm, text: str
+) -> None:
+    realm.rows(ADMIN, "CREATE DATABASE D2")
+    for schema in ("D2.S", "DB.W", 'DB."x.y"'):
+        realm.rows(ADMIN, f"CREATE SCHEMA {schema}")
+        realm.rows(ADMIN, f"CREATE TABLE {schema}.T AS SELECT 'first' AS A")
+    realm.rows(ADMIN, """CREATE TABLE DB."x.y"." AS ""T" AS SELECT 'x' AS " AS ""T" """)
+    realm.rows(ADMIN, "USE SCHEMA DB.S")
+    realm.rows(ADMIN, f"CREATE VIEW E AS {text}")
+    noted, rows = reads_of(realm, "E"), realm.rows(ADMIN, "SELECT * FROM E")
+    forget_notes(realm, "DB.S.E", "DB.S.V")
+    assert reads_of(realm, "E") == noted
+    assert realm.rows(ADMIN, "SELECT * FROM E") == rows
+
+
+@pytest.mark.parametrize("change", sorted(CHANGES))
+def test_a_view_of_an_earlier_version_reads_with_the_rights_of_its_owner(
+    realm: Realm, change: str
+) -> None:
+    forget_notes(realm, "DB.S.V")
+    assert value(realm, PUBLIC) == value(realm, OTHER) == "first"
+    CHANGES[change](realm)
+    refused(realm)
+    refused(realm, ADMIN)
+
+
+def test_another_name_and_a_comment_leave_a_view_of_an_earlier_version_what_it_is(
+    realm: Realm,
+) -> None:
+    forget_notes(realm, "DB.S.V")
+    realm.rows(OTHER, "ALTER VIEW V RENAME TO V2")
+    realm.rows(OTHER, "COMMENT ON VIEW V2 IS 'kept'")
+    assert value(realm, PUBLIC, "V2") == "first"
+    revoke(realm)
+    refused(realm, PUBLIC, "V2")
+
+
+def test_a_view_of_an_earlier_version_that_is_too_deep_is_refused_by_name(realm: Realm) -> None:
+    with realm.rooms.warehouse.engine.connect() as connection:
+        query = "SELECT A FROM (" * 500 + "SELECT A FROM DB.S.T" + ")" * 500
+        connection.execute(f"CREATE VIEW DB.S.OLD AS {query}")
+    with pytest.raises(Unsupported, match=r"DB\.S\.OLD"):
+        value(realm, ADMIN, "OLD")
+
+
+@pytest.mark.parametrize("gone", ["__NUNATAK_ROWS_0", "other"])
+def test_a_view_over_what_ended_with_its_statement_is_refused_by_name(
+    realm: Realm, gone: str
+) -> None:
+    with realm.rooms.warehouse.engine.connect() as connection:
+        connection.execute(f'CREATE TEMPORARY VIEW "{gone}" AS SELECT 1 AS A')
+        connection.execute(
+            f'CREATE VIEW DB.S.OLD AS SELECT A FROM DB.S.T UNION ALL SELECT A FROM "{gone}"'
+        )
     with pytest.raises(Unsupported, match=r"DB\.S\.OLD.*CREATE OR REPLACE"):
         value(realm, ADMIN, "OLD")
