@@ -19,7 +19,7 @@ from nunatak.warehouse.byte_columns import rows_as_bytes
 from nunatak.warehouse.claims import claimed, distinct_columns, dropped
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
-from nunatak.warehouse.identities import identities, identity_sequence
+from nunatak.warehouse.identities import drawn_last, identities, identity_sequence
 from nunatak.warehouse.results import Field, Result, status_result
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
@@ -123,11 +123,18 @@ def note_created(execution: Execution, kind: str, name: QualifiedName) -> None:
 def _making(
     execution: Execution, table: NewTable, *, replace: bool, filled: str | None
 ) -> Iterator[str]:
-    yield from claiming(execution, table.location, "TABLE", table.name, replace=replace)
-    yield from _statements(table)
-    if filled is not None:
-        rows = rows_as_bytes(filled, [column.type for column in table.columns])
-        yield f"INSERT INTO {table.location.sql} {rows}"
+    claim = claiming(execution, table.location, "TABLE", table.name, replace=replace)
+    if filled is None:
+        yield from claim
+        yield from _statements(table)
+        return
+    # the rows may be made of the table that is replaced: it goes when they are there
+    new = table.location.parking()
+    rows = rows_as_bytes(filled, [column.type for column in table.columns])
+    yield from _statements(dataclasses.replace(table, location=new))
+    yield f"INSERT INTO {new.sql} {rows}"
+    yield from claim
+    yield f"ALTER TABLE {new.sql} RENAME TO {identifier(table.location.table)}"
 
 
 def existing(
@@ -208,7 +215,8 @@ def _columns(
     pattern = like.this if like is not None else clone.this if clone is not None else None
     if pattern is not None:
         table = execution.table(tuple(stored(part) for part in pattern.parts))
-        return [_copied(column) for column in table.columns], table.primary_key
+        copied = [_copied(execution, column, go_on=clone is not None) for column in table.columns]
+        return copied, table.primary_key
     if not isinstance(tree.this, exp.Schema):
         return [], ()
     columns, primary_key = [], []
@@ -271,13 +279,21 @@ def _table_key(item: exp.Expr) -> list[str]:
     return [stored(part) for key in keys for part in key.find_all(exp.Identifier)]
 
 
-def _copied(column: Column) -> NewColumn:
+def _copied(execution: Execution, column: Column, *, go_on: bool) -> NewColumn:
+    """A column like another: a copy of an AUTOINCREMENT column counts by itself, from the same
+    beginning or, to `go_on`, from where the other is."""
+    identity = None
+    if column.identity is not None:
+        identity = (column.identity.start, column.identity.increment)
+        last = drawn_last(execution, column.default) if go_on else None
+        identity = identity if last is None else (last + identity[1], identity[1])
     return NewColumn(
         name=column.name,
         type=column.type,
         nullable=column.nullable,
-        default=column.default if column.default and "nextval(" not in column.default else None,
+        default=column.default if identity is None else None,
         comment=column.comment,
+        identity=identity,
     )
 
 

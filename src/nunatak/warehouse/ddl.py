@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -37,7 +36,6 @@ from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.tables import (
-    INTERNAL_PREFIX,
     Column,
     Location,
     Table,
@@ -134,6 +132,8 @@ def _note_renamed(execution: Execution, table: Table, tree: exp.Alter) -> None:
 
 def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list[str]:
     column, _ = column_of(execution, node)
+    if column.identity is not None:
+        raise Unsupported("Unsupported: ADD COLUMN with AUTOINCREMENT: make the table anew.")
     if table.column(column.name):
         if node.args.get("exists"):
             return []
@@ -239,10 +239,9 @@ def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     if table.name.sibling("") != other.name.sibling(""):
         raise Unsupported("Unsupported: SWAP WITH a table of another schema.")
     execution.tables.forget(other.location)
-    between = f"{INTERNAL_PREFIX}SWAP_{uuid.uuid4().hex.upper()}"
-    parking = Location(table.location.database, table.location.schema, between)
+    parking = table.location.parking()
     return [
-        f"ALTER TABLE {table.location.sql} RENAME TO {identifier(between)}",
+        f"ALTER TABLE {table.location.sql} RENAME TO {identifier(parking.table)}",
         f"ALTER TABLE {other.location.sql} RENAME TO {identifier(table.name.name)}",
         f"ALTER TABLE {parking.sql} RENAME TO {identifier(other.name.name)}",
     ]

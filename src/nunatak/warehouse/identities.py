@@ -38,6 +38,20 @@ def identities(execution: Execution, location: Location) -> Iterator[Location]:
             yield sequence
 
 
+def drawn_last(execution: Execution, default: str | None) -> int | None:
+    """The last value that a column with this default took; None before the first."""
+    sequence = drawn_from(default) if default else None
+    if sequence is None:
+        return None
+    rows = execution.connection.execute(
+        "SELECT last_value FROM duckdb_sequences() "
+        f"WHERE database_name = {literal(sequence.database)} "
+        f"AND schema_name = {literal(sequence.schema)} "
+        f"AND sequence_name = {literal(sequence.table)}"
+    )
+    return next((int(last) for (last,) in rows if last is not None), None)
+
+
 def _is_owned(execution: Execution, sequence: Location, table: Location) -> bool:
     if is_internal(sequence.table):
         return True

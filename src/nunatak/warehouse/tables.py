@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -66,6 +67,11 @@ class Location:
     def temporary(cls, session: Session, name: QualifiedName) -> Location:
         """Where a session's temporary table of that name lies."""
         return cls(session_database(session), INTERNAL_SCHEMA, str(name))
+
+    def parking(self) -> Location:
+        """A place beside this one, of a name that nothing has, for as long as a transaction."""
+        name = f"{INTERNAL_PREFIX}PARKED_{uuid.uuid4().hex.upper()}"
+        return Location(self.database, self.schema, name)
 
 
 @dataclass(frozen=True, slots=True)
