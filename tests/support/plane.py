@@ -317,7 +317,7 @@ def open_world(folder: Path) -> Iterator[World]:
     runtime.clock = lambda: moments[0]
     models, settings = FakeModels(folder), Settings(home=folder)
     access = Access(catalog.database, settings)
-    for role in ("ACCOUNTADMIN", "ANALYST"):
+    for role in ("ACCOUNTADMIN", "ANALYST", "PUBLIC"):
         access.roles.create(role, owner="ACCOUNTADMIN")
     access.users.create("U", owner="ACCOUNTADMIN")
     access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")

@@ -77,7 +77,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
     with open_world(folder) as world:
         base, settings, catalog = world.rooms, world.settings, world.catalog
         access = base.access
-        for role in (OWNER, OTHER, PUBLIC):
+        for role in (OWNER, OTHER):
             access.roles.create(role, owner=ADMIN)
         hooks = Hooks(
             stages=Stages(catalog, access, settings),

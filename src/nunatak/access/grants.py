@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, Table, Update, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, Update, delete, insert, select, update
 
 from nunatak.access.requirement import OWNERSHIP
 from nunatak.access.roles import ROLE, USER
@@ -55,23 +55,45 @@ class Grants:
         """Give privileges; OWNERSHIP moves the object to the role. Raises ObjectNotFound when
         there is no such role, in the transaction that grants."""
         with self._store.write() as connection:
-            if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
-                raise ObjectNotFound("Role", role)
-            for privilege in privileges:
-                if privilege == OWNERSHIP:
-                    connection.execute(_owned_by(role, kind, object_name))
-                    continue
-                row = {
-                    "privilege": privilege,
-                    "object_kind": kind,
-                    "object_name": object_name,
-                    "grantee_kind": ROLE,
-                    "grantee": role,
-                    "grant_option": int(grant_option),
-                    "granted_by": by,
-                    "created_on": self._store.clock(),
-                }
-                connection.execute(insert(grants).prefix_with("OR REPLACE").values(**row))
+            self.grant_within(
+                connection,
+                privileges,
+                kind,
+                object_name,
+                role=role,
+                by=by,
+                grant_option=grant_option,
+            )
+
+    def grant_within(
+        self,
+        connection: Connection,
+        privileges: Sequence[str],
+        kind: str,
+        object_name: str,
+        *,
+        role: str,
+        by: str,
+        grant_option: bool = False,
+    ) -> None:
+        """As `grant`, in the transaction that makes the object."""
+        if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
+            raise ObjectNotFound("Role", role)
+        for privilege in privileges:
+            if privilege == OWNERSHIP:
+                connection.execute(_owned_by(role, kind, object_name))
+                continue
+            row = {
+                "privilege": privilege,
+                "object_kind": kind,
+                "object_name": object_name,
+                "grantee_kind": ROLE,
+                "grantee": role,
+                "grant_option": int(grant_option),
+                "granted_by": by,
+                "created_on": self._store.clock(),
+            }
+            connection.execute(insert(grants).prefix_with("OR REPLACE").values(**row))
 
     def revoke(self, privileges: Sequence[str], kind: str, object_name: str, *, role: str) -> None:
         """Take privileges back; `ALL` takes every one. What was not given is passed over."""

@@ -43,11 +43,9 @@ def prepare_system_pools(catalog: Catalog, grants: Grants, machine: Machine) -> 
     do its grants."""
     for name, spec in system_pools(machine).items():
         key = pool_key(name)
-        with catalog.read() as tx:
+        with catalog.write() as tx:
             if tx.find(key) is not None:
                 continue
-        grants.grant(("USAGE",), KIND, key.title, role=PUBLIC, by="")
-        with catalog.write() as tx:
             POOLS.begin(
                 tx,
                 key,
@@ -58,3 +56,5 @@ def prepare_system_pools(catalog: Catalog, grants: Grants, machine: Machine) -> 
                 status=PoolStatus(state=PoolState.SUSPENDED).document(),
                 comment="Part of every account.",
             )
+            # An object begins without grants, so this follows; both are there or neither is.
+            grants.grant_within(tx.connection, ("USAGE",), KIND, key.title, role=PUBLIC, by="")
