@@ -17,6 +17,7 @@ from sqlglot import exp
 
 from nunatak.errors import NunatakError, Unsupported
 from nunatak.warehouse.engine import folded
+from nunatak.warehouse.exact_pivots import pivoted
 from nunatak.warehouse.exact_stars import (
     aliases,
     all_columns,
@@ -81,6 +82,8 @@ def _has_lower_case(tree: exp.Expr, lookup: Lookup) -> bool:
         if isinstance(node, exp.Identifier):
             if node.args.get("quoted") and _LOWER(str(node.this)):
                 return True
+        elif isinstance(node, exp.Pivot):
+            return True  # it makes names of values
         elif isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             parts = tuple(stored(part) for part in node.parts)
             if any(map(_LOWER, lookup(parts) or ())):
@@ -278,10 +281,14 @@ class _Walk:
             else:
                 derived = _Derived(_FUNCTIONS.get(type(inner)), {})
         if node.args.get("pivots"):
+            columns = derived.columns
             for pivot in node.args["pivots"]:
                 for column in pivot.find_all(exp.Column):
-                    _require(column.this, derived.columns)
-            return Source(node, name, None)
+                    _require(column.this, columns)
+                columns = pivoted(pivot, columns)
+                alias = pivot.args.get("alias")
+                name = stored(alias.this) if alias is not None and alias.this else name
+            return Source(node, name, columns)
         alias = self._named(node, name)
         derived = _distinct(alias, derived)
         name = name or (stored(alias.this) if alias is not None and alias.this else "")
