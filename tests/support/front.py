@@ -30,6 +30,7 @@ def method(
     *,
     params: tuple[Field, ...] = (),
     name: str = "PREDICT",
+    outputs: tuple[Field, ...] | None = None,
     wide: bool = False,
     max_batch_rows: int | None = None,
 ) -> Method:
@@ -39,7 +40,7 @@ def method(
         path=name.lower(),
         inputs=fields(a="DOUBLE", b="DOUBLE") if inputs is None else inputs,
         params=params,
-        outputs=fields(output_feature_0="DOUBLE"),
+        outputs=fields(output_feature_0="DOUBLE") if outputs is None else outputs,
         wide=wide,
         max_batch_rows=max_batch_rows,
     )

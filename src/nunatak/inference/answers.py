@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import orjson
 
 from nunatak.inference.columns import Column, Columns, Kind
@@ -50,7 +51,7 @@ def _rows(columns: Columns) -> list[bytes]:
 
 
 def _tokens(column: Column) -> Sequence[bytes]:
-    """Each value of a column as JSON text; null for a null and for what JSON has no number for."""
+    """Each value of a column as JSON text: strings for infinities, for which JSON has no number."""
     values = column.values
     if not isinstance(values, np.ndarray):
         if column.kind is Kind.BINARY:
@@ -60,10 +61,19 @@ def _tokens(column: Column) -> Sequence[bytes]:
         return [orjson.dumps(text) for text in _masked(column, format_timestamps(values))]
     if not len(values):
         return []
-    if column.nulls is not None and column.nulls.any():
-        return orjson.dumps(column.to_list())[1:-1].split(b",")
     if column.kind is Kind.FLOAT32:  # all its digits, so that the value is exactly the model's
         values = values.astype(np.float64)
+    tokens = _numbers(column, values)
+    if column.kind in (Kind.FLOAT32, Kind.FLOAT64):
+        for row in np.flatnonzero(np.isinf(values)).tolist():
+            if column.nulls is None or not column.nulls[row]:
+                tokens[row] = b'"Infinity"' if values[row] > 0 else b'"-Infinity"'
+    return tokens
+
+
+def _numbers(column: Column, values: npt.NDArray[Any]) -> list[bytes]:
+    if column.nulls is not None and column.nulls.any():
+        return orjson.dumps(column.to_list())[1:-1].split(b",")
     return orjson.dumps(np.ascontiguousarray(values), option=_NUMPY)[1:-1].split(b",")
 
 

@@ -12,6 +12,7 @@ from nunatak.edge.turns import Turns
 from nunatak.inference.answers import Result
 from nunatak.inference.batcher import Batch, Batcher, BatchPolicy, Part
 from nunatak.inference.calls import Call, State
+from nunatak.inference.declared import as_declared
 from nunatak.inference.errors import (
     DeadlineExceeded,
     InferenceError,
@@ -191,7 +192,7 @@ class Dispatcher:
         rows = sum(part.block.rows for part in parts)
         if columns.rows != rows:
             raise ModelError(f"the model answered {columns.rows} rows for {rows}")
-        return Result(columns)
+        return Result(as_declared(columns, parts[0].block.method.outputs))
 
     def _deliver(self, parts: Sequence[Part], result: Result) -> None:
         start = 0

@@ -22,13 +22,22 @@ def encode_columns(columns: Columns) -> tuple[list[list[Any]], list[Buffer]]:
         entry = [column.name, column.kind.value, size, len(data), -1]
         buffers.append(data)
         size += len(data) + -len(data) % 8
-        if column.nulls is not None:
+        nulls = _marks(column)
+        if nulls is not None:
             entry[4] = size
-            marks = np.ascontiguousarray(column.nulls).view(np.uint8).data
+            marks = np.ascontiguousarray(nulls).view(np.uint8).data
             buffers.append(marks)
             size += len(marks) + -len(marks) % 8
         entries.append(entry)
     return entries, buffers
+
+
+def _marks(column: Column) -> Mask | None:
+    """The nulls of a column; those of BINARY, whose bytes cannot tell null from none, always."""
+    if column.kind is not Kind.BINARY or column.nulls is not None:
+        return column.nulls
+    nulls = np.array([value is None for value in column.values], np.bool_)
+    return nulls if nulls.any() else None
 
 
 def placed_columns(columns: Columns, memory: MemoryFile) -> list[list[Any]] | None:

@@ -274,8 +274,10 @@ def output_columns(call: PlannedCall, table: pa.Table, *, rows: int) -> list[pa.
             raise ModelCallFailed(f"its answer has no column '{output.name}', but {names}")
         try:
             columns.append(_converted(table.column(index), output_type(output)))
-        except pa.ArrowInvalid as error:
-            raise ModelCallFailed(f"its output '{output.name}' does not fit: {error}") from error
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise ModelCallFailed(
+                f"its output '{output.name}' has values that do not fit {output.type}"
+            ) from error
     return columns
 
 

@@ -3,6 +3,7 @@
 Imports numpy and pandas inside the functions: they are the model's, and may be missing.
 """
 
+import datetime
 import json
 import math
 from collections.abc import Sequence
@@ -333,12 +334,20 @@ def _from_objects(values: list[Any], declared: str, np: Any) -> tuple[str, Any, 
         return kind, values, None
     nulls = np.array([value is None for value in values], dtype=bool)
     zero = np.datetime64(0, "ns") if kind == "TIMESTAMP" else 0
-    filled = [zero if value is None else value for value in values]
+    filled = [zero if value is None else _without_zone(value) for value in values]
     array = np.array(filled, dtype=DTYPES[kind])
     return kind, array, nulls if nulls.any() else None
 
 
+def _without_zone(value: Any) -> Any:
+    """A time with a zone as the same moment in UTC, without one."""
+    if getattr(value, "tzinfo", None) is None:
+        return value
+    return value.astimezone(datetime.timezone.utc).replace(tzinfo=None)
+
+
 def _kind_of(values: list[Any], declared: str) -> str:
+    import decimal
     import numbers
 
     types = {type(value) for value in values if value is not None}
@@ -355,8 +364,8 @@ def _kind_of(values: list[Any], declared: str) -> str:
     if all(issubclass(kind, numbers.Integral) for kind in types):
         small = all(value is None or -(2**63) <= value < 2**63 for value in values)
         return "INT64" if small else "JSON"
-    if all(issubclass(kind, numbers.Real) for kind in types):
+    if all(issubclass(kind, (numbers.Real, decimal.Decimal)) for kind in types):
         return "FLOAT64"
     if all(kind.__name__ in ("Timestamp", "datetime", "datetime64") for kind in types):
-        return "TIMESTAMP" if not any(getattr(v, "tzinfo", None) for v in values) else "JSON"
+        return "TIMESTAMP"
     return "JSON"

@@ -287,3 +287,11 @@ def test_another_version_is_named() -> None:
         FrameParser().feed(data)
     with pytest.raises(worker_frames.FrameError, match="version 9"):
         worker_frames.parse_prefix(data)
+
+
+def test_null_bytes_reach_the_model_as_nulls() -> None:
+    column = Column("raw", Kind.BINARY, [b"a\0", None, b""])
+    entries, buffers = encode_columns(Columns((column,), 3))
+    body = memoryview(b"".join(bytes(b) + bytes(-len(b) % 8) for b in buffers))
+    decoded, rows = convert.decode({"rows": 3, "columns": entries}, body)
+    assert convert.to_frame(decoded, rows)[0].tolist() == [b"a\0", None, b""]

@@ -231,9 +231,8 @@ def failing(columns: Columns) -> Columns:
     """A model that does not bear a 13."""
     if 13.0 in np.asarray(columns.columns[0].values):
         raise errors.ModelError("ValueError: thirteen", "Traceback ...")
-    return Columns(
-        (Column("y", Kind.FLOAT64, np.asarray(columns.columns[0].values)),), columns.rows
-    )
+    values = np.asarray(columns.columns[0].values)
+    return Columns((Column("output_feature_0", Kind.FLOAT64, values),), columns.rows)
 
 
 @pytest.mark.asyncio
@@ -247,7 +246,8 @@ async def test_a_bad_row_fails_only_its_own_caller() -> None:
         got = await asyncio.gather(*asked)
         assert [answer.status for answer in got] == [200] * 5 + [500] + [200] * 2
         assert got[5].json["error"]["message"] == "ValueError: thirteen"
-        assert [a.json["data"][0][1]["y"] for a in got if a.status == 200] == [0, 1, 2, 3, 4, 6, 7]
+        values = [a.json["data"][0][1]["output_feature_0"] for a in got if a.status == 200]
+        assert values == [0, 1, 2, 3, 4, 6, 7]
 
 
 @pytest.mark.asyncio
@@ -399,7 +399,7 @@ async def test_utilisation_is_the_share_of_time_that_processors_computed() -> No
 
 
 @pytest.mark.asyncio
-async def test_values_that_json_lacks_are_null() -> None:
+async def test_values_that_json_lacks_are_null_or_text() -> None:
     def odd(columns: Columns) -> Columns:
         values = np.array([np.nan, np.inf, 1.5])
         whole = Column("i", Kind.INT64, np.array([1, 2, 3]), np.array([False, True, False]))
@@ -414,12 +414,14 @@ async def test_values_that_json_lacks_are_null() -> None:
             3,
         )
 
-    async with serving(FakePool(model=odd), method(fields(a="DOUBLE"))) as made:
+    outputs = fields(f="DOUBLE", i="BIGINT", b="BINARY", j="VARIANT", t="TIMESTAMP_NTZ")
+    asked = method(fields(a="DOUBLE"), outputs=outputs)
+    async with serving(FakePool(model=odd), asked) as made:
         answer = await Client(made).ask(post({"data": [[0, 1], [1, 2], [2, 3]]}))
         time = "2020-01-01 00:00:00.5"
         assert [row[1] for row in answer.json["data"]] == [
             {"f": None, "i": 1, "b": "aGk=", "j": {"a": [1]}, "t": time},
-            {"f": None, "i": None, "b": None, "j": None, "t": time},
+            {"f": "Infinity", "i": None, "b": None, "j": None, "t": time},
             {"f": 1.5, "i": 3, "b": "", "j": "x", "t": time},
         ]
 
@@ -486,3 +488,22 @@ async def test_a_body_that_we_fail_to_read_leaves_nothing_inside(
         answer = await Client(target).ask(post(b"x", headers=headers))
         assert (answer.status, answer.json["error"]["code"]) == (500, "INTERNAL")
         assert (target.admission.inside, target.admission.held_bytes) == (0, 0)
+
+
+@pytest.mark.asyncio
+async def test_an_answer_that_breaks_its_declared_type_fails_only_its_own_caller() -> None:
+    def moody(columns: Columns) -> Columns:
+        values: list[Any] = list(np.asarray(columns.columns[0].values))
+        words = ["high" if value == 13 else value for value in values]
+        return Columns((Column("output_feature_0", Kind.JSON, words),), columns.rows)
+
+    async with serving(FakePool(model=moody)) as made:
+        bodies = [post({"data": [[0, value, 0]]}) for value in (1, 13, 2)]
+        bodies.append(post(stream(pa.table({"a": [13.0], "b": [0.0]})), headers=ARROW))
+        got = await asyncio.gather(*(Client(made).ask(body) for body in bodies))
+        assert [answer.status for answer in got] == [200, 500, 200, 500]
+        for answer in (got[1], got[3]):
+            assert answer.json["error"]["message"] == (
+                "the model answered \"high\" for the output 'output_feature_0' (DOUBLE): expected "
+                "a number"
+            )

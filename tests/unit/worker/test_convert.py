@@ -1,4 +1,5 @@
 import datetime
+import decimal
 import json
 from typing import Any
 
@@ -74,7 +75,18 @@ def test_timestamps_are_nanoseconds_without_a_zone() -> None:
     assert plain[0] == "TIMESTAMP"
     assert plain[1][0] == np.datetime64("2024-05-06T07:08:09", "ns")
     assert plain[2].tolist() == [False, True]
-    assert zoned[1][0] == np.datetime64("2024-05-06T05:08:09", "ns")
+    objects = convert.from_series(
+        pd.Series([stamp.tz_localize("Etc/GMT-2"), None, stamp], dtype=object), "TIMESTAMP"
+    )
+    assert zoned[1][0] == objects[1][0] == np.datetime64("2024-05-06T05:08:09", "ns")
+    assert objects[1][2] == plain[1][0]
+
+
+def test_decimals_are_numbers() -> None:
+    assert series([decimal.Decimal("1.25"), 2, None], object, "FLOAT64") == (
+        "FLOAT64",
+        [1.25, 2.0, None],
+    )
 
 
 def test_json_has_no_nan_and_knows_numpy_and_dates() -> None:

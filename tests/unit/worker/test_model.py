@@ -3,6 +3,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -198,6 +199,28 @@ def test_every_function_file_shares_one_loaded_model(
     assert first.model is second.model
     assert other.model is not first.model
     assert Packager.loads == 2
+
+
+def test_bytes_reach_a_model_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class DataType:
+        BYTES = SimpleNamespace(_numpy_type=bytes)
+        OTHER = SimpleNamespace(_numpy_type=float)
+
+    class FeatureSpec:
+        def __init__(self, dtype: Any, shape: tuple[int, ...] = ()) -> None:
+            self._dtype, self._shape = dtype, shape
+
+        def as_dtype(self, force_numpy_dtype: bool = False) -> Any:
+            return list if self._shape else self._dtype._numpy_type
+
+    module = SimpleNamespace(DataType=DataType, FeatureSpec=FeatureSpec)
+    monkeypatch.setattr(importlib, "import_module", lambda _: module)
+    model._keep_bytes()
+
+    assert FeatureSpec(DataType.BYTES).as_dtype() is object
+    assert FeatureSpec(DataType.BYTES).as_dtype(force_numpy_dtype=True) is object
+    assert FeatureSpec(DataType.BYTES, (2,)).as_dtype() is list
+    assert FeatureSpec(DataType.OTHER).as_dtype() is float
 
 
 def test_a_trial_uses_the_recorded_sample_or_stand_ins(tmp_path: Path) -> None:
