@@ -39,7 +39,8 @@ def execute(context: Context) -> Result | Transfer:
     """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
     changed has committed when this returns."""
     try:
-        return _execute(context)
+        with context.session.statement() as session:
+            return _execute(dataclasses.replace(context, session=session))
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
 
@@ -47,7 +48,8 @@ def execute(context: Context) -> Result | Transfer:
 def describe(context: Context) -> Description:
     """What `context.text` would answer, without running anything."""
     try:
-        return _describe(context)
+        with context.session.statement() as session:
+            return _describe(dataclasses.replace(context, session=session))
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
 
@@ -74,7 +76,7 @@ def _describe(context: Context) -> Description:
     for part, bindings in zip(parts[:-1], values, strict=False):
         step = dataclasses.replace(context, text=part, bindings=bindings)
         context = dataclasses.replace(
-            context, flow=Result(fields=describe(step).fields, batches=())
+            context, flow=Result(fields=_describe(step).fields, batches=())
         )
     context = dataclasses.replace(context, text=parts[-1], bindings=values[-1])
     statement = _parse(context)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
@@ -14,6 +15,8 @@ from nunatak.warehouse.parameters import Value, known
 
 QUERIES_KEPT = 100
 """Ids of queries that a session remembers."""
+_TOGETHER = (("role", "role_identity"), ("warehouse",), ("database", "schema"))
+"""What a statement may change of its session, in parts that belong together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +33,8 @@ class TemporaryObject:
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """One client session. Statements of one session may run at the same time; `lock` guards
-    changes of the fields."""
+    """One client session. Statements of one session may run at the same time, each in its own
+    `statement()`; `lock` guards changes of the fields."""
 
     id: int
     user: str
@@ -56,6 +59,33 @@ class Session:
     _temporary: dict[tuple[str, QualifiedName], TemporaryObject] = field(
         default_factory=dict, repr=False
     )
+    _whole: Session | None = field(default=None, repr=False)
+    """The session that this is one statement's view of."""
+
+    @contextmanager
+    def statement(self) -> Iterator[Session]:
+        """The session as it is now, for one statement: names, role and temporary objects stay what
+        they were when its privileges were checked, whatever others of the session change. What the
+        statement itself changes is the session's at the end, temporary objects at once."""
+        with self.lock:
+            mine = replace(self, _temporary=dict(self._temporary), _whole=self)
+        before = replace(mine)
+        try:
+            yield mine
+        finally:
+            with self.lock:
+                self._adopt(mine, before)
+
+    def _adopt(self, mine: Session, before: Session) -> None:
+        for names in _TOGETHER:
+            if any(getattr(mine, name) != getattr(before, name) for name in names):
+                for name in names:
+                    setattr(self, name, getattr(mine, name))
+        if mine.parameters is not before.parameters:
+            gone = before.parameters.keys() - mine.parameters.keys()
+            new = mine.parameters.items() - before.parameters.items()
+            kept = {name: value for name, value in self.parameters.items() if name not in gone}
+            self.parameters = {**kept, **dict(new)}
 
     def qualify(self, parts: tuple[str, ...]) -> QualifiedName:
         """Complete stored name parts; raises NoCurrentContext when a part is missing."""
@@ -97,9 +127,13 @@ class Session:
     def add_temporary(self, made: TemporaryObject) -> None:
         """Make a temporary object visible, in place of one of the same kind and name."""
         with self.lock:
+            if self._whole is not None:
+                self._whole.add_temporary(made)
             self._temporary[made.kind, made.name] = made
 
     def drop_temporary(self, kind: str, name: QualifiedName) -> TemporaryObject | None:
         """Forget a temporary object; answers it if it was there."""
         with self.lock:
+            if self._whole is not None:
+                self._whole.drop_temporary(kind, name)
             return self._temporary.pop((kind, name), None)
