@@ -21,6 +21,8 @@ from nunatak.warehouse.session import Session
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _NS_PER_US = 1_000
+_NS_PER_DAY = 86_400_000_000_000
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 def marker_values(bindings: Sequence[Binding]) -> dict[int, exp.Expr]:
@@ -151,8 +153,11 @@ def _typed_literal(kind: str, value: str) -> exp.Expr:
 
 
 def is_true(value: str) -> bool:
-    """The wire's booleans."""
-    return value.strip().lower() in {"true", "1"}
+    """The wire's booleans; raises ValueError for anything else."""
+    found = _BOOLEANS.get(value.strip().lower())
+    if found is None:
+        raise ValueError(value)
+    return found
 
 
 def date_of(value: str) -> dt.date:
@@ -166,6 +171,8 @@ def time_of(value: str) -> dt.time:
     """A TIME on the wire: nanoseconds since midnight, or ISO text."""
     if ":" in value:
         return dt.time.fromisoformat(value)
+    if not 0 <= int(value) < _NS_PER_DAY:
+        raise ValueError(value)
     return (_EPOCH + dt.timedelta(microseconds=int(value) // _NS_PER_US)).time()
 
 

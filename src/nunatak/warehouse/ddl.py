@@ -105,7 +105,7 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
         raise ObjectNotFound(kind.capitalize(), ".".join(stored(part) for part in tree.this.parts))
     if any(isinstance(action, exp.AlterRename) for action in tree.args.get("actions") or ()):
         _require_to(execution.request.text)
-    if tree.args.get("options") or tree.args.get("only"):
+    if any(tree.args.get(key) for key in ("options", "only", "iceberg")):
         raise Unsupported(f"Unsupported: {tree.sql(dialect='snowflake')}.")
     statements: list[str] = []
     for action in tree.args.get("actions") or ():
@@ -131,6 +131,8 @@ def _note_renamed(execution: Execution, table: Table, tree: exp.Alter) -> None:
 
 
 def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list[str]:
+    if node.args.get("position") is not None:
+        raise Unsupported("Unsupported: ADD COLUMN … FIRST and AFTER: a new column is the last.")
     column, _ = column_of(execution, node)
     if column.identity is not None:
         raise Unsupported("Unsupported: ADD COLUMN with AUTOINCREMENT: make the table anew.")
@@ -151,8 +153,7 @@ def _add_column(execution: Execution, table: Table, node: exp.ColumnDef) -> list
 def _drop(_execution: Execution, table: Table, node: exp.Drop) -> list[str]:
     if (kind := str(node.args.get("kind")).upper()) != "COLUMN":
         raise Unsupported(f"Unsupported: ALTER TABLE … DROP {kind}.")
-    columns = node.args.get("tables") or [node.this]
-    names = [stored(column.find(exp.Identifier)) for column in columns]
+    names = [_plain_name(column) for column in node.args.get("tables") or [node.this]]
     return [
         f"ALTER TABLE {table.location.sql} DROP COLUMN {identifier(_known(table, name).name)}"
         for name in names
@@ -161,7 +162,7 @@ def _drop(_execution: Execution, table: Table, node: exp.Drop) -> list[str]:
 
 
 def _rename_column(_execution: Execution, table: Table, node: exp.RenameColumn) -> list[str]:
-    old, new = stored(node.this.this), stored(node.args["to"].this)
+    old, new = _plain_name(node.this), _plain_name(node.args["to"])
     _known(table, old)
     if table.column(new):
         raise ObjectExists("Column", new)
@@ -172,9 +173,9 @@ def _rename_column(_execution: Execution, table: Table, node: exp.RenameColumn) 
 
 
 def _alter_column_action(execution: Execution, table: Table, node: exp.AlterColumn) -> list[str]:
-    column = _known(
-        table, stored(node.this.this if isinstance(node.this, exp.Column) else node.this)
-    )
+    column = _known(table, _plain_name(node.this))
+    if node.args.get("using") or node.args.get("collate"):
+        raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
     if (dtype := node.args.get("dtype")) is not None:
         sql_type = session_type(dtype, execution.context())
         changed = _alter_column(table, column.name, f"SET DATA TYPE {engine_type(sql_type)}")
@@ -247,11 +248,32 @@ def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     ]
 
 
+_STORAGE = {"DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING"}
+"""What SET takes without effect here: advice to the vendor's storage, for what is not offered."""
+
+
 def _set(_execution: Execution, table: Table, node: exp.AlterSet) -> list[str]:
-    comment = next(iter(node.find_all(exp.SchemaCommentProperty)), None)
-    if comment is None:
-        return []  # retention, change tracking and the like have no effect here
-    return [table_comment(table, str(comment.this.name))]
+    given = [item for item in node.expressions if isinstance(item, exp.Properties)]
+    properties = [one for item in given for one in item.expressions]
+    if not properties or any(node.args.get(key) for key in ("tag", "file_format", "copy_options")):
+        raise Unsupported(f"Unsupported: ALTER {table.object_kind} … {_shown(node)}.")
+    for one in properties:
+        is_known = isinstance(one, exp.SchemaCommentProperty | exp.SecureProperty)
+        if not is_known and str(one.name).upper() not in _STORAGE:
+            raise Unsupported(f"Unsupported: ALTER {table.object_kind} … SET {one.name.upper()}.")
+    comments = [one for one in properties if isinstance(one, exp.SchemaCommentProperty)]
+    return [table_comment(table, str(comment.this.name)) for comment in comments]
+
+
+def _shown(node: exp.Expr) -> str:
+    return node.sql(dialect="snowflake").replace("None", "").strip()
+
+
+def _add_constraint(_execution: Execution, table: Table, node: exp.AddConstraint) -> list[str]:
+    """Keys are declared for readers only, as at the vendor; a check would have to hold."""
+    if node.find(exp.CheckColumnConstraint) is not None:
+        raise Unsupported(f"Unsupported: ALTER {table.object_kind} … ADD CONSTRAINT … CHECK.")
+    return []
 
 
 def _ignored(_execution: Execution, _table: Table, _node: exp.Expr) -> list[str]:
@@ -268,7 +290,7 @@ _ACTIONS: dict[type[exp.Expr], Callable[[Execution, Table, Any], list[str]]] = {
     exp.AlterSet: _set,
     exp.Cluster: _ignored,
     exp.ClusterProperty: _ignored,
-    exp.AddConstraint: _ignored,
+    exp.AddConstraint: _add_constraint,
 }
 
 
@@ -336,6 +358,17 @@ def describe_table(execution: Execution, parts: Sequence[str]) -> Result:
         for column in table.columns
     ]
     return rows_result(DESCRIBE_FIELDS, rows, kind=StatementKind.SHOW)
+
+
+def _plain_name(node: exp.Expr | None) -> str:
+    """The name of a column that a change means; raises SyntaxInvalid for any other expression."""
+    found = node.this if isinstance(node, exp.Column | exp.Table) and len(node.parts) == 1 else node
+    if not isinstance(found, exp.Identifier):
+        shown = "nothing" if node is None else f"'{node.sql(dialect='snowflake')}'"
+        raise SyntaxInvalid(
+            f"SQL compilation error:\nsyntax error: expected the name of a column, found {shown}."
+        )
+    return stored(found)
 
 
 def _known(table: Table, name: str) -> Column:

@@ -105,9 +105,10 @@ def _syntax_error(error: ParseError) -> SyntaxInvalid:
     line, column = int(first.get("line") or 1), int(first.get("col") or 0)
     token = str(first.get("highlight") or "<EOF>")
     said = _HIGHLIGHT.sub("", str(first.get("description") or error)).rstrip(".")
+    detail = f" ({said}.)" if "<" not in said else ""  # without the parser's own objects
     return SyntaxInvalid(
         f"SQL compilation error:\nsyntax error line {line} at position {column} "
-        f"unexpected '{token}'. ({said}.)",
+        f"unexpected '{token}'.{detail}",
         line=line,
         position=column,
     )

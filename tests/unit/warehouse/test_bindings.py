@@ -311,3 +311,29 @@ def test_lists_anywhere_else_are_refused(nine: Sql, text: str) -> None:
     lists = [Binding("FIXED", ["1", "2"])] * text.count("?")
     with pytest.raises(InvalidArgument, match="Array binding is supported for"):
         nine(text, *lists)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [
+        ("BOOLEAN", "maybe"),
+        ("BOOLEAN", ""),
+        ("BOOLEAN", "2"),
+        ("TIME", "-1"),
+        ("TIME", "86400000000000"),
+        ("DATE", "99999999999999999"),
+        ("TIMESTAMP_NTZ", "99999999999999999999999"),
+        ("FIXED", "1e"),
+        ("FIXED", "0x10"),
+        ("REAL", "one"),
+        ("BINARY", "0g"),
+    ],
+)
+def test_values_that_are_not_of_their_type_are_refused(nine: Sql, kind: str, value: str) -> None:
+    nine("create or replace table one_of(v varchar)")
+    with pytest.raises(InvalidArgument, match=f"not a {kind}"):
+        nine("select ?", Binding(kind, value))
+    for rows in ([value], ["1", value]):
+        with pytest.raises(InvalidArgument, match=f"not a {kind}"):
+            nine("insert into one_of values (?)", Binding(kind, [*rows]))
+    assert nine("select * from one_of") == []

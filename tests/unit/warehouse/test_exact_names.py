@@ -302,7 +302,9 @@ def test_alter_table_means_what_it_says(sql: Sql, statement: str) -> None:
         sql(statement)
     if statement.startswith("alter table t rename") and "yy" not in statement:
         assert isinstance(raised.value, SyntaxInvalid)
-    assert sql("select x, y from t") == [(1, 2)]
+    assert "<" not in str(raised.value)
+    assert sql("select * from t") == [(1, 2)]
+    assert [column.comment for column in sql.warehouse.list_tables(sql.session, "DB")] == [None]
 
 
 def test_a_table_that_is_named_like_a_word_is_renamed(sql: Sql) -> None:
