@@ -24,9 +24,16 @@ _TABLES = (
     Field("ROW_COUNT", NUMBER),
     Field("BYTES", NUMBER),
     Field("RETENTION_TIME", NUMBER),
+    *map(Field, ("SELF_REFERENCING_COLUMN_NAME", "REFERENCE_GENERATION")),
+    *map(
+        Field, ("USER_DEFINED_TYPE_CATALOG", "USER_DEFINED_TYPE_SCHEMA", "USER_DEFINED_TYPE_NAME")
+    ),
+    *map(Field, ("IS_INSERTABLE_INTO", "IS_TYPED", "COMMIT_ACTION")),
     Field("CREATED", TIMESTAMP_LTZ),
     Field("LAST_ALTERED", TIMESTAMP_LTZ),
-    Field("COMMENT"),
+    Field("LAST_DDL", TIMESTAMP_LTZ),
+    *map(Field, ("LAST_DDL_BY", "AUTO_CLUSTERING_ON", "COMMENT", "IS_TEMPORARY")),
+    *map(Field, ("IS_ICEBERG", "IS_DYNAMIC", "IS_IMMUTABLE", "IS_HYBRID")),
 )
 _VIEWS = (
     *map(Field, ("TABLE_CATALOG", "TABLE_SCHEMA", "TABLE_NAME", "TABLE_OWNER", "VIEW_DEFINITION")),
@@ -94,9 +101,18 @@ def _tables(connection: Connection, session: Session, database: str) -> Result:
                 table.row_count,
                 None,
                 0,
+                *[None] * 5,
+                "NO" if table.is_view else "YES",
+                "NO",
+                None,
                 made,
                 made,
+                made,
+                None,
+                "NO",
                 table.comment,
+                "YES" if table.temporary else "NO",
+                *["NO"] * 4,
             ]
         )
     return rows_result(_TABLES, rows)

@@ -537,6 +537,27 @@ def test_autoincrement_columns_are_told_from_others(sql: Sql) -> None:
     )
 
 
+def test_information_schema_tables_has_what_the_vendor_has(sql: Sql) -> None:
+    sql("create transient table t(a int)")
+    sql("create temporary table own(a int)")
+    sql("create view v as select a from t")
+
+    told = sql(
+        "select table_name, table_type, is_transient, is_insertable_into, is_typed, is_temporary, "
+        "is_iceberg, is_dynamic, is_immutable, is_hybrid, auto_clustering_on, last_ddl = created, "
+        "self_referencing_column_name, reference_generation, user_defined_type_catalog, "
+        "user_defined_type_schema, user_defined_type_name, commit_action, last_ddl_by "
+        "from information_schema.tables order by 1"
+    )
+
+    no, unset = ("NO",) * 4, (None,) * 7
+    assert told == [
+        ("OWN", "LOCAL TEMPORARY", "NO", "YES", "NO", "YES", *no, "NO", True, *unset),
+        ("T", "BASE TABLE", "YES", "YES", "NO", "NO", *no, "NO", True, *unset),
+        ("V", "VIEW", "NO", "NO", "NO", "NO", *no, "NO", True, *unset),
+    ]
+
+
 def test_information_schema_columns_has_what_the_vendor_has(sql: Sql) -> None:
     sql("create table t(a int)")
     standard = [
