@@ -82,18 +82,21 @@ CLIENT_1_6 = 16
 CONNECTOR_5 = 0
 """Instead of a major version of snowflake-ml-python: the connector alone, of a later major version
 than snowflake-ml-python allows."""
+TOOLS = -1
+"""Instead of one: tools that are not about models, with the drivers that they bring."""
 _PYTHONS = {
     1: "NUNATAK_TEST_CLIENT_1_PYTHON",
     2: "NUNATAK_TEST_CLIENT_PYTHON",
     CLIENT_1_6: "NUNATAK_TEST_CLIENT_1_6_PYTHON",
     CONNECTOR_5: "NUNATAK_TEST_CONNECTOR_5_PYTHON",
+    TOOLS: "NUNATAK_TEST_TOOLS_PYTHON",
 }
 
 
 def run_script(server: Server, name: str, *arguments: str, generation: int = 2) -> Any:
     """Run tests/acceptance/clients/<name>.py with official clients; answers the JSON value that
     the script prints last. `generation` is the major version of snowflake-ml-python, or
-    CONNECTOR_5."""
+    CONNECTOR_5, or TOOLS."""
     done = subprocess.run(
         [_client_python(generation), str(SCRIPTS / f"{name}.py"), *arguments],
         capture_output=True,
