@@ -18,7 +18,8 @@ class FieldSpec:
     """One input, parameter or output of a method. `type` is SQL text, `default` too.
 
     `identifier` is the name in SQL, in stored form; None: what `name` means there. `reals` says
-    where numbers inside an array or object are real ones (`nunatak.inference.signature`).
+    where numbers inside an array or object are real ones (`nunatak.inference.signature`), `limits`
+    the least and the greatest whole number that is taken; None: those of 64 bits.
     """
 
     name: str
@@ -27,6 +28,7 @@ class FieldSpec:
     default: str | None = None
     identifier: str | None = None
     reals: bool | Mapping[str, Any] | None = None
+    limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,4 +162,5 @@ def _field_json(item: FieldSpec) -> dict[str, Any]:
         "default": item.default,
         "identifier": item.identifier,
         "reals": item.reals,
+        "limits": item.limits,
     }

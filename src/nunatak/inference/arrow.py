@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nunatak.inference.arrow_layouts import Body, Layouts, content_of
 from nunatak.inference.arrow_messages import refuse_expanding
@@ -19,7 +20,7 @@ from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.naming import Naming, refuse_unknown, require
 from nunatak.inference.objects import table_of_objects
 from nunatak.inference.payload import Block, Parsed, batch_key, block_of_columns
-from nunatak.inference.rows import RowReader
+from nunatak.inference.rows import RowReader, expected
 from nunatak.inference.signature import Field, Method, with_reals
 from nunatak.inference.timestamps import format_timestamps
 
@@ -36,6 +37,7 @@ _ARROW: dict[Kind, pa.DataType] = {
     Kind.BINARY: pa.binary(),
     Kind.JSON: pa.string(),
 }
+_ARROW_YEARS = ", in the years 1678 to 2261"
 _FEW_CELLS = 65_536
 """Columns of nulls take no bytes; so many cells are believed whatever the body's size."""
 
@@ -63,6 +65,7 @@ class ArrowReader:
         method, size = self._method, len(content_of(body))
         columns = self._layouts.columns(body)
         if columns is not None:
+            _refuse_outside(method.inputs, columns)
             block = block_of_columns(method, columns, size=size)
             return Parsed((block,), columns.rows, None)
         table = _table(body)
@@ -169,12 +172,14 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
     try:
         if kind is Kind.JSON:
             return Column(field.name, kind, _json_values(field, array))
+        if pa.types.is_timestamp(array.type) and array.type.tz is not None:
+            array = pc.local_timestamp(array)  # the clock of its zone, as for ISO text
         if array.type != _ARROW[kind]:
             array = array.cast(_ARROW[kind])
-    except (pa.ArrowException, OverflowError) as error:
+    except (pa.ArrowException, OverflowError):
         raise BadInput(
-            f"column {field.name!r} ({field.sql_type}): Arrow {array.type} does not fit: "
-            f"{str(error)[:200]}"
+            f"column {field.name!r} ({field.sql_type}): Arrow {array.type} does not fit: expected "
+            f"{expected(field)}{_ARROW_YEARS if kind is Kind.TIMESTAMP else ''}"
         ) from None
     if kind not in DTYPES:
         return Column(field.name, kind, array.to_pylist())
@@ -206,7 +211,24 @@ def _numeric(field: Field, array: pa.Array[Any]) -> Column:
             return Column(field.name, kind, array.to_numpy(zero_copy_only=False))
         array = array.fill_null(pa.scalar(_ZERO[kind], array.type))
     values = array.to_numpy(zero_copy_only=False)
-    return Column(field.name, kind, values.astype(DTYPES[kind], copy=False), nulls)
+    column = Column(field.name, kind, values.astype(DTYPES[kind], copy=False), nulls)
+    _refuse_outside((field,), Columns((column,), len(column)))
+    return column
+
+
+def _refuse_outside(fields: Sequence[Field], columns: Columns) -> None:
+    """Raise BadInput for whole numbers that a field does not take; a null counts as 0."""
+    for field, column in zip(fields, columns.columns, strict=True):
+        if field.kind is not Kind.INT64 or not columns.rows:
+            continue
+        values = np.asarray(column.values)
+        outside = (values < field.limits[0]) | (values > field.limits[1])
+        if outside.any():
+            row = int(np.argmax(outside))
+            raise BadInput(
+                f"row {row}, column {field.name!r} ({field.sql_type}): expected "
+                f"{expected(field)}, got {values[row]}"
+            )
 
 
 def _json_values(field: Field, array: pa.Array[Any]) -> list[Any]:

@@ -15,10 +15,10 @@ from nunatak.inference.payload import Block, Record, block_of_records
 from nunatak.inference.shapes import Table
 from nunatak.inference.signature import Field, Method
 
-WHOLE = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_LIMITS = (-(2**63), 2**63 - 1)
+_WHOLE: Any = Annotated[int, msgspec.Meta(ge=_LIMITS[0], le=_LIMITS[1])]
 _TYPES: dict[Kind, Any] = {
     Kind.FLOAT64: float | None,
-    Kind.INT64: WHOLE | None,
     Kind.BOOL: bool | None,
     Kind.TEXT: str | None,
     Kind.BINARY: bytes | None,
@@ -39,8 +39,15 @@ _PLACE = re.compile(r" - at `\$\[(\d+|\.\.\.)\](?:\[(\d+|\.\.\.)\])?")
 
 def tuple_type(fields: Sequence[Field], *, numbered: bool) -> Any:
     """The type of a row of those fields, behind its number if it is ``numbered``."""
-    members = [_TYPES[field.kind] for field in fields]
-    return tuple.__class_getitem__((WHOLE, *members) if numbered else tuple(members))
+    members = [_type_of(field) for field in fields]
+    return tuple.__class_getitem__((_WHOLE, *members) if numbered else tuple(members))
+
+
+def _type_of(field: Field) -> Any:
+    if field.kind is not Kind.INT64:
+        return _TYPES[field.kind]
+    least, greatest = field.limits
+    return Annotated[int, msgspec.Meta(ge=least, le=greatest)] | None
 
 
 def list_of(member: Any) -> Any:
@@ -101,8 +108,15 @@ class RowReader:
         value = table.rows[int(row)][int(column)]
         return (
             f"row {number}, column {field.name!r} ({field.sql_type}): expected "
-            f"{_WORDS[field.kind]}, got {_shown(value)}"
+            f"{expected(field)}, got {_shown(value)}"
         )
+
+
+def expected(field: Field) -> str:
+    """What a field takes, in words."""
+    if field.limits == _LIMITS:
+        return _WORDS[field.kind]
+    return f"a whole number from {field.limits[0]} to {field.limits[1]}"
 
 
 def _shown(value: Any) -> str:

@@ -58,7 +58,8 @@ class Field:
 
     ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there. ``reals``
     says where numbers inside of JSON values are real ones, even if they are written without a
-    fraction: True for all of them, or by the keys of an object.
+    fraction: True for all of them, or by the keys of an object. ``limits`` are the least and the
+    greatest whole number that an INT64 takes.
     """
 
     name: str
@@ -67,6 +68,7 @@ class Field:
     default: Any = None
     identifier: str | None = None
     reals: Any = None
+    limits: tuple[int, int] = (-(2**63), 2**63 - 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,16 @@ def field_of(entry: Mapping[str, Any]) -> Field:
     name = str(entry["name"])
     default = entry.get("default")
     value = None if default is None else _default(name, kind, default)
-    return Field(name, sql_type, kind, value, entry.get("identifier"), entry.get("reals"))
+    least, greatest = entry.get("limits") or (-(2**63), 2**63 - 1)
+    return Field(
+        name,
+        sql_type,
+        kind,
+        value,
+        identifier=entry.get("identifier"),
+        reals=entry.get("reals"),
+        limits=(least, greatest),
+    )
 
 
 def _default(name: str, kind: Kind, default: object) -> Any:

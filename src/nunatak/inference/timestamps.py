@@ -19,7 +19,8 @@ _ISO = re.compile(
 def parse_timestamps(
     field: Field, values: Sequence[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
-    """ISO texts (None for null) as ``datetime64[ns]``; a zone is converted to UTC and dropped.
+    """ISO texts (None for null) as ``datetime64[ns]``: what they say, as SQL reads them into a type
+    without a zone; an offset behind it is left out.
 
     Returns the values and the mask of nulls (None when there is none). Raises BadInput that
     names the row.
@@ -46,8 +47,7 @@ def parse_timestamp(field: Field, text: str, row: int) -> np.datetime64:
             raise ValueError("out of range")
         value = np.datetime64(f"{day}T{time or '00:00'}", "ns")
         if zone and zone != "Z":
-            offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset()
-            value = value - np.timedelta64(offset or 0)
+            datetime.fromisoformat(f"2000-01-01T00:00:00{zone}")  # so that it is an offset
     except ValueError:
         raise BadInput(
             f"row {row}, column {field.name!r} ({field.sql_type}): {text[:40]!r} is no timestamp; "

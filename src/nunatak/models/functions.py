@@ -136,6 +136,8 @@ def _field_entry(item: Feature) -> dict[str, Any]:
         entry["identifier"] = item.identifier
     if item.reals is not None:
         entry["reals"] = item.reals
+    if item.limits is not None:
+        entry["limits"] = item.limits
     return entry
 
 

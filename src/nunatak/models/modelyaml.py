@@ -38,6 +38,9 @@ _SQL_TYPES = {
 }
 
 
+_BITS = {"INT8": 8, "INT16": 16, "INT32": 32, "UINT8": 8, "UINT16": 16, "UINT32": 32, "UINT64": 63}
+"""How many bits a whole number may have where its SQL type would hold more."""
+
 Reals = bool | Mapping[str, Any] | None
 
 
@@ -53,6 +56,8 @@ class Feature:
     reals: Reals = None
     """Where numbers inside an array or object are real ones, even if they are written without a
     fraction: True for all of them, or by the object's keys."""
+    limits: tuple[int, int] | None = None
+    """The least and the greatest whole number that Python's type holds, where SQL's holds more."""
     default: Any = None
     """What a parameter is when nobody gives it, as Python has it."""
 
@@ -158,7 +163,21 @@ def _feature(section: Section, type_key: str) -> Feature:
     nullable = section.values.get("nullable", True) is not False
     sql_type = _sql_type(section, type_key)
     reals = _reals(section, type_key) if sql_type in ("ARRAY", "OBJECT") else None
-    return Feature(section.text("name"), sql_type, nullable, reals=reals, default=_default(section))
+    return Feature(
+        section.text("name"),
+        sql_type,
+        nullable,
+        reals=reals,
+        limits=None if sql_type in ("ARRAY", "OBJECT") else _limits(section.text(type_key)),
+        default=_default(section),
+    )
+
+
+def _limits(name: str) -> tuple[int, int] | None:
+    bits = _BITS.get(name)
+    if bits is None:
+        return None
+    return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
 def _reals(section: Section, type_key: str) -> Reals:

@@ -184,3 +184,46 @@ def test_objects_mean_in_arrow_what_they_mean_in_json() -> None:
         == lists(in_json)
         == [[place * float(row) for row in range(300)] for place in range(501)]
     )
+
+
+SMALL = method(
+    (
+        Field("small", "TINYINT", Kind.INT64, limits=(-128, 127)),
+        Field("count", "SMALLINT", Kind.INT64, limits=(0, 255)),
+    )
+)
+
+
+@pytest.mark.parametrize("row", [(128, 0), (-129, 0), (0, -1), (0, 256)])
+@pytest.mark.parametrize("is_known", [False, True])
+def test_whole_numbers_that_the_models_type_does_not_hold_are_refused(
+    row: tuple[int, int], is_known: bool
+) -> None:
+    def table(small: int, count: int) -> pa.Table:
+        rows = 64
+        return pa.table({"small": [0] * (rows - 1) + [small], "count": [0] * (rows - 1) + [count]})
+
+    reader = ArrowReader(SMALL)
+    if is_known:  # a stream like one that was read before is read in another way
+        reader.read(stream(table(127, 255)))
+    with pytest.raises(BadInput, match=r"row 63, column .* expected a whole number from"):
+        reader.read(stream(table(*row)))
+
+
+@pytest.mark.parametrize(
+    ("zone", "seen"), [("UTC", "2014-01-01T16:00:00"), ("+02:00", "2014-01-01T18:00:00")]
+)
+def test_times_with_a_zone_are_what_its_clock_shows(zone: str, seen: str) -> None:
+    moments = pa.array([TIME.astype("M8[us]"), None]).cast(pa.timestamp("us", "UTC"))
+    table = pa.table({"s": moments.cast(pa.timestamp("us", zone))})
+    assert read(table, method(fields(s="TIMESTAMP_NTZ"))) == [[np.datetime64(seen, "ns"), None]]
+
+
+def test_times_out_of_range_are_refused_in_our_words() -> None:
+    times = pa.array([np.datetime64("9999-12-31T00:00:00", "us")])
+    with pytest.raises(BadInput) as caught:
+        read(pa.table({"s": times}), method(fields(s="TIMESTAMP_NTZ")))
+    assert str(caught.value) == (
+        "column 's' (TIMESTAMP_NTZ): Arrow timestamp[us] does not fit: expected a timestamp as ISO "
+        "text, in the years 1678 to 2261"
+    )

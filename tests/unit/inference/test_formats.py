@@ -77,7 +77,8 @@ def test_row_numbers_are_kept_as_given() -> None:
         ("2014-01-01", "2014-01-01T00:00:00"),
         ("2014-01-01T10:20:30.123456789", "2014-01-01T10:20:30.123456789"),
         ("2014-01-01T10:20:30Z", "2014-01-01T10:20:30"),
-        ("2014-01-01 10:20:30+02:00", "2014-01-01T08:20:30"),
+        ("2014-01-01 10:20:30+02:00", "2014-01-01T10:20:30"),
+        ("2014-01-01 10:20:30 -0930", "2014-01-01T10:20:30"),
     ],
 )
 def test_timestamps_are_iso_text_in_any_zone(text: str, value: str) -> None:
@@ -349,3 +350,37 @@ def test_all_spellings_agree_on_random_numbers(rows: list[tuple[Any, Any]]) -> N
     for body in spelled:
         got = [column.values for column in columns(read(body)).columns]
         np.testing.assert_array_equal(np.array(got), wanted)
+
+
+SMALL = (
+    Field("small", "TINYINT", Kind.INT64, limits=(-128, 127)),
+    Field("count", "SMALLINT", Kind.INT64, limits=(0, 255)),
+)
+
+
+@pytest.mark.parametrize("value", [-129, 128, 300, 2**40, 128.0, 2**63, -(2**63) - 1])
+@pytest.mark.parametrize("place", [0, 1])
+def test_whole_numbers_that_the_models_type_does_not_hold_are_refused(
+    place: int, value: float
+) -> None:
+    row: list[Any] = [127, 255]
+    row[place] = value if place == 0 else value - 128 if value < 0 else value + 128
+    bodies: list[Any] = [
+        {"data": [[0, *row]]},
+        {"data": [[0, {"small": row[0], "COUNT": row[1]}]]},
+        {"dataframe_split": {"index": [0], "columns": ["small", "count"], "data": [row]}},
+        {"dataframe_split": {"columns": ["count", "small"], "data": [row[::-1]]}},
+        {"dataframe_records": [{"count": row[1], "small": row[0]}]},
+    ]
+    words = "from -128 to 127" if place == 0 else "from 0 to 255"
+    for body in bodies:
+        with pytest.raises(BadInput, match=f"'{SMALL[place].name}'.*a whole number {words}"):
+            read(body, inputs=SMALL)
+    with pytest.raises(BadInput, match=words):
+        read({"data": [[0, 1.0, *row]]}, inputs=fields(a="DOUBLE"), params=SMALL)
+
+
+@pytest.mark.parametrize("row", [[-128, 0], [127.0, 255], [None, None]])
+def test_whole_numbers_up_to_the_limits_are_taken(row: list[Any]) -> None:
+    parsed = read({"data": [[0, *row]]}, inputs=SMALL)
+    assert lists(parsed) == [[row[0]], [row[1]]]

@@ -86,6 +86,41 @@ def test_an_instance_is_told_of_identifiers_that_a_name_alone_does_not_mean(
     assert [item.get("identifier") for item in found["params"]] == [told and told + "2"]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "limits"),
+    [
+        ("INT8", (-128, 127)),
+        ("INT16", (-(2**15), 2**15 - 1)),
+        ("INT32", (-(2**31), 2**31 - 1)),
+        ("INT64", None),
+        ("UINT8", (0, 255)),
+        ("UINT16", (0, 2**16 - 1)),
+        ("UINT32", (0, 2**32 - 1)),
+        ("UINT64", (0, 2**63 - 1)),
+        ("DOUBLE", None),
+    ],
+)
+def test_an_instance_is_told_what_whole_numbers_python_takes(
+    tmp_path: Path, dtype: str, limits: tuple[int, int] | None
+) -> None:
+    signature = {
+        "inputs": [{"name": "x", "type": dtype}],
+        "outputs": [feature("y")],
+        "params": [{"name": "p", "dtype": dtype, "default_value": 1}],
+    }
+    entry = {
+        **PREDICT,
+        "inputs": [{"name": "X", "type": "BIGINT"}],
+        "params": [{"name": "P", "type": "BIGINT", "default": "1"}],
+    }
+    method = content(tmp_path, [entry], {"predict": signature}).method("PREDICT")
+    found = method.instance_entry()
+    assert [found[kind][0].get("limits") for kind in ("inputs", "params")] == [limits, limits]
+    listed = {"name": "x", "type": dtype, "shape": [-1]}
+    other = content(tmp_path / "lists", [entry], {"predict": signature | {"inputs": [listed]}})
+    assert "limits" not in other.method("PREDICT").instance_entry()["inputs"][0]
+
+
 def with_params(
     folder: Path, params: list[dict[str, Any]], described: list[dict[str, Any]]
 ) -> VersionContent:
