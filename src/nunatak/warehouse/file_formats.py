@@ -107,7 +107,7 @@ def reader(files: Sequence[Path], form: FileFormat, *, columns: int = 0) -> str:
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     if form.type == "PARQUET":
         text = {"binary_as_string": "true"} if form.flag("BINARY_AS_TEXT", default=True) else {}
-        return f"read_parquet({listed}, filename = true{_named(text)})"
+        return f"read_parquet({listed}, filename = true, union_by_name = true{_named(text)})"
     compression = form.compression(_head(files[0]))
     if form.type == "JSON":
         layout = "auto" if form.flag("STRIP_OUTER_ARRAY") else _json_layout(files[0], compression)

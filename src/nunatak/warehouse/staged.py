@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER, TEXT, VARIANT
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.warehouse.engine import folded, identifier, literal
+from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.file_formats import FileFormat, merged, reader
 from nunatak.warehouse.name_scopes import collide
@@ -25,7 +25,6 @@ from nunatak.warehouse.types import sql_type_of
 FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"
 _ROW = """nk_without_nulls(json_merge_patch(to_json(q), '{"filename": null}'))"""
 """A row of a Parquet file as one document: what is null in it is no member."""
-_NUMBERED = re.compile(r"_\d+\Z")
 _METADATA = (Field(FILENAME, TEXT), Field(ROW_NUMBER, NUMBER))
 
 
@@ -58,7 +57,12 @@ class Staged:
             given = ", ".join(
                 f"{value} AS {identifier(name)}" for name, value in self.nested.items()
             )
-            rows = f"SELECT *{f' REPLACE ({given})' if given else ''} FROM {reader(paths, form)}"
+            # all files, that every one has the columns, and the members of structs, of all
+            rows = f"SELECT *{f' REPLACE ({given})' if given else ''} FROM " + reader(
+                [file.path for file in self.files], form
+            )
+            if files is not None:
+                rows += f" WHERE filename IN ({', '.join(literal(str(path)) for path in paths)})"
             return (
                 f"SELECT * EXCLUDE (filename), {_ROW} AS {identifier('COLUMN1')}, {metadata} "
                 f"FROM ({rows}) AS q"
@@ -145,24 +149,40 @@ def _own_types(
     source = reader([file.path for file in files], form)
     names, types = execution.connection.describe(f"SELECT * EXCLUDE (filename) FROM {source}")
     if form.type == "PARQUET":
-        _refuse_alike(names, files)
+        _refuse_alike(execution, files)
     return dict(zip(names, types, strict=True))
 
 
-def _refuse_alike(names: Sequence[str], files: Sequence[StagedFile]) -> None:
-    """The engine numbers the second of two columns whose names differ only in case, so that
-    nobody could find it. Raises Unsupported; files are opened only where a number says so."""
-    known = {folded(name) for name in names}
-    numbered = [name for name in names if _NUMBERED.search(name)]
-    if not any(folded(_NUMBERED.sub("", name)) in known for name in numbered):
+def _refuse_alike(execution: Execution, files: Sequence[StagedFile]) -> None:
+    """The engine takes names for one that differ only in case: of the columns of several files,
+    and of members of structs; of one file it numbers the second. Raises Unsupported."""
+    paths = "[" + ", ".join(literal(str(file.path)) for file in files) + "]"
+    names = execution.connection.execute(f"SELECT DISTINCT name FROM parquet_schema({paths})")
+    if not collide(name for (name,) in names):
         return
-    for file in files:
-        own = pq.read_schema(file.path).names
-        if collide(own):
-            raise Unsupported(
-                f"Unsupported: columns of '{file.name}' have names that differ only in case: "
-                "give one of them another name."
-            )
+    if _has_alike([field for file in files for field in pq.read_schema(file.path)]):
+        raise Unsupported(
+            f"Unsupported: columns of '{files[0].name}' and what is read with it, or members of "
+            "them, have names that differ only in case: give one of them another name."
+        )
+
+
+def _has_alike(fields: Sequence[pa.Field]) -> bool:
+    """Whether names at one place, or at a place below it, differ only in case."""
+    below: dict[str, list[pa.Field]] = {}
+    for one in fields:
+        below.setdefault(one.name, []).extend(_members(one.type))
+    return collide(below) or any(map(_has_alike, below.values()))
+
+
+def _members(kind: pa.DataType) -> list[pa.Field]:
+    """The members of a struct, or of the structs in a list or map."""
+    if not pa.types.is_nested(kind):
+        return []
+    inner = [kind.field(index) for index in range(kind.num_fields)]
+    if pa.types.is_struct(kind):
+        return inner
+    return [member for one in inner for member in _members(one.type)]
 
 
 def read_stage(execution: Execution, node: exp.Table, location: str) -> exp.Expr:

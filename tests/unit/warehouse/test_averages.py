@@ -95,3 +95,17 @@ def test_medians_are_exact(made: MadeWith, values: list[Decimal]) -> None:
     rows = ", ".join(f"({value}::number(12, 2))" for value in values)
     answer: Any = sql.value(f"select median($1) from values {rows}")
     assert answer == statistics.median(values)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "select avg(null)",
+        "select avg(x) from (select null as x)",
+        "select avg(x) over () from (select null as x)",
+        "select avg(column1) from values (null), (null)",
+        "select avg(x) from (select null as x union all select null)",
+    ],
+)
+def test_the_average_of_nothing_but_null_is_null(sql: Sql, text: str) -> None:
+    assert sql.value(text) is None

@@ -401,3 +401,67 @@ def test_what_is_no_number_in_a_file_is_an_error(sql: Sql, stages: Stages) -> No
         sql("copy into t from @stg file_format = (type = csv)")
     sql("copy into t from @stg file_format = (type = csv) on_error = continue")
     assert sql("select n from t") == [(2,)]
+
+
+ALIKE = {
+    "columns": [{"a": [1], "A": [2]}],
+    "columns of two files": [{"a": [1]}, {"A": [2]}],
+    "members": [{"d": [{"a": 1, "A": 2}]}],
+    "members of two files": [{"d": [{"a": 1}]}, {"d": [{"A": 2}]}],
+    "members of members": [{"d": [{"s": {"a": 1, "A": 2}}]}],
+    "members in lists": [{"d": [[{"a": 1, "A": 2}]]}],
+    "members in lists of two files": [{"d": [[[{"a": 1}]]]}, {"d": [[[{"A": 2}]]]}],
+}
+
+
+@pytest.mark.parametrize("tables", ALIKE.values(), ids=ALIKE)
+@pytest.mark.parametrize(
+    "read",
+    [
+        "select $1 from @stg (file_format => ff)",
+        "select $1:a from @stg (file_format => ff)",
+        "copy into t from (select $1:a from @stg) file_format = (type = parquet)",
+        "copy into t from @stg file_format = (type = parquet)",
+        "select * from table(infer_schema(location => '@stg', file_format => 'ff'))",
+    ],
+)
+def test_names_in_parquet_files_that_differ_only_in_case_are_refused(
+    sql: Sql, stages: Stages, tables: list[dict[str, Any]], read: str
+) -> None:
+    stages.formats["FF"] = {"TYPE": "PARQUET"}
+    for number, table in enumerate(tables):
+        pq.write_table(pa.table(table), stages.folder("STG") / f"{number}.parquet")
+    sql("create table t(v variant)")
+    with pytest.raises(Unsupported, match="differ only in case"):
+        sql(read)
+    assert sql("select * from t") == []
+
+
+def test_parquet_files_of_other_columns_are_read_together(sql: Sql, stages: Stages) -> None:
+    stages.formats["FF"] = {"TYPE": "PARQUET"}
+    tables: list[dict[str, Any]] = [
+        {"a": [1], "n": [{"p": 1, "a_1": 2}]},
+        {"a": [2], "n": [{"r": 5}], "b": ["x"]},
+        {"b": ["y"]},
+    ]
+    for number, table in enumerate(tables):
+        pq.write_table(pa.table(table), stages.folder("STG") / f"{number}.parquet")
+    rows = _documents(sql, "select $1 from @stg (file_format => ff) order by metadata$filename")
+    assert rows == [
+        {"a": 1, "n": {"p": 1, "a_1": 2}},
+        {"a": 2, "n": {"r": 5}, "b": "x"},
+        {"b": "y"},
+    ]
+    for number, copy in enumerate(
+        (
+            "copy into t{0} from @stg match_by_column_name = case_insensitive",
+            "copy into t{0} from (select $1:a, $1:n, $1:b from @stg)",
+        )
+    ):
+        sql(f"create table t{number}(a int, n variant, b varchar)")
+        sql(copy.format(number) + " file_format = (type = parquet)")
+        assert sql(f"select a, n:r::int, b from t{number} order by a") == [
+            (1, None, None),
+            (2, 5, "x"),
+            (None, None, "y"),
+        ]

@@ -79,7 +79,12 @@ def _sample(node: exp.Avg) -> exp.Expr:
     is_fixed = known is not None and known.kind is TypeKind.FIXED
     scale = (known.scale or 0) if known is not None and is_fixed else 0
     wanted = max(scale, min(scale + _AVERAGE_DIGITS, _AVERAGE_SCALE))
-    return _wider(argument.copy(), wanted - scale)
+    wider = _wider(argument.copy(), wanted - scale)
+    if known is not None:
+        return wider
+    # what is nothing but NULL has no type that could be cast to; a small number leaves any other
+    small = exp.Cast(this=exp.Null(), to=exp.DataType.build("TINYINT", dialect="duckdb"))
+    return exp.Coalesce(this=wider, expressions=[small])
 
 
 def _as_wide(value: exp.Expr, sample: exp.Expr) -> exp.Expr:
