@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from nunatak.errors import ObjectNotFound, PlaceNotFound, SyntaxInvalid
@@ -15,6 +17,16 @@ SHOWN = sorted(
 )
 """The leading words of every SHOW command that may look in a database or schema."""
 PLACES = ["DATABASE NOPE", "SCHEMA NOPE", "SCHEMA NOPE.PUBLIC", "SCHEMA DB.NOPE", "DB.NOPE"]
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    """One front end for all: nothing here changes anything."""
+    made = Front(tmp_path_factory.mktemp("places"))
+    made.rows("CREATE TABLE DB.PUBLIC.T (A INT)")
+    made.rows("CREATE VIEW DB.PUBLIC.V AS SELECT 1 A")
+    yield made
+    made.close()
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -56,9 +68,6 @@ def test_a_session_is_not_pointed_at_nothing(front: Front, text: str) -> None:
 
 @pytest.mark.parametrize("words", ["DATABASES", "SCHEMAS", "TABLES", "VIEWS", "OBJECTS"])
 def test_terse_lists_have_five_columns(front: Front, words: str) -> None:
-    front.rows("CREATE TABLE DB.PUBLIC.T (A INT)")
-    front.rows("CREATE VIEW DB.PUBLIC.V AS SELECT 1 A")
-
     rows = front.rows(f"SHOW TERSE {words}")
 
     columns = ["created_on", "name", "kind", "database_name", "schema_name"]
