@@ -10,7 +10,7 @@ from typing import Any
 
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import NoCurrentContext, ObjectExists, ObjectNotFound
+from nunatak.errors import NoCurrentContext, ObjectExists, ObjectNotFound, Unsupported
 from nunatak.sql.creation import Creation, creation
 from nunatak.sql.objects import on_account, ownership
 from nunatak.sql.stage_folders import remove_folders
@@ -131,7 +131,10 @@ def create_schema(cursor: TokenCursor, create: Modifiers) -> CreateSchema:
     """Parse CREATE SCHEMA."""
     if_not_exists = accept_if_not_exists(cursor, create)
     parts = cursor.name()
-    cursor.accept("WITH", "MANAGED", "ACCESS")
+    if cursor.accept("WITH", "MANAGED", "ACCESS"):
+        raise Unsupported(
+            "Unsupported: schemas WITH MANAGED ACCESS: owners grant on their objects."
+        )
     comment = properties(cursor, _PROPERTIES).get("COMMENT", "")
     return CreateSchema(
         parts=parts, or_replace=create.or_replace, if_not_exists=if_not_exists, comment=comment

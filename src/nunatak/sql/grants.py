@@ -210,7 +210,7 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         parts = cursor.name()
         cursor.expect("!")
         parts = (*parts, cursor.identifier())
-        _, role = _grantee(cursor, is_revoked=is_revoked)
+        role = _role(cursor, is_revoked=is_revoked)
         return GrantPrivileges(
             privileges=("USAGE",), kind=SERVICE_ROLE, parts=parts, role=role, is_revoked=is_revoked
         )
@@ -231,7 +231,7 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
     else:
         kind, parts = _object(cursor)
         check_privileges(kind, privileges)
-    _, role = _grantee(cursor, is_revoked=is_revoked)
+    role = _role(cursor, is_revoked=is_revoked)
     option = cursor.accept("WITH", "GRANT", "OPTION")
     cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")
     return GrantPrivileges(
@@ -281,6 +281,13 @@ def _object(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
                 argument_types(cursor)
             return _ALIASES.get(kind, kind), parts
     return cursor.fail("expected a kind of object")
+
+
+def _role(cursor: TokenCursor, *, is_revoked: bool) -> str:
+    kind, role = _grantee(cursor, is_revoked=is_revoked)
+    if kind != "ROLE":
+        raise Unsupported("Unsupported: privileges of a user: GRANT them to a role of the user's.")
+    return role
 
 
 def _grantee(cursor: TokenCursor, *, is_revoked: bool) -> tuple[str, str]:

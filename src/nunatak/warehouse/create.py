@@ -29,6 +29,12 @@ from nunatak.warehouse.tables import Column, Location, encode_note, session_data
 from nunatak.warehouse.template import template_columns
 from nunatak.warehouse.types import engine_type, sql_type_of
 
+_UNKEPT: dict[type[exp.Expr], str] = {
+    exp.RowAccessProperty: "a row access policy",
+    exp.MaskingPolicyColumnConstraint: "a masking policy",
+    exp.ProjectionPolicyColumnConstraint: "a projection policy",
+    exp.Tags: "tags",
+}
 _OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
 
 
@@ -193,6 +199,16 @@ def run_together(execution: Execution, statements: Iterable[str]) -> None:
 def qualified(execution: Execution, table: exp.Table) -> QualifiedName:
     """The full name that a table node means in the session."""
     return execution.session.qualify(tuple(stored(part) for part in table.parts))
+
+
+def refuse_unkept(tree: exp.Create) -> None:
+    """Raise Unsupported for what is asked for with an object and is not there: without it, rows
+    that are to be protected would be open."""
+    kind = str(tree.args["kind"]).upper()
+    if kind == "SEQUENCE" and tree.args.get("clone"):
+        raise Unsupported("Unsupported: CREATE SEQUENCE … CLONE: name START and INCREMENT.")
+    for node in tree.find_all(*_UNKEPT):
+        raise Unsupported(f"Unsupported: CREATE {kind} with {_UNKEPT[type(node)]}.")
 
 
 def comment_of(properties: Sequence[exp.Expr]) -> str | None:

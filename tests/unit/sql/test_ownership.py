@@ -154,3 +154,46 @@ def test_a_role_cannot_be_dropped_while_it_acts(realm: Realm) -> None:
     assert realm.rooms.access.roles.exists(OTHER)
     realm.rows(ADMIN, "DROP SERVICE SVC")
     realm.rows(ADMIN, "DROP ROLE OTHER")
+
+
+PROTECTING = (
+    "CREATE TABLE N (A INT) WITH ROW ACCESS POLICY P ON (A)",
+    "CREATE TABLE N (A INT) ROW ACCESS POLICY P ON (A)",
+    "CREATE TABLE N ROW ACCESS POLICY P ON (A) AS SELECT 1 AS A",
+    "CREATE TABLE N (A INT MASKING POLICY P)",
+    "CREATE TABLE N (A INT WITH MASKING POLICY P USING (A))",
+    "CREATE TABLE N (A INT PROJECTION POLICY P)",
+    "CREATE TABLE N (A INT) WITH TAG (G = 'x')",
+    "CREATE TABLE N (A INT WITH TAG (G = 'x'))",
+    "CREATE TEMPORARY TABLE N (A INT) ROW ACCESS POLICY P ON (A)",
+    "CREATE VIEW N WITH ROW ACCESS POLICY P ON (A) AS SELECT 1 AS A",
+    "CREATE VIEW N (A MASKING POLICY P) AS SELECT 1 AS A",
+    "CREATE VIEW N (A WITH MASKING POLICY P) AS SELECT 1 AS A",
+    "CREATE VIEW N WITH TAG (G = 'x') AS SELECT 1 AS A",
+    "CREATE OR REPLACE VIEW N ROW ACCESS POLICY P ON (A) AS SELECT 1 AS A",
+    "CREATE SEQUENCE N CLONE Q",
+    "CREATE SCHEMA N WITH MANAGED ACCESS",
+    "ALTER TABLE MINE SET TAG G = 'x'",
+    "ALTER TABLE MINE SET TAG DB.S.G = 'x', DB.S.H = 'y'",
+    "ALTER TABLE MINE UNSET TAG G",
+    "ALTER TABLE MINE ADD ROW ACCESS POLICY P ON (A)",
+    "ALTER TABLE MINE ALTER COLUMN A SET MASKING POLICY P",
+    "GRANT SELECT ON TABLE MINE TO USER PUBLIC",
+    "REVOKE SELECT ON TABLE MINE FROM USER PUBLIC",
+    "GRANT OWNERSHIP ON TABLE MINE TO USER PUBLIC",
+    "GRANT SELECT ON ALL TABLES IN SCHEMA S TO USER PUBLIC",
+)
+
+
+def test_what_would_protect_rows_is_made_or_refused_by_name(realm: Realm) -> None:
+    realm.grant("CREATE SCHEMA", "DATABASE", "DB")
+    realm.rows(OTHER, "CREATE SEQUENCE Q")
+    for text in PROTECTING:
+        with pytest.raises(Unsupported, match="Unsupported"):
+            realm.rows(OTHER, text)
+    assert owner(realm, "DB.S.MINE") == OTHER
+    assert not holders(realm, "DB.S.MINE")
+    assert [row["name"] for row in realm.rows(OTHER, "SHOW TABLES IN SCHEMA DB.S")] == [
+        "MINE",
+        "VICTIM",
+    ]
