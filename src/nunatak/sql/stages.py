@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from nunatak.access.decide import ANY
 from nunatak.access.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
@@ -333,8 +334,10 @@ class DescribeFileObject:
     fields: tuple[Field, ...] = _DESCRIBE_FIELDS
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
+        """Any privilege on the object, unless only the session sees it."""
+        name = context.session.qualify(self.parts)
+        if context.session.temporary(self.kind, name) is None:
+            yield Requirement(ANY, self.kind, Key.of(self.kind, name).title)
 
     def run(self, context: Context) -> Result:
         """Properties of the object; raises ObjectNotFound."""

@@ -218,3 +218,20 @@ def test_files_that_lie_under_the_name_of_their_table_are_taken_over(realm: Real
     with realm.rooms.catalog.write() as tx:
         tidy(realm.rooms.settings, tx)
     assert len(files(realm, OWNER, "@%SEC")) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "made", "privilege"),
+    [("STAGE", "CREATE STAGE D DIRECTORY = (ENABLE = TRUE)", "READ"),
+     ("FILE_FORMAT", "CREATE FILE FORMAT D TYPE = CSV SKIP_HEADER = 1", "USAGE")],
+)  # fmt: skip
+def test_describing_needs_any_privilege(realm: Realm, kind: str, made: str, privilege: str) -> None:
+    describe = f"DESCRIBE {kind.replace('_', ' ')} DB.S.D"
+    realm.rows(OWNER, made)
+    with pytest.raises(PrivilegeMissing):
+        realm.rows(OTHER, describe)
+    realm.rows(OTHER, made.replace("CREATE", "CREATE TEMPORARY"))
+    assert realm.rows(OTHER, describe)
+    realm.rows(OTHER, f"DROP {kind.replace('_', ' ')} DB.S.D")
+    realm.grant(privilege, kind, "DB.S.D")
+    assert realm.rows(OTHER, describe) == realm.rows(OWNER, describe) != []
