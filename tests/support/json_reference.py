@@ -184,7 +184,10 @@ def _typed(values: list[Any], method: Method) -> list[Any]:
 
 
 def _value(value: Any, field: Field) -> Any:
-    if field.kind is Kind.JSON or value is None:
+    if value is None:
+        return value
+    container = {"OBJECT": dict, "ARRAY": list}.get(field.sql_type, object)
+    if field.kind is Kind.JSON and isinstance(value, container):
         return value
     match field.kind:
         case Kind.FLOAT64 if type(value) in (int, float):
@@ -193,7 +196,7 @@ def _value(value: Any, field: Field) -> Any:
                 raise Wrong
             return number
         case Kind.INT64 if type(value) in (int, float) and value == int(value):
-            if -(2**63) <= int(value) < 2**63:
+            if field.limits[0] <= int(value) <= field.limits[1]:
                 return int(value)
         case Kind.BOOL if type(value) is bool:
             return value
@@ -217,9 +220,7 @@ def _timestamp(text: str) -> np.datetime64:
     try:
         moment = np.datetime64(f"{day}T{time}", "ns")
         if zone and zone != "Z":
-            offset = datetime.fromisoformat(f"2000-01-01T00:00:00{zone}").utcoffset()
-            assert offset is not None
-            moment = moment - np.timedelta64(offset)
+            datetime.fromisoformat(f"2000-01-01T00:00:00{zone}")
     except ValueError as error:
         raise Wrong from error
     return moment

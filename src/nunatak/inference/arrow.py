@@ -20,8 +20,8 @@ from nunatak.inference.memory_file import MemoryFile
 from nunatak.inference.naming import Naming, refuse_unknown, require
 from nunatak.inference.objects import table_of_objects
 from nunatak.inference.payload import Block, Parsed, batch_key, block_of_columns
-from nunatak.inference.rows import RowReader, expected
-from nunatak.inference.signature import Field, Method, with_reals
+from nunatak.inference.rows import RowReader, expected, shown_value
+from nunatak.inference.signature import Field, Method, container_of, with_reals
 from nunatak.inference.timestamps import format_timestamps
 
 _ARROW: dict[Kind, pa.DataType] = {
@@ -171,7 +171,7 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
     kind, array = field.kind, _joined(chunks)
     try:
         if kind is Kind.JSON:
-            return Column(field.name, kind, _json_values(field, array))
+            return Column(field.name, kind, _contained(field, _json_values(field, array)))
         if pa.types.is_timestamp(array.type) and array.type.tz is not None:
             array = pc.local_timestamp(array)  # the clock of its zone, as for ISO text
         if array.type != _ARROW[kind]:
@@ -242,6 +242,18 @@ def _json_values(field: Field, array: pa.Array[Any]) -> list[Any]:
         ]
     except (msgspec.DecodeError, RecursionError):
         raise BadInput(f"column {field.name!r} ({field.sql_type}): the text must be JSON") from None
+
+
+def _contained(field: Field, values: list[Any]) -> list[Any]:
+    """The values, which are all of the container that the field's type is, where it is one."""
+    container = container_of(field.sql_type)
+    for row, value in enumerate(values):
+        if container is not None and value is not None and not isinstance(value, container):
+            raise BadInput(
+                f"row {row}, column {field.name!r} ({field.sql_type}): expected {expected(field)}, "
+                f"got {shown_value(value)}"
+            )
+    return values
 
 
 def _array(column: Column) -> pa.Array[Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from nunatak.inference.columns import Column, Columns, Kind
 from nunatak.inference.errors import BadInput, ModelError
 from nunatak.inference.payload import column_of
-from nunatak.inference.signature import Field
+from nunatak.inference.signature import Field, container_of
 
 _FLOATS = (Kind.FLOAT64, Kind.FLOAT32)
 _INTS = (Kind.INT64, Kind.INT32, Kind.INT16, Kind.INT8)
@@ -75,7 +75,8 @@ def _whole(field: Field, column: Column) -> Column:
 
 
 def _converted(field: Field, column: Column) -> Column:
-    check = _CONTAINERS.get(_type_name(field)) or _CHECKS[field.kind]
+    container = container_of(field.sql_type)
+    check = _CHECKS[field.kind] if container is None else _of(container)
     values = column.to_list()
     for value in values:
         if value is not None and not check(value):
@@ -94,10 +95,6 @@ def _is_moment(field: Field, value: Any) -> bool:
     except BadInput:
         return False
     return True
-
-
-def _type_name(field: Field) -> str:
-    return field.sql_type.partition("(")[0].strip().upper()
 
 
 def _is_real(value: Any) -> bool:
@@ -120,10 +117,6 @@ _CHECKS: Mapping[Kind, Callable[[Any], bool]] = {
     Kind.BINARY: _of(bytes),
     Kind.JSON: lambda value: not isinstance(value, bytes | np.datetime64),
     Kind.TIMESTAMP: _of(str),
-}
-_CONTAINERS: Mapping[str, Callable[[Any], bool]] = {
-    **dict.fromkeys(("ARRAY", "VECTOR"), _of(list)),
-    **dict.fromkeys(("OBJECT", "MAP"), _of(dict)),
 }
 _WORDS: Mapping[Kind, str] = {
     Kind.FLOAT64: "a number",

@@ -13,7 +13,7 @@ from nunatak.inference.columns import Kind
 from nunatak.inference.errors import BadInput
 from nunatak.inference.payload import Block, Record, block_of_records
 from nunatak.inference.shapes import Table
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.signature import Field, Method, container_of
 
 _LIMITS = (-(2**63), 2**63 - 1)
 _WHOLE: Any = Annotated[int, msgspec.Meta(ge=_LIMITS[0], le=_LIMITS[1])]
@@ -44,6 +44,9 @@ def tuple_type(fields: Sequence[Field], *, numbered: bool) -> Any:
 
 
 def _type_of(field: Field) -> Any:
+    container = container_of(field.sql_type)
+    if container is not None:
+        return container | None
     if field.kind is not Kind.INT64:
         return _TYPES[field.kind]
     least, greatest = field.limits
@@ -108,17 +111,21 @@ class RowReader:
         value = table.rows[int(row)][int(column)]
         return (
             f"row {number}, column {field.name!r} ({field.sql_type}): expected "
-            f"{expected(field)}, got {_shown(value)}"
+            f"{expected(field)}, got {shown_value(value)}"
         )
 
 
 def expected(field: Field) -> str:
     """What a field takes, in words."""
+    container = container_of(field.sql_type)
+    if container is not None:
+        return "a list" if container is list else "an object"
     if field.limits == _LIMITS:
         return _WORDS[field.kind]
     return f"a whole number from {field.limits[0]} to {field.limits[1]}"
 
 
-def _shown(value: Any) -> str:
+def shown_value(value: Any) -> str:
+    """A value in a message: its JSON text, cut when it is long."""
     text = msgspec.json.encode(value).decode(errors="replace")
     return text if len(text) <= 60 else text[:57] + "..."

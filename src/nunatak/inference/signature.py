@@ -52,6 +52,14 @@ def kind_of(sql_type: str) -> Kind:
     return kind
 
 
+def container_of(sql_type: str) -> type[list[Any]] | type[dict[str, Any]] | None:
+    """What every JSON value of a SQL type is: a list or a dictionary; None where it may be any."""
+    name = sql_type.partition("(")[0].strip().upper()
+    if name in ("ARRAY", "VECTOR"):
+        return list
+    return dict if name in ("OBJECT", "MAP") else None
+
+
 @dataclass(frozen=True, slots=True)
 class Field:
     """One input, parameter or output. ``default`` is a parameter's value when none is given.

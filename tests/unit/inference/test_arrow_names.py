@@ -227,3 +227,11 @@ def test_times_out_of_range_are_refused_in_our_words() -> None:
         "column 's' (TIMESTAMP_NTZ): Arrow timestamp[us] does not fit: expected a timestamp as ISO "
         "text, in the years 1678 to 2261"
     )
+
+
+@pytest.mark.parametrize(("sql_type", "wrong"), [("ARRAY", '{"a": 1}'), ("OBJECT", "[1]")])
+def test_lists_and_objects_are_what_their_type_says(sql_type: str, wrong: str) -> None:
+    target = method(fields(c=sql_type))
+    assert read(pa.table({"c": [None, "[]" if sql_type == "ARRAY" else "{}"]}), target)
+    with pytest.raises(BadInput, match=r"row 1, column 'c' .*: expected (a list|an object), got"):
+        read(pa.table({"c": [None, wrong]}), target)

@@ -384,3 +384,24 @@ def test_whole_numbers_that_the_models_type_does_not_hold_are_refused(
 def test_whole_numbers_up_to_the_limits_are_taken(row: list[Any]) -> None:
     parsed = read({"data": [[0, *row]]}, inputs=SMALL)
     assert lists(parsed) == [[row[0]], [row[1]]]
+
+
+@pytest.mark.parametrize(
+    ("sql_type", "wrong", "right"),
+    [
+        ("ARRAY", ["x", 5, True, {"a": 1}, "[1]"], [[], [1, "a"], None]),
+        ("VECTOR(FLOAT, 2)", ["x", {}], [[1.0, 2.0]]),
+        ("OBJECT", ["x", 5, [1], '{"a": 1}'], [{}, {"a": [1]}, None]),
+        ("VARIANT", [], ["x", 5, [1], {"a": 1}, None]),
+    ],
+)
+def test_lists_and_objects_are_what_their_type_says(
+    sql_type: str, wrong: list[Any], right: list[Any]
+) -> None:
+    inputs = fields(a="DOUBLE", c=sql_type)
+    for value in wrong:
+        for body in ({"data": [[0, 1, value]]}, {"dataframe_records": [{"c": value, "a": 1}]}):
+            with pytest.raises(BadInput, match=r"column 'c' .*: expected (a list|an object), got"):
+                read(body, inputs=inputs)
+    for value in right:
+        assert lists(read({"data": [[0, 1, value]]}, inputs=inputs))[1] == [value]

@@ -29,6 +29,7 @@ METHODS = [
     method(fields(o="BOOLEAN", n="BINARY", s="TIMESTAMP_NTZ"), params=PARAMS[:1]),
     method(fields(j="VARIANT")),
     method(fields(j="OBJECT"), wide=True),
+    method((*fields(c="ARRAY"), Field("i", "TINYINT", Kind.INT64, limits=(-128, 127)))),
     method(fields(a="DOUBLE", A="DOUBLE")),
     method(fields(**{'"y"': "DOUBLE", "Z": "BIGINT", "x y": "VARCHAR"}), params=PARAMS),
     method((Field("a", "DOUBLE", Kind.FLOAT64, identifier="a"), *fields(Ab="DOUBLE", aB="DOUBLE"))),
