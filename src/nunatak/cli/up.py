@@ -71,6 +71,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
             on_ready=lambda: _ready(shown),
             tls=_certificate(settings),
             endpoints=server.ingress,
+            on_stop=server.app.stop,
         )
     finally:
         await _stop(server, janitor)

@@ -104,11 +104,11 @@ class ProtocolApp:
         finally:
             sweeper.cancel()
             await asyncio.gather(sweeper, return_exceptions=True)
-            await self.stop(grace_s=_STOP_GRACE_S)
+            await self.stop()
             await asyncio.to_thread(self.sessions.end_all)
 
-    async def stop(self, *, grace_s: float) -> None:
-        """End what runs: statements, and the threads of logins."""
+    async def stop(self, *, grace_s: float = _STOP_GRACE_S) -> None:
+        """End what runs: statements, and the threads of logins. May be called again."""
         await self.execution.stop(grace_s=grace_s)
         await asyncio.to_thread(self._session_routes.end_logins)
 

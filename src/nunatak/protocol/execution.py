@@ -38,6 +38,9 @@ _SESSION_QUERIES = 100
 _TEXT_KEPT_CHARS = 16_384
 _UNFINISHED_PER_THREAD = 8
 _LONGEST_STATEMENT_S = 604_800.0
+_CANCEL_GRACE_S = 2.0
+"""What a statement that is cancelled gets to end before it is answered for."""
+_STOPPED = "SQL execution canceled: the server stops. Send the statement again."
 _KEPT_BYTES = 16 * 1024
 _ROW_BYTES = 100
 """What a row in JSON takes, roughly."""
@@ -99,10 +102,13 @@ class Execution:
         self._waited_for = StatementThreads("statement", shares)
         self._alone = StatementThreads("statement-alone", shares)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     def submit(self, live: LiveSession, submission: Submission) -> Query:
         """Start a statement, or find the one that the same request started before; raises
-        LimitExceeded."""
+        LimitExceeded, and QueryCancelled when the server stops."""
+        if self._stopped:
+            raise QueryCancelled(_STOPPED)
         query, is_new = self.queries.find_or_add(
             live.id, submission.request_id, lambda: self._new_query(live, submission)
         )
@@ -131,19 +137,28 @@ class Execution:
         return answers.success(data)
 
     async def stop(self, *, grace_s: float) -> None:
-        """End those that wait, let running statements end, then cancel those that have not."""
+        """End those that wait, let running statements end, then cancel those that have not, and
+        answer for what does not heed that either. Called again, it only waits for the latter."""
+        if self._stopped:
+            grace_s = min(grace_s, _CANCEL_GRACE_S)
+        self._stopped = True
         for query in self.queries.unfinished():
             if query.status is QueryStatus.QUEUED or query.cancelled.is_waiting:
                 query.cancelled.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
+        await self._wait(grace_s)
         for query in self.queries.unfinished():
             query.cancelled.set()
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=grace_s)
+        await self._wait(min(grace_s, _CANCEL_GRACE_S))
+        for query in self.queries.unfinished():
+            query.failure = failure_of(QueryCancelled(_STOPPED), query_id=query.id)
+            query.done.set()
         for pool in (self._waited_for, self._alone):
             # Idle threads end at once; one that does not stop must not hold the server back.
             pool.shutdown(wait=not self._tasks)
+
+    async def _wait(self, seconds: float) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
 
     def _new_query(self, live: LiveSession, submission: Submission) -> Query:
         return Query(

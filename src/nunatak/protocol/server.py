@@ -11,7 +11,7 @@ import contextlib
 import signal
 import socket
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -80,11 +80,13 @@ async def serve(
     on_ready: Callable[[], None],
     tls: TlsFiles | None = None,
     endpoints: Endpoints | None = None,
+    on_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """Serve until SIGTERM or SIGINT, then finish what is under way; a second signal ends at once.
 
-    `on_ready` is called when requests are accepted. What `endpoints` does not handle goes to the
-    application.
+    `on_ready` is called when requests are accepted, `on_stop` when no more are: it ends what
+    requests wait for, in less than the 15 seconds that they have. What `endpoints` does not handle
+    goes to the application.
     """
     config = uvicorn.Config(
         app,
@@ -99,7 +101,7 @@ async def serve(
         ssl_certfile=str(tls.certificate) if tls else None,
         ssl_keyfile=str(tls.key) if tls else None,
     )
-    server = _Server(config, endpoints, on_ready)
+    server = _Server(config, endpoints, on_ready, on_stop)
     loop = asyncio.get_running_loop()
     for number in _SIGNALS:
         loop.add_signal_handler(number, server.handle_exit, number, None)
@@ -148,12 +150,17 @@ class _PortConnection(Connection):
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn with our connections and signals, and a call when it is ready."""
+    """Uvicorn with our connections and signals, and calls when it is ready and when it stops."""
 
     def __init__(
-        self, config: uvicorn.Config, endpoints: Endpoints | None, on_ready: Callable[[], None]
+        self,
+        config: uvicorn.Config,
+        endpoints: Endpoints | None,
+        on_ready: Callable[[], None],
+        on_stop: Callable[[], Awaitable[None]] | None,
     ) -> None:
         super().__init__(config)
+        self._on_stop = on_stop
         self._endpoints = endpoints
         self._on_ready = on_ready
         self._heads = KnownHeads()
@@ -183,6 +190,13 @@ class _Server(uvicorn.Server):
         if self.started:
             self._on_ready()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more, end what requests wait for, and answer them."""
+        async with asyncio.TaskGroup() as ending:
+            if self._on_stop is not None:
+                ending.create_task(_awaited(self._on_stop()))
+            await super().shutdown(sockets=sockets)
+
     async def on_tick(self, counter: int) -> bool:
         """Ten times a second; once a second, close connections that are idle or too slow."""
         if counter % _TICKS_PER_SWEEP == 0:
@@ -190,3 +204,7 @@ class _Server(uvicorn.Server):
             for connection in list(cast("set[Connection]", self.server_state.connections)):
                 connection.check(now)
         return await super().on_tick(counter)
+
+
+async def _awaited(work: Awaitable[None]) -> None:
+    await work

@@ -88,6 +88,8 @@ TYPES: list[tuple[Field, list[object]]] = [
     (Field("VECTOR", SqlType(TypeKind.VECTOR, length=2, element="float")), [[0.5, 1.0], None]),
 ]
 _ROWS = re.compile(r"select rows (\d+)\Z")
+_GRACE_S = 4.0
+"""What running statements get when the server stops: more than the longest that may end."""
 _SLEEP = re.compile(r"select sleep ([\d.]+)\Z")
 _PUT = re.compile(r"PUT\s+'?file://([^' ]+)'?\s+('@[^']*'|\?|@\S*)(.*)\Z", re.I | re.S)
 _GET = re.compile(r"GET\s+'?@([^' ]*)'?\s+'?file://([^' ]+)'?", re.I)
@@ -270,7 +272,9 @@ def main() -> None:
     def ready() -> None:
         print(f"ready {address(listener, tls=settings.tls)}", flush=True)
 
-    asyncio.run(serve(app, listener, on_ready=ready, tls=tls))
+    asyncio.run(
+        serve(app, listener, on_ready=ready, tls=tls, on_stop=lambda: app.stop(grace_s=_GRACE_S))
+    )
     database.close()
 
 

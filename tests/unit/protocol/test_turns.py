@@ -230,6 +230,25 @@ async def test_what_waits_is_ended_at_once_when_the_server_stops(world: World) -
     assert {answer["code"] for answer in await asyncio.gather(*asked)} == {"000604"}
 
 
+@pytest.mark.asyncio
+async def test_what_heeds_no_cancellation_is_answered_for_when_the_server_stops(
+    world: World, gate: threading.Event
+) -> None:
+    def deaf(_: StatementRequest) -> Result:
+        gate.wait()
+        return status_result("done")
+
+    world.script.handlers["deaf"] = deaf
+    asked = asyncio.create_task(world.run("deaf"))
+    await until(lambda: len(world.script.ran) == 1)
+    await world.app.stop(grace_s=0.0)
+    answer = await asked
+    assert (answer["success"], answer["code"]) == (False, "000604")
+    assert "the server stops" in answer["message"]
+    assert (await world.run("select 1"))["code"] == "000604"
+    gate.set()
+
+
 def test_a_wait_that_is_cancelled_says_so() -> None:
     cancelled = threading.Event()
     cancelled.set()
