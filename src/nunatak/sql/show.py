@@ -18,6 +18,8 @@ from nunatak.warehouse.session import Session
 
 SHOW_ROWS_LIMIT = 10_000
 _SCOPES = ("ACCOUNT", "DATABASE", "SCHEMA")
+_CURRENT = ("DATABASE", "SCHEMA")
+"""Scopes that mean the session's own where no name follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,8 @@ def show_clauses(
 def _within(cursor: TokenCursor, scopes: Sequence[str], bare: str) -> tuple[str, tuple[str, ...]]:
     for scope in scopes:
         if cursor.accept(*scope.split()):
-            return (scope, () if scope == "ACCOUNT" or _clause_ends(cursor) else cursor.name())
+            is_bare = scope == "ACCOUNT" or (scope in _CURRENT and _clause_ends(cursor))
+            return (scope, () if is_bare else cursor.name())
     if scopes == ("ACCOUNT",):
         cursor.fail("expected ACCOUNT")
     return (bare if bare in scopes else scopes[0], cursor.name())

@@ -18,6 +18,7 @@ from nunatak.warehouse.bindings import Binding
 from nunatak.warehouse.calls import KnowsFunction, ModelCall, extract_calls, tokenize
 from nunatak.warehouse.dialect import tree_of
 from nunatak.warehouse.engine_errors import TOO_DEEP
+from nunatak.warehouse.misread import reading
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings repeat what we answer
 
@@ -50,13 +51,19 @@ def parse(
         return Parsed(text, plain, {})
     extracted = extract_calls(_without_scoped(text.strip().rstrip(";")), knows_function)
     try:
-        tree = tree_of(extracted.text, marker_values(bindings))
-    except ParseError as error:
-        raise _syntax_error(error) from error
+        with reading():
+            tree = _tree(extracted.text, bindings)
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
     _drop_model_names(tree, extracted.model_names)
     return Parsed(text, tree, extracted.calls)
+
+
+def _tree(text: str, bindings: Sequence[Binding]) -> exp.Expr:
+    try:
+        return tree_of(text, marker_values(bindings))
+    except ParseError as error:
+        raise _syntax_error(error) from error
 
 
 def _plain_statement(text: str) -> exp.Expr | None:

@@ -29,6 +29,7 @@ from nunatak.warehouse.engine import Engine, identifier
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.listing import SequenceState, list_sequences, list_tables
+from nunatak.warehouse.misread import reading
 from nunatak.warehouse.parse import Parsed, parse
 from nunatak.warehouse.privileges import authorise
 from nunatak.warehouse.projections import name_projections
@@ -127,7 +128,8 @@ class Warehouse:
             return self._transaction(request.session, parsed.tree)
         execution = self._execution(request, parsed)
         try:
-            result = self._run(execution, parsed)
+            with reading():
+                result = self._run(execution, parsed)
         except BaseException:
             execution.close()
             raise
@@ -137,6 +139,10 @@ class Warehouse:
 
     def describe(self, request: QueryRequest) -> Description:
         """What a statement would answer, without running anything."""
+        with reading():
+            return self._describe(request)
+
+    def _describe(self, request: QueryRequest) -> Description:
         parsed = self._parse(request)
         if isinstance(parsed.tree, exp.Insert):
             return Description(_described(parsed.tree), takes_lists=takes_lists(parsed.tree))
@@ -244,7 +250,7 @@ def _copy(execution: Execution, tree: exp.Copy) -> Result:
         resolved = resolve_sources(execution, tree.args["files"][0])
         tree.set("files", [resolved])
         return copy_into_stage(execution, tree, into)
-    source = tree.args["files"][0]
+    source = (tree.args.get("files") or [None])[0]
     inner = source.find(exp.Table) if isinstance(source, exp.Subquery) else source
     location = stage_location(inner) if inner is not None else None
     if location is None:

@@ -203,6 +203,6 @@ def regexp_replace(node: exp.RegexpReplace, _context: RewriteContext) -> exp.Exp
 def divide(node: exp.Div, _context: RewriteContext) -> exp.Expr:
     """`a / b` keeps fractions, and refuses zero."""
     divisor = node.expression
-    if isinstance(divisor, exp.Literal) and float(divisor.name or 0) != 0:
+    if isinstance(divisor, exp.Literal) and not divisor.is_string and float(divisor.name) != 0:
         return typed(node, FLOAT)
     return typed(call("nk_divide", node.this, divisor), FLOAT)
