@@ -48,6 +48,8 @@ SCALAR = {
         "ELSE error('Numeric value ''' || x || ''' is out of range') END"
     ),
     "nk_try_finite(r, x)": "CASE WHEN nk_is_finite(r, x) THEN r END",
+    "nk_float_of(x)": "nk_finite(nk_number_text_of(x)::DOUBLE, x)",
+    "nk_try_float_of(x)": "nk_try_finite(TRY_CAST(nk_try_number_text(x) AS DOUBLE), x)",
     "nk_fitting(x, n)": (
         "CASE WHEN x IS NULL OR length(x) <= n THEN x "
         "ELSE error('String ''' || x || ''' is too long and would be truncated') END"
@@ -99,9 +101,10 @@ SCALAR = {
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
     "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",
     "nk_get(j, k)": "json_extract(j, k)",
-    "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || nk_variant(v)::VARCHAR",
+    "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || v::VARCHAR",
     "nk_object(members)": (
-        "('{' || array_to_string(list_filter(members, lambda m: m IS NOT NULL), ',') || '}')::JSON"
+        "('{' || coalesce(list_aggregate(list_filter(members, lambda m: m IS NOT NULL), "
+        "'string_agg', ','), '') || '}')::JSON"
     ),
     "nk_without_nulls(j)": "json_merge_patch('{}', j)",
     "nk_array_compact(j)": (

@@ -82,6 +82,7 @@ VALUES = {
         "to_json(list_concat(list_concat(nk_array_nulls(a, nulls_first), CASE WHEN ascending THEN "
         "nk_sorted(a) ELSE list_reverse(nk_sorted(a)) END), nk_array_nulls(a, NOT nulls_first)))"
     ),
+    "nk_array_sort_in(a, ascending)": "nk_array_sort(a, ascending, NOT ascending)",
     "nk_array_min(a)": "nk_least_known(nk_array_known(a))",
     "nk_array_max(a)": "nk_greatest_known(nk_array_known(a))",
     "nk_array_contains(a, v)": "list_contains(nk_canonical_items(a), nk_canonical(v))",

@@ -12,6 +12,7 @@ import dataclasses
 from sqlglot import exp
 
 from nunatak.warehouse.rewrite.context import RewriteContext
+from nunatak.warehouse.rewrite.once import bound_once
 from nunatak.warehouse.rewrite.table import RULES
 
 __all__ = ["RewriteContext", "rewrite"]
@@ -22,7 +23,11 @@ def rewrite(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
 
     Raises Unsupported for a construct that has no counterpart.
     """
-    context = dataclasses.replace(context, again=lambda made: rewrite(made, context))
+    context = dataclasses.replace(context, again=lambda made: _rewritten(made, context))
+    return bound_once(_rewritten(tree, context))
+
+
+def _rewritten(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
     for node in reversed(list(tree.walk(bfs=False))):
         current: exp.Expr = node
         for rule in RULES.get(type(node), ()):

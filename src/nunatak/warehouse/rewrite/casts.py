@@ -77,11 +77,12 @@ def cast(node: exp.Cast | exp.TryCast, context: RewriteContext) -> exp.Expr:
         element = engine_type(target).split("[")[0]
         listed = exp.Cast(this=operand, to=exp.DataType.build(f"{element}[]", dialect="duckdb"))
         operand = listed
-    read = readings.operand(operand, target, is_tried=is_tried)
-    made: exp.Expr = type(node)(this=read, to=engine_datatype(target))
     if target.kind is TypeKind.REAL and is_text(operand):
-        made = readings.finite(made, operand, is_tried=is_tried)
-    return typed(made, target)
+        made = readings.as_float(operand, is_tried=is_tried)
+        if made is not None:
+            return typed(made, target)
+    read = readings.operand(operand, target, is_tried=is_tried)
+    return typed(type(node)(this=read, to=engine_datatype(target)), target)
 
 
 def _as_text(operand: exp.Expr, source: SqlType | None) -> exp.Expr:

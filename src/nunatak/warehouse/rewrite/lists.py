@@ -64,7 +64,9 @@ def array_sort(node: exp.SortArray, _context: RewriteContext) -> exp.Expr:
     """ARRAY_SORT(array [, ascending [, nulls first]]): NULLs come last, or first where the order
     descends."""
     ascending = node.args.get("asc") or exp.true()
-    nulls_first = node.args.get("nulls_first") or exp.Not(this=exp.Paren(this=ascending.copy()))
+    nulls_first = node.args.get("nulls_first")
+    if nulls_first is None:
+        return typed(call("nk_array_sort_in", node.this, ascending), ARRAY)
     return typed(call("nk_array_sort", node.this, ascending, nulls_first), ARRAY)
 
 

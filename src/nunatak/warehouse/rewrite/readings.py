@@ -57,11 +57,12 @@ def _moment(text: exp.Expr, target: SqlType) -> exp.Expr:
     return read if target.kind is TypeKind.DATE else call("nk_offset_text", read)
 
 
-def finite(node: exp.Expr, text: exp.Expr, *, is_tried: bool) -> exp.Expr:
-    """A text that was cast to FLOAT; what no FLOAT has room for is no number."""
+def as_float(text: exp.Expr, *, is_tried: bool) -> exp.Expr | None:
+    """A text cast to FLOAT; what no FLOAT has room for is no number. None for a plain number,
+    which the engine's cast reads rightly."""
     if isinstance(text, exp.Literal) and _PLAIN_NUMBER.fullmatch(text.name):
-        return node
-    return call("nk_try_finite" if is_tried else "nk_finite", node, text.copy())
+        return None
+    return call("nk_try_float_of" if is_tried else "nk_float_of", text)
 
 
 def cut(node: exp.Expr, target: SqlType, operand: exp.Expr) -> exp.Expr:

@@ -24,8 +24,8 @@ def is_json(node: exp.Expr) -> bool:
 
 
 def to_json(node: exp.Expr) -> exp.Expr:
-    """A plain node as a VARIANT; binary is hexadecimal."""
-    return typed(call("nk_variant", node), VARIANT)
+    """A node as a VARIANT; binary is hexadecimal."""
+    return typed(call("to_json" if is_json(node) else "nk_variant", node), VARIANT)
 
 
 def _path_step(key: str) -> str:
@@ -100,7 +100,7 @@ def struct(node: exp.Struct, _context: RewriteContext) -> exp.Expr:
         given.append((_key(item.this), item.expression))
     if not given:
         return typed(call("json_object"), OBJECT)
-    members = [call("nk_member", key, value) for key, value in _by_key(given)]
+    members = [call("nk_member", key, to_json(value)) for key, value in _by_key(given)]
     return _sorted(call("nk_object", call("list_value", *members)), given)
 
 
