@@ -29,12 +29,6 @@ from nunatak.warehouse.tables import Column, Location, encode_note, session_data
 from nunatak.warehouse.template import template_columns
 from nunatak.warehouse.types import engine_type, sql_type_of
 
-_UNKEPT: dict[type[exp.Expr], str] = {
-    exp.RowAccessProperty: "a row access policy",
-    exp.MaskingPolicyColumnConstraint: "a masking policy",
-    exp.ProjectionPolicyColumnConstraint: "a projection policy",
-    exp.Tags: "tags",
-}
 _OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
 
 
@@ -201,16 +195,6 @@ def qualified(execution: Execution, table: exp.Table) -> QualifiedName:
     return execution.session.qualify(tuple(stored(part) for part in table.parts))
 
 
-def refuse_unkept(tree: exp.Create) -> None:
-    """Raise Unsupported for what is asked for with an object and is not there: without it, rows
-    that are to be protected would be open."""
-    kind = str(tree.args["kind"]).upper()
-    if kind == "SEQUENCE" and tree.args.get("clone"):
-        raise Unsupported("Unsupported: CREATE SEQUENCE … CLONE: name START and INCREMENT.")
-    for node in tree.find_all(*_UNKEPT):
-        raise Unsupported(f"Unsupported: CREATE {kind} with {_UNKEPT[type(node)]}.")
-
-
 def comment_of(properties: Sequence[exp.Expr]) -> str | None:
     """The COMMENT among an object's properties."""
     for item in properties:
@@ -278,7 +262,7 @@ def column_of(execution: Execution, node: exp.ColumnDef) -> tuple[NewColumn, boo
                 column = dataclasses.replace(column, identity=(1, 1))
             case exp.GeneratedAsIdentityColumnConstraint():
                 column = dataclasses.replace(column, identity=_identity(kind))
-            case exp.UniqueColumnConstraint() | exp.Reference() | exp.CollateColumnConstraint():
+            case exp.UniqueColumnConstraint() | exp.Reference():
                 pass  # declared for readers only, as at the vendor
             case _:
                 raise Unsupported(f"Unsupported: {constraint.sql(dialect='snowflake')}.")

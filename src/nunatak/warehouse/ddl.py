@@ -28,6 +28,7 @@ from nunatak.warehouse.create import (
     qualified,
     run_together,
 )
+from nunatak.warehouse.creation_words import STORAGE
 from nunatak.warehouse.engine import folded, identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.listing import find_sequence
@@ -248,10 +249,6 @@ def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     ]
 
 
-_STORAGE = {"DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING"}
-"""What SET takes without effect here: advice to the vendor's storage, for what is not offered."""
-
-
 def _set(_execution: Execution, table: Table, node: exp.AlterSet) -> list[str]:
     given = [item for item in node.expressions if isinstance(item, exp.Properties)]
     properties = [one for item in given for one in item.expressions]
@@ -259,7 +256,7 @@ def _set(_execution: Execution, table: Table, node: exp.AlterSet) -> list[str]:
         raise Unsupported(f"Unsupported: ALTER {table.object_kind} … {_shown(node)}.")
     for one in properties:
         is_known = isinstance(one, exp.SchemaCommentProperty | exp.SecureProperty)
-        if not is_known and str(one.name).upper() not in _STORAGE:
+        if not is_known and str(one.name).upper() not in STORAGE:
             raise Unsupported(f"Unsupported: ALTER {table.object_kind} … SET {one.name.upper()}.")
     comments = [one for one in properties if isinstance(one, exp.SchemaCommentProperty)]
     return [table_comment(table, str(comment.this.name)) for comment in comments]

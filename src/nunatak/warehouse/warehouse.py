@@ -24,7 +24,8 @@ from nunatak.warehouse.bound_rows import put_bound_rows, takes_lists
 from nunatak.warehouse.claims import is_internal, refuse_rivals, schemas_of
 from nunatak.warehouse.copy_load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy_unload import UNLOAD_FIELDS, copy_into_stage
-from nunatak.warehouse.create import create_table, refuse_unkept
+from nunatak.warehouse.create import create_table
+from nunatak.warehouse.creation_words import refuse_other_words
 from nunatak.warehouse.engine import Engine, identifier
 from nunatak.warehouse.execution import Execution
 from nunatak.warehouse.hooks import Hooks
@@ -231,7 +232,7 @@ class Warehouse:
 
 
 def _create(execution: Execution, tree: exp.Create) -> Result:
-    refuse_unkept(tree)
+    refuse_other_words(execution.request.text, tree)
     kind = str(tree.args["kind"]).upper()
     match kind:
         case "TABLE":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nunatak.errors import NunatakError, Unsupported
+from nunatak.errors import NunatakError, ObjectNotFound, SyntaxInvalid, Unsupported
 
 from .conftest import Rows, Sql
 
@@ -83,3 +83,58 @@ def test_a_column_cannot_begin_to_count(sql: Sql) -> None:
     with pytest.raises(Unsupported, match="AUTOINCREMENT"):
         sql("alter table t add column id int autoincrement")
     assert sql("select * from t") == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create or alter table t(x int, y int)",
+        "create or alter view v as select 2 as x",
+        "/* c */ create or alter table t as select 2 as x",
+        "create or alter sequence s start 9",
+        "create table n(x int) nope = 1",
+        "create table n(x int) enable_schema_evolution = true",
+        "create table n(x int) default_ddl_collation = 'de'",
+        "create table n(x int) stage_file_format = (type = csv)",
+        "create table n(x int) row access policy p on (x)",
+        "create or replace table t(x int) with row access policy p on (x)",
+        "create table n(x int) with tag (a = 'b')",
+        "create table n(x varchar collate 'de')",
+        "create table n(x int check (x > 0))",
+        "create table n(x int, constraint c check (x > 0))",
+        "create table n(x int) external_volume = 'e'",
+        "create volatile table n(x int)",
+        "create table n clone t at (offset => -60)",
+        "create table n as select 1 as x from t at (offset => -60)",
+        "create view n with row access policy p on (x) as select x from t",
+        "create or replace view v(x with masking policy p) as select x from t",
+        "create view n with tag (a = 'b') as select 1 as x",
+        "create view n nope = 1 as select 1 as x",
+    ],
+)
+def test_what_would_be_lost_without_a_word_is_refused(sql: Sql, statement: str) -> None:
+    sql("create table t as select 1 as x")
+    sql("create view v as select 7 as x")
+    with pytest.raises((Unsupported, SyntaxInvalid)):
+        sql(statement)
+    assert (sql("select * from t"), sql("select * from v")) == ([(1,)], [(7,)])
+    with pytest.raises(ObjectNotFound):
+        sql("select * from n")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "create table n(x int) cluster by (x) data_retention_time_in_days = 1",
+        "create table n(x int) change_tracking = true",
+        "create or replace table n(x int) copy grants comment = 'c'",
+        "create transient table n(x int unique) max_data_extension_time_in_days = 3",
+        "create table n(x int, primary key (x), unique (x))",
+        "create secure view n(x comment 'c') copy grants comment = 'c' as select 1",
+        "create table n clone t",
+    ],
+)
+def test_what_is_declared_for_readers_or_storage_is_taken(sql: Sql, statement: str) -> None:
+    sql("create table t as select 1 as x")
+    sql(statement)
+    assert len(sql("select x from n")) < 2
