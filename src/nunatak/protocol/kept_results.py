@@ -16,7 +16,8 @@ class StoredResults:
 
     def result(self, session: Session, query_id: str) -> Result:
         """The rows again, for the user who ran the statement; raises QueryForgotten."""
-        if self._store.get(query_id).user != session.user:
+        stored = self._store.get(query_id)
+        if not session.is_of_user(stored.user, stored.finished_on):
             raise QueryForgotten(f"Statement {query_id} not found.")
         fields, batches = self._store.load(query_id)
         return Result(fields=fields, batches=batches)

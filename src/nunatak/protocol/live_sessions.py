@@ -107,9 +107,11 @@ class LiveSessions:
     def _restored(self, record: SessionRecord) -> LiveSession:
         context = record.context
         role = context.get("role") or PUBLIC
+        user = self._access.users.find(record.user)
         session = Session(
             id=record.id,
             user=record.user,
+            user_since=0.0 if user is None else user.created_on,
             role=role,
             role_identity=context.get("role_identity") or self._access.roles.identity(role),
             account=self._account,

@@ -116,7 +116,7 @@ class QueryRoutes:
         live = await self._sessions.live(request)
         query_id = str(request.path_params["query_id"])
         query = self._execution.queries.find(query_id)
-        if query is not None and query.user == live.session.user:
+        if query is not None and live.session.is_of_user(query.user, query.started_on):
             return await self._ended(query, live, request)
         return await asyncio.to_thread(self._stored, query_id, live, base_url(request))
 
@@ -126,7 +126,8 @@ class QueryRoutes:
         query_id = str(request.path_params["query_id"])
         query = self._execution.queries.find(query_id)
         if query is not None:
-            entries = [_entry(query)] if query.user == live.session.user else []
+            is_theirs = live.session.is_of_user(query.user, query.started_on)
+            entries = [_entry(query)] if is_theirs else []
         else:
             entries = await asyncio.to_thread(self._stored_entries, query_id, live)
         return success({"queries": entries})
@@ -158,7 +159,8 @@ class QueryRoutes:
         return self._execution.answer(query, live, base_url=address)
 
     def _stored(self, query_id: str, live: LiveSession, address: str) -> dict[str, Any]:
-        if self._execution.results.get(query_id).user != live.session.user:
+        stored = self._execution.results.get(query_id)
+        if not live.session.is_of_user(stored.user, stored.finished_on):
             raise QueryForgotten(f"Statement {query_id} not found.")
         return self._execution.stored_answer(query_id, live, base_url=address)
 
@@ -167,7 +169,7 @@ class QueryRoutes:
             stored = self._execution.results.get(query_id)
         except QueryForgotten:
             return []
-        if stored.user != live.session.user:
+        if not live.session.is_of_user(stored.user, stored.finished_on):
             return []
         ended = QueryStatus.FAILED_WITH_ERROR if stored.failure else QueryStatus.SUCCESS
         end_ms = int(stored.finished_on * 1000)

@@ -44,6 +44,8 @@ class Session:
     """The only role, with what it inherits, that the credential may act with."""
     opened_by: str | None = None
     """The hash of the token that the session was opened with; None for a password or a key."""
+    user_since: float = 0.0
+    """When the user was made, in seconds since 1970: another one may have had the name before."""
     role_identity: str | None = None
     """What the current role was when it was taken; another role of its name is not meant."""
     warehouse: str | None = None
@@ -86,6 +88,10 @@ class Session:
             new = mine.parameters.items() - before.parameters.items()
             kept = {name: value for name, value in self.parameters.items() if name not in gone}
             self.parameters = {**kept, **dict(new)}
+
+    def is_of_user(self, user: str, moment: float) -> bool:
+        """Whether what a user of that name did at a moment was done by the user of the session."""
+        return user == self.user and moment >= self.user_since
 
     def qualify(self, parts: tuple[str, ...]) -> QualifiedName:
         """Complete stored name parts; raises NoCurrentContext when a part is missing."""

@@ -7,6 +7,7 @@ import errno
 import json
 import threading
 import uuid
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ import pytest
 
 from nunatak.catalog.sqltypes import NUMBER, VARIANT
 from nunatak.config import Limits
-from nunatak.errors import DiskFull, InvalidArgument, QueryCancelled
+from nunatak.errors import DiskFull, InvalidArgument, QueryCancelled, QueryForgotten
+from nunatak.protocol.kept_results import StoredResults
 from nunatak.protocol.query_routes import parse_bindings
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.bindings import Binding
@@ -27,6 +29,7 @@ from nunatak.warehouse.results import (
     affected_result,
     rows_result,
 )
+from nunatak.warehouse.session import Session
 
 from .asgi import get, post, send
 from .conftest import World, until
@@ -281,6 +284,36 @@ async def test_a_statement_is_cancelled_by_request_and_by_id(world: World) -> No
 
     assert (await first)["code"] == ended["code"] == "000604"
     assert seen["data"]["queries"][0]["status"] == "ABORTED"
+
+
+@pytest.mark.asyncio
+async def test_queries_of_an_earlier_user_of_the_name_are_not_seen(world: World) -> None:
+    async def opened() -> str:
+        world.access.users.create("EVE", owner="ACCOUNTADMIN")
+        session = world.access.sessions.open("EVE")[1]
+        return session.token
+
+    world.script.handlers["select 1"] = lambda _: _numbers(1)
+    body = {"sqlText": "select 1"}
+    answer = await post(world.app, "/queries/v1/query-request", body, token=await opened())
+    query_id = answer["data"]["queryId"]
+    world.clock.now += 1
+    world.access.drop_user("EVE")
+    eve = await opened()
+    kept = StoredResults(world.app.execution.results)
+    for restart in (False, True):
+        if restart:  # what was in memory is gone
+            query = world.app.execution.queries.find(query_id)
+            assert query is not None
+            world.app.execution.queries.forget(query)
+        seen = await get(world.app, f"/monitoring/queries/{query_id}", token=eve)
+        assert seen["data"]["queries"] == []
+        asked = await get(world.app, f"/queries/{query_id}/result", token=eve)
+        assert not asked["success"]
+    for session_since, is_told in ((world.clock.now, False), (world.clock.now - 1, True)):
+        session = Session(id=1, user="EVE", role="PUBLIC", user_since=session_since)
+        with nullcontext() if is_told else pytest.raises(QueryForgotten):
+            kept.result(session, query_id)
 
 
 @pytest.mark.asyncio
