@@ -201,7 +201,11 @@ def grant(cursor: TokenCursor, _: Modifiers) -> Statement:
 @grammar("REVOKE")
 def revoke(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse REVOKE."""
-    cursor.accept("GRANT", "OPTION", "FOR")
+    if cursor.accept("GRANT", "OPTION", "FOR"):
+        raise Unsupported(
+            "Unsupported: REVOKE GRANT OPTION FOR: REVOKE the privilege, and GRANT it without the "
+            "option."
+        )
     return _grant(cursor, is_revoked=True)
 
 
