@@ -116,7 +116,7 @@ _RULES = (
         lambda _: QueryFailed("A statement of this transaction failed: ROLLBACK, then repeat it."),
     ),
     _rule(
-        r"Conflict on|write-write conflict",
+        r"Conflict on|write-write conflict|Transaction conflict",
         lambda _: QueryFailed(
             "The statement was stopped because another one changed the same rows or objects at "
             "the same time: repeat it."

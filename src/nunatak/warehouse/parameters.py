@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nunatak.errors import InvalidArgument
+from nunatak.catalog.sqltypes import TypeKind
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.format_elements import parts, refuse_others
 
 Value = bool | int | str
 _LONGEST_TEXT_CHARS = 2_000
@@ -55,6 +57,14 @@ def _table(effect: Effect, *rows: tuple[Any, ...]) -> dict[str, Parameter]:
     return {parameter.name: parameter for parameter in made}
 
 
+OUTPUT_FORMATS = {
+    TypeKind.DATE: "DATE_OUTPUT_FORMAT",
+    TypeKind.TIME: "TIME_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_NTZ: "TIMESTAMP_NTZ_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_LTZ: "TIMESTAMP_LTZ_OUTPUT_FORMAT",
+    TypeKind.TIMESTAMP_TZ: "TIMESTAMP_TZ_OUTPUT_FORMAT",
+}
+ANY_TIMESTAMP = "TIMESTAMP_OUTPUT_FORMAT"
 _FORMATS = ("JSON", "ARROW", "ARROW_FORCE")
 _TIMESTAMPS = ("TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ")
 
@@ -249,12 +259,26 @@ def typed(parameter: Parameter, value: Any) -> Value:
         )
     if parameter.name == "TIMEZONE" and found not in zoneinfo.available_timezones():
         raise _invalid(parameter, value, "the name of a time zone, such as Europe/Berlin or UTC")
+    if parameter.name in OUTPUT_FORMATS.values() or parameter.name == ANY_TIMESTAMP:
+        _check_format(parameter, str(found))
     allowed = parameter.allowed
     if allowed is not None and found not in allowed:
         is_range = isinstance(allowed, range)
         words = f"{allowed[0]} to {allowed[-1]}" if is_range else ", ".join(map(str, allowed))
         raise _invalid(parameter, value, words)
     return found
+
+
+def _check_format(parameter: Parameter, form: str) -> None:
+    """Raise InvalidArgument for a format that could write no value, so that what is set does not
+    fail every later statement."""
+    if not form and parameter.default:
+        raise _invalid(parameter, form, "a format, or AUTO")
+    kinds = {name: kind for kind, name in OUTPUT_FORMATS.items()}
+    try:
+        refuse_others(form, parts(form), kinds.get(parameter.name, TypeKind.TIMESTAMP_LTZ))
+    except Unsupported as error:
+        raise InvalidArgument(f"Parameter '{parameter.name}': {error.args[0]}") from error
 
 
 def _of_type(parameter: Parameter, value: Any) -> Value:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nunatak.errors import QueryFailed, Unsupported
-from nunatak.warehouse.rewrite.formats import parts
+from nunatak.warehouse.format_elements import parts
 
 from .conftest import MadeWith, Sql
 

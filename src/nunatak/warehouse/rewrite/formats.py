@@ -7,7 +7,6 @@ the vendor's own `'mm/dd/yyyy, hh24:mi hours'`; an element that is not offered i
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,15 +14,18 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import TEXT, TypeKind
 from nunatak.errors import Unsupported
+from nunatak.warehouse.format_elements import (
+    WITH_ZONE,
+    YEARS,
+    Part,
+    parts,
+    refuse_others,
+    unsupported,
+)
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.semi import is_json
 
-_PART = re.compile(
-    r'"((?:[^"]|"")*)"|(UUUU|YYYY|YY|MMMM|MON|MM|DY|DD|HH24|HH12|HH|AM|PM|MI|SS|FF[0-9]?|'
-    r"TZH:?TZM|TZH|TZM|TZD)|(.)",
-    re.IGNORECASE | re.DOTALL,
-)
 _ENGINE = {
     "UUUU": "%Y",
     "YYYY": "%Y",
@@ -42,38 +44,10 @@ _ENGINE = {
     "FF6": "%f",
     "FF3": "%g",
 }
-_YEARS = frozenset({"UUUU", "YYYY", "YY"})
-_OF_DATES = _YEARS | {"MMMM", "MON", "MM", "DY", "DD"}
 _ZONES = {"TZHTZM": "nk_offset", "TZH:TZM": "nk_offset_colon", "TZH": "nk_offset_hours"}
 _ZONES |= {"TZM": "nk_offset_minutes"}
-_WITH_ZONE = frozenset({TypeKind.TIMESTAMP_LTZ, TypeKind.TIMESTAMP_TZ})
-_MOMENTS = _WITH_ZONE | {TypeKind.TIMESTAMP_NTZ, TypeKind.DATE, TypeKind.TIME, None}
+_MOMENTS = WITH_ZONE | {TypeKind.TIMESTAMP_NTZ, TypeKind.DATE, TypeKind.TIME, None}
 _BINARY = {"HEX": "hex", "BASE64": "to_base64", "UTF-8": "decode", "UTF8": "decode"}
-
-Part = tuple[str, bool]
-"""An element in upper case, or a literal part; and whether it is an element."""
-
-
-def parts(form: str) -> list[Part]:
-    """The elements and literal parts of a format."""
-    found: list[Part] = []
-    for match in _PART.finditer(form):
-        quoted_part, element, other = match.groups()
-        if quoted_part is not None:
-            found.append((quoted_part.replace('""', '"'), False))
-        elif element is not None:
-            found.append((element.upper(), True))
-        else:
-            found.append((other, False))
-    is_half_day = any(part in {"AM", "PM"} for part, is_element in found if is_element)
-    whole = "HH12" if is_half_day else "HH24"
-    return [(whole, True) if part == ("HH", True) else part for part in found]
-
-
-def _unsupported(form: str, element: str) -> Unsupported:
-    return Unsupported(
-        f"Unsupported: '{element}' in the format '{form}'. Put text of your own in double quotes."
-    )
 
 
 def _format_of(node: exp.Expr) -> str | None:
@@ -117,13 +91,11 @@ def to_char(node: exp.ToChar | exp.TimeToStr, context: RewriteContext) -> exp.Ex
 def _written(value: exp.Expr, form: str, kind: TypeKind | None) -> exp.Expr:
     """The text of a moment in a format."""
     found = parts(form)
+    refuse_others(form, found, kind)
     if kind is TypeKind.TIME:
-        _refuse(form, found, _OF_DATES)
         value = exp.Paren(
             this=exp.Add(this=exp.cast(exp.Literal.string("1970-01-01"), "DATE"), expression=value)
         )
-    if kind not in _WITH_ZONE:
-        _refuse(form, found, frozenset(_ZONES))
     pieces: list[exp.Expr] = []
     spec = ""
     for part, is_element in [*found, ("", False)]:
@@ -152,14 +124,8 @@ def _own_piece(value: exp.Expr, element: str) -> exp.Expr | None:
         digits = call("strftime", value.copy(), exp.Literal.string("%n"))
         return call("left", digits, exp.Literal.number(element[2:] or "9"))
     if element not in _ENGINE:
-        raise _unsupported(element, element)
+        raise unsupported(element, element)
     return None
-
-
-def _refuse(form: str, found: Sequence[Part], elements: frozenset[str]) -> None:
-    for part, is_element in found:
-        if is_element and part in elements:
-            raise _unsupported(form, part)
 
 
 def to_moment(node: exp.Expr, context: RewriteContext) -> exp.Expr:
@@ -188,14 +154,14 @@ def _read(text: exp.Expr, form: str, target: TypeKind, *, is_tried: bool) -> exp
     """A text that is written in a format as a moment of the engine."""
     found = parts(form)
     zones = [at for at, (part, is_element) in enumerate(found) if is_element and part in _ZONES]
-    if zones and target not in _WITH_ZONE:
+    if zones and target not in WITH_ZONE:
         if zones != [len(found) - 1]:
-            raise _unsupported(form, found[zones[0]][0])
+            raise unsupported(form, found[zones[0]][0])
         text = call("nk_without_offset", text)  # what the clock showed is what is asked for
         found = found[:-1]
         while found and found[-1] == (" ", False):
             found = found[:-1]
-    if not any(is_element and part in _YEARS for part, is_element in found):
+    if not any(is_element and part in YEARS for part, is_element in found):
         text = exp.DPipe(this=exp.Literal.string("1970 "), expression=text)
         found = [("YYYY", True), (" ", False), *found]
     specs = {_spec(form, found, month) for month in ("%b", "%B")}
@@ -219,5 +185,5 @@ def _spec(form: str, found: Sequence[Part], month: str) -> str:
         elif part in _ENGINE:
             spec += _ENGINE[part]
         else:
-            raise _unsupported(form, part)
+            raise unsupported(form, part)
     return spec

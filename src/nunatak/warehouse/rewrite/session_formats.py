@@ -6,22 +6,14 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import TEXT, SqlType, TypeKind
-from nunatak.warehouse.parameters import PARAMETERS
+from nunatak.warehouse.parameters import ANY_TIMESTAMP, OUTPUT_FORMATS, PARAMETERS
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
 
-_OUTPUT = {
-    TypeKind.DATE: "DATE_OUTPUT_FORMAT",
-    TypeKind.TIME: "TIME_OUTPUT_FORMAT",
-    TypeKind.TIMESTAMP_NTZ: "TIMESTAMP_NTZ_OUTPUT_FORMAT",
-    TypeKind.TIMESTAMP_LTZ: "TIMESTAMP_LTZ_OUTPUT_FORMAT",
-    TypeKind.TIMESTAMP_TZ: "TIMESTAMP_TZ_OUTPUT_FORMAT",
-}
-_ANY_TIMESTAMP = "TIMESTAMP_OUTPUT_FORMAT"
 _USUAL = {
-    name: str(PARAMETERS[name].default or PARAMETERS[_ANY_TIMESTAMP].default)
-    for name in _OUTPUT.values()
+    name: str(PARAMETERS[name].default or PARAMETERS[ANY_TIMESTAMP].default)
+    for name in OUTPUT_FORMATS.values()
 }
 """The forms that values have as text when nothing else is said."""
 _STUB = "operand"
@@ -84,7 +76,7 @@ def _is_binary(node: exp.Expr) -> bool:
 def _has_own_text(node: exp.Expr) -> bool:
     """Whether a value becomes another text than the engine makes of it."""
     source = type_of(node)
-    return _is_binary(node) or (source is not None and source.kind in _OUTPUT)
+    return _is_binary(node) or (source is not None and source.kind in OUTPUT_FORMATS)
 
 
 def _text_of(node: exp.Expr, context: RewriteContext) -> exp.Expr:
@@ -100,10 +92,10 @@ def _as_text(operand: exp.Expr, context: RewriteContext) -> exp.Expr | None:
         return None
     if _is_binary(operand) and context.parameter("BINARY_OUTPUT_FORMAT") == "BASE64":
         return typed(call("to_base64", operand.copy()), TEXT)
-    parameter = _OUTPUT.get(source.kind)
+    parameter = OUTPUT_FORMATS.get(source.kind)
     if parameter is None:
         return None
-    form = str(context.parameter(parameter) or context.parameter(_ANY_TIMESTAMP))
+    form = str(context.parameter(parameter) or context.parameter(ANY_TIMESTAMP))
     if form.upper() in ("AUTO", _USUAL[parameter]):
         return None
     tree = exp.ToChar(this=_stub(source), format=exp.Literal.string(form))
