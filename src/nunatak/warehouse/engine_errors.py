@@ -21,6 +21,7 @@ from nunatak.errors import (
 
 _PREFIX = re.compile(r"^(Invalid|IO|IOError|[A-Za-z ]+) Error: ")
 _COMPILATION = "SQL compilation error:\n"
+_DEEP_JSON = "Error parsing JSON: the value is nested too deeply"
 TOO_DEEP = (
     f"{_COMPILATION}The statement is nested too deeply: write at most 30 levels of parentheses, "
     "functions, CASE and queries inside of each other, and 900 operators or set operations in a "
@@ -110,6 +111,26 @@ _RULES = (
         r"executing the UDF: \w+: ([^\n]*)",
         lambda match: QueryFailed(match[1]),
     ),
+    _rule(
+        r"failed to (?:allocate|pin|offload)|[Oo]ut of [Mm]emory|could not allocate",
+        lambda _: QueryFailed(
+            "The statement needs more memory than this server has for statements: read fewer rows "
+            "or smaller values."
+        ),
+    ),
+    _rule(
+        r"(?:No function matches the given name and argument types '|Macro |"
+        r"Could not choose a best candidate function for the function call \")(?:nk_)?(.+?)\(",
+        lambda match: QueryFailed(
+            f"{_COMPILATION}Invalid argument types for function '{match[1].upper()}': give it "
+            "other arguments, or cast them."
+        ),
+    ),
+    _rule(
+        r"Star expression .* resulted in an empty set",
+        lambda _: QueryFailed(f"{_COMPILATION}SELECT with no columns: the star stands for none."),
+    ),
+    _rule(r"JSON exceeds maximum recursion depth", lambda _: QueryFailed(_DEEP_JSON)),
     _rule(r"Max expression depth limit", lambda _: SyntaxInvalid(TOO_DEEP)),
     _rule(
         r"Current transaction is aborted",
@@ -145,6 +166,11 @@ _RULES = (
         lambda _: QueryFailed("Single-row subquery returns more than one row."),
     ),
 )
+_ADVICE = re.compile(r"\n\nLINE |\n?Candidate|You might need to| - an explicit cast|\bnk_")
+_OWN_TYPES = re.compile(
+    r"\b(?:INTEGER_LITERAL|STRING_LITERAL|U?HUGEINT|U?INT128|UBIGINT)\b|TIMESTAMP WITH TIME ZONE"
+)
+_VENDOR_TYPES = {"STRING_LITERAL": "VARCHAR", "TIMESTAMP WITH TIME ZONE": "TIMESTAMP_LTZ"}
 _INTERNAL_PREFIX = re.compile(r"^_NUNATAK_[^.]*\.MAIN\.", re.IGNORECASE)
 
 
@@ -156,7 +182,7 @@ def engine_error(kind: str, text: str) -> NunatakError:
         match = pattern.search(text)
         if match:
             return make(match)
-    plain = _PREFIX.sub("", text).split("\n\nLINE ")[0].strip()
+    plain = _plain(text)
     if kind == "ParserException":
         return SyntaxInvalid(f"{_COMPILATION}{plain}")
     if kind in {"BinderException", "CatalogException"}:
@@ -166,6 +192,13 @@ def engine_error(kind: str, text: str) -> NunatakError:
     if kind == "PermissionException":
         return InvalidArgument("Files of the server cannot be read or written: use a stage.")
     return QueryFailed(plain)
+
+
+def _plain(text: str) -> str:
+    """The engine's words without its place in our text of the statement, without its advice, and
+    with the vendor's types."""
+    said = _ADVICE.split(_PREFIX.sub("", text))[0].strip()
+    return _OWN_TYPES.sub(lambda found: _VENDOR_TYPES.get(found[0], "NUMBER"), said)
 
 
 def _visible(name: str) -> str:

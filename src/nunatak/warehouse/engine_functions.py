@@ -35,7 +35,9 @@ class EngineFunction:
         rows = zip(*(column.to_pylist() for column in columns), strict=True)
         try:
             answers = [None if None in row else self.body(*row) for row in rows]
-        except (ValueError, RecursionError) as error:
+        except RecursionError as error:
+            raise QueryFailed(f"{self.reads}the value is nested too deeply") from error
+        except ValueError as error:
             raise QueryFailed(f"{self.reads}{error}") from error
         except ArithmeticError as error:
             raise QueryFailed(f"{self.reads}a number is out of range") from error

@@ -5,7 +5,12 @@ They live in the root database, are made once per process, and are inlined where
 
 from __future__ import annotations
 
+from nunatak.catalog.sqltypes import TEXT_LIMIT_CHARS
 from nunatak.warehouse.value_macros import RANDOM, VALUES
+
+_TOO_LONG = f"String is too long and would be truncated: a text has at most {TEXT_LIMIT_CHARS}"
+_COMPARED_PAIRS = 10_000_000
+"""Pairs of characters that are compared for one distance: the engine stops for nobody meanwhile."""
 
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
@@ -97,6 +102,17 @@ SCALAR = {
     "nk_not_negative(x, f)": "CASE WHEN x < 0 THEN nk_undefined(x, f) ELSE x END",
     "nk_positive(x, f)": "CASE WHEN x <= 0 THEN nk_undefined(x, f) ELSE x END",
     "nk_at_most_one(x, f)": "CASE WHEN abs(x) > 1 THEN nk_undefined(x, f) ELSE x END",
+    "nk_text_length(n)": (f"CASE WHEN n > {TEXT_LIMIT_CHARS} THEN error('{_TOO_LONG}') ELSE n END"),
+    "nk_repeat(x, n)": (
+        f"CASE WHEN length(x)::HUGEINT * n > {TEXT_LIMIT_CHARS} THEN error('{_TOO_LONG}') "
+        "ELSE repeat(x, n) END"
+    ),
+    "nk_edit_distance(a, b)": (
+        f"CASE WHEN length(a)::HUGEINT * length(b) > {_COMPARED_PAIRS} "
+        "THEN error('EDITDISTANCE takes texts whose lengths multiply to at most "
+        f"{_COMPARED_PAIRS}: shorten them with LEFT') ELSE levenshtein(a, b) END"
+    ),
+    "nk_at_most(x, n)": "CASE WHEN x IS NULL OR n IS NULL THEN NULL ELSE least(x, n) END",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
     "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
     "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",

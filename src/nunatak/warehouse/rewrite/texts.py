@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import BINARY, TEXT, TypeKind
+from nunatak.catalog.sqltypes import BINARY, NUMBER, TEXT, TEXT_LIMIT_CHARS, TypeKind
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
@@ -83,3 +83,24 @@ def _as_text(node: exp.Expr, context: RewriteContext) -> exp.Expr:
         return node
     to = exp.DataType.build("VARCHAR", dialect="snowflake")
     return casts.cast(exp.Cast(this=node, to=to), context)
+
+
+def sized(node: exp.Pad | exp.Space, _context: RewriteContext) -> exp.Expr:
+    """LPAD, RPAD and SPACE: no longer than a text may be."""
+    key = "expression" if isinstance(node, exp.Pad) else "this"
+    length = node.args[key]
+    if not (isinstance(length, exp.Literal) and len(length.name) < len(str(TEXT_LIMIT_CHARS))):
+        node.set(key, call("nk_text_length", length))
+    return typed(node, TEXT)
+
+
+def repeat(node: exp.Repeat, _context: RewriteContext) -> exp.Expr:
+    """REPEAT(text, times): no longer than a text may be."""
+    return typed(call("nk_repeat", node.this, node.args["times"]), TEXT)
+
+
+def edit_distance(node: exp.Levenshtein, _context: RewriteContext) -> exp.Expr:
+    """EDITDISTANCE(a, b [, most]), whose time is the product of the lengths."""
+    found: exp.Expr = call("nk_edit_distance", node.this, node.expression)
+    most = node.args.get("max_dist")
+    return typed(found if most is None else call("nk_at_most", found, most), NUMBER)
