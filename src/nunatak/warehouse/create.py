@@ -29,8 +29,6 @@ from nunatak.warehouse.tables import Column, Location, encode_note, session_data
 from nunatak.warehouse.template import template_columns
 from nunatak.warehouse.types import engine_type, sql_type_of
 
-_OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
-
 
 @dataclass(frozen=True, kw_only=True)
 class NewColumn:
@@ -63,10 +61,6 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
     properties = list(tree.args["properties"].expressions) if tree.args.get("properties") else []
-    for item in properties:
-        if isinstance(item, _OTHER_TABLES):
-            word = type(item).__name__.removesuffix("Property").upper()
-            raise Unsupported(f"Unsupported: CREATE {word} TABLE.")
     temporary = any(isinstance(item, exp.TemporaryProperty) for item in properties)
     location = (
         Location.temporary(execution.session, name) if temporary else Location.permanent(name)

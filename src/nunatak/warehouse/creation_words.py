@@ -14,10 +14,10 @@ _TAKEN = {
     "TABLE": (
         *_BOTH,
         *(exp.TransientProperty, exp.LikeProperty, exp.UsingTemplateProperty, exp.ClusterProperty),
-        *(exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty),  # have their refusals
     ),
     "VIEW": (*_BOTH, exp.SecureProperty, exp.MaterializedProperty),
 }
+_OTHER_TABLES = (exp.DynamicProperty, exp.ExternalProperty, exp.IcebergProperty)
 _UNKEPT: dict[type[exp.Expr], str] = {
     exp.RowAccessProperty: "a row access policy",
     exp.MaskingPolicyColumnConstraint: "a masking policy",
@@ -41,7 +41,12 @@ def refuse_other_words(text: str, tree: exp.Create) -> None:
     for node in tree.find_all(*_UNKEPT):
         raise Unsupported(f"Unsupported: CREATE {kind} with {_UNKEPT[type(node)]}.")
     properties = tree.args.get("properties") if kind in _TAKEN else None
-    for item in properties.expressions if properties is not None else ():
+    given = properties.expressions if properties is not None else []
+    for item in given:
+        if isinstance(item, _OTHER_TABLES):
+            word = type(item).__name__.removesuffix("Property").upper()
+            raise Unsupported(f"Unsupported: CREATE {word} {kind}.")
+    for item in given:
         is_storage = type(item) is exp.Property and item.name.upper() in STORAGE
         if not is_storage and not isinstance(item, _TAKEN[kind]):
             shown = item.name.upper() or item.sql(dialect="snowflake")
