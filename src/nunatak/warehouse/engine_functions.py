@@ -49,6 +49,10 @@ ENGINE_FUNCTIONS = (
     EngineFunction("nk_order_key", (TEXT,), BYTES, json_values.order_key),
     EngineFunction("nk_except_text", (TEXT, TEXT), TEXT, json_values.array_except),
     EngineFunction("nk_intersection_text", (TEXT, TEXT), TEXT, json_values.array_intersection),
+    EngineFunction("nk_zip_text", (TEXT,), TEXT, json_values.arrays_zip),
+    EngineFunction("nk_picked_text", (TEXT, TEXT), TEXT, json_values.picked),
+    EngineFunction("nk_without_text", (TEXT, TEXT), TEXT, json_values.without),
+    EngineFunction("nk_with_text", (TEXT, TEXT, TEXT, WHOLE), TEXT, json_values.with_member),
     EngineFunction("nk_zipf_of", (REAL, WHOLE, REAL), WHOLE, draws.zipf, reads=""),
     EngineFunction("nk_letters", (WHOLE, WHOLE), TEXT, draws.letters, reads=""),
 )

@@ -9,7 +9,7 @@ the column, for the rules and for the result's description.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
@@ -27,6 +27,7 @@ from nunatak.errors import NunatakError, Unsupported
 from nunatak.warehouse.rewrite.casts import declared_type
 from nunatak.warehouse.rewrite.context import (
     STARRED_KEY,
+    STARRED_NAMES,
     common_type,
     passed_values,
     quoted,
@@ -58,7 +59,8 @@ _KNOWN_RESULTS: Mapping[type[exp.Expr], SqlType] = {
     **dict.fromkeys((exp.ArrayDistinct, exp.ArrayCompact, exp.ArrayExcept, exp.SortArray), ARRAY),
     **dict.fromkeys((exp.ArrayIntersect, exp.ArrayInsert, exp.ArrayRemove, exp.Flatten), ARRAY),
     **dict.fromkeys((exp.ArrayConstructCompact, exp.ArrayUniqueAgg, exp.ToArray), ARRAY),
-    **dict.fromkeys((exp.GenerateSeries,), ARRAY),
+    **dict.fromkeys((exp.GenerateSeries, exp.ArrayReverse, exp.ArrayRemoveAt), ARRAY),
+    **dict.fromkeys((exp.ArraysZip, exp.ApproxTopK), ARRAY),
     exp.ObjectAgg: OBJECT,
     **dict.fromkeys(_BINARY_RESULTS, BINARY),
 }
@@ -93,6 +95,8 @@ class _Walk:
     """One walk over a query; common table expressions are handed down."""
 
     lookup: Lookup
+    around: list[Mapping[str, Columns]] = field(default_factory=list)
+    """Sources of the queries around the one that is walked."""
 
     def query(self, node: exp.Expr, visible: Mapping[str, Columns]) -> Columns:
         """Note the types inside a query; answers its columns in order."""
@@ -134,14 +138,19 @@ class _Walk:
         origin = node.args.get("from_")
         joined = [join.this for join in node.args.get("joins") or ()]
         laterals = list(node.args.get("laterals") or ())
+        self.around.append(sources)
         for source in [*([origin.this] if origin is not None else []), *joined, *laterals]:
             name, columns = self._source(source, scope)
             sources[name] = columns
+        self.around.pop()
         _refuse_using(node, sources)
         aliases: dict[str, SqlType | None] = {}
         for part in node.iter_expressions():
             if not isinstance(part, exp.With | exp.From | exp.Join | exp.Lateral):
                 self._note(part, sources, scope, aliases)
+        for join in node.args.get("joins") or ():
+            if join.args.get("on") is not None:
+                self._note(join.args["on"], sources, scope, {})
         _note_starred(node, sources)
         return _projected(node, sources)
 
@@ -163,6 +172,8 @@ class _Walk:
             return name, _renamed(self.query(node.this, scope), alias)
         if isinstance(node, exp.Lateral | exp.TableFromRows) and isinstance(node.this, exp.Explode):
             return name, _FLATTENED
+        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+            return name, _renamed(self.query(node.this, scope), alias)
         if isinstance(node, exp.Values):
             return name, _renamed(_listed(node), alias)
         return name, {}
@@ -173,6 +184,18 @@ class _Walk:
         except NunatakError:
             return {}  # the rewrite finds the same and says it
 
+    def _outer_type(self, node: exp.Column, sources: Mapping[str, Columns]) -> SqlType | None:
+        """The type of a column of a query around, where no source here can have it."""
+        table = node.args.get("table")
+        if table is not None and stored(table) in sources:
+            return None
+        if table is None and not all(sources.values()):
+            return None
+        if table is None and any(stored(node.this) in columns for columns in sources.values()):
+            return None
+        found = (_column_type(node, outer, {}) for outer in reversed(self.around))
+        return next((kind for kind in found if kind is not None), None)
+
     def _note(
         self,
         node: exp.Expr,
@@ -182,11 +205,14 @@ class _Walk:
     ) -> None:
         for inner in list(node.walk(bfs=False, prune=lambda item: isinstance(item, exp.Query))):
             if isinstance(inner, exp.Query):
+                self.around.append(sources)
                 self.query(inner, scope)
+                self.around.pop()
             elif isinstance(inner, exp.StarMap | exp.JSONObject):
                 _write_out(inner, sources)
             elif isinstance(inner, exp.Column) and isinstance(inner.this, exp.Identifier):
-                typed(inner, _column_type(inner, sources, aliases))
+                known = _column_type(inner, sources, aliases)
+                typed(inner, known or self._outer_type(inner, sources))
             elif isinstance(inner, exp.Parameter) and isinstance(inner.this, exp.Literal):
                 place = exp.column(quoted(f"COLUMN{inner.this.name}"))
                 typed(inner, _column_type(place, sources, {}))
@@ -244,7 +270,7 @@ def _write_out(node: exp.StarMap | exp.JSONObject, sources: Mapping[str, Columns
     star = node.this if isinstance(node, exp.StarMap) else next(iter(node.expressions), None)
     if not isinstance(star, exp.Star) or not sources or not all(sources.values()):
         return
-    if set(star.args) - {"except_"} and any(star.args.get(key) for key in ("replace", "rename")):
+    if any(given for key, given in star.args.items() if key != "except_"):
         return
     members = []
     left_out = _left_out(star)
@@ -299,9 +325,18 @@ def _starred(item: exp.Expr, sources: Mapping[str, Columns]) -> Columns | None:
     if isinstance(item, exp.Column):
         chosen = [sources.get(stored(item.args["table"]), {})]
     left_out = _left_out(star)
-    return {
+    found: dict[str, SqlType | None] = {
         name: kind for source in chosen for name, kind in source.items() if name not in left_out
     }
+    for replaced in star.args.get("replace") or ():
+        found[stored(replaced.args["alias"])] = expression_type(replaced.this)
+    names = {
+        stored(renamed.this.this if isinstance(renamed.this, exp.Column) else renamed.this): stored(
+            renamed.args["alias"]
+        )
+        for renamed in star.args.get("rename") or ()
+    }
+    return {names.get(name, name): kind for name, kind in found.items()}
 
 
 def _note_starred(node: exp.Select, sources: Mapping[str, Columns]) -> None:
@@ -309,6 +344,7 @@ def _note_starred(node: exp.Select, sources: Mapping[str, Columns]) -> None:
     for item in node.expressions:
         columns = _starred(item, sources) or {}
         star = item.this if isinstance(item, exp.Column) else item
+        star.meta[STARRED_NAMES] = list(columns)
         star.meta[STARRED_KEY] = [
             name for name, kind in columns.items() if kind and kind.kind in SEMI_STRUCTURED
         ]

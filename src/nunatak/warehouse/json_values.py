@@ -8,6 +8,7 @@ macros do it for plain values and call these functions for the rest (see `macros
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from collections import Counter
@@ -134,3 +135,52 @@ def array_intersection(left: str, right: str) -> str:
             there[item] -= 1
             kept.append(item)
     return "[" + ",".join(kept) + "]"
+
+
+def arrays_zip(arrays: str) -> str | None:
+    """Objects with the elements of several arrays by place; NULL where one of them is."""
+    listed = parsed(arrays)
+    if None in listed:
+        return None
+    if not all(isinstance(items, list) for items in listed):
+        raise ValueError("ARRAYS_ZIP takes arrays")
+    rows = itertools.zip_longest(*listed)
+    return written([{f"${at}": item for at, item in enumerate(row, 1)} for row in rows])
+
+
+def picked(value: str, keys: str) -> str:
+    """An object with those members alone whose keys are named, one by one or in one array."""
+    members = _members(value)
+    return written({key: members[key] for key in _names(keys) if key in members})
+
+
+def without(value: str, keys: str) -> str:
+    """An object less the members whose keys are named."""
+    left_out = set(_names(keys))
+    return written({key: item for key, item in _members(value).items() if key not in left_out})
+
+
+def with_member(value: str, key: str, item: str, replaces: int) -> str:
+    """An object with one more member; an empty `item` is NULL, which no member is made of.
+
+    Raises ValueError where the key is there and is not to be replaced.
+    """
+    members = _members(value)
+    if key in members and not replaces:
+        raise ValueError(f"the object has a member '{key}' already")
+    members.pop(key, None)
+    return written({**members, key: parsed(item)} if item else members)
+
+
+def _members(value: str) -> dict[str, Any]:
+    members = parsed(value)
+    if not isinstance(members, dict):
+        raise ValueError("the value is no object")
+    return members
+
+
+def _names(keys: str) -> list[str]:
+    names = parsed(keys)
+    if len(names) == 1 and isinstance(names[0], list):
+        names = names[0]
+    return [name for name in names if isinstance(name, str)]

@@ -86,8 +86,9 @@ SCALAR = {
     ),
     "nk_to_binary(x)": (
         "CASE WHEN x IS NULL THEN NULL WHEN typeof(x) = 'BLOB' THEN x::VARCHAR::BLOB "
-        "WHEN nk_is_hex(x) THEN unhex(x::VARCHAR) ELSE error('The following string is not a legal "
-        "hex-encoded value: ''' || x::VARCHAR || '''') END"
+        "WHEN nk_is_hex(x) THEN unhex(CASE WHEN nk_is_hex(x) THEN x::VARCHAR END) "
+        "ELSE error('The following string is not a legal hex-encoded value: ''' || x::VARCHAR "
+        "|| '''') END"
     ),
     "nk_try_to_binary(x)": (
         "CASE WHEN typeof(x) = 'BLOB' OR nk_is_hex(x) THEN nk_to_binary(x) END"
@@ -95,6 +96,10 @@ SCALAR = {
     "nk_text(x)": (
         "CASE WHEN typeof(x) = 'BLOB' THEN hex(x::VARCHAR::BLOB) WHEN typeof(x) = 'DOUBLE' "
         "THEN nk_float_text(TRY_CAST(x::VARCHAR AS DOUBLE)) ELSE x::VARCHAR END"
+    ),
+    "nk_hashed_value(j)": (
+        "CASE WHEN json_type(j) IN ('BIGINT', 'UBIGINT', 'DOUBLE') THEN hash('#' || j::VARCHAR) "
+        "WHEN json_type(j) = 'VARCHAR' THEN hash(j ->> '$') ELSE hash(j::VARCHAR) END"
     ),
     "nk_undefined(x, f)": (
         "error('Invalid floating point operation: ' || f || '(' || x::VARCHAR || ')')"
@@ -114,39 +119,68 @@ SCALAR = {
     ),
     "nk_at_most(x, n)": "CASE WHEN x IS NULL OR n IS NULL THEN NULL ELSE least(x, n) END",
     "nk_divide(a, b)": "CASE WHEN b = 0 THEN error('Division by zero') ELSE a / b END",
-    "nk_parse_json(x)": "CASE WHEN trim(x) = '' THEN NULL ELSE nk_canonical(x::JSON) END",
-    "nk_try_parse_json(x)": "CASE WHEN json_valid(x) THEN nk_canonical(x::JSON) END",
-    "nk_get(j, k)": "json_extract(j, k)",
+    "nk_parse_json(x)": "nk_canonical(CASE WHEN trim(x) <> '' THEN x END::JSON)",
+    "nk_try_parse_json(x)": "nk_canonical(CASE WHEN json_valid(x) THEN x END::JSON)",
+    "nk_key_step(t)": (r"""'."' || replace(replace(t, '\', '\\'), '"', '\"') || '"'"""),
+    "nk_index_step(t)": "CASE WHEN t::BIGINT >= 0 THEN '[' || t::BIGINT || ']' END",
+    "nk_step(k)": (
+        "CASE WHEN json_type(k) = 'VARCHAR' THEN nk_key_step(k ->> '$') "
+        "WHEN json_type(k) IN ('BIGINT', 'UBIGINT', 'DOUBLE') "
+        "THEN nk_index_step(TRY_CAST(k ->> '$' AS DOUBLE)) END"
+    ),
+    "nk_get(j, k)": "json_extract(j, '$' || nk_step(to_json(k)))",
     "nk_member(k, v)": "to_json(k::VARCHAR)::VARCHAR || ':' || v::VARCHAR",
     "nk_object(members)": (
         "('{' || coalesce(list_aggregate(list_filter(members, lambda m: m IS NOT NULL), "
         "'string_agg', ','), '') || '}')::JSON"
     ),
     "nk_without_nulls(j)": "json_merge_patch('{}', j)",
-    "nk_array_compact(j)": (
-        "to_json(list_filter(json_extract(j, '$[*]'), lambda x: json_type(x) <> 'NULL'))"
-    ),
+    "nk_array_compact(j)": ("to_json(list_filter(nk_items(j), lambda x: json_type(x) <> 'NULL'))"),
     "nk_array_size(j)": "CASE WHEN json_type(j) = 'ARRAY' THEN json_array_length(j)::BIGINT END",
     "nk_typeof(j)": (
-        "CASE json_type(j) WHEN 'VARCHAR' THEN 'VARCHAR' WHEN 'DOUBLE' THEN 'DOUBLE' "
+        "CASE json_type(j) WHEN 'DOUBLE' THEN CASE WHEN contains(lower(j::VARCHAR), 'e') "
+        "THEN 'DOUBLE' ELSE 'DECIMAL' END "
         "WHEN 'BIGINT' THEN 'INTEGER' WHEN 'UBIGINT' THEN 'INTEGER' WHEN 'NULL' THEN 'NULL_VALUE' "
         "ELSE json_type(j) END"
     ),
     "nk_is_null_value(j)": "(json_type(j) = 'NULL')",
-    "nk_array_cat(a, b)": (
-        "to_json(list_concat(json_extract(a, '$[*]'), json_extract(b, '$[*]')))"
-    ),
+    "nk_array_cat(a, b)": ("to_json(list_concat(nk_items(a), nk_items(b)))"),
     "nk_array_to_string(a, d)": (
-        "array_to_string(list_transform(json_extract(a, '$[*]'), "
-        "lambda x: coalesce(x ->> '$', '')), d)"
+        "array_to_string(list_transform(nk_items(a), lambda x: coalesce(x ->> '$', '')), d)"
     ),
     "nk_array_slice(a, f, t)": (
-        "to_json(array_slice(json_extract(a, '$[*]'), CASE WHEN f >= 0 THEN f + 1 ELSE f END, "
+        "to_json(array_slice(nk_items(a), CASE WHEN f >= 0 THEN f + 1 ELSE f END, "
         "CASE WHEN t >= 0 THEN t ELSE t - 1 END))"
     ),
-    "nk_object_delete(j, k)": "json_merge_patch(j, json_object(k::VARCHAR, NULL))",
-    "nk_array_flatten(a)": "to_json(flatten(list_transform(nk_items(a), lambda x: nk_items(x))))",
-    "nk_array_range(f, t)": "to_json(range(f, t))",
+    "nk_object_delete(j, keys)": "nk_without_text(j::VARCHAR, keys::VARCHAR)::JSON",
+    "nk_object_insert(j, k, v, replaces)": (
+        "nk_with_text(j::VARCHAR, k::VARCHAR, coalesce(v::VARCHAR, ''), replaces::BIGINT)::JSON"
+    ),
+    "nk_arrays_zip(l)": "nk_zip_text(l::VARCHAR)::JSON",
+    "nk_inner_items(j)": (
+        "CASE WHEN json_type(j) = 'ARRAY' THEN nk_items(j) "
+        "ELSE error('ARRAY_FLATTEN takes an array of arrays') END"
+    ),
+    "nk_array_flatten(a)": (
+        "CASE WHEN NOT list_contains(list_transform(nk_items(a), lambda x: json_type(x)), 'NULL') "
+        "THEN to_json(flatten(list_transform(nk_items(a), lambda x: nk_inner_items(x)))) END"
+    ),
+    "nk_array_range(f, t, s)": "to_json(range(f::BIGINT, t::BIGINT, s::BIGINT))",
+    "nk_array_reverse(a)": "to_json(list_reverse(nk_items(a)))",
+    "nk_left_out(l, p)": "list_concat(l[:p], l[p + 2:])",
+    "nk_array_remove_at(a, p)": (
+        "CASE WHEN p >= len(nk_items(a)) OR p < -len(nk_items(a)) THEN a ELSE "
+        "to_json(nk_left_out(nk_items(a), CASE WHEN p < 0 THEN p + len(nk_items(a)) ELSE p END)) "
+        "END"
+    ),
+    "nk_get_at(j, path)": "json_extract(j, path)",
+    "nk_bracketed(fullkey)": (
+        r"""regexp_replace(fullkey[2:], '\."((?:[^"\\]|\\.)*)"', '[''\1'']', 'g')"""
+    ),
+    "nk_flat_path(above, fullkey)": (
+        "CASE WHEN above = '' AND fullkey[2] = '.' AND fullkey[3] <> '\"' "
+        "THEN nk_bracketed(fullkey)[2:] ELSE above || nk_bracketed(fullkey) END"
+    ),
     "nk_array_unique_agg(x)": (
         "coalesce(nk_list(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
     ),
@@ -161,7 +195,7 @@ SCALAR = {
     "nk_array_insert(a, p, v)": (
         "to_json(nk_inserted(nk_items(a), nk_place(p, len(nk_items(a))), v))"
     ),
-    "nk_object_pick(j, k)": "json_object(k::VARCHAR, json_extract(j, k))",
+    "nk_object_pick(j, keys)": "nk_picked_text(j::VARCHAR, keys::VARCHAR)::JSON",
     "nk_is_array(j)": "(json_type(j) = 'ARRAY')",
     "nk_is_object(j)": "(json_type(j) = 'OBJECT')",
     "nk_is_boolean(j)": "(json_type(j) = 'BOOLEAN')",
@@ -179,21 +213,33 @@ SCALAR = {
         "2 * 6371 * asin(sqrt(power(sin(radians(c - a) / 2), 2) + "
         "cos(radians(a)) * cos(radians(c)) * power(sin(radians(d - b) / 2), 2)))"
     ),
-    "nk_to_array(j)": "CASE WHEN json_type(j) = 'ARRAY' THEN j ELSE json_array(j) END",
+    "nk_as_varchar(j)": "CASE WHEN json_type(j) = 'VARCHAR' THEN j ->> '$' END",
+    "nk_to_array(j)": (
+        "CASE WHEN json_type(j) = 'ARRAY' THEN j WHEN json_type(j) <> 'NULL' THEN json_array(j) END"
+    ),
+    "nk_to_object(j)": (
+        "CASE WHEN json_type(j) = 'OBJECT' THEN j WHEN json_type(j) <> 'NULL' "
+        "THEN error('Failed to cast variant value ' || j::VARCHAR || ' to OBJECT') END"
+    ),
+    "nk_numeral(j)": (
+        "CASE WHEN json_type(j) = 'BOOLEAN' THEN j::BOOLEAN::INTEGER::VARCHAR ELSE j ->> '$' END"
+    ),
 }
 
 TABLE: dict[str, str] = {
-    "nk_flatten(input)": (
+    "nk_flatten(input, above)": (
         "SELECT 1 AS \"SEQ\", CASE WHEN json_type(input) = 'OBJECT' THEN e.key::VARCHAR END AS "
-        "\"KEY\", CASE WHEN json_type(input) = 'OBJECT' THEN e.key::VARCHAR ELSE "
-        "'[' || e.key || ']' END AS \"PATH\", CASE WHEN json_type(input) = 'ARRAY' THEN "
+        '"KEY", nk_flat_path(above, e.fullkey) AS "PATH", '
+        "CASE WHEN json_type(input) = 'ARRAY' THEN "
         'e.key::BIGINT END AS "INDEX", e.value AS "VALUE", input AS "THIS" '
-        "FROM json_each(input) e"
+        "FROM json_each(input) e WHERE e.key IS NOT NULL"
     ),
-    "nk_flatten_recursive(input)": (
-        'SELECT 1 AS "SEQ", CASE WHEN try_cast(e.key AS BIGINT) IS NULL THEN e.key::VARCHAR END AS '
-        '"KEY", e.fullkey[3:] AS "PATH", try_cast(e.key AS BIGINT) AS "INDEX", e.value AS "VALUE", '
-        'input AS "THIS" FROM json_tree(input) e WHERE e.key IS NOT NULL'
+    "nk_flatten_recursive(input, above)": (
+        "SELECT 1 AS \"SEQ\", CASE WHEN e.fullkey NOT LIKE '%]' THEN e.key::VARCHAR END AS "
+        '"KEY", nk_flat_path(above, e.fullkey) AS "PATH", '
+        "CASE WHEN e.fullkey LIKE '%]' THEN e.key::BIGINT END AS "
+        '"INDEX", e.value AS "VALUE", nk_get_at(input, e.path) AS "THIS" '
+        "FROM json_tree(input) e WHERE e.key IS NOT NULL"
     ),
     "nk_split_to_table(x, d)": (
         'SELECT 1 AS "SEQ", i AS "INDEX", p AS "VALUE" '

@@ -61,7 +61,7 @@ VALUES = {
     "nk_least_known(l)": _SORTED.format(items="l") + "[1].v",
     "nk_greatest(l)": "CASE WHEN len(l) = list_count(l) THEN nk_greatest_known(l) END",
     "nk_least(l)": "CASE WHEN len(l) = list_count(l) THEN nk_least_known(l) END",
-    "nk_items(a)": "json_extract(a, '$[*]')",
+    "nk_items(a)": "json_extract(a::JSON, '$[*]')",
     "nk_canonical_items(a)": "list_transform(nk_items(a), lambda x: nk_canonical(x))",
     "nk_array_distinct(a)": (
         "to_json(list_transform(list_sort(list_transform(list_distinct(nk_canonical_items(a)), "
@@ -88,7 +88,8 @@ VALUES = {
     "nk_array_contains(a, v)": "list_contains(nk_canonical_items(a), nk_canonical(v))",
     "nk_array_position(a, v)": "list_position(nk_canonical_items(a), nk_canonical(v)) - 1",
     "nk_array_remove(a, v)": (
-        "to_json(list_filter(nk_items(a), lambda x: nk_canonical(x) <> nk_canonical(v)))"
+        "CASE WHEN v IS NOT NULL THEN "
+        "to_json(list_filter(nk_items(a), lambda x: nk_canonical(x) <> nk_canonical(v))) END"
     ),
 }
 RANDOM = {

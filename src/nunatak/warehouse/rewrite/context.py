@@ -18,6 +18,9 @@ TYPE_KEY = "nunatak_type"
 STARRED_KEY = "nunatak_starred"
 """Where a star keeps the names of the semi-structured columns that it stands for."""
 
+STARRED_NAMES = "nunatak_starred_names"
+"""Where a star keeps the names of all columns that it stands for, as far as they are known."""
+
 
 @dataclass(frozen=True, slots=True)
 class MadeFunction:

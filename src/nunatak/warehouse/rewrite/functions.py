@@ -20,6 +20,7 @@ from nunatak.catalog.sqltypes import (
     TEXT,
     SqlType,
     TypeKind,
+    parse_type,
 )
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite import casts
@@ -38,14 +39,11 @@ _REFUSED = (exp.ReadCSV, exp.ReadParquet)
 REFUSED_FUNCTIONS: tuple[type[exp.Expr], ...] = _REFUSED
 
 RENAMED: dict[str, tuple[str, SqlType | None]] = {
-    "OBJECT_DELETE": ("nk_object_delete", OBJECT),
     "BITAND_AGG": ("bit_and", NUMBER),
     "BITOR_AGG": ("bit_or", NUMBER),
     "BITXOR_AGG": ("bit_xor", NUMBER),
     "COT": ("cot", FLOAT),
     "REVERSE": ("reverse", TEXT),
-    "AS_VARCHAR": ("nk_json_text", TEXT),
-    "AS_CHAR": ("nk_json_text", TEXT),
     "AS_OBJECT": ("nk_as_object", OBJECT),
     "MODE": ("mode", None),
     "KURTOSIS": ("kurtosis", FLOAT),
@@ -53,7 +51,6 @@ RENAMED: dict[str, tuple[str, SqlType | None]] = {
     "SQUARE": ("nk_square", FLOAT),
     "HAVERSINE": ("nk_haversine", FLOAT),
     "EQUAL_NULL": ("nk_equal_null", None),
-    "OBJECT_PICK": ("nk_object_pick", OBJECT),
     "IS_OBJECT": ("nk_is_object", BOOLEAN),
     "IS_BOOLEAN": ("nk_is_boolean", BOOLEAN),
     "IS_VARCHAR": ("nk_is_varchar", BOOLEAN),
@@ -130,17 +127,35 @@ _MOMENTS: dict[str, tuple[type[exp.Cast], str]] = {
 
 
 def _to_object(node: exp.Anonymous) -> exp.Expr:
-    return typed(to_json(node.expressions[0]), OBJECT)
+    return typed(call("nk_to_object", to_json(node.expressions[0])), OBJECT)
+
+
+def _of_members(name: str) -> Callable[[exp.Anonymous], exp.Expr]:
+    """OBJECT_PICK and OBJECT_DELETE(object, key, …): keys one by one, or an array of them."""
+
+    def rule(node: exp.Anonymous) -> exp.Expr:
+        value, *keys = node.expressions
+        return typed(call(name, value, call("json_array", *map(to_json, keys))), OBJECT)
+
+    return rule
+
+
+def _as_text(node: exp.Anonymous) -> exp.Expr:
+    return typed(call("nk_as_varchar", to_json(node.expressions[0])), TEXT)
 
 
 def _as_number(node: exp.Anonymous) -> exp.Expr:
-    to = exp.DataType.build("BIGINT", dialect="duckdb")
-    return typed(exp.TryCast(this=node.expressions[0], to=to), NUMBER)
+    """AS_NUMBER(v [, precision [, scale]]): NULL for what is no number in the value."""
+    value, *sizes = node.expressions
+    declared = f"NUMBER({', '.join(size.name for size in sizes) or '38, 0'})"
+    number = casts.engine_datatype(known := parse_type(declared))
+    return typed(exp.TryCast(this=call("nk_number_text", to_json(value)), to=number), known)
 
 
 def _as_double(node: exp.Anonymous) -> exp.Expr:
     to = exp.DataType.build("DOUBLE", dialect="duckdb")
-    return typed(exp.TryCast(this=node.expressions[0], to=to), FLOAT)
+    number = call("nk_number_text", to_json(node.expressions[0]))
+    return typed(exp.TryCast(this=number, to=to), FLOAT)
 
 
 def _hash(node: exp.Anonymous) -> exp.Expr:
@@ -154,11 +169,17 @@ def _hash(node: exp.Anonymous) -> exp.Expr:
 def _hashed(node: exp.Expr) -> exp.Expr:
     if isinstance(node, exp.Star):
         return exp.var("*COLUMNS(*)")
-    return call("nk_hashed", call("nk_canonical", node) if is_json(node) else node)
+    if is_json(node):
+        return call("nk_hashed_value", call("nk_canonical", node))
+    return call("nk_hashed", node)
 
 
 _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
     "TO_OBJECT": _to_object,
+    "OBJECT_PICK": _of_members("nk_object_pick"),
+    "OBJECT_DELETE": _of_members("nk_object_delete"),
+    "AS_VARCHAR": _as_text,
+    "AS_CHAR": _as_text,
     "HASH": _hash,
     "AS_INTEGER": _as_number,
     "AS_NUMBER": _as_number,
@@ -168,14 +189,23 @@ _SPECIAL: dict[str, Callable[[exp.Anonymous], exp.Expr]] = {
 }
 
 
+_BINARY_FORMATS = {"HEX": "nk_to_binary", "BASE64": "from_base64"}
+_BINARY_FORMATS |= dict.fromkeys(("UTF-8", "UTF8"), "encode")
+
+
 def to_binary(node: exp.ToBinary, _context: RewriteContext) -> exp.Expr:
     """TO_BINARY(text [, 'HEX' | 'UTF-8' | 'BASE64'])."""
     form = node.args.get("format")
     name = form.name.upper() if form is not None else "HEX"
-    function = {"HEX": "unhex", "BASE64": "from_base64"}.get(name)
-    if function is None and name not in {"UTF-8", "UTF8"}:
+    function = _BINARY_FORMATS.get(name)
+    if function is None:
         raise Unsupported(f"Unsupported: TO_BINARY with the format '{name}'.")
-    return typed(call(function or "encode", node.this), BINARY)
+    value = call("nk_json_text", node.this) if is_json(node.this) else node.this
+    if not node.args.get("safe"):
+        return typed(call(function, value), BINARY)
+    if name == "HEX":
+        return typed(call("nk_try_to_binary", value), BINARY)
+    return typed(call("try", call(function, value)), BINARY)
 
 
 def refused(node: exp.Expr, _context: RewriteContext) -> exp.Expr:

@@ -3,14 +3,14 @@ values, which are equal by value and not by their text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.rewrite.context import STARRED_KEY, RewriteContext, quoted
+from nunatak.warehouse.rewrite.context import STARRED_KEY, STARRED_NAMES, RewriteContext, quoted
 from nunatak.warehouse.rewrite.semi import is_json
-from nunatak.warehouse.rewrite.variants import canonical, key
+from nunatak.warehouse.rewrite.variants import as_one_kind, canonical, key
 
 _SEVERAL_GROUPS = (exp.Rollup, exp.Cube, exp.GroupingSets)
 _AGGREGATES = (exp.AggFunc, exp.Window)
@@ -30,12 +30,24 @@ def select(node: exp.Select, _context: RewriteContext) -> exp.Expr:
 
 def set_operation(node: exp.SetOperation, _context: RewriteContext) -> exp.Expr:
     """UNION, EXCEPT and INTERSECT of rows that are equal by value."""
+    _unify(list(_selects(node)))
     _order_of_set(node)
     if node.args.get("distinct") is False:
         return node
     for part in _selects(node):
         _made_equal(part)
     return node
+
+
+def _unify(parts: Sequence[exp.Select]) -> None:
+    """Where one of several queries answers a semi-structured value, or bytes, all of them do."""
+    if any(item.is_star for part in parts for item in part.expressions):
+        return
+    for items in zip(*(part.expressions for part in parts), strict=False):
+        values = [item.this if isinstance(item, exp.Alias) else item for item in items]
+        for value, same in zip(values, as_one_kind(values), strict=True):
+            if same is not value:
+                _put(value, same)
 
 
 def _selects(node: exp.Expr) -> Iterator[exp.Select]:
@@ -137,6 +149,7 @@ def _order_by_place(node: exp.Select) -> None:
     order = node.args.get("order")
     aliases = {item.alias: item.this for item in node.expressions if isinstance(item, exp.Alias)}
     for item in order.expressions if order is not None else ():
+        _order_by_starred(node, item)
         place = _placed(node, item.this) if isinstance(item, exp.Ordered) else None
         if place is not None and is_json(place):
             item.set("this", key(place.unalias().copy()))
@@ -147,12 +160,37 @@ def _order_by_place(node: exp.Select) -> None:
                 column.replace(named.copy())
 
 
+def _order_by_starred(node: exp.Select, item: exp.Expr) -> None:
+    """A place in ORDER BY that counts the columns of a `*`, by the name of the column."""
+    place = item.this if isinstance(item, exp.Ordered) else None
+    stars = [at for at, part in enumerate(node.expressions) if part.is_star]
+    if not stars or not isinstance(place, exp.Literal) or not place.is_int:
+        return
+    at = int(place.name) - 1 - stars[0]
+    star = node.expressions[stars[0]]
+    star = star.this if isinstance(star, exp.Column) else star
+    names = star.meta.get(STARRED_NAMES, ())
+    if at < 0 or not any(_starred_values(part) for part in node.expressions):
+        return
+    if at >= len(names):
+        raise Unsupported("Unsupported: ORDER BY the place of a column behind `*`: name it.")
+    if names[at] in _starred_values(star):
+        item.set("this", key(exp.column(quoted(names[at]))))
+
+
+def _starred_values(item: exp.Expr) -> Sequence[str]:
+    star = item.this if isinstance(item, exp.Column) else item
+    found: Sequence[str] = star.meta.get(STARRED_KEY, ())
+    return found
+
+
 def _order_of_set(node: exp.SetOperation) -> None:
     order = node.args.get("order")
     first = next(_selects(node), None)
     for item in order.expressions if order is not None else ():
         if first is None or not isinstance(item, exp.Ordered):
             continue
+        _order_by_starred(first, item)
         place = _placed(first, item.this)
         if place is not None and is_json(place):
             item.set("this", key(exp.column(quoted(place.alias_or_name))))

@@ -17,7 +17,8 @@ _MACROS: dict[type[exp.Expr], tuple[str, tuple[str, ...], SqlType]] = {
     exp.ArrayMin: ("nk_array_min", ("this",), VARIANT),
     exp.ArrayMax: ("nk_array_max", ("this",), VARIANT),
     exp.Flatten: ("nk_array_flatten", ("this",), ARRAY),
-    exp.GenerateSeries: ("nk_array_range", ("start", "end"), ARRAY),
+    exp.ArrayReverse: ("nk_array_reverse", ("this",), ARRAY),
+    exp.ArrayRemoveAt: ("nk_array_remove_at", ("this", "position"), ARRAY),
     exp.ArrayUniqueAgg: ("nk_array_unique_agg", ("this",), ARRAY),
     exp.IsArray: ("nk_is_array", ("this",), BOOLEAN),
     exp.ToArray: ("nk_to_array", ("this",), ARRAY),
@@ -74,3 +75,14 @@ def array_remove(node: exp.ArrayRemove, _context: RewriteContext) -> exp.Expr:
     """ARRAY_REMOVE(array, value)."""
     value = to_json(node.expression)
     return typed(call("nk_array_remove", node.this, value), ARRAY)
+
+
+def array_range(node: exp.GenerateSeries, _context: RewriteContext) -> exp.Expr:
+    """ARRAY_GENERATE_RANGE(from, to [, step])."""
+    step = node.args.get("step") or exp.Literal.number(1)
+    return typed(call("nk_array_range", node.args["start"], node.args["end"], step), ARRAY)
+
+
+def arrays_zip(node: exp.ArraysZip, _context: RewriteContext) -> exp.Expr:
+    """ARRAYS_ZIP(array, …)."""
+    return typed(call("nk_arrays_zip", call("json_array", *node.expressions)), ARRAY)

@@ -28,6 +28,10 @@ def to_json(node: exp.Expr) -> exp.Expr:
     return typed(call("to_json" if is_json(node) else "nk_variant", node), VARIANT)
 
 
+_NOWHERE = 2**32 - 1
+"""An index that no array has: the engine counts negative ones from the end, the vendor does not."""
+
+
 def _path_step(key: str) -> str:
     return '."' + key.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
@@ -36,17 +40,25 @@ def json_path(node: exp.JSONExtract, _context: RewriteContext) -> exp.Expr:
     """`v:a.b[0]`."""
     path = node.expression
     if not isinstance(path, exp.JSONPath):
-        return typed(call("nk_get", node.this, path), VARIANT)
+        raise Unsupported("Unsupported: GET_PATH with a path that is computed.")
+    return _extract(node.this, "$" + engine_path(path))
+
+
+def engine_path(path: exp.JSONPath) -> str:
+    """A path below a value, as the engine writes it; raises Unsupported."""
     steps = []
     for part in path.expressions:
         if isinstance(part, exp.JSONPathKey):
             steps.append(_path_step(str(part.this)))
         elif isinstance(part, exp.JSONPathSubscript):
             index = part.this
-            steps.append(f"[{index}]" if isinstance(index, int) else _path_step(str(index)))
+            if isinstance(index, int):
+                steps.append(f"[{index if index >= 0 else _NOWHERE}]")
+            else:
+                steps.append(_path_step(str(index)))
         elif not isinstance(part, exp.JSONPathRoot):
             raise Unsupported(f"Unsupported: the path {path.sql(dialect='snowflake')}.")
-    return _extract(node.this, "$" + "".join(steps))
+    return "".join(steps)
 
 
 def _extract(value: exp.Expr, path: str) -> exp.Expr:
@@ -303,5 +315,6 @@ def split(node: exp.Split, _context: RewriteContext) -> exp.Expr:
 
 def object_insert(node: exp.ObjectInsert, _context: RewriteContext) -> exp.Expr:
     """OBJECT_INSERT(object, key, value [, update])."""
-    member = call("json_object", node.args["key"], to_json(node.args["value"]))
-    return typed(call("nk_canonical", call("json_merge_patch", node.this, member)), OBJECT)
+    replaces = node.args.get("update_flag") or exp.false()
+    arguments = (node.this, node.args["key"], to_json(node.args["value"]), replaces)
+    return typed(call("nk_object_insert", *arguments), OBJECT)

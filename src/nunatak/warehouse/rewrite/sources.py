@@ -5,7 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
+from nunatak.warehouse.dialect import DIALECT
 from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted, type_of, typed
+from nunatak.warehouse.rewrite.semi import engine_path
 
 _FLATTEN_ARGUMENTS = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")
 FLATTEN_COLUMNS = ("SEQ", "KEY", "PATH", "INDEX", "VALUE", "THIS")
@@ -99,11 +101,20 @@ def _flatten(node: exp.Expr, explode: exp.Explode) -> exp.Expr:
         else:
             given[name] = argument
     value = given["INPUT"]
+    above = ""
     path = given.get("PATH")
-    if path is not None and path.name:
-        value = call("json_extract", value, exp.Literal.string(f"$.{path.name}"))
+    if path is not None and not isinstance(path, exp.Null):
+        if not (isinstance(path, exp.Literal) and path.is_string):
+            raise Unsupported("Unsupported: FLATTEN with a PATH that is computed.")
+        above = path.name
+    if above:
+        read = DIALECT.to_json_path(path)
+        if not isinstance(read, exp.JSONPath):
+            raise Unsupported(f"Unsupported: FLATTEN with the PATH '{above}'.")
+        value = call("json_extract", value, exp.Literal.string("$" + engine_path(read)))
     recursive = _is_true(given.get("RECURSIVE"))
-    made = call("nk_flatten_recursive" if recursive else "nk_flatten", value)
+    name = "nk_flatten_recursive" if recursive else "nk_flatten"
+    made = call(name, value, exp.Literal.string(above))
     mode = given.get("MODE")
     if mode is not None and mode.name.upper() != "BOTH":
         raise Unsupported("Unsupported: FLATTEN with MODE other than BOTH.")

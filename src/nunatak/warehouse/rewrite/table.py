@@ -89,6 +89,8 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Ordered: (variants.ordered,),
     **dict.fromkeys(lists.MACRO_TYPES, (lists.macro,)),
     exp.ArrayPosition: (lists.array_position,),
+    exp.GenerateSeries: (lists.array_range,),
+    exp.ArraysZip: (lists.arrays_zip,),
     exp.ArrayIntersect: (lists.array_intersect,),
     exp.ArrayInsert: (lists.array_insert,),
     exp.ArrayRemove: (lists.array_remove,),

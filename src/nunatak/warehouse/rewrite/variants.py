@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
-from nunatak.catalog.sqltypes import BOOLEAN, SEMI_STRUCTURED, VARIANT, SqlType, TypeKind
+from nunatak.catalog.sqltypes import BINARY, BOOLEAN, VARIANT, SqlType, TypeKind
 from nunatak.errors import Unsupported
 from nunatak.warehouse.rewrite.context import (
     RewriteContext,
@@ -50,7 +50,12 @@ def comparison(node: exp.Binary, _context: RewriteContext) -> exp.Expr:
     for side in (left, right):
         if isinstance(side, exp.Tuple) and any(map(is_json, side.expressions)):
             raise Unsupported("Unsupported: comparing rows with VARIANT, OBJECT or ARRAY in them.")
-    if not (is_json(left) or is_json(right)) or exp.Null in {type(left), type(right)}:
+    if exp.Null in {type(left), type(right)}:
+        return node
+    if not (is_json(left) or is_json(right)):
+        left, right = as_one_kind((left, right))
+        node.set("this", left)
+        node.set("expression", right)
         return node
     if not (is_json(left) and is_json(right)):
         left, right = _aligned(left, right)
@@ -120,7 +125,8 @@ def between(node: exp.Between, context: RewriteContext) -> exp.Expr:
     """`v:a BETWEEN 9 AND 10`."""
     subject, low, high = node.this, node.args["low"], node.args["high"]
     if not any(map(is_json, (subject, low, high))):
-        return node
+        subject, low, high = as_one_kind((subject, low, high))
+        return exp.Between(this=subject, low=low, high=high)
     least = comparison(exp.GTE(this=subject, expression=low), context)
     most = comparison(exp.LTE(this=subject.copy(), expression=high), context)
     return exp.Paren(this=exp.And(this=least, expression=most))
@@ -133,6 +139,9 @@ def membership(node: exp.In, context: RewriteContext) -> exp.Expr:
         return _in_query(node, query)
     subject, items = node.this, list(node.expressions)
     if not any(map(is_json, (subject, *items))):
+        if any(map(_is_bytes, (subject, *items))):
+            subject, *items = as_one_kind((subject, *items))
+            return exp.In(this=subject, expressions=items)
         return node
     kinds = {_kind(item) for item in items}
     if kinds == {TypeKind.TEXT}:
@@ -142,8 +151,8 @@ def membership(node: exp.In, context: RewriteContext) -> exp.Expr:
         return exp.In(
             this=canonical(near), expressions=[canonical(to_json(item)) for item in items]
         )
-    same = [comparison(exp.EQ(this=subject.copy(), expression=item), context) for item in items]
-    return exp.Paren(this=exp.or_(*same, copy=False))
+    compared = [comparison(exp.EQ(this=subject.copy(), expression=item), context) for item in items]
+    return exp.Paren(this=exp.or_(*compared, copy=False))
 
 
 def _in_query(node: exp.In, query: exp.Expr) -> exp.Expr:
@@ -178,7 +187,7 @@ def case(node: exp.Case, context: RewriteContext) -> exp.Expr:
     """`CASE v:a WHEN 1 THEN …`."""
     subject = node.this
     compared = [branch.this for branch in node.args["ifs"]]
-    if subject is not None and any(map(is_json, (subject, *compared))):
+    if subject is not None and _is_special(subject, *compared):
         for branch in node.args["ifs"]:
             same = exp.EQ(this=subject.copy(), expression=branch.this)
             branch.set("this", comparison(same, context))
@@ -189,7 +198,7 @@ def case(node: exp.Case, context: RewriteContext) -> exp.Expr:
 def decode(node: exp.DecodeCase, context: RewriteContext) -> exp.Expr:
     """DECODE(v, 1, 'a', …): NULL is found, too."""
     subject, compared, results = decoded(node)
-    if not any(map(is_json, (subject, *compared, *results))):
+    if not _is_special(subject, *compared, *results):
         return node
     branches = []
     for value, result in zip(compared, results, strict=False):
@@ -205,7 +214,7 @@ def decode(node: exp.DecodeCase, context: RewriteContext) -> exp.Expr:
 def nullif(node: exp.Nullif, context: RewriteContext) -> exp.Expr:
     """NULLIF(v, w)."""
     value, other = node.this, node.expression
-    if not (is_json(value) or is_json(other)):
+    if not _is_special(value, other):
         return node
     same = comparison(exp.EQ(this=value.copy(), expression=other), context)
     branch = exp.If(this=same, true=exp.Null())
@@ -214,13 +223,42 @@ def nullif(node: exp.Nullif, context: RewriteContext) -> exp.Expr:
 
 def as_variants(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     """Where one of several values is semi-structured, all are."""
-    kind = type_of(node)
-    if kind is None or kind.kind not in SEMI_STRUCTURED:
-        return node
-    for value in passed_values(node):
-        if not is_json(value) and not isinstance(value, exp.Null):
-            value.replace(to_json(value.copy()))
-    return typed(node, kind)
+    values = passed_values(node)
+    for value, same in zip(values, as_one_kind(values), strict=True):
+        if same is not value:
+            value.replace(same)
+    return typed(node, type_of(node))
+
+
+def as_one_kind(values: Sequence[exp.Expr]) -> list[exp.Expr]:
+    """Values of which one will be chosen: semi-structured where one is, else bytes where one is;
+    text is read as hexadecimal then."""
+    if any(map(is_json, values)):
+        return [_unless(value, is_json, to_json) for value in values]
+    if any(map(_is_bytes, values)):
+        return [_unless(value, _is_bytes, _to_bytes) for value in values]
+    return list(values)
+
+
+def _unless(
+    value: exp.Expr, holds: Callable[[exp.Expr], bool], make: Callable[[exp.Expr], exp.Expr]
+) -> exp.Expr:
+    if isinstance(value, exp.Null) or holds(value):
+        return value
+    return make(value.copy())
+
+
+def _is_special(*nodes: exp.Expr) -> bool:
+    """Whether values are compared otherwise than in the engine: semi-structured ones and bytes."""
+    return any(is_json(node) or _is_bytes(node) for node in nodes)
+
+
+def _is_bytes(node: exp.Expr) -> bool:
+    return _kind(node) is TypeKind.BINARY
+
+
+def _to_bytes(node: exp.Expr) -> exp.Expr:
+    return typed(call("nk_to_binary", node), BINARY)
 
 
 def extreme(node: exp.Max | exp.Min, _context: RewriteContext) -> exp.Expr:
@@ -236,9 +274,9 @@ def extreme(node: exp.Max | exp.Min, _context: RewriteContext) -> exp.Expr:
 
 def extreme_of(node: exp.Greatest | exp.Least, context: RewriteContext) -> exp.Expr:
     """GREATEST(v, w, …) and LEAST."""
+    as_variants(node, context)
     if not is_json(node):
         return node
-    as_variants(node, context)
     name = "nk_greatest" if isinstance(node, exp.Greatest) else "nk_least"
     if node.args.get("ignore_nulls"):
         name += "_known"
@@ -255,7 +293,11 @@ def extreme_by(node: exp.ArgMax | exp.ArgMin, _context: RewriteContext) -> exp.E
 def ordered(node: exp.Ordered, _context: RewriteContext) -> exp.Expr:
     """ORDER BY v, wherever it stands."""
     if is_json(node.this):
-        node.set("this", key(node.this))
+        around = node.parent.parent if node.parent is not None else None
+        is_percentile = isinstance(around, exp.WithinGroup) and isinstance(
+            around.this, exp.PercentileCont | exp.PercentileDisc
+        )
+        node.set("this", _cast(node.this, "DOUBLE") if is_percentile else key(node.this))
     return node
 
 
