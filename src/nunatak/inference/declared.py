@@ -33,11 +33,15 @@ _LIMIT = 2.0**63
 def as_declared(answer: Columns, outputs: Sequence[Field]) -> Columns:
     """The declared outputs of an answer, in order; columns that are not declared are left out.
 
-    Raises ModelError that names an output which is missing or does not fit its type.
+    A lone OBJECT that no column is named after stands for all of them: it is all that is known of a
+    version without a signature. Raises ModelError that names an output which is missing or does not
+    fit its type.
     """
     if not outputs:
         return answer
     given = {column.name: column for column in answer.columns}
+    if len(outputs) == 1 and outputs[0].sql_type == "OBJECT" and outputs[0].name not in given:
+        return answer
     if len(given) == len(outputs) == 1:  # a single output needs no name
         given = {outputs[0].name: answer.columns[0]}
     columns = tuple(_found(field, given) for field in outputs)

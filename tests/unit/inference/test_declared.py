@@ -129,3 +129,8 @@ def test_infinite_numbers_are_told_from_missing_ones_in_json() -> None:
         column = Column("y", kind, values.astype(DTYPES[kind]), nulls)
         rows = b",".join(b'[%d,{"y":%b}]' % (at, text) for at, text in enumerate(shown))
         assert Result(Columns((column,), 4)).to_json(0, 4, None) == b'{"data":[' + rows + b"]}"
+
+
+def test_an_object_that_is_all_that_is_known_stands_for_every_column() -> None:
+    answer = Columns((ANSWERS["float"], Column("z", Kind.TEXT, ["a"])), 1)
+    assert as_declared(answer, fields(predict="OBJECT")) is answer
