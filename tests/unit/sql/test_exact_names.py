@@ -89,4 +89,5 @@ def test_image_repositories_need_other_paths(front: Front, words: str) -> None:
     with pytest.raises(Unsupported, match="beside"):
         front.rows(f'{words} image repository "keep"')
     front.rows("create or replace image repository keep")
-    assert front.names("show image repositories") == ["KEEP"]
+    front.rows("drop image repository keep")
+    front.rows(f'{words} image repository "keep"')
