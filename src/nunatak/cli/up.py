@@ -34,10 +34,14 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
         os.umask(0o022)  # models run as other users; the home keeps everybody else out
         with hold_home(settings.home):
             _tell_confinement(settings)
-            uvloop.run(_run(settings, install_connection=install_connection))
+            is_stuck = uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:
         print(f"nunatak cannot run: {error}", file=sys.stderr)
         return 1
+    if is_stuck:  # the interpreter would wait for the statement's thread
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
     return 0
 
 
@@ -50,7 +54,8 @@ def _tell_confinement(settings: Settings) -> None:
         print(f"models cannot be started: {problem}", file=sys.stderr)
 
 
-async def _run(settings: Settings, *, install_connection: bool) -> None:
+async def _run(settings: Settings, *, install_connection: bool) -> bool:
+    """Serve until told to stop; whether a statement goes on all the same."""
     listener = listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
@@ -75,6 +80,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> None:
         )
     finally:
         await _stop(server, janitor)
+    return server.app.execution.is_stuck
 
 
 def _ready(shown: str) -> None:

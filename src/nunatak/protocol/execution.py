@@ -156,6 +156,11 @@ class Execution:
             # Idle threads end at once; one that does not stop must not hold the server back.
             pool.shutdown(wait=not self._tasks)
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether statements go on that heeded no cancellation when all was stopped."""
+        return self._stopped and bool(self._tasks)
+
     async def _wait(self, seconds: float) -> None:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)

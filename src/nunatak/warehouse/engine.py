@@ -302,13 +302,19 @@ class Engine:
         return connection
 
     def close(self) -> None:
-        """Stop every statement and write everything to the files."""
+        """Stop every statement and write everything to the files. One that heeds no interrupt
+        keeps its connection and the files open; what has committed is in them all the same."""
         with self._lock:
             connections: Sequence[Connection] = tuple(self._open)
         for connection in connections:
             connection.interrupt()
-            if connection is not self._functions:
-                connection.close()
+        try:
+            for connection in connections:
+                if connection is not self._functions:
+                    connection.close()
+        except duckdb.Error as error:
+            _LOGGER.warning("a statement does not end: databases are left as they are: %s", error)
+            return
         for made in ENGINE_FUNCTIONS:
             self._functions.drop_function(made.name)
         self._functions.close()

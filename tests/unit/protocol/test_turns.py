@@ -246,7 +246,9 @@ async def test_what_heeds_no_cancellation_is_answered_for_when_the_server_stops(
     assert (answer["success"], answer["code"]) == (False, "000604")
     assert "the server stops" in answer["message"]
     assert (await world.run("select 1"))["code"] == "000604"
+    assert world.app.execution.is_stuck
     gate.set()
+    await until(lambda: not world.app.execution.is_stuck)
 
 
 def test_a_wait_that_is_cancelled_says_so() -> None:
