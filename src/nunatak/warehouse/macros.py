@@ -184,6 +184,12 @@ SCALAR = {
     "nk_array_unique_agg(x)": (
         "coalesce(nk_list(list(DISTINCT x) FILTER (WHERE x IS NOT NULL)), '[]'::JSON)"
     ),
+    "nk_approx_top_k(x, n)": (
+        "coalesce(to_json(list_transform(list_sort(list_transform(map_entries(histogram(x)), "
+        "lambda e: struct_pack(c := -(e.value::BIGINT), k := e.key)))[:n], "
+        "lambda s: json_array(s.k, -s.c))), '[]'::JSON)"
+    ),
+    "nk_upper(x)": "upper(replace(x, 'ß', 'SS'))",
     "nk_place(p, n)": (
         "CASE WHEN p < -n THEN error('The position ' || p || ' is before the array begins') "
         "WHEN p < 0 THEN p + n ELSE p END"

@@ -156,3 +156,25 @@ def test_queries_of_bytes_and_text_answer_bytes(sql: Sql) -> None:
     assert sql("select x'ff' b union select 'FF'") == [(b"\xff",)]
     assert sql("select 'aa' union all select x'ff' order by 1") == [(b"\xaa",), (b"\xff",)]
     assert sql("select 'FF' intersect select x'ff'") == [(b"\xff",)]
+
+
+@pytest.mark.parametrize(
+    ("sequence", "rows", "least", "most"),
+    [
+        ("seq1()", 300, 0, 127),
+        ("seq1(1)", 300, -128, 127),
+        ("seq2(1)", 40000, -32768, 32767),
+        ("seq4()", 300, 0, 299),
+        ("seq8(1)", 300, 0, 299),
+    ],
+)
+def test_sequences_wrap_around(sql: Sql, sequence: str, rows: int, least: int, most: int) -> None:
+    query = f"select {sequence} s from table(generator(rowcount => {rows}))"
+    assert sql(f"select min(s), max(s) from ({query})") == [(least, most)]
+
+
+def test_approx_top_k_counts(sql: Sql) -> None:
+    values = "from values ('a'), ('b'), ('b'), (null)"
+    assert sql.value(f"select approx_top_k(column1, 5) {values}") == '[["b",2],["a",1]]'
+    assert sql.value(f"select approx_top_k(column1)[0][0] {values}") == '"b"'
+    assert sql.value(f"select approx_top_k(column1::variant, 1, 100) {values}") == '[["b",2]]'

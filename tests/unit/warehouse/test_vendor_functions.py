@@ -202,3 +202,9 @@ def test_a_sample_of_rows_by_blocks_is_refused(sql: Sql) -> None:
     sql("create table t(a int)")
     with pytest.raises(Unsupported, match="by blocks"):
         sql("select * from t sample system (3 rows)")
+
+
+def test_the_capital_of_a_sharp_s_is_two_letters(sql: Sql) -> None:
+    assert sql("select upper('Straße'), upper(parse_json('\"ß\"')), upper(null)") == [
+        ("STRASSE", "SS", None)
+    ]

@@ -86,3 +86,9 @@ def array_range(node: exp.GenerateSeries, _context: RewriteContext) -> exp.Expr:
 def arrays_zip(node: exp.ArraysZip, _context: RewriteContext) -> exp.Expr:
     """ARRAYS_ZIP(array, …)."""
     return typed(call("nk_arrays_zip", call("json_array", *node.expressions)), ARRAY)
+
+
+def approx_top_k(node: exp.ApproxTopK, _context: RewriteContext) -> exp.Expr:
+    """APPROX_TOP_K(x [, k [, counters]]): values with their counts, which are exact here."""
+    count = node.args.get("expression") or exp.Literal.number(1)
+    return typed(call("nk_approx_top_k", node.this, count), ARRAY)

@@ -19,7 +19,7 @@ from nunatak.warehouse.macros import SCALAR
 from nunatak.warehouse.rewrite.context import TYPE_KEY, call, typed
 from nunatak.warehouse.value_macros import RANDOM, VALUES
 
-_AGGREGATES = frozenset({"nk_array_unique_agg"})
+_AGGREGATES = frozenset({"nk_array_unique_agg", "nk_approx_top_k"})
 """Macros that hold an aggregate, which the engine takes in no lambda."""
 LARGE = 500
 """Pieces of which a call may consist when its macros are inlined."""

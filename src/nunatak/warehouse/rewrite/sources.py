@@ -76,12 +76,30 @@ def sample(node: exp.TableSample, _context: RewriteContext) -> exp.Expr:
     return node
 
 
+_SEQUENCE_HALVES: dict[type[exp.Expr], int] = {exp.Seq1: 2**7, exp.Seq2: 2**15, exp.Seq4: 2**31}
+"""How many numbers from zero on have a sequence's width."""
+
+
 def sequence(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
-    """SEQ4() and its kin number the rows from zero; a window ordered by it keeps their order."""
+    """SEQ4([sign]) and its kin number the rows from zero; behind the largest number of their width
+    they go on with zero, or with the smallest one where the sign is 1. A window ordered by it keeps
+    the rows' order."""
     if isinstance(node.find_ancestor(exp.Window, exp.Select), exp.Window):
         return exp.Null()
     numbered = exp.Window(this=exp.RowNumber())
-    return exp.Paren(this=exp.Sub(this=numbered, expression=exp.Literal.number(1)))
+    counted = exp.Paren(this=exp.Sub(this=numbered, expression=exp.Literal.number(1)))
+    if isinstance(node, exp.Seq8):
+        return counted
+    sign = node.this.name if isinstance(node.this, exp.Expr) else "0"
+    if sign not in {"0", "1"}:
+        raise Unsupported("Unsupported: SEQ1, SEQ2 and SEQ4 with a sign other than 0 or 1.")
+    half = exp.Literal.number(_SEQUENCE_HALVES[type(node)])
+    if sign == "0":
+        return exp.Paren(this=exp.Mod(this=counted, expression=half))
+    shifted = exp.Paren(this=exp.Add(this=counted, expression=half))
+    whole = exp.Literal.number(2 * _SEQUENCE_HALVES[type(node)])
+    wrapped = exp.Mod(this=shifted, expression=whole)
+    return exp.Paren(this=exp.Sub(this=wrapped, expression=half.copy()))
 
 
 def _generator_rows(node: exp.Generator) -> exp.Expr:

@@ -67,7 +67,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Select: (groups.select,),
     **dict.fromkeys((exp.Union, exp.Except, exp.Intersect), (groups.set_operation,)),
     **dict.fromkeys(
-        {exp.Upper, exp.Lower, exp.Trim, exp.Substring}
+        {exp.Lower, exp.Trim, exp.Substring}
         | {exp.Length, exp.Replace, exp.Like, exp.ILike, exp.RegexpLike, exp.StartsWith}
         | {exp.EndsWith, exp.Contains, exp.Left, exp.Right},
         (coercion.text_argument,),
@@ -91,6 +91,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ArrayPosition: (lists.array_position,),
     exp.GenerateSeries: (lists.array_range,),
     exp.ArraysZip: (lists.arrays_zip,),
+    exp.ApproxTopK: (variants.counted, lists.approx_top_k),
     exp.ArrayIntersect: (lists.array_intersect,),
     exp.ArrayInsert: (lists.array_insert,),
     exp.ArrayRemove: (lists.array_remove,),
@@ -103,6 +104,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     **dict.fromkeys(
         (exp.DPipe, exp.Concat, exp.ConcatWs), (session_formats.joined, coercion.text_argument)
     ),
+    exp.Upper: (coercion.text_argument, texts.upper),
     exp.HexString: (texts.hex_string,),
     exp.ToNumber: (casts.to_number,),
     exp.ToDouble: (casts.to_double,),

@@ -17,6 +17,11 @@ def hex_string(node: exp.HexString, _context: RewriteContext) -> exp.Expr:
     return typed(node, BINARY)
 
 
+def upper(node: exp.Upper, _context: RewriteContext) -> exp.Expr:
+    """UPPER(text): of a sharp s, which has no capital letter, two."""
+    return typed(call("nk_upper", node.this), TEXT)
+
+
 def sha2(node: exp.SHA2 | exp.SHA2Digest, context: RewriteContext) -> exp.Expr:
     """SHA2(x [, 256]), SHA2_HEX and SHA2_BINARY; the engine has no digest of another length."""
     length = node.args.get("length")
