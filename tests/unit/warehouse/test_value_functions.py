@@ -80,6 +80,8 @@ def test_flatten_tells_paths_from_the_root(sql: Sql, arguments: str, rows: Rows)
     "text",
     [
         "select * from (select 'a' p), lateral flatten(parse_json('{}'), path => p)",
+        "select f.seq from (select [1] v union all select [2]) q, lateral flatten(q.v) f",
+        "select seq from (select [1] v union all select [2]) q, table(flatten(q.v))",
         "select get_path(parse_json('{}'), p) from (select 'a' p)",
         "select object_construct(* ilike 'a%') from (select 1 a1, 2 b)",
     ],

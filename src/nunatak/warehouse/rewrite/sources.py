@@ -118,6 +118,7 @@ def _flatten(node: exp.Expr, explode: exp.Explode) -> exp.Expr:
             given[argument.this.name.upper()] = argument.expression
         else:
             given[name] = argument
+    _refuse_sequence(node)
     value = given["INPUT"]
     above = ""
     path = given.get("PATH")
@@ -140,6 +141,23 @@ def _flatten(node: exp.Expr, explode: exp.Explode) -> exp.Expr:
     if _is_true(given.get("OUTER")):
         _make_outer(node)
     return table
+
+
+def _refuse_sequence(node: exp.Expr) -> None:
+    """SEQ would be the same for all rows that a FLATTEN behind others takes apart."""
+    query = node.find_ancestor(exp.Select)
+    if query is None or not isinstance(node.parent, exp.Join | exp.Select):
+        return
+    if any(item.alias.upper() == "SEQ" for item in query.expressions):
+        return
+    alias = node.args.get("alias")
+    tables = {"", alias.name.upper() if alias is not None else ""}
+    for part in query.walk(prune=lambda inner: inner is not query and isinstance(inner, exp.Query)):
+        named = isinstance(part, exp.Column) and part.name.upper() == "SEQ"
+        if named and part.text("table").upper() in tables:
+            raise Unsupported(
+                "Unsupported: SEQ of a FLATTEN behind other rows: name a column of these rows."
+            )
 
 
 def _is_true(node: exp.Expr | None) -> bool:
