@@ -72,6 +72,8 @@ STATEMENTS = [
     "SELECT 1 / (1 / (SUM(a) OVER () + 1)) AS x FROM t",
     "SELECT 1 / (1 / (SELECT MAX(a) FROM t)) AS x",
     "SELECT a, b FROM t WHERE 1 / (1 / NULLIF(a, 2)) = 1",
+    "SELECT a, b FROM t WHERE a BETWEEN (SELECT MIN(a) FROM t) AND 1 / (1 / a)",
+    "SELECT a FROM t GROUP BY a HAVING SUM(a) BETWEEN 2 AND MAX(a) + 2",
     "SELECT TO_VARCHAR(TO_DOUBLE(TO_VARCHAR(c))) AS x FROM t",
     "SELECT SPLIT_PART(SPLIT_PART(TO_VARCHAR(c), '.', 1), ',', 1) AS x FROM t",
     "SELECT CASE a / 1 WHEN 1 THEN 1 WHEN 2 THEN 1 / (a - 2.5) ELSE a END AS x FROM t",
@@ -112,6 +114,7 @@ NESTED = {
     "ARRAY_CAT([], ": ("[a]", ")", "[1]"),
     "TO_VARIANT(": ("a", ")", "1"),
     "SQUARE(": ("a", ")", 1.0),
+    "(": ("a", " BETWEEN 0 AND 2)", True),
 }
 
 

@@ -3,7 +3,7 @@
 The engine inlines macros. A macro that uses an argument twice, around one that does, around one
 that does, would have the engine read 2ⁿ copies of what is innermost: here `f(x)` of a large `x`
 becomes `list_transform([x], v -> f(v))[1]`. Small arguments stay, for the engine computes plain
-expressions fastest.
+expressions fastest, and those of HAVING, where it finds no aggregates beside a lambda.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ _OF_THE_ENGINE = {
     "fmod(x, y)": "x - y * floor(x / y)",
 }
 """Macros that the engine brings, as far as they write out an argument twice."""
-_REPEATING: Mapping[type[exp.Expr], int] = {exp.Nullif: 2, exp.SplitPart: 2}
-"""Nodes of the tree that are such macros, and how often they write out any argument."""
+_REPEATING: Mapping[type[exp.Expr], int] = {
+    exp.Between: 2,
+    exp.Nullif: 2,
+    exp.SplitPart: 2,
+}
+"""Nodes of the tree that the engine writes out likewise, and how often it does any part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ def bound_once(tree: exp.Expr) -> exp.Expr:
         own, uses = _repeats(node, len(given))
         size = own + sum(one * times for one, times in zip(given, uses, strict=True))
         kept = node
-        if size > LARGE and max(uses, default=1) > 1:
+        if size > LARGE and max(uses, default=1) > 1 and not node.find_ancestor(exp.Having):
             size = own + sum(given)
             kept = _bound(node)
             if node is tree:
