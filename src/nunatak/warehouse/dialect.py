@@ -8,6 +8,7 @@ from typing import ClassVar
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError
+from sqlglot.helper import seq_get
 from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token, TokenType
 
@@ -59,6 +60,16 @@ class _VendorParser(SnowflakeParser):
         value = self._parse_disjunction() or self._parse_select()
         return exp.Kwarg(this=name if is_quoted else exp.var(name.name), expression=value)
 
+    # The library's own write their argument twice, and so those inside of each other 2ⁿ times.
+    FUNCTIONS: ClassVar = {
+        **SnowflakeParser.FUNCTIONS,
+        "ZEROIFNULL": lambda given: exp.Coalesce(
+            this=seq_get(given, 0), expressions=[exp.Literal.number(0)]
+        ),
+        "NULLIFZERO": lambda given: exp.Nullif(
+            this=seq_get(given, 0), expression=exp.Literal.number(0)
+        ),
+    }
     LAMBDAS: ClassVar = {**SnowflakeParser.LAMBDAS, TokenType.FARROW: _named}
 
     PLACEHOLDER_PARSERS: ClassVar = {

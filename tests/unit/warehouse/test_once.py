@@ -114,6 +114,8 @@ NESTED = {
     "ARRAY_CAT([], ": ("[a]", ")", "[1]"),
     "TO_VARIANT(": ("a", ")", "1"),
     "SQUARE(": ("a", ")", 1.0),
+    "ZEROIFNULL(": ("a", ")", 1),
+    "NULLIFZERO(": ("a", ")", 1),
     "(": ("a", " BETWEEN 0 AND 2)", True),
 }
 
