@@ -20,6 +20,7 @@ from nunatak.warehouse.nested_values import json_of
 from nunatak.warehouse.results import Field
 from nunatak.warehouse.rewrite.context import quoted
 from nunatak.warehouse.stages import StagedFile, StagePlace, StageResolver, staged_files
+from nunatak.warehouse.tables import INTERNAL_PREFIX
 from nunatak.warehouse.types import sql_type_of
 
 FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"
@@ -43,15 +44,6 @@ class Staged:
         """The rows of all files, or of some."""
         chosen = self.files if files is None else tuple(files)
         form = self.form
-        names = (
-            "MAP {"
-            + ", ".join(f"{literal(str(file.path))}: {literal(file.shown)}" for file in chosen)
-            + "}"
-        )
-        metadata = (
-            f"{names}[filename] AS {identifier(FILENAME)}, "
-            f"row_number() OVER () AS {identifier(ROW_NUMBER)}"
-        )
         paths = [file.path for file in chosen]
         if form.type == "PARQUET":
             given = ", ".join(
@@ -63,20 +55,37 @@ class Staged:
             )
             if files is not None:
                 rows += f" WHERE filename IN ({', '.join(literal(str(path)) for path in paths)})"
-            return (
-                f"SELECT * EXCLUDE (filename), {_ROW} AS {identifier('COLUMN1')}, {metadata} "
-                f"FROM ({rows}) AS q"
-            )
+            return _with_metadata(f"*, {_ROW} AS {identifier('COLUMN1')}", f"({rows})", chosen)
         if form.type == "JSON":
-            document = f"json AS {identifier('COLUMN1')}"
-            return f"SELECT {document}, {metadata} FROM {reader(paths, form)}"
+            document = f"json AS {identifier('COLUMN1')}, filename"
+            return _with_metadata(document, reader(paths, form), chosen)
         count = len(self.columns) - len(_METADATA)
         trim = form.flag("TRIM_SPACE")
         columns = ", ".join(
             f"trim({name}) AS {name}" if trim else name
             for name in (identifier(f"COLUMN{index + 1}") for index in range(count))
         )
-        return f"SELECT {columns}, {metadata} FROM {reader(paths, form, columns=count)}"
+        return _with_metadata(f"{columns}, filename", reader(paths, form, columns=count), chosen)
+
+
+def _with_metadata(columns: str, source: str, files: Sequence[StagedFile]) -> str:
+    """Columns of a source `q`, and where each row comes from. The engine reads file after file, and
+    counts rows as they come; where the first of a file stands, the number before it is taken away.
+    """
+    shown = ", ".join(f"{literal(str(file.path))}: {literal(file.shown)}" for file in files)
+    row, before = identifier(f"{INTERNAL_PREFIX}ROW"), identifier(f"{INTERNAL_PREFIX}BEFORE")
+    number, inner = row, [columns, f"row_number() OVER () AS {row}"]
+    if len(files) > 1:
+        number = f"{row} - max({before}) OVER (ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"
+        inner.append(
+            "CASE WHEN filename IS DISTINCT FROM lag(filename) OVER () "
+            f"THEN row_number() OVER () - 1 END AS {before}"
+        )
+    hidden = ", ".join(["filename", row, *([before] if len(files) > 1 else [])])
+    return (
+        f"SELECT * EXCLUDE ({hidden}), MAP {{{shown}}}[filename] AS {identifier(FILENAME)}, "
+        f"{number} AS {identifier(ROW_NUMBER)} FROM (SELECT {', '.join(inner)} FROM {source} AS q)"
+    )
 
 
 def stages_of(execution: Execution) -> StageResolver:
