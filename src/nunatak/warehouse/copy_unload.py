@@ -113,8 +113,11 @@ class _Unload:
                     )
         for path, name in moves:
             target = file_inside(self._place, name)
-            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.replace(target)
+            try:
+                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.replace(target)
+            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
+                raise InvalidArgument(f"'{name}' is a file and a folder at once.") from error
         return [name for _, name in moves]
 
     @property
