@@ -7,7 +7,7 @@ once unless FORCE says otherwise or the file has changed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -16,9 +16,11 @@ from nunatak.catalog.names import quoted as quoted_name
 from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
 from nunatak.errors import InvalidArgument, InvalidIdentifier, NunatakError, Unsupported
 from nunatak.warehouse.copy_options import copy_options, matching
+from nunatak.warehouse.dml import alone
 from nunatak.warehouse.engine import identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.file_values import column_value
+from nunatak.warehouse.loads import LoadHistory, purge
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.staged import (
@@ -30,7 +32,7 @@ from nunatak.warehouse.staged import (
     use_file_columns,
 )
 from nunatak.warehouse.stages import StagedFile
-from nunatak.warehouse.tables import INTERNAL_SCHEMA, Column, Location, Table
+from nunatak.warehouse.tables import Column, Table
 
 COPY_FIELDS = (
     Field("file", TEXT),
@@ -44,7 +46,6 @@ COPY_FIELDS = (
     Field("first_error_character", NUMBER),
     Field("first_error_column_name", TEXT),
 )
-_LOADS = "__NUNATAK_LOADS"
 _SKIP = re.compile(r"SKIP_FILE(?:_(\d+)(%)?)?\Z")
 
 
@@ -121,25 +122,29 @@ def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Resu
         files=options.texts("FILES"),
         columns=len(columns) if plain and form.type == "CSV" and not by_name else 0,
     )
-    history = _History(execution, table)
-    files = found.files if found is not None else ()
-    if not options.flag("FORCE"):
-        files = history.new(files)
-    if found is None or not files:
-        fields = [Field("status", TEXT)]
-        rows = [["Copy executed with 0 files processed."]]
-        return rows_result(fields, rows, kind=StatementKind.COPY)
-    load = _Load(execution, table, columns, found, on_error(options.text("ON_ERROR")))
-    if plain:
-        load.choose(match)
-    else:
-        load.transform(source.this)
-    done = load.run(files, history)
+    policy = on_error(options.text("ON_ERROR"))
+    with alone(execution, table):  # the same files may be on their way into it just now
+        history = LoadHistory(execution.connection, table)
+        files = found.files if found is not None else ()
+        if not options.flag("FORCE"):
+            files = history.new(files)
+        if found is None or not files:
+            fields = [Field("status", TEXT)]
+            rows = [["Copy executed with 0 files processed."]]
+            return rows_result(fields, rows, kind=StatementKind.COPY)
+        load = _Load(execution, table, columns, found, policy)
+        if plain:
+            load.choose(match)
+        else:
+            load.transform(source.this)
+        done = load.run(files, history)
     if options.flag("PURGE"):
-        for one in done:
-            if one.loaded or not one.errors:
-                one.file.path.unlink(missing_ok=True)
-    rows_done = [one.row(load.policy.limit) for one in done]
+        whole = [one.file for one in done if not one.errors]
+        if execution.in_transaction:  # what is rolled back can be loaded again
+            execution.connection.on_commit.append(lambda: purge(whole))
+        else:
+            purge(whole)
+    rows_done = [one.row(policy.limit) for one in done]
     return rows_result(COPY_FIELDS, rows_done, kind=StatementKind.COPY)
 
 
@@ -217,7 +222,7 @@ class _Load:
             )
         self._query = sql_text(self.execution.rewritten(select))
 
-    def run(self, files: Sequence[StagedFile], history: _History) -> list[Loaded]:
+    def run(self, files: Sequence[StagedFile], history: LoadHistory) -> list[Loaded]:
         """Load file after file; all of it commits together."""
         connection = self.execution.connection
         own = not self.execution.in_transaction
@@ -350,34 +355,3 @@ def header_fields(execution: Execution, found: Staged) -> tuple[Field, ...]:
 
 def _key(name: str) -> str:
     return '$."' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-class _History:
-    """Which files were loaded into a table, kept in the table's own database."""
-
-    def __init__(self, execution: Execution, table: Table) -> None:
-        self._connection = execution.connection
-        database = table.location.database
-        self._loads = Location(database, INTERNAL_SCHEMA, _LOADS).sql
-        # A table that is dropped and made again is another one: the moment it was made tells.
-        self._key = f"{table.name}@{table.created_on}"
-        self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._loads} (target VARCHAR, file VARCHAR, mark VARCHAR)"
-        )
-
-    def new(self, files: Sequence[StagedFile]) -> tuple[StagedFile, ...]:
-        """The files that were not loaded yet, or have changed since."""
-        rows = self._connection.execute(
-            f"SELECT file, mark FROM {self._loads} WHERE target = {literal(self._key)}"
-        )
-        seen = set(rows)
-        return tuple(file for file in files if (str(file.path), file.mark) not in seen)
-
-    def note(self, files: Iterable[StagedFile]) -> None:
-        """Remember loaded files, in the open transaction."""
-        rows = ", ".join(
-            f"({literal(self._key)}, {literal(str(file.path))}, {literal(file.mark)})"
-            for file in files
-        )
-        if rows:
-            self._connection.execute(f"INSERT INTO {self._loads} VALUES {rows}")

@@ -32,6 +32,7 @@ from nunatak.warehouse.creation_words import STORAGE
 from nunatak.warehouse.engine import folded, identifier, literal
 from nunatak.warehouse.execution import Execution, sql_text
 from nunatak.warehouse.listing import find_sequence
+from nunatak.warehouse.loads import renamed
 from nunatak.warehouse.results import Field, Result, StatementKind, rows_result, status_result
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
@@ -209,7 +210,8 @@ def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> 
     execution.tables.forget(target)
     word = "VIEW" if table.is_view else "TABLE"
     if (new.database, new.schema) == (table.name.database, table.name.schema):
-        return [f"ALTER {word} {table.location.sql} RENAME TO {identifier(new.name)}"]
+        history = [] if table.is_view else renamed(execution.connection, table, new)
+        return [*history, f"ALTER {word} {table.location.sql} RENAME TO {identifier(new.name)}"]
     raise Unsupported("Unsupported: moving a table to another schema by RENAME.")
 
 
@@ -243,6 +245,8 @@ def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     execution.tables.forget(other.location)
     parking = table.location.parking()
     return [
+        *renamed(execution.connection, table, other.name),
+        *renamed(execution.connection, other, table.name),
         f"ALTER TABLE {table.location.sql} RENAME TO {identifier(parking.table)}",
         f"ALTER TABLE {other.location.sql} RENAME TO {identifier(table.name.name)}",
         f"ALTER TABLE {parking.sql} RENAME TO {identifier(other.name.name)}",

@@ -13,6 +13,7 @@ from nunatak.errors import Unsupported
 from nunatak.warehouse.byte_columns import merged_as_bytes, set_as_bytes, stored_as_bytes
 from nunatak.warehouse.create import run_together
 from nunatak.warehouse.execution import Execution, sql_text
+from nunatak.warehouse.loads import forgotten
 from nunatak.warehouse.results import (
     Field,
     Result,
@@ -46,7 +47,7 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
         for statement in statements:
             _count(execution, statement)
     else:
-        with _alone(execution, table):
+        with alone(execution, table):
             run_together(execution, statements)
     rows = execution.connection.execute(f"SELECT count(*) FROM {table.location.sql}")
     return affected_result(StatementKind.INSERT, inserted=int(rows[0][0]))
@@ -75,7 +76,7 @@ def update(execution: Execution, tree: exp.Update) -> Result:
     for assignment in rewritten.expressions:
         if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
             assignment.this.set("table", None)
-    with _alone(execution, table):
+    with alone(execution, table):
         count = _count(execution, sql_text(rewritten))
     return rows_result(UPDATE_FIELDS, [[count, 0]], kind=StatementKind.UPDATE)
 
@@ -83,7 +84,7 @@ def update(execution: Execution, tree: exp.Update) -> Result:
 def delete(execution: Execution, tree: exp.Delete) -> Result:
     """DELETE FROM t [USING …] [WHERE …]."""
     table = _target(execution, tree.this)
-    with _alone(execution, table):
+    with alone(execution, table):
         count = _count(execution, sql_text(execution.rewritten(tree)))
     return affected_result(StatementKind.DELETE, deleted=count)
 
@@ -99,7 +100,7 @@ def merge(execution: Execution, tree: exp.Merge) -> Result:
         action = clause.args.get("then")
         for assignment in action.expressions if isinstance(action, exp.Update) else ():
             assignment.this.set("table", None)
-    with _alone(execution, table):
+    with alone(execution, table):
         rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
     counts = Counter(str(action) for (action,) in rows)
     counted = {name: counts[action] for action, name in kinds.items()}
@@ -131,8 +132,9 @@ def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
         if tree.args.get("exists") and not _is_there(execution, target):
             continue
         table = _target(execution, target)
-        with _alone(execution, table):
-            _count(execution, f"DELETE FROM {table.location.sql}")
+        with alone(execution, table):
+            emptied = f"DELETE FROM {table.location.sql}"
+            run_together(execution, [emptied, *forgotten(execution.connection, table)])
     return status_result("Statement executed successfully.")
 
 
@@ -146,7 +148,7 @@ def _target(execution: Execution, node: exp.Table) -> Table:
     return execution.table(tuple(stored(part) for part in node.parts))
 
 
-def _alone(execution: Execution, table: Table) -> AbstractContextManager[None]:
+def alone(execution: Execution, table: Table) -> AbstractContextManager[None]:
     """Wait until no other statement changes the table; not inside a transaction."""
     if execution.in_transaction:
         return nullcontext()

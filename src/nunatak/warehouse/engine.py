@@ -103,6 +103,8 @@ class Connection:
         self._timezone = DEFAULT_TIMEZONE
         self.cause: NunatakError | None = None
         """What a source of rows raised first; the engine passes it on as mere text."""
+        self.on_commit: list[Callable[[], None]] = []
+        """What is done once the open transaction of a session has committed."""
 
     def __enter__(self) -> Self:
         return self

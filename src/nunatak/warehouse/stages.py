@@ -59,7 +59,19 @@ class StagedFile:
     @property
     def mark(self) -> str:
         """Changes when the file does; COPY remembers it to load a file once."""
-        return f"{self.size_bytes}-{self.modified_on}"
+        return _mark(self.size_bytes, self.modified_on)
+
+    def is_unchanged(self) -> bool:
+        """Whether the file is still the one that was found."""
+        try:
+            stat = self.path.stat()
+        except FileNotFoundError:
+            return False
+        return _mark(stat.st_size, stat.st_mtime) == self.mark
+
+
+def _mark(size_bytes: int, modified_on: float) -> str:
+    return f"{size_bytes}-{modified_on}"
 
 
 def staged_files(

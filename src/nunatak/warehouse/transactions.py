@@ -44,6 +44,8 @@ class Transactions:
             if commit:
                 _check(connection)
             connection.execute("COMMIT" if commit else "ROLLBACK")
+            for action in connection.on_commit if commit else ():
+                action()
 
     def abandon(self, session_id: int) -> None:
         """Stop what the session's connection does and forget its transaction."""
