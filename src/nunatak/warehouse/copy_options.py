@@ -17,7 +17,14 @@ _KNOWN = frozenset(
     | {"DETAILED_OUTPUT", "TRUNCATECOLUMNS", "ENFORCE_LENGTH", "RETURN_FAILED_ONLY", "SIZE_LIMIT"}
     | {"LOAD_UNCERTAIN_FILES", "INCLUDE_METADATA", "VALIDATION_MODE"}
 )
-_REFUSED = frozenset({"VALIDATION_MODE", "INCLUDE_METADATA"})
+_REFUSED = frozenset({"VALIDATION_MODE", "INCLUDE_METADATA", "SIZE_LIMIT"})
+_FIXED = {
+    "TRUNCATECOLUMNS": False,
+    "ENFORCE_LENGTH": True,
+    "RETURN_FAILED_ONLY": False,
+    "INCLUDE_QUERY_ID": False,
+}
+"""Options that are taken with one value only."""
 
 _MATCHING: Mapping[str, Callable[[str], str] | None] = {
     "NONE": None,
@@ -77,6 +84,10 @@ def copy_options(tree: exp.Copy) -> CopyOptions:
             values[name] = option_value(parameter.args.get("expression"))
     for name in _REFUSED & values.keys():
         raise Unsupported(f"Unsupported: COPY with {name}.")
+    for name, value in _FIXED.items():
+        is_named = name == "INCLUDE_QUERY_ID" and partition_by is not None  # files always are
+        if name in values and values[name] is not value and not is_named:
+            raise Unsupported(f"Unsupported: COPY with {name} = {str(not value).upper()}.")
     return CopyOptions(values=values, partition_by=partition_by)
 
 

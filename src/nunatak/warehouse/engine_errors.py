@@ -65,7 +65,27 @@ def _ended_source(_: re.Match[str]) -> NunatakError:
     )
 
 
+def _unreadable_line(match: re.Match[str]) -> NunatakError:
+    return QueryFailed(
+        f"Line {match[1]} of a file cannot be read with the options of its file format: check "
+        "FIELD_DELIMITER, FIELD_OPTIONALLY_ENCLOSED_BY, ESCAPE and ENCODING."
+    )
+
+
+def _other_columns(match: re.Match[str]) -> NunatakError:
+    return QueryFailed(
+        f"Number of columns in file ({match[3]}) does not match that of the corresponding table "
+        f"({match[2]}), in line {match[1]}. For lines with fewer columns use the file format "
+        "option error_on_column_count_mismatch=false; of lines with more, correct the file."
+    )
+
+
 _RULES = (
+    _rule(
+        r"CSV Error on Line: (\d+)\n.*Expected Number of Columns: (\d+) Found: (\d+)",
+        _other_columns,
+    ),
+    _rule(r"CSV Error on Line: (\d+)", _unreadable_line),
     _rule(r'with name "?__NUNATAK_', _ended_source),
     _rule(r"No space left on device|Disk quota exceeded", lambda _: DiskFull("the statement")),
     _rule(r'(?:Table|View) with name "?([^\n]+?)"? does not exist', _missing_table),

@@ -98,11 +98,14 @@ def _named(options: Mapping[str, str]) -> str:
     return "".join(f", {name} = {value}" for name, value in options.items())
 
 
-def reader(files: Sequence[Path], form: FileFormat, *, columns: int = 0) -> str:
+def reader(
+    files: Sequence[Path], form: FileFormat, *, columns: int = 0, exact: bool = False
+) -> str:
     """A table function of the engine that reads files of one format.
 
-    CSV: text columns COLUMN1, COLUMN2, … (`columns` of them; 0 to look into the file). JSON: one
-    column `json`. PARQUET: the file's own columns. All have a column `filename`.
+    CSV: text columns COLUMN1, COLUMN2, … (`columns` of them; 0 to look into the file; `exact` ones
+    where a line with fewer is an error unless the format says otherwise). JSON: one column `json`.
+    PARQUET: the file's own columns. All have a column `filename`.
     """
     listed = "[" + ", ".join(literal(str(file)) for file in files) + "]"
     if form.type == "PARQUET":
@@ -113,11 +116,13 @@ def reader(files: Sequence[Path], form: FileFormat, *, columns: int = 0) -> str:
         layout = "auto" if form.flag("STRIP_OUTER_ARRAY") else _json_layout(files[0], compression)
         options = {"format": literal(layout), "compression": literal(compression)}
         return f"read_json_objects({listed}, filename = true{_named(options)})"
-    return f"read_csv({listed}, filename = true{_named(_csv(form, compression, columns))})"
+    options = _csv(form, compression, columns, exact=exact)
+    return f"read_csv({listed}, filename = true{_named(options)})"
 
 
-def _csv(form: FileFormat, compression: str, columns: int) -> dict[str, str]:
+def _csv(form: FileFormat, compression: str, columns: int, *, exact: bool) -> dict[str, str]:
     skip = form.count("SKIP_HEADER") + form.flag("PARSE_HEADER")
+    is_padded = not (exact and form.flag("ERROR_ON_COLUMN_COUNT_MISMATCH", default=True))
     options = {
         "compression": literal(compression),
         "delim": literal(form.text("FIELD_DELIMITER", ",") or "\x00"),
@@ -125,7 +130,7 @@ def _csv(form: FileFormat, compression: str, columns: int) -> dict[str, str]:
         "escape": literal(_csv_escape(form)),
         "header": "false",
         "skip": str(skip),
-        "null_padding": "true",
+        "null_padding": str(is_padded).lower(),
         "nullstr": "[" + ", ".join(map(literal, form.nulls)) + "]",
         "all_varchar": "true",
         "encoding": literal(_ENCODINGS.get(str(form.text("ENCODING", "UTF8")).upper(), "utf-8")),

@@ -39,6 +39,8 @@ class Staged:
     """CSV: COLUMN1, COLUMN2, …; JSON: COLUMN1; PARQUET: the files' own, and COLUMN1."""
     nested: Mapping[str, str] = field(default_factory=dict)
     """PARQUET: what reads a column of structs as JSON, by the column's name."""
+    exact: bool = False
+    """CSV: whether every line has to have all columns, unless the format says otherwise."""
 
     def sql(self, files: Sequence[StagedFile] | None = None) -> str:
         """The rows of all files, or of some."""
@@ -65,7 +67,8 @@ class Staged:
             f"trim({name}) AS {name}" if trim else name
             for name in (identifier(f"COLUMN{index + 1}") for index in range(count))
         )
-        return _with_metadata(f"{columns}, filename", reader(paths, form, columns=count), chosen)
+        rows = reader(paths, form, columns=count, exact=self.exact)
+        return _with_metadata(f"{columns}, filename", rows, chosen)
 
 
 def _with_metadata(columns: str, source: str, files: Sequence[StagedFile]) -> str:
@@ -117,7 +120,8 @@ def staged(
     files: Sequence[str] = (),
     columns: int = 0,
 ) -> Staged | None:
-    """The files of a location with their columns; None when there are none."""
+    """The files of a location with their columns, of which CSV files have as many as `columns`
+    says; None when there are no files."""
     found = staged_files(place, pattern=pattern, files=files)
     if not found:
         return None
@@ -128,6 +132,7 @@ def staged(
         form,
         _columns(execution, found, form, columns),
         {name: value for name, value in nested.items() if value is not None},
+        exact=columns > 0,
     )
 
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nunatak.config import Settings
-from nunatak.errors import InvalidArgument
+from nunatak.errors import InvalidArgument, QueryFailed, Unsupported
 from nunatak.warehouse.hooks import Hooks
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -165,3 +165,62 @@ def test_unloading_to_a_name_that_is_a_file_and_a_folder(
         sql(f"copy into @stg/{'d' if single else 'f/x'} from (select 1) {single}")
     assert (stages.folder("STG") / "f").read_text() == "kept"
     assert (stages.folder("STG") / "d" / "e").read_text() == "kept"
+
+
+@pytest.mark.parametrize("content", ["1,2\n3\n", "1\n", "1,2\n3,4,5\n"])
+@pytest.mark.parametrize("policy", ["", "on_error = continue", "on_error = skip_file"])
+def test_lines_of_other_than_the_tables_columns_are_not_loaded(
+    sql: Sql, stages: Stages, content: str, policy: str
+) -> None:
+    files_of(stages, a=content)
+    sql("create table t(x int, y int)")
+    copy = f"copy into t from @stg {policy}"
+    if "skip" in policy:
+        [row] = sql(copy)
+        assert row[1] == "LOAD_FAILED"
+        message = row[6]
+    else:
+        with pytest.raises(QueryFailed) as refused:
+            sql(copy)
+        message = refused.value.message
+    assert "does not match that of the corresponding table (2)" in message
+    assert str(stages.root) not in message
+    assert sql("select * from t") == []
+
+
+def test_lines_with_fewer_columns_are_loaded_where_the_format_says_so(
+    sql: Sql, stages: Stages
+) -> None:
+    files_of(stages, a="1,2\n3\n")
+    sql("create table t(x int, y int)")
+    sql("copy into t from @stg file_format = (type = csv error_on_column_count_mismatch = false)")
+    assert sql("select * from t order by x") == [(1, 2), (3, None)]
+    assert sql("select $2 from @stg order by 1") == [("2",), (None,)]
+
+
+def test_a_line_that_cannot_be_read_is_told_without_where_the_file_lies(
+    sql: Sql, stages: Stages
+) -> None:
+    files_of(stages, a='1\n"2"3\n4\n')
+    sql("create table t(x int)")
+    quoted = """file_format = (type = csv field_optionally_enclosed_by = '"')"""
+    with pytest.raises(QueryFailed, match="Line 2 of a file cannot be read") as refused:
+        sql(f"copy into t from @stg {quoted}")
+    assert str(stages.root) not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("size_limit = 10", "truncatecolumns = true", "enforce_length = false"),
+        *("return_failed_only = true", "validation_mode = return_errors"),
+    ],
+)
+def test_options_of_loading_that_are_not_followed_are_refused(
+    sql: Sql, stages: Stages, option: str
+) -> None:
+    files_of(stages, a="1\n")
+    sql("create table t(x int)")
+    with pytest.raises(Unsupported, match=option.split()[0].upper()):
+        sql(f"copy into t from @stg {option}")
+    assert sql("select * from t") == []
