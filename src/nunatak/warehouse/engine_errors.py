@@ -65,9 +65,10 @@ def _ended_source(_: re.Match[str]) -> NunatakError:
     )
 
 
-def _unreadable_line(match: re.Match[str]) -> NunatakError:
+def _unreadable(match: re.Match[str]) -> NunatakError:
+    place = f"Line {match[1]} of a file" if match[1] else "A file"
     return QueryFailed(
-        f"Line {match[1]} of a file cannot be read with the options of its file format: check "
+        f"{place} cannot be read with the options of its file format: check "
         "FIELD_DELIMITER, FIELD_OPTIONALLY_ENCLOSED_BY, ESCAPE and ENCODING."
     )
 
@@ -85,7 +86,7 @@ _RULES = (
         r"CSV Error on Line: (\d+)\n.*Expected Number of Columns: (\d+) Found: (\d+)",
         _other_columns,
     ),
-    _rule(r"CSV Error on Line: (\d+)", _unreadable_line),
+    _rule(r"CSV Error on Line: (\d+)|Error when sniffing file", _unreadable),
     _rule(r'with name "?__NUNATAK_', _ended_source),
     _rule(r"No space left on device|Disk quota exceeded", lambda _: DiskFull("the statement")),
     _rule(r'(?:Table|View) with name "?([^\n]+?)"? does not exist', _missing_table),

@@ -134,7 +134,9 @@ def _csv(form: FileFormat, compression: str, columns: int, *, exact: bool) -> di
         "nullstr": "[" + ", ".join(map(literal, form.nulls)) + "]",
         "all_varchar": "true",
         "encoding": literal(_ENCODINGS.get(str(form.text("ENCODING", "UTF8")).upper(), "utf-8")),
-        "parallel": "false",
+        # Only in parallel it tells of a quote that nothing ends, rather than to let the rest of the
+        # file go; but then it cannot pad lines when values go over several.
+        "parallel": str(not is_padded).lower(),
     }
     if columns:
         names = ", ".join(f"'COLUMN{index + 1}': 'VARCHAR'" for index in range(columns))

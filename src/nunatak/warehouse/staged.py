@@ -142,7 +142,9 @@ def _columns(
     if form.type == "JSON":
         return (Field("COLUMN1", VARIANT), *_METADATA)
     if form.type == "CSV":
-        count = count or len(file_columns(execution, files, form))
+        looks = not count or not form.flag("ERROR_ON_COLUMN_COUNT_MISMATCH", default=True)
+        found = len(file_columns(execution, files, form)) if looks else 0  # tells of open quotes
+        count = count or found
         return (*(Field(f"COLUMN{index + 1}", TEXT) for index in range(count)), *_METADATA)
     own = file_columns(execution, files, form)
     return (*own, Field("COLUMN1", VARIANT), *_METADATA)

@@ -224,3 +224,27 @@ def test_options_of_loading_that_are_not_followed_are_refused(
     with pytest.raises(Unsupported, match=option.split()[0].upper()):
         sql(f"copy into t from @stg {option}")
     assert sql("select * from t") == []
+
+
+@pytest.mark.parametrize("rest", ["", "\n", "\n3\n4\n", "\n" * 500 + "5\n"])
+@pytest.mark.parametrize("padded", ["", " error_on_column_count_mismatch = false"])
+@pytest.mark.parametrize("source", ["@stg", "(select $1 from @stg)"])
+def test_a_quote_that_nothing_ends_does_not_swallow_the_rest(
+    sql: Sql, stages: Stages, rest: str, padded: str, source: str
+) -> None:
+    files_of(stages, a=f'1\n"2{rest}')
+    sql("create table t(x varchar)")
+    quoted = f"""file_format = (type = csv field_optionally_enclosed_by = '"'{padded})"""
+    with pytest.raises(QueryFailed) as refused:
+        sql(f"copy into t from {source} {quoted}")
+    assert str(stages.root) not in refused.value.message
+    assert sql("select * from t") == []
+
+
+def test_values_over_several_lines_are_loaded_whole(sql: Sql, stages: Stages) -> None:
+    lines = "".join(f'{index},"a\n""{index}""\n\n"\n' for index in range(20_000))
+    files_of(stages, a=lines, b="x,y\n")
+    sql("create table t(x varchar, y varchar)")
+    sql("""copy into t from @stg file_format = (type = csv field_optionally_enclosed_by = '"')""")
+    rows = sql("select x, y from t where x <> 'x'")
+    assert sorted(rows) == sorted((f"{i}", f'a\n"{i}"\n\n') for i in range(20_000))
