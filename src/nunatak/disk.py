@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nunatak.config import Settings
-from nunatak.errors import DiskFull
+from nunatak.errors import DiskFull, InvalidArgument
 
 _LOGGER = logging.getLogger(__name__)
 _RESERVE = "reserve"
@@ -108,6 +108,47 @@ class Disk:
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of the operating system says that the disk or a quota is full."""
     return isinstance(error, OSError) and error.errno in _FULL
+
+
+def settle(file: Path, place: Path) -> None:
+    """Give a whole file its name, in place of what has it, so that a crash of the machine leaves
+    it there. Folders are made. Raises InvalidArgument where the name, or one above it, would be a
+    file and a folder at once."""
+    made = [folder for folder in place.parents if not folder.exists()]
+    try:
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _is_mixed(place) from error
+    if place.is_dir():
+        raise _is_mixed(place)
+    sync_file(file)
+    shutil.move(file, place)
+    for folder in (place.parent, *(folder.parent for folder in made)):
+        sync_folder(folder)
+
+
+def _is_mixed(place: Path) -> InvalidArgument:
+    return InvalidArgument(
+        f"'{place.name}' cannot be stored: it, or what it is in, is a file and a folder at once."
+    )
+
+
+def sync_file(file: Path) -> None:
+    """Flush a file that somebody else has written."""
+    _sync(file, os.O_RDONLY)
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries, so that a name survives a crash of the machine."""
+    _sync(folder, os.O_RDONLY | os.O_DIRECTORY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _free_bytes(folder: Path) -> int:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.disk import Disk, is_disk_full
-from nunatak.errors import DiskFull
+from nunatak.disk import Disk, is_disk_full, settle
+from nunatak.errors import DiskFull, InvalidArgument
 
 RESERVE = 1000
 
@@ -123,3 +123,38 @@ def test_whatever_happens_a_full_disk_has_no_reserve_and_another_has(
 def test_what_the_system_says_of_a_full_disk(error: OSError, expected: bool) -> None:
     assert is_disk_full(error) is expected
     assert not is_disk_full(ValueError())
+
+
+def test_a_file_that_has_its_place_is_flushed_with_every_name_that_leads_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+
+    def noted(descriptor: int) -> None:
+        flushed.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    monkeypatch.setattr("os.fsync", noted)
+    place = tmp_path / "stage" / "a" / "b" / "file"
+    (tmp_path / "stage").mkdir()
+    for content in ("first", "second"):
+        whole = tmp_path / content
+        whole.write_text(content)
+        settle(whole, place)
+        assert flushed.pop(0) == whole
+        assert place.read_text() == content
+        assert not whole.exists()
+        stage = tmp_path / "stage"
+        made = [stage / "a" / "b", stage / "a", stage]
+        assert flushed == (made if content == "first" else made[:1])
+        flushed.clear()
+
+
+@pytest.mark.parametrize("place", ["file/below", "file/far/below", "folder"])
+def test_what_is_a_file_and_a_folder_at_once_gets_no_place(tmp_path: Path, place: str) -> None:
+    (tmp_path / "file").write_text("kept")
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "whole").write_text("new")
+    with pytest.raises(InvalidArgument, match="a file and a folder at once"):
+        settle(tmp_path / "whole", tmp_path / place)
+    assert (tmp_path / "file").read_text() == "kept"
+    assert [*(tmp_path / "folder").iterdir()] == []

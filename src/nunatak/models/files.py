@@ -23,6 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from nunatak.disk import sync_file, sync_folder
 from nunatak.errors import InvalidArgument, LimitExceeded, StageUnreadable
 from nunatak.models.documents import is_inside
 
@@ -113,7 +114,7 @@ class VersionFolders:
         """An empty folder that files can be put into; returns its version id."""
         version_id = uuid.uuid4().hex
         self.path(version_id).mkdir(mode=0o755)
-        _sync_folder(self.root)
+        sync_folder(self.root)
         return version_id
 
     def upload_path(self, version_id: str, path: str) -> Path:
@@ -141,9 +142,9 @@ class VersionFolders:
         self._index_file(version_id).unlink(missing_ok=True)
         with _refusing_mixed(path):
             target.parent.mkdir(parents=True, exist_ok=True)
-            _sync_file(file)
+            sync_file(file)
             file.replace(target)
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
 
     def seal(self, version_id: str) -> Sealed:
         """Make a live folder immutable and index it."""
@@ -195,7 +196,7 @@ class VersionFolders:
             entries = self._fill(incoming, sources, transfer)
             sealed = self._index(version_id, entries)
             incoming.rename(self.path(version_id))
-            _sync_folder(self.root)
+            sync_folder(self.root)
         except BaseException:
             self._index_file(version_id).unlink(missing_ok=True)
             shutil.rmtree(incoming, ignore_errors=True)
@@ -219,7 +220,7 @@ class VersionFolders:
             target.chmod(_READ_ONLY)
             entries.append(entry)
         for parent in {folder, *((folder / item.path).parent for item in entries)}:
-            _sync_folder(parent)
+            sync_folder(parent)
         return entries
 
     def _check_total(self, size_bytes: int) -> None:
@@ -311,21 +312,3 @@ def _refusing_mixed(path: str) -> Iterator[None]:
         yield
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise InvalidArgument(f"'{path}' is a file and a folder at once.") from error
-
-
-def _sync_file(file: Path) -> None:
-    """Flush a file that somebody else has written."""
-    descriptor = os.open(file, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Flush a folder's entries, so that a name survives a crash of the machine."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

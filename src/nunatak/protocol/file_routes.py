@@ -12,7 +12,6 @@ import filecmp
 import hashlib
 import logging
 import os
-import shutil
 import tempfile
 import threading
 import uuid
@@ -23,7 +22,7 @@ from typing import IO
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
-from nunatak.disk import Disk, is_disk_full
+from nunatak.disk import Disk, is_disk_full, settle
 from nunatak.errors import (
     AccessError,
     DiskFull,
@@ -147,7 +146,7 @@ class FileRoutes:
     def _create(self, upload: _Upload, place: Path) -> bool:
         """Give an upload its name if no file has it."""
         with self._creating:
-            if place.exists():
+            if place.is_file():
                 return False
             upload.move_to(place)
             return True
@@ -216,8 +215,7 @@ class _Upload:
     def move_to(self, place: Path) -> None:
         """Give the file its name; replaces what was there."""
         assert self._temporary is not None
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(self._temporary, place)
+        settle(self._temporary, place)
 
     def discard(self) -> None:
         """Remove what was not moved."""

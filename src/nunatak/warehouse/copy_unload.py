@@ -11,6 +11,7 @@ from urllib.parse import unquote
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER, SEMI_STRUCTURED, TEXT
+from nunatak.disk import settle
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.copy_options import CopyOptions, copy_options
 from nunatak.warehouse.engine import identifier, literal
@@ -113,11 +114,7 @@ class _Unload:
                     )
         for path, name in moves:
             target = file_inside(self._place, name)
-            try:
-                target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                path.replace(target)
-            except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
-                raise InvalidArgument(f"'{name}' is a file and a folder at once.") from error
+            settle(path, target)
         return [name for _, name in moves]
 
     @property

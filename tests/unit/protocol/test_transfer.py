@@ -335,3 +335,17 @@ def test_the_key_is_made_once_and_only_its_owner_reads_it(tmp_path: Path) -> Non
     file.write_bytes(b"short")
     with pytest.raises(TokenInvalid, match="damaged"):
         load_key(file)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("name", ["folder", "whole"])
+@pytest.mark.parametrize("overwrite", [True, False])
+async def test_a_file_is_not_stored_in_a_folder_of_its_name(
+    world: World, name: str, overwrite: bool
+) -> None:
+    (world.folder.root / "s1/dir/folder").mkdir(parents=True)
+
+    answer = await _put(world, await _put_address(world, name, overwrite=overwrite), b"content")
+
+    assert answer.status == (422 if name == "folder" else 200)
+    assert [*(world.folder.root / "s1/dir/folder").iterdir()] == []
