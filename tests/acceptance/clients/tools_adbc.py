@@ -37,6 +37,8 @@ with adbc.connect(db_kwargs=OPTIONS) as connection, connection.cursor() as curso
     connection.commit()
     cursor.execute('SELECT * FROM "INGESTED" ORDER BY 1')
     ingested = cursor.fetch_arrow_table().to_pylist()
-    objects = connection.adbc_get_objects(depth="tables", table_name_filter="INGESTED").read_all()
+    objects = connection.adbc_get_objects(
+        depth="tables", catalog_filter=CONNECTION["database"], table_name_filter="INGESTED"
+    ).read_all()
     found = {"row": row, "many": many, "ingested": ingested, "objects": objects.num_rows}
 print(json.dumps(found, default=str))
