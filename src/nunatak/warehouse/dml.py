@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER
-from nunatak.errors import Unsupported
+from nunatak.errors import InvalidIdentifier, Unsupported
 from nunatak.warehouse.byte_columns import merged_as_bytes, set_as_bytes, stored_as_bytes
 from nunatak.warehouse.create import run_together
 from nunatak.warehouse.execution import Execution, sql_text
@@ -33,6 +33,7 @@ UPDATE_FIELDS = (
 
 def insert(execution: Execution, tree: exp.Insert) -> Result:
     """INSERT [OVERWRITE] INTO t [(columns)] VALUES … or SELECT …."""
+    _refuse_returning(tree)
     overwrite = bool(tree.args.get("overwrite"))
     tree.args.pop("overwrite", None)
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
@@ -70,12 +71,11 @@ def _replaced(execution: Execution, table: Table, sql: str) -> Iterator[str]:
 
 def update(execution: Execution, tree: exp.Update) -> Result:
     """UPDATE t SET … [FROM …] [WHERE …]."""
+    _refuse_returning(tree)
     table = _target(execution, tree.this)
     set_as_bytes(tree, table)
+    _set_own(tree, tree.this, table)
     rewritten = execution.rewritten(tree)
-    for assignment in rewritten.expressions:
-        if isinstance(assignment, exp.EQ) and isinstance(assignment.this, exp.Column):
-            assignment.this.set("table", None)
     with alone(execution, table):
         count = _count(execution, sql_text(rewritten))
     return rows_result(UPDATE_FIELDS, [[count, 0]], kind=StatementKind.UPDATE)
@@ -83,6 +83,7 @@ def update(execution: Execution, tree: exp.Update) -> Result:
 
 def delete(execution: Execution, tree: exp.Delete) -> Result:
     """DELETE FROM t [USING …] [WHERE …]."""
+    _refuse_returning(tree)
     table = _target(execution, tree.this)
     with alone(execution, table):
         count = _count(execution, sql_text(execution.rewritten(tree)))
@@ -94,12 +95,11 @@ def merge(execution: Execution, tree: exp.Merge) -> Result:
     kinds = merge_counts(tree)
     table = _target(execution, tree.this)
     for clause in tree.find_all(exp.When):
-        merged_as_bytes(clause.args["then"], table)
+        action = clause.args["then"]
+        merged_as_bytes(action, table)
+        if isinstance(action, exp.Update):
+            _set_own(action, tree.this, table)
     rewritten = execution.rewritten(tree)
-    for clause in rewritten.find_all(exp.When):
-        action = clause.args.get("then")
-        for assignment in action.expressions if isinstance(action, exp.Update) else ():
-            assignment.this.set("table", None)
     with alone(execution, table):
         rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
     counts = Counter(str(action) for (action,) in rows)
@@ -136,6 +136,29 @@ def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
             emptied = f"DELETE FROM {table.location.sql}"
             run_together(execution, [emptied, *forgotten(execution.connection, table)])
     return status_result("Statement executed successfully.")
+
+
+def _refuse_returning(tree: exp.Expr) -> None:
+    if tree.args.get("returning") is not None:
+        raise Unsupported(f"Unsupported: {tree.key.upper()} … RETURNING.")
+
+
+def _set_own(action: exp.Update, target: exp.Table, table: Table) -> None:
+    """Name the columns that are set without their table, which has to be the one that changes.
+    Raises InvalidIdentifier for a column of another."""
+    whole = (table.name.database, table.name.schema, table.name.name)
+    own = {whole[at:] for at in range(len(whole))}
+    if (alias := target.args.get("alias")) is not None and alias.this is not None:
+        own.add((stored(alias.this),))
+    for assignment in action.expressions:
+        column = assignment.this if isinstance(assignment, exp.EQ) else None
+        if not isinstance(column, exp.Column) or len(column.parts) == 1:
+            continue
+        *place, _ = parts = [stored(part) for part in column.parts]
+        if tuple(place) not in own:
+            name = ".".join(parts)
+            raise InvalidIdentifier(f"SQL compilation error:\ninvalid identifier '{name}'")
+        column.replace(exp.Column(this=column.this.copy()))
 
 
 def _is_there(execution: Execution, node: exp.Table) -> bool:

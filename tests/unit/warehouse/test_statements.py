@@ -588,3 +588,36 @@ def test_a_table_may_be_overwritten_with_what_is_made_of_it(sql: Sql, inside: bo
     assert sql("select a from t order by a") == [(21,), (31,)]
     sql("insert overwrite into t select a from t where false")
     assert sql("select a from t") == []
+
+
+@pytest.mark.parametrize("foreign", ["s", "x", "s.t", "public.s", "other.public.t"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update t set {0}.v = 7 from s where t.k = s.k",
+        "update t as a set a.k = 1, {0}.v = 7 from s where a.k = s.k",
+        "merge into t using s on t.k = s.k when matched then update set {0}.v = 7",
+    ],
+)
+def test_only_columns_of_the_table_that_changes_are_set(
+    sql: Sql, change: str, foreign: str
+) -> None:
+    for table in "ts":
+        sql(f"create table {table} as select 1 as k, 2 as v")
+    with pytest.raises(InvalidIdentifier):
+        sql(change.format(foreign))
+    assert sql("select * from t") == sql("select * from s") == [(1, 2)]
+    for own in ("t", "public.t", "db.public.t", '"T"', *(["a"] if " as a" in change else [])):
+        sql("update t set v = 2")
+        sql(change.format(own))
+        assert sql("select * from t") == [(1, 7)]
+
+
+@pytest.mark.parametrize(
+    "change", ["insert into t values (2)", "update t set k = 2", "delete from t where k = 1"]
+)
+def test_returning_is_refused_and_changes_nothing(sql: Sql, change: str) -> None:
+    sql("create table t as select 1 as k")
+    with pytest.raises(Unsupported, match="RETURNING"):
+        sql(f"{change} returning k")
+    assert sql("select k from t") == [(1,)]
