@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nunatak.inference.errors import BadInput
@@ -25,21 +26,35 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return doubled
 
 
-def refuse_doubled(body: bytes, shape: str) -> None:
+def refuse_doubled(body: bytes, document: Mapping[str, Any], shape: str) -> None:
     """Raise BadInput for a row of the shape, or the parameters, with a name that is there twice.
 
-    The body is known to be JSON of that shape. Objects that are values are none of our business.
+    The body was decoded into the document. Objects that are values are none of our business.
     """
+    if body.count(b":") == _members(document, shape):
+        return  # each name has a colon, so that one that was lost would leave more of them
     try:
         # Whole numbers of any length are numbers; which ones does not matter here.
-        document = json.loads(body, object_pairs_hook=_object, parse_int=float)
+        given = json.loads(body, object_pairs_hook=_object, parse_int=float)
     except RecursionError:
         raise BadInput("the body is nested too deeply") from None
-    _refuse(document.get("params"), "params")
+    _refuse(given.get("params"), "params")
+    for place, row in enumerate(_rows(given, shape)):
+        _refuse(row, f"{shape}[{place}]")
+
+
+def _members(document: Mapping[str, Any], shape: str) -> int:
+    """Names in the document, its rows and its parameters, without those inside of values."""
+    objects = [document, document[shape], document.get("params"), *_rows(document, shape)]
+    return sum(len(one) for one in objects if isinstance(one, dict))
+
+
+def _rows(document: Mapping[str, Any], shape: str) -> Iterator[Any]:
+    """The rows of a shape, without their numbers."""
     rows = document[shape]
-    for place, row in enumerate(rows if isinstance(rows, list) else ()):
+    for row in rows if isinstance(rows, list) else ():
         is_numbered = isinstance(row, list) and len(row) == 2
-        _refuse(row[1] if is_numbered else row, f"{shape}[{place}]")
+        yield row[1] if is_numbered else row
 
 
 def _refuse(given: object, where: str) -> None:

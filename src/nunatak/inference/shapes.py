@@ -38,11 +38,11 @@ def read_table(body: bytes, method: Method) -> Table:
     if shape == "data":
         rows = _list(document["data"], "data")
         if any(isinstance(row, list) and _is_wide(row, method) for row in rows):
-            refuse_doubled(body, shape)
+            refuse_doubled(body, document, shape)
         return _data(rows, method)
     params = _params(document.get("params"), method)
     if document.get("params") or shape == "dataframe_records":
-        refuse_doubled(body, shape)
+        refuse_doubled(body, document, shape)
     extra = _extra_columns(document.get("extra_columns"), method)
     if shape == "dataframe_split":
         rows = _split(document["dataframe_split"], method)
