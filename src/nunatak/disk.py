@@ -80,7 +80,11 @@ class Disk:
             raise DiskFull(what)
 
     def _held(self) -> bool:
-        return self._file.exists()
+        """Whether the whole reserve is there: one that a crash cut short holds no room."""
+        try:
+            return self._file.stat().st_size >= self._reserve_bytes
+        except FileNotFoundError:
+            return False
 
     def _take(self) -> bool:
         """Make the reserve; answers whether there was room for it."""

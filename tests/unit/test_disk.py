@@ -94,6 +94,15 @@ def test_a_server_that_starts_on_a_full_disk_knows_it(tmp_path: Path) -> None:
     assert watched.disk.is_full
 
 
+def test_a_reserve_that_a_crash_cut_short_is_made_whole(tmp_path: Path) -> None:
+    (tmp_path / "reserve").write_bytes(b"")
+
+    watched = Watched(Filled(tmp_path))
+
+    assert not watched.disk.is_full
+    assert (tmp_path / "reserve").stat().st_size == RESERVE
+
+
 def test_no_reserve_watches_nothing(tmp_path: Path) -> None:
     disk = Disk(tmp_path, reserve_bytes=0, free=lambda _: 0)
 
