@@ -8,9 +8,10 @@ from typing import ClassVar
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError
-from sqlglot.helper import seq_get
 from sqlglot.parsers.snowflake import SnowflakeParser
 from sqlglot.tokenizer_core import Token, TokenType
+
+from nunatak.errors import SyntaxInvalid
 
 
 class VendorDialect(Snowflake):
@@ -64,10 +65,10 @@ class _VendorParser(SnowflakeParser):
     FUNCTIONS: ClassVar = {
         **SnowflakeParser.FUNCTIONS,
         "ZEROIFNULL": lambda given: exp.Coalesce(
-            this=seq_get(given, 0), expressions=[exp.Literal.number(0)]
+            this=_only("ZEROIFNULL", given), expressions=[exp.Literal.number(0)]
         ),
         "NULLIFZERO": lambda given: exp.Nullif(
-            this=seq_get(given, 0), expression=exp.Literal.number(0)
+            this=_only("NULLIFZERO", given), expression=exp.Literal.number(0)
         ),
     }
     LAMBDAS: ClassVar = {**SnowflakeParser.LAMBDAS, TokenType.FARROW: _named}
@@ -76,6 +77,15 @@ class _VendorParser(SnowflakeParser):
         **SnowflakeParser.PLACEHOLDER_PARSERS,
         TokenType.PLACEHOLDER: _marker,
     }
+
+
+def _only(name: str, given: Sequence[exp.Expr]) -> exp.Expr:
+    """The one argument of a function; raises SyntaxInvalid for none, or more."""
+    if len(given) != 1:
+        raise SyntaxInvalid(
+            f"SQL compilation error:\n{name} takes one argument; {len(given)} were given."
+        )
+    return given[0]
 
 
 def is_marker(token: Token) -> bool:

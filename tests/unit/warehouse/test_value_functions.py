@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nunatak.errors import QueryFailed, Unsupported
+from nunatak.errors import QueryFailed, SyntaxInvalid, Unsupported
 
 from .conftest import Rows, Sql
 
@@ -180,3 +180,12 @@ def test_approx_top_k_counts(sql: Sql) -> None:
     assert sql.value(f"select approx_top_k(column1, 5) {values}") == '[["b",2],["a",1]]'
     assert sql.value(f"select approx_top_k(column1)[0][0] {values}") == '"b"'
     assert sql.value(f"select approx_top_k(column1::variant, 1, 100) {values}") == '[["b",2]]'
+
+
+@pytest.mark.parametrize("name", ["zeroifnull", "nullifzero"])
+@pytest.mark.parametrize("arguments", ["", "1, 2", "null, 2, 3"])
+def test_functions_of_one_argument_take_no_other_number(
+    sql: Sql, name: str, arguments: str
+) -> None:
+    with pytest.raises(SyntaxInvalid, match=f"{name.upper()} takes one argument"):
+        sql(f"select {name}({arguments})")
