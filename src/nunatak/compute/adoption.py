@@ -6,7 +6,7 @@ from nunatak.compute import procfs
 from nunatak.compute.cgroups import Groups
 from nunatak.compute.identity import is_homeless, runs_in
 from nunatak.compute.instances import InstanceFolder, Record, with_process
-from nunatak.compute.signals import end
+from nunatak.compute.signals import end_and_wait
 
 
 def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> Record | None:
@@ -28,7 +28,7 @@ def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> 
     if is_ours and fits:
         return record
     if is_ours:
-        end(procfs.members(process.pid))
+        end_and_wait(procfs.members(process.pid))
         group = groups.existing(folder.id)
         if group is not None:
             group.remove()
@@ -45,6 +45,6 @@ def _unrecorded(folder: InstanceFolder, record: Record | None) -> Record | None:
         return with_process(record, ours[0])
     for process in found:
         if process in ours or is_homeless(process.pid):
-            end(procfs.members(process.pid))
+            end_and_wait(procfs.members(process.pid))
     folder.remove()
     return None

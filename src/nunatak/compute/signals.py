@@ -8,7 +8,10 @@ import signal
 import time
 from collections.abc import Callable, Iterable
 
+from nunatak.compute import procfs
+
 _STEP_S = 0.02
+_END_WAIT_S = 5.0
 
 
 def send(pid: int, number: signal.Signals) -> None:
@@ -21,6 +24,14 @@ def end(pids: Iterable[int]) -> None:
     """End processes by force."""
     for pid in pids:
         send(pid, signal.SIGKILL)
+
+
+def end_and_wait(pids: Iterable[int], *, timeout_s: float = _END_WAIT_S) -> None:
+    """End processes by force and wait until the kernel has ended them, so that none still writes
+    or listens; one that the kernel holds (a hung disk) is left after `timeout_s`."""
+    processes = [process for pid in pids if (process := procfs.identify(pid))]
+    end(process.pid for process in processes)
+    wait_until(lambda: not any(map(procfs.is_alive, processes)), timeout_s=timeout_s)
 
 
 def exit_text(code: int) -> str:

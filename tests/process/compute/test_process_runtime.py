@@ -395,7 +395,8 @@ def test_instances_of_a_home_that_was_moved_are_ended(tmp_path: Path) -> None:
     later = on(moved / "instances")
 
     assert later.observe() == []
-    assert only(original).phase is Phase.EXITED
+    wait_for(lambda: only(original), Phase.EXITED)
+    original.stop_all(grace_s=0.0)
     assert not (moved / "instances" / "svc-0").exists()
     assert not private_folder(moved / "instances" / "svc-0").path.exists()
 
