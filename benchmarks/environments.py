@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nunatak.images.indexes import from_machine
-from nunatak.images.uv import find_uv
+from nunatak.images.building.indexes import from_machine
+from nunatak.images.building.uv import find_uv
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVS = ROOT / ".envs"

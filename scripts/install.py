@@ -13,8 +13,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from nunatak.images.indexes import from_machine
-from nunatak.images.uv import find_uv
+from nunatak.images.building.indexes import from_machine
+from nunatak.images.building.uv import find_uv
 
 
 def main(environment: str, requirements: str) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.compute import procfs
+from nunatak.compute.process import procfs
 from support.server import run_script, start_server, stop_server
 
 pytestmark = pytest.mark.acceptance

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.compute.sandbox import sandbox_capability
+from nunatak.compute.process.sandbox import sandbox_capability
 from support.server import run_script, start_server, stop_server
 
 pytestmark = pytest.mark.acceptance

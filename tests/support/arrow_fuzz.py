@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from nunatak.inference import arrow
-from nunatak.inference.arrow import ArrowReader
-from nunatak.inference.columns import Column, Columns, Kind
-from nunatak.inference.errors import BadInput
-from nunatak.inference.payload import assemble
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.codecs import arrow
+from nunatak.inference.codecs.arrow import ArrowReader
+from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.errors import BadInput
+from nunatak.inference.core.payload import assemble
+from nunatak.inference.core.signature import Field, Method
 from support.front import fields, method
 
 _METHODS = (

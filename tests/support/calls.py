@@ -15,16 +15,16 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, TEXT, VARIANT, SqlType, TypeKind
 from nunatak.errors import ModelCallFailed, ObjectNotFound
-from nunatak.warehouse.call_stream import BatchCaller
-from nunatak.warehouse.calls import ModelCall, QueryRunner, extract_calls
-from nunatak.warehouse.model_calls import (
+from nunatak.warehouse.core.call_markers import ModelCall, QueryRunner, extract_calls
+from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.model_calls.operator import BatchCaller
+from nunatak.warehouse.model_calls.planner import (
     CallTarget,
     MethodSignature,
     ModelCalls,
     Parameter,
 )
-from nunatak.warehouse.results import Field
-from nunatak.warehouse.session import Session
 
 Row = tuple[Any, ...]
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.edge.admission import AdmissionPolicy
-from nunatak.inference.batcher import BatchPolicy
-from nunatak.inference.columns import Column, Columns, Kind
-from nunatak.inference.errors import CannotPark
-from nunatak.inference.pool import PoolSnapshot, Start
-from nunatak.inference.service import InferenceService, ServiceSettings
-from nunatak.inference.signature import Field, Method, kind_of
+from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.errors import CannotPark
+from nunatak.inference.core.signature import Field, Method, kind_of
+from nunatak.inference.scheduling.batcher import BatchPolicy
+from nunatak.inference.server.service import InferenceService, ServiceSettings
+from nunatak.inference.workers.pool import PoolSnapshot, Start
+from nunatak.transport.admission.admission import AdmissionPolicy
 
 Model = Callable[[Columns], Columns]
 

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from argon2 import PasswordHasher
 
-from nunatak.access.passwords import Passwords
+from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
@@ -18,14 +18,14 @@ from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
-from nunatak.sql.rooms import Rooms
-from nunatak.sql.stage_resolver import Stages
-from nunatak.sql.statement import Context
-from nunatak.sql.system_functions import functions_in_queries
-from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.results import Field, Result, Transfer
-from nunatak.warehouse.session import Session
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context
+from nunatak.sql.language.system_functions import functions_in_queries
+from nunatak.sql.storage.stage_resolver import Stages
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.results import Field, Result, Transfer
+from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.warehouse import Warehouse
 
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"

@@ -12,17 +12,17 @@ from typing import Any
 
 from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
-from nunatak.edge.connection import Connection
-from nunatak.edge.exchange import Exchange
-from nunatak.edge.heads import HttpLimits
-from nunatak.edge.link_frames import TARGET
 from nunatak.errors import TokenInvalid
-from nunatak.inference.link import LinkServer, offer_link
-from nunatak.inference.memory_line import SUFFIX, FileExchange, MemoryListener
+from nunatak.inference.server.link import LinkServer, offer_link
+from nunatak.inference.server.shm_server import SUFFIX, FileExchange, MemoryListener
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
-from nunatak.services.routes import Route, Target
-from nunatak.services.states import ServiceState
+from nunatak.services.calling.routes import Route, Target
+from nunatak.services.model.states import ServiceState
+from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.http1.heads import HttpLimits
+from nunatak.transport.mux.frames import TARGET
 from support.front import Answer, FakeTransport, answers
 
 ROUTE = Route(

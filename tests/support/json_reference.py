@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.inference.columns import Kind
-from nunatak.inference.signature import Field, Method
+from nunatak.inference.core.columns import Kind
+from nunatak.inference.core.signature import Field, Method
 
 _DAY = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,9})?)?"

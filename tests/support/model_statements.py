@@ -10,12 +10,26 @@ from typing import Any, cast
 from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.config import Settings
-from nunatak.sql import models, models_alter, models_show, models_system, models_tags
-from nunatak.sql.rooms import Rooms
-from nunatak.sql.statement import Context, Statement, parse_registered
-from nunatak.sql.tokens import TokenCursor
-from nunatak.warehouse.results import Result
-from nunatak.warehouse.session import Session
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context, Statement, parse_registered
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.models import (
+    alter as models_alter,
+)
+from nunatak.sql.models import (
+    create as models,
+)
+from nunatak.sql.models import (
+    show as models_show,
+)
+from nunatak.sql.models import (
+    system as models_system,
+)
+from nunatak.sql.models import (
+    tags as models_tags,
+)
+from nunatak.warehouse.core.results import Result
+from nunatak.warehouse.core.session import Session
 from support.model_versions import Usage, open_models
 
 FAMILIES = (models, models_alter, models_show, models_system, models_tags)

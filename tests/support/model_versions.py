@@ -13,7 +13,7 @@ import yaml
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Transaction
-from nunatak.models.files import SourceFile
+from nunatak.models.contents.files import SourceFile
 from nunatak.models.ports import Runnable
 from nunatak.models.registry import Models
 

@@ -27,35 +27,37 @@ from nunatak.compute.states import POOLS, PoolState
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.errors import NunatakError, ObjectNotFound
-from nunatak.images.buildlog import BuildLog
+from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
 from nunatak.services.control import ControlPlane
-from nunatak.services.deployment import DeploymentOrder
-from nunatak.services.ports import InstanceLoad, ServedMethod, ServedModel
-from nunatak.services.secret_uses import SecretReader
-from nunatak.services.snapshot import Snapshot
-from nunatak.services.spec import ModelRef, service_key
-from nunatak.services.vault import Vault
-from nunatak.sql import (
+from nunatak.services.documents.deployment import DeploymentOrder
+from nunatak.services.model.ports import InstanceLoad, ServedMethod, ServedModel
+from nunatak.services.model.secret_uses import SecretReader
+from nunatak.services.model.snapshot import Snapshot
+from nunatak.services.model.spec import ModelRef, service_key
+from nunatak.services.model.vault import Vault
+from nunatak.sql.access import grants, network, secrets
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context, parse_registered
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services import (
+    create as service_creation,
+)
+from nunatak.sql.services import (
     deploy,
     functions,
-    grants,
-    network,
     repositories,
-    secrets,
-    service_creation,
-    service_functions,
     services,
     show_pools,
 )
-from nunatak.sql import pools as pool_statements
-from nunatak.sql.rooms import Rooms
-from nunatak.sql.statement import Context, parse_registered
-from nunatak.sql.tokens import TokenCursor
-from nunatak.warehouse.call_arguments import MethodSignature, Parameter
-from nunatak.warehouse.results import Field, Result
-from nunatak.warehouse.session import Session
+from nunatak.sql.services import pools as pool_statements
+from nunatak.sql.services import (
+    system as service_functions,
+)
+from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
 from support.runtime import FakeRuntime
 
 MODEL = QualifiedName("DB", "S", "M")

@@ -11,17 +11,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nunatak.models.registry import Models
-from nunatak.services.platforms import where_runnable
-from nunatak.services.usage import ServiceUsage
+from nunatak.services.commands.platforms import where_runnable
+from nunatak.services.model.usage import ServiceUsage
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
-from nunatak.sql.rooms import Rooms
-from nunatak.sql.stage_resolver import Stages
-from nunatak.sql.statement import Context
-from nunatak.sql.table_guard import CatalogTableGuard
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.results import Result, Transfer
-from nunatak.warehouse.session import Session
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context
+from nunatak.sql.storage.stage_resolver import Stages
+from nunatak.sql.storage.table_guard import CatalogTableGuard
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.results import Result, Transfer
+from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.warehouse import Warehouse
 from support.plane import World, open_world
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from nunatak.services.scaling import Load, Scale, next_scale
+from nunatak.services.reconcile.scale import Load, Scale, next_scale
 
 WORKERS = 4
 """Of each instance."""

@@ -3,10 +3,10 @@
 import asyncio
 import itertools
 
-from nunatak.inference.columns import Columns
-from nunatak.inference.errors import InferenceError, WorkerLost
-from nunatak.inference.pool import Start
-from nunatak.inference.remote import Prediction
+from nunatak.inference.core.columns import Columns
+from nunatak.inference.core.errors import InferenceError, WorkerLost
+from nunatak.inference.workers.pool import Start
+from nunatak.inference.workers.remote import Prediction
 
 
 class FakeWorker:

@@ -19,7 +19,7 @@ from nunatak.catalog.sqltypes import parse_type
 from nunatak.errors import InvalidArgument, NunatakError
 from nunatak.models.snowfiles import parse_address
 from nunatak.patterns import PATTERN_LIMIT_CHARS, like, matching
-from nunatak.sql.locations import stage_location
+from nunatak.sql.storage.locations import stage_location
 from support.front_end import Front
 from support.fuzz import examples
 
@@ -184,8 +184,8 @@ def test_long_types_end_in_an_answer(text: str) -> None:
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "findall", "finditer", "split", "sub"}
 OWN = {
     "access/connections.py": "names of the operator's own file, escaped",
-    "services/documents.py": "joined from constants",
-    "warehouse/engine_errors.py": "the rules of that module",
+    "services/documents/specification.py": "joined from constants",
+    "warehouse/engine/errors.py": "the rules of that module",
 }
 
 

@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import InvalidArgument, LimitExceeded, NunatakError
-from nunatak.images.declared import Target, read_declared
 from nunatak.images.errors import DeclarationInvalid
-from nunatak.models.manifest import parse_manifest
-from nunatak.models.modelyaml import parse_description
-from nunatak.services.deployment import parse_deployment
-from nunatak.services.documents import fill_template, parse_specification
+from nunatak.images.requirements.declared import Target, read_declared
+from nunatak.models.contents.manifest import parse_manifest
+from nunatak.models.contents.modelyaml import parse_description
+from nunatak.services.documents.deployment import parse_deployment
+from nunatak.services.documents.specification import fill_template, parse_specification
 from nunatak.untrusted import DEPTH_LIMIT, Bounds, load_json, load_yaml
 from support.fuzz import examples
 
@@ -119,9 +119,10 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 PARSERS = {"yaml.load", "yaml.safe_load", "yaml.full_load", "json.loads", "json.load"}
 OWN = {
     "access", "catalog", "cli", "compute", "confinement", "images", "inference",
-    "models/files.py", "services/vault.py", "sql/service_rows.py", "untrusted.py",
-    "warehouse/json_values.py",
-    "warehouse/tables.py", "warehouse/template.py", "warehouse/view_reads.py", "worker",
+    "models/contents/files.py", "services/model/vault.py", "sql/services/rows.py", "untrusted.py",
+    "warehouse/engine/json_values.py",
+    "warehouse/statements/template.py", "warehouse/tables/tables.py",
+    "warehouse/tables/view_reads.py", "worker",
 }  # fmt: skip
 """Where only what this server, its operator or its engine wrote is read so."""
 
@@ -135,4 +136,4 @@ def test_what_users_send_is_read_in_one_place() -> None:
     }
     assert "untrusted.py" in found
     assert {place for place in found if not {place, place.partition("/")[0]} & OWN} == set()
-    assert "images/declared.py" not in found
+    assert "images/requirements/declared.py" not in found

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import ceil
 
-from nunatak.access import keys
-from nunatak.access.roles import PUBLIC
+from nunatak.access.credentials import keys
+from nunatak.access.credentials.throttle import LoginThrottle
+from nunatak.access.credentials.tokens import Token, TokenKind, Tokens
+from nunatak.access.privileges.roles import PUBLIC
+from nunatak.access.records.store import AccessStore
 from nunatak.access.sessions import Sessions
 from nunatak.access.standing import TAKEN, Standing
-from nunatak.access.store import AccessStore
-from nunatak.access.throttle import LoginThrottle
-from nunatak.access.tokens import Token, TokenKind, Tokens
 from nunatak.access.users import Users
 from nunatak.errors import (
     JwtRefused,

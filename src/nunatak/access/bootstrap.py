@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nunatak.access.connections import write_connections
-from nunatak.access.passwords import random_password
-from nunatak.access.roles import (
+from nunatak.access.credentials.passwords import random_password
+from nunatak.access.privileges.roles import (
     ACCOUNTADMIN,
     PUBLIC,
     ROLE,

@@ -6,16 +6,16 @@ import time
 from collections.abc import Mapping
 
 from nunatak.access.authenticate import Authenticator
-from nunatak.access.decide import Decision, allowed
-from nunatak.access.grants import Grants
-from nunatak.access.holding import administrators
-from nunatak.access.passwords import Passwords
-from nunatak.access.requirement import Requirement
-from nunatak.access.roles import Roles
+from nunatak.access.credentials.passwords import Passwords
+from nunatak.access.credentials.tokens import Tokens
+from nunatak.access.privileges.decide import Decision, allowed
+from nunatak.access.privileges.grants import Grants
+from nunatak.access.privileges.holding import administrators
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import Roles
+from nunatak.access.records.store import AccessStore, Clock
 from nunatak.access.sessions import Sessions
 from nunatak.access.standing import Acting, Holder, Standing
-from nunatak.access.store import AccessStore, Clock
-from nunatak.access.tokens import Tokens
 from nunatak.access.users import Users
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings

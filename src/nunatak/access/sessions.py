@@ -10,12 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from nunatak.access.holding import end_sessions
-from nunatak.access.remembered import Remembered
+from nunatak.access.credentials.tokens import TokenKind, Tokens
+from nunatak.access.privileges.holding import end_sessions
+from nunatak.access.records.remembered import Remembered
+from nunatak.access.records.store import AccessStore
+from nunatak.access.records.tables import sessions, tokens, users
 from nunatak.access.standing import TAKEN, Standing
-from nunatak.access.store import AccessStore
-from nunatak.access.tables import sessions, tokens, users
-from nunatak.access.tokens import TokenKind, Tokens
 from nunatak.config import Limits
 from nunatak.errors import LimitExceeded, LoginRefused, TokenExpired, TokenInvalid
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from nunatak.access.roles import Roles
-from nunatak.access.store import AccessStore
-from nunatak.access.tokens import TokenKind, Tokens
+from nunatak.access.credentials.tokens import TokenKind, Tokens
+from nunatak.access.privileges.roles import Roles
+from nunatak.access.records.store import AccessStore
 from nunatak.access.users import Users
 from nunatak.errors import PrivilegeMissing, TokenInvalid
 

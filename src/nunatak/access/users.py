@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nunatak.access.holding import end_sessions, keeping_an_administrator, remove_user
-from nunatak.access.keys import KEY_LIMIT_CHARS, fingerprint, parse_public_key
-from nunatak.access.passwords import Passwords
-from nunatak.access.remembered import Remembered
-from nunatak.access.store import AccessStore
-from nunatak.access.tables import sessions, users
+from nunatak.access.credentials.keys import KEY_LIMIT_CHARS, fingerprint, parse_public_key
+from nunatak.access.credentials.passwords import Passwords
+from nunatak.access.privileges.holding import end_sessions, keeping_an_administrator, remove_user
+from nunatak.access.records.remembered import Remembered
+from nunatak.access.records.store import AccessStore
+from nunatak.access.records.tables import sessions, users
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 
 PROPERTIES = (

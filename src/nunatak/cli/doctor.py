@@ -15,14 +15,14 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from nunatak.compute.parked import parked_instances
-from nunatak.compute.process import ProcessRuntime
+from nunatak.compute.process.parked import parked_instances
+from nunatak.compute.process.runtime import ProcessRuntime
+from nunatak.images.building.hosts import index_hosts
+from nunatak.images.building.indexes import from_machine
+from nunatak.images.building.interpreters import available_pythons
+from nunatak.images.building.isolation import isolation
+from nunatak.images.building.uv import default_index, find_uv
 from nunatak.images.errors import ToolMissing
-from nunatak.images.hosts import index_hosts
-from nunatak.images.indexes import from_machine
-from nunatak.images.interpreters import available_pythons
-from nunatak.images.isolation import isolation
-from nunatak.images.uv import default_index, find_uv
 
 PYTHON_SERIES = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
 _PROGRAM_TIMEOUT_S = 20.0

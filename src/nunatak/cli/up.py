@@ -12,7 +12,7 @@ import uvloop
 
 from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_connection
 from nunatak.access.connections import install_connection as install
-from nunatak.cli.assemble import Server, assemble
+from nunatak.cli.compose import Server, assemble
 from nunatak.cli.home_lock import hold_home
 from nunatak.config import Settings
 from nunatak.confinement.gates import keep_home

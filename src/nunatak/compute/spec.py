@@ -18,8 +18,9 @@ class FieldSpec:
     """One input, parameter or output of a method. `type` is SQL text, `default` too.
 
     `identifier` is the name in SQL, in stored form; None: what `name` means there. `reals` says
-    where numbers inside an array or object are real ones (`nunatak.inference.signature`), `limits`
-    the least and the greatest whole number that is taken; None: those of 64 bits.
+    where numbers inside an array or object are real ones
+    (`nunatak.inference.core.signature`), `limits` the least and the greatest whole number that
+    is taken; None: those of 64 bits.
     """
 
     name: str

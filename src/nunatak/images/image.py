@@ -13,19 +13,19 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from nunatak.egress.policy import EgressPolicy
-from nunatak.images.buildlog import BuildLog
-from nunatak.images.declared import Declared, Target, read_declared
-from nunatak.images.environment import Environment, Environments
+from nunatak.images.building.buildlog import BuildLog
+from nunatak.images.building.environment import Environment, Environments
+from nunatak.images.building.hosts import index_hosts
+from nunatak.images.building.indexes import Indexes, from_machine, host_of, without_credentials
+from nunatak.images.building.interpreters import Interpreter, find_python
+from nunatak.images.building.lock import Lock, Locks, declaration_digest, resolve
+from nunatak.images.building.runner import Bounds
+from nunatak.images.building.singleflight import SingleFlight
+from nunatak.images.building.uv import Uv, default_cache, default_index, find_uv
+from nunatak.images.building.workshop import Workshop, remove_abandoned, workshop
 from nunatak.images.errors import QuotaExceeded
-from nunatak.images.hosts import index_hosts
-from nunatak.images.indexes import Indexes, from_machine, host_of, without_credentials
-from nunatak.images.interpreters import Interpreter, find_python
-from nunatak.images.lock import Lock, Locks, declaration_digest, resolve
-from nunatak.images.runner import Bounds
-from nunatak.images.singleflight import SingleFlight
+from nunatak.images.requirements.declared import Declared, Target, read_declared
 from nunatak.images.store import Image, ImageStore, Parts, inference_version, tree_digest
-from nunatak.images.uv import Uv, default_cache, default_index, find_uv
-from nunatak.images.workshop import Workshop, remove_abandoned, workshop
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nunatak
-from nunatak.images.declared import Target
-from nunatak.images.environment import Environment
-from nunatak.images.lock import Lock, digest_of
+from nunatak.images.building.environment import Environment
+from nunatak.images.building.lock import Lock, digest_of
+from nunatak.images.requirements.declared import Target
 
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.nunatak.model.config.v1+json"

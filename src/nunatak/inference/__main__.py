@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from nunatak.imports import leave_out_pandas
-from nunatak.inference.begin import begin
+from nunatak.inference.workers.preload import begin
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -15,7 +15,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     begun = begin(options.config)
     leave_out_pandas()
-    from nunatak.inference.front import run  # its libraries are read while the model is loaded
+    from nunatak.inference.server.front import (
+        run,  # its libraries are read while the model is loaded
+    )
 
     return run(options.config, begun)
 

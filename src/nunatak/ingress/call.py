@@ -8,15 +8,15 @@ import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from nunatak.edge.exchange import Exchange
-from nunatak.edge.link_frames import LinkAnswer, LinkRequest
-from nunatak.inference.memory_file import MemoryFile
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
+from nunatak.transport.shm.memory_file import MemoryFile
 
 if TYPE_CHECKING:
     from nunatak.ingress.address import Address
     from nunatak.ingress.handler import Ingress
     from nunatak.ingress.instance import Instance
-    from nunatak.services.routes import Route
+    from nunatak.services.calling.routes import Route
 
 REQUEST_S = 60.0
 """Time of a request that states none."""

@@ -13,20 +13,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from nunatak.edge.exchange import Exchange
-from nunatak.edge.link_frames import LinkAnswer, LinkRequest
-from nunatak.inference.answers import ARROW
-from nunatak.inference.errors import FrameError
-from nunatak.inference.frames import (
+from nunatak.inference.codecs.answers import ARROW
+from nunatak.inference.core.errors import FrameError
+from nunatak.inference.server.shm_server import SUFFIX
+from nunatak.inference.workers.frames import (
     INLINE_LIMIT_BYTES,
     Frame,
     FrameType,
     encode_with_descriptor,
 )
-from nunatak.inference.memory_file import MemoryFile
-from nunatak.inference.memory_line import SUFFIX
-from nunatak.inference.spare_files import SpareFiles
-from nunatak.inference.stream import FrameStream
+from nunatak.inference.workers.stream import FrameStream
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
+from nunatak.transport.shm.memory_file import MemoryFile
+from nunatak.transport.shm.memory_file_pool import SpareFiles
 
 LINES_LIMIT = 64
 """Requests at a time; more go over the link."""

@@ -12,11 +12,11 @@ from time import monotonic
 from typing import Protocol
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.requirement import Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import AccessError
-from nunatak.services.routes import Route
+from nunatak.services.calling.routes import Route
 
 KEPT_S = 1.0
 """A token that was revoked, or a grant that was taken back, opens endpoints so long at most."""

@@ -22,10 +22,6 @@ from urllib.parse import unquote
 
 import httptools
 
-from nunatak.edge.admission import Class, Verdict
-from nunatak.edge.deadlines import Deadlines
-from nunatak.edge.exchange import Exchange
-from nunatak.edge.link_frames import LinkAnswer, LinkError
 from nunatak.errors import NunatakError, ObjectNotFound, ServiceUnavailable
 from nunatak.ingress import errors
 from nunatak.ingress.address import Address, address_in_path, address_of_host
@@ -33,7 +29,11 @@ from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.errors import RequestRefused
 from nunatak.ingress.gate import Gate, Known
 from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
-from nunatak.services.routes import Route
+from nunatak.services.calling.routes import Route
+from nunatak.transport.admission.admission import Class, Verdict
+from nunatak.transport.deadlines import Deadlines
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.mux.frames import LinkAnswer, LinkError
 
 IN_FLIGHT_LIMIT = 8192
 ATTEMPTS = 3
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class RoutingTable(Protocol):
-    """Where endpoints lead; `nunatak.services.routes.Routes` is the real one."""
+    """Where endpoints lead; `nunatak.services.calling.routes.Routes` is the real one."""
 
     def by_endpoint(self, endpoint_id: str) -> Route | None:
         """The route of an endpoint's id."""

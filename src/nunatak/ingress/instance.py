@@ -12,9 +12,9 @@ from functools import partial
 from pathlib import Path
 from typing import cast
 
-from nunatak.edge.admission import Admission, AdmissionPolicy
-from nunatak.edge.link import LinkEnd
-from nunatak.edge.link_frames import (
+from nunatak.ingress.file_lines import FileLines, Waiter
+from nunatak.transport.admission.admission import Admission, AdmissionPolicy
+from nunatak.transport.mux.frames import (
     LAST,
     TARGET,
     TOKEN,
@@ -26,8 +26,8 @@ from nunatak.edge.link_frames import (
     read_answer,
     request_frame,
 )
-from nunatak.inference.memory_file import MemoryFile
-from nunatak.ingress.file_lines import FileLines, Waiter
+from nunatak.transport.mux.link import LinkEnd
+from nunatak.transport.shm.memory_file import MemoryFile
 
 CONNECT_TIMEOUT_S = 5.0
 ANSWER_LIMIT_BYTES = 1024**3

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.requirement import Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.errors import AccessError
 from nunatak.ingress.gate import token_of

@@ -18,7 +18,7 @@ from sqlglot.errors import SqlglotError
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument, NunatakError
-from nunatak.models.manifest import LineageSource
+from nunatak.models.contents.manifest import LineageSource
 from nunatak.models.reader import ModelReader
 from nunatak.models.versions import Model, ModelVersion
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
-from nunatak.models.content import VersionContent, read_content
-from nunatak.models.files import FileEntry, VersionFolders
+from nunatak.models.contents.content import VersionContent, read_content
+from nunatak.models.contents.files import FileEntry, VersionFolders
 from nunatak.models.ports import UsageOf
 from nunatak.models.records import load, with_versions
 from nunatak.models.versions import MODEL, MODEL_VERSION, Model, ModelVersion

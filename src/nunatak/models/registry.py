@@ -17,9 +17,9 @@ from typing import Any
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, NunatakError
-from nunatak.models.content import VersionContent, read_content
+from nunatak.models.contents.content import VersionContent, read_content
+from nunatak.models.contents.files import FolderLimits, Sealed, SourceFile, VersionFolders
 from nunatak.models.dropping import refuse_in_use, refuse_used_elsewhere
-from nunatak.models.files import FolderLimits, Sealed, SourceFile, VersionFolders
 from nunatak.models.ports import Runnable, UsageOf, WhereRunnable
 from nunatak.models.reader import ModelReader
 from nunatak.models.records import check_schema, load, refuse_existing, rename_version, update

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 
 from nunatak.catalog.names import QualifiedName, parse_identifier, split_name
 from nunatak.errors import InvalidArgument, ObjectNotFound
-from nunatak.models.documents import is_inside
+from nunatak.models.contents.yaml_documents import is_inside
 from nunatak.models.registry import Models
 from nunatak.models.versions import Model, ModelVersion
 

@@ -20,20 +20,20 @@ from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.errors import NunatakError
 from nunatak.periodic import repeat
-from nunatak.protocol.answers import success
 from nunatak.protocol.bodies import read_body
 from nunatak.protocol.client_address import parse_networks
 from nunatak.protocol.errors import failure_of
-from nunatak.protocol.execution import Execution, incident
-from nunatak.protocol.file_routes import FileRoutes
-from nunatak.protocol.live_sessions import LiveSessions
-from nunatak.protocol.query_routes import QueryRoutes
-from nunatak.protocol.result_store import ResultStore
+from nunatak.protocol.files.routes import FileRoutes
+from nunatak.protocol.files.signing import Signer, load_key
+from nunatak.protocol.files.transfer import FILES, RESULTS, Transfers
+from nunatak.protocol.queries.execution import Execution, incident
+from nunatak.protocol.queries.routes import QueryRoutes
+from nunatak.protocol.results.answers import success
+from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import Statements
-from nunatak.protocol.session_routes import SessionRoutes
-from nunatak.protocol.signing import Signer, load_key
-from nunatak.protocol.transfer import FILES, RESULTS, Transfers
-from nunatak.warehouse.files import FileSource
+from nunatak.protocol.sessions.live_sessions import LiveSessions
+from nunatak.protocol.sessions.routes import SessionRoutes
+from nunatak.stages.sources import FileSource
 
 _LOGGER = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 60.0

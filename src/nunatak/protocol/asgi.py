@@ -19,13 +19,13 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from uvicorn.protocols.utils import get_local_addr, get_remote_addr, is_ssl
 from uvicorn.server import ServerState
 
-from nunatak.edge.exchange import Exchange
+from nunatak.transport.http1.exchange import Exchange
 
 _LOGGER = logging.getLogger("uvicorn.error")
 
 
 class AsgiRequests:
-    """Handles exchanges by running an application (`nunatak.edge.exchange.Handler`).
+    """Handles exchanges by running an application (`nunatak.transport.http1.exchange.Handler`).
 
     `state` counts the tasks, so that the server can wait for them when it stops. The application
     itself bounds the bodies that it reads.

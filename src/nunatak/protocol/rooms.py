@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.results import Description, Result, Transfer
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.results import Description, Result, Transfer
+from nunatak.warehouse.core.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,10 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.server import ServerState
 
-from nunatak.edge.connection import Connection
-from nunatak.edge.exchange import Exchange, Handler
-from nunatak.edge.heads import HttpLimits, KnownHeads
 from nunatak.protocol.asgi import AsgiRequests
+from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.exchange import Exchange, Handler
+from nunatak.transport.http1.heads import HttpLimits, KnownHeads
 
 _BACKLOG = 2048
 _TICKS_PER_SWEEP = 10
@@ -113,7 +113,7 @@ async def serve(
 
 
 class _Port:
-    """Hands each request to whom it is for (`nunatak.edge.exchange.Handler`)."""
+    """Hands each request to whom it is for (`nunatak.transport.http1.exchange.Handler`)."""
 
     def __init__(self, requests: AsgiRequests, endpoints: Endpoints | None) -> None:
         self._requests = requests

@@ -12,25 +12,34 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
-from nunatak.access.requirement import Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine, free_memory_bytes
 from nunatak.compute.runtime import Phase, Runtime
 from nunatak.config import Settings
-from nunatak.services.addresses import Addresses
-from nunatak.services.builds import BuildReconciler
-from nunatak.services.changes import Changes
-from nunatak.services.commands import Commands
-from nunatak.services.creating import Creator
-from nunatak.services.deploying import Deployments
-from nunatak.services.instances import DRAIN_S
-from nunatak.services.launching import Launcher
-from nunatak.services.live_inputs import LiveSource
-from nunatak.services.loads import LoadBook
-from nunatak.services.logs import Logs
-from nunatak.services.metric_page import metric_page
-from nunatak.services.metrics import (
+from nunatak.services.calling.addresses import Addresses
+from nunatak.services.calling.routes import Routes
+from nunatak.services.commands.commands import Commands
+from nunatak.services.commands.create import Creator
+from nunatak.services.commands.deploy import Deployments
+from nunatak.services.model.changes import Changes
+from nunatak.services.model.instance_spec import OWNER, OWNER_LABEL
+from nunatak.services.model.instances import DRAIN_S
+from nunatak.services.model.operations import Operations
+from nunatak.services.model.ports import Builder, LoadSource, ModelSource
+from nunatak.services.model.runtime_config import LiveSource
+from nunatak.services.model.secret_uses import SecretReader
+from nunatak.services.model.snapshot import Snapshot, Snapshots
+from nunatak.services.reconcile.builds import BuildReconciler
+from nunatak.services.reconcile.launch import Launcher
+from nunatak.services.reconcile.loads import LoadBook
+from nunatak.services.reconcile.parking import parking_policy
+from nunatak.services.reconcile.parking_lot import ParkingLot
+from nunatak.services.reconcile.pools import PoolReconciler
+from nunatak.services.reconcile.services import ServiceReconciler
+from nunatak.services.watching.logs import Logs
+from nunatak.services.watching.metrics import (
     FRESH_S,
     LOOK_EVERY_S,
     InstanceMetrics,
@@ -39,16 +48,7 @@ from nunatak.services.metrics import (
     ServiceReadings,
     uncounted,
 )
-from nunatak.services.operations import Operations
-from nunatak.services.parking import parking_policy
-from nunatak.services.parking_lot import ParkingLot
-from nunatak.services.pools import PoolReconciler
-from nunatak.services.ports import Builder, LoadSource, ModelSource
-from nunatak.services.reconcile import ServiceReconciler
-from nunatak.services.routes import Routes
-from nunatak.services.secret_uses import SecretReader
-from nunatak.services.snapshot import Snapshot, Snapshots
-from nunatak.services.starting import OWNER, OWNER_LABEL
+from nunatak.services.watching.page import metric_page
 
 _log = logging.getLogger(__name__)
 TICK_S = 1.0

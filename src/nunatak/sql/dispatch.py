@@ -16,23 +16,23 @@ from sqlglot.tokenizer_core import TokenType
 
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
-from nunatak.sql.folding import folded
-from nunatak.sql.session_statements import UseRole
-from nunatak.sql.statement import Context, Statement, parse_registered
-from nunatak.sql.system_functions import parse_system_select
-from nunatak.sql.tokens import TokenCursor, tokenize
-from nunatak.warehouse.engine_errors import TOO_DEEP
-from nunatak.warehouse.markers import shares
-from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Description, Result, Transfer
+from nunatak.sql.language.folding import folded
+from nunatak.sql.language.statement import Context, Statement, parse_registered
+from nunatak.sql.language.system_functions import parse_system_select
+from nunatak.sql.language.tokens import TokenCursor, tokenize
+from nunatak.sql.session.parameters import UseRole
+from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.results import Description, Result, Transfer
+from nunatak.warehouse.engine.errors import TOO_DEEP
+from nunatak.warehouse.parsing.markers import shares
 
 _ADDING = frozenset({"CREATE", "INSERT", "UPDATE", "MERGE", "COPY", "PUT"})
 _GROWING = frozenset({"TABLE", "MODEL"})
 """The statements that need room for what they add, and what grows by ALTER."""
 
 # A family's grammars and functions are registered when its module is imported.
-for _module in pkgutil.iter_modules(sql.__path__):
-    importlib.import_module(f"{sql.__name__}.{_module.name}")
+for _module in pkgutil.walk_packages(sql.__path__, f"{sql.__name__}."):
+    importlib.import_module(_module.name)
 
 
 def execute(context: Context) -> Result | Transfer:

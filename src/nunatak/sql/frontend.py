@@ -9,13 +9,13 @@ from typing import Any, Protocol
 
 from nunatak.catalog.store import Key
 from nunatak.sql import dispatch
-from nunatak.sql.rooms import Rooms
-from nunatak.sql.stage_folders import STAGE, remove_folder, remove_of_session
-from nunatak.sql.statement import Context
-from nunatak.sql.tokens import split_statements
-from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.results import Description, Result, Transfer
-from nunatak.warehouse.session import Session
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context
+from nunatak.sql.language.tokens import split_statements
+from nunatak.stages.folders import STAGE, remove_folder, remove_of_session
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.results import Description, Result, Transfer
+from nunatak.warehouse.core.session import Session
 
 
 class Request(Protocol):

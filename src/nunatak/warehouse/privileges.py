@@ -11,15 +11,15 @@ from typing import Any
 
 from sqlglot import exp
 
-from nunatak.access.decide import ANY
-from nunatak.access.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted
-from nunatak.warehouse.create import qualified
-from nunatak.warehouse.dml import merge_counts
-from nunatak.warehouse.execution import Execution
-from nunatak.warehouse.listing import find_sequence
+from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import stage_location
+from nunatak.warehouse.statements.create import qualified
+from nunatak.warehouse.statements.dml import merge_counts
+from nunatak.warehouse.tables.listing import find_sequence
 
 MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 """Kinds that the warehouse makes."""

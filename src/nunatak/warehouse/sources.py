@@ -9,15 +9,15 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.errors import ObjectNotFound, Unsupported
-from nunatak.warehouse.bind import literal_value
-from nunatak.warehouse.calls import ModelCall
-from nunatak.warehouse.execution import Execution, source_schema
-from nunatak.warehouse.infer_schema import infer_schema
-from nunatak.warehouse.information_schema import NAME, VIEWS
-from nunatak.warehouse.results import Result
+from nunatak.warehouse.copy.infer_schema import infer_schema
+from nunatak.warehouse.copy.staged import read_stage
+from nunatak.warehouse.core.call_markers import ModelCall
+from nunatak.warehouse.core.results import Result
+from nunatak.warehouse.parsing.bind import literal_value
+from nunatak.warehouse.query.execution import Execution, source_schema
+from nunatak.warehouse.query.information_schema import NAME, VIEWS
+from nunatak.warehouse.query.service_tables import is_service_table, service_table
 from nunatak.warehouse.rewrite.context import quoted, stored
-from nunatak.warehouse.service_tables import is_service_table, service_table
-from nunatak.warehouse.staged import read_stage
 
 _FLOW = "__NUNATAK_FLOW"
 _NO_CALLS: Mapping[str, ModelCall] = {}

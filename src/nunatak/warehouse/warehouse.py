@@ -17,31 +17,31 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.warehouse import ddl, dml, views
-from nunatak.warehouse.array_binding import is_array_bound
-from nunatak.warehouse.bind import bind
-from nunatak.warehouse.bound_rows import put_bound_rows, takes_lists
-from nunatak.warehouse.claims import is_internal, refuse_rivals, schemas_of
-from nunatak.warehouse.copy_load import COPY_FIELDS, copy_into_table
-from nunatak.warehouse.copy_unload import UNLOAD_FIELDS, copy_into_stage
-from nunatak.warehouse.create import create_table
-from nunatak.warehouse.creation_words import refuse_other_words
-from nunatak.warehouse.engine import Engine, identifier
-from nunatak.warehouse.execution import Execution
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.listing import SequenceState, list_sequences, list_tables
-from nunatak.warehouse.misread import reading
-from nunatak.warehouse.parse import Parsed, parse
+from nunatak.warehouse.copy.load import COPY_FIELDS, copy_into_table
+from nunatak.warehouse.copy.unload import UNLOAD_FIELDS, copy_into_stage
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.results import Description, Field, Result, status_result
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.engine.engine import Engine, identifier
+from nunatak.warehouse.engine.transactions import Transactions
+from nunatak.warehouse.parsing.array_binding import is_array_bound
+from nunatak.warehouse.parsing.bind import bind
+from nunatak.warehouse.parsing.misread import reading
+from nunatak.warehouse.parsing.parse import Parsed, parse
 from nunatak.warehouse.privileges import authorise
-from nunatak.warehouse.projections import name_projections
-from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Description, Field, Result, status_result
+from nunatak.warehouse.query.execution import Execution
+from nunatak.warehouse.query.projections import name_projections
 from nunatak.warehouse.rewrite.context import stored
-from nunatak.warehouse.session import Session
 from nunatak.warehouse.sources import resolve_sources, stage_location
-from nunatak.warehouse.tables import Table, Tables, is_session_database, session_database
-from nunatak.warehouse.transactions import Transactions
-from nunatak.warehouse.variables import set_variables
+from nunatak.warehouse.statements import ddl, dml, views
+from nunatak.warehouse.statements.bound_rows import put_bound_rows, takes_lists
+from nunatak.warehouse.statements.create import create_table
+from nunatak.warehouse.statements.creation_words import refuse_other_words
+from nunatak.warehouse.statements.variables import set_variables
+from nunatak.warehouse.tables.claims import is_internal, refuse_rivals, schemas_of
+from nunatak.warehouse.tables.listing import SequenceState, list_sequences, list_tables
+from nunatak.warehouse.tables.tables import Table, Tables, is_session_database, session_database
 
 _STATUS = (Field("status"),)
 _RESERVED_SCHEMAS = frozenset({"MAIN", "INFORMATION_SCHEMA", "PG_CATALOG"})

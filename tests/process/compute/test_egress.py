@@ -19,10 +19,11 @@ from typing import Any
 
 import pytest
 
-from nunatak.compute import private, process, procfs
-from nunatak.compute.process import ProcessRuntime
+from nunatak.compute.process import private, procfs
+from nunatak.compute.process import runtime as process
+from nunatak.compute.process.runtime import ProcessRuntime
+from nunatak.compute.process.sandbox import sandbox_capability
 from nunatak.compute.runtime import Capability, LogStream
-from nunatak.compute.sandbox import sandbox_capability
 from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
 from nunatak.confinement.policy import Confinement
 

@@ -17,14 +17,14 @@ from typing import Any
 
 import pytest
 
-from nunatak.compute.bounds import InstanceBounds
-from nunatak.compute.sandbox import Shown, bare_argv, sandbox_argv, user_of
+from nunatak.compute.process.bounds import InstanceBounds
+from nunatak.compute.process.sandbox import Shown, bare_argv, sandbox_argv, user_of
 from nunatak.compute.spec import InstanceSpec
 from nunatak.confinement.bubblewrap import obstacle
 from nunatak.confinement.terms import Terms
 from nunatak.confinement.users import other_user
-from nunatak.images.custody import given_to
-from nunatak.images.isolation import sandboxed
+from nunatak.images.building.custody import given_to
+from nunatak.images.building.isolation import sandboxed
 
 pytestmark = pytest.mark.process
 HOSTILE = Path(__file__).with_name("hostile.py")

@@ -16,14 +16,19 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.compute import procfs
-from nunatak.compute.bounds import InstanceBounds
-from nunatak.compute.cgroups import Groups, find_groups
-from nunatak.compute.parked import parked_instances
-from nunatak.compute.private import private_folder
-from nunatak.compute.process import ProcessRuntime
+from nunatak.compute.process import procfs
+from nunatak.compute.process.bounds import InstanceBounds
+from nunatak.compute.process.cgroups import Groups, find_groups
+from nunatak.compute.process.parked import parked_instances
+from nunatak.compute.process.private import private_folder
+from nunatak.compute.process.runtime import ProcessRuntime
+from nunatak.compute.process.sandbox import (
+    Shown,
+    interpreter_paths,
+    sandbox_argv,
+    sandbox_capability,
+)
 from nunatak.compute.runtime import Capability, LogStream, Milestones, Observed, Phase
-from nunatak.compute.sandbox import Shown, interpreter_paths, sandbox_argv, sandbox_capability
 from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
 from nunatak.confinement.policy import Confinement
 from nunatak.errors import ConfinementMissing, ObjectExists, ObjectNotFound, ServiceUnavailable
@@ -426,7 +431,7 @@ def test_without_a_sandbox_nothing_is_started_that_was_not_asked_for(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     missing = Confinement("bubblewrap is not installed", allow_unconfined=False)
-    monkeypatch.setattr("nunatak.compute.process.confinement", lambda **_: missing)
+    monkeypatch.setattr("nunatak.compute.process.runtime.confinement", lambda **_: missing)
     made = ProcessRuntime(tmp_path / "instances", groups=NO_GROUPS, command=FRONT)
     with pytest.raises(ConfinementMissing, match="--allow-unconfined"):
         made.start(spec(tmp_path))
@@ -438,7 +443,7 @@ def test_what_runs_unconfined_ends_when_that_is_not_allowed_any_more(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Capability("isolation", available=False, detail="none")
-    monkeypatch.setattr("nunatak.compute.process.sandbox_capability", lambda **_: nothing)
+    monkeypatch.setattr("nunatak.compute.process.runtime.sandbox_capability", lambda **_: nothing)
     root = tmp_path / "instances"
     first = ProcessRuntime(root, groups=NO_GROUPS, command=FRONT, allow_unconfined=True)
     first.start(spec(tmp_path))
@@ -453,7 +458,7 @@ def test_an_unconfined_model_that_fills_the_disk_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = Capability("isolation", available=False, detail="none")
-    monkeypatch.setattr("nunatak.compute.process.sandbox_capability", lambda **_: nothing)
+    monkeypatch.setattr("nunatak.compute.process.runtime.sandbox_capability", lambda **_: nothing)
     made = ProcessRuntime(
         tmp_path / "instances",
         groups=NO_GROUPS,

@@ -16,13 +16,13 @@ import pytest
 
 from nunatak.confinement.policy import Confinement
 from nunatak.errors import BuildFailed
-from nunatak.images import workshop
-from nunatak.images.buildlog import BuildLog, read_log
-from nunatak.images.declared import Declared, Target
+from nunatak.images.building import workshop
+from nunatak.images.building.buildlog import BuildLog, read_log
+from nunatak.images.building.indexes import Indexes
+from nunatak.images.building.isolation import isolation
+from nunatak.images.building.uv import Uv, find_uv
 from nunatak.images.image import ImageBuilder
-from nunatak.images.indexes import Indexes
-from nunatak.images.isolation import isolation
-from nunatak.images.uv import Uv, find_uv
+from nunatak.images.requirements.declared import Declared, Target
 from support.packages import index, source_distribution, wheel
 
 pytestmark = pytest.mark.process

@@ -16,9 +16,11 @@ import pytest
 
 from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import BuildFailed
-from nunatak.images.buildlog import BuildLog, read_log
-from nunatak.images.declared import Declared, Target
-from nunatak.images.environment import Environment
+from nunatak.images.building.buildlog import BuildLog, read_log
+from nunatak.images.building.environment import Environment
+from nunatak.images.building.indexes import Indexes
+from nunatak.images.building.isolation import isolation
+from nunatak.images.building.uv import Uv, find_uv
 from nunatak.images.errors import (
     BuildCancelled,
     BuildTimedOut,
@@ -30,9 +32,7 @@ from nunatak.images.errors import (
     SourceBuildFailed,
 )
 from nunatak.images.image import BuildRequest, ImageBuilder, ImageLimits
-from nunatak.images.indexes import Indexes
-from nunatak.images.isolation import isolation
-from nunatak.images.uv import Uv, find_uv
+from nunatak.images.requirements.declared import Declared, Target
 from support.packages import index, source_distribution, wheel
 
 pytestmark = pytest.mark.process
@@ -299,13 +299,13 @@ def test_a_killed_server_leaves_no_process_and_the_next_one_cleans_up(
 import threading
 from pathlib import Path
 from nunatak.images import workshop
-from nunatak.images.buildlog import BuildLog
-from nunatak.images.declared import Declared, Target
+from nunatak.images.building.buildlog import BuildLog
+from nunatak.images.requirements.declared import Declared, Target
 from nunatak.images.image import ImageBuilder
-from nunatak.images.indexes import Indexes
+from nunatak.images.building.indexes import Indexes
 from nunatak.confinement.policy import Confinement
-from nunatak.images.isolation import isolation
-from nunatak.images.uv import Uv, find_uv
+from nunatak.images.building.isolation import isolation
+from nunatak.images.building.uv import Uv, find_uv
 if not {namespaces}:
     workshop.isolation = lambda **_: Confinement("none", allow_unconfined=True)
 root = Path({str(bench.root)!r})

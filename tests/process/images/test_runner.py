@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.images import runner
+from nunatak.images.building import runner
+from nunatak.images.building.interpreters import available_pythons, find_python, probe
+from nunatak.images.building.runner import Bounds, run
+from nunatak.images.building.uv import default_index, find_uv
 from nunatak.images.errors import BuildCancelled, BuildTimedOut, PythonMissing
-from nunatak.images.interpreters import available_pythons, find_python, probe
-from nunatak.images.runner import Bounds, run
-from nunatak.images.uv import default_index, find_uv
 
 pytestmark = pytest.mark.process
 

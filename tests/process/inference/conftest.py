@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import yaml
 
-from nunatak.inference.columns import Column, Columns, Kind
-from nunatak.inference.launcher import PoolSettings
-from nunatak.inference.supervisor import ProcessPool
+from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.workers.launcher import PoolSettings
+from nunatak.inference.workers.supervisor import ProcessPool
 
 MAKE_MODEL = Path(__file__).parents[2] / "support" / "make_model.py"
 SQL_TYPES = {"INT64": "BIGINT", "BOOL": "BOOLEAN", "FLOAT": "FLOAT", "DOUBLE": "DOUBLE"}

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from nunatak.inference.columns import Columns, Kind
-from nunatak.inference.errors import DeadlineExceeded, ModelError, WorkerLost
-from nunatak.inference.pool import Start
-from nunatak.inference.supervisor import ProcessPool
+from nunatak.inference.core.columns import Columns, Kind
+from nunatak.inference.core.errors import DeadlineExceeded, ModelError, WorkerLost
+from nunatak.inference.workers.pool import Start
+from nunatak.inference.workers.supervisor import ProcessPool
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio(loop_scope="module")]
 

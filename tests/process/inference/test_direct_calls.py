@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nunatak.inference.arrow import ArrowReader
-from nunatak.inference.columns import Column, Columns, Kind, Values
-from nunatak.inference.errors import ModelError
-from nunatak.inference.layout import placed_columns
-from nunatak.inference.memory_file import OWNED_SEALS, MemoryFile
-from nunatak.inference.supervisor import ProcessPool
-from nunatak.services.call_files import CallFiles
+from nunatak.inference.codecs.arrow import ArrowReader
+from nunatak.inference.core.columns import Column, Columns, Kind, Values
+from nunatak.inference.core.errors import ModelError
+from nunatak.inference.workers.layout import placed_columns
+from nunatak.inference.workers.supervisor import ProcessPool
+from nunatak.services.calling.call_files import CallFiles
+from nunatak.transport.shm.memory_file import OWNED_SEALS, MemoryFile
 from support import front
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nunatak.inference.server import TOTALS_FILE
+from nunatak.inference.server.server import TOTALS_FILE
 from support.front import Answer, answers, instance_document, post
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]

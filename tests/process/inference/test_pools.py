@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nunatak.inference.columns import Columns
-from nunatak.inference.pool import Start
-from nunatak.inference.supervisor import ProcessPool
+from nunatak.inference.core.columns import Columns
+from nunatak.inference.workers.pool import Start
+from nunatak.inference.workers.supervisor import ProcessPool
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 
@@ -89,8 +89,8 @@ async def test_nothing_is_left_when_a_pool_stops(make_version: Any, run_pool: An
 
 ORPHANS = """
 import asyncio, json, pathlib, sys
-from nunatak.inference.launcher import PoolSettings
-from nunatak.inference.supervisor import ProcessPool
+from nunatak.inference.workers.launcher import PoolSettings
+from nunatak.inference.workers.supervisor import ProcessPool
 
 async def main():
     pool = ProcessPool(PoolSettings.from_instance(json.loads(sys.argv[1])))

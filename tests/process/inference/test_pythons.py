@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nunatak.inference.columns import Column, Columns, Kind
-from nunatak.inference.errors import ModelError
+from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.errors import ModelError
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
 

@@ -27,12 +27,12 @@ from nunatak.config import Limits, Settings
 from nunatak.disk import Disk
 from nunatak.errors import ObjectNotFound, QueryCancelled, SyntaxInvalid
 from nunatak.protocol.app import create_app
-from nunatak.protocol.result_store import ResultStore
+from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.protocol.server import TlsFiles, address, listen, serve
 from nunatak.protocol.tls import development_certificate
-from nunatak.warehouse.parameters import set_parameter
-from nunatak.warehouse.results import (
+from nunatak.warehouse.core.parameters import set_parameter
+from nunatak.warehouse.core.results import (
     Description,
     Field,
     Result,
@@ -42,7 +42,7 @@ from nunatak.warehouse.results import (
     rows_result,
     status_result,
 )
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.core.session import Session
 
 UTC = dt.UTC
 TYPES: list[tuple[Field, list[object]]] = [
@@ -170,7 +170,7 @@ class StandIn:
 
 
 def _stored(sql_type: SqlType) -> pa.DataType | None:
-    from nunatak.warehouse.results import arrow_type
+    from nunatak.warehouse.core.results import arrow_type
 
     return None if sql_type.kind is TypeKind.VECTOR else arrow_type(sql_type)
 

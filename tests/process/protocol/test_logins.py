@@ -14,8 +14,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from nunatak.access.credentials.tokens import TokenKind
 from nunatak.access.service import Access
-from nunatak.access.tokens import TokenKind
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
 

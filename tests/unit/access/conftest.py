@@ -10,7 +10,7 @@ import pytest
 from argon2 import PasswordHasher
 
 from nunatak.access.bootstrap import prepare_account
-from nunatak.access.passwords import Passwords
+from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog

@@ -17,8 +17,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from nunatak.access.authenticate import Identity
 from nunatak.access.bootstrap import FIRST_USER, prepare_account
-from nunatak.access.passwords import Passwords
-from nunatak.access.roles import ACCOUNTADMIN, PUBLIC, ROLE, USER
+from nunatak.access.credentials.passwords import Passwords
+from nunatak.access.privileges.roles import ACCOUNTADMIN, PUBLIC, ROLE, USER
 from nunatak.access.service import Access
 from nunatak.access.sessions import SessionRecord
 from nunatak.catalog.engine import Database

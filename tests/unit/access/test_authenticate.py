@@ -16,11 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.keys import fingerprint
-from nunatak.access.roles import USER
+from nunatak.access.credentials.keys import fingerprint
+from nunatak.access.credentials.throttle import ADDRESS_TRIES, Failures, LoginThrottle, wait_s
+from nunatak.access.credentials.tokens import TokenKind, token_hash
+from nunatak.access.privileges.roles import USER
 from nunatak.access.service import Access
-from nunatak.access.throttle import ADDRESS_TRIES, Failures, LoginThrottle, wait_s
-from nunatak.access.tokens import TokenKind, token_hash
 from nunatak.errors import JwtRefused, LoginRefused, TokenExpired, TokenInvalid
 
 from .conftest import Clock

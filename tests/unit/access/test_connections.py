@@ -17,7 +17,7 @@ from nunatak.access.connections import (
     user_connections_file,
     write_connections,
 )
-from nunatak.access.passwords import Passwords
+from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings

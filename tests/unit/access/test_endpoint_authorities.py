@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.requirement import Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.ingress.gate import ENDPOINT_ROLE, AccessAuthorities

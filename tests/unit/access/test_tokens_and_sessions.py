@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.credentials.tokens import DAY_S, TokenKind
 from nunatak.access.service import Access
-from nunatak.access.tokens import DAY_S, TokenKind
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
 from nunatak.errors import (

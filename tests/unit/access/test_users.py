@@ -7,8 +7,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.passwords import Passwords
-from nunatak.access.roles import USER
+from nunatak.access.credentials.passwords import Passwords
+from nunatak.access.privileges.roles import USER
 from nunatak.access.service import Access
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 

@@ -13,8 +13,8 @@ from sqlalchemy import delete, update
 
 from nunatak.access.authenticate import Identity
 from nunatak.access.bootstrap import prepare_account, write_own_connection
+from nunatak.access.records.tables import role_grants, users
 from nunatak.access.service import Access
-from nunatak.access.tables import role_grants, users
 from nunatak.catalog.engine import Database
 from nunatak.cli.home_lock import hold_home
 from nunatak.cli.main import main

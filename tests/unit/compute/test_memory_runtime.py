@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.compute.memory import InMemoryRuntime
+from nunatak.compute.memory_runtime import InMemoryRuntime
 from nunatak.compute.runtime import Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound, ServiceUnavailable

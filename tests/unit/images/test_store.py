@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.images.declared import Declared, Target
-from nunatak.images.environment import Environment, Environments, size_of
+from nunatak.images.building.environment import Environment, Environments, size_of
+from nunatak.images.building.indexes import Indexes
+from nunatak.images.building.interpreters import Interpreter
+from nunatak.images.building.lock import Lock, Locks, declaration_digest
 from nunatak.images.image import ImageBuilder
-from nunatak.images.indexes import Indexes
-from nunatak.images.interpreters import Interpreter
-from nunatak.images.lock import Lock, Locks, declaration_digest
+from nunatak.images.requirements.declared import Declared, Target
 from nunatak.images.store import ImageStore, Needs, Parts, inference_version, tree_digest
 
 LOCK = Lock(

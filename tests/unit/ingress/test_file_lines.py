@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from nunatak.edge.exchange import Exchange
-from nunatak.inference.memory_file import MemoryFile
-from nunatak.inference.memory_line import FileExchange
+from nunatak.inference.server.shm_server import FileExchange
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.shm.memory_file import MemoryFile
 from support.front import Answer
 from support.ingress import Instance, World, request, world
 

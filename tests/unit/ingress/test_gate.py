@@ -11,8 +11,8 @@ from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import TokenInvalid
 from nunatak.ingress.gate import KEPT_S, RENEWED_S, Gate, token_of
-from nunatak.services.routes import Route
-from nunatak.services.states import ServiceState
+from nunatak.services.calling.routes import Route
+from nunatak.services.model.states import ServiceState
 
 
 def route(service_id: int = 1) -> Route:

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 import uvloop
 
-from nunatak.edge.admission import Class
-from nunatak.edge.exchange import Exchange
-from nunatak.edge.link_frames import PIECE_BYTES, LinkAnswer, answer_frame
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
-from nunatak.inference.link import LinkServer
+from nunatak.inference.server.link import LinkServer
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
-from nunatak.services.routes import Target
-from nunatak.services.states import ServiceState
+from nunatak.services.calling.routes import Target
+from nunatak.services.model.states import ServiceState
+from nunatak.transport.admission.admission import Class
+from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.mux.frames import PIECE_BYTES, LinkAnswer, answer_frame
 from support.front import Answer
 from support.ingress import (
     BODY,

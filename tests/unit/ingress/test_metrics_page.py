@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.requirement import Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.access.standing import Holder
 from nunatak.errors import TokenInvalid

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.models.files import SourceFile
+from nunatak.models.contents.files import SourceFile
 from nunatak.models.registry import Models
 from support.model_versions import Usage, memory_home, open_models, sources, write_version
 

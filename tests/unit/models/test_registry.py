@@ -18,7 +18,7 @@ from nunatak.errors import (
     StageUnreadable,
     VersionExists,
 )
-from nunatak.models.files import SourceFile, VersionFolders
+from nunatak.models.contents.files import SourceFile, VersionFolders
 from nunatak.models.ports import Runnable
 from nunatak.models.registry import Models
 from nunatak.models.versions import ModelVersion
@@ -361,7 +361,7 @@ def test_a_crash_at_any_step_leaves_no_half_version(
     owners = {"rename": Path, "_index": VersionFolders, "_sealed_spec": Models, "_create": Models}
     with monkeypatch.context() as patched:
         patched.setattr(owners[step], step, kill)
-        patched.setattr("nunatak.models.files.shutil.rmtree", lambda *_, **__: None)
+        patched.setattr("nunatak.models.contents.files.shutil.rmtree", lambda *_, **__: None)
         patched.setattr(VersionFolders, "discard", lambda *_: None)
         with pytest.raises(Killed):
             models.create(M, "V1", files=files, owner="R")

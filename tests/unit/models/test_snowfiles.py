@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound
-from nunatak.models.files import SourceFile
+from nunatak.models.contents.files import SourceFile
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles, SnowAddress, parse_address
 from support.model_versions import name

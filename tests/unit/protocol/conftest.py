@@ -14,15 +14,15 @@ import pytest_asyncio
 from argon2 import PasswordHasher
 
 from nunatak.access.bootstrap import prepare_account
-from nunatak.access.passwords import Passwords
+from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.config import Limits, Settings
 from nunatak.errors import ObjectNotFound
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.rooms import StatementRequest
-from nunatak.warehouse.results import Description, Field, Result, Transfer, status_result
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.core.results import Description, Field, Result, Transfer, status_result
+from nunatak.warehouse.core.session import Session
 
 from .asgi import post
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from nunatak.edge.exchange import Exchange
 from nunatak.protocol.server import LIMITS, TlsFiles, listen, serve
 from nunatak.protocol.tls import authority_file, development_certificate
+from nunatak.transport.http1.exchange import Exchange
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGE = 3_000_000

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import NunatakError, SyntaxInvalid
-from nunatak.sql import dispatch, statement
-from nunatak.sql.statement import parse_registered
-from nunatak.sql.system_functions import parse_system_select
-from nunatak.sql.tokens import TokenCursor, split_statements
+from nunatak.sql import dispatch
+from nunatak.sql.language import statement
+from nunatak.sql.language.statement import parse_registered
+from nunatak.sql.language.system_functions import parse_system_select
+from nunatak.sql.language.tokens import TokenCursor, split_statements
 from support.fuzz import examples
 
 TESTS = Path(__file__).parents[2]

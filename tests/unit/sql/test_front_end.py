@@ -13,7 +13,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.warehouse.results import Transfer
+from nunatak.warehouse.core.results import Transfer
 from support.front_end import ANALYST, Front
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NunatakError
-from nunatak.warehouse.results import Transfer
-from nunatak.warehouse.session import Session, TemporaryObject
+from nunatak.warehouse.core.results import Transfer
+from nunatak.warehouse.core.session import Session, TemporaryObject
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 KINDS = (

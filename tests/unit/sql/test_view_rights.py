@@ -12,7 +12,7 @@ import pytest
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
-from nunatak.warehouse.request import QueryRequest
+from nunatak.warehouse.core.request import QueryRequest
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 REFUSED = (PrivilegeMissing, ObjectNotFound)

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 
 from nunatak.config import Settings
-from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.model_calls import ModelCalls
-from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.results import Description, Field, Result
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.results import Description, Field, Result
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.model_calls.planner import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
 from support.calls import World
 

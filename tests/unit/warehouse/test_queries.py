@@ -17,7 +17,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.warehouse.bindings import Binding
+from nunatak.warehouse.core.bindings import Binding
 
 from .conftest import Sql
 

@@ -22,13 +22,13 @@ from nunatak.errors import (
     QueryFailed,
     Unsupported,
 )
-from nunatak.warehouse.bindings import Binding
-from nunatak.warehouse.cancel import Cancellation
-from nunatak.warehouse.hooks import Hooks
-from nunatak.warehouse.request import QueryRequest
-from nunatak.warehouse.result_batches import ResultBatches
-from nunatak.warehouse.results import Field, Result, StatementKind, rows_result
-from nunatak.warehouse.session import Session
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.cancel import Cancellation
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.query.result_batches import ResultBatches
 from nunatak.warehouse.warehouse import Warehouse
 
 from .conftest import Sql, new_session, rows_of

@@ -6,9 +6,9 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType, TypeKind, parse_type
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.warehouse.core.types import engine_type
 from nunatak.warehouse.rewrite import readings
 from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
-from nunatak.warehouse.types import engine_type
 
 _AS_TEXT = {
     TypeKind.REAL: "nk_float_text",

@@ -9,9 +9,9 @@ from sqlglot import exp
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, VARIANT, SqlType, TypeKind
-from nunatak.warehouse.parameters import Value
-from nunatak.warehouse.session import Session
-from nunatak.warehouse.tables import Table
+from nunatak.warehouse.core.parameters import Value
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.tables.tables import Table
 
 TYPE_KEY = "nunatak_type"
 """Where a node keeps its SQL type when it is known."""

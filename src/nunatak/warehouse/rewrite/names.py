@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.rewrite.context import RewriteContext, quoted, stored
-from nunatak.warehouse.tables import Location
+from nunatak.warehouse.tables.tables import Location
 
 
 def identifier(node: exp.Identifier, _context: RewriteContext) -> exp.Expr:

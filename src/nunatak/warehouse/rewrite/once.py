@@ -15,9 +15,9 @@ from functools import cache
 
 from sqlglot import exp
 
-from nunatak.warehouse.macros import SCALAR
+from nunatak.warehouse.engine.macros import SCALAR
+from nunatak.warehouse.engine.value_macros import RANDOM, VALUES
 from nunatak.warehouse.rewrite.context import TYPE_KEY, call, typed
-from nunatak.warehouse.value_macros import RANDOM, VALUES
 
 _AGGREGATES = frozenset({"nk_array_unique_agg", "nk_approx_top_k"})
 """Macros that hold an aggregate, which the engine takes in no lambda."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.dialect import DIALECT
+from nunatak.warehouse.core.dialect import DIALECT
 from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted, type_of, typed
 from nunatak.warehouse.rewrite.semi import engine_path
 

@@ -7,27 +7,23 @@ from typing import Any
 
 from sqlglot import exp
 
-from nunatak.warehouse.rewrite import (
+from nunatak.warehouse.rewrite import casts, coercion, groups, names, semi, sources, variants
+from nunatak.warehouse.rewrite.context import RewriteContext
+from nunatak.warehouse.rewrite.functions import (
     averages,
-    casts,
-    coercion,
     domains,
     formats,
-    functions,
-    groups,
     lists,
     moments,
-    names,
     randoms,
-    semi,
     session_formats,
     session_functions,
-    sources,
     texts,
-    variants,
     weeks,
 )
-from nunatak.warehouse.rewrite.context import RewriteContext
+from nunatak.warehouse.rewrite.functions import (
+    plain as functions,
+)
 
 Rules = tuple[Callable[[Any, RewriteContext], exp.Expr], ...]
 

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import BINARY, BOOLEAN, VARIANT, SqlType, TypeKind
 from nunatak.errors import Unsupported
+from nunatak.warehouse.core.types import engine_type
 from nunatak.warehouse.rewrite.context import (
     RewriteContext,
     call,
@@ -22,7 +23,6 @@ from nunatak.warehouse.rewrite.context import (
     typed,
 )
 from nunatak.warehouse.rewrite.semi import is_json, to_json
-from nunatak.warehouse.types import engine_type
 
 _EQUALITIES = (exp.EQ, exp.NEQ, exp.NullSafeEQ, exp.NullSafeNEQ)
 _CAST_TO_THE_OTHER = frozenset(

@@ -1,0 +1,1 @@
+"""Passwords, keys and tokens, and the throttle of wrong ones."""

@@ -1,0 +1,189 @@
+"""Privileges on objects, as they were granted to roles."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Table, Update, delete, insert, select, update
+
+from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.roles import ROLE, USER
+from nunatak.access.records.store import AccessStore
+from nunatak.access.records.tables import roles, users
+from nunatak.catalog.names import split_name
+from nunatak.catalog.schema import grants, objects
+from nunatak.errors import ObjectNotFound
+
+_OF_THIS_ROOM = {USER: users, ROLE: roles}
+"""Kinds that the catalog does not list, with their tables."""
+SERVICE_ROLE = "SERVICE_ROLE"
+"""Kind of the roles that a service brings; their title is `<service>!<ROLE>`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A privilege that a role holds on an object; `object_name` is the catalog's title of it, and
+    `created_on` seconds since the epoch."""
+
+    privilege: str
+    kind: str
+    object_name: str
+    role: str
+    granted_by: str = ""
+    grant_option: bool = False
+    created_on: float = 0.0
+
+
+class Grants:
+    """Reads and writes grants; whether somebody may do so is decided before."""
+
+    def __init__(self, store: AccessStore) -> None:
+        self._store = store
+
+    def grant(
+        self,
+        privileges: Sequence[str],
+        kind: str,
+        object_name: str,
+        *,
+        role: str,
+        by: str,
+        grant_option: bool = False,
+    ) -> None:
+        """Give privileges; OWNERSHIP moves the object to the role. Raises ObjectNotFound when
+        there is no such role, in the transaction that grants."""
+        with self._store.write() as connection:
+            self.grant_within(
+                connection,
+                privileges,
+                kind,
+                object_name,
+                role=role,
+                by=by,
+                grant_option=grant_option,
+            )
+
+    def grant_within(
+        self,
+        connection: Connection,
+        privileges: Sequence[str],
+        kind: str,
+        object_name: str,
+        *,
+        role: str,
+        by: str,
+        grant_option: bool = False,
+    ) -> None:
+        """As `grant`, in the transaction that makes the object."""
+        if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
+            raise ObjectNotFound("Role", role)
+        for privilege in privileges:
+            if privilege == OWNERSHIP:
+                connection.execute(_owned_by(role, kind, object_name))
+                continue
+            row = {
+                "privilege": privilege,
+                "object_kind": kind,
+                "object_name": object_name,
+                "grantee_kind": ROLE,
+                "grantee": role,
+                "grant_option": int(grant_option),
+                "granted_by": by,
+                "created_on": self._store.clock(),
+            }
+            connection.execute(insert(grants).prefix_with("OR REPLACE").values(**row))
+
+    def revoke(self, privileges: Sequence[str], kind: str, object_name: str, *, role: str) -> None:
+        """Take privileges back; `ALL` takes every one. What was not given is passed over."""
+        condition = _on(kind, object_name) & (grants.c.grantee == role)
+        if "ALL" not in privileges:
+            condition &= grants.c.privilege.in_(privileges)
+        with self._store.write() as connection:
+            connection.execute(delete(grants).where(condition))
+
+    def on(self, kind: str, object_name: str) -> Sequence[Grant]:
+        """The grants on an object."""
+        return self._list(_on(kind, object_name))
+
+    def to(self, role: str) -> Sequence[Grant]:
+        """The grants to a role itself, without what it inherits."""
+        return self._list((grants.c.grantee == role) & (grants.c.grantee_kind == ROLE))
+
+    def held(self, roles: Collection[str], kind: str, object_name: str) -> Sequence[Grant]:
+        """The grants on an object to any of some roles."""
+        return self._list(
+            _on(kind, object_name)
+            & (grants.c.grantee_kind == ROLE)
+            & grants.c.grantee.in_(sorted(roles))
+        )
+
+    def owner_of(self, kind: str, object_name: str) -> str | None:
+        """The role that owns an object. What the catalog does not list by itself, such as a table,
+        belongs to the owner of its schema, else of its database."""
+        if kind == SERVICE_ROLE:
+            kind, object_name = "SERVICE", object_name.rpartition("!")[0]
+        parts = split_name(object_name)
+        if kind in _OF_THIS_ROOM:
+            return self._owner_of(_OF_THIS_ROOM[kind], parts[-1])
+        places = [_is(kind, object_name)]
+        if len(parts) == 3:
+            places.append(_at("SCHEMA", parts[:2]))
+        if len(parts) >= 2:
+            places.append(_at("DATABASE", parts[:1]))
+        with self._store.read() as connection:
+            for place in places:
+                owner = connection.execute(select(objects.c.owner).where(place)).scalar()
+                if owner is not None:
+                    return str(owner)
+        return None
+
+    def _owner_of(self, table: Table, name: str) -> str | None:
+        with self._store.read() as connection:
+            found = connection.execute(select(table.c.owner).where(table.c.name == name)).scalar()
+        return str(found) if found else None  # the system's roles have none
+
+    def _list(self, condition: Any) -> Sequence[Grant]:
+        with self._store.read() as connection:
+            rows = connection.execute(select(grants).where(condition).order_by(grants.c.id)).all()
+        return [_grant(row) for row in rows]
+
+
+def _owned_by(role: str, kind: str, object_name: str) -> Update:
+    """The change that moves an object to a role."""
+    table = _OF_THIS_ROOM.get(kind)
+    if table is None:
+        return update(objects).where(_is(kind, object_name)).values(owner=role)
+    (name,) = split_name(object_name)
+    return update(table).where(table.c.name == name).values(owner=role)
+
+
+def _is(kind: str, object_name: str) -> Any:
+    return _at(kind, split_name(object_name))
+
+
+def _at(kind: str, parts: tuple[str, ...]) -> Any:
+    containers = (*parts[:-1], "", "")
+    return (
+        (objects.c.kind == kind)
+        & (objects.c.database_name == containers[0])
+        & (objects.c.schema_name == containers[1])
+        & (objects.c.name == parts[-1])
+    )
+
+
+def _on(kind: str, object_name: str) -> Any:
+    return (grants.c.object_kind == kind) & (grants.c.object_name == object_name)
+
+
+def _grant(row: Row[Any]) -> Grant:
+    return Grant(
+        row.privilege,
+        row.object_kind,
+        row.object_name,
+        row.grantee,
+        row.granted_by,
+        bool(row.grant_option),
+        row.created_on,
+    )

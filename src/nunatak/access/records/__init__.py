@@ -1,0 +1,1 @@
+"""The tables of this room, and what its parts share."""

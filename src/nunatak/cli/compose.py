@@ -1,0 +1,242 @@
+"""The composition root: every room is made once and handed to those above it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
+from nunatak.access.privileges.roles import ACCOUNTADMIN
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.store import Catalog, Key
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import detect_machine
+from nunatak.compute.process.bounds import InstanceBounds
+from nunatak.compute.process.runtime import ProcessRuntime
+from nunatak.config import Settings
+from nunatak.disk import Disk
+from nunatak.images.image import ImageBuilder, ImageLimits
+from nunatak.ingress.gate import AccessAuthorities, Gate
+from nunatak.ingress.handler import Ingress
+from nunatak.ingress.metrics import MetricsPage
+from nunatak.models.registry import Models
+from nunatak.models.snowfiles import ModelFiles
+from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.results.kept_results import StoredResults
+from nunatak.protocol.results.result_store import ResultStore
+from nunatak.services.calling.model_source import ModelVersions
+from nunatak.services.calling.targets import CallTargets
+from nunatak.services.calling.warehouse_models import WarehouseModels
+from nunatak.services.commands.commands import images_in_use
+from nunatak.services.commands.platforms import where_runnable
+from nunatak.services.control import ControlPlane
+from nunatak.services.model.secret_uses import SecretReader
+from nunatak.services.model.usage import ServiceUsage
+from nunatak.services.model.vault import Vault
+from nunatak.services.reconcile.instance_loads import InstanceLoads
+from nunatak.services.reconcile.system_pools import prepare_system_pools
+from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.statement import Context
+from nunatak.sql.language.system_functions import functions_in_queries
+from nunatak.sql.models.system import packages
+from nunatak.sql.models.tags import tag_references
+from nunatak.sql.services.tables import service_tables
+from nunatak.sql.storage.locations import StageFileSource
+from nunatak.sql.storage.stage_resolver import Stages
+from nunatak.sql.storage.table_guard import CatalogTableGuard
+from nunatak.sql.storage.transfers import MODELS, STAGES
+from nunatak.stages.folders import tidy
+from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.results import Result
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.model_calls.planner import ModelCalls
+from nunatak.warehouse.warehouse import Warehouse
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """All rooms of one running server."""
+
+    settings: Settings
+    rooms: Rooms
+    app: ProtocolApp
+    control: ControlPlane
+    warehouse_models: WarehouseModels
+    ingress: Ingress
+
+    @property
+    def access(self) -> Access:
+        """Users, roles, tokens."""
+        return self.rooms.access
+
+    def prepare(self) -> None:
+        """Make what every account has, and remove what a crash left behind."""
+        rooms = self.rooms
+        with rooms.catalog.write() as tx:
+            if tx.find(Key("WAREHOUSE", WAREHOUSE)) is None:
+                spec = {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 600, "AUTO_RESUME": True}
+                tx.create(Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, spec=spec)
+            if tx.find(Key("DATABASE", DATABASE)) is None:
+                rooms.warehouse.create_database(DATABASE, or_replace=True)
+                tx.create(Key("DATABASE", DATABASE), ACCOUNTADMIN)
+                tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
+            known = {record.name for record in tx.list_kind("DATABASE")}
+            tidy(self.settings, tx)
+        prepare_system_pools(rooms.catalog, rooms.access.grants, self.control.machine)
+        for name in set(rooms.warehouse.databases()) - known:
+            rooms.warehouse.drop_database(name)
+        rooms.models.collect_garbage()
+
+    def close(self) -> None:
+        """Write and release everything."""
+        self.warehouse_models.close()
+        self.rooms.warehouse.close()
+        self.rooms.catalog.close()
+
+
+def assemble(settings: Settings, *, port: int) -> Server:
+    """Make every room of a server that listens on `port`."""
+    disk = Disk.of(settings)
+    catalog = Catalog(Database.open(settings.catalog_file))
+    access = Access(catalog.database, settings)
+    models = Models(
+        catalog, settings.folder("models"), usage=ServiceUsage(), where_runnable=where_runnable
+    )
+    vault = Vault(settings.folder("keys"))
+    secrets = SecretReader(vault, allows=access.allows)
+    control, warehouse_models = _serving(settings, catalog, models, secrets)
+    control.addresses.public = f"{settings.host}:{port}"
+    results = ResultStore.of(settings, disk=disk, clock=access.clock)
+    hooks = Hooks(
+        planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
+        results=StoredResults(results),
+        stages=Stages(catalog, access, settings),
+        guard=CatalogTableGuard(catalog, access, settings),
+        virtual_tables={"PACKAGES": packages},
+        table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
+        service_tables=service_tables(lambda: rooms),
+        system_functions=functions_in_queries(lambda: rooms),
+    )
+    rooms = Rooms(
+        settings=settings,
+        disk=disk,
+        catalog=catalog,
+        access=access,
+        models=models,
+        warehouse=Warehouse(settings, hooks=hooks),
+        queries=lambda: app.execution.queries,
+        control=control,
+        vault=vault,
+    )
+    app = _app(rooms, results)
+    return Server(
+        settings=settings,
+        rooms=rooms,
+        app=app,
+        control=control,
+        warehouse_models=warehouse_models,
+        ingress=_ingress(rooms),
+    )
+
+
+def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
+    return create_app(
+        settings=rooms.settings,
+        access=rooms.access,
+        statements=FrontEnd(rooms),
+        results=results,
+        disk=rooms.disk,
+        sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
+        metrics=MetricsPage(rooms.access, rooms.control.metric_page).respond,
+    )
+
+
+def _serving(
+    settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
+) -> tuple[ControlPlane, WarehouseModels]:
+    """What runs models: services, and the warehouse. They share the runtime and the builder."""
+    bounds, machine = settings.limits, detect_machine()
+    runtime = ProcessRuntime(
+        settings.folder("instances"),
+        bounds=InstanceBounds(
+            processes=bounds.instance_processes,
+            work_bytes=bounds.instance_work_bytes,
+            temporary_bytes=bounds.instance_temporary_bytes,
+        ),
+        allow_unconfined=settings.allow_unconfined,
+    )
+    limits = ImageLimits(
+        build_s=bounds.build_s,
+        quota_bytes=bounds.environments_bytes,
+        processes=bounds.build_processes,
+    )
+    builder = ImageBuilder(
+        settings.home,
+        limits=limits,
+        in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
+        allow_unconfined=settings.allow_unconfined,
+    )
+    versions = ModelVersions(models)
+    control = ControlPlane(
+        catalog=catalog,
+        settings=settings,
+        runtime=runtime,
+        builder=builder,
+        models=versions,
+        loads=InstanceLoads(),
+        secrets=secrets,
+        families=Families.load(settings.home / "families.yaml"),
+        machine=machine,
+    )
+    warehouse_models = WarehouseModels(
+        runtime=runtime,
+        environments=builder,
+        models=versions,
+        limits=settings.limits,
+        machine=machine,
+        logs=settings.folder("builds"),
+    )
+    return control, warehouse_models
+
+
+def _call_targets(
+    access: Access, models: Models, control: ControlPlane, warehouse_models: WarehouseModels
+) -> CallTargets:
+    """Where calls of models in SQL go: to services, or to the warehouse's own instances."""
+    return CallTargets(
+        routes=control.routes,
+        models=ModelVersions(models),
+        warehouse=warehouse_models,
+        require=lambda requirement, role: access.require(requirement, role=role),
+        owner_of=access.grants.owner_of,
+    )
+
+
+def _ingress(rooms: Rooms) -> Ingress:
+    return Ingress(
+        rooms.control.routes,
+        Gate(AccessAuthorities(rooms.access)),
+        body_limit_bytes=rooms.settings.limits.request_body_bytes,
+        domain=rooms.settings.domain,
+    )
+
+
+def _tag_references(rooms: Rooms, session: Session, arguments: Sequence[Any]) -> Result:
+    return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
+
+
+def _environments_in_use(settings: Settings) -> set[str]:
+    """Digests of the environments that instances run in; an environment's folder is its digest."""
+    found: set[str] = set()
+    for file in settings.folder("instances").glob("*/instance.json"):
+        try:
+            python = Path(json.loads(file.read_text())["python"][0])
+        except (OSError, ValueError, LookupError):
+            continue  # the instance is being started or removed
+        found.update(part.name for part in python.parents)
+    return found

@@ -1,0 +1,1 @@
+"""The runtime of this machine: instances as confined processes."""

@@ -1,0 +1,1 @@
+"""What all parts of an instance share: configuration, columns, signatures, errors."""

@@ -1,0 +1,1 @@
+"""Batching and dispatch: which requests run together, when, and how they end."""

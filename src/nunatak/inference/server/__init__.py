@@ -1,0 +1,1 @@
+"""The server of an instance: its process, its sockets, its endpoints."""

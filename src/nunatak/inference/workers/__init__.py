@@ -1,0 +1,1 @@
+"""Worker processes: started, supervised, spoken to in frames."""

@@ -1,0 +1,1 @@
+"""Uploads and downloads: signed addresses, and the bytes themselves."""

@@ -1,0 +1,191 @@
+"""PUT and GET: telling a client where its files go, with addresses on this server.
+
+Clients that share no disk with the server take one kind of storage that works over plain HTTP: a
+bucket whose objects have presigned URLs, which they use exactly as given. A literal PUT is sent
+again for every file, with the file's name in place of the local path: by some clients always, by
+others only when the first address is refused. A PUT whose stage is bound is sent once, and its
+address is used for every file of the pattern. So the address for a bare name stores under that
+name; the address for a path stores under the path's last part; the address for a literal pattern
+takes nothing; and that for a pattern with a bound stage any number of files, each under a fresh
+name.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.errors import InvalidArgument, ObjectNotFound, TokenInvalid
+from nunatak.protocol.files.signing import Signer
+from nunatak.stages.sources import FileSource
+from nunatak.warehouse.core.results import Transfer
+
+FILES = "/files/"
+RESULTS = "/results/"
+_LIFETIME_S = 6 * 3600.0
+_WILDCARDS = re.compile(r"[*?\[]")
+_NAME_LIMIT_BYTES = 255
+_COMPRESSED = (".gz", ".tgz", ".bz2", ".br", ".zst", ".xz", ".deflate", ".raw_deflate", ".snappy")
+GZIP_MAGIC = b"\x1f\x8b"
+_SIGNED_HEADERS = "X-Goog-SignedHeaders"
+_DIGEST_HEADER = "x-goog-meta-sfc-digest"
+GENERATION_HEADER = "x-goog-if-generation-match"
+NO_GENERATION = "0"
+"""Of GENERATION_HEADER: the file is stored only if there is none of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadName:
+    """How an uploaded file is named: `name`, or a fresh one with `suffix` when that is None.
+    `may_compress`: the client may have compressed it without telling, which adds `.gz`.
+    `may_replace`: a file of that name may be replaced (OVERWRITE = TRUE)."""
+
+    name: str | None
+    suffix: str = ""
+    may_compress: bool = False
+    may_replace: bool = True
+
+    def resolved(self, head: bytes) -> str:
+        """The name for a file that starts with these bytes."""
+        name = self.name or f"{uuid.uuid4().hex}{self.suffix}"
+        is_compressed = self.may_compress and head.startswith(GZIP_MAGIC)
+        return f"{name}.gz" if is_compressed and not name.endswith(_COMPRESSED) else name
+
+
+def upload_name(source: str, *, auto_compress: bool) -> UploadName:
+    """The name under which a local path or pattern is stored; raises InvalidArgument."""
+    parts = re.split(r"[/\\]", source)
+    last = parts[-1]
+    if _WILDCARDS.search(last):
+        _, dot, suffix = last.rpartition(".")
+        is_plain = dot and not _WILDCARDS.search(suffix)
+        return UploadName(None, f".{suffix}" if is_plain else "", may_compress=auto_compress)
+    return UploadName(safe_name(last), may_compress=auto_compress and len(parts) > 1)
+
+
+def safe_name(name: str) -> str:
+    """A file name that stays in its folder; raises InvalidArgument."""
+    has_control = any(ord(character) < 32 for character in name)
+    if name in ("", ".", "..") or "/" in name or has_control:
+        raise InvalidArgument(f"{name!r} is not a file name.")
+    if len(name.encode()) > _NAME_LIMIT_BYTES:
+        raise InvalidArgument(f"A file name has at most {_NAME_LIMIT_BYTES} bytes.")
+    return name
+
+
+class Transfers:
+    """Signs addresses of files and chunks, and finds what a signed address means."""
+
+    def __init__(
+        self,
+        signer: Signer,
+        sources: Mapping[str, FileSource],
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._signer = signer
+        self._sources = sources
+        self._clock = clock
+        self._run = secrets.token_hex(8)
+
+    def data(self, transfer: Transfer, *, base_url: str, is_bound: bool) -> dict[str, Any]:
+        """The part of an answer that tells a client what to move; raises InvalidArgument.
+
+        `is_bound`: the stage was a bound value, so the statement cannot be sent again as it is.
+        """
+        common = {
+            "command": "UPLOAD" if transfer.upload else "DOWNLOAD",
+            "src_locations": list(transfer.sources),
+            "parallel": transfer.parallel,
+            "autoCompress": transfer.auto_compress,
+            "sourceCompression": transfer.source_compression,
+            "overwrite": transfer.overwrite,
+            "threshold": 0,
+            "clientShowEncryptionParameter": False,
+        }
+        if transfer.upload:
+            url = base_url + self._upload_path(transfer, is_bound=is_bound)
+            return common | {"stageInfo": _stage_info(url, is_final=is_bound)}
+        urls = [base_url + self._sign("GET", FILES + key) for key in transfer.keys]
+        return common | {
+            "stageInfo": _stage_info(""),
+            "presignedUrls": urls,
+            "localLocation": transfer.local_folder,
+            "encryptionMaterial": [],
+        }
+
+    def chunk_path(self, query_id: str, index: int, wanted: str) -> str:
+        """The signed path of a result's chunk."""
+        return self._sign("GET", f"{RESULTS}{query_id}/{index}.{wanted}")
+
+    def check(self, method: str, path: str, query: str) -> dict[str, str]:
+        """The parameters of a signed path; raises TokenInvalid or TokenExpired."""
+        return self._signer.check(method, path, query, now=self._clock())
+
+    def is_of_this_run(self, parameters: Mapping[str, str]) -> bool:
+        """Whether an upload's address was signed since the server started. What was tried with one
+        of an earlier run, nobody knows."""
+        return parameters.get("run") == self._run
+
+    def source(self, path: str) -> tuple[FileSource, str]:
+        """The source and key that a path under FILES names; raises ObjectNotFound."""
+        name, _, key = path.removeprefix(FILES).partition("/")
+        source = self._sources.get(name)
+        if source is None or not key or ".." in key.split("/"):
+            raise ObjectNotFound("File", path.removeprefix(FILES))
+        return source, key
+
+    def _upload_path(self, transfer: Transfer, *, is_bound: bool) -> str:
+        name = upload_name(transfer.sources[0], auto_compress=transfer.auto_compress)
+        extra = {"run": self._run}
+        if name.name is not None:
+            extra["name"] = name.name
+        if name.name is None and is_bound:
+            extra["suffix"] = name.suffix
+        if name.may_compress:
+            extra["gz"] = "1"
+        if not transfer.overwrite:
+            # Clients that name files as skipped do so where the address admits the header.
+            extra[_SIGNED_HEADERS] = f"host;{GENERATION_HEADER};{_DIGEST_HEADER}"
+        return self._sign("PUT", FILES + transfer.keys[0].strip("/"), **extra)
+
+    def _sign(self, method: str, path: str, **extra: str) -> str:
+        expires_on = self._clock() + _LIFETIME_S
+        return self._signer.sign(method, path, expires_on=expires_on, **extra)
+
+
+def named(parameters: Mapping[str, str]) -> UploadName:
+    """The upload name that signed parameters hold; raises TokenInvalid for the address of a
+    pattern, on which clients repeat the statement for each file."""
+    name = parameters.get("name")
+    if name is None and "suffix" not in parameters:
+        raise TokenInvalid("The address is of a pattern: ask for that of each file.")
+    return UploadName(
+        name if name is None else safe_name(name),
+        parameters.get("suffix", ""),
+        may_compress="gz" in parameters,
+        may_replace=_SIGNED_HEADERS not in parameters,
+    )
+
+
+def _stage_info(url: str, *, is_final: bool = False) -> dict[str, Any]:
+    # A client that sees a token does not ask again for each file; it sends the token nowhere,
+    # because the address comes first.
+    credentials = {"GCS_ACCESS_TOKEN": "none"} if is_final else {}
+    return {
+        "locationType": "GCS",
+        "location": "nunatak/",
+        "path": "",
+        "region": "local",
+        "storageAccount": None,
+        "isClientSideEncrypted": False,
+        "useS3RegionalUrl": False,
+        "creds": credentials,
+        "presignedUrl": url,
+        "endPoint": None,
+    }

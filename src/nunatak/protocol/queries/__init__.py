@@ -1,0 +1,1 @@
+"""Running statements over HTTP: submit, wait, watch, cancel."""

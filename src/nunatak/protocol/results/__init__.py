@@ -1,0 +1,1 @@
+"""Results as clients read them, and where they are kept."""

@@ -1,0 +1,55 @@
+"""Password logins wait in lines: hashing has threads of its own, and each address one turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from nunatak.access.credentials.passwords import AT_ONCE
+from nunatak.errors import LimitExceeded
+
+T = TypeVar("T")
+LINE_LIMIT = 200
+"""Logins of one address that wait."""
+WAITING_LIMIT = 2_000
+"""Logins of all addresses that wait."""
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    waiting: int = 0
+
+
+class LoginDesk:
+    """Runs logins in a few threads, of one address one at a time: whoever sends many waits for
+    those, and others wait for one of them at most. Belongs to one event loop."""
+
+    def __init__(self, threads: int = AT_ONCE) -> None:
+        self._pool = ThreadPoolExecutor(threads, "login")
+        self._lines: dict[str, _Line] = {}
+        self._waiting = 0
+
+    async def run(self, address: str, log_in: Callable[[], T]) -> T:
+        """What `log_in` answers when its turn has come; raises LimitExceeded when too many wait."""
+        line = self._lines.get(address) or _Line()
+        if line.waiting >= LINE_LIMIT or self._waiting >= WAITING_LIMIT:
+            raise LimitExceeded("Too many logins are under way: try again in a few seconds.")
+        self._lines[address] = line
+        line.waiting += 1
+        self._waiting += 1
+        try:
+            async with line.turn:
+                return await asyncio.get_running_loop().run_in_executor(self._pool, log_in)
+        finally:
+            self._waiting -= 1
+            line.waiting -= 1
+            if not line.waiting:
+                del self._lines[address]
+
+    def close(self) -> None:
+        """Take no more logins, and end the threads."""
+        self._pool.shutdown(cancel_futures=True)

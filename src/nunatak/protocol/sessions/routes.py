@@ -1,0 +1,169 @@
+"""Login, renewal, heartbeat and close, and the exchange of a signed token for an endpoint's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from nunatak.access.authenticate import Identity
+from nunatak.access.service import Access
+from nunatak.catalog.names import parse_identifier
+from nunatak.errors import (
+    InvalidArgument,
+    LoginRefused,
+    NunatakError,
+    TokenExpired,
+    TokenInvalid,
+)
+from nunatak.protocol.bodies import read_body, read_json
+from nunatak.protocol.client_address import Network, client_address
+from nunatak.protocol.errors import MASTER_TOKEN_EXPIRED, MASTER_TOKEN_INVALID, failure
+from nunatak.protocol.queries.queries import QueryRegistry
+from nunatak.protocol.results.answers import success
+from nunatak.protocol.sessions import login as logins
+from nunatak.protocol.sessions.external_sessions import HEADER, ExternalSessions
+from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
+from nunatak.protocol.sessions.login_desk import LoginDesk
+
+_LOGIN_BODY_BYTES = 1024 * 1024
+_GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+_SCHEMES = ("snowflake token=", "bearer ")
+_ROLE_SCOPE = "session:role:"
+
+
+def token_of(headers: Mapping[str, str]) -> str:
+    """The token of an Authorization header; raises TokenInvalid when there is none."""
+    value = headers.get("authorization", "").strip()
+    for scheme in _SCHEMES:
+        if value.lower().startswith(scheme):
+            token = value[len(scheme) :].strip().strip('"')
+            if token and token != "None":  # noqa: S105 clients without a session write this word
+                return token
+    raise TokenInvalid("Session token not found in the request data. Log in first.")
+
+
+class SessionRoutes:
+    """Handlers of the calls around a session."""
+
+    def __init__(
+        self,
+        access: Access,
+        sessions: LiveSessions,
+        queries: QueryRegistry,
+        *,
+        proxies: Sequence[Network] = (),
+    ) -> None:
+        self._access = access
+        self._sessions = sessions
+        self._queries = queries
+        self._external = ExternalSessions(access, sessions)
+        self._proxies = proxies
+        self._desk = LoginDesk()
+
+    async def live(self, request: Request) -> LiveSession:
+        """The session of a request; raises TokenInvalid or TokenExpired."""
+        token = token_of(request.headers)
+        external_id = request.headers.get(HEADER)
+        if external_id is not None:
+            return await asyncio.to_thread(self._external.find, token, external_id)
+        return await asyncio.to_thread(self._sessions.by_token, token)
+
+    async def login(self, request: Request) -> dict[str, Any]:
+        """Open a session."""
+        body = await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
+        wanted = logins.parse_login(body, request.query_params)
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.getlist("x-forwarded-for")
+        address = client_address(peer, forwarded, self._proxies)
+        establish = partial(logins.authenticate, self._access, wanted, address=address)
+        if wanted.password:
+            identity = await self._desk.run(address, establish)
+        else:
+            identity = await asyncio.to_thread(establish)
+        return success(await asyncio.to_thread(self._open, wanted, identity))
+
+    async def renew(self, request: Request) -> dict[str, Any]:
+        """Fresh tokens for a master token."""
+        await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
+        try:
+            master = token_of(request.headers)
+            record, tokens = await asyncio.to_thread(self._access.sessions.renew, master)
+        except TokenExpired as error:
+            return failure(MASTER_TOKEN_EXPIRED, error.message)
+        except TokenInvalid as error:
+            return failure(MASTER_TOKEN_INVALID, error.message)
+        return success(
+            {
+                "sessionToken": tokens.token,
+                "validityInSecondsST": int(tokens.token_s),
+                "masterToken": tokens.master_token,
+                "validityInSecondsMT": int(tokens.master_token_s),
+                "masterValidityInSeconds": int(tokens.master_token_s),
+                "sessionId": record.id,
+            }
+        )
+
+    async def heartbeat(self, request: Request) -> dict[str, Any]:
+        """Tell that a session is alive."""
+        await self.live(request)
+        return success(None)
+
+    async def close(self, request: Request) -> dict[str, Any]:
+        """End a session and what its client waits for. With asynchronous statements under way it
+        stays open until they have ended and its idle time is over."""
+        if request.query_params.get("delete") != "true":
+            raise InvalidArgument("POST /session takes delete=true.")
+        live = await self.live(request)
+        if not self._queries.detach_session(live.id):
+            await asyncio.to_thread(self._sessions.close, live.id)
+        return success(None)
+
+    async def refuse_browser(self, _request: Request) -> dict[str, Any]:
+        """Say honestly that logging in through a browser is not offered."""
+        raise LoginRefused(
+            "Logging in through a browser is not offered: use a password, a key pair, or a "
+            "programmatic access token."
+        )
+
+    async def exchange(self, request: Request) -> Response:
+        """`/oauth/token`: the answer is the bare token, as the clients expect."""
+        try:
+            form = await _form(request)
+            token = await asyncio.to_thread(self._exchange, form)
+        except NunatakError as error:
+            # 401 is final for the clients; they would repeat 400 and 403.
+            return PlainTextResponse(error.message, status_code=401)
+        return PlainTextResponse(token)
+
+    def end_logins(self) -> None:
+        """End the threads of logins."""
+        self._desk.close()
+
+    def _open(self, wanted: logins.LoginRequest, identity: Identity) -> dict[str, Any]:
+        live, tokens = logins.open_session(self._access, self._sessions, wanted, identity)
+        return logins.login_data(live, tokens)
+
+    def _exchange(self, form: Mapping[str, str]) -> str:
+        if form.get("grant_type") != _GRANT_TYPE:
+            raise InvalidArgument(f"grant_type must be {_GRANT_TYPE}.")
+        role = host = None
+        for part in form.get("scope", "").split():
+            if part.startswith(_ROLE_SCOPE):
+                role = parse_identifier(part.removeprefix(_ROLE_SCOPE))
+            else:
+                host = part
+        return self._access.authenticator.exchange(form.get("assertion", ""), role=role, host=host)
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = await read_body(request, limit_bytes=_LOGIN_BODY_BYTES)
+    try:
+        return dict(parse_qsl(body.decode(), max_num_fields=20))
+    except ValueError as error:
+        raise InvalidArgument("The body is not a form.") from error

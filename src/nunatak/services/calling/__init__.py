@@ -1,0 +1,1 @@
+"""How SQL and HTTP reach an instance: routes, targets, connections, calls."""

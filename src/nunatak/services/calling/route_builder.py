@@ -1,0 +1,59 @@
+"""The routes of all services, from one snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from nunatak.errors import NunatakError
+from nunatak.services.calling.routes import Route, Target
+from nunatak.services.model.functions import user_functions
+from nunatak.services.model.ports import ModelSource, ServedMethod
+from nunatak.services.model.snapshot import Service, Snapshot
+from nunatak.services.model.states import InstanceState
+
+
+class RouteTable:
+    """Makes routes; remembers the methods of versions, which never change."""
+
+    def __init__(self, models: ModelSource) -> None:
+        self._models = models
+        self._methods: dict[str, tuple[ServedMethod, ...]] = {}
+
+    def routes(self, snapshot: Snapshot, sockets: Mapping[str, Path]) -> list[Route]:
+        """One route for every service that was not dropped; `sockets` are by runtime id."""
+        services = [service for service in snapshot.services if not service.spec.dropped]
+        used = {service.spec.model.version_id for service in services}
+        self._methods = {key: found for key, found in self._methods.items() if key in used}
+        return [self._route(service, snapshot, sockets) for service in services]
+
+    def _route(self, service: Service, snapshot: Snapshot, sockets: Mapping[str, Path]) -> Route:
+        spec = service.spec
+        targets = tuple(
+            Target(item.record.name, sockets[item.runtime_id])
+            for item in snapshot.instances_of(service)
+            if item.status.state is InstanceState.READY and item.runtime_id in sockets
+        )
+        methods = self._methods_of(service)
+        return Route(
+            service_id=service.record.id,
+            service=service.record.qualified,
+            endpoint=spec.endpoint,
+            endpoint_id=spec.endpoint_id,
+            state=service.state,
+            message=service.message,
+            public=spec.public,
+            max_batch_rows=spec.max_batch_rows,
+            methods=methods,
+            functions=user_functions(snapshot.functions, service.record.qualified, methods),
+            targets=targets,
+        )
+
+    def _methods_of(self, service: Service) -> tuple[ServedMethod, ...]:
+        version_id = service.spec.model.version_id
+        if version_id not in self._methods:
+            try:
+                self._methods[version_id] = self._models.load(service.spec.model).methods
+            except NunatakError:
+                return ()  # the version is gone; starting an instance will say so
+        return self._methods[version_id]

@@ -1,0 +1,1 @@
+"""What statements ask of services: commands write what is wanted and return."""

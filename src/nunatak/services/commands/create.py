@@ -1,0 +1,182 @@
+"""CREATE and ALTER SERVICE: a service of one's own from a specification."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
+from nunatak.compute.pools import pool_key
+from nunatak.errors import InvalidArgument, ObjectExists
+from nunatak.services.calling.addresses import check_service_name
+from nunatak.services.commands.deploy import new_endpoint_id
+from nunatak.services.commands.repository_images import find_image
+from nunatak.services.documents.specification import ContainerSpec
+from nunatak.services.model.changes import Changes
+from nunatak.services.model.integrations import allowed_hosts
+from nunatak.services.model.secret_uses import SecretReader
+from nunatak.services.model.snapshot import Pool, Service, capacity_of
+from nunatak.services.model.spec import SecretUse, ServiceSpec, ServiceType
+from nunatak.services.model.states import SERVICES, ServiceState
+from nunatak.services.reconcile.pools import resume_pool
+
+
+class Creator:
+    """Writes new services down; their reconciler starts them."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        families: Families,
+        machine: Machine,
+        changes: Changes,
+        secrets: SecretReader,
+        check_confinement: Callable[[], None],
+    ) -> None:
+        """`check_confinement` raises ConfinementMissing where no model is run."""
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+        self._changes = changes
+        self._secrets = secrets
+        self._check_confinement = check_confinement
+
+    def create(
+        self,
+        key: Key,
+        container: ContainerSpec,
+        *,
+        pool: str,
+        owner: str,
+        values: Mapping[str, Any],
+        comment: str = "",
+    ) -> None:
+        """Create a service that runs an image which a build made.
+
+        `values` are properties by their names in ServiceSpec. Raises ObjectExists, ObjectNotFound
+        (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
+        not use, InvalidArgument when no node is large enough, ConfinementMissing.
+        """
+        self._check_confinement()
+        check_service_name(QualifiedName(key.database, key.schema, key.name))
+        uses = self._uses(key, container, owner)
+        with self._catalog.write() as tx:
+            if tx.find(key) is not None:
+                raise ObjectExists(key.label, key.title)
+            tx.get(Key("SCHEMA", key.schema, key.database))
+            allowed_hosts(tx, values.get("integrations", ()))
+            self._check_pool(tx, pool, container)
+            found = find_image(tx, container)
+            spec = ServiceSpec(
+                type=ServiceType.CONTAINER,
+                pool=pool,
+                model=found.model,
+                endpoint_id=new_endpoint_id(),
+                image_repository=found.repository,
+                secrets=uses,
+                **_from_container(container),
+                **_with_bounds(values),
+            )
+            SERVICES.begin(
+                tx,
+                key,
+                ServiceState.PENDING,
+                owner=owner,
+                reason="Waiting to start",
+                spec=spec.document(),
+                status={"image": found.image, "target_instances": max(1, spec.min_instances)},
+                comment=comment,
+            )
+        self._changes.announce()
+
+    def alter(self, key: Key, container: ContainerSpec) -> None:
+        """Give another specification to a service that its owner wrote; its instances are replaced
+        one by one. The same specification again changes nothing.
+
+        Raises ObjectNotFound (service, image, secret), PrivilegeMissing for a secret that the owner
+        of the service may not use, InvalidArgument for jobs and inference services, and when no
+        node is large enough.
+        """
+        with self._catalog.read() as tx:
+            owner = alterable(tx, key).owner
+        uses = self._uses(key, container, owner)
+        with self._catalog.write() as tx:
+            record = alterable(tx, key)
+            before = ServiceSpec.read(record.spec)
+            self._check_size(self._pool(tx, before.pool), container)
+            found = find_image(tx, container)
+            after = replace(
+                before,
+                model=found.model,
+                image_repository=found.repository,
+                secrets=uses,
+                **_from_container(container),
+            )
+            if after == before and found.image["digest"] == Service(record).image.get("digest"):
+                return
+            after = replace(after, revision=before.revision + 1)
+            tx.update(record, spec=after.document(), status={**record.status, "image": found.image})
+        self._changes.announce()
+
+    def _uses(self, key: Key, container: ContainerSpec, owner: str) -> tuple[SecretUse, ...]:
+        uses = tuple(written.within(key) for written in container.secrets)
+        with self._catalog.read() as tx:
+            self._secrets.check(tx, uses, owner=owner)
+        return uses
+
+    def _pool(self, tx: Transaction, name: str) -> Pool:
+        record = tx.get(pool_key(name))
+        return Pool(record, capacity_of(record, self._families, self._machine))
+
+    def _check_pool(self, tx: Transaction, name: str, container: ContainerSpec) -> None:
+        pool = self._pool(tx, name)
+        if not resume_pool(tx, pool):
+            raise InvalidArgument(
+                f"Compute pool {name} is suspended and AUTO_RESUME is off: "
+                f"ALTER COMPUTE POOL {name} RESUME."
+            )
+        self._check_size(pool, container)
+
+    def _check_size(self, pool: Pool, container: ContainerSpec) -> None:
+        wanted = container.requested.on(pool.capacity)
+        if wanted is not None and not wanted.fits(pool.capacity):
+            raise InvalidArgument(
+                f"The service asks for {wanted}, but a node of compute pool "
+                f"{pool.record.name} has {pool.capacity}."
+            )
+
+
+def alterable(tx: Transaction, key: Key) -> Record:
+    """A service whose specification is its owner's own; raises ObjectNotFound, InvalidArgument."""
+    record = tx.get(key)
+    if record.spec.get("type") != ServiceType.CONTAINER:
+        raise InvalidArgument(
+            f"The specification of service {key.title} cannot be altered: it was made for a model, "
+            "which the service must go on to serve. DESCRIBE SERVICE shows it: copy it, change it, "
+            "and run it with CREATE SERVICE … FROM SPECIFICATION."
+        )
+    return record
+
+
+def _from_container(container: ContainerSpec) -> dict[str, Any]:
+    """What a specification says of a service, by the names in ServiceSpec."""
+    return {
+        "requested": container.requested,
+        "num_workers": container.num_workers,
+        "max_batch_rows": container.max_batch_rows,
+        "public": container.public,
+        "endpoint": container.endpoint,
+        "env": dict(container.env),
+    }
+
+
+def _with_bounds(values: Mapping[str, Any]) -> dict[str, Any]:
+    """MIN and MAX instances, where one that is not given follows the other."""
+    least = values.get("min_instances")
+    most = values.get("max_instances", max(1, least or 1))
+    return {**values, "min_instances": 1 if least is None else least, "max_instances": most}

@@ -1,0 +1,278 @@
+"""Deploying a model version as a service: what SYSTEM$DEPLOY_MODEL does.
+
+The deployment writes what is wanted (a build, if there is no image yet, and the service) and then
+only watches. Should the server die meanwhile, the reconcilers of the next one go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine, capacity_note
+from nunatak.compute.pools import pool_key
+from nunatak.errors import (
+    BuildFailed,
+    InvalidArgument,
+    ModelCallFailed,
+    ObjectNotFound,
+    QueryCancelled,
+    VersionExists,
+)
+from nunatak.services.calling.addresses import check_service_name
+from nunatak.services.commands.commands import bury
+from nunatak.services.commands.repository_images import REPOSITORY
+from nunatak.services.documents.deployment import DeploymentOrder
+from nunatak.services.model.changes import Changes
+from nunatak.services.model.integrations import allowed_hosts
+from nunatak.services.model.ports import Builder, ModelSource, ServedModel
+from nunatak.services.model.snapshot import Pool, Service, capacity_of
+from nunatak.services.model.spec import BuildSpec, ServiceSpec, ServiceType, service_key
+from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
+from nunatak.services.reconcile.builds import build_request, image_document
+from nunatak.services.reconcile.pools import resume_pool
+
+_GIVEN_BY_SERVER = frozenset(
+    {"endpoint_id", "build", "suspended", "suspended_by", "dropped", "revision", "image", "tags"}
+)
+
+
+def build_name(query_id: str) -> str:
+    """The name of the build service of a deployment, which clients compute from the query id."""
+    number = str(int(query_id.replace("-", ""), 16))
+    digest = hashlib.md5(number.encode(), usedforsecurity=False).hexdigest()
+    return f"MODEL_BUILD_{digest[:8].upper()}"
+
+
+def new_endpoint_id() -> str:
+    """A name for an endpoint in addresses: a valid DNS label that nobody can guess."""
+    return f"e{secrets.token_hex(8)}"
+
+
+@dataclass(frozen=True, slots=True)
+class _Deployed:
+    """What a deployment wrote."""
+
+    service_id: int
+    build_id: int | None
+    is_new: bool
+
+
+class Deployments:
+    """Deploys; safe to use from many threads."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        families: Families,
+        machine: Machine,
+        builder: Builder,
+        models: ModelSource,
+        changes: Changes,
+        check_confinement: Callable[[], None],
+    ) -> None:
+        """`check_confinement` raises ConfinementMissing where no model is run."""
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+        self._builder = builder
+        self._models = models
+        self._changes = changes
+        self._check_confinement = check_confinement
+
+    def deploy(
+        self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event
+    ) -> str:
+        """Deploy and block until the service runs; the text for the user.
+
+        The same order again joins the first. Raises ObjectNotFound, InvalidArgument,
+        VersionExists, BuildFailed, ModelCallFailed, QueryCancelled, ConfinementMissing.
+        """
+        self._check_confinement()
+        check_service_name(order.service)
+        model = self._models.resolve(order.model, order.version)
+        with self._catalog.read() as tx:
+            hosts = allowed_hosts(tx, order.integrations)
+        build = _build_spec(order, model, hosts)
+        found = None if order.force_rebuild else self._builder.find(build_request(build, model))
+        image = image_document(found) if found else None
+        with self._catalog.write() as tx:
+            deployed = self._write(tx, order, build, image, query_id=query_id, owner=owner)
+        self._changes.announce()
+        try:
+            self._changes.wait_for(
+                lambda: self._ended(deployed),
+                cancelled=cancelled,
+                what=f"service {order.service}",
+            )
+        except QueryCancelled:
+            self._abandon(deployed)
+            raise
+        return f"Service {order.service} successfully deployed"
+
+    def _write(
+        self,
+        tx: Transaction,
+        order: DeploymentOrder,
+        build: BuildSpec,
+        image: Mapping[str, str] | None,
+        *,
+        query_id: str,
+        owner: str,
+    ) -> _Deployed:
+        tx.get(Key("SCHEMA", order.service.schema, order.service.database))
+        spec = replace(_service_spec(order, build), build=None if image else build_name(query_id))
+        existing = tx.find(service_key(order.service))
+        if existing is not None:
+            joined = self._join(tx, existing, spec)
+            if joined is not None:
+                return joined
+        self._check(tx, order)
+        build_id = None if image else self._begin_build(tx, order, build, query_id, owner).id
+        record = SERVICES.begin(
+            tx,
+            service_key(order.service),
+            ServiceState.PENDING,
+            owner=owner,
+            reason="Waiting to start",
+            spec=spec.document(),
+            status={"image": image, "target_instances": max(1, spec.min_instances)},
+        )
+        return _Deployed(record.id, build_id, is_new=True)
+
+    def _join(self, tx: Transaction, existing: Record, spec: ServiceSpec) -> _Deployed | None:
+        """An existing service that is just what is asked for; a failed one makes room."""
+        is_service = existing.spec.get("type") != ServiceType.BUILD
+        if is_service and Service(existing).state is ServiceState.FAILED:
+            bury(tx, existing)
+            return None
+        if not is_service or not _same(ServiceSpec.read(existing.spec), spec):
+            raise VersionExists(
+                "Service", existing.key.title, hint="Drop it, or choose another service name."
+            )
+        return _Deployed(existing.id, None, is_new=False)
+
+    def _check(self, tx: Transaction, order: DeploymentOrder) -> None:
+        for name in (order.pool, order.build_pool):
+            tx.get(pool_key(name))
+        if order.image_repository is not None:
+            tx.get(Key.of(REPOSITORY, order.image_repository))
+        record = tx.get(pool_key(order.pool))
+        pool = Pool(record, capacity_of(record, self._families, self._machine))
+        if not resume_pool(tx, pool):
+            raise InvalidArgument(
+                f"Compute pool {order.pool} is suspended and AUTO_RESUME is off: "
+                f"ALTER COMPUTE POOL {order.pool} RESUME."
+            )
+        wanted = order.requested.on(pool.capacity)
+        if wanted is None or wanted.fits(pool.capacity):
+            return
+        family = self._families.get(pool.spec.instance_family)
+        raise InvalidArgument(
+            f"Service {order.service} asks for {wanted}, but a node of compute pool {order.pool} "
+            f"has {pool.capacity}. Ask for less, or use a pool with a larger instance family. "
+            f"{capacity_note(family, self._machine)}".strip()
+        )
+
+    def _begin_build(
+        self,
+        tx: Transaction,
+        order: DeploymentOrder,
+        build: BuildSpec,
+        query_id: str,
+        owner: str,
+    ) -> Record:
+        return BUILDS.begin(
+            tx,
+            service_key(order.service.sibling(build_name(query_id))),
+            BuildState.PENDING,
+            owner=owner,
+            reason="Pending scheduling",
+            spec=build.document(),
+        )
+
+    def _ended(self, deployed: _Deployed) -> bool | None:
+        """True when the service runs, None while it does not yet; raises when it never will."""
+        with self._catalog.read() as tx:
+            record = tx.by_id(deployed.service_id)
+            build = tx.by_id(deployed.build_id) if deployed.build_id else None
+        if build is not None and BUILDS.of(build) in (BuildState.FAILED, BuildState.CANCELLED):
+            message = str(build.status.get("message", ""))
+            self._abandon(deployed)
+            raise BuildFailed(f"Image build {build.key.title} failed: {message}")
+        if record is None or record.spec.get("dropped"):
+            raise ObjectNotFound("Service", str(deployed.service_id), hint="It was dropped.")
+        match SERVICES.of(record):
+            case ServiceState.RUNNING | ServiceState.SUSPENDED:
+                return True
+            case ServiceState.FAILED:
+                raise ModelCallFailed(
+                    f"Service {record.key.title} failed: {record.status.get('message')}"
+                )
+            case _:
+                return None
+
+    def _abandon(self, deployed: _Deployed) -> None:
+        """Take back what a deployment wrote that did not come to its end."""
+        if not deployed.is_new:
+            return
+        with self._catalog.write() as tx:
+            build = tx.by_id(deployed.build_id) if deployed.build_id else None
+            if build is not None and not BUILDS.is_final(BUILDS.of(build)):
+                spec = replace(BuildSpec.read(build.spec), cancelled=True)
+                tx.update(build, spec=spec.document())
+            record = tx.by_id(deployed.service_id)
+            if record is not None and SERVICES.of(record) is not ServiceState.RUNNING:
+                bury(tx, record)
+        self._changes.announce()
+
+
+def _build_spec(order: DeploymentOrder, model: ServedModel, hosts: tuple[str, ...]) -> BuildSpec:
+    return BuildSpec(
+        pool=order.build_pool,
+        model=model.ref,
+        gpu=bool(order.requested.gpus),
+        force=order.force_rebuild,
+        hosts=hosts,
+        integrations=order.integrations,
+        image_repository=_title(order.image_repository),
+    )
+
+
+def _service_spec(order: DeploymentOrder, build: BuildSpec) -> ServiceSpec:
+    return ServiceSpec(
+        type=ServiceType.INFERENCE,
+        pool=order.pool,
+        model=build.model,
+        requested=order.requested,
+        num_workers=order.num_workers,
+        max_batch_rows=order.max_batch_rows,
+        min_instances=order.min_instances,
+        max_instances=order.max_instances,
+        auto_suspend_s=order.auto_suspend_s,
+        public=order.public,
+        endpoint_id=new_endpoint_id(),
+        image_repository=_title(order.image_repository),
+    )
+
+
+def _same(one: ServiceSpec, other: ServiceSpec) -> bool:
+    """Whether two specifications ask for the same, apart from what the server adds."""
+
+    def asked(spec: ServiceSpec) -> dict[str, Any]:
+        document = spec.document()
+        return {key: value for key, value in document.items() if key not in _GIVEN_BY_SERVER}
+
+    return asked(one) == asked(other)
+
+
+def _title(name: QualifiedName | None) -> str | None:
+    return None if name is None else str(name)

@@ -1,0 +1,1 @@
+"""The documents that users write of services: specifications and deployments, checked."""

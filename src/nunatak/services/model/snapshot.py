@@ -1,0 +1,246 @@
+"""Pools, services, builds and instances as they are in the catalog at one moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from nunatak.catalog.store import Catalog, Record, Transaction
+from nunatak.compute import pools
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine, node_capacity
+from nunatak.compute.placement import Node, Request, place
+from nunatak.compute.pools import Demand, PoolSpec, PoolStatus
+from nunatak.compute.resources import Resources
+from nunatak.services.model import functions
+from nunatak.services.model.instances import InstanceSpec, InstanceStatus
+from nunatak.services.model.spec import INSTANCE_KIND, KIND, BuildSpec, ServiceSpec, is_build
+from nunatak.services.model.states import BUILDS, SERVICES, BuildState, InstanceState, ServiceState
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A compute pool; `capacity` is what one of its nodes has on this machine."""
+
+    record: Record
+    capacity: Resources
+
+    @cached_property
+    def spec(self) -> PoolSpec:
+        """What is wanted."""
+        return PoolSpec.read(self.record.spec)
+
+    @cached_property
+    def status(self) -> PoolStatus:
+        """What is."""
+        return PoolStatus.read(self.record.status)
+
+
+@dataclass(frozen=True)
+class Service:
+    """A service that answers requests."""
+
+    record: Record
+
+    @cached_property
+    def spec(self) -> ServiceSpec:
+        """What is wanted."""
+        return ServiceSpec.read(self.record.spec)
+
+    @property
+    def state(self) -> ServiceState:
+        """Its state."""
+        return SERVICES.of(self.record)
+
+    @property
+    def message(self) -> str:
+        """Why it is in its state."""
+        return str(self.record.status.get("message", ""))
+
+    @property
+    def image(self) -> Mapping[str, str]:
+        """The image that it runs: digest, python, environment; empty until it is known."""
+        return dict(self.record.status.get("image") or {})
+
+
+@dataclass(frozen=True)
+class Build:
+    """A build job."""
+
+    record: Record
+
+    @cached_property
+    def spec(self) -> BuildSpec:
+        """What is wanted."""
+        return BuildSpec.read(self.record.spec)
+
+    @property
+    def state(self) -> BuildState:
+        """Its state."""
+        return BUILDS.of(self.record)
+
+    @property
+    def message(self) -> str:
+        """Why it is in its state."""
+        return str(self.record.status.get("message", ""))
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance of a service."""
+
+    record: Record
+
+    @cached_property
+    def spec(self) -> InstanceSpec:
+        """What it was created for."""
+        return InstanceSpec.read(self.record.spec)
+
+    @cached_property
+    def status(self) -> InstanceStatus:
+        """What it is."""
+        return InstanceStatus.read(self.record.status)
+
+    @property
+    def service_id(self) -> int:
+        """Whose it is."""
+        return self.record.key.parent_id
+
+    @property
+    def runtime_id(self) -> str:
+        """Its name for the runtime: that of the parked instance that it took, or one of its own,
+        which no other instance ever has."""
+        return self.status.runtime_id or runtime_id(self.record)
+
+    @property
+    def alive(self) -> bool:
+        """It is not being stopped."""
+        return self.status.state is not InstanceState.TERMINATING
+
+
+def runtime_id(record: Record) -> str:
+    """The runtime's name of an instance."""
+    return f"{record.key.parent_id}-{record.id}"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Everything that the reconcilers decide on, read in one transaction."""
+
+    pools: Mapping[str, Pool]
+    services: tuple[Service, ...]
+    builds: tuple[Build, ...]
+    instances: tuple[Instance, ...]
+    functions: tuple[Record, ...] = ()
+    """Functions that users made on services."""
+
+    @classmethod
+    def read(cls, tx: Transaction, families: Families, machine: Machine) -> Snapshot:
+        """From the catalog."""
+        found = [
+            Pool(record, capacity_of(record, families, machine))
+            for record in tx.list_kind(pools.KIND)
+        ]
+        records = tx.list_kind(KIND)
+        return cls(
+            {pool.record.name: pool for pool in found},
+            tuple(Service(record) for record in records if not is_build(record.spec)),
+            tuple(Build(record) for record in records if is_build(record.spec)),
+            tuple(Instance(record) for record in tx.list_kind(INSTANCE_KIND)),
+            tuple(tx.list_kind(functions.KIND)),
+        )
+
+    def instances_of(self, service: Service) -> list[Instance]:
+        """The instances of a service, in the order of their numbers."""
+        mine = [item for item in self.instances if item.service_id == service.record.id]
+        return sorted(mine, key=lambda item: int(item.record.name))
+
+    def build_of(self, service: Service) -> Build | None:
+        """The build that a service waits for."""
+        if service.spec.build is None:
+            return None
+        name = service.record.qualified.sibling(service.spec.build)
+        return next((build for build in self.builds if build.record.qualified == name), None)
+
+    def service_of(self, instance: Instance) -> Service | None:
+        """The service of an instance."""
+        wanted = instance.service_id
+        return next((item for item in self.services if item.record.id == wanted), None)
+
+    def request_of(self, instance: Instance) -> Request:
+        """What an instance asks of a node."""
+        service, pool = self.service_of(instance), self.pools.get(instance.spec.pool)
+        resources = (
+            service.spec.requested.on(pool.capacity)
+            if service is not None and pool is not None
+            else None
+        )
+        return Request(instance.runtime_id, resources)
+
+    def nodes_of(self, pool: Pool) -> list[Node]:
+        """The pool's nodes with what their instances leave free; stopping ones hold theirs."""
+        return [
+            Node(node.id, pool.capacity, pool.capacity - self._used(pool, node.id))
+            for node in pool.status.nodes
+        ]
+
+    def _used(self, pool: Pool, node: str) -> Resources:
+        used = Resources()
+        for item in self.instances:
+            if item.spec.pool == pool.record.name and item.status.node == node:
+                used = used + self.request_of(item).on(pool.capacity)
+        return used
+
+    def demand(self, pool: str) -> Demand:
+        """What is asked of a pool now; instances for which its nodes have room do not wait."""
+        here = [item for item in self.instances if item.spec.pool == pool]
+        homeless = [item for item in here if item.status.node is None and item.alive]
+        found = self.pools.get(pool)
+        nodes = self.nodes_of(found) if found is not None else []
+        waiting = place([self.request_of(item) for item in homeless], nodes).waiting
+        wanting = (ServiceState.PENDING, ServiceState.RUNNING, ServiceState.SUSPENDING)
+        return Demand(
+            waiting=waiting,
+            used_nodes=frozenset(item.status.node for item in here if item.status.node),
+            jobs=sum(
+                build.spec.pool == pool and not BUILDS.is_final(build.state)
+                for build in self.builds
+            ),
+            services=sum(
+                service.spec.pool == pool
+                and not service.spec.suspended
+                and service.state in wanting
+                for service in self.services
+            ),
+        )
+
+
+class Snapshots:
+    """The newest snapshot, read anew only when the catalog has changed; from any thread.
+
+    Most looks of the reconcilers find nothing new, and each would take the interpreter from
+    requests for as long as it reads.
+    """
+
+    def __init__(self, catalog: Catalog, families: Families, machine: Machine) -> None:
+        self._catalog = catalog
+        self._families = families
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._read: tuple[int, Snapshot] | None = None
+
+    def newest(self) -> tuple[Snapshot, float]:
+        """Everything as it is now, and the catalog's time."""
+        with self._lock:
+            commits = self._catalog.database.commits
+            if self._read is None or self._read[0] != commits:
+                with self._catalog.read() as tx:
+                    self._read = (commits, Snapshot.read(tx, self._families, self._machine))
+            return self._read[1], self._catalog.clock()
+
+
+def capacity_of(record: Record, families: Families, machine: Machine) -> Resources:
+    """What one node of a pool has on this machine."""
+    return node_capacity(families.get(str(record.spec["instance_family"])), machine)

@@ -1,0 +1,37 @@
+"""The load of instances, as their fronts tell it under `/status`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from nunatak.errors import NunatakError
+from nunatak.services.calling.instance_client import InstanceClient
+from nunatak.services.model.ports import InstanceLoad
+
+
+class InstanceLoads:
+    """Asks the instance behind a socket (`nunatak.services.model.ports.LoadSource`)."""
+
+    def load(self, socket: Path) -> InstanceLoad | None:
+        """The load now; None when the instance does not answer."""
+        client = InstanceClient(socket)
+        try:
+            return read_load(client.status())
+        except (NunatakError, KeyError, ValueError):
+            return None
+        finally:
+            client.close()
+
+
+def read_load(status: Any) -> InstanceLoad:
+    """The load in a status document; raises KeyError or ValueError when it is not one."""
+    last = status["last_request"]
+    return InstanceLoad(
+        workers=status["workers"]["size"],
+        busy=status["workers"]["busy"],
+        in_flight=status["in_flight"],
+        last_request_at=datetime.fromisoformat(last).timestamp() if last else 0.0,
+        first_answer_at=float(status["start"]["first_answer"] or 0.0),
+    )

@@ -1,0 +1,331 @@
+"""The reconciler of services: looks at what is, decides with pure functions, writes, then acts.
+
+One look covers all services, because they share the nodes of their pools. What is slow (starting
+and stopping instances) happens beside it; a subject with such work under way is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from nunatak.catalog.store import Catalog, Key, Transaction
+from nunatak.compute.nodes import Machine
+from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
+from nunatak.errors import NunatakError
+from nunatak.services.calling.route_builder import RouteTable
+from nunatak.services.calling.routes import Routes
+from nunatak.services.model import instances as rules
+from nunatak.services.model.instances import InstanceStatus
+from nunatak.services.model.operations import Operations
+from nunatak.services.model.ports import Builder, ModelSource
+from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
+from nunatak.services.model.spec import INSTANCE_KIND
+from nunatak.services.model.states import INSTANCES, SERVICES, InstanceState, ServiceState
+from nunatak.services.reconcile.launch import Launcher
+from nunatak.services.reconcile.loads import LoadBook
+from nunatak.services.reconcile.parking_lot import ParkingLot
+from nunatak.services.reconcile.place import place_instances
+from nunatak.services.reconcile.plan import InstanceView, Outcome, Plan, ServiceView, outcome, plan
+from nunatak.services.reconcile.plan_input import service_view
+from nunatak.services.reconcile.pools import SYSTEM
+from nunatak.services.reconcile.rebuild import REASON, begin_rebuild, rebuild_reason
+from nunatak.services.reconcile.scale import is_idle
+
+LOG_TAIL_LINES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """One look at everything."""
+
+    snapshot: Snapshot
+    statuses: Mapping[int, InstanceStatus]
+    """What is to be written about instances, by record id."""
+    observed: Mapping[str, Observed]
+    busy: frozenset[str]
+    """Instances that were being worked on when it began."""
+    now: float
+
+
+class ServiceReconciler:
+    """Brings services to what is wanted of them."""
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        snapshots: Snapshots,
+        machine: Machine,
+        runtime: Runtime,
+        builder: Builder,
+        models: ModelSource,
+        loads: LoadBook,
+        operations: Operations,
+        routes: Routes,
+        launcher: Launcher,
+        parking: ParkingLot,
+    ) -> None:
+        self._launcher = launcher
+        self._parking = parking
+        self._builder = builder
+        self._catalog = catalog
+        self._snapshots = snapshots
+        self._machine = machine
+        self._runtime = runtime
+        self._loads = loads
+        self._operations = operations
+        self._routes = routes
+        self._table = RouteTable(models)
+        self.pause_s = rules.LOOK_S
+        """How long to wait for the next look when nothing was changed."""
+
+    def iterate(self) -> bool:
+        """One look at every service; whether something was changed."""
+        look = self._look()
+        soon = (rules.look_again_s(it.status, now=look.now) for it in look.snapshot.instances)
+        self.pause_s = min(soon, default=rules.LOOK_S)
+        seen = look.observed.values()
+        changed = self._launcher.stop_strangers(look.snapshot, seen)
+        changed = self._parking.tend(look.snapshot, seen, busy=look.busy, now=look.now) or changed
+        changed = self._write_instances(look) or changed
+        for service in look.snapshot.services:
+            changed = self._step(service, look) or changed
+        self._publish(seen)
+        return self._launcher.act() or changed
+
+    def recover(self) -> None:
+        """After a start of the server: instances that still run are adopted, others start anew."""
+        away = (Phase.EXITED, Phase.PARKED)
+        observed = {item.id for item in self._runtime.observe() if item.phase not in away}
+        with self._catalog.write() as tx:
+            for instance in self._snapshots.newest()[0].instances:
+                lost = instance.status.started and instance.runtime_id not in observed
+                if not lost or not instance.alive:
+                    continue
+                status = replace(instance.status, started=False, ready_at=None)
+                state = (
+                    InstanceState.PENDING
+                    if instance.status.state is InstanceState.READY
+                    else instance.status.state
+                )
+                INSTANCES.move(
+                    tx,
+                    instance.record,
+                    state,
+                    reason="The server was started again; so is the instance.",
+                    actor=SYSTEM,
+                    changes=status.document(),
+                )
+
+    def publish(self) -> None:
+        """Look, and tell callers where services answer."""
+        self._publish(self._runtime.observe())
+
+    def _publish(self, observed: Iterable[Observed]) -> None:
+        # What this pass wrote is told at once; looking at the instances again would delay it.
+        snapshot, _ = self._snapshots.newest()
+        sockets = {item.id: item.socket for item in observed}
+        self._routes.publish(self._table.routes(snapshot, sockets))
+        self._loads.forget(service.record.id for service in snapshot.services)
+
+    def _look(self) -> _Look:
+        busy = self._operations.busy()  # before observing: what ends meanwhile is then seen
+        snapshot, now = self._snapshots.newest()
+        observed = {item.id: item for item in self._runtime.observe()}
+        self._look_at_loads(snapshot, observed, now)
+        statuses = {
+            item.record.id: self._next_status(item, observed.get(item.runtime_id), now)
+            for item in snapshot.instances
+            if item.runtime_id not in busy
+        }
+        placed = {
+            key: rules.placed(status, statuses[key], now=now)
+            for key, status in place_instances(snapshot, statuses, self._machine).items()
+        }
+        return _Look(snapshot, placed, observed, busy, now)
+
+    def _next_status(self, item: Instance, seen: Observed | None, now: float) -> InstanceStatus:
+        failed = seen is not None and (seen.phase is Phase.EXITED or bool(seen.failure))
+        tail = self._log_tail(item) if item.status.started and failed else ""
+        answered_at = self._loads.first_answer_at(item.service_id, item.record.name)
+        status = rules.answered(item.status, answered_at)
+        return rules.next_status(status, seen, log_tail=tail, now=now)
+
+    def _log_tail(self, instance: Instance) -> str:
+        for stream in (LogStream.MODEL, LogStream.FRONT):
+            try:
+                text = self._runtime.logs(instance.runtime_id, lines=LOG_TAIL_LINES, stream=stream)
+            except NunatakError:
+                return ""
+            if text.strip():
+                return text
+        return ""
+
+    def _look_at_loads(
+        self, snapshot: Snapshot, observed: Mapping[str, Observed], now: float
+    ) -> None:
+        sockets = {
+            service.record.id: {
+                item.record.name: observed[item.runtime_id].socket
+                for item in snapshot.instances_of(service)
+                if item.status.state is InstanceState.READY and item.runtime_id in observed
+            }
+            for service in snapshot.services
+        }
+        held = {service_id: self._routes.held(service_id) for service_id in sockets}
+        self._loads.look(sockets, held, now=now)
+
+    def _write_instances(self, look: _Look) -> bool:
+        changed = [
+            instance
+            for instance in look.snapshot.instances
+            if look.statuses.get(instance.record.id, instance.status) != instance.status
+        ]
+        if not changed:
+            return False
+        with self._catalog.write() as tx:
+            for instance in changed:
+                status = look.statuses[instance.record.id]
+                INSTANCES.move(
+                    tx,
+                    instance.record,
+                    status.state,
+                    reason=status.message,
+                    actor=SYSTEM,
+                    changes=status.document(),
+                )
+        return True
+
+    def _step(self, service: Service, look: _Look) -> bool:
+        views = self._views(service, look)
+        view = service_view(
+            service,
+            look.snapshot,
+            target=self._target(service, look),
+            parked=self._parking.text(service),
+        )
+        todo, found = plan(view, views), outcome(view, views)
+        if view.dropped and not views:
+            return self._forget(service)
+        if reason := rebuild_reason(service, view, views, builder=self._builder):
+            return self._rebuild(service, look, reason)
+        changes = self._changes(service, look, view, found)
+        idle = found.state is ServiceState.RUNNING and self._is_idle(service, look)
+        status = {**service.record.status, **changes}
+        same = status == service.record.status and found.state is service.state
+        if same and found.message == service.message and todo == Plan() and not idle:
+            return False
+        with self._catalog.write() as tx:
+            self._apply(tx, service, look, todo)
+            record = SERVICES.move(
+                tx, service.record, found.state, reason=found.message, actor=SYSTEM, changes=changes
+            )
+            if record is not None and idle:
+                why = f"after {service.spec.auto_suspend_s} s without a request"
+                spec = replace(service.spec, suspended=True, suspended_by=why)
+                tx.update(record, spec=spec.document())
+        return True
+
+    def _views(self, service: Service, look: _Look) -> list[InstanceView]:
+        digest = service.image.get("digest")
+        return [
+            InstanceView(
+                name=item.record.name,
+                status=look.statuses.get(item.record.id, item.status),
+                current=item.spec.revision == service.spec.revision
+                and item.spec.pool == service.spec.pool
+                and (digest is None or item.spec.image == digest),
+                in_flight=self._loads.in_flight(service.record.id, item.record.name),
+                created_on=item.record.created_on,
+            )
+            for item in look.snapshot.instances_of(service)
+        ]
+
+    def _target(self, service: Service, look: _Look) -> int:
+        return self._loads.target(
+            service.record.id,
+            current=int(service.record.status.get("target_instances", 0)),
+            minimum=service.spec.min_instances,
+            maximum=service.spec.max_instances,
+            now=look.now,
+        )
+
+    def _is_idle(self, service: Service, look: _Look) -> bool:
+        service_id = service.record.id
+        return not service.spec.suspended and is_idle(
+            idle_s=service.spec.auto_suspend_s,
+            in_flight=self._loads.total_in_flight(service_id) + self._routes.held(service_id),
+            last_request_at=self._loads.last_request_at(service_id, now=look.now),
+            running_since=float(service.record.status.get("running_since") or look.now),
+            now=look.now,
+        )
+
+    def _changes(
+        self, service: Service, look: _Look, view: ServiceView, found: Outcome
+    ) -> dict[str, Any]:
+        """What else of the service's status follows."""
+        changes: dict[str, Any] = {"target_instances": 0 if view.suspended else view.target}
+        if not service.image:
+            build = look.snapshot.build_of(service)
+            image = build.record.status.get("image") if build else None
+            changes["image"] = image or service.record.status.get("image")
+            if image and service.record.status.get(REASON):
+                changes[REASON] = None
+        if found.state is ServiceState.RUNNING and service.state is not ServiceState.RUNNING:
+            changes["running_since"] = look.now
+        if found.state is ServiceState.SUSPENDED and service.state is not ServiceState.SUSPENDED:
+            changes |= {"suspended_on": look.now, "running_since": None}
+            self._loads.restart(service.record.id, max(1, service.spec.min_instances))
+        if service.state is ServiceState.SUSPENDED and found.state is not ServiceState.SUSPENDED:
+            changes["resumed_on"] = _asked_at(service, look)
+        return changes
+
+    def _apply(self, tx: Transaction, service: Service, look: _Look, todo: Plan) -> None:
+        for item in look.snapshot.instances_of(service):
+            current = tx.by_id(item.record.id)
+            if item.record.name not in todo.stop or current is None:
+                continue
+            if INSTANCES.of(current) is not InstanceState.TERMINATING:
+                text = "The instance is being stopped."
+                INSTANCES.move(tx, current, InstanceState.TERMINATING, reason=text, actor=SYSTEM)
+        for name in todo.create:
+            name_key = service.record.key
+            key = Key(INSTANCE_KIND, name, name_key.database, name_key.schema, service.record.id)
+            INSTANCES.begin(
+                tx,
+                key,
+                InstanceState.PENDING,
+                owner=service.record.owner,
+                reason="Waiting to start",
+                spec={
+                    "pool": service.spec.pool,
+                    "image": service.image.get("digest", ""),
+                    "revision": service.spec.revision,
+                },
+                status=InstanceStatus(moments={"asked": _asked_at(service, look)}).document(),
+            )
+
+    def _rebuild(self, service: Service, look: _Look, reason: str) -> bool:
+        with self._catalog.write() as tx:
+            begin_rebuild(tx, service, look.snapshot, reason)
+        return True
+
+    def _forget(self, service: Service) -> bool:
+        with self._catalog.write() as tx:
+            record = tx.by_id(service.record.id)
+            if record is not None:
+                tx.delete(record)
+        return True
+
+
+def _asked_at(service: Service, look: _Look) -> float:
+    """When an instance that is made now was asked for: by whoever deployed or woke its service, or
+    only now, by this look."""
+    record, slept_at = service.record, service.record.status.get("suspended_on")
+    if service.state is ServiceState.SUSPENDED and slept_at and record.updated_on > slept_at:
+        return record.updated_on
+    if not record.status.get("running_since") and not slept_at and not service.spec.build:
+        return record.created_on
+    return look.now

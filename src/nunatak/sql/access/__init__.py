@@ -1,0 +1,1 @@
+"""Statements about users, roles, grants, secrets and network rules."""

@@ -1,0 +1,382 @@
+"""Grants of roles and of privileges."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.grants import SERVICE_ROLE, Grant
+from nunatak.access.privileges.holding import ACT_FOR_OWNER
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted, split_name
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.services.model.spec import SERVICE_ROLES, service_key
+from nunatak.sql.language.grantable import check_privileges
+from nunatak.sql.language.objects import exists, on_account, ownership
+from nunatak.sql.language.show import flag, moment, show_result
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.functions import argument_types
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+_DONE = "Statement executed successfully."
+_ACCOUNT_KINDS = frozenset(
+    {"DATABASE", "WAREHOUSE", "COMPUTE_POOL", "INTEGRATION", "USER", "ROLE", "ACCOUNT"}
+)
+_KINDS = (
+    "EXTERNAL ACCESS INTEGRATION",
+    "IMAGE REPOSITORY",
+    "COMPUTE POOL",
+    "NETWORK RULE",
+    "FILE FORMAT",
+    "INTEGRATION",
+    "DATABASE",
+    "WAREHOUSE",
+    "FUNCTION",
+    "SEQUENCE",
+    "SERVICE",
+    "ACCOUNT",
+    "SCHEMA",
+    "SECRET",
+    "MODEL",
+    "STAGE",
+    "TABLE",
+    "VIEW",
+    "USER",
+    "ROLE",
+    "TAG",
+)
+_COUNTED = (
+    "TABLE",
+    "VIEW",
+    "SEQUENCE",
+    "STAGE",
+    "FILE FORMAT",
+    "SCHEMA",
+    "MODEL",
+    "SERVICE",
+    "FUNCTION",
+)
+"""Kinds that GRANT … ON ALL takes."""
+_NO_OBJECTS = frozenset({"ACCOUNT", SERVICE_ROLE})
+"""Kinds that are not listed; the service of a service role is."""
+_ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantRole:
+    """GRANT | REVOKE ROLE r TO | FROM USER u | ROLE r2."""
+
+    role: str
+    grantee_kind: str
+    grantee: str
+    is_revoked: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the role, or MANAGE GRANTS through SECURITYADMIN."""
+        return [ownership(Key("ROLE", self.role))]
+
+    def run(self, context: Context) -> Result:
+        """Give or take the role."""
+        roles = context.rooms.access.roles
+        if self.is_revoked:
+            roles.revoke(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee)
+        else:
+            by = context.session.role
+            roles.grant(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee, by=by)
+        return status_result(_DONE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GrantPrivileges:
+    """GRANT | REVOKE privileges ON kind name TO | FROM ROLE r [WITH GRANT OPTION]."""
+
+    privileges: tuple[str, ...]
+    kind: str
+    parts: tuple[str, ...]
+    role: str
+    is_revoked: bool = False
+    grant_option: bool = False
+    within: str = ""
+    """SCHEMA or DATABASE: all objects of the kind that there are in the one that `parts` name."""
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of each object. What acts with the rights of its owner goes only to a role
+        that the current one has, or with MANAGE GRANTS: else it would be given others' rights."""
+        yield from (Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context))
+        acts = self.kind in ACT_FOR_OWNER and OWNERSHIP in self.privileges
+        if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
+            yield on_account("MANAGE GRANTS", context)
+
+    def run(self, context: Context) -> Result:
+        """Write the grants down; the object and the role must exist."""
+        access = context.rooms.access
+        if not access.roles.exists(self.role):
+            raise ObjectNotFound("Role", self.role)
+        if OWNERSHIP in self.privileges and self.kind == "SERVICE":
+            raise InvalidArgument(
+                "The ownership of a service cannot be transferred: drop it and create it with the "
+                "other role."
+            )
+        if OWNERSHIP in self.privileges and self.is_revoked:
+            raise InvalidArgument("OWNERSHIP is not revoked: GRANT it to another role.")
+        if self.kind == SERVICE_ROLE and not self.is_revoked:
+            self._check_service_role(context)
+        for title in self._titles(context):
+            if self.is_revoked:
+                access.grants.revoke(self.privileges, self.kind, title, role=self.role)
+                continue
+            access.grants.grant(
+                self.privileges,
+                self.kind,
+                title,
+                role=self.role,
+                by=context.session.role,
+                grant_option=self.grant_option,
+            )
+        return status_result(_DONE)
+
+    def _check_service_role(self, context: Context) -> None:
+        """Raises ObjectNotFound unless the service is there and has that role."""
+        with context.rooms.catalog.read() as tx:
+            tx.get(service_key(context.session.qualify(self.parts[:-1])))
+        if self.parts[-1] not in SERVICE_ROLES:
+            hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
+            raise ObjectNotFound("Service role", self.parts[-1], hint=hint)
+
+    def _titles(self, context: Context) -> list[str]:
+        """The objects; raises ObjectNotFound for one that is not there."""
+        if self.within:
+            return self._all_titles(context)
+        title = object_title(context, self.kind, self.parts)
+        if self.kind not in _NO_OBJECTS and not self.is_revoked:
+            *place, name = split_name(title)
+            database, schema = (*place, "", "")[:2]
+            key = Key(self.kind, name, database, schema)
+            if not exists(context, key):
+                raise ObjectNotFound(key.label, key.title)
+        return [title]
+
+    def _all_titles(self, context: Context) -> list[str]:
+        container = split_name(object_title(context, self.within, self.parts))
+        schema = container[1] if self.within == "SCHEMA" else None
+        with context.rooms.catalog.read() as tx:
+            tx.get(Key(self.within, container[-1], container[0] if schema else ""))
+            records = tx.list_kind(self.kind, database=container[0], schema=schema)
+        return [record.key.title for record in records if not record.spec.get("dropped")]
+
+
+def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
+    """The catalog's title of an object written in a GRANT."""
+    if kind == "ACCOUNT":
+        return context.session.account
+    if kind in _ACCOUNT_KINDS:
+        return ".".join(map(quoted, parts))
+    if kind == "SCHEMA":
+        database = parts[:-1] or ((context.session.database,) if context.session.database else ())
+        return ".".join(map(quoted, (*database, parts[-1])))
+    if kind == SERVICE_ROLE:
+        service = context.session.qualify(parts[:-1])
+        return f"{service}!{parts[-1]}"
+    return str(context.session.qualify(parts))
+
+
+@grammar("GRANT")
+def grant(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse GRANT."""
+    return _grant(cursor, is_revoked=False)
+
+
+@grammar("REVOKE")
+def revoke(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse REVOKE."""
+    if cursor.accept("GRANT", "OPTION", "FOR"):
+        raise Unsupported(
+            "Unsupported: REVOKE GRANT OPTION FOR: REVOKE the privilege, and GRANT it without the "
+            "option."
+        )
+    return _grant(cursor, is_revoked=True)
+
+
+def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
+    if cursor.accept("SERVICE", "ROLE"):
+        parts = cursor.name()
+        cursor.expect("!")
+        parts = (*parts, cursor.identifier())
+        role = _role(cursor, is_revoked=is_revoked)
+        return GrantPrivileges(
+            privileges=("USAGE",), kind=SERVICE_ROLE, parts=parts, role=role, is_revoked=is_revoked
+        )
+    if cursor.at("ROLE") and cursor.peek(1) != "ON":
+        cursor.position += 1
+        role = cursor.identifier()
+        grantee_kind, grantee = _grantee(cursor, is_revoked=is_revoked)
+        return GrantRole(
+            role=role, grantee_kind=grantee_kind, grantee=grantee, is_revoked=is_revoked
+        )
+    privileges = _privileges(cursor)
+    within = ""
+    if cursor.accept("ALL"):
+        kind = _plural_kind(cursor)
+        cursor.expect("IN")
+        within = cursor.accept_any("SCHEMA", "DATABASE") or cursor.fail("expected SCHEMA")
+        parts = cursor.name()
+    else:
+        kind, parts = _object(cursor)
+        check_privileges(kind, privileges)
+    role = _role(cursor, is_revoked=is_revoked)
+    option = cursor.accept("WITH", "GRANT", "OPTION")
+    cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")
+    return GrantPrivileges(
+        privileges=privileges,
+        kind=kind,
+        parts=parts,
+        role=role,
+        is_revoked=is_revoked,
+        grant_option=option,
+        within=within,
+    )
+
+
+def _plural_kind(cursor: TokenCursor) -> str:
+    for kind in _COUNTED:
+        if cursor.accept(*f"{kind}S".split()):
+            return kind.replace(" ", "_")
+    return cursor.fail(f"expected one of {', '.join(f'{kind}S' for kind in _COUNTED)}")
+
+
+def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
+    privileges: list[str] = []
+    words: list[str] = []
+    while not cursor.accept("ON"):
+        if cursor.done:
+            cursor.fail("expected ON")
+        if cursor.accept(","):
+            privileges.append(" ".join(words))
+            words = []
+        else:
+            words.append(cursor.peek())
+            cursor.position += 1
+    privileges.append(" ".join(words))
+    if not all(privileges):
+        cursor.fail("expected a privilege")
+    return tuple("ALL" if name == "ALL PRIVILEGES" else name for name in privileges)
+
+
+def _object(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
+    if cursor.at("FUTURE"):
+        raise Unsupported("Unsupported: GRANT … ON FUTURE objects: grant once they are there.")
+    for words in _KINDS:
+        if cursor.accept(*words.split()):
+            kind = words.replace(" ", "_")
+            parts = () if kind == "ACCOUNT" else cursor.name()
+            if kind == "FUNCTION" and cursor.at("("):
+                argument_types(cursor)
+            return _ALIASES.get(kind, kind), parts
+    return cursor.fail("expected a kind of object")
+
+
+def _role(cursor: TokenCursor, *, is_revoked: bool) -> str:
+    kind, role = _grantee(cursor, is_revoked=is_revoked)
+    if kind != "ROLE":
+        raise Unsupported("Unsupported: privileges of a user: GRANT them to a role of the user's.")
+    return role
+
+
+def _grantee(cursor: TokenCursor, *, is_revoked: bool) -> tuple[str, str]:
+    cursor.expect("FROM" if is_revoked else "TO")
+    kind = cursor.accept_any("ROLE", "USER") or "ROLE"
+    return kind, cursor.identifier()
+
+
+_GRANT_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(
+        Field,
+        (
+            "privilege",
+            "granted_on",
+            "name",
+            "granted_to",
+            "grantee_name",
+            "grant_option",
+            "granted_by",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowGrants:
+    """SHOW GRANTS [ON kind name | TO ROLE r | TO USER u | OF ROLE r]."""
+
+    on: tuple[str, tuple[str, ...]] | None = None
+    to: tuple[str, str] | None = None
+    of: str | None = None
+    fields: tuple[Field, ...] = _GRANT_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: grants may be seen by everyone in an account."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each grant."""
+        access = context.rooms.access
+        rows: list[list[Any]] = []
+        if self.on is not None:
+            kind, parts = self.on
+            title = object_title(context, kind, parts)
+            rows = [_grant_row(grant) for grant in access.grants.on(kind, title)]
+            owner = access.grants.owner_of(kind, title)
+            if owner is not None:
+                rows.insert(0, [None, OWNERSHIP, kind, title, "ROLE", owner, "true", owner])
+        elif self.of is not None:
+            given = access.roles.grants_of(self.of)
+            rows = [_role_row(item.role, item.grantee_kind, item.grantee) for item in given]
+        else:
+            kind, name = self.to or ("USER", context.session.user)
+            held = access.roles.grants_to(kind, name)
+            rows = [_role_row(item.role, kind, name) for item in held]
+            if kind == "ROLE":
+                rows += [_grant_row(grant) for grant in access.grants.to(name)]
+        return show_result(_GRANT_FIELDS, rows)
+
+
+@grammar("SHOW GRANTS")
+def show_grants(cursor: TokenCursor, _: Modifiers) -> ShowGrants:
+    """Parse SHOW GRANTS."""
+    if cursor.accept("ON"):
+        return ShowGrants(on=_object(cursor))
+    if cursor.accept("TO"):
+        kind = cursor.accept_any("ROLE", "USER") or "ROLE"
+        return ShowGrants(to=(kind, cursor.identifier()))
+    if cursor.accept("OF", "SERVICE", "ROLE"):
+        parts = cursor.name()
+        cursor.expect("!")
+        return ShowGrants(on=(SERVICE_ROLE, (*parts, cursor.identifier())))
+    if cursor.accept("OF"):
+        cursor.accept("ROLE")
+        return ShowGrants(of=cursor.identifier())
+    return ShowGrants()
+
+
+def _grant_row(grant: Grant) -> list[Any]:
+    return [
+        moment(grant.created_on),
+        grant.privilege,
+        grant.kind,
+        grant.object_name,
+        "ROLE",
+        grant.role,
+        flag(grant.grant_option),
+        grant.granted_by,
+    ]
+
+
+def _role_row(role: str, grantee_kind: str, grantee: str) -> list[Any]:
+    return [None, "USAGE", "ROLE", role, grantee_kind, grantee, "false", ""]

@@ -1,0 +1,212 @@
+"""Network rules and external access integrations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
+from nunatak.services.model.integrations import (
+    HOSTS_LIMIT,
+    INTEGRATION,
+    RULE,
+    check_hosts_limit,
+    checked_hosts,
+    users_of_rule,
+)
+from nunatak.services.model.vault import KIND as SECRET
+from nunatak.sql.language.object_family import ObjectFamily
+from nunatak.sql.language.show import flag, moment
+from nunatak.sql.language.statement import Context
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field
+
+_RULE_COMMON = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("database_name"),
+    Field("schema_name"),
+    Field("owner"),
+    Field("comment"),
+    Field("type"),
+    Field("mode"),
+)
+_INTEGRATION_FIELDS = (
+    Field("name"),
+    Field("type"),
+    Field("category"),
+    Field("enabled"),
+    Field("comment"),
+    Field("created_on", TIMESTAMP_LTZ),
+)
+_PROPERTY_FIELDS = (
+    Field("property"),
+    Field("property_type"),
+    Field("property_value"),
+    Field("property_default"),
+)
+
+
+def _word(cursor: TokenCursor) -> str:
+    return cursor.string().upper() if cursor.at_string() else cursor.identifier()
+
+
+def _rule_spec(
+    _: Context, __: Transaction, values: dict[str, Any], old: Mapping[str, Any]
+) -> dict[str, Any]:
+    mode = values.get("MODE", old.get("mode", "INGRESS"))
+    kind = values.get("TYPE", old.get("type"))
+    if mode != "EGRESS" or kind != "HOST_PORT":
+        raise Unsupported(
+            "Only network rules with MODE = EGRESS and TYPE = HOST_PORT are supported by this "
+            "server."
+        )
+    if "VALUE_LIST" not in values and not old:
+        raise InvalidArgument("A network rule needs VALUE_LIST = ('host:port', …).")
+    listed = values.get("VALUE_LIST", old.get("values", []))
+    if len(listed) > HOSTS_LIMIT:
+        raise InvalidArgument(f"A network rule has at most {HOSTS_LIMIT} values.")
+    return {"mode": mode, "type": kind, "values": list(checked_hosts(listed))}
+
+
+def _rule_guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
+    """A rule stays while integrations name it, and they keep to their number of hosts."""
+    users = users_of_rule(tx, key)
+    if spec is None and users:
+        names = ", ".join(user.name for user in users)
+        raise ObjectInUse(
+            f"Network rule {key.title} is named by {names}: take it out with ALTER EXTERNAL ACCESS "
+            "INTEGRATION … SET ALLOWED_NETWORK_RULES = (…), then drop it."
+        )
+    for user in users:
+        others = [rule for rule in user.spec["rules"] if str(QualifiedName(*rule)) != key.title]
+        check_hosts_limit(tx, others, more=() if spec is None else spec["values"])
+
+
+def _rule_row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.database,
+        record.key.schema,
+        record.owner,
+        record.comment,
+        record.spec["type"],
+        record.spec["mode"],
+        *last,
+    ]
+
+
+RULES = ObjectFamily(
+    kind=RULE,
+    words="NETWORK RULE",
+    plural=("NETWORK RULES",),
+    title="Network rule",
+    in_schema=True,
+    readers={
+        "TYPE": _word,
+        "MODE": _word,
+        "VALUE_LIST": TokenCursor.strings_in_parentheses,
+    },
+    spec=_rule_spec,
+    unset={"VALUE_LIST": []},
+    show_fields=(*_RULE_COMMON, Field("entries_in_valuelist", NUMBER), Field("owner_role_type")),
+    show_row=lambda record, _: _rule_row(record, [len(record.spec["values"]), "ROLE"]),
+    describe_fields=(*_RULE_COMMON, Field("value_list")),
+    describe_rows=lambda record, _: [_rule_row(record, [",".join(record.spec["values"])])],
+    concerns_services=True,
+    guard=_rule_guard,
+)
+RULES.register()
+
+
+def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
+    if word := cursor.accept_any("ALL", "NONE"):
+        return [(word,)] if word == "ALL" else []
+    return cursor.names_in_parentheses()
+
+
+def _integration_spec(
+    context: Context, tx: Transaction, values: dict[str, Any], old: Mapping[str, Any]
+) -> dict[str, Any]:
+    spec = {"enabled": False, "rules": [], "secrets": [], **old}
+    if "ALLOWED_NETWORK_RULES" in values:
+        rules = [context.session.qualify(parts) for parts in values["ALLOWED_NETWORK_RULES"]]
+        spec["rules"] = [_existing(context, tx, RULE, rule) for rule in rules]
+        check_hosts_limit(tx, spec["rules"])
+    if "ALLOWED_AUTHENTICATION_SECRETS" in values:
+        given = values["ALLOWED_AUTHENTICATION_SECRETS"]
+        spec["secrets"] = (
+            ["ALL"]
+            if given == [("ALL",)]
+            else [_existing(context, tx, SECRET, context.session.qualify(parts)) for parts in given]
+        )
+    if "ENABLED" in values:
+        spec["enabled"] = values["ENABLED"]
+    if not old and ("ENABLED" not in values or not spec["rules"]):
+        raise InvalidArgument(
+            "An external access integration needs ALLOWED_NETWORK_RULES = (…) and ENABLED = TRUE "
+            "or FALSE."
+        )
+    return spec
+
+
+def _existing(context: Context, tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
+    """The parts of its name; raises ObjectNotFound, or PrivilegeMissing without any on it."""
+    key = Key.of(kind, name)
+    tx.get(key)
+    needed = Requirement(ANY, kind, key.title)
+    context.rooms.access.require(needed, role=context.session.role)
+    return [name.database, name.schema, name.name]
+
+
+def _listed(names: Sequence[Any]) -> str:
+    texts = (name if isinstance(name, str) else str(QualifiedName(*name)) for name in names)
+    return f"[{', '.join(texts)}]"
+
+
+def _property_rows(record: Record, _: Context) -> Sequence[Sequence[Any]]:
+    spec = record.spec
+    return [
+        ["ENABLED", "Boolean", flag(spec["enabled"]), "false"],
+        ["ALLOWED_NETWORK_RULES", "List", _listed(spec["rules"]), "[]"],
+        ["ALLOWED_API_AUTHENTICATION_INTEGRATIONS", "List", "[]", "[]"],
+        ["ALLOWED_AUTHENTICATION_SECRETS", "List", _listed(spec["secrets"]), "[]"],
+        ["COMMENT", "String", record.comment, ""],
+    ]
+
+
+INTEGRATIONS = ObjectFamily(
+    kind=INTEGRATION,
+    words="EXTERNAL ACCESS INTEGRATION",
+    plural=("EXTERNAL ACCESS INTEGRATIONS", "INTEGRATIONS"),
+    title="Integration",
+    in_schema=False,
+    readers={
+        "ALLOWED_NETWORK_RULES": TokenCursor.names_in_parentheses,
+        "ALLOWED_AUTHENTICATION_SECRETS": _names,
+        "ALLOWED_API_AUTHENTICATION_INTEGRATIONS": _names,
+        "ENABLED": TokenCursor.boolean,
+    },
+    spec=_integration_spec,
+    unset={"ALLOWED_AUTHENTICATION_SECRETS": [], "ALLOWED_NETWORK_RULES": []},
+    show_fields=_INTEGRATION_FIELDS,
+    show_row=lambda record, _: [
+        record.name,
+        "EXTERNAL_ACCESS",
+        "EXTERNAL_ACCESS",
+        flag(record.spec["enabled"]),
+        record.comment,
+        moment(record.created_on),
+    ],
+    describe_fields=_PROPERTY_FIELDS,
+    describe_rows=_property_rows,
+    aliases=("INTEGRATION",),
+    concerns_services=True,
+)
+INTEGRATIONS.register()

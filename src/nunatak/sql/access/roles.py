@@ -1,0 +1,173 @@
+"""Roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import ROLE
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse
+from nunatak.services.model.spec import KIND as SERVICE
+from nunatak.services.model.spec import is_build
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.objects import on_account, ownership
+from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateRole(Creation):
+    """CREATE [OR REPLACE] ROLE [IF NOT EXISTS] r [COMMENT = …]."""
+
+    name: str
+    comment: str
+
+    def made(self, _: Context) -> Key:
+        """The role."""
+        return Key(ROLE, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE ROLE on the account."""
+        return [on_account("CREATE ROLE", context)]
+
+    def run(self, context: Context) -> Result:
+        """Add the role."""
+        access, owner = context.rooms.access, context.session.role
+        exists = access.roles.exists(self.name)
+        if exists and self.if_not_exists:
+            return status_result(f"{self.name} already exists, statement succeeded.")
+        if exists and not self.or_replace:
+            raise ObjectExists("Role", self.name)
+        if exists:
+            _drop(context, self.name)
+        access.create_role(self.name, owner=owner, comment=self.comment)
+        return status_result(f"Role {self.name} successfully created.")
+
+
+def _drop(context: Context, name: str) -> None:
+    """Drop a role; what it owned goes to the current one. Raises ObjectNotFound, InvalidArgument
+    for the current role, ObjectInUse while it owns services, which act with their owner's rights.
+    """
+    heir = context.session.role
+    if name == heir:
+        raise InvalidArgument(f"Cannot drop role '{name}': it is the current role. Use another.")
+    with context.rooms.catalog.read() as tx:
+        owned = [
+            record.key.title
+            for record in tx.list_kind(SERVICE)
+            if record.owner == name and not is_build(record.spec) and not record.spec.get("dropped")
+        ]
+    if owned:
+        raise ObjectInUse(
+            f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
+            "dropped. Drop the service first."
+        )
+    context.rooms.access.drop_role(name, heir=heir)
+
+
+@creation("ROLE")
+def create_role(cursor: TokenCursor, create: Modifiers) -> CreateRole:
+    """Parse CREATE ROLE."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.identifier()
+    comment = properties(cursor, {"COMMENT": TokenCursor.string}).get("COMMENT", "")
+    return CreateRole(
+        name=name, or_replace=create.or_replace, if_not_exists=if_not_exists, comment=comment
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropRole:
+    """DROP ROLE [IF EXISTS] r."""
+
+    name: str
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the role."""
+        return [ownership(Key(ROLE, self.name))]
+
+    def run(self, context: Context) -> Result:
+        """Remove the role with its grants; what it owned goes to the session's role."""
+        if self.if_exists and not context.rooms.access.roles.exists(self.name):
+            text = f"Drop statement executed successfully ({self.name} already dropped)."
+            return status_result(text)
+        _drop(context, self.name)
+        return status_result(f"{self.name} successfully dropped.")
+
+
+@grammar("DROP ROLE")
+def drop_role(cursor: TokenCursor, _: Modifiers) -> DropRole:
+    """Parse DROP ROLE."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropRole(name=cursor.identifier(), if_exists=if_exists)
+
+
+_ROLE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("is_default"),
+    Field("is_current"),
+    Field("is_inherited"),
+    Field("assigned_to_users", NUMBER),
+    Field("granted_to_roles", NUMBER),
+    Field("granted_roles", NUMBER),
+    Field("owner"),
+    Field("comment"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowRoles:
+    """SHOW ROLES [LIKE …] …"""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _ROLE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each role."""
+        roles = context.rooms.access.roles
+        chosen = self.clauses.select(roles.list_all(), lambda role: role.name)
+        current, inherited = context.session.role, roles.effective(context.session.role)
+        rows: list[list[Any]] = []
+        for role in chosen:
+            given = roles.grants_of(role.name)
+            rows.append(
+                [
+                    moment(role.created_on),
+                    role.name,
+                    "N",
+                    "Y" if role.name == current else "N",
+                    "Y" if role.name in inherited and role.name != current else "N",
+                    sum(grant.grantee_kind == "USER" for grant in given),
+                    sum(grant.grantee_kind == "ROLE" for grant in given),
+                    len(roles.grants_to("ROLE", role.name)),
+                    role.owner,
+                    role.comment,
+                ]
+            )
+        return show_result(_ROLE_FIELDS, rows)
+
+
+@grammar("SHOW ROLES", "SHOW TERSE ROLES")
+def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowRoles:
+    """Parse SHOW ROLES."""
+    return ShowRoles(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))

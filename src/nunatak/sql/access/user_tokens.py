@@ -1,0 +1,184 @@
+"""Programmatic access tokens of users, and what a session that came by a token may not do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS, Token
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import USER
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
+from nunatak.errors import PrivilegeMissing
+from nunatak.sql.language.objects import ownership
+from nunatak.sql.language.show import moment, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    Statement,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddAccessToken:
+    """ALTER USER u ADD PROGRAMMATIC ACCESS TOKEN t [ROLE_RESTRICTION] [DAYS_TO_EXPIRY] …"""
+
+    user: str | None
+    name: str
+    settings: dict[str, Any]
+    fields: tuple[Field, ...] = (Field("token_name"), Field("token_secret"))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user, except for oneself."""
+        return unless_self(self.user, context)
+
+    def run(self, context: Context) -> Result:
+        """Make the token; its secret is in this answer and nowhere else."""
+        check_not_by_token(self.user or context.session.user, context)
+        user = context.rooms.access.users.get(self.user or context.session.user).name
+        secret = context.rooms.access.tokens.add_access(
+            user,
+            self.name,
+            days=self.settings.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
+            role=self._restriction(context),
+            comment=self.settings.get("COMMENT", ""),
+        )
+        return show_result(self.fields, [[self.name, secret]])
+
+    def _restriction(self, context: Context) -> str | None:
+        """The role of that very name, else of the name in upper case."""
+        name: str | None = self.settings.get("ROLE_RESTRICTION")
+        if name is None or context.rooms.access.roles.exists(name):
+            return name
+        return name.upper()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveAccessToken:
+    """ALTER USER u REMOVE PROGRAMMATIC ACCESS TOKEN t."""
+
+    user: str | None
+    name: str
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user, except for oneself."""
+        return unless_self(self.user, context)
+
+    def run(self, context: Context) -> Result:
+        """Revoke it at once, with the sessions that it opened."""
+        if came_by_token(context):
+            raise PrivilegeMissing(
+                "A session that was opened with a token cannot remove tokens. Log in with a "
+                "password or a key pair for that."
+            )
+        user = self.user or context.session.user
+        context.rooms.access.remove_access_token(user, self.name)
+        return status_result(f"Programmatic access token {self.name} successfully removed.")
+
+
+def token_change(cursor: TokenCursor, user: str | None) -> Statement:
+    """Parse ADD or REMOVE of ALTER USER; without a user the session's own is meant."""
+    if cursor.accept("ADD"):
+        _token_words(cursor)
+        readers = {
+            "ROLE_RESTRICTION": _role,
+            "DAYS_TO_EXPIRY": TokenCursor.integer,
+            "COMMENT": TokenCursor.string,
+        }
+        name = cursor.identifier()
+        return AddAccessToken(user=user, name=name, settings=properties(cursor, readers))
+    cursor.expect("REMOVE")
+    _token_words(cursor)
+    return RemoveAccessToken(user=user, name=cursor.identifier())
+
+
+def _token_words(cursor: TokenCursor) -> None:
+    if not cursor.accept("PAT"):
+        cursor.expect("PROGRAMMATIC", "ACCESS", "TOKEN")
+
+
+def _role(cursor: TokenCursor) -> str:
+    return cursor.string() if cursor.at_string() else cursor.identifier()
+
+
+_TOKEN_FIELDS = (
+    Field("name"),
+    Field("user_name"),
+    Field("role_restriction"),
+    Field("expires_at", TIMESTAMP_LTZ),
+    Field("status"),
+    Field("comment"),
+    Field("created_on", TIMESTAMP_LTZ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowAccessTokens:
+    """SHOW USER PROGRAMMATIC ACCESS TOKENS [FOR USER u]."""
+
+    user: str | None
+    fields: tuple[Field, ...] = _TOKEN_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user, except for oneself."""
+        return unless_self(self.user, context)
+
+    def run(self, context: Context) -> Result:
+        """One row for each token, without its secret."""
+        access = context.rooms.access
+        tokens = access.tokens.access_of(self.user or context.session.user)
+        return show_result(_TOKEN_FIELDS, [_token_row(token, access.clock()) for token in tokens])
+
+
+@grammar("SHOW USER PROGRAMMATIC ACCESS TOKENS", "SHOW USER PATS")
+def show_access_tokens(cursor: TokenCursor, _: Modifiers) -> ShowAccessTokens:
+    """Parse SHOW USER PROGRAMMATIC ACCESS TOKENS."""
+    user = cursor.identifier() if cursor.accept("FOR", "USER") else None
+    return ShowAccessTokens(user=user)
+
+
+def _token_row(token: Token, now: float) -> list[Any]:
+    status = "DISABLED" if token.disabled else "EXPIRED" if token.expires_on < now else "ACTIVE"
+    return [
+        token.name,
+        token.user,
+        token.role,
+        moment(token.expires_on),
+        status,
+        token.comment,
+        moment(token.created_on),
+    ]
+
+
+def came_by_token(context: Context) -> bool:
+    """Whether the session was opened with a token, and not with a password or a key pair."""
+    session = context.session
+    return session.opened_by is not None or session.restricted_to is not None
+
+
+def check_not_by_token(user: str, context: Context) -> None:
+    """Raise PrivilegeMissing for a session that came by a token and would change who can log in
+    as its own user: whoever found a token could make themselves a better credential with it."""
+    if user == context.session.user and came_by_token(context):
+        raise PrivilegeMissing(
+            f"A session that was opened with a token cannot change the credentials of its own user "
+            f"'{user}'. Log in with a password or a key pair for that."
+        )
+
+
+def owned(user: str) -> Requirement:
+    """OWNERSHIP of a user."""
+    return ownership(Key(USER, user))
+
+
+def unless_self(user: str | None, context: Context) -> list[Requirement]:
+    """OWNERSHIP of a user, unless it is the session's own."""
+    return [] if user in (None, context.session.user) else [owned(str(user))]

@@ -1,0 +1,290 @@
+"""Users and their credentials: passwords and public keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import USER
+from nunatak.access.users import PROPERTIES, User
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key
+from nunatak.errors import ObjectExists
+from nunatak.sql.access.user_tokens import check_not_by_token, owned, token_change, unless_self
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.objects import on_account
+from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    Statement,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.session.parameters import literal
+from nunatak.stages.folders import remove_folder, user_folder
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+_DONE = "Statement executed successfully."
+
+
+def _text(cursor: TokenCursor) -> str:
+    return str(literal(cursor))
+
+
+def _namespace(cursor: TokenCursor) -> str:
+    return cursor.string() if cursor.at_string() else ".".join(cursor.name())
+
+
+_READERS: dict[str, Any] = {
+    **dict.fromkeys(PROPERTIES, _text),
+    "DEFAULT_NAMESPACE": _namespace,
+    "PASSWORD": TokenCursor.string,
+    "LOGIN_NAME": _text,
+    "RSA_PUBLIC_KEY": TokenCursor.string,
+    "RSA_PUBLIC_KEY_2": TokenCursor.string,
+    "DISABLED": TokenCursor.boolean,
+    "MUST_CHANGE_PASSWORD": TokenCursor.boolean,
+}
+CREDENTIALS = frozenset(
+    {"PASSWORD", "LOGIN_NAME", "RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2", "DISABLED"}
+)
+"""What decides who can log in as the user."""
+_IGNORED = ("MUST_CHANGE_PASSWORD",)
+
+
+def _settings(cursor: TokenCursor) -> dict[str, Any]:
+    found = properties(cursor, _READERS)
+    for name in _IGNORED:
+        found.pop(name, None)
+    for name in ("DEFAULT_ROLE", "DEFAULT_WAREHOUSE"):
+        if name in found:
+            found[name] = str(found[name]).upper()
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateUser(Creation):
+    """CREATE [OR REPLACE] USER [IF NOT EXISTS] u properties."""
+
+    name: str
+    settings: dict[str, Any] = field(repr=False)
+
+    def made(self, _: Context) -> Key:
+        """The user."""
+        return Key(USER, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE USER on the account."""
+        return [on_account("CREATE USER", context)]
+
+    def run(self, context: Context) -> Result:
+        """Add the user, whose own stage is empty."""
+        access = context.rooms.access
+        exists = access.users.find(self.name) is not None
+        if exists and self.if_not_exists:
+            return status_result(f"{self.name} already exists, statement succeeded.")
+        if exists and not self.or_replace:
+            raise ObjectExists("User", self.name)
+        owner = context.session.role
+        if exists:
+            check_not_by_token(self.name, context)
+            access.replace_user(self.name, owner=owner, settings=self.settings)
+        else:
+            access.users.create(self.name, owner=owner, settings=self.settings)
+        remove_folder(context.rooms.settings, user_folder(self.name))
+        return status_result(f"User {self.name} successfully created.")
+
+
+@creation("USER")
+def create_user(cursor: TokenCursor, create: Modifiers) -> CreateUser:
+    """Parse CREATE USER."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    return CreateUser(
+        name=cursor.identifier(),
+        or_replace=create.or_replace,
+        if_not_exists=if_not_exists,
+        settings=_settings(cursor),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterUser:
+    """ALTER USER [IF EXISTS] u SET properties | UNSET names."""
+
+    name: str
+    if_exists: bool
+    settings: dict[str, Any] = field(repr=False)
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user."""
+        return [owned(self.name)]
+
+    def run(self, context: Context) -> Result:
+        """Change the user; disabling one ends the sessions."""
+        if self.if_exists and context.rooms.access.users.find(self.name) is None:
+            return status_result(_DONE)
+        if not CREDENTIALS.isdisjoint(self.settings):
+            check_not_by_token(self.name, context)
+        context.rooms.access.alter_user(self.name, self.settings)
+        return status_result(_DONE)
+
+
+@grammar("ALTER USER")
+def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse ALTER USER; without a name the session's own user is meant."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    user = None if cursor.peek() in ("ADD", "REMOVE") else cursor.identifier()
+    if cursor.at("ADD") or cursor.at("REMOVE"):
+        return token_change(cursor, user)
+    if user is None:
+        cursor.fail("expected a user")
+    if cursor.accept("UNSET"):
+        names = [cursor.identifier()]
+        while cursor.accept(","):
+            names.append(cursor.identifier())
+        return AlterUser(name=user, if_exists=if_exists, settings=dict.fromkeys(names))
+    cursor.expect("SET")
+    return AlterUser(name=user, if_exists=if_exists, settings=_settings(cursor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropUser:
+    """DROP USER [IF EXISTS] u."""
+
+    name: str
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user."""
+        return [owned(self.name)]
+
+    def run(self, context: Context) -> Result:
+        """Remove the user with tokens, sessions and the files in the user's own stage."""
+        if self.if_exists and context.rooms.access.users.find(self.name) is None:
+            text = f"Drop statement executed successfully ({self.name} already dropped)."
+            return status_result(text)
+        check_not_by_token(self.name, context)
+        context.rooms.access.drop_user(self.name)
+        remove_folder(context.rooms.settings, user_folder(self.name))
+        return status_result(f"{self.name} successfully dropped.")
+
+
+@grammar("DROP USER")
+def drop_user(cursor: TokenCursor, _: Modifiers) -> DropUser:
+    """Parse DROP USER."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropUser(name=cursor.identifier(), if_exists=if_exists)
+
+
+_USER_FIELDS = (
+    Field("name"),
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(
+        Field,
+        (
+            "login_name",
+            "display_name",
+            "first_name",
+            "last_name",
+            "email",
+            "disabled",
+            "comment",
+            "default_warehouse",
+            "default_namespace",
+            "default_role",
+            "owner",
+        ),
+    ),
+    Field("last_success_login", TIMESTAMP_LTZ),
+    Field("has_password"),
+    Field("has_rsa_public_key"),
+    Field("type"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowUsers:
+    """SHOW USERS [LIKE …] …"""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _USER_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: names of users are known within an account."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each."""
+        users = self.clauses.select(context.rooms.access.users.list_all(), lambda user: user.name)
+        return show_result(_USER_FIELDS, [_user_row(user) for user in users])
+
+
+@grammar("SHOW USERS", "SHOW TERSE USERS")
+def show_users(cursor: TokenCursor, _: Modifiers) -> ShowUsers:
+    """Parse SHOW USERS."""
+    return ShowUsers(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+def _user_row(user: User) -> list[Any]:
+    given = user.properties
+    return [
+        user.name,
+        moment(user.created_on),
+        user.login_name,
+        given.get("DISPLAY_NAME", user.name),
+        given.get("FIRST_NAME", ""),
+        given.get("LAST_NAME", ""),
+        given.get("EMAIL", ""),
+        flag(user.disabled),
+        given.get("COMMENT", ""),
+        given.get("DEFAULT_WAREHOUSE", ""),
+        given.get("DEFAULT_NAMESPACE", ""),
+        given.get("DEFAULT_ROLE", ""),
+        user.owner,
+        moment(user.last_login),
+        flag(user.has_password),
+        flag(user.public_keys),
+        given.get("TYPE", ""),
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeUser:
+    """DESCRIBE USER u: one row for each property."""
+
+    name: str
+    fields: tuple[Field, ...] = tuple(map(Field, ("property", "value", "default", "description")))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the user, except for oneself."""
+        return unless_self(self.name, context)
+
+    def run(self, context: Context) -> Result:
+        """Properties, and the fingerprints of keys; never a secret."""
+        user = context.rooms.access.users.get(self.name)
+        first, second = user.fingerprints()
+        values: dict[str, Any] = {
+            "NAME": user.name,
+            "LOGIN_NAME": user.login_name,
+            **{name: user.properties.get(name) for name in PROPERTIES},
+            "DISABLED": flag(user.disabled),
+            "PASSWORD": "********" if user.has_password else None,
+            "RSA_PUBLIC_KEY_FP": first,
+            "RSA_PUBLIC_KEY_2_FP": second,
+        }
+        rows = [[name, value, None, ""] for name, value in values.items()]
+        return show_result(self.fields, rows)
+
+
+@grammar("DESCRIBE USER")
+def describe_user(cursor: TokenCursor, _: Modifiers) -> DescribeUser:
+    """Parse DESCRIBE USER."""
+    return DescribeUser(name=cursor.identifier())

@@ -1,0 +1,1 @@
+"""What all statements share: tokens, the table of statements, kinds of objects, SHOW."""

@@ -1,0 +1,304 @@
+"""Kinds of objects that differ only in their properties: one table for each, the same statements.
+
+`CREATE [OR REPLACE] <words> [IF NOT EXISTS] n …`, `ALTER <words> [IF EXISTS] n SET … | UNSET …`,
+`DROP <words> [IF EXISTS] n`, `DESCRIBE <words> n`, `SHOW <plural> [LIKE …] [IN …] …`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.objects import (
+    create_object,
+    drop_object,
+    on_account,
+    on_schema,
+    schema_key,
+)
+from nunatak.sql.language.show import ShowClauses, scope_in, show_clauses, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+DONE = "Statement executed successfully."
+Readers = Mapping[str, Callable[[TokenCursor], Any]]
+Row = Callable[[Record, Context], Sequence[Any]]
+
+
+def _agreed(_: Transaction, __: Key, ___: Mapping[str, Any] | None) -> None:
+    """Nothing forbids it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFamily:
+    """One kind. `readers` are its properties; `spec` makes the wanted state from those that were
+    given and the state so far (empty for CREATE); `unset` are the values after UNSET."""
+
+    kind: str
+    words: str
+    plural: tuple[str, ...]
+    title: str
+    in_schema: bool
+    readers: Readers
+    spec: Callable[[Context, Transaction, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
+    unset: Mapping[str, Any] = field(default_factory=dict)
+    show_fields: tuple[Field, ...]
+    show_row: Row
+    describe_fields: tuple[Field, ...]
+    describe_rows: Callable[[Record, Context], Sequence[Sequence[Any]]]
+    replaceable: bool = True
+    aliases: tuple[str, ...] = ()
+    """Other words for ALTER, DROP and DESCRIBE."""
+    concerns_services: bool = False
+    """Running services follow a change, and are told of it."""
+    guard: Callable[[Transaction, Key, Mapping[str, Any] | None], None] = _agreed
+    """Raises when other objects forbid that the object becomes so; None: that it is dropped."""
+
+    def key(self, context: Context, parts: tuple[str, ...]) -> Key:
+        """Where an object of that name is."""
+        if self.in_schema:
+            return schema_key(context, self.kind, parts)
+        if len(parts) != 1:
+            raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
+        return Key(self.kind, parts[0])
+
+    def announce(self, context: Context) -> None:
+        """After a change that has committed."""
+        if self.concerns_services:
+            context.rooms.control.changes.announce()
+
+    def register(self) -> None:
+        """Make the statements of this kind known."""
+        spellings = (self.words, *self.aliases)
+        creation(self.words)(self._parse_create)
+        grammar(*(f"ALTER {words}" for words in spellings))(self._parse_alter)
+        grammar(*(f"DROP {words}" for words in spellings))(self._parse_drop)
+        grammar(*(f"DESCRIBE {words}" for words in spellings))(self._parse_describe)
+        grammar(*(f"SHOW {plural}" for plural in self.plural))(self._parse_show)
+
+    def _parse_create(self, cursor: TokenCursor, create: Modifiers) -> CreateObject:
+        if create.or_replace and not self.replaceable:
+            cursor.fail(f"OR REPLACE does not go with {self.words}")
+        if_not_exists = accept_if_not_exists(cursor, create)
+        return CreateObject(
+            family=self,
+            name=cursor.name(),
+            or_replace=create.or_replace,
+            if_not_exists=if_not_exists,
+            values=properties(cursor, {**self.readers, "COMMENT": TokenCursor.string}),
+        )
+
+    def _parse_alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
+        if_exists = cursor.accept("IF", "EXISTS")
+        name = cursor.name()
+        if cursor.accept("UNSET"):
+            return AlterObject(
+                family=self, name=name, if_exists=if_exists, values=unset_values(cursor, self.unset)
+            )
+        cursor.expect("SET")
+        values = properties(cursor, {**self.readers, "COMMENT": TokenCursor.string})
+        if not values:
+            cursor.fail("expected a property to set")
+        return AlterObject(family=self, name=name, if_exists=if_exists, values=values)
+
+    def _parse_drop(self, cursor: TokenCursor, _: Modifiers) -> DropObject:
+        if_exists = cursor.accept("IF", "EXISTS")
+        return DropObject(family=self, name=cursor.name(), if_exists=if_exists)
+
+    def _parse_describe(self, cursor: TokenCursor, _: Modifiers) -> DescribeObject:
+        return DescribeObject(family=self, name=cursor.name())
+
+    def _parse_show(self, cursor: TokenCursor, _: Modifiers) -> ShowObjects:
+        scopes = ("ACCOUNT", "DATABASE", "SCHEMA") if self.in_schema else ("ACCOUNT",)
+        return ShowObjects(family=self, clauses=show_clauses(cursor, scopes=scopes))
+
+
+def unset_values(cursor: TokenCursor, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """`UNSET A, B` as the values that the names have afterwards; COMMENT is always allowed."""
+    known = {**defaults, "COMMENT": ""}
+    values: dict[str, Any] = {}
+    while True:
+        name = cursor.peek()
+        if name not in known:
+            cursor.fail(f"expected one of {', '.join(sorted(known))}")
+        cursor.position += 1
+        values[name] = known[name]
+        if not cursor.accept(","):
+            return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateObject(Creation):
+    """CREATE of any such kind."""
+
+    family: ObjectFamily
+    name: tuple[str, ...]
+    values: dict[str, Any]
+
+    def made(self, context: Context) -> Key:
+        """The object."""
+        return self.family.key(context, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE <kind> on the schema or the account."""
+        privilege = f"CREATE {self.family.words}"
+        if self.family.in_schema:
+            return [on_schema(privilege, self.family.key(context, self.name))]
+        if self.family.kind == "INTEGRATION":
+            privilege = "CREATE INTEGRATION"
+        return [on_account(privilege, context)]
+
+    def run(self, context: Context) -> Result:
+        """Add the object."""
+        values = dict(self.values)
+        comment = values.pop("COMMENT", "")
+        with context.rooms.catalog.read() as tx:
+            spec = self.family.spec(context, tx, values, {})
+            self.family.guard(tx, self.family.key(context, self.name), spec)
+        result = create_object(
+            context,
+            self.family.key(context, self.name),
+            title=self.family.title,
+            or_replace=self.or_replace,
+            if_not_exists=self.if_not_exists,
+            spec=spec,
+            comment=comment,
+        )
+        self.family.announce(context)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterObject:
+    """ALTER … SET | UNSET of any such kind."""
+
+    family: ObjectFamily
+    name: tuple[str, ...]
+    if_exists: bool
+    values: dict[str, Any]
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the object."""
+        key = self.family.key(context, self.name)
+        return [Requirement(OWNERSHIP, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """Change the record."""
+        key = self.family.key(context, self.name)
+        values = dict(self.values)
+        comment = values.pop("COMMENT", None)
+        with context.rooms.catalog.write() as tx:
+            record = tx.find(key)
+            if record is None and self.if_exists:
+                return status_result(DONE)
+            if record is None:
+                raise ObjectNotFound(key.label, key.title)
+            spec = self.family.spec(context, tx, values, record.spec)
+            self.family.guard(tx, key, spec)
+            tx.update(record, spec=spec, comment=comment)
+        self.family.announce(context)
+        return status_result(DONE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropObject:
+    """DROP of any such kind."""
+
+    family: ObjectFamily
+    name: tuple[str, ...]
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the object."""
+        key = self.family.key(context, self.name)
+        return [Requirement(OWNERSHIP, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """Remove it."""
+        key = self.family.key(context, self.name)
+        with context.rooms.catalog.read() as tx:
+            self.family.guard(tx, key, None)
+        result = drop_object(context, key, if_exists=self.if_exists)[1]
+        self.family.announce(context)
+        return result
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeObject:
+    """DESCRIBE of any such kind."""
+
+    family: ObjectFamily
+    name: tuple[str, ...]
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the kind."""
+        return self.family.describe_fields
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """Any privilege on the object."""
+        key = self.family.key(context, self.name)
+        return [Requirement(ANY, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """The rows of the kind."""
+        with context.rooms.catalog.read() as tx:
+            record = tx.get(self.family.key(context, self.name))
+        return show_result(self.fields, self.family.describe_rows(record, context))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowObjects:
+    """SHOW of any such kind."""
+
+    family: ObjectFamily
+    clauses: ShowClauses
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the kind."""
+        return self.family.show_fields
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: only what the role may see is shown."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each object that the role has a privilege on."""
+        with context.rooms.catalog.read() as tx:
+            records = self._records(context, tx)
+        chosen = self.clauses.select(visible(context, records), lambda record: record.name)
+        rows = [self.family.show_row(record, context) for record in chosen]
+        return show_result(self.fields, rows)
+
+    def _records(self, context: Context, tx: Transaction) -> list[Record]:
+        if not self.family.in_schema:
+            return tx.list_kind(self.family.kind)
+        scope = scope_in(context, self.clauses)
+        return tx.list_kind(self.family.kind, database=scope.database, schema=scope.schema)
+
+
+def visible(context: Context, records: Iterable[Record]) -> list[Record]:
+    """The objects on which the current role has any privilege."""
+    access, role = context.rooms.access, context.session.role
+    return [
+        record
+        for record in records
+        if access.allows(role, Requirement(ANY, record.key.kind, record.key.title))
+    ]

@@ -1,0 +1,35 @@
+"""The rooms that statements act on, gathered once at start and handed to every handler."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nunatak.access.service import Access
+from nunatak.catalog.store import Catalog
+from nunatak.config import Settings
+from nunatak.disk import Disk
+from nunatak.models.registry import Models
+from nunatak.services.control import ControlPlane
+from nunatak.services.model.vault import Vault
+from nunatak.warehouse.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from nunatak.sql.session.query_functions import QueryControl
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rooms:
+    """One facade of each lower room."""
+
+    settings: Settings
+    disk: Disk
+    catalog: Catalog
+    access: Access
+    models: Models
+    warehouse: Warehouse
+    queries: Callable[[], QueryControl]
+    """The statements that run now; known only once the protocol room is built on this one."""
+    control: ControlPlane
+    vault: Vault

@@ -1,0 +1,178 @@
+"""What a statement is, and the table of all statements that the server knows by their words.
+
+A family module parses its statements into frozen dataclasses and registers each grammar under
+its leading words:
+
+    @grammar("DROP COMPUTE POOL")
+    def drop_compute_pool(cursor: TokenCursor, _: Modifiers) -> Statement: ...
+
+CREATE has a decorator of its own, in `nunatak.sql.language.creation`:
+`CREATE OR REPLACE TEMPORARY X` is registered as "X"; the modifiers are handed in. DESC is DESCRIBE.
+Parsers start behind the words they are registered under.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.results import Field, Result, Transfer
+from nunatak.warehouse.core.session import Session
+
+if TYPE_CHECKING:
+    from nunatak.sql.language.rooms import Rooms
+
+STATUS_FIELDS = (Field("status"),)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Everything one running statement may use."""
+
+    rooms: Rooms
+    session: Session
+    query_id: str
+    text: str = ""
+    bindings: Sequence[Binding] = ()
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Statement parameters sent beside the text, by upper-case name."""
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    flow: Result | None = None
+    """The rows of the statement before `->>`, read as `$1`."""
+
+
+class Statement(Protocol):
+    """A parsed statement."""
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The result columns, known without running."""
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """The privileges that the current role must hold."""
+
+    def run(self, context: Context) -> Result | Transfer:
+        """Do it. Runs in a worker thread; a returned status has committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Modifiers:
+    """Words between CREATE and the kind of object."""
+
+    or_replace: bool = False
+    temporary: bool = False
+    words: tuple[str, ...] = ()
+    """Others, such as TRANSIENT or SECURE, in upper case."""
+
+
+Parser = Callable[[TokenCursor, Modifiers], Statement]
+_GRAMMARS: dict[tuple[str, ...], Parser] = {}
+_REFUSED: dict[tuple[str, ...], str] = {}
+_MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
+_LONGEST_WORDS = 5
+
+
+def grammar(*spellings: str) -> Callable[[Parser], Parser]:
+    """Register a parser under the leading words of its statement, in one or more spellings."""
+
+    def decorate(parser: Parser) -> Parser:
+        for spelling in spellings:
+            assert not spelling.startswith("CREATE"), (
+                f"{spelling}: see `nunatak.sql.language.creation`"
+            )
+            register(spelling, parser)
+        return parser
+
+    return decorate
+
+
+def register(spelling: str, parser: Parser) -> None:
+    """Make a statement known by its leading words."""
+    words = tuple(spelling.split())
+    assert words not in _GRAMMARS, f"{spelling} is registered twice"
+    _GRAMMARS[words] = parser
+
+
+def refuse(spelling: str, message: str) -> None:
+    """Make a statement known that is not offered: whoever writes it is told so."""
+    _REFUSED[tuple(spelling.split())] = message
+
+
+def registered() -> Sequence[str]:
+    """The leading words of every statement that is known."""
+    return [" ".join(words) for words in _GRAMMARS]
+
+
+def registered_words() -> list[tuple[str, ...]]:
+    """The leading words of every statement that a family registered."""
+    return list(_GRAMMARS)
+
+
+def parse_registered(cursor: TokenCursor) -> Statement | None:
+    """Parse a statement that a family registered; None leaves the cursor where it was.
+
+    Raises Unsupported for one that is known and not offered.
+    """
+    start = cursor.position
+    verb = "DESCRIBE" if cursor.peek() == "DESC" else cursor.peek()
+    cursor.position += 1
+    modifiers = _modifiers(cursor) if verb == "CREATE" else Modifiers()
+    words = (verb, *(cursor.peek(index) for index in range(_LONGEST_WORDS - 1)))
+    for count in range(_LONGEST_WORDS, 0, -1):
+        parser = _GRAMMARS.get(words[:count])
+        if parser is not None:
+            cursor.position += count - 1
+            statement = parser(cursor, modifiers)
+            cursor.expect_end()
+            return statement
+        if (message := _REFUSED.get(words[:count])) is not None:
+            raise Unsupported(message)
+    cursor.position = start
+    return None
+
+
+def _modifiers(cursor: TokenCursor) -> Modifiers:
+    or_replace = cursor.accept("OR", "REPLACE")
+    temporary, words = False, []
+    while True:
+        if cursor.accept("SCOPED") or cursor.accept_any("TEMPORARY", "TEMP"):
+            temporary = True
+        elif (word := cursor.peek()) in _MODIFIER_WORDS:
+            cursor.position += 1
+            words.append(word)
+        else:
+            return Modifiers(or_replace, temporary, tuple(words))
+
+
+def accept_if_not_exists(cursor: TokenCursor, create: Modifiers | None = None) -> bool:
+    """Read IF NOT EXISTS; it does not go together with OR REPLACE."""
+    found = cursor.accept("IF", "NOT", "EXISTS")
+    if found and create is not None and create.or_replace:
+        raise InvalidArgument("OR REPLACE and IF NOT EXISTS exclude each other: use one of them.")
+    return found
+
+
+def properties(
+    cursor: TokenCursor, readers: Mapping[str, Callable[[TokenCursor], Any]]
+) -> dict[str, Any]:
+    """`NAME = value` pairs in any order, each read by its reader, until another word comes.
+
+    A reader is one of the cursor's methods, as in `{"MIN_NODES": TokenCursor.integer}`. The `=`
+    may be left out, as in the vendor's grammar. A name given twice is refused.
+    """
+    found: dict[str, Any] = {}
+    while cursor.peek() in readers:
+        name = cursor.peek()
+        if name in found:
+            cursor.fail(f"{name} is given twice")
+        cursor.position += 1
+        cursor.accept("=")
+        found[name] = readers[name](cursor)
+        cursor.accept(",")
+    return found

@@ -1,0 +1,1 @@
+"""Statements about models, their versions and tags."""

@@ -1,0 +1,312 @@
+"""ALTER MODEL.
+
+    ALTER MODEL [IF EXISTS] m
+        ADD VERSION v FROM { @stage/folder | MODEL n [VERSION w] }
+      | ADD LIVE VERSION v
+      | COMMIT VERSION v [RENAME TO m2] [RENAME VERSION TO v2]
+      | DROP VERSION v
+      | MODIFY VERSION v SET [COMMENT = 'text'] [METADATA = 'json'] [ALIAS = a]
+      | VERSION v { SET ALIAS = a | UNSET ALIAS | RENAME TO v2 }
+      | SET [COMMENT = 'text'] [DEFAULT_VERSION = v]
+      | SET TAG t = 'value' [, …]  |  UNSET TAG t [, …]
+      | RENAME TO m2
+
+A version may be named by an alias wherever it is there already.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import QualifiedName
+from nunatak.errors import InvalidArgument
+from nunatak.models.tags import ModelTags
+from nunatak.models.versions import MODEL
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.object_tags import TagValues, applying, tag_change
+from nunatak.sql.language.objects import on_schema, schema_key
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.models.source import FromStage, Source, on_model, parse_source, version_name
+from nunatak.untrusted import load_json
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+class Action(Protocol):
+    """One change of a model."""
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """What is needed besides the ownership of the model."""
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Do it; returns the status text."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterModel:
+    """ALTER MODEL with one action."""
+
+    name: tuple[str, ...]
+    action: Action
+    if_exists: bool = False
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the model, and what the action needs."""
+        yield on_model(OWNERSHIP, context, self.name)
+        yield from self.action.requirements(context)
+
+    def run(self, context: Context) -> Result:
+        """Apply the action."""
+        name = context.session.qualify(self.name)
+        if self.if_exists and context.rooms.models.find(name) is None:
+            return status_result(DONE)
+        return status_result(self.action.apply(context, name))
+
+
+class _OnlyOwnership:
+    def requirements(self, _: Context) -> Iterable[Requirement]:
+        """Nothing besides."""
+        return ()
+
+
+@dataclass(frozen=True)
+class AddVersion:
+    """ADD [LIVE] VERSION; `source` None makes a live version."""
+
+    version: str
+    source: Source | None
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """READ of the source."""
+        return self.source.requirements(context) if self.source is not None else ()
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Add the version."""
+        models = context.rooms.models
+        if self.source is None:
+            models.add_live_version(model, self.version)
+        elif isinstance(self.source, FromStage):
+            models.add_version(model, self.version, files=self.source.files(context))
+        else:
+            models.add_version_from(model, self.version, source=self.source.find(context))
+        return f"Model {model.name} version {self.version} successfully added."
+
+
+@dataclass(frozen=True)
+class CommitVersion:
+    """COMMIT VERSION, with new names for the model and the version."""
+
+    version: str
+    model_to: tuple[str, ...] | None
+    version_to: str | None
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """CREATE MODEL on the schema that the model moves to."""
+        return () if self.model_to is None else [_creating(context, self.model_to)]
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Commit and rename in one."""
+        target = None if self.model_to is None else context.session.qualify(self.model_to)
+        context.rooms.models.commit_version(
+            model, self.version, model_to=target, version_to=self.version_to
+        )
+        return DONE
+
+
+@dataclass(frozen=True)
+class DropVersion(_OnlyOwnership):
+    """DROP VERSION."""
+
+    version: str
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Drop it, unless it is the default or a service uses it."""
+        context.rooms.models.drop_version(model, self.version)
+        return DONE
+
+
+@dataclass(frozen=True)
+class ModifyVersion(_OnlyOwnership):
+    """MODIFY VERSION … SET."""
+
+    version: str
+    settings: Mapping[str, Any]
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Set what is given."""
+        models = context.rooms.models
+        if "COMMENT" in self.settings or "METADATA" in self.settings:
+            models.modify_version(
+                model,
+                self.version,
+                comment=self.settings.get("COMMENT"),
+                metadata=self.settings.get("METADATA"),
+            )
+        if "ALIAS" in self.settings:
+            models.set_alias(model, self.version, self.settings["ALIAS"])
+        return DONE
+
+
+@dataclass(frozen=True)
+class UnsetAlias(_OnlyOwnership):
+    """VERSION … UNSET ALIAS; the version may be named by the alias itself."""
+
+    version: str
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Take the alias away."""
+        context.rooms.models.unset_alias(model, self.version)
+        return DONE
+
+
+@dataclass(frozen=True)
+class RenameVersion(_OnlyOwnership):
+    """VERSION … RENAME TO."""
+
+    version: str
+    to: str
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Rename it."""
+        context.rooms.models.rename_version(model, self.version, self.to)
+        return DONE
+
+
+@dataclass(frozen=True)
+class SetProperties(_OnlyOwnership):
+    """SET COMMENT, DEFAULT_VERSION."""
+
+    settings: Mapping[str, Any]
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Set what is given."""
+        models = context.rooms.models
+        if "DEFAULT_VERSION" in self.settings:
+            models.set_default(model, self.settings["DEFAULT_VERSION"])
+        if "COMMENT" in self.settings:
+            models.set_comment(model, self.settings["COMMENT"])
+        return DONE
+
+
+@dataclass(frozen=True)
+class ChangeTags:
+    """SET TAG and UNSET TAG."""
+
+    tags: TagValues
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """APPLY on each tag."""
+        return applying(context, self.tags)
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Give the model the values, or take the tags off."""
+        tags = [(context.session.qualify(parts), value) for parts, value in self.tags]
+        ModelTags(context.rooms.models).change(model, tags)
+        return DONE
+
+
+@dataclass(frozen=True)
+class Rename:
+    """RENAME TO, in another schema if wanted."""
+
+    to: tuple[str, ...]
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """CREATE MODEL on the schema that the model moves to."""
+        return [_creating(context, self.to)]
+
+    def apply(self, context: Context, model: QualifiedName) -> str:
+        """Rename the model; grants and services stay with it."""
+        context.rooms.models.rename(model, context.session.qualify(self.to))
+        return DONE
+
+
+def _creating(context: Context, parts: tuple[str, ...]) -> Requirement:
+    return on_schema("CREATE MODEL", schema_key(context, MODEL, parts))
+
+
+@grammar("ALTER MODEL")
+def alter_model(cursor: TokenCursor, _: Modifiers) -> AlterModel:
+    """Parse ALTER MODEL."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return AlterModel(name=cursor.name(), action=_action(cursor), if_exists=if_exists)
+
+
+def _action(cursor: TokenCursor) -> Action:
+    if cursor.accept("ADD"):
+        return _add_version(cursor)
+    if cursor.accept("COMMIT", "VERSION"):
+        return _commit_version(cursor)
+    if cursor.accept("DROP", "VERSION"):
+        return DropVersion(version_name(cursor))
+    if cursor.accept("MODIFY", "VERSION"):
+        version = version_name(cursor)
+        cursor.expect("SET")
+        return ModifyVersion(version, _settings(cursor, _VERSION_PROPERTIES))
+    if cursor.accept("VERSION"):
+        return _on_version(cursor)
+    if cursor.accept("RENAME", "TO"):
+        return Rename(cursor.name())
+    if (tags := tag_change(cursor)) is not None:
+        return ChangeTags(tags)
+    cursor.expect("SET")
+    return SetProperties(_settings(cursor, _MODEL_PROPERTIES))
+
+
+def _add_version(cursor: TokenCursor) -> AddVersion:
+    live = cursor.accept("LIVE")
+    cursor.expect("VERSION")
+    version = version_name(cursor)
+    if live:
+        return AddVersion(version, None)
+    cursor.expect("FROM")
+    return AddVersion(version, parse_source(cursor))
+
+
+def _commit_version(cursor: TokenCursor) -> CommitVersion:
+    version = version_name(cursor)
+    model_to = cursor.name() if cursor.accept("RENAME", "TO") else None
+    version_to = version_name(cursor) if cursor.accept("RENAME", "VERSION", "TO") else None
+    return CommitVersion(version, model_to, version_to)
+
+
+def _on_version(cursor: TokenCursor) -> Action:
+    version = version_name(cursor)
+    if cursor.accept("RENAME", "TO"):
+        return RenameVersion(version, version_name(cursor))
+    if cursor.accept("UNSET", "ALIAS"):
+        return UnsetAlias(version)
+    cursor.expect("SET")
+    return ModifyVersion(version, _settings(cursor, _VERSION_PROPERTIES))
+
+
+def _settings(
+    cursor: TokenCursor, readers: Mapping[str, Callable[[TokenCursor], Any]]
+) -> dict[str, Any]:
+    found = properties(cursor, readers)
+    if not found:
+        cursor.fail(f"expected {' or '.join(readers)}")
+    return found
+
+
+def _metadata(cursor: TokenCursor) -> dict[str, Any]:
+    text = cursor.string()
+    document = load_json(text, "METADATA")
+    if not isinstance(document, dict):
+        raise InvalidArgument("METADATA must be a JSON object.")
+    return document
+
+
+_VERSION_PROPERTIES: Mapping[str, Callable[[TokenCursor], Any]] = {
+    "COMMENT": TokenCursor.string,
+    "METADATA": _metadata,
+    "ALIAS": version_name,
+}
+_MODEL_PROPERTIES: Mapping[str, Callable[[TokenCursor], Any]] = {
+    "COMMENT": TokenCursor.string,
+    "DEFAULT_VERSION": version_name,
+}

@@ -1,0 +1,1 @@
+"""Statements about services, functions on them, compute pools and image repositories."""

@@ -1,0 +1,87 @@
+"""CREATE SERVICE from a specification: inline, from a stage, or from a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.store import Key
+from nunatak.compute.pools import KIND as POOL
+from nunatak.compute.pools import pool_key
+from nunatak.services.model.integrations import INTEGRATION
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.object_tags import TagValues, applying, properties_and_tags, with_tags
+from nunatak.sql.language.objects import on_schema
+from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.services import SETTABLE, service_key_of, spec_values
+from nunatak.sql.services.specifications import Specification, check_container, specification
+from nunatak.warehouse.core.results import Result, status_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateService(Creation):
+    """CREATE SERVICE [IF NOT EXISTS] s IN COMPUTE POOL p FROM … properties."""
+
+    name: tuple[str, ...]
+    pool: str
+    specification: Specification
+    values: dict[str, Any]
+    tags: TagValues
+
+    def made(self, context: Context) -> Key:
+        """The service."""
+        return service_key_of(context, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE SERVICE on the schema, USAGE on the pool and integrations, READ on the stage,
+        APPLY on the tags."""
+        yield from applying(context, self.tags)
+        yield on_schema("CREATE SERVICE", service_key_of(context, self.name))
+        yield Requirement("USAGE", POOL, pool_key(self.pool).title)
+        for name in self.values.get("EXTERNAL_ACCESS_INTEGRATIONS", ()):
+            yield Requirement("USAGE", INTEGRATION, Key(INTEGRATION, name).title)
+        if self.specification.file is not None:
+            yield from self.specification.file.requirements(context)
+
+    def run(self, context: Context) -> Result:
+        """Check the specification and write the service down."""
+        key = service_key_of(context, self.name)
+        with context.rooms.catalog.read() as tx:
+            if self.if_not_exists and tx.find(key) is not None:
+                return status_result(f"{key.name} already exists, statement succeeded.")
+            tags = with_tags(context, tx, {}, self.tags)
+        container = self.specification.read(context)
+        check_container(context, container)
+        context.rooms.control.creator.create(
+            key,
+            container,
+            pool=self.pool,
+            owner=context.session.role,
+            values={**spec_values(self.values), "tags": tags},
+            comment=self.values.get("COMMENT", ""),
+        )
+        return status_result(f"Service {key.name} successfully created.")
+
+
+@creation("SERVICE")
+def create_service(cursor: TokenCursor, create: Modifiers) -> CreateService:
+    """Parse CREATE SERVICE."""
+    if create.or_replace:
+        cursor.fail("OR REPLACE does not go with SERVICE")
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.name()
+    cursor.expect("IN", "COMPUTE", "POOL")
+    pool = cursor.identifier()
+    document = specification(cursor)
+    values, tags = properties_and_tags(cursor, SETTABLE)
+    return CreateService(
+        name=name,
+        if_not_exists=if_not_exists,
+        pool=pool,
+        specification=document,
+        values=values,
+        tags=tags,
+    )

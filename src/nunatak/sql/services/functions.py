@@ -1,0 +1,337 @@
+"""Functions on services: CREATE FUNCTION … SERVICE = … ENDPOINT = … AS '/path', DROP, SHOW."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.services.model.functions import KIND, FunctionSpec, declared_method
+from nunatak.services.model.spec import ENDPOINTS_ROLE, service_key
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.object_family import visible
+from nunatak.sql.language.objects import create_object, drop_object, on_schema, schema_key
+from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.services import service_key_of
+from nunatak.warehouse.core.results import Field, Result
+
+_SHOW_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("schema_name"),
+    Field("is_builtin"),
+    Field("is_aggregate"),
+    Field("is_ansi"),
+    Field("min_num_arguments", NUMBER),
+    Field("max_num_arguments", NUMBER),
+    Field("arguments"),
+    Field("description"),
+    Field("catalog_name"),
+    Field("is_table_function"),
+    Field("is_external_function"),
+    Field("language"),
+)
+
+
+def _headers(cursor: TokenCursor) -> list[tuple[str, ...]]:
+    names = cursor.names_in_parentheses()
+    if any(name != ("CURRENT_USER",) for name in names):
+        cursor.fail("only CURRENT_USER is sent as a context header")
+    return names
+
+
+def _path(cursor: TokenCursor) -> str:
+    path = cursor.string()
+    if not path.startswith("/") or len(path) < 2:
+        cursor.fail("expected a path such as '/predict'")
+    return path[1:]
+
+
+_PROPERTIES = {
+    "SERVICE": TokenCursor.name,
+    "ENDPOINT": lambda cursor: cursor.string() if cursor.at_string() else cursor.identifier(),
+    "COMMENT": TokenCursor.string,
+    "CONTEXT_HEADERS": _headers,
+    "MAX_BATCH_ROWS": TokenCursor.integer,
+    "MAX_BATCH_RETRIES": TokenCursor.integer,
+    "BATCH_TIMEOUT_SECS": TokenCursor.integer,
+    "ON_BATCH_FAILURE": TokenCursor.identifier,
+    "AS": _path,
+}
+ABORT, RETURN_NULL = "ABORT", "RETURN_NULL"
+_BOUNDS = {
+    "MAX_BATCH_ROWS": (1, 1_000_000),
+    "MAX_BATCH_RETRIES": (0, 100),
+    "BATCH_TIMEOUT_SECS": (1, 7 * 24 * 3600),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateFunction(Creation):
+    """CREATE [OR REPLACE] FUNCTION f (…) RETURNS t SERVICE = s ENDPOINT = e … AS '/path'."""
+
+    name: tuple[str, ...]
+    arguments: tuple[tuple[str, str], ...]
+    returns: str
+    strict: bool
+    values: dict[str, Any]
+
+    def made(self, context: Context) -> Key:
+        """The function."""
+        return schema_key(context, KIND, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
+        yield on_schema("CREATE FUNCTION", self.made(context))
+        service = service_key_of(context, self.values["SERVICE"])
+        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")
+
+    def run(self, context: Context) -> Result:
+        """Check against the service, then add the function."""
+        service = context.session.qualify(self.values["SERVICE"])
+        route = context.rooms.control.routes.by_name(service)
+        if route is None:
+            raise ObjectNotFound("Service", service_key(service).title)
+        if self.values["ENDPOINT"].lower() != route.endpoint:
+            raise ObjectNotFound(
+                "Endpoint", self.values["ENDPOINT"], hint=f"The endpoint is '{route.endpoint}'."
+            )
+        spec = FunctionSpec(
+            service=(service.database, service.schema, service.name),
+            endpoint=route.endpoint,
+            path=self.values["AS"],
+            arguments=self.arguments,
+            returns=self.returns,
+            max_batch_rows=self.values.get("MAX_BATCH_ROWS"),
+            batch_timeout_s=self.values.get("BATCH_TIMEOUT_SECS"),
+            max_batch_retries=self.values.get("MAX_BATCH_RETRIES"),
+            strict=self.strict,
+            null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
+        )
+        declared_method(spec, route.methods)
+        result = create_object(
+            context,
+            self.made(context),
+            title="Function",
+            or_replace=self.or_replace,
+            if_not_exists=self.if_not_exists,
+            spec=spec.document(),
+            comment=self.values.get("COMMENT", ""),
+        )
+        context.rooms.control.refresh()
+        return result
+
+
+@creation("FUNCTION")
+def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
+    """Parse CREATE FUNCTION on a service; there are no other functions of users here."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.name()
+    arguments = _arguments(cursor)
+    cursor.expect("RETURNS")
+    returns = _type(cursor)
+    cursor.accept("NOT", "NULL")
+    cursor.accept("NULL")
+    strict = False
+    if not cursor.accept("CALLED", "ON", "NULL", "INPUT"):
+        strict = cursor.accept("STRICT") or cursor.accept("RETURNS", "NULL", "ON", "NULL", "INPUT")
+    cursor.accept_any("VOLATILE", "IMMUTABLE")
+    values = properties(cursor, _PROPERTIES)
+    for needed in ("SERVICE", "ENDPOINT", "AS"):
+        if needed not in values:
+            raise Unsupported(
+                "Only functions on services are supported by this server: CREATE FUNCTION f (…) "
+                "RETURNS t SERVICE = s ENDPOINT = e AS '/path'."
+            )
+    _check_batches(values)
+    return CreateFunction(
+        name=name,
+        or_replace=create.or_replace,
+        if_not_exists=if_not_exists,
+        arguments=arguments,
+        returns=returns,
+        strict=strict,
+        values=values,
+    )
+
+
+def _check_batches(values: dict[str, Any]) -> None:
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= values.get(name, least) <= most:
+            raise InvalidArgument(f"{name} must be between {least} and {most}.")
+    if values.get("ON_BATCH_FAILURE", ABORT) not in (ABORT, RETURN_NULL):
+        raise InvalidArgument(f"ON_BATCH_FAILURE must be {ABORT} or {RETURN_NULL}.")
+
+
+def _arguments(cursor: TokenCursor) -> tuple[tuple[str, str], ...]:
+    cursor.expect("(")
+    found: list[tuple[str, str]] = []
+    while not cursor.accept(")"):
+        found.append((cursor.identifier(), _type(cursor)))
+        if not cursor.at(")"):
+            cursor.expect(",")
+    return tuple(found)
+
+
+def _type(cursor: TokenCursor) -> str:
+    """A type such as `NUMBER(10, 2)` or `DOUBLE PRECISION`, in the vendor's spelling."""
+    text = cursor.identifier()
+    if cursor.accept("PRECISION"):
+        text += " PRECISION"
+    if cursor.accept("("):
+        sizes = [str(cursor.integer())]
+        while cursor.accept(","):
+            sizes.append(str(cursor.integer()))
+        cursor.expect(")")
+        text += f"({','.join(sizes)})"
+    return parse_type(text).ddl()
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropFunction:
+    """DROP FUNCTION [IF EXISTS] f (types)."""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the function."""
+        key = schema_key(context, KIND, self.name)
+        return [Requirement(OWNERSHIP, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """Remove it."""
+        key = schema_key(context, KIND, self.name)
+        result = drop_object(context, key, if_exists=self.if_exists)[1]
+        context.rooms.control.refresh()
+        return result
+
+
+@grammar("DROP FUNCTION")
+def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
+    """Parse DROP FUNCTION; a name stands for one function, whatever the types."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropFunction(name=_signature(cursor), if_exists=if_exists)
+
+
+def _signature(cursor: TokenCursor) -> tuple[str, ...]:
+    """`f (types)`: the name; the types must be some."""
+    name = cursor.name()
+    argument_types(cursor)
+    return name
+
+
+def argument_types(cursor: TokenCursor) -> None:
+    """`(types)`, which must be some; a name stands for one function whatever they are."""
+    cursor.expect("(")
+    while not cursor.accept(")"):
+        _type(cursor)
+        if not cursor.at(")"):
+            cursor.expect(",")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeFunction:
+    """DESCRIBE FUNCTION f (types)."""
+
+    name: tuple[str, ...]
+    fields: tuple[Field, ...] = (Field("property"), Field("value"))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """Any privilege on the function."""
+        key = schema_key(context, KIND, self.name)
+        return [Requirement(ANY, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """One row for each property."""
+        with context.rooms.catalog.read() as tx:
+            record = tx.get(schema_key(context, KIND, self.name))
+        spec = FunctionSpec.read(record.spec)
+        signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
+        described = {
+            "signature": f"({signature})",
+            "returns": spec.returns,
+            "language": "EXTERNAL",
+            "null handling": "RETURNS NULL ON NULL INPUT"
+            if spec.strict
+            else "CALLED ON NULL INPUT",
+            "service": str(spec.service_name),
+            "endpoint": spec.endpoint,
+            "body": f"/{spec.path}",
+            "max_batch_rows": spec.max_batch_rows,
+            "max_batch_retries": spec.max_batch_retries,
+            "batch_timeout_secs": spec.batch_timeout_s,
+            "on_batch_failure": RETURN_NULL if spec.null_on_failure else ABORT,
+        }
+        rows = [[name, None if value is None else str(value)] for name, value in described.items()]
+        return show_result(self.fields, rows)
+
+
+@grammar("DESCRIBE FUNCTION")
+def describe_function(cursor: TokenCursor, _: Modifiers) -> DescribeFunction:
+    """Parse DESCRIBE FUNCTION."""
+    return DescribeFunction(name=_signature(cursor))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowFunctions:
+    """SHOW [USER] FUNCTIONS [IN …]: the functions that users made."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _SHOW_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: only what the role may see is shown."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each function that the role has a privilege on."""
+        scope = scope_in(context, self.clauses)
+        with context.rooms.catalog.read() as tx:
+            records = tx.list_kind(KIND, database=scope.database, schema=scope.schema)
+        chosen = self.clauses.select(visible(context, records), lambda record: record.name)
+        return show_result(self.fields, [_row(record) for record in chosen])
+
+
+@grammar("SHOW FUNCTIONS", "SHOW USER FUNCTIONS")
+def show_functions(cursor: TokenCursor, _: Modifiers) -> ShowFunctions:
+    """Parse SHOW FUNCTIONS."""
+    return ShowFunctions(clauses=show_clauses(cursor))
+
+
+def _row(record: Record) -> list[Any]:
+    spec = FunctionSpec.read(record.spec)
+    types = ", ".join(kind for _, kind in spec.arguments)
+    count = len(spec.arguments)
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.schema,
+        "N",
+        "N",
+        "N",
+        count,
+        count,
+        f"{quoted(record.name)}({types}) RETURN {spec.returns}",
+        record.comment or "user-defined function",
+        record.key.database,
+        "N",
+        "Y",
+        "EXTERNAL",
+    ]

@@ -1,0 +1,291 @@
+"""Compute pools: CREATE, ALTER, DROP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.names import quoted
+from nunatak.catalog.store import Key, Record
+from nunatak.compute import pools
+from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
+from nunatak.compute.states import POOLS, PoolState
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.services.commands.commands import services_on
+from nunatak.services.model.spec import ServiceType
+from nunatak.services.reconcile.system_pools import is_system_pool
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.object_family import DONE, unset_values
+from nunatak.sql.language.object_tags import (
+    AlterTags,
+    TagValues,
+    applying,
+    properties_and_tags,
+    tag_change,
+    with_tags,
+)
+from nunatak.sql.language.objects import on_account
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.workloads import workload_type
+from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.session import Session
+
+JOBS_LIMIT_NAMED = 5
+_CREATED_SUSPENDED = (
+    "The compute pool was created suspended: ALTER COMPUTE POOL … RESUME starts it, and so does "
+    "work that needs it if AUTO_RESUME is on."
+)
+
+
+def _word(cursor: TokenCursor) -> str:
+    return cursor.string().upper() if cursor.at_string() else cursor.identifier()
+
+
+def _families(cursor: TokenCursor) -> tuple[str, ...]:
+    return tuple(text.upper() for text in cursor.strings_in_parentheses())
+
+
+_ALTERABLE = {
+    "MIN_NODES": TokenCursor.integer,
+    "MAX_NODES": TokenCursor.integer,
+    "INSTANCE_FAMILY": _word,
+    "AUTO_RESUME": TokenCursor.boolean,
+    "AUTO_SUSPEND_SECS": TokenCursor.integer,
+    "PLACEMENT_GROUP": _word,
+    "BACKUP_INSTANCE_FAMILIES": _families,
+    "COMMENT": TokenCursor.string,
+}
+_CREATABLE = {**_ALTERABLE, "INITIALLY_SUSPENDED": TokenCursor.boolean}
+_UNSET = {
+    "AUTO_RESUME": True,
+    "AUTO_SUSPEND_SECS": AUTO_SUSPEND_S,
+    "PLACEMENT_GROUP": None,
+    "BACKUP_INSTANCE_FAMILIES": (),
+}
+_IN_SPEC = {"AUTO_SUSPEND_SECS": "auto_suspend_s", "INITIALLY_SUSPENDED": "suspended"}
+
+
+def _spec_values(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        _IN_SPEC.get(name, name.lower()): value
+        for name, value in values.items()
+        if name != "COMMENT"
+    }
+
+
+def _check_families(context: Context, spec: PoolSpec) -> None:
+    for name in (spec.instance_family, *spec.backup_instance_families):
+        context.rooms.control.families.get(name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePool(Creation):
+    """CREATE COMPUTE POOL [IF NOT EXISTS] p [FOR APPLICATION a] properties."""
+
+    name: str
+    values: dict[str, Any]
+    tags: TagValues = ()
+
+    def made(self, _: Context) -> Key:
+        """The pool."""
+        return pool_key(self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE COMPUTE POOL on the account, APPLY on the tags."""
+        return [on_account("CREATE COMPUTE POOL", context), *applying(context, self.tags)]
+
+    def run(self, context: Context) -> Result:
+        """Write the pool down; its reconciler starts it."""
+        for needed in ("MIN_NODES", "MAX_NODES", "INSTANCE_FAMILY"):
+            if needed not in self.values:
+                raise InvalidArgument(f"CREATE COMPUTE POOL needs {needed} = ….")
+        spec = PoolSpec(**_spec_values(self.values))
+        _check_families(context, spec)
+        key = pool_key(self.name)
+        with context.rooms.catalog.write() as tx:
+            if tx.find(key) is not None:
+                if self.if_not_exists:
+                    return status_result(f"{self.name} already exists, statement succeeded.")
+                raise ObjectExists(key.label, key.title)
+            spec = replace(spec, tags=with_tags(context, tx, {}, self.tags))
+            state = PoolState.SUSPENDED if spec.suspended else PoolState.STARTING
+            target = 0 if spec.suspended else spec.min_nodes
+            POOLS.begin(
+                tx,
+                key,
+                state,
+                owner=context.session.role,
+                reason=_CREATED_SUSPENDED if spec.suspended else "The compute pool was created.",
+                spec=spec.document(),
+                status=PoolStatus(state=state, target_nodes=target).document(),
+                comment=self.values.get("COMMENT", ""),
+            )
+        context.rooms.control.changes.announce()
+        return status_result(f"Compute pool {self.name} successfully created.")
+
+
+@creation("COMPUTE POOL")
+def create_pool(cursor: TokenCursor, create: Modifiers) -> CreatePool:
+    """Parse CREATE COMPUTE POOL."""
+    if create.or_replace:
+        cursor.fail("OR REPLACE does not go with COMPUTE POOL")
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = _new_name(cursor)
+    application = cursor.identifier() if cursor.accept("FOR", "APPLICATION") else None
+    values, tags = properties_and_tags(cursor, _CREATABLE)
+    if application is not None:
+        values["APPLICATION"] = application
+    return CreatePool(name=name, if_not_exists=if_not_exists, values=values, tags=tags)
+
+
+def _new_name(cursor: TokenCursor) -> str:
+    """The name of a new pool, which must not need quotes."""
+    name = cursor.identifier()
+    if quoted(name) != name:
+        raise InvalidArgument(
+            f"A compute pool cannot be named '{name}': use letters, digits, _ and $, without "
+            "quotes."
+        )
+    return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterPool:
+    """ALTER COMPUTE POOL [IF EXISTS] p SUSPEND | RESUME | STOP ALL | SET … | UNSET …"""
+
+    name: str
+    if_exists: bool
+    action: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    types: tuple[ServiceType, ...] = ()
+    """Of what STOP ALL stops; empty for everything."""
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OPERATE to suspend, resume and stop, MODIFY to change properties."""
+        privilege = "OPERATE" if self.action else "MODIFY"
+        return [Requirement(privilege, pools.KIND, pool_key(self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """Write what is wanted now."""
+        with context.rooms.catalog.write() as tx:
+            record = tx.find(pool_key(self.name))
+            if record is None and self.if_exists:
+                return status_result(DONE)
+            if record is None:
+                raise ObjectNotFound("Compute pool", self.name)
+            spec = self._changed(record, context.session)
+            _check_families(context, spec)
+            tx.update(record, spec=spec.document(), comment=self.values.get("COMMENT"))
+        if self.action == "STOP ALL":
+            context.rooms.control.commands.stop_all(self.name, types=self.types)
+        context.rooms.control.changes.announce()
+        return status_result(DONE)
+
+    def _changed(self, record: Record, session: Session) -> PoolSpec:
+        by = f"by {session.user} (role {session.role})"
+        spec, state = PoolSpec.read(record.spec), POOLS.of(record)
+        match self.action:
+            case "SUSPEND":
+                if spec.suspended and state is PoolState.SUSPENDED:
+                    raise InvalidArgument(f"Compute pool {self.name} is suspended already.")
+                return replace(spec, suspended=True, changed_by=by)
+            case "RESUME":
+                return replace(spec, suspended=False, changed_by=by)
+            case "STOP ALL":
+                return spec
+        changed = replace(spec, **_spec_values(self.values))
+        moved = changed.instance_family != spec.instance_family
+        if moved and state is not PoolState.SUSPENDED:
+            raise InvalidArgument(
+                f"INSTANCE_FAMILY can be changed only while compute pool {self.name} is suspended."
+            )
+        return changed
+
+
+@grammar("ALTER COMPUTE POOL")
+def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool | AlterTags:
+    """Parse ALTER COMPUTE POOL."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.identifier()
+    for action in ("SUSPEND", "RESUME", "STOP ALL"):
+        if cursor.accept(*action.split()):
+            types = _types(cursor) if action == "STOP ALL" else ()
+            return AlterPool(name=name, if_exists=if_exists, action=action, types=types)
+    if (tags := tag_change(cursor)) is not None:
+        key = pool_key(name)
+        return AlterTags(key=lambda _: key, if_exists=if_exists, privilege="MODIFY", tags=tags)
+    if cursor.accept("UNSET"):
+        return AlterPool(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
+    cursor.expect("SET")
+    values = properties(cursor, _ALTERABLE)
+    if not values:
+        cursor.fail("expected a property to set")
+    return AlterPool(name=name, if_exists=if_exists, values=values)
+
+
+def _types(cursor: TokenCursor) -> tuple[ServiceType, ...]:
+    """`[OF TYPE t, …]`."""
+    if not cursor.accept("OF", "TYPE"):
+        return ()
+    types = [workload_type(cursor)]
+    while cursor.accept(","):
+        types.append(workload_type(cursor))
+    return tuple(types)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropPool:
+    """DROP COMPUTE POOL [IF EXISTS] p."""
+
+    name: str
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the pool."""
+        return [Requirement(OWNERSHIP, pools.KIND, pool_key(self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """Remove it; refused while services or jobs are on it, running or suspended, and for a
+        pool of the system."""
+        if is_system_pool(self.name):
+            raise InvalidArgument(
+                f"Compute pool {self.name} is part of every account and cannot be dropped: "
+                f"ALTER COMPUTE POOL {self.name} SUSPEND stops it."
+            )
+        key = pool_key(self.name)
+        with context.rooms.catalog.write() as tx:
+            record = tx.find(key)
+            if record is None:
+                if self.if_exists:
+                    text = f"Drop statement executed successfully ({self.name} already dropped)."
+                    return status_result(text)
+                raise ObjectNotFound(key.label, key.title)
+            users = [item.key.title for item in services_on(tx, self.name)]
+            if users:
+                named = ", ".join(users[:JOBS_LIMIT_NAMED])
+                raise ObjectInUse(
+                    f"Compute pool {self.name} cannot be dropped: it is used by {named}. Drop "
+                    f"those services first, or ALTER COMPUTE POOL {self.name} STOP ALL."
+                )
+            tx.delete(record)
+        context.rooms.control.changes.announce()
+        return status_result(f"{self.name} successfully dropped.")
+
+
+@grammar("DROP COMPUTE POOL")
+def drop_pool(cursor: TokenCursor, _: Modifiers) -> DropPool:
+    """Parse DROP COMPUTE POOL."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropPool(name=cursor.identifier(), if_exists=if_exists)

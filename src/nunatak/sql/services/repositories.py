@@ -1,0 +1,170 @@
+"""Image repositories, and the images that are in them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.names import split_name
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.services.commands.repository_images import REPOSITORY, images_in
+from nunatak.services.documents.specification import IMAGE_NAME, repository_path
+from nunatak.sql.language.object_family import ObjectFamily
+from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.language.statement import Context, Modifiers, grammar
+from nunatak.sql.language.system_functions import register
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result
+
+_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("name"),
+    Field("database_name"),
+    Field("schema_name"),
+    Field("repository_url"),
+    Field("owner"),
+    Field("owner_role_type"),
+    Field("comment"),
+    Field("encryption"),
+    Field("privatelink_repository_url"),
+)
+_IMAGE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("image_name"),
+    Field("tags"),
+    Field("digest"),
+    Field("image_path"),
+)
+_ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
+
+
+def _row(record: Record, context: Context) -> Sequence[Any]:
+    return [
+        moment(record.created_on),
+        record.name,
+        record.key.database,
+        record.key.schema,
+        context.rooms.control.addresses.repository_url(repository_path(record.key.title)),
+        record.owner,
+        "ROLE",
+        record.comment,
+        record.spec.get("encryption", _ENCRYPTIONS[0]),
+        None,
+    ]
+
+
+def _encryption(cursor: TokenCursor) -> str:
+    cursor.expect("(")
+    cursor.expect("TYPE")
+    cursor.accept("=")
+    kind = cursor.string()
+    if kind not in _ENCRYPTIONS:
+        cursor.fail(f"expected one of {', '.join(_ENCRYPTIONS)}")
+    cursor.expect(")")
+    return kind
+
+
+def _spec(
+    _: Context, __: Transaction, values: dict[str, Any], old: Mapping[str, Any]
+) -> dict[str, Any]:
+    given = {"encryption": values["ENCRYPTION"]} if "ENCRYPTION" in values else {}
+    return {**old, **given}
+
+
+def _guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
+    """Names of images are in lower case, so that repositories need names that differ by more."""
+    path = repository_path(key.title)
+    for record in tx.list_kind(REPOSITORY) if spec is not None else ():
+        if record.key != key and repository_path(record.key.title) == path:
+            raise Unsupported(
+                f"Image repository {key.title} cannot be made beside {record.key.title}: names of "
+                "images would not tell them apart: choose another name."
+            )
+
+
+REPOSITORIES = ObjectFamily(
+    kind=REPOSITORY,
+    words="IMAGE REPOSITORY",
+    plural=("IMAGE REPOSITORIES",),
+    title="Image Repository",
+    in_schema=True,
+    readers={"ENCRYPTION": _encryption},
+    spec=_spec,
+    guard=_guard,
+    show_fields=_FIELDS,
+    show_row=_row,
+    describe_fields=_FIELDS,
+    describe_rows=lambda record, context: [_row(record, context)],
+)
+REPOSITORIES.register()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowImages:
+    """SHOW IMAGES [LIKE …] IN IMAGE REPOSITORY r."""
+
+    name: tuple[str, ...]
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = _IMAGE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """READ on the repository."""
+        key = schema_key(context, REPOSITORY, self.name)
+        return [Requirement("READ", key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """One row for each digest that a build or service of the repository has."""
+        with context.rooms.catalog.read() as tx:
+            repository = tx.get(schema_key(context, REPOSITORY, self.name))
+            images = images_in(tx, repository)
+        rows = [_image_row(repository, digest, record) for digest, record in images.items()]
+        return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))
+
+
+def _image_row(repository: Record, digest: str, record: Record) -> Sequence[Any]:
+    path = f"{repository_path(repository.key.title)}/{IMAGE_NAME}@sha256:{digest}"
+    return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
+
+
+def list_images(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
+    if len(arguments) != 1:
+        raise InvalidArgument("SYSTEM$REGISTRY_LIST_IMAGES takes one text: /db/schema/repository.")
+    text = str(arguments[0])
+    with context.rooms.catalog.read() as tx:
+        named = (
+            record
+            for record in tx.list_kind(REPOSITORY)
+            if repository_path(record.key.title) == text.lower().rstrip("/")
+        )
+        repository = next(named, None)
+        if repository is None:
+            key = schema_key(context, REPOSITORY, split_name(text.strip("/").replace("/", ".")))
+            repository = tx.get(key)
+        images = images_in(tx, repository)
+    needed = Requirement("READ", REPOSITORY, repository.key.title)
+    context.rooms.access.require(needed, role=context.session.role)
+    return json.dumps({"images": [IMAGE_NAME] if images else []})
+
+
+register({"SYSTEM$REGISTRY_LIST_IMAGES": list_images})
+
+
+@grammar("SHOW IMAGES IN IMAGE REPOSITORY")
+def show_images(cursor: TokenCursor, _: Modifiers) -> ShowImages:
+    """Parse SHOW IMAGES IN IMAGE REPOSITORY."""
+    return ShowImages(name=cursor.name(), clauses=show_clauses(cursor))
+
+
+@grammar("SHOW IMAGES")
+def show_images_like(cursor: TokenCursor, _: Modifiers) -> ShowImages:
+    """Parse SHOW IMAGES LIKE … IN IMAGE REPOSITORY."""
+    clauses = show_clauses(cursor, scopes=("IMAGE REPOSITORY",), needs_scope=True)
+    parts = clauses.within[1] if clauses.within else ()
+    return ShowImages(name=parts, clauses=clauses)

@@ -1,0 +1,385 @@
+"""Services: ALTER, DROP, DESCRIBE and SHOW, with their containers, instances and endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.services.documents.autocapture import unsupported
+from nunatak.services.model.snapshot import Service, Snapshot
+from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
+from nunatak.sql.language.object_family import DONE, unset_values, visible
+from nunatak.sql.language.object_tags import AlterTags, tag_change
+from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.show import (
+    Scope,
+    ShowClauses,
+    check_found,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.rows import (
+    CONTAINER_FIELDS,
+    DESCRIBE_FIELDS,
+    ENDPOINT_FIELDS,
+    INSTANCE_FIELDS,
+    ROLE_FIELDS,
+    SERVICE_FIELDS,
+    container_rows,
+    describe_row,
+    endpoint_rows,
+    instance_rows,
+    service_row,
+)
+from nunatak.sql.services.specifications import AlterSpecification, specification
+from nunatak.sql.services.workloads import workload_type
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+def service_key_of(context: Context, parts: tuple[str, ...]) -> Key:
+    """The key of a service as written, completed from the session."""
+    return schema_key(context, KIND, parts)
+
+
+def account_names(cursor: TokenCursor) -> tuple[str, ...]:
+    """`(a, b)`: names without dots."""
+    names = cursor.names_in_parentheses()
+    if any(len(parts) != 1 for parts in names):
+        cursor.fail("expected names without dots")
+    return tuple(parts[0] for parts in names)
+
+
+_AUTOCAPTURE = "AUTOCAPTURE"
+
+
+def _level(cursor: TokenCursor) -> str:
+    return cursor.string().upper() if cursor.at_string() else cursor.identifier()
+
+
+def _autocapture(cursor: TokenCursor) -> None:
+    """It can be switched off, which it is; raises Unsupported."""
+    if cursor.boolean():
+        raise unsupported()
+
+
+SETTABLE = {
+    "MIN_INSTANCES": TokenCursor.integer,
+    "MAX_INSTANCES": TokenCursor.integer,
+    "MIN_READY_INSTANCES": TokenCursor.integer,
+    "AUTO_SUSPEND_SECS": TokenCursor.integer,
+    "AUTO_RESUME": TokenCursor.boolean,
+    "LOG_LEVEL": _level,
+    "QUERY_WAREHOUSE": TokenCursor.identifier,
+    "EXTERNAL_ACCESS_INTEGRATIONS": account_names,
+    "COMMENT": TokenCursor.string,
+    _AUTOCAPTURE: _autocapture,
+}
+_UNSET = {
+    "MIN_INSTANCES": 1,
+    "MAX_INSTANCES": 1,
+    "MIN_READY_INSTANCES": 1,
+    "AUTO_SUSPEND_SECS": 0,
+    "AUTO_RESUME": True,
+    "LOG_LEVEL": "INFO",
+    "QUERY_WAREHOUSE": None,
+    "EXTERNAL_ACCESS_INTEGRATIONS": (),
+    _AUTOCAPTURE: None,
+}
+_IN_SPEC = {
+    "AUTO_SUSPEND_SECS": "auto_suspend_s",
+    "EXTERNAL_ACCESS_INTEGRATIONS": "integrations",
+}
+
+
+def spec_values(values: dict[str, Any]) -> dict[str, Any]:
+    """Properties by their names in ServiceSpec."""
+    return {
+        _IN_SPEC.get(name, name.lower()): value
+        for name, value in values.items()
+        if name not in ("COMMENT", _AUTOCAPTURE)
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterService:
+    """ALTER SERVICE [IF EXISTS] s SUSPEND | RESUME | SET … | UNSET …"""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    action: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OPERATE to suspend and resume, OWNERSHIP to change, USAGE on given integrations."""
+        key = service_key_of(context, self.name)
+        yield Requirement("OPERATE" if self.action else OWNERSHIP, key.kind, key.title)
+        for name in self.values.get("EXTERNAL_ACCESS_INTEGRATIONS", ()):
+            yield Requirement("USAGE", "INTEGRATION", Key("INTEGRATION", name).title)
+
+    def run(self, context: Context) -> Result:
+        """Write what is wanted now."""
+        key, commands = service_key_of(context, self.name), context.rooms.control.commands
+        with context.rooms.catalog.read() as tx:
+            if tx.find(key) is None and self.if_exists:
+                return status_result(DONE)
+        match self.action:
+            case "SUSPEND":
+                session = context.session
+                commands.suspend(key, by=f"by {session.user} (role {session.role})")
+            case "RESUME":
+                commands.resume(key)
+            case _:
+                commands.change(key, spec_values(self.values), comment=self.values.get("COMMENT"))
+        return status_result(DONE)
+
+
+@grammar("ALTER SERVICE")
+def alter_service(
+    cursor: TokenCursor, _: Modifiers
+) -> AlterService | AlterSpecification | AlterTags:
+    """Parse ALTER SERVICE."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.name()
+    if cursor.accept("RESTORE", "VOLUME"):
+        raise Unsupported("Unsupported feature 'RESTORE VOLUME': no service here has volumes.")
+    if (tags := tag_change(cursor)) is not None:
+        return AlterTags(
+            key=lambda context: service_key_of(context, name),
+            if_exists=if_exists,
+            privilege=OWNERSHIP,
+            tags=tags,
+        )
+    if action := cursor.accept_any("SUSPEND", "RESUME"):
+        return AlterService(name=name, if_exists=if_exists, action=action)
+    if cursor.accept("UNSET"):
+        return AlterService(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
+    if cursor.at("FROM"):
+        return AlterSpecification(
+            name=name, if_exists=if_exists, specification=specification(cursor)
+        )
+    cursor.accept("SET")  # the vendor's pages leave it out, too
+    values = properties(cursor, SETTABLE)
+    if not values:
+        cursor.fail("expected SUSPEND, RESUME, FROM, UNSET, or a property to set")
+    return AlterService(name=name, if_exists=if_exists, values=values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropService:
+    """DROP SERVICE [IF EXISTS] s [FORCE]."""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the service."""
+        key = service_key_of(context, self.name)
+        return [Requirement(OWNERSHIP, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """Remove it; its name is free at once, its instances end in the background."""
+        key = service_key_of(context, self.name)
+        try:
+            context.rooms.control.commands.drop(key)
+        except ObjectNotFound:
+            if not self.if_exists:
+                raise
+            text = f"Drop statement executed successfully ({key.name} already dropped)."
+            return status_result(text)
+        return status_result(f"{key.name} successfully dropped.")
+
+
+@grammar("DROP SERVICE")
+def drop_service(cursor: TokenCursor, _: Modifiers) -> DropService:
+    """Parse DROP SERVICE. FORCE speaks of block storage, which no service here has."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.name()
+    cursor.accept("FORCE")
+    return DropService(name=name, if_exists=if_exists)
+
+
+def snapshot_of(context: Context) -> Snapshot:
+    """Everything that SHOW commands look at."""
+    return context.rooms.control.snapshot()
+
+
+def find_service(context: Context, parts: tuple[str, ...]) -> Record:
+    """A service or job by its written name; raises ObjectNotFound."""
+    with context.rooms.catalog.read() as tx:
+        return tx.get(service_key_of(context, parts))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeService:
+    """DESCRIBE SERVICE s."""
+
+    name: tuple[str, ...]
+    fields: tuple[Field, ...] = DESCRIBE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """Any privilege on the service."""
+        key = service_key_of(context, self.name)
+        return [Requirement(ANY, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """One row."""
+        record = find_service(context, self.name)
+        owned = Requirement(OWNERSHIP, record.key.kind, record.key.title)
+        shows_spec = context.rooms.access.allows(context.session.role, owned)
+        row = describe_row(record, snapshot_of(context), shows_spec=shows_spec)
+        return show_result(self.fields, [[*row[:-1], _with_notes(context, record, row[-1])]])
+
+
+def _with_notes(context: Context, record: Record, message: str) -> str:
+    """A service's message, with what of its integrations and secrets does not hold now."""
+    if is_build(record.spec):
+        return message
+    with context.rooms.catalog.read() as tx:
+        return "\n".join([message, *context.rooms.control.inputs.notes(tx, Service(record))])
+
+
+@grammar("DESCRIBE SERVICE")
+def describe_service(cursor: TokenCursor, _: Modifiers) -> DescribeService:
+    """Parse DESCRIBE SERVICE."""
+    return DescribeService(name=cursor.name())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowServices:
+    """SHOW [JOB] SERVICES [EXCLUDE JOBS] [LIKE …] [IN …] …; `jobs` None shows both kinds."""
+
+    clauses: ShowClauses
+    jobs: bool | None
+    of_type: ServiceType | None = None
+    fields: tuple[Field, ...] = SERVICE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: only what the role may see is shown."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each service that the role has a privilege on."""
+        scope, pool = self._scope(context)
+        snapshot = snapshot_of(context)
+        records = [service.record for service in snapshot.services]
+        records += [build.record for build in snapshot.builds]
+        wanted = [record for record in records if self._is_wanted(record, scope, pool)]
+        ordered = sorted(wanted, key=lambda record: record.name)
+        chosen = self.clauses.select(visible(context, ordered), lambda record: record.name)
+        return show_result(self.fields, [service_row(record, snapshot) for record in chosen])
+
+    def _scope(self, context: Context) -> tuple[Scope, str | None]:
+        if self.clauses.within and self.clauses.within[0] == "COMPUTE POOL":
+            pool = self.clauses.within[1][-1]
+            check_found(context, Key("COMPUTE_POOL", pool))
+            return Scope(), pool
+        return scope_in(context, self.clauses), None
+
+    def _is_wanted(self, record: Record, scope: Scope, pool: str | None) -> bool:
+        is_job = is_build(record.spec)
+        return (
+            not record.spec.get("dropped")
+            and self.jobs in (None, is_job)
+            and scope.database in (None, record.key.database)
+            and scope.schema in (None, record.key.schema)
+            and pool in (None, record.spec.get("pool"))
+            and self.of_type in (None, record.spec.get("type"))
+        )
+
+
+_SCOPES = ("ACCOUNT", "DATABASE", "COMPUTE POOL", "SCHEMA")
+
+
+@grammar("SHOW SERVICES")
+def show_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
+    """Parse SHOW SERVICES."""
+    jobs = False if cursor.accept("EXCLUDE", "JOBS") else None
+    clauses = show_clauses(cursor, scopes=_SCOPES)
+    of_type = workload_type(cursor) if cursor.accept("OF", "TYPE") else None
+    return ShowServices(clauses=clauses, jobs=jobs, of_type=of_type)
+
+
+@grammar("SHOW JOB SERVICES")
+def show_job_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
+    """Parse SHOW JOB SERVICES."""
+    return ShowServices(clauses=show_clauses(cursor, scopes=_SCOPES), jobs=True)
+
+
+Rows = Callable[[Context, Record], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowInService:
+    """SHOW SERVICE CONTAINERS | SERVICE INSTANCES | ENDPOINTS IN SERVICE s."""
+
+    name: tuple[str, ...]
+    privilege: str
+    fields: tuple[Field, ...]
+    rows: Rows
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """MONITOR on the service; any privilege for its endpoints."""
+        key = service_key_of(context, self.name)
+        return [Requirement(self.privilege, key.kind, key.title)]
+
+    def run(self, context: Context) -> Result:
+        """The rows of that part."""
+        record = find_service(context, self.name)
+        return show_result(self.fields, self.rows(context, record))
+
+
+@grammar("SHOW SERVICE CONTAINERS IN SERVICE")
+def show_containers(cursor: TokenCursor, _: Modifiers) -> ShowInService:
+    """Parse SHOW SERVICE CONTAINERS IN SERVICE."""
+    return ShowInService(
+        name=cursor.name(),
+        privilege="MONITOR",
+        fields=CONTAINER_FIELDS,
+        rows=lambda context, record: container_rows(record, snapshot_of(context)),
+    )
+
+
+@grammar("SHOW SERVICE INSTANCES IN SERVICE")
+def show_instances(cursor: TokenCursor, _: Modifiers) -> ShowInService:
+    """Parse SHOW SERVICE INSTANCES IN SERVICE."""
+    return ShowInService(
+        name=cursor.name(),
+        privilege="MONITOR",
+        fields=INSTANCE_FIELDS,
+        rows=lambda context, record: instance_rows(record, snapshot_of(context)),
+    )
+
+
+def _endpoints(context: Context, record: Record) -> Sequence[Sequence[Any]]:
+    if is_build(record.spec):
+        return []
+    return endpoint_rows(ServiceSpec.read(record.spec), context.rooms.control.addresses)
+
+
+@grammar("SHOW ENDPOINTS IN SERVICE")
+def show_endpoints(cursor: TokenCursor, _: Modifiers) -> ShowInService:
+    """Parse SHOW ENDPOINTS IN SERVICE."""
+    return ShowInService(name=cursor.name(), privilege=ANY, fields=ENDPOINT_FIELDS, rows=_endpoints)
+
+
+def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
+    created = moment(record.created_on)
+    roles = {} if is_build(record.spec) else SERVICE_ROLES
+    return [[created, name, record.name, record.owner, text] for name, text in roles.items()]
+
+
+@grammar("SHOW ROLES IN SERVICE")
+def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowInService:
+    """Parse SHOW ROLES IN SERVICE."""
+    return ShowInService(name=cursor.name(), privilege=ANY, fields=ROLE_FIELDS, rows=_roles)

@@ -1,0 +1,132 @@
+"""Compute pools as they are: DESCRIBE, SHOW, their instance families and nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.compute import pools
+from nunatak.compute.pools import pool_key
+from nunatak.errors import ObjectNotFound
+from nunatak.sql.language.object_family import visible
+from nunatak.sql.language.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.language.statement import Context, Modifiers, grammar
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.pool_rows import (
+    DESCRIBE_FIELDS,
+    FAMILY_FIELDS,
+    NODE_FIELDS,
+    POOL_FIELDS,
+    describe_row,
+    family_rows,
+    node_rows,
+    pool_row,
+)
+from nunatak.sql.services.services import snapshot_of
+from nunatak.warehouse.core.results import Field, Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribePool:
+    """DESCRIBE COMPUTE POOL p."""
+
+    name: str
+    fields: tuple[Field, ...] = DESCRIBE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """Any privilege on the pool."""
+        return [Requirement(ANY, pools.KIND, pool_key(self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """One row."""
+        snapshot = snapshot_of(context)
+        pool = snapshot.pools.get(self.name)
+        if pool is None:
+            raise ObjectNotFound("Compute pool", self.name)
+        control = context.rooms.control
+        row = describe_row(pool, snapshot, families=control.families, machine=control.machine)
+        return show_result(self.fields, [row])
+
+
+@grammar("DESCRIBE COMPUTE POOL")
+def describe_pool(cursor: TokenCursor, _: Modifiers) -> DescribePool:
+    """Parse DESCRIBE COMPUTE POOL."""
+    return DescribePool(name=cursor.identifier())
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowPools:
+    """SHOW COMPUTE POOLS [LIKE …] [STARTS WITH …] [LIMIT …]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = POOL_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: only what the role may see is shown."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each pool that the role has a privilege on."""
+        snapshot = snapshot_of(context)
+        records = visible(context, [pool.record for pool in snapshot.pools.values()])
+        chosen = self.clauses.select(records, lambda record: record.name)
+        rows = [pool_row(snapshot.pools[record.name], snapshot) for record in chosen]
+        return show_result(self.fields, rows)
+
+
+@grammar("SHOW COMPUTE POOLS")
+def show_pools(cursor: TokenCursor, _: Modifiers) -> ShowPools:
+    """Parse SHOW COMPUTE POOLS."""
+    return ShowPools(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowFamilies:
+    """SHOW COMPUTE POOL INSTANCE FAMILIES [LIKE …]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = FAMILY_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each family that a pool may name."""
+        control = context.rooms.control
+        rows = family_rows(control.families, control.machine, snapshot_of(context))
+        return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
+
+
+@grammar("SHOW COMPUTE POOL INSTANCE FAMILIES")
+def show_families(cursor: TokenCursor, _: Modifiers) -> ShowFamilies:
+    """Parse SHOW COMPUTE POOL INSTANCE FAMILIES."""
+    return ShowFamilies(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowNodes:
+    """SHOW NODES IN COMPUTE POOL p."""
+
+    name: str
+    fields: tuple[Field, ...] = NODE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """MONITOR on the pool."""
+        return [Requirement("MONITOR", pools.KIND, pool_key(self.name).title)]
+
+    def run(self, context: Context) -> Result:
+        """One row for each node."""
+        snapshot = snapshot_of(context)
+        pool = snapshot.pools.get(self.name)
+        if pool is None:
+            raise ObjectNotFound("Compute pool", self.name)
+        return show_result(self.fields, node_rows(pool, snapshot))
+
+
+@grammar("SHOW NODES IN COMPUTE POOL")
+def show_nodes(cursor: TokenCursor, _: Modifiers) -> ShowNodes:
+    """Parse SHOW NODES IN COMPUTE POOL."""
+    return ShowNodes(name=cursor.identifier())

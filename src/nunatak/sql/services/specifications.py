@@ -1,0 +1,118 @@
+"""Specifications of services in statements: inline, from a stage, or from a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.errors import InvalidArgument
+from nunatak.services.commands.create import alterable
+from nunatak.services.commands.repository_images import find_image
+from nunatak.services.documents.specification import (
+    ContainerSpec,
+    fill_template,
+    parse_specification,
+)
+from nunatak.services.model.spec import KIND
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.objects import on_account, schema_key
+from nunatak.sql.language.statement import STATUS_FIELDS, Context
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.storage.stage_files import StagedText
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+@dataclass(frozen=True, slots=True)
+class Specification:
+    """Where the text is: inline, or a file on a stage; `values` fill a template."""
+
+    text: str | None = None
+    file: StagedText | None = None
+    values: dict[str, str] | None = None
+
+    def read(self, context: Context) -> ContainerSpec:
+        """The parsed specification."""
+        text = self.text if self.file is None else self.file.read(context)
+        filled = text or ""
+        if self.values is not None:
+            filled = fill_template(filled, self.values)
+        return parse_specification(filled)
+
+
+def check_container(context: Context, container: ContainerSpec) -> None:
+    """READ on the image's repository, BIND SERVICE ENDPOINT on the account for a public endpoint.
+
+    Raises PrivilegeMissing, or ObjectNotFound for the image.
+    """
+    access, role = context.rooms.access, context.session.role
+    with context.rooms.catalog.read() as tx:
+        image = find_image(tx, container)
+    access.require(image.requirement, role=role)
+    if container.public:
+        access.require(on_account("BIND SERVICE ENDPOINT", context), role=role)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterSpecification:
+    """ALTER SERVICE [IF EXISTS] s FROM SPECIFICATION …"""
+
+    name: tuple[str, ...]
+    if_exists: bool
+    specification: Specification
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the service, READ on the stage."""
+        key = schema_key(context, KIND, self.name)
+        yield Requirement(OWNERSHIP, key.kind, key.title)
+        if self.specification.file is not None:
+            yield from self.specification.file.requirements(context)
+
+    def run(self, context: Context) -> Result:
+        """Check the specification and write it down; instances are replaced one by one."""
+        key = schema_key(context, KIND, self.name)
+        with context.rooms.catalog.read() as tx:
+            if self.if_exists and tx.find(key) is None:
+                return status_result(DONE)
+            alterable(tx, key)
+        container = self.specification.read(context)
+        check_container(context, container)
+        context.rooms.control.creator.alter(key, container)
+        return status_result(DONE)
+
+
+def specification(cursor: TokenCursor) -> Specification:
+    """Parse `FROM SPECIFICATION …` in its four forms."""
+    cursor.expect("FROM")
+    if cursor.at("@") or cursor.at_string():
+        location = cursor.stage_path().rstrip("/")
+        word = cursor.accept_any("SPECIFICATION_FILE", "SPECIFICATION_TEMPLATE_FILE")
+        if word is None:
+            cursor.fail("expected SPECIFICATION_FILE or SPECIFICATION_TEMPLATE_FILE")
+        cursor.accept("=")
+        file = StagedText.parse(f"{location}/{cursor.string().lstrip('/')}")
+        is_template = word == "SPECIFICATION_TEMPLATE_FILE"
+        return Specification(file=file, values=_using(cursor) if is_template else None)
+    word = cursor.accept_any("SPECIFICATION", "SPECIFICATION_TEMPLATE")
+    if word is None:
+        cursor.fail("expected SPECIFICATION or SPECIFICATION_TEMPLATE")
+    text = cursor.string()
+    is_template = word == "SPECIFICATION_TEMPLATE"
+    return Specification(text=text, values=_using(cursor) if is_template else None)
+
+
+def _using(cursor: TokenCursor) -> dict[str, str]:
+    """`USING (name => value, …)`; a value is a string or a whole number."""
+    values: dict[str, str] = {}
+    cursor.expect("USING")
+    cursor.expect("(")
+    while not cursor.accept(")"):
+        name = cursor.identifier()
+        if name in values:
+            raise InvalidArgument(f"The value of {name} is given twice.")
+        cursor.expect("=>")
+        values[name] = cursor.string() if cursor.at_string() else str(cursor.integer())
+        if not cursor.at(")"):
+            cursor.expect(",")
+    return values

@@ -1,0 +1,233 @@
+"""TABLE(service!SPCS_GET_LOGS()), …_EVENTS() and …_METRICS(): what a service says and counts.
+
+All take START_TIME and END_TIME, by default the last day up to now.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
+from nunatak.catalog.store import Event, Key, Record, Transaction
+from nunatak.services.model.snapshot import Instance
+from nunatak.services.model.spec import (
+    BUILD_CONTAINER,
+    CONTAINER,
+    INSTANCE_KIND,
+    is_build,
+    service_key,
+)
+from nunatak.services.watching.exposition import Key as SampleKey
+from nunatak.services.watching.log_lines import moment_of, stamped
+from nunatak.services.watching.metrics import CPU, MEMORY, ServiceReadings
+from nunatak.sql.language.show import moment
+from nunatak.warehouse.core.results import Field, Result, rows_result
+from nunatak.warehouse.core.session import Session
+
+if TYPE_CHECKING:
+    from nunatak.sql.language.rooms import Rooms
+
+DAY_S = 24 * 3600.0
+EVENTS_LIMIT = 1000
+"""Of each object, the newest."""
+LOG_FIELDS = (
+    Field("TIMESTAMP", TIMESTAMP_NTZ),
+    Field("INSTANCE_ID", NUMBER),
+    Field("CONTAINER_NAME", TEXT),
+    Field("LOG", TEXT),
+    Field("RECORD_ATTRIBUTES", OBJECT),
+)
+EVENT_FIELDS = (
+    Field("TIMESTAMP", TIMESTAMP_NTZ),
+    Field("SEVERITY", TEXT),
+    Field("EVENT_NAME", TEXT),
+    Field("EVENT_DETAILS", OBJECT),
+    Field("INSTANCE_ID", NUMBER),
+    Field("CONTAINER_NAME", TEXT),
+    Field("RECORD", OBJECT),
+    Field("RECORD_ATTRIBUTES", OBJECT),
+)
+METRIC_FIELDS = (
+    Field("TIMESTAMP", TIMESTAMP_NTZ),
+    Field("METRIC_NAME", TEXT),
+    Field("VALUE", TEXT),
+    Field("UNIT", TEXT),
+    Field("INSTANCE_ID", NUMBER),
+    Field("CONTAINER_NAME", TEXT),
+    Field("RESOURCE", TEXT),
+    Field("RECORD", OBJECT),
+    Field("RECORD_ATTRIBUTES", OBJECT),
+)
+_UNITS = (("_bytes", "bytes"), ("_seconds", "s"), ("_seconds_sum", "s"), ("_seconds_total", "s"))
+Row = Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Look:
+    """One call: of what, and from when to when, in seconds since the epoch."""
+
+    rooms: Rooms
+    key: Key
+    start: float
+    end: float
+
+
+def service_tables(
+    rooms: Callable[[], Rooms],
+) -> dict[str, Callable[[Session, Sequence[str], Mapping[str, Any]], Result]]:
+    """The functions as the query engine calls them, by name."""
+
+    def table(
+        fields: Sequence[Field], rows: Callable[[_Look], Iterator[Row]]
+    ) -> Callable[[Session, Sequence[str], Mapping[str, Any]], Result]:
+        def call(session: Session, name: Sequence[str], arguments: Mapping[str, Any]) -> Result:
+            look = _look(rooms(), session, name, arguments)
+            found = sorted(rows(look), key=lambda row: (row[0] is not None, row[0]))
+            return rows_result(fields, [row for row in found if _is_within(row, look)])
+
+        return call
+
+    return {
+        "SPCS_GET_LOGS": table(LOG_FIELDS, _log_rows),
+        "SPCS_GET_EVENTS": table(EVENT_FIELDS, _event_rows),
+        "SPCS_GET_METRICS": table(METRIC_FIELDS, _metric_rows),
+    }
+
+
+def _look(
+    rooms: Rooms, session: Session, name: Sequence[str], arguments: Mapping[str, Any]
+) -> _Look:
+    key = service_key(session.qualify(tuple(name)))
+    rooms.access.require(Requirement("MONITOR", key.kind, key.title), role=session.role)
+    first, last = arguments.get("START_TIME"), arguments.get("END_TIME")
+    return _Look(
+        rooms=rooms,
+        key=key,
+        start=rooms.catalog.clock() - DAY_S if first is None else first.timestamp(),
+        end=math.inf if last is None else last.timestamp(),
+    )
+
+
+def _is_within(row: Row, look: _Look) -> bool:
+    at: datetime | None = row[0]
+    return at is None or look.start <= at.replace(tzinfo=UTC).timestamp() <= look.end
+
+
+def _at(seconds: float) -> datetime:
+    found = moment(seconds)
+    assert found is not None, "a moment was given"
+    return found.replace(tzinfo=None)
+
+
+def _log_rows(look: _Look) -> Iterator[Row]:
+    """Every line that is kept, of the processes now and of those before them."""
+    logs = look.rooms.control.logs
+    with look.rooms.catalog.read() as tx:
+        texts = list(logs.read_all(tx, look.key))
+    for instance, container, text in texts:
+        for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
+            at = moment_of(stamp).replace(tzinfo=None) if stamp else None
+            yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]
+
+
+def _event_rows(look: _Look) -> Iterator[Row]:
+    """Changes of state of the service or job, and of the instances that it has."""
+    with look.rooms.catalog.read() as tx:
+        record = tx.get(look.key)
+        container = BUILD_CONTAINER if is_build(record.spec) else CONTAINER
+        own = tx.events_of(record, newest=EVENTS_LIMIT)
+        instances = [
+            (item, tx.events_of(item, newest=EVENTS_LIMIT)) for item in _instances(tx, record)
+        ]
+    yield from (_event_row("SERVICE.STATUS_CHANGE", event, None, None) for event in own)
+    for item, events in instances:
+        for event in events:
+            yield _event_row("CONTAINER.STATUS_CHANGE", event, int(item.name), container)
+
+
+def _event_row(name: str, event: Event, instance: int | None, container: str | None) -> Row:
+    severity = "ERROR" if event.new == "FAILED" else "INFO"
+    details = {"status": event.new, "message": event.reason, "previous_status": event.old or None}
+    return [
+        _at(event.at),
+        severity,
+        name,
+        json.dumps(details),
+        instance,
+        container,
+        json.dumps({"name": name, "severity_text": severity}),
+        json.dumps({"actor": event.actor}),
+    ]
+
+
+def _instances(tx: Transaction, record: Record) -> list[Record]:
+    return tx.list_kind(INSTANCE_KIND, parent_id=record.id)
+
+
+def _metric_rows(look: _Look) -> Iterator[Row]:
+    """The values now: of each running instance, and without an instance of the whole service."""
+    control = look.rooms.control
+    readings = control.count()
+    with look.rooms.catalog.read() as tx:
+        record = tx.get(look.key)
+        instances = [Instance(item) for item in _instances(tx, record)]
+    now = _at(look.rooms.catalog.clock())
+    for item in instances:
+        yield from _state_rows(item, now)
+    found = readings.get(record.id)
+    if found is not None:
+        yield from _counted_rows(found, now)
+
+
+def _state_rows(item: Instance, now: datetime) -> Iterator[Row]:
+    number = int(item.record.name)
+    yield _metric_row(now, "container.restarts", item.status.restarts, "count", number)
+    state = f"container.state.{str(item.status.state).lower()}"
+    yield _metric_row(now, state, 1, "count", number)
+
+
+def _counted_rows(found: ServiceReadings, now: datetime) -> Iterator[Row]:
+    for reading in found.running.values():
+        number, page = int(reading.instance), reading.page
+        at = _at(reading.at)
+        yield _metric_row(at, "container.cpu.usage", reading.cpu_cores, "cpu", number)
+        memory = page.samples.get((MEMORY.name, ()), 0.0)
+        yield _metric_row(at, "container.memory.usage", memory, "bytes", number)
+        for key, value in page.samples.items():
+            yield _sample_row(at, key, value, number)
+    for key, value in found.totals().items():
+        if key[0] not in (CPU.name, MEMORY.name) or found.running:
+            yield _sample_row(now, key, value, None)
+
+
+def _sample_row(at: datetime, key: SampleKey, value: float, instance: int | None) -> Row:
+    name, labels = key
+    unit = next((unit for ending, unit in _UNITS if name.endswith(ending)), "count")
+    return _metric_row(at, name, value, unit, instance, dict(labels))
+
+
+def _metric_row(
+    at: datetime,
+    name: str,
+    value: float,
+    unit: str,
+    instance: int | None,
+    labels: Mapping[str, str] | None = None,
+) -> Row:
+    return [
+        at,
+        name,
+        f"{value:.10g}",
+        unit,
+        instance,
+        None if instance is None else CONTAINER,
+        None,
+        json.dumps({"metric": {"name": name, "unit": unit}}),
+        json.dumps(labels or {}),
+    ]

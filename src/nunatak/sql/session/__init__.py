@@ -1,0 +1,1 @@
+"""Statements about the session: USE, parameters, warehouses, running and past queries."""

@@ -1,0 +1,249 @@
+"""USE, ALTER SESSION, SHOW PARAMETERS: what a session points at and how it behaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.store import Key
+from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
+from nunatak.sql.language.show import (
+    ShowClauses,
+    check_found,
+    check_place,
+    show_clauses,
+    show_result,
+)
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.parameters import set_parameter, shown_parameters, unset_parameter
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+_DONE = "Statement executed successfully."
+_PARAMETER_FIELDS = tuple(
+    Field(name) for name in ("key", "value", "default", "level", "description", "type")
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseObject:
+    """USE [DATABASE | SCHEMA | WAREHOUSE] name."""
+
+    kind: str
+    parts: tuple[str, ...]
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None here: what is done there is checked when it is done."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """Point the session there; raises PlaceNotFound."""
+        session = context.session
+        if self.kind == "WAREHOUSE":
+            check_found(context, Key("WAREHOUSE", self.parts[-1]))
+            session.warehouse = self.parts[-1]
+        elif self.kind == "DATABASE":
+            check_place(context, self.parts[0])
+            with context.rooms.catalog.read() as tx:
+                has_public = tx.find(Key("SCHEMA", "PUBLIC", self.parts[0])) is not None
+            session.database, session.schema = self.parts[0], "PUBLIC" if has_public else None
+        else:
+            database = self.parts[0] if len(self.parts) == 2 else session.database
+            if database is None:
+                raise NoCurrentContext(
+                    f"Cannot use schema '{self.parts[-1]}': the session has no current database. "
+                    "Call USE DATABASE first, or write database.schema."
+                )
+            check_place(context, database, self.parts[-1])
+            session.database, session.schema = database, self.parts[-1]
+        return status_result(_DONE)
+
+
+@grammar("USE")
+def use_object(cursor: TokenCursor, _: Modifiers) -> Statement:
+    """Parse USE; without a word for the kind, one part is a database and two are a schema."""
+    kind = cursor.accept_any("DATABASE", "SCHEMA", "WAREHOUSE")
+    parts = cursor.name()
+    if len(parts) > (2 if kind in (None, "SCHEMA") else 1):
+        cursor.fail("too many parts in the name")
+    return UseObject(kind=kind or ("DATABASE" if len(parts) == 1 else "SCHEMA"), parts=parts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseRole:
+    """USE ROLE name: raises PlaceNotFound, and RoleNotHeld unless the user holds it."""
+
+    role: str
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: holding the role is the condition, checked when it runs."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """Make the role the session's current one."""
+        session, access = context.session, context.rooms.access
+        identity = access.roles.identity(self.role)
+        if identity is None:
+            raise PlaceNotFound("Role", self.role)
+        if self.role not in access.roles_of(session):
+            raise RoleNotHeld(
+                f"SQL access control error:\nRequested role '{self.role}' is not assigned to the "
+                "executing user. Specify another role to activate."
+            )
+        with session.lock:
+            session.role, session.role_identity = self.role, identity
+        return status_result(_DONE)
+
+
+@grammar("USE ROLE")
+def use_role(cursor: TokenCursor, _: Modifiers) -> UseRole:
+    """Parse USE ROLE."""
+    return UseRole(role=cursor.identifier())
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseSecondaryRoles:
+    """USE SECONDARY ROLES ALL | NONE: accepted; the current role and what it inherits count."""
+
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """Nothing changes."""
+        return status_result(_DONE)
+
+
+@grammar("USE SECONDARY ROLES")
+def use_secondary_roles(cursor: TokenCursor, _: Modifiers) -> UseSecondaryRoles:
+    """Parse USE SECONDARY ROLES."""
+    if cursor.accept_any("ALL", "NONE") is None:
+        cursor.fail("expected ALL or NONE")
+    return UseSecondaryRoles()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterSession:
+    """ALTER SESSION SET name = value … | UNSET name, …"""
+
+    settings: tuple[tuple[str, Any], ...] = ()
+    unset: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: a session belongs to its user."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """Change the parameters, all or none; raises InvalidArgument for an unknown one."""
+        with context.session.lock:
+            parameters = dict(context.session.parameters)
+            for name, value in self.settings:
+                set_parameter(parameters, name, value)
+            for name in self.unset:
+                unset_parameter(parameters, name)
+            context.session.parameters = parameters
+        return status_result(_DONE)
+
+
+@grammar("ALTER SESSION SET")
+def alter_session_set(cursor: TokenCursor, _: Modifiers) -> AlterSession:
+    """Parse ALTER SESSION SET."""
+    settings: list[tuple[str, Any]] = []
+    while not cursor.done:
+        name = cursor.identifier()
+        cursor.expect("=")
+        settings.append((name, literal(cursor)))
+        cursor.accept(",")
+    return AlterSession(settings=tuple(settings))
+
+
+@grammar("ALTER SESSION UNSET")
+def alter_session_unset(cursor: TokenCursor, _: Modifiers) -> AlterSession:
+    """Parse ALTER SESSION UNSET."""
+    names = [cursor.identifier()]
+    while cursor.accept(","):
+        names.append(cursor.identifier())
+    return AlterSession(unset=tuple(names))
+
+
+def literal(cursor: TokenCursor) -> str | int | bool:
+    """A string, TRUE, FALSE, a whole number, or a bare word as text."""
+    if cursor.at_string():
+        return cursor.string()
+    if cursor.peek() in ("TRUE", "FALSE"):
+        return cursor.boolean()
+    if cursor.peek().isdigit() or cursor.at("-"):
+        return cursor.integer()
+    return cursor.identifier()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowParameters:
+    """SHOW PARAMETERS [LIKE …] [IN SESSION | ACCOUNT | …]."""
+
+    clauses: ShowClauses
+    of_session: bool
+    fields: tuple[Field, ...] = _PARAMETER_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each; outside the session the defaults are shown."""
+        overrides = context.session.parameters if self.of_session else {}
+        rows = self.clauses.select(shown_parameters(overrides), lambda row: row.key)
+        shown = [[r.key, r.value, r.default, r.level, r.description, r.type] for r in rows]
+        return show_result(_PARAMETER_FIELDS, shown)
+
+
+@grammar("SHOW PARAMETERS")
+def show_parameters(cursor: TokenCursor, _: Modifiers) -> ShowParameters:
+    """Parse SHOW PARAMETERS."""
+    scopes = ("SESSION", "ACCOUNT", "USER", "WAREHOUSE", "DATABASE", "SCHEMA", "TABLE")
+    like = cursor.string() if cursor.accept("LIKE") else None
+    scope = "SESSION"
+    if cursor.accept("IN") or cursor.accept("FOR"):
+        scope = cursor.accept_any(*scopes) or cursor.fail(f"expected one of {', '.join(scopes)}")
+        if not cursor.done and cursor.peek() != "LIKE":
+            cursor.name()
+    clauses = show_clauses(cursor) if like is None else ShowClauses(like=like)
+    return ShowParameters(clauses=clauses, of_session=scope == "SESSION")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowVariables:
+    """SHOW VARIABLES [LIKE …]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = (Field("name"), Field("value"), Field("type"))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each variable of the session."""
+        names = self.clauses.select(sorted(context.session.variables), str)
+        values = [(name, context.session.variables[name]) for name in names]
+        rows = [[name, str(value), _variable_type(value)] for name, value in values]
+        return show_result(self.fields, rows)
+
+
+@grammar("SHOW VARIABLES")
+def show_variables(cursor: TokenCursor, _: Modifiers) -> ShowVariables:
+    """Parse SHOW VARIABLES."""
+    return ShowVariables(clauses=show_clauses(cursor, scopes=()))
+
+
+def _variable_type(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    return "fixed" if isinstance(value, int) else "real" if isinstance(value, float) else "text"

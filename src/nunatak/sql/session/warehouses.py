@@ -1,0 +1,255 @@
+"""Warehouses. Queries run in the server's own engine, so a warehouse is a name with properties
+that scripts set and read; suspending and resuming changes its state and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import ObjectNotFound
+from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.objects import create_object, drop_object, on_account, ownership
+from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+    properties,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+KIND = "WAREHOUSE"
+_DEFAULTS = {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 600, "AUTO_RESUME": True}
+_FIELDS = (
+    Field("name"),
+    Field("state"),
+    Field("type"),
+    Field("size"),
+    Field("running", NUMBER),
+    Field("queued", NUMBER),
+    Field("is_default"),
+    Field("is_current"),
+    Field("auto_suspend", NUMBER),
+    Field("auto_resume"),
+    Field("created_on", TIMESTAMP_LTZ),
+    Field("resumed_on", TIMESTAMP_LTZ),
+    Field("updated_on", TIMESTAMP_LTZ),
+    Field("owner"),
+    Field("comment"),
+)
+
+
+def _word(cursor: TokenCursor) -> str:
+    return cursor.string() if cursor.at_string() else cursor.identifier()
+
+
+def _number_or_null(cursor: TokenCursor) -> int | None:
+    return None if cursor.accept("NULL") else cursor.integer()
+
+
+_PROPERTIES = {
+    "WAREHOUSE_SIZE": _word,
+    "WAREHOUSE_TYPE": _word,
+    "AUTO_SUSPEND": _number_or_null,
+    "AUTO_RESUME": TokenCursor.boolean,
+    "INITIALLY_SUSPENDED": TokenCursor.boolean,
+    "MIN_CLUSTER_COUNT": TokenCursor.integer,
+    "MAX_CLUSTER_COUNT": TokenCursor.integer,
+    "SCALING_POLICY": _word,
+    "MAX_CONCURRENCY_LEVEL": TokenCursor.integer,
+    "STATEMENT_TIMEOUT_IN_SECONDS": TokenCursor.integer,
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": TokenCursor.integer,
+    "ENABLE_QUERY_ACCELERATION": TokenCursor.boolean,
+    "COMMENT": TokenCursor.string,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateWarehouse(Creation):
+    """CREATE [OR REPLACE] WAREHOUSE [IF NOT EXISTS] w [WITH] properties."""
+
+    name: str
+    settings: dict[str, Any]
+
+    def made(self, _: Context) -> Key:
+        """The warehouse."""
+        return Key(KIND, self.name)
+
+    def needs(self, context: Context) -> Iterable[Requirement]:
+        """CREATE WAREHOUSE on the account."""
+        return [on_account("CREATE WAREHOUSE", context)]
+
+    def run(self, context: Context) -> Result:
+        """Add the warehouse and make it the session's current one, as the vendor does."""
+        settings = {**_DEFAULTS, **self.settings}
+        comment = settings.pop("COMMENT", "")
+        state = "SUSPENDED" if settings.pop("INITIALLY_SUSPENDED", False) else "STARTED"
+        result = create_object(
+            context,
+            Key(KIND, self.name),
+            title="Warehouse",
+            or_replace=self.or_replace,
+            if_not_exists=self.if_not_exists,
+            spec=settings,
+            status={"state": state},
+            comment=comment,
+        )
+        context.session.warehouse = self.name
+        return result
+
+
+@creation("WAREHOUSE")
+def create_warehouse(cursor: TokenCursor, create: Modifiers) -> CreateWarehouse:
+    """Parse CREATE WAREHOUSE."""
+    if_not_exists = accept_if_not_exists(cursor, create)
+    name = cursor.identifier()
+    cursor.accept("WITH")
+    return CreateWarehouse(
+        name=name,
+        or_replace=create.or_replace,
+        if_not_exists=if_not_exists,
+        settings=properties(cursor, _PROPERTIES),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterWarehouse:
+    """ALTER WAREHOUSE [IF EXISTS] w SUSPEND | RESUME [IF SUSPENDED] | SET … | UNSET …"""
+
+    name: str
+    if_exists: bool
+    state: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OPERATE for its state, else MODIFY."""
+        return [
+            Requirement("OPERATE" if self.state else "MODIFY", KIND, Key(KIND, self.name).title)
+        ]
+
+    def run(self, context: Context) -> Result:
+        """Change the record."""
+        with context.rooms.catalog.write() as tx:
+            record = tx.find(Key(KIND, self.name))
+            if record is None and self.if_exists:
+                return status_result("Statement executed successfully.")
+            if record is None:
+                raise ObjectNotFound("Warehouse", self.name)
+            spec = {**record.spec, **self.settings}
+            for name in self.unset:
+                spec[name] = _DEFAULTS.get(name)
+            comment = spec.pop("COMMENT", None)
+            status = {**record.status, **({"state": self.state} if self.state else {})}
+            tx.update(record, spec=spec, status=status, comment=comment)
+        return status_result("Statement executed successfully.")
+
+
+@grammar("ALTER WAREHOUSE")
+def alter_warehouse(cursor: TokenCursor, _: Modifiers) -> AlterWarehouse:
+    """Parse ALTER WAREHOUSE."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    name = cursor.identifier()
+    if cursor.accept("SUSPEND"):
+        return AlterWarehouse(name=name, if_exists=if_exists, state="SUSPENDED")
+    if cursor.accept("RESUME"):
+        cursor.accept("IF", "SUSPENDED")
+        return AlterWarehouse(name=name, if_exists=if_exists, state="STARTED")
+    if cursor.accept("UNSET"):
+        names = [cursor.identifier()]
+        while cursor.accept(","):
+            names.append(cursor.identifier())
+        return AlterWarehouse(name=name, if_exists=if_exists, unset=tuple(names))
+    cursor.expect("SET")
+    return AlterWarehouse(name=name, if_exists=if_exists, settings=properties(cursor, _PROPERTIES))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropWarehouse:
+    """DROP WAREHOUSE [IF EXISTS] w."""
+
+    name: str
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP of the warehouse."""
+        return [ownership(Key(KIND, self.name))]
+
+    def run(self, context: Context) -> Result:
+        """Remove it; a session that uses it has no current warehouse afterwards."""
+        _, result = drop_object(context, Key(KIND, self.name), if_exists=self.if_exists)
+        if context.session.warehouse == self.name:
+            context.session.warehouse = None
+        return result
+
+
+@grammar("DROP WAREHOUSE")
+def drop_warehouse(cursor: TokenCursor, _: Modifiers) -> DropWarehouse:
+    """Parse DROP WAREHOUSE."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    return DropWarehouse(name=cursor.identifier(), if_exists=if_exists)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowWarehouses:
+    """SHOW WAREHOUSES [LIKE …], and DESCRIBE WAREHOUSE w with `name` set."""
+
+    clauses: ShowClauses = ShowClauses()
+    name: str | None = None
+    fields: tuple[Field, ...] = _FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None: names of warehouses are no secret."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each."""
+        with context.rooms.catalog.read() as tx:
+            if self.name is not None:
+                records = [tx.get(Key(KIND, self.name))]
+            else:
+                records = tx.list_kind(KIND)
+        chosen = self.clauses.select(records, lambda record: record.name)
+        return show_result(_FIELDS, [_row(record, context) for record in chosen])
+
+
+@grammar("SHOW WAREHOUSES")
+def show_warehouses(cursor: TokenCursor, _: Modifiers) -> ShowWarehouses:
+    """Parse SHOW WAREHOUSES."""
+    return ShowWarehouses(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+@grammar("DESCRIBE WAREHOUSE")
+def describe_warehouse(cursor: TokenCursor, _: Modifiers) -> ShowWarehouses:
+    """Parse DESCRIBE WAREHOUSE."""
+    return ShowWarehouses(name=cursor.identifier())
+
+
+def _row(record: Record, context: Context) -> list[Any]:
+    spec = record.spec
+    return [
+        record.name,
+        record.status.get("state", "STARTED"),
+        str(spec.get("WAREHOUSE_TYPE", "STANDARD")).upper(),
+        spec.get("WAREHOUSE_SIZE"),
+        0,
+        0,
+        "N",
+        "Y" if record.name == context.session.warehouse else "N",
+        spec.get("AUTO_SUSPEND"),
+        flag(spec.get("AUTO_RESUME")),
+        moment(record.created_on),
+        moment(record.created_on),
+        moment(record.updated_on),
+        record.owner,
+        record.comment,
+    ]

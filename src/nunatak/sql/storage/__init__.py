@@ -1,0 +1,1 @@
+"""Statements about databases, schemas, tables, stages and files."""

@@ -1,0 +1,179 @@
+"""SHOW DATABASES and SHOW SCHEMAS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.catalog.store import Key, Record
+from nunatak.sql.language.show import ShowClauses, check_place, moment, show_clauses, show_result
+from nunatak.sql.language.statement import Context, Modifiers, grammar
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.storage.databases import DATABASE, SCHEMA
+from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
+
+_DATABASE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *(
+        Field(name)
+        for name in (
+            "name",
+            "is_default",
+            "is_current",
+            "origin",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+            "kind",
+        )
+    ),
+)
+_TERSE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(Field, ("name", "kind", "database_name", "schema_name")),
+)
+_SCHEMA_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *(
+        Field(name)
+        for name in (
+            "name",
+            "is_default",
+            "is_current",
+            "database_name",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+        )
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowDatabases:
+    """SHOW [TERSE] DATABASES [HISTORY] [LIKE …] [STARTS WITH …] [LIMIT …]."""
+
+    clauses: ShowClauses
+    is_terse: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The vendor's columns."""
+        return _TERSE_FIELDS if self.is_terse else _DATABASE_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each database."""
+        with context.rooms.catalog.read() as tx:
+            records = self.clauses.select(tx.list_kind(DATABASE), lambda record: record.name)
+        if self.is_terse:
+            made = [(moment(record.created_on), record.name) for record in records]
+            return show_result(_TERSE_FIELDS, [[*each, None, None, None] for each in made])
+        current = context.session.database
+        rows = [
+            [
+                moment(record.created_on),
+                record.name,
+                "N",
+                "Y" if record.name == current else "N",
+                "",
+                record.owner,
+                record.comment,
+                "",
+                str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+                "STANDARD",
+            ]
+            for record in records
+        ]
+        return show_result(_DATABASE_FIELDS, rows)
+
+
+@grammar("SHOW DATABASES", "SHOW TERSE DATABASES")
+def show_databases(cursor: TokenCursor, _: Modifiers) -> ShowDatabases:
+    """Parse SHOW DATABASES."""
+    is_terse = cursor.peek(-2) == "TERSE"
+    cursor.accept("HISTORY")
+    clauses = show_clauses(cursor, scopes=("ACCOUNT",))
+    return ShowDatabases(clauses=clauses, is_terse=is_terse)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowSchemas:
+    """SHOW [TERSE] SCHEMAS [LIKE …] [IN ACCOUNT | DATABASE d] …"""
+
+    clauses: ShowClauses
+    is_terse: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The vendor's columns."""
+        return _TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """None."""
+        return []
+
+    def run(self, context: Context) -> Result:
+        """One row for each schema, INFORMATION_SCHEMA among them."""
+        database = self._database(context)
+        if database is not None:
+            check_place(context, database)
+        with context.rooms.catalog.read() as tx:
+            rows = [
+                _schema_row(record, context) for record in tx.list_kind(SCHEMA, database=database)
+            ]
+            databases = (
+                tx.list_kind(DATABASE) if database is None else [tx.get(Key(DATABASE, database))]
+            )
+        rows += [_information_schema_row(record) for record in databases]
+        rows.sort(key=lambda row: (row[4], row[1]))
+        chosen = self.clauses.select(rows, lambda row: str(row[1]))
+        if self.is_terse:
+            chosen = [[row[0], row[1], None, row[4], None] for row in chosen]
+        return show_result(self.fields, chosen)
+
+    def _database(self, context: Context) -> str | None:
+        kind, parts = self.clauses.within or ("", ())
+        if kind == "ACCOUNT":
+            return None
+        return parts[-1] if parts else context.session.database
+
+
+@grammar("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
+def show_schemas(cursor: TokenCursor, _: Modifiers) -> ShowSchemas:
+    """Parse SHOW SCHEMAS."""
+    is_terse = cursor.peek(-2) == "TERSE"
+    cursor.accept("HISTORY")
+    clauses = show_clauses(cursor, scopes=("DATABASE", "ACCOUNT"))
+    return ShowSchemas(clauses=clauses, is_terse=is_terse)
+
+
+def _schema_row(record: Record, context: Context) -> list[Any]:
+    session = context.session
+    is_current = (session.database, session.schema) == (record.key.database, record.name)
+    return [
+        moment(record.created_on),
+        record.name,
+        "N",
+        "Y" if is_current else "N",
+        record.key.database,
+        record.owner,
+        record.comment,
+        "",
+        str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+    ]
+
+
+def _information_schema_row(database: Record) -> list[Any]:
+    comment = "Views describing the contents of schemas in this database"
+    created = moment(database.created_on)
+    return [created, INFORMATION_SCHEMA, "N", "N", database.name, "", comment, "", "1"]

@@ -1,0 +1,115 @@
+"""ALTER STAGE and ALTER FILE FORMAT."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.store import Key
+from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.sql.language.objects import on_schema, ownership, require_schema, schema_key
+from nunatak.sql.language.options import option_value
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.storage.stages import FILE_FORMAT, STAGE_PROPERTIES, TITLES
+from nunatak.stages.folders import STAGE
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterFileObject:
+    """ALTER STAGE | FILE FORMAT [IF EXISTS] name RENAME TO n2 | SET options.
+
+    Options of a file format are those that are given; the others stay as they were.
+    """
+
+    kind: str
+    parts: tuple[str, ...]
+    if_exists: bool
+    new_name: tuple[str, ...] = ()
+    settings: dict[str, Any]
+    comment: str | None = None
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """OWNERSHIP, and for another name the privilege to create; none for temporary objects."""
+        name = context.session.qualify(self.parts)
+        if context.session.temporary(self.kind, name) is not None:
+            return []
+        needed = [ownership(Key.of(self.kind, name))]
+        if self.new_name:
+            key = schema_key(context, self.kind, self.new_name)
+            needed.append(on_schema(f"CREATE {self.kind.replace('_', ' ')}", key))
+        return needed
+
+    def run(self, context: Context) -> Result:
+        """Change the record; raises ObjectNotFound, and Unsupported for a temporary object."""
+        name = context.session.qualify(self.parts)
+        if context.session.temporary(self.kind, name) is not None:
+            words = self.kind.replace("_", " ")
+            raise Unsupported(f"Unsupported: ALTER of a temporary {words}: CREATE OR REPLACE it.")
+        with context.rooms.catalog.write() as tx:
+            record = tx.find(Key.of(self.kind, name))
+            if record is None and not self.if_exists:
+                raise ObjectNotFound(TITLES[self.kind].replace(" area", ""), str(name))
+            if record is not None and self.new_name:
+                key = schema_key(context, self.kind, self.new_name)
+                require_schema(tx, key)
+                tx.move(record, key)
+            elif record is not None:
+                old = record.spec.get("options", {})
+                changed = (
+                    {"options": {**old, **self.settings}}
+                    if self.kind == FILE_FORMAT
+                    else self.settings
+                )
+                tx.update(record, spec={**record.spec, **changed}, comment=self.comment)
+        return status_result("Statement executed successfully.")
+
+
+@grammar("ALTER STAGE")
+def alter_stage(cursor: TokenCursor, _: Modifiers) -> AlterFileObject:
+    """Parse ALTER STAGE. REFRESH finds nothing new: the files are looked up when they are read."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    parts = cursor.name()
+    found: dict[str, Any] = {}
+    new_name = cursor.name() if cursor.accept("RENAME", "TO") else ()
+    if not new_name and not cursor.accept("REFRESH"):
+        cursor.expect("SET")
+        found = properties(cursor, STAGE_PROPERTIES)
+    comment = found.pop("COMMENT", None)
+    return AlterFileObject(
+        kind=STAGE,
+        parts=parts,
+        if_exists=if_exists,
+        new_name=new_name,
+        settings=found,
+        comment=comment,
+    )
+
+
+@grammar("ALTER FILE FORMAT")
+def alter_file_format(cursor: TokenCursor, _: Modifiers) -> AlterFileObject:
+    """Parse ALTER FILE FORMAT."""
+    if_exists = cursor.accept("IF", "EXISTS")
+    parts = cursor.name()
+    new_name = cursor.name() if cursor.accept("RENAME", "TO") else ()
+    found: dict[str, Any] = {}
+    if not new_name:
+        cursor.expect("SET")
+    while not cursor.done:
+        name = cursor.identifier()
+        cursor.expect("=")
+        found[name] = option_value(cursor)
+        cursor.accept(",")
+    comment = found.pop("COMMENT", None)
+    return AlterFileObject(
+        kind=FILE_FORMAT,
+        parts=parts,
+        if_exists=if_exists,
+        new_name=new_name,
+        settings=found,
+        comment=comment,
+    )

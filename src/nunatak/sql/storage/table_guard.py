@@ -1,0 +1,98 @@
+"""Who may do what with tables, views and sequences, and who owns them.
+
+The warehouse holds the tables; the catalog holds a record of each with its owner alone, so that
+grants on tables, their owners, and what becomes of both when a schema goes are those of every
+other object.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import ACCOUNTADMIN
+from nunatak.access.service import Access
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog, Key
+from nunatak.config import Settings
+from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from nunatak.stages.folders import remove_folders
+from nunatak.warehouse.core.session import Session
+
+_PARKED = " swapped"
+"""No statement can mean this name by chance, and it is there within one transaction only."""
+_SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW"})
+
+
+class CatalogTableGuard:
+    """Answers `nunatak.warehouse.core.hooks.TableGuard` from the catalog."""
+
+    def __init__(self, catalog: Catalog, access: Access, settings: Settings) -> None:
+        self._catalog = catalog
+        self._access = access
+        self._settings = settings
+
+    def require(self, session: Session, requirement: Requirement) -> None:
+        """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
+        role = session.role
+        if role == ACCOUNTADMIN:
+            return
+        decision = self._access.decide(requirement, role=role)
+        if decision.is_allowed:
+            return
+        kind, name = requirement.kind, requirement.object_name
+        seen = Requirement(ANY, kind, name)
+        if kind in _SEEN_ONLY_WITH_PRIVILEGE and not self._access.allows(role, seen):
+            needed = requirement.privilege
+            hint = f"Role {role} needs {'a privilege' if needed == ANY else needed} on it."
+            raise ObjectNotFound("Object", name, hint=hint)
+        raise PrivilegeMissing(decision.reason)
+
+    def allows(self, role: str, requirement: Requirement) -> bool:
+        """Whether a role may, whoever asks."""
+        return self._access.allows(role, requirement)
+
+    def owner(self, kind: str, name: QualifiedName) -> str | None:
+        """The role that owns an object."""
+        return self._access.grants.owner_of(kind, str(name))
+
+    def knows(self, kind: str, name: QualifiedName) -> bool:
+        """Whether an object of that kind and name has an owner."""
+        with self._catalog.read() as tx:
+            return tx.find(Key.of(kind, name)) is not None
+
+    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
+        """The current role owns the new object; grants on one that it replaced, and the files in
+        its stage, are gone."""
+        key = Key.of(kind, name)
+        with self._catalog.write() as tx:
+            if (old := tx.find(key)) is not None:
+                tx.delete(old)
+            tx.create(key, session.role)
+        remove_folders(self._settings, [old] if old is not None else [])
+
+    def dropped(self, kind: str, name: QualifiedName) -> None:
+        """Forget the owner and the grants, and remove the files in its stage."""
+        with self._catalog.write() as tx:
+            if (old := tx.find(Key.of(kind, name))) is not None:
+                tx.delete(old)
+        remove_folders(self._settings, [old] if old is not None else [])
+
+    def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
+        """Owner and grants go with the object."""
+        with self._catalog.write() as tx:
+            record = tx.find(Key.of(kind, old))
+            if record is not None:
+                tx.move(record, Key.of(kind, new))
+
+    def swapped(self, kind: str, one: QualifiedName, other: QualifiedName) -> None:
+        """Owners and grants go with the objects."""
+        first, second = Key.of(kind, one), Key.of(kind, other)
+        with self._catalog.write() as tx:
+            there, back = tx.find(first), tx.find(second)
+            parked = tx.move(there, dataclasses.replace(first, name=_PARKED)) if there else None
+            if back is not None:
+                tx.move(back, first)
+            if parked is not None:
+                tx.move(parked, second)

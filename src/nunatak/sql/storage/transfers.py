@@ -1,0 +1,233 @@
+"""PUT, GET, LIST and REMOVE: files of stages and of model versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from typing import Any, TypeVar
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.sqltypes import NUMBER
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument
+from nunatak.models.snowfiles import SCHEME, ModelFiles, SnowAddress, parse_address
+from nunatak.models.versions import MODEL
+from nunatak.patterns import matching
+from nunatak.sql.language.statement import Context, Modifiers, grammar, properties
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.session.parameters import literal
+from nunatak.sql.storage.locations import StageLocation, stage_location
+from nunatak.warehouse.core.results import Field, Result, StatementKind, Transfer, rows_result
+
+STAGES, MODELS = "stages", "models"
+_LOCAL = "file://"
+_LIST_FIELDS = (Field("name"), Field("size", NUMBER), Field("md5"), Field("last_modified"))
+_OPTIONS: dict[str, Any] = {
+    "PARALLEL": TokenCursor.integer,
+    "AUTO_COMPRESS": TokenCursor.boolean,
+    "SOURCE_COMPRESSION": lambda cursor: str(literal(cursor)),
+    "OVERWRITE": TokenCursor.boolean,
+    "PATTERN": TokenCursor.string,
+}
+Location = StageLocation | SnowAddress
+Item = TypeVar("Item")
+
+
+def _local_path(text: str) -> str:
+    if not text.startswith(_LOCAL):
+        raise InvalidArgument(f"'{text}' is not a local file: write file:///path.")
+    return text.removeprefix(_LOCAL)
+
+
+def _location(context: Context, text: str) -> Location:
+    if text.startswith(SCHEME):
+        return parse_address(text, context.session.qualify)
+    return stage_location(context, text)
+
+
+def _requirements(context: Context, text: str, *, write: bool) -> Iterable[Requirement]:
+    location = _location(context, text)
+    if isinstance(location, SnowAddress):
+        title = Key.of(MODEL, location.model).title
+        return [Requirement("OWNERSHIP" if write else "READ", MODEL, title)]
+    return location.requirement("WRITE" if write else "READ")
+
+
+def _read_local(cursor: TokenCursor) -> str:
+    """A local path, quoted or bare; a bare one ends at a blank."""
+    if cursor.at_string():
+        return _local_path(cursor.string())
+    start = cursor.tokens[cursor.position].start if not cursor.done else len(cursor.text)
+    text = cursor.text[start:].split(maxsplit=1)[0] if not cursor.done else ""
+    end = start + len(text)
+    while not cursor.done and cursor.tokens[cursor.position].start < end:
+        cursor.position += 1
+    return _local_path(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Put:
+    """PUT 'file://…' @stage[/path] options."""
+
+    source: str
+    target: str
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: tuple[Field, ...] = ()
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """WRITE on the stage, OWNERSHIP of the model."""
+        return _requirements(context, self.target, write=True)
+
+    def run(self, context: Context) -> Transfer:
+        """Tell the client where the files go."""
+        location = _location(context, self.target)
+        if isinstance(location, SnowAddress):
+            key = f"{MODELS}/{ModelFiles(context.rooms.models).upload_prefix(location)}"
+        else:
+            location.folder(context.rooms.settings)
+            key = f"{STAGES}/{location.id}/{location.path}"
+        return Transfer(
+            upload=True,
+            sources=(self.source,),
+            keys=(key,),
+            parallel=self.options.get("PARALLEL", 4),
+            auto_compress=self.options.get("AUTO_COMPRESS", True),
+            source_compression=self.options.get("SOURCE_COMPRESSION", "auto_detect").lower(),
+            overwrite=self.options.get("OVERWRITE", False),
+        )
+
+
+@grammar("PUT")
+def put(cursor: TokenCursor, _: Modifiers) -> Put:
+    """Parse PUT."""
+    source = _read_local(cursor)
+    return Put(source=source, target=cursor.stage_path(), options=properties(cursor, _OPTIONS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Get:
+    """GET @stage[/path] 'file://…' options."""
+
+    source: str
+    folder: str
+    options: dict[str, Any] = field(default_factory=dict)
+    fields: tuple[Field, ...] = ()
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """READ on the stage or the model."""
+        return _requirements(context, self.source, write=False)
+
+    def run(self, context: Context) -> Transfer:
+        """Tell the client where the files are."""
+        location = _location(context, self.source)
+        if isinstance(location, SnowAddress):
+            rows = ModelFiles(context.rooms.models).listing(location)
+            found = [(row.name, f"{MODELS}/{row.key}") for row in rows]
+        else:
+            files = location.files(context.rooms.settings)
+            found = [(item.name, f"{STAGES}/{location.id}/{item.name}") for item in files]
+        chosen = _matching(found, self.options.get("PATTERN"))
+        return Transfer(
+            upload=False,
+            # Clients cut a source at its first slash, so every name is given one.
+            sources=tuple(f"files/{PurePosixPath(name).name}" for name, _ in chosen),
+            keys=tuple(key for _, key in chosen),
+            local_folder=self.folder,
+            parallel=self.options.get("PARALLEL", 10),
+        )
+
+
+@grammar("GET")
+def get(cursor: TokenCursor, _: Modifiers) -> Get:
+    """Parse GET."""
+    source = cursor.stage_path()
+    folder = _read_local(cursor)
+    return Get(source=source, folder=folder, options=properties(cursor, _OPTIONS))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListFiles:
+    """LIST | LS @stage[/path] [PATTERN = '…']."""
+
+    location: str
+    pattern: str | None
+    fields: tuple[Field, ...] = _LIST_FIELDS
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """READ on the stage or the model."""
+        return _requirements(context, self.location, write=False)
+
+    def run(self, context: Context) -> Result:
+        """One row for each file."""
+        location = _location(context, self.location)
+        if isinstance(location, SnowAddress):
+            found = [
+                (row.name, [row.name, row.size_bytes, row.md5, _http_time(row.modified_on)])
+                for row in ModelFiles(context.rooms.models).listing(location)
+            ]
+        else:
+            prefix = f"{location.shown}/" if location.shown else ""
+            found = [
+                (
+                    prefix + item.name,
+                    [prefix + item.name, item.size_bytes, item.md5, _http_time(item.modified_on)],
+                )
+                for item in location.files(context.rooms.settings)
+            ]
+        rows = [row for _, row in _matching(found, self.pattern)]
+        return rows_result(_LIST_FIELDS, rows, kind=StatementKind.SHOW)
+
+
+@grammar("LIST", "LS")
+def list_files(cursor: TokenCursor, _: Modifiers) -> ListFiles:
+    """Parse LIST."""
+    location = cursor.stage_path()
+    pattern = properties(cursor, {"PATTERN": TokenCursor.string}).get("PATTERN")
+    return ListFiles(location=location, pattern=pattern)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveFiles:
+    """REMOVE | RM @stage[/path] [PATTERN = '…']."""
+
+    location: str
+    pattern: str | None
+    fields: tuple[Field, ...] = (Field("name"), Field("result"))
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """WRITE on the stage."""
+        return _requirements(context, self.location, write=True)
+
+    def run(self, context: Context) -> Result:
+        """Delete the files; one row for each."""
+        location = _location(context, self.location)
+        if isinstance(location, SnowAddress):
+            raise InvalidArgument("Files of a model version cannot be removed: drop the version.")
+        prefix = f"{location.shown}/" if location.shown else ""
+        files = [(prefix + item.name, item) for item in location.files(context.rooms.settings)]
+        rows = []
+        for name, item in _matching(files, self.pattern):
+            item.file.unlink(missing_ok=True)
+            rows.append([name, "removed"])
+        return rows_result(self.fields, rows, kind=StatementKind.SHOW)
+
+
+@grammar("REMOVE", "RM")
+def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
+    """Parse REMOVE."""
+    location = cursor.stage_path()
+    pattern = properties(cursor, {"PATTERN": TokenCursor.string}).get("PATTERN")
+    return RemoveFiles(location=location, pattern=pattern)
+
+
+def _matching(found: Sequence[tuple[str, Item]], pattern: str | None) -> list[tuple[str, Item]]:
+    if pattern is None:
+        return list(found)
+    chosen = matching([name for name, _ in found], pattern)
+    return [pair for pair, is_chosen in zip(found, chosen, strict=True) if is_chosen]
+
+
+def _http_time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")

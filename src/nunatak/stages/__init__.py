@@ -1,0 +1,1 @@
+"""Stages: the folders and files behind their locations."""

@@ -1,0 +1,1 @@
+"""Bytes on connections: what ingress, services and instances have in common."""

@@ -1,0 +1,1 @@
+"""Admission control: who is let in, and when the refused shall retry."""

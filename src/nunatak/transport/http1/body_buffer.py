@@ -1,0 +1,86 @@
+"""The rest of a large body, read straight into the memory that was made for it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from nunatak.transport.http1.exchange import Exchange
+
+_SCRATCH_BYTES = 64 * 1024
+
+
+class Owner(Protocol):
+    """The protocol that a connection comes back to."""
+
+    def filled(self) -> None:
+        """The body is whole. Sets the protocol that is to go on."""
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered."""
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+
+    def eof_received(self) -> bool | None:
+        """The client sends no more."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+
+
+class Filling(asyncio.BufferedProtocol):
+    """Stands in for a connection's protocol until a body is whole: the transport then writes where
+    the body shall lie, where a protocol of its own is handed bytes that must be copied there.
+
+    The body may be given up meanwhile (`Exchange.drop_body`); what still comes is thrown away.
+    """
+
+    def __init__(self, owner: Owner, exchange: Exchange) -> None:
+        """The exchange is one that `has_room`."""
+        self._owner, self._exchange = owner, exchange
+        self._scratch: memoryview | None = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where the next bytes belong."""
+        del sizehint
+        exchange = self._exchange
+        if exchange.room is not None and not exchange.discard:
+            return memoryview(exchange.room)[exchange.received : exchange.content_length]
+        if self._scratch is None:
+            self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
+        return self._scratch[: (exchange.content_length or 0) - exchange.received]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """So many have come."""
+        exchange = self._exchange
+        exchange.received += nbytes
+        if exchange.received == exchange.content_length:
+            self._owner.filled()
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered."""
+        self._owner.pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has caught up."""
+        self._owner.resume_writing()
+
+    def eof_received(self) -> bool | None:
+        """The client sends no more; the body stays unfinished."""
+        return self._owner.eof_received()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client has gone."""
+        self._owner.connection_lost(exc)
+
+
+def has_room(exchange: Exchange) -> bool:
+    """Whether what is still missing of a body can be read straight to where it belongs."""
+    size = exchange.content_length
+    return (
+        exchange.room is not None
+        and not exchange.discard
+        and size is not None
+        and exchange.received < size <= exchange.limit_bytes
+    )

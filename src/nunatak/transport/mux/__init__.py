@@ -1,0 +1,1 @@
+"""The multiplexed link: many requests and answers at once on one connection."""

@@ -1,0 +1,1 @@
+"""Files of stages: loading, unloading, and reading them in queries."""

@@ -1,0 +1,1 @@
+"""What the whole warehouse speaks of: sessions, parameters, types, results, requests."""

@@ -1,0 +1,78 @@
+"""What the warehouse asks of the rooms that know more: one frozen object, handed in at start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
+from nunatak.stages.places import StageResolver
+from nunatak.warehouse.core.call_markers import ModelCallPlanner
+from nunatak.warehouse.core.results import Result
+from nunatak.warehouse.core.session import Session
+
+VirtualTable = Callable[[Session, str], Result]
+"""Rows of an INFORMATION_SCHEMA table for a session and a database."""
+TableFunction = Callable[[Session, Sequence[Any]], Result]
+"""Rows of an INFORMATION_SCHEMA table function for literal arguments."""
+ServiceTable = Callable[[Session, Sequence[str], Mapping[str, Any]], Result]
+"""Rows of a function of a service, `TABLE(s!F(name => value, …))`: the parts of the service's name
+as written, and START_TIME and END_TIME where they are given: moments, or None for NULL."""
+SystemFunction = Callable[[Session, Sequence[Any]], Any]
+"""A function of literal arguments; answers text, a number, a boolean or None."""
+
+
+class KeptResults(Protocol):
+    """Results of earlier statements, for RESULT_SCAN."""
+
+    def result(self, session: Session, query_id: str) -> Result:
+        """The rows again; raises QueryForgotten."""
+
+
+class TableGuard(Protocol):
+    """Who may do what with tables, views and sequences, and who owns them."""
+
+    def require(self, session: Session, requirement: Requirement) -> None:
+        """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
+
+    def allows(self, role: str, requirement: Requirement) -> bool:
+        """Whether a role may, whoever asks."""
+
+    def owner(self, kind: str, name: QualifiedName) -> str | None:
+        """The role that owns an object."""
+
+    def knows(self, kind: str, name: QualifiedName) -> bool:
+        """Whether an object of that kind and name has an owner."""
+
+    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
+        """A TABLE, VIEW or SEQUENCE was made, in place of any of that name."""
+
+    def dropped(self, kind: str, name: QualifiedName) -> None:
+        """It is gone."""
+
+    def renamed(self, kind: str, old: QualifiedName, new: QualifiedName) -> None:
+        """It has another name."""
+
+    def swapped(self, kind: str, one: QualifiedName, other: QualifiedName) -> None:
+        """Each has the other's name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """Extensions of the warehouse by other rooms; all may be left out."""
+
+    planner: ModelCallPlanner | None = None
+    results: KeptResults | None = None
+    stages: StageResolver | None = None
+    guard: TableGuard | None = None
+    """None allows everything."""
+    virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
+    """INFORMATION_SCHEMA tables by upper-case name."""
+    table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
+    """INFORMATION_SCHEMA table functions by upper-case name."""
+    service_tables: Mapping[str, ServiceTable] = field(default_factory=dict)
+    """Table functions of services by upper-case name."""
+    system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
+    """Functions such as SYSTEM$TYPEOF by upper-case name, for use inside queries."""

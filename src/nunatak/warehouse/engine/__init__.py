@@ -1,0 +1,1 @@
+"""The query engine behind a small surface, with the functions that it lacks."""

@@ -1,0 +1,1 @@
+"""Model calls in queries, planned as streaming operators."""

@@ -1,0 +1,65 @@
+"""What a view may read: that which its owner may read at the moment when it is read.
+
+A view names what it reads. Privileges belong to objects, so an object that has taken such a name
+meanwhile is read only where the view's owner has a privilege on it, too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.names import QualifiedName
+from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.warehouse.tables.tables import Table
+
+if TYPE_CHECKING:
+    from nunatak.warehouse.core.hooks import TableGuard
+    from nunatak.warehouse.query.execution import Execution
+
+
+def check_view(execution: Execution, view: Table, *, guard: TableGuard) -> None:
+    """Check everything that a view reads, also through other views, each with the rights of its
+    own owner; a temporary one has those of the session.
+
+    Raises ObjectNotFound, and Unsupported for a view of which is not known what it reads.
+    """
+    waiting, seen = [view], {view.location}
+    while waiting:
+        outer = waiting.pop()
+        owner = execution.session.role if outer.temporary else guard.owner("VIEW", outer.name)
+        for name in _reads(outer):
+            inner = _found(execution, outer, name)
+            if inner is None or not (inner.temporary or _allowed(guard, owner, inner)):
+                raise _refusal(outer, name, owner)
+            if inner.is_view and inner.location not in seen:
+                waiting.append(inner)
+                seen.add(inner.location)
+
+
+def _reads(view: Table) -> tuple[QualifiedName, ...]:
+    if view.reads is None:
+        raise Unsupported(
+            f"Unsupported: view {view.name}, because an earlier version made it and it reads what "
+            "ended with the statement that made it. Make it again with CREATE OR REPLACE VIEW."
+        )
+    return view.reads
+
+
+def _found(execution: Execution, view: Table, name: QualifiedName) -> Table | None:
+    if view.temporary:
+        return execution.tables.find(name, execution.session, connection=execution.connection)
+    return execution.tables.permanent(name, connection=execution.connection)
+
+
+def _allowed(guard: TableGuard, owner: str | None, table: Table) -> bool:
+    needed = Requirement("SELECT", table.object_kind, str(table.name))
+    return owner is not None and guard.allows(owner, needed)
+
+
+def _refusal(view: Table, name: QualifiedName, owner: str | None) -> ObjectNotFound:
+    hint = (
+        f"(Failure during expansion of view '{view.name}', which reads it with the rights of its "
+        f"owner {owner}.)"
+    )
+    return ObjectNotFound("Object", str(name), hint=hint)

@@ -1,0 +1,1 @@
+"""Rules for functions, by what they compute."""

@@ -1,0 +1,1 @@
+"""Statements that change tables, views and sequences, and what is in them."""

@@ -1,0 +1,1 @@
+"""What is known of tables and views, and who writes to them."""

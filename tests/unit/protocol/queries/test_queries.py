@@ -1,0 +1,94 @@
+"""States of queries: only legal ways, whatever happens."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nunatak.errors import LimitExceeded, ObjectNotFound
+from nunatak.protocol.queries.queries import (
+    FINISHED,
+    TRANSITIONS,
+    Query,
+    QueryRegistry,
+    QueryStatus,
+)
+
+
+def _query(name: str = "q", session_id: int = 1, request_id: str = "") -> Query:
+    return Query(
+        id=name, session_id=session_id, user="ADA", text="", request_id=request_id, started_on=0.0
+    )
+
+
+@given(st.lists(st.sampled_from(list(QueryStatus))))
+def test_a_query_moves_only_along_the_table(wanted: list[QueryStatus]) -> None:
+    query = _query()
+    for status in wanted:
+        before = query.status
+        if status in TRANSITIONS[before]:
+            query.become(status)
+            assert query.status is status
+        else:
+            with pytest.raises(AssertionError):
+                query.become(status)
+            assert query.status is before
+
+
+def test_nothing_follows_an_end() -> None:
+    assert all(not TRANSITIONS[status] for status in FINISHED)
+
+
+def test_too_many_unfinished_queries_are_refused() -> None:
+    registry = QueryRegistry(entries=10, most_unfinished=1, most_of_user=10)
+    query, _ = registry.find_or_add(1, "", _query)
+
+    with pytest.raises(LimitExceeded):
+        registry.find_or_add(1, "", lambda: _query("other"))
+    query.become(QueryStatus.RUNNING)
+    registry.end(query, QueryStatus.SUCCESS, now=1.0)
+    registry.find_or_add(1, "", lambda: _query("other"))
+
+
+def test_running_queries_are_not_forgotten() -> None:
+    registry = QueryRegistry(entries=1, most_unfinished=10, most_of_user=10)
+    for name in ("a", "b", "c"):
+        registry.add(_query(name))
+
+    assert [query.id for query in registry.history()] == ["c", "b", "a"]
+
+
+def test_a_forgotten_request_may_run_again() -> None:
+    registry = QueryRegistry(entries=1, most_unfinished=10, most_of_user=10)
+    query, _ = registry.find_or_add(1, "r", lambda: _query("a", request_id="r"))
+    query.become(QueryStatus.RUNNING)
+    registry.end(query, QueryStatus.SUCCESS, now=1.0)
+    registry.add(_query("b"))
+
+    assert registry.find("a") is None
+    assert registry.find_or_add(1, "r", lambda: _query("c", request_id="r"))[1] is True
+
+
+def test_cancelling_a_session_spares_the_query_that_asks() -> None:
+    registry = QueryRegistry(entries=10, most_unfinished=10, most_of_user=10)
+    queries = [_query("a"), _query("b"), _query("other", session_id=2)]
+    for query in queries:
+        registry.add(query)
+
+    assert registry.cancel_session(1, spare="a") == 1
+    assert [query.cancelled.is_set() for query in queries] == [False, True, False]
+
+
+def test_only_the_user_cancels_and_only_what_runs() -> None:
+    registry = QueryRegistry(entries=10, most_unfinished=10, most_of_user=10)
+    query = _query()
+    registry.add(query)
+
+    with pytest.raises(ObjectNotFound):
+        registry.cancel("q", user="EVE")
+    with pytest.raises(ObjectNotFound):
+        registry.cancel("unknown", user="ADA")
+    assert registry.cancel("q", user="ADA") is True
+    query.become(QueryStatus.ABORTED)
+    assert registry.cancel("q", user="ADA") is False

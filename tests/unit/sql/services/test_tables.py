@@ -1,0 +1,102 @@
+"""What TABLE(s!SPCS_GET_LOGS()), …_EVENTS() and …_METRICS() answer."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from nunatak.compute.runtime import Phase
+from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from nunatak.sql.services.tables import service_tables
+from support.plane import World
+
+START = 1_000_000.0
+LOG = """1970-01-12T13:46:40.000Z pid=1 request=r1 | one
+continued
+1970-01-12T13:46:50.000Z pid=1 request=r2 | two
+"""
+
+
+def ask(world: World, function: str, name: str = "SVC", **arguments: Any) -> list[dict[str, Any]]:
+    """The rows of a function."""
+    table = service_tables(lambda: world.rooms)[function]
+    batches = table(world.session, (name,), arguments).batches
+    return [row for batch in batches for row in batch.to_pylist()]
+
+
+def moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, tz=UTC)
+
+
+def test_a_line_without_a_time_has_that_of_the_one_before(running: World) -> None:
+    running.runtime.log = LOG
+
+    rows = ask(running, "SPCS_GET_LOGS")
+    later = ask(running, "SPCS_GET_LOGS", START_TIME=moment(START + 5))
+
+    of_model = [row for row in rows if row["CONTAINER_NAME"] == "model-inference"]
+    times = [row["TIMESTAMP"] for row in of_model]
+    assert sorted({row["CONTAINER_NAME"] for row in rows}) == ["model-inference", "proxy"]
+    assert times == sorted(times)
+    assert len(set(times)) == 2
+    assert {row["LOG"][-3:] for row in later} == {"two"}
+    assert {row["INSTANCE_ID"] for row in rows} == {0}
+
+
+def test_the_log_of_a_build_is_its_containers(running: World) -> None:
+    (build,) = [row["name"] for row in running.rows("SHOW JOB SERVICES")]
+
+    rows = ask(running, "SPCS_GET_LOGS", build)
+
+    assert {row["CONTAINER_NAME"] for row in rows} == {"model-build"}
+    assert any("installing everything" in row["LOG"] for row in rows)
+
+
+def test_a_failure_is_an_error_with_its_reason(running: World) -> None:
+    running.advance(100)
+    running.runtime.become(Phase.EXITED, exit_code=3)
+    running.settle()
+
+    rows = ask(running, "SPCS_GET_EVENTS", START_TIME=moment(START + 50))
+    before = ask(running, "SPCS_GET_EVENTS", END_TIME=moment(START + 50))
+
+    failed = [row for row in rows if row["SEVERITY"] == "ERROR"]
+    details = json.loads(failed[0]["EVENT_DETAILS"])
+    assert (failed[0]["EVENT_NAME"], failed[0]["INSTANCE_ID"]) == ("CONTAINER.STATUS_CHANGE", 0)
+    assert (details["status"], details["previous_status"]) == ("FAILED", "READY")
+    assert "exit code 3" in details["message"]
+    assert json.loads(failed[0]["RECORD_ATTRIBUTES"]) == {"actor": "SYSTEM"}
+    assert {json.loads(row["EVENT_DETAILS"])["status"] for row in before} == {
+        "PENDING",
+        "READY",
+        "RUNNING",
+    }
+
+
+def test_metrics_of_an_instance_and_of_the_whole_service(running: World) -> None:
+    name = "nunatak_inference_requests_total"
+    text = f'# TYPE {name} counter\n{name}{{outcome="answered"}} 7\n'
+    running.metrics.texts = dict.fromkeys(running.runtime.running, text)
+    running.advance(20)
+
+    rows = ask(running, "SPCS_GET_METRICS")
+
+    found = {(row["METRIC_NAME"], row["INSTANCE_ID"]): row for row in rows}
+    assert found[name, 0]["VALUE"] == found[name, None]["VALUE"] == "7"
+    assert json.loads(found[name, 0]["RECORD_ATTRIBUTES"]) == {"outcome": "answered"}
+    assert found["container.restarts", 0]["VALUE"] == "0"
+    assert found["container.state.ready", 0]["VALUE"] == "1"
+    assert found["container.memory.usage", 0]["UNIT"] == "bytes"
+    assert found["container.cpu.usage", 0]["CONTAINER_NAME"] == "model-inference"
+
+
+@pytest.mark.parametrize("function", ["SPCS_GET_LOGS", "SPCS_GET_EVENTS", "SPCS_GET_METRICS"])
+def test_each_needs_monitor_and_a_service(running: World, function: str) -> None:
+    with pytest.raises(ObjectNotFound):
+        ask(running, function, "NOPE")
+    running.session.role = "ANALYST"
+    with pytest.raises(PrivilegeMissing, match="MONITOR"):
+        ask(running, function)
