@@ -13,6 +13,7 @@ from nunatak.inference.core.columns import Column, Columns, Kind
 from nunatak.inference.core.errors import CannotPark
 from nunatak.inference.core.signature import Field, Method, kind_of
 from nunatak.inference.scheduling.batcher import BatchPolicy
+from nunatak.inference.server.admin_endpoints import pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
 from nunatak.inference.workers.pool import PoolSnapshot, Start
 from nunatak.transport.admission.admission import AdmissionPolicy
@@ -232,7 +233,9 @@ def post(body: Any, *, path: str = "/predict", headers: Mapping[str, str] | None
 def service(pool: FakePool, *methods: Method, **changes: Any) -> InferenceService:
     """A service on the running loop."""
     loop = asyncio.get_running_loop()
-    return InferenceService(settings(*methods, **changes), pool, loop=loop, clock=loop.time)
+    made = InferenceService(settings(*methods, **changes), pool, loop=loop, clock=loop.time)
+    made.pages = pages_of(made)
+    return made
 
 
 def instance_document(directory: Path, **changes: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
@@ -14,7 +14,6 @@ from nunatak.transport.shm.memory_file import MemoryFile
 
 if TYPE_CHECKING:
     from nunatak.ingress.address import Address
-    from nunatak.ingress.handler import Ingress
     from nunatak.ingress.instance import Instance
     from nunatak.services.calling.routes import Route
 
@@ -26,6 +25,16 @@ LATE_S = 1.0
 _REQUEST_ID_LIMIT = 128
 _IDS = itertools.count(int.from_bytes(os.urandom(16), "big"))
 """Ids for requests that bring none: they tell requests apart, and guard nothing."""
+
+
+class CallOwner(Protocol):
+    """Whoever sent a call to an instance, and is told how that ended."""
+
+    def answered(self, call: EndpointCall, answer: LinkAnswer) -> None:
+        """The instance has answered."""
+
+    def lost(self, call: EndpointCall, reason: str, *, begun: bool) -> None:
+        """The instance broke off; `begun`: part of its answer has come."""
 
 
 class EndpointCall:
@@ -40,8 +49,8 @@ class EndpointCall:
         "ended",
         "exchange",
         "host",
-        "ingress",
         "instance",
+        "owner",
         "request_id",
         "route",
         "size",
@@ -53,9 +62,9 @@ class EndpointCall:
         "withdraw",
     )
 
-    def __init__(self, ingress: Ingress, exchange: Exchange, address: Address) -> None:
+    def __init__(self, owner: CallOwner, exchange: Exchange, address: Address) -> None:
         headers = exchange.headers
-        self.ingress = ingress
+        self.owner = owner
         self.exchange = exchange
         self.address = address
         self.host = headers.get(b"host", b"").decode("latin-1")
@@ -97,11 +106,11 @@ class EndpointCall:
 
     def answered(self, answer: LinkAnswer) -> None:
         """The instance has answered."""
-        self.ingress.answered(self, answer)
+        self.owner.answered(self, answer)
 
     def lost(self, reason: str, *, begun: bool) -> None:
         """The instance broke off."""
-        self.ingress.lost(self, reason, begun=begun)
+        self.owner.lost(self, reason, begun=begun)
 
 
 def _header_text(user: str) -> bytes:

@@ -26,13 +26,13 @@ from nunatak.protocol.errors import failure_of
 from nunatak.protocol.files.routes import FileRoutes
 from nunatak.protocol.files.signing import Signer, load_key
 from nunatak.protocol.files.transfer import FILES, RESULTS, Transfers
-from nunatak.protocol.queries.execution import Execution, incident
-from nunatak.protocol.queries.routes import QueryRoutes
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSessions
 from nunatak.protocol.sessions.routes import SessionRoutes
+from nunatak.protocol.statements.execution import Execution, incident
+from nunatak.protocol.statements.routes import QueryRoutes
 from nunatak.stages.sources import FileSource
 
 _LOGGER = logging.getLogger(__name__)

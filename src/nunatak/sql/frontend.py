@@ -83,7 +83,7 @@ class FrontEnd:
         for temporary in session.temporaries(STAGE):
             session.drop_temporary(STAGE, temporary.name)
             remove_folder(self._rooms.settings, str(temporary.spec["id"]))
-        remove_of_session(self._rooms.settings, session)
+        remove_of_session(self._rooms.settings, session.id)
 
     def _context(self, request: Request) -> Context:
         return Context(

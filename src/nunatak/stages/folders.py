@@ -13,7 +13,6 @@ from collections.abc import Iterable
 
 from nunatak.catalog.store import Record, Transaction
 from nunatak.config import Settings
-from nunatak.warehouse.core.session import Session, TemporaryObject
 
 STAGE, TABLE = "STAGE", "TABLE"
 _OF_USER = "user-"
@@ -31,9 +30,9 @@ def user_folder(user: str) -> str:
     return _OF_USER + _safe(user)
 
 
-def temporary_folder(session: Session, table: TemporaryObject) -> str:
+def temporary_folder(session_id: int, table_id: str) -> str:
     """The name of the folder of a temporary table's stage."""
-    return f"{_of_session(session)}{table.id}"
+    return f"{_of_session(session_id)}{table_id}"
 
 
 def remove_folder(settings: Settings, name: str) -> None:
@@ -48,9 +47,9 @@ def remove_folders(settings: Settings, gone: Iterable[Record]) -> None:
             remove_folder(settings, name)
 
 
-def remove_of_session(settings: Settings, session: Session) -> None:
+def remove_of_session(settings: Settings, session_id: int) -> None:
     """Delete the files of the stages of a session's temporary tables."""
-    for folder in settings.folder("stages").glob(f"{_of_session(session)}*"):
+    for folder in settings.folder("stages").glob(f"{_of_session(session_id)}*"):
         remove_folder(settings, folder.name)
 
 
@@ -73,8 +72,8 @@ def _take_over(settings: Settings, tables: Iterable[Record]) -> None:
             before.rename(stages / f"table-{record.id}")
 
 
-def _of_session(session: Session) -> str:
-    return f"temporary-{session.id}-"
+def _of_session(session_id: int) -> str:
+    return f"temporary-{session_id}-"
 
 
 def _safe(name: str) -> str:

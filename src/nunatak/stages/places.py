@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from nunatak.errors import InvalidArgument
 from nunatak.patterns import matching
-from nunatak.warehouse.core.session import Session
 
 FILES_LIMIT = 10_000
 """Most files that one statement reads."""
@@ -31,17 +30,6 @@ class StagePlace:
     """The stage's name in answers; empty for a user's own stage."""
     file_format: Mapping[str, Any] = field(default_factory=dict)
     """The stage's own format: options, or {"FORMAT_NAME": name}."""
-
-
-class StageResolver(Protocol):
-    """Finds stages and file formats for a session, and checks that it may use them."""
-
-    def place(self, session: Session, location: str, *, write: bool) -> StagePlace:
-        """Where `@stage/path`, `@~/path` or `@%table/path` leads; raises ObjectNotFound,
-        PrivilegeMissing, InvalidArgument."""
-
-    def file_format(self, session: Session, name: str) -> Mapping[str, Any]:
-        """The options of a named file format; raises ObjectNotFound, PrivilegeMissing."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from nunatak.inference.core.columns import Column, Columns, Kind
-from nunatak.inference.workers.launcher import PoolSettings
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.supervisor import ProcessPool
 
 MAKE_MODEL = Path(__file__).parents[2] / "support" / "make_model.py"

@@ -89,7 +89,7 @@ async def test_nothing_is_left_when_a_pool_stops(make_version: Any, run_pool: An
 
 ORPHANS = """
 import asyncio, json, pathlib, sys
-from nunatak.inference.workers.launcher import PoolSettings
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.supervisor import ProcessPool
 
 async def main():

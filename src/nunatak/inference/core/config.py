@@ -9,8 +9,8 @@ import msgspec
 
 from nunatak.inference.core.egress import EgressConfig
 from nunatak.inference.core.errors import ConfigError
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.core.signature import Method, field_of
-from nunatak.inference.workers.launcher import PoolSettings
 
 _LONGEST_SOCKET_PATH = 107
 """What the kernel takes as the address of a unix socket."""

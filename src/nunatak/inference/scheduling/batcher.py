@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from nunatak.inference.core.payload import Block
-from nunatak.inference.scheduling.calls import Call, State
+from nunatak.inference.scheduling.calls import Call, Part, State
 from nunatak.inference.scheduling.cost import BatchCost
 from nunatak.transport.admission.admission import Class
 
@@ -47,19 +47,6 @@ class BatchPolicy:
     bulk_target_s: float = 0.25
     interactive_weight: int = 4
     bulk_weight: int = 1
-
-
-@dataclass(slots=True, eq=False)
-class Part:
-    """Some rows of one request: what one batch computes of it."""
-
-    call: Call
-    index: int
-    block: Block
-    queued_at: float
-    work_s: float = 0.0
-    """What its rows should take, beside what a batch costs whatever its size."""
-    taken: bool = False
 
 
 @dataclass(slots=True, eq=False)

@@ -1,16 +1,13 @@
 """The life of a request: one table of states, and the object that walks through it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from nunatak.inference.codecs.answers import Result
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.payload import Block, Parsed
 from nunatak.transport.admission.admission import Class
-
-if TYPE_CHECKING:
-    from nunatak.inference.scheduling.batcher import Part
 
 
 class State(StrEnum):
@@ -48,6 +45,19 @@ FINAL = frozenset(state for state, steps in TRANSITIONS.items() if not steps)
 
 class IllegalStep(AssertionError):
     """A request was moved along a way that the table of states does not have."""
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """Some rows of one request: what one batch computes of it."""
+
+    call: "Call"
+    index: int
+    block: Block
+    queued_at: float
+    work_s: float = 0.0
+    """What its rows should take, beside what a batch costs whatever its size."""
+    taken: bool = False
 
 
 class Call:
@@ -127,7 +137,7 @@ class Call:
             raise IllegalStep(f"request {self.request_id!r}: {self.state} to {to}")
         self.state = to
 
-    def cut(self, parts: "tuple[Part, ...]") -> None:
+    def cut(self, parts: tuple[Part, ...]) -> None:
         """The request will be computed in these parts, numbered in order of its rows."""
         self.parts = parts
         self._results, self._missing = [None] * len(parts), len(parts)

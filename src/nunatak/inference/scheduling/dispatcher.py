@@ -17,8 +17,8 @@ from nunatak.inference.core.errors import (
     WorkerLost,
 )
 from nunatak.inference.core.payload import assemble
-from nunatak.inference.scheduling.batcher import Batch, Batcher, BatchPolicy, Part
-from nunatak.inference.scheduling.calls import Call, State
+from nunatak.inference.scheduling.batcher import Batch, Batcher, BatchPolicy
+from nunatak.inference.scheduling.calls import Call, Part, State
 from nunatak.inference.scheduling.metrics import InstanceMetrics
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.admission.admission import Class

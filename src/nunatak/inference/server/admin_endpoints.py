@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import orjson
 
 from nunatak.inference.core.timestamps import from_epoch
+from nunatak.inference.server.service import InferenceService
 from nunatak.inference.workers.pool import PoolSnapshot
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.mux.frames import TARGET
-
-if TYPE_CHECKING:
-    from nunatak.inference.server.service import InferenceService
 
 Page = Callable[[Exchange], None]
 

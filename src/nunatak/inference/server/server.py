@@ -8,12 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 
 from nunatak.inference.core.config import InstanceConfig
+from nunatak.inference.core.pool_settings import default_workers
 from nunatak.inference.core.request_memory import memory_for_requests
 from nunatak.inference.scheduling.batcher import BatchPolicy
-from nunatak.inference.server.admin_endpoints import metrics_text
+from nunatak.inference.server.admin_endpoints import metrics_text, pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
 from nunatak.inference.server.shm_server import SUFFIX, MemoryLine, MemoryListener
-from nunatak.inference.workers.launcher import default_workers
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.admission.admission import AdmissionPolicy
 from nunatak.transport.http1.connection import Connection
@@ -42,6 +42,7 @@ class Server:
         self._totals = config.directory / TOTALS_FILE
         self._sweeper: asyncio.Task[None] | None = None
         self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
+        self.service.pages = pages_of(self.service)
 
     @property
     def tcp_port(self) -> int | None:

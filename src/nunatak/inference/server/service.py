@@ -9,7 +9,7 @@ import logging
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -26,7 +26,6 @@ from nunatak.inference.scheduling.dispatcher import Dispatcher
 from nunatak.inference.scheduling.metrics import InstanceMetrics
 from nunatak.inference.scheduling.outcomes import outcome, shown
 from nunatak.inference.server import bodies
-from nunatak.inference.server.admin_endpoints import pages_of
 from nunatak.inference.server.link import LinkServer, offer_link
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.admission.admission import (
@@ -99,7 +98,8 @@ class InferenceService:
         self.links: set[LinkServer] = set()
         kept_bytes = settings.admission.memory_bytes // _SPARE_SHARE
         self.files = SpareFiles(loop, limit_bytes=kept_bytes)
-        self._pages = pages_of(self)
+        self.pages: Mapping[bytes, Callable[[Exchange], None]] = {}
+        """What is answered to GET, by path."""
 
     # --- handler of exchanges -----------------------------------------------------------------
 
@@ -109,7 +109,7 @@ class InferenceService:
         if not exchange.trusted and not self._authorised(exchange):
             self._refuse(exchange, 401, "UNAUTHORIZED", "a valid bearer token is required")
         elif route is None:
-            if exchange.method != b"GET" or exchange.target not in self._pages:
+            if exchange.method != b"GET" or exchange.target not in self.pages:
                 self._refuse(exchange, 404, "NOT_FOUND", "there is no such path")
         elif exchange.method != b"POST":
             self._refuse(exchange, 405, "METHOD_NOT_ALLOWED", "use POST", extra=b"allow: POST\r\n")
@@ -127,7 +127,7 @@ class InferenceService:
 
     def request(self, exchange: Exchange) -> None:
         """The body is here: read it and let its rows wait for a batch."""
-        page = self._pages.get(exchange.target)
+        page = self.pages.get(exchange.target)
         if page is not None:
             page(exchange)
         else:

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from nunatak.inference.core.errors import FrameError
-from nunatak.transport.shm.memory_file import SEALS, MemoryFile
+from nunatak.transport.shm.memory_file import SEALS, MemoryFile, NotMappable
 
 VERSION = 1
 MAGIC = b"NNTK"
@@ -215,7 +215,11 @@ class FrameParser:
     def _map(self, size: int) -> memoryview:
         if not self._descriptors:
             raise FrameError("a frame promised a descriptor and none came")
-        return memoryview(MemoryFile.take(self._descriptors.popleft(), size, seals=self._seals))
+        try:
+            file = MemoryFile.take(self._descriptors.popleft(), size, seals=self._seals)
+        except NotMappable as error:
+            raise FrameError(str(error)) from error
+        return memoryview(file)
 
 
 def _parse_head(data: bytearray) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from nunatak.inference.core.errors import InferenceError
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.frames import FrameType, encode
-from nunatak.inference.workers.launcher import Launcher, PoolSettings, Started, load_head
+from nunatak.inference.workers.launcher import Launcher, Started, load_head
 
 
 @dataclass(frozen=True, slots=True)

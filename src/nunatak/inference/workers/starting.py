@@ -15,11 +15,11 @@ from nunatak.inference.core.errors import (
     ModelError,
     WorkerLost,
 )
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.channel import Channel
 from nunatak.inference.workers.frames import Frame, FrameType
 from nunatak.inference.workers.launcher import (
     Launcher,
-    PoolSettings,
     Process,
     ProcessHandle,
     describe_exit,

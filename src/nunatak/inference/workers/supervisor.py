@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.errors import DeadlineExceeded, InferenceError, PoolStopped, WorkerLost
-from nunatak.inference.workers.launcher import Launcher, PoolSettings
+from nunatak.inference.core.pool_settings import PoolSettings
+from nunatak.inference.workers.launcher import Launcher
 from nunatak.inference.workers.log import BoundedLog, LogPipe
 from nunatak.inference.workers.memory import pss_bytes
 from nunatak.inference.workers.pool import Milestones, PoolSnapshot, WorkerSnapshot, WorkerState

@@ -24,7 +24,7 @@ from nunatak.errors import (
 from nunatak.protocol.bodies import read_body, read_json
 from nunatak.protocol.client_address import Network, client_address
 from nunatak.protocol.errors import MASTER_TOKEN_EXPIRED, MASTER_TOKEN_INVALID, failure
-from nunatak.protocol.queries.queries import QueryRegistry
+from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions import login as logins
 from nunatak.protocol.sessions.external_sessions import HEADER, ExternalSessions

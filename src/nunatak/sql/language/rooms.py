@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
@@ -15,8 +15,15 @@ from nunatak.services.control import ControlPlane
 from nunatak.services.model.vault import Vault
 from nunatak.warehouse.warehouse import Warehouse
 
-if TYPE_CHECKING:
-    from nunatak.sql.session.query_functions import QueryControl
+
+class QueryControl(Protocol):
+    """The statements that run now."""
+
+    def cancel(self, query_id: str, *, user: str) -> bool:
+        """Stop one of the user's statements; whether it was running."""
+
+    def cancel_session(self, session_id: int, *, spare: str = "") -> int:
+        """Stop every statement of a session but `spare`; answers how many were running."""
 
 
 @dataclass(frozen=True, kw_only=True)

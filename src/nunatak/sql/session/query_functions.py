@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any
 
 from nunatak.errors import InvalidArgument, QueryCancelled
 from nunatak.sql.language.statement import Context
@@ -17,16 +17,6 @@ _UNITS_S = {
     "DAYS": 86400.0,
 }
 WAIT_LIMIT_S = 48 * 3600.0
-
-
-class QueryControl(Protocol):
-    """The statements that run now."""
-
-    def cancel(self, query_id: str, *, user: str) -> bool:
-        """Stop one of the user's statements; whether it was running."""
-
-    def cancel_session(self, session_id: int, *, spare: str = "") -> int:
-        """Stop every statement of a session but `spare`; answers how many were running."""
 
 
 def cancel_query(context: Context, arguments: list[Any]) -> str:

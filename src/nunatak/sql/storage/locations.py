@@ -119,7 +119,7 @@ def location_of(catalog: Catalog, session: Session, text: str) -> StageLocation:
 def _of_table(catalog: Catalog, session: Session, name: QualifiedName, path: str) -> StageLocation:
     shown = name.name.lower()
     if (temporary := session.temporary(TABLE, name)) is not None:
-        return StageLocation(temporary_folder(session, temporary), shown, path, None)
+        return StageLocation(temporary_folder(session.id, temporary.id), shown, path, None)
     key = Key.of(TABLE, name)
     with catalog.read() as tx:
         folder = folder_of(tx.get(key))

@@ -17,7 +17,7 @@ from nunatak.warehouse.core.session import Session
 
 
 class Stages:
-    """Answers `nunatak.stages.places.StageResolver` from the catalog."""
+    """Answers `nunatak.warehouse.core.hooks.StageResolver` from the catalog."""
 
     def __init__(self, catalog: Catalog, access: Access, settings: Settings) -> None:
         self._catalog = catalog

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Self
 if TYPE_CHECKING:
     import numpy as np
 
-from nunatak.inference.core.errors import FrameError
-
 _FIXED_SIZE = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW
 SEALS = _FIXED_SIZE | fcntl.F_SEAL_WRITE
 """Nobody can change the file any more."""
 OWNED_SEALS = _FIXED_SIZE | 0x10  # F_SEAL_FUTURE_WRITE, which Python does not name yet
 """Nobody can change the file any more, but who made it."""
+
+
+class NotMappable(ValueError):
+    """A memory file that a peer sent cannot be mapped safely; the text says why."""
 
 
 class MemoryFile(mmap.mmap):
@@ -36,21 +38,21 @@ class MemoryFile(mmap.mmap):
     def take(cls, descriptor: int, size: int, *, seals: int = SEALS) -> Self:
         """Map the first ``size`` bytes; the descriptor belongs to the file from now on.
 
-        Raises FrameError for a file that is not sealed: one that is cut short under its mapping
+        Raises NotMappable for a file that is not sealed: one that is cut short under its mapping
         kills whoever reads it.
         """
         try:
             if not size:
-                raise FrameError("a body of no bytes cannot be mapped")
+                raise NotMappable("a body of no bytes cannot be mapped")
             if fcntl.fcntl(descriptor, fcntl.F_GET_SEALS) & seals != seals:
-                raise FrameError("a body's memory file is not sealed")
+                raise NotMappable("a body's memory file is not sealed")
             made = cls(descriptor, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ)
-        except (OSError, ValueError) as error:
-            os.close(descriptor)
-            raise FrameError(f"a body's memory file cannot be mapped: {error}") from error
-        except FrameError:
+        except NotMappable:
             os.close(descriptor)
             raise
+        except (OSError, ValueError) as error:
+            os.close(descriptor)
+            raise NotMappable(f"a body's memory file cannot be mapped: {error}") from error
         made.descriptor, made.body_size = descriptor, size
         return made
 

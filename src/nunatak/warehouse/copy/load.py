@@ -17,7 +17,6 @@ from nunatak.catalog.sqltypes import NUMBER, TEXT, TypeKind
 from nunatak.errors import InvalidArgument, InvalidIdentifier, NunatakError, Unsupported
 from nunatak.stages.places import StagedFile
 from nunatak.warehouse.copy.file_values import column_value
-from nunatak.warehouse.copy.load_history import LoadHistory, purge
 from nunatak.warehouse.copy.options import copy_options, matching
 from nunatak.warehouse.copy.staged import (
     Staged,
@@ -32,6 +31,7 @@ from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution, sql_text
 from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.statements.dml import alone
+from nunatak.warehouse.tables.load_history import LoadHistory, purge
 from nunatak.warehouse.tables.tables import Column, Table
 
 COPY_FIELDS = (

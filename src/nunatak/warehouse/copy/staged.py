@@ -12,9 +12,10 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER, TEXT, VARIANT
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.stages.places import StagedFile, StagePlace, StageResolver, staged_files
+from nunatak.stages.places import StagedFile, StagePlace, staged_files
 from nunatak.warehouse.copy.file_formats import FileFormat, merged, reader
 from nunatak.warehouse.copy.nested_values import json_of
+from nunatak.warehouse.core.hooks import StageResolver
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.types import sql_type_of
 from nunatak.warehouse.engine.engine import identifier, literal

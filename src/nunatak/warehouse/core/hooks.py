@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
-from nunatak.stages.places import StageResolver
+from nunatak.stages.places import StagePlace
 from nunatak.warehouse.core.call_markers import ModelCallPlanner
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
@@ -29,6 +29,17 @@ class KeptResults(Protocol):
 
     def result(self, session: Session, query_id: str) -> Result:
         """The rows again; raises QueryForgotten."""
+
+
+class StageResolver(Protocol):
+    """Finds stages and file formats for a session, and checks that it may use them."""
+
+    def place(self, session: Session, location: str, *, write: bool) -> StagePlace:
+        """Where `@stage/path`, `@~/path` or `@%table/path` leads; raises ObjectNotFound,
+        PrivilegeMissing, InvalidArgument."""
+
+    def file_format(self, session: Session, name: str) -> Mapping[str, Any]:
+        """The options of a named file format; raises ObjectNotFound, PrivilegeMissing."""
 
 
 class TableGuard(Protocol):

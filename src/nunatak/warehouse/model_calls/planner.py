@@ -3,7 +3,8 @@
 The tree comes with placeholder functions in place of calls
 (`nunatak.warehouse.core.call_markers`). Queries are taken from the inside out. Each SELECT with
 calls is cut in two (`split`): the rows of the inner half are streamed to the models (`operator`),
-and the outer half reads them with the answers as a table. It goes in stages when calls depend on each other:
+and the outer half reads them with the answers as a table. It goes in stages when calls depend on
+each other:
 
 1. calls whose arguments hold no other call, first;
 2. of these, first those in WHERE, so that no model runs on rows that are left out;

@@ -30,7 +30,7 @@ from nunatak.warehouse.query.infer import Columns, note_column_types
 from nunatak.warehouse.query.projections import first_select, name_projections, output_names
 from nunatak.warehouse.query.result_batches import ResultBatches
 from nunatak.warehouse.query.statement_functions import StatementFunctions
-from nunatak.warehouse.query.view_rights import check_view
+from nunatak.warehouse.query.view_rights import Reader, check_view
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
 from nunatak.warehouse.rewrite.context import quoted, type_of
 from nunatak.warehouse.tables.listing import find_sequence
@@ -141,7 +141,13 @@ class Execution:
         """The table whose rows the statement reads; a view's owner must be able to, too."""
         table = self.table(parts)
         if table.is_view and self.hooks.guard is not None:
-            check_view(self, table, guard=self.hooks.guard)
+            reader = Reader(
+                session=self.session,
+                tables=self.tables,
+                connection=self.connection,
+                guard=self.hooks.guard,
+            )
+            check_view(reader, table)
         self.reads[table.name] = table
         return table
 

@@ -6,19 +6,28 @@ meanwhile is read only where the view's owner has a privilege on it, too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, Unsupported
-from nunatak.warehouse.tables.tables import Table
+from nunatak.warehouse.core.hooks import TableGuard
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.tables.tables import Table, Tables
 
-if TYPE_CHECKING:
-    from nunatak.warehouse.core.hooks import TableGuard
-    from nunatak.warehouse.query.execution import Execution
+
+@dataclass(frozen=True, kw_only=True)
+class Reader:
+    """A statement that reads views: whose it is, and where it finds tables."""
+
+    session: Session
+    tables: Tables
+    connection: Connection
+    guard: TableGuard
 
 
-def check_view(execution: Execution, view: Table, *, guard: TableGuard) -> None:
+def check_view(reader: Reader, view: Table) -> None:
     """Check everything that a view reads, also through other views, each with the rights of its
     own owner; a temporary one has those of the session.
 
@@ -27,10 +36,10 @@ def check_view(execution: Execution, view: Table, *, guard: TableGuard) -> None:
     waiting, seen = [view], {view.location}
     while waiting:
         outer = waiting.pop()
-        owner = execution.session.role if outer.temporary else guard.owner("VIEW", outer.name)
+        owner = reader.session.role if outer.temporary else reader.guard.owner("VIEW", outer.name)
         for name in _reads(outer):
-            inner = _found(execution, outer, name)
-            if inner is None or not (inner.temporary or _allowed(guard, owner, inner)):
+            inner = _found(reader, outer, name)
+            if inner is None or not (inner.temporary or _allowed(reader.guard, owner, inner)):
                 raise _refusal(outer, name, owner)
             if inner.is_view and inner.location not in seen:
                 waiting.append(inner)
@@ -46,10 +55,10 @@ def _reads(view: Table) -> tuple[QualifiedName, ...]:
     return view.reads
 
 
-def _found(execution: Execution, view: Table, name: QualifiedName) -> Table | None:
+def _found(reader: Reader, view: Table, name: QualifiedName) -> Table | None:
     if view.temporary:
-        return execution.tables.find(name, execution.session, connection=execution.connection)
-    return execution.tables.permanent(name, connection=execution.connection)
+        return reader.tables.find(name, reader.session, connection=reader.connection)
+    return reader.tables.permanent(name, connection=reader.connection)
 
 
 def _allowed(guard: TableGuard, owner: str | None, table: Table) -> bool:

@@ -19,7 +19,6 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.warehouse.copy.load_history import renamed
 from nunatak.warehouse.core.call_markers import tokenize
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result, status_result
 from nunatak.warehouse.core.types import engine_type
@@ -38,6 +37,7 @@ from nunatak.warehouse.statements.create import (
 from nunatak.warehouse.statements.creation_words import STORAGE
 from nunatak.warehouse.tables.claims import claimed, distinct_columns
 from nunatak.warehouse.tables.listing import find_sequence
+from nunatak.warehouse.tables.load_history import renamed
 from nunatak.warehouse.tables.tables import Column, Location, Table, encode_note, noted_reads
 
 _SUCCESS = "Statement executed successfully."

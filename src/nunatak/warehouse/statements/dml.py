@@ -10,7 +10,6 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.errors import InvalidIdentifier, Unsupported
-from nunatak.warehouse.copy.load_history import forgotten
 from nunatak.warehouse.core.results import (
     Field,
     Result,
@@ -27,6 +26,7 @@ from nunatak.warehouse.statements.byte_columns import (
     stored_as_bytes,
 )
 from nunatak.warehouse.statements.create import run_together
+from nunatak.warehouse.tables.load_history import forgotten
 from nunatak.warehouse.tables.tables import Table
 
 UPDATE_FIELDS = (

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from nunatak.inference.core.errors import LoadFailed
+from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.frames import FrameType, encode
 from nunatak.inference.workers.launcher import (
     Launcher,
-    PoolSettings,
     Process,
     Started,
     describe_exit,

@@ -89,7 +89,7 @@ def test_an_average_where_groups_are_chosen_and_ordered(sql: Sql) -> None:
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.decimals(-(10**6), 10**6, places=2), min_size=1, max_size=9))
 def test_medians_are_exact(made: MadeWith, values: list[Decimal]) -> None:
-    from .test_model_calls import world
+    from ...model_calls.test_planner import world
 
     sql = made(world())
     rows = ", ".join(f"({value}::number(12, 2))" for value in values)

@@ -167,7 +167,7 @@ PYTHON = {
 def test_any_format_in_any_case(
     made: MadeWith, elements: list[str], moment: dt.datetime, chance: Any
 ) -> None:
-    from .test_model_calls import world
+    from ...model_calls.test_planner import world
 
     sql = made(world())
     moment = moment.replace(microsecond=moment.microsecond // 1000 * 1000)

@@ -11,7 +11,7 @@ import pytest
 
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import QueryCancelled
-from nunatak.protocol.queries.queries import QueryStatus
+from nunatak.protocol.queries import QueryStatus
 from nunatak.protocol.rooms import StatementRequest
 from nunatak.warehouse.core.results import Result, status_result
 

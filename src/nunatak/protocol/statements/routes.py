@@ -12,11 +12,11 @@ from nunatak.config import Limits
 from nunatak.errors import InvalidArgument, QueryForgotten, SyntaxInvalid
 from nunatak.protocol.bodies import read_json
 from nunatak.protocol.errors import QUERY_ACCEPTED, QUERY_RUNNING
-from nunatak.protocol.queries.execution import Execution, Submission
-from nunatak.protocol.queries.queries import Query, QueryStatus
+from nunatak.protocol.queries import Query, QueryStatus
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions.live_sessions import LiveSession
 from nunatak.protocol.sessions.routes import SessionRoutes
+from nunatak.protocol.statements.execution import Execution, Submission
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.parameters import of_statement
 

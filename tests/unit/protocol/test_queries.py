@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import LimitExceeded, ObjectNotFound
-from nunatak.protocol.queries.queries import (
+from nunatak.protocol.queries import (
     FINISHED,
     TRANSITIONS,
     Query,

@@ -16,7 +16,7 @@ from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.warehouse import Warehouse
 
 from ..conftest import Sql, new_session
-from .test_copy import Stages
+from ..copy.test_copy import Stages
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ import pytest_asyncio
 
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import QueryCancelled
-from nunatak.protocol.queries.fair_threads import Shares, StatementThreads
 from nunatak.protocol.rooms import StatementRequest
+from nunatak.protocol.statements.fair_threads import Shares, StatementThreads
 from nunatak.services.model.changes import Changes
 from nunatak.sql.language.statement import Context
 from nunatak.sql.session.query_functions import wait

@@ -1,0 +1,156 @@
+"""How the tree is kept readable: small folders, narrow classes, no import circles, and tests that
+lie where the modules lie that they test."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "nunatak"
+TESTS = ROOT / "tests" / "unit"
+FOLDER_MODULES = 15
+PUBLIC_METHODS = 12
+FILES = sorted(SOURCE.rglob("*.py"))
+WIDE_CLASSES = {
+    "access/service.py Access": 14,
+    "compute/memory_runtime.py InMemoryRuntime": 15,
+    "compute/process/instance_folder.py InstanceFolder": 18,
+    "models/registry.py Models": 21,
+    "sql/language/tokens.py TokenCursor": 18,
+    "transport/http1/connection.py Connection": 18,
+    "transport/http1/exchange.py Exchange": 14,
+    "warehouse/query/execution.py Execution": 26,
+}
+"""Classes from before the bound, with what they have: it may fall and must not grow."""
+
+
+def module_name(file: Path) -> str:
+    """The dotted name under which a file is imported."""
+    parts = file.relative_to(SOURCE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(tree: ast.AST, modules: Iterable[str]) -> set[str]:
+    """The modules of the project that a file imports, also for types alone."""
+    known, found = set(modules), set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                found.add(inner if inner in known else node.module)
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & known
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[str]:
+    """Those nodes from which a way leads back to themselves."""
+
+    def reaches(start: str) -> bool:
+        waiting, seen = list(graph[start]), set(graph[start])
+        while waiting:
+            for follower in graph[waiting.pop()] - seen:
+                seen.add(follower)
+                waiting.append(follower)
+        return start in seen
+
+    return sorted(node for node in graph if reaches(node))
+
+
+def public_methods(node: ast.ClassDef) -> int:
+    """How many methods and properties a class offers to others."""
+    return sum(
+        isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and not item.name.startswith("_")
+        for item in node.body
+    )
+
+
+def misplaced(test: Path, modules: Mapping[str, list[Path]]) -> bool:
+    """Whether a test has the name of modules of its package and lies beside none of them."""
+    folder = test.parent.relative_to(TESTS)
+    package = folder.parts[0] if folder.parts else ""
+    homes = [
+        file.parent.relative_to(SOURCE)
+        for file in modules.get(test.stem.removeprefix("test_"), [])
+        if file.relative_to(SOURCE).parts[0] == package
+    ]
+    return bool(homes) and folder not in homes
+
+
+def test_folders_are_small() -> None:
+    counts = {
+        str(folder.relative_to(SOURCE)): len(
+            [file for file in folder.glob("*.py") if file.stem not in ("__init__", "__main__")]
+        )
+        for folder in {file.parent for file in FILES}
+    }
+
+    assert len(counts) > 20
+    assert {folder: count for folder, count in counts.items() if count > FOLDER_MODULES} == {}
+
+
+def test_classes_are_narrow() -> None:
+    counts = {
+        f"{file.relative_to(SOURCE)} {node.name}": public_methods(node)
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text("utf-8")))
+        if isinstance(node, ast.ClassDef)
+    }
+
+    assert len(counts) > 300
+    assert {name: count for name, count in counts.items() if count > PUBLIC_METHODS} == WIDE_CLASSES
+
+
+def test_imports_make_no_circles() -> None:
+    names = {module_name(file): file for file in FILES}
+    graph = {
+        name: imported(ast.parse(file.read_text("utf-8")), names) - {name}
+        for name, file in names.items()
+    }
+
+    assert sum(map(len, graph.values())) > 1000
+    assert circles(graph) == []
+
+
+def test_tests_lie_where_their_modules_lie() -> None:
+    modules: dict[str, list[Path]] = {}
+    for file in FILES:
+        modules.setdefault(file.stem, []).append(file)
+    tests = sorted(TESTS.rglob("test_*.py"))
+    folders = {test.parent.relative_to(TESTS) for test in tests} - {Path("benchmarks")}
+
+    assert [str(folder) for folder in folders if not (SOURCE / folder).is_dir()] == []
+    assert [str(test.relative_to(TESTS)) for test in tests if misplaced(test, modules)] == []
+
+
+@pytest.mark.parametrize(
+    ("graph", "expected"),
+    [
+        ({"a": {"b"}, "b": set()}, []),
+        ({"a": {"b"}, "b": {"a"}}, ["a", "b"]),
+        ({"a": {"b"}, "b": {"c"}, "c": {"b"}}, ["b", "c"]),
+    ],
+)
+def test_the_measure_finds_circles(graph: dict[str, set[str]], expected: list[str]) -> None:
+    assert circles(graph) == expected
+
+
+def test_the_measure_sees_imports_for_types() -> None:
+    text = "if TYPE_CHECKING:\n    from nunatak.a import b\nfrom nunatak.a.c import D\n"
+
+    assert imported(ast.parse(text), ["nunatak.a.b", "nunatak.a.c"]) == {
+        "nunatak.a.b",
+        "nunatak.a.c",
+    }
+
+
+def test_the_measure_sees_misplaced_tests() -> None:
+    modules = {"bind": [SOURCE / "warehouse" / "parsing" / "bind.py"]}
+
+    assert misplaced(TESTS / "warehouse" / "test_bind.py", modules)
+    assert not misplaced(TESTS / "warehouse" / "parsing" / "test_bind.py", modules)
+    assert not misplaced(TESTS / "sql" / "test_bind.py", modules)
