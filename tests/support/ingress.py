@@ -14,11 +14,12 @@ from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import TokenInvalid
 from nunatak.inference.server.link import LinkServer, offer_link
-from nunatak.inference.server.shm_server import SUFFIX, FileExchange, MemoryListener
+from nunatak.inference.server.shm_server import FileExchange, MemoryListener
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.calling.routes import Route, Target
 from nunatak.services.model.states import ServiceState
+from nunatak.transport.address import Address, UnixAddress
 from nunatak.transport.http1.connection import Connection
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
@@ -67,7 +68,7 @@ class Instance:
 
     def take_files(self) -> MemoryListener:
         """Listen for requests in memory files, too."""
-        path = self.path.with_suffix(SUFFIX)
+        path = UnixAddress(self.path).memory_path
         self.files = MemoryListener(self, path=path, clock=asyncio.get_running_loop().time)
         return self.files
 
@@ -124,17 +125,17 @@ class Table:
     woken: Route | None = None
     refusal: Exception | None = None
     waits: list[float] = field(default_factory=list)
-    losses: list[Path] = field(default_factory=list)
+    losses: list[Address] = field(default_factory=list)
 
     def by_endpoint(self, endpoint_id: str) -> Route | None:
         """The only endpoint is abc."""
         return self.route if endpoint_id == "abc" else None
 
-    def lost(self, service_id: int, socket: Path) -> None:
+    def lost(self, service_id: int, address: Address) -> None:
         """Written down; an instance that nothing replaces is found to be well after all."""
-        self.losses.append(socket)
+        self.losses.append(address)
         if self.route is not None and self.woken is not None:
-            left = tuple(target for target in self.route.targets if target.socket != socket)
+            left = tuple(target for target in self.route.targets if target.address != address)
             self.route = replace(self.route, targets=left)
 
     async def until_ready(self, service_id: int, *, timeout_s: float) -> Route:
@@ -236,7 +237,7 @@ async def world(tmp_path: Path, *, instances: int = 1, **options: Any) -> AsyncI
     loop = asyncio.get_running_loop()
     made = [Instance(tmp_path / str(index)) for index in range(instances)]
     servers = [await loop.create_unix_server(item.connection, str(item.path)) for item in made]
-    targets = tuple(Target(item.path.name, item.path) for item in made)
+    targets = tuple(Target(item.path.name, UnixAddress(item.path)) for item in made)
     table = Table(replace(ROUTE, targets=targets))
     gate = Gate(Authorities())
     ingress = Ingress(table, gate, **{"body_limit_bytes": 900, "clock": loop.time, **options})

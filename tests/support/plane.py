@@ -55,6 +55,7 @@ from nunatak.sql.services import pools as pool_statements
 from nunatak.sql.services import (
     system as service_functions,
 )
+from nunatak.transport.address import Address
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
@@ -143,7 +144,7 @@ class FakeLoads:
     def __init__(self) -> None:
         self.current: InstanceLoad | None = InstanceLoad(1, 0.0, 0, 0.0)
 
-    def load(self, socket: Path) -> InstanceLoad | None:
+    def load(self, address: Address) -> InstanceLoad | None:
         return self.current
 
 
@@ -153,8 +154,8 @@ class FakeMetrics:
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
 
-    def metrics(self, socket: Path) -> str | None:
-        return self.texts.get(socket.name)
+    def metrics(self, address: Address) -> str | None:
+        return self.texts.get(Path(str(address)).name)
 
 
 @dataclass

@@ -10,6 +10,7 @@ from pathlib import Path
 from nunatak.compute.runtime import Capability, LogStream, Milestones, Observed, Phase
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import NunatakError, ObjectExists, ObjectNotFound, ServiceUnavailable
+from nunatak.transport.address import UnixAddress
 
 
 class FakeRuntime:
@@ -51,7 +52,7 @@ class FakeRuntime:
             instance_id=spec.instance_id,
             labels=spec.labels,
             phase=self.phase,
-            socket=self.folder / spec.id,
+            address=UnixAddress(self.folder / spec.id),
             pid=1,
         )
 

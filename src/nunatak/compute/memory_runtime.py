@@ -11,6 +11,7 @@ from pathlib import Path
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
+from nunatak.transport.address import UnixAddress
 
 
 class InMemoryRuntime:
@@ -53,7 +54,7 @@ class InMemoryRuntime:
                 labels=dict(spec.labels),
                 phase=Phase.READY if self._ready_at_once else Phase.STARTING,
                 detail="" if self._ready_at_once else "The inference server is starting.",
-                socket=Path(f"/nonexistent/{spec.id}/front.sock"),
+                address=UnixAddress(Path(f"/nonexistent/{spec.id}/front.sock")),
                 pid=len(self.started),
                 started_at=now,
                 ready_at=now if self._ready_at_once else None,

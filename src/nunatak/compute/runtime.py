@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Protocol
 
 from nunatak.compute.spec import InstanceSpec, LiveInputs
+from nunatak.transport.address import Address
 
 
 class Phase(StrEnum):
@@ -72,7 +72,7 @@ class Observed:
     """Why it is not ready, or how it ended; empty when ready."""
     failure: str = ""
     """Why the model could not be loaded, as its workers last said; they go on trying."""
-    socket: Path
+    address: Address
     pid: int | None = None
     started_at: float = 0.0
     ready_at: float | None = None

@@ -13,14 +13,14 @@ _SUFFIXES = (".snowflakecomputing.app", ".snowflake.app")
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class EndpointAddress:
     """`method` is the rest of the path, without the first slash."""
 
     endpoint_id: str
     method: str
 
 
-def address_in_path(path: str) -> Address | None:
+def address_in_path(path: str) -> EndpointAddress | None:
     """The address that a path names; None when it is not one of an endpoint."""
     if not path.startswith(PREFIX):
         return None
@@ -29,14 +29,14 @@ def address_in_path(path: str) -> Address | None:
         if host.endswith(suffix):
             host = host[: -len(suffix)]
             break
-    return Address(host, method) if host else None
+    return EndpointAddress(host, method) if host else None
 
 
-def address_of_host(host: str, path: str, *, domain: str) -> Address | None:
+def address_of_host(host: str, path: str, *, domain: str) -> EndpointAddress | None:
     """The address that a Host header names under `domain`; None when it names none."""
     name = host.partition(":")[0].lower()
     suffix = "." + domain.lower()
     endpoint_id = name[: -len(suffix)]
     if not name.endswith(suffix) or not endpoint_id or "." in endpoint_id:
         return None
-    return Address(endpoint_id, path.lstrip("/"))
+    return EndpointAddress(endpoint_id, path.lstrip("/"))

@@ -13,7 +13,7 @@ from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
 from nunatak.transport.shm.memory_file import MemoryFile
 
 if TYPE_CHECKING:
-    from nunatak.ingress.address import Address
+    from nunatak.ingress.address import EndpointAddress
     from nunatak.ingress.instance import Instance
     from nunatak.services.calling.routes import Route
 
@@ -62,7 +62,7 @@ class EndpointCall:
         "withdraw",
     )
 
-    def __init__(self, owner: CallOwner, exchange: Exchange, address: Address) -> None:
+    def __init__(self, owner: CallOwner, exchange: Exchange, address: EndpointAddress) -> None:
         headers = exchange.headers
         self.owner = owner
         self.exchange = exchange

@@ -15,7 +15,6 @@ from typing import Protocol
 
 from nunatak.inference.codecs.answers import ARROW
 from nunatak.inference.core.errors import FrameError
-from nunatak.inference.server.shm_server import SUFFIX
 from nunatak.inference.workers.frames import (
     INLINE_LIMIT_BYTES,
     Frame,
@@ -23,6 +22,7 @@ from nunatak.inference.workers.frames import (
     encode_with_descriptor,
 )
 from nunatak.inference.workers.stream import FrameStream
+from nunatak.transport.address import UnixAddress
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
 from nunatak.transport.shm.memory_file import MemoryFile
@@ -49,9 +49,8 @@ class Waiter(Protocol):
 class FileLines:
     """The connections to one instance that take memory files. Belongs to one event loop."""
 
-    def __init__(self, path: Path, *, loop: asyncio.AbstractEventLoop) -> None:
-        """`path` is the instance's socket; that for files is beside it."""
-        self._path = path.with_suffix(SUFFIX)
+    def __init__(self, address: UnixAddress, *, loop: asyncio.AbstractEventLoop) -> None:
+        self._path = address.memory_path
         self._loop = loop
         self._files = SpareFiles(loop, limit_bytes=_SPARE_BYTES)
         self._lines: set[_Line] = set()

@@ -16,7 +16,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -24,12 +23,13 @@ import httptools
 
 from nunatak.errors import NunatakError, ObjectNotFound, ServiceUnavailable
 from nunatak.ingress import errors
-from nunatak.ingress.address import Address, address_in_path, address_of_host
+from nunatak.ingress.address import EndpointAddress, address_in_path, address_of_host
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.errors import RequestRefused
 from nunatak.ingress.gate import Gate, Known
 from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
 from nunatak.services.calling.routes import Route
+from nunatak.transport.address import Address
 from nunatak.transport.admission.admission import Class, Verdict
 from nunatak.transport.deadlines import Deadlines
 from nunatak.transport.http1.exchange import Exchange
@@ -53,7 +53,7 @@ class RoutingTable(Protocol):
         """The route of an endpoint's id."""
         ...
 
-    def lost(self, service_id: int, socket: Path) -> None:
+    def lost(self, service_id: int, address: Address) -> None:
         """An instance broke off: it is no target before it was looked at again."""
         ...
 
@@ -83,9 +83,9 @@ class Ingress:
         self._gate = gate
         self._body_limit = body_limit_bytes
         self._domain = domain
-        self._instances: dict[Path, Instance] = {}
+        self._instances: dict[Address, Instance] = {}
         self._choices: dict[int, tuple[Route, list[Instance]]] = {}
-        self._addresses: dict[tuple[bytes, bytes], Address | None] = {}
+        self._addresses: dict[tuple[bytes, bytes], EndpointAddress | None] = {}
         self._deadlines: Deadlines[EndpointCall] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._in_flight = 0
@@ -235,7 +235,7 @@ class Ingress:
         self._leave(call, answered=False)
         assert instance is not None, "only calls that were sent are lost"
         assert route is not None, "only calls that were let in are sent"
-        self._routes.lost(route.service_id, instance.socket)
+        self._routes.lost(route.service_id, instance.address)
         call.tried = (*call.tried, instance)
         if begun or len(call.tried) >= ATTEMPTS:
             text = f"The model's instance broke off: {reason}."
@@ -285,16 +285,16 @@ class Ingress:
         known = self._choices.get(route.service_id)
         if known is not None and known[0] is route:
             return known[1]
-        sockets = [target.socket for target in route.targets]
-        gone = [] if known is None else [item.socket for item in known[0].targets]
-        for socket in gone:
-            if socket not in sockets and (old := self._instances.pop(socket, None)):
+        addresses = [target.address for target in route.targets]
+        gone = [] if known is None else [item.address for item in known[0].targets]
+        for address in gone:
+            if address not in addresses and (old := self._instances.pop(address, None)):
                 old.retire()
         loop = asyncio.get_running_loop()
-        for socket in sockets:
-            if socket not in self._instances:
-                self._instances[socket] = Instance(socket, loop=loop)
-        instances = [self._instances[socket] for socket in sockets]
+        for address in addresses:
+            if address not in self._instances:
+                self._instances[address] = Instance(address, loop=loop)
+        instances = [self._instances[address] for address in addresses]
         self._choices[route.service_id] = (route, instances)
         return instances
 
@@ -369,7 +369,7 @@ class Ingress:
             call.task = None
             self._refuse(call, errors.failed())
 
-    def _address(self, exchange: Exchange) -> Address | None:
+    def _address(self, exchange: Exchange) -> EndpointAddress | None:
         """The endpoint that a request is for; what comes often is remembered."""
         target = exchange.target
         host = b"" if self._domain is None else exchange.headers.get(b"host", b"")
@@ -383,7 +383,7 @@ class Ingress:
             self._addresses[target, host] = address
         return address
 
-    def _find(self, target: bytes, host: str) -> Address | None:
+    def _find(self, target: bytes, host: str) -> EndpointAddress | None:
         try:
             path = unquote((httptools.parse_url(target).path or b"").decode("latin-1"))
         except httptools.HttpParserInvalidURLError:

@@ -9,10 +9,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import cast
 
 from nunatak.ingress.file_lines import FileLines, Waiter
+from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import Admission, AdmissionPolicy
 from nunatak.transport.mux.frames import (
     LAST,
@@ -45,13 +45,13 @@ _POLICY = AdmissionPolicy(memory_bytes=BODIES_LIMIT_BYTES, bytes_per_body_byte=1
 class Instance:
     """One instance. Belongs to one event loop."""
 
-    def __init__(self, socket: Path, *, loop: asyncio.AbstractEventLoop) -> None:
-        self.socket = socket
+    def __init__(self, address: UnixAddress, *, loop: asyncio.AbstractEventLoop) -> None:
+        self.address = address
         self._loop = loop
         self._link: _Link | None = None
         self._connecting: set[asyncio.Task[None]] = set()
         self.admission = Admission(_POLICY)
-        self.files = FileLines(socket, loop=loop)
+        self.files = FileLines(address, loop=loop)
 
     def send(
         self, waiter: Waiter, request: LinkRequest, file: MemoryFile | None
@@ -91,7 +91,7 @@ class Instance:
     async def _connect(self, link: _Link) -> None:
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await self._loop.create_unix_connection(lambda: link, str(self.socket))
+                await self._loop.create_unix_connection(lambda: link, str(self.address.path))
                 await link.agreed.wait()
         except (OSError, TimeoutError) as error:
             link.end(f"it cannot be reached ({str(error) or 'it does not answer'})")

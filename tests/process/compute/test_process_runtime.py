@@ -32,6 +32,7 @@ from nunatak.compute.runtime import Capability, LogStream, Milestones, Observed,
 from nunatak.compute.spec import InstanceSpec, LiveInputs, MethodSpec
 from nunatak.confinement.policy import Confinement
 from nunatak.errors import ConfinementMissing, ObjectExists, ObjectNotFound, ServiceUnavailable
+from nunatak.transport.address import UnixAddress
 
 pytestmark = pytest.mark.process
 FRONT = (sys.executable, str(Path(__file__).with_name("fake_front.py")))
@@ -315,10 +316,11 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path, groups: Groups) -> None
     root = tmp_path / ("x" * 120) / "instances"
     made = ProcessRuntime(root, groups=groups, command=FRONT, allow_unconfined=True)
     made.start(spec(tmp_path))
-    listens = wait_for(lambda: only(made), Phase.READY).socket
+    listens = wait_for(lambda: only(made), Phase.READY).address
+    assert isinstance(listens, UnixAddress)
     assert len(str(listens)) < 107
     made.stop_all(grace_s=1.0)
-    assert not listens.exists()
+    assert not listens.path.exists()
 
 
 # ---- a home that was copied or moved

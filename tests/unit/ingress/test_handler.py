@@ -18,6 +18,7 @@ from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.calling.routes import Target
 from nunatak.services.model.states import ServiceState
+from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import Class
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.mux.frames import PIECE_BYTES, LinkAnswer, answer_frame
@@ -265,12 +266,12 @@ async def test_a_request_that_kills_every_instance_is_given_up(tmp_path: Path) -
 async def test_an_instance_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
     async with world(tmp_path) as made:
         assert made.table.route is not None
-        nobody = Target("9", tmp_path / "nobody")
+        nobody = Target("9", UnixAddress(tmp_path / "nobody"))
         made.table.route = replace(made.table.route, targets=(nobody, *made.table.route.targets))
         assert (await made.caller.post()).status == 200
         made.table.route = replace(made.table.route, targets=(nobody,))
         assert code(await made.caller.post()) == "bad_gateway"
-        assert made.table.losses == [nobody.socket] * 4
+        assert made.table.losses == [nobody.address] * 4
 
 
 @pytest.mark.asyncio
@@ -280,9 +281,9 @@ async def test_a_request_waits_for_the_instance_in_place_of_one_that_ended(
     async with world(tmp_path) as made:
         assert made.table.route is not None
         made.table.woken = made.table.route
-        made.table.route = replace(ROUTE, targets=(Target("9", tmp_path / "nobody"),))
+        made.table.route = replace(ROUTE, targets=(Target("9", UnixAddress(tmp_path / "nobody")),))
         assert (await made.caller.post(x_nunatak_deadline_ms="5000")).status == 200
-        assert made.table.losses == [tmp_path / "nobody"]
+        assert made.table.losses == [UnixAddress(tmp_path / "nobody")]
         assert 4.0 < made.table.waits[0] <= 5.0
 
 
@@ -369,7 +370,7 @@ async def test_without_room_a_request_is_refused_here_and_now(tmp_path: Path) ->
     async with world(tmp_path) as made:
         await made.caller.post()
         [instance] = made.instances
-        admission = made.ingress._instances[instance.path].admission
+        admission = made.ingress._instances[UnixAddress(instance.path)].admission
         user, now = "Ädä", made.caller.clock()
         count = admission.policy.most
         for _ in range(count):

@@ -28,6 +28,7 @@ from nunatak.compute.process.identity import folder_key
 from nunatak.compute.process.private import PrivateFolder, private_folder, replace_file
 from nunatak.compute.process.procfs import ProcessId
 from nunatak.compute.runtime import LogStream
+from nunatak.transport.address import UnixAddress
 
 _SOCKET_PATH_BYTES = 100
 """The kernel takes 107; temporary names need a few."""
@@ -178,7 +179,7 @@ class InstanceFolder:
 
     def _unlink_sockets(self) -> None:
         """The HTTP socket, and the one beside it that takes memory files."""
-        for path in (self.socket(), self.socket().with_suffix(".bulk")):
+        for path in (self.socket(), UnixAddress(self.socket()).memory_path):
             path.unlink(missing_ok=True)
 
     def write_config(self, values: Any) -> None:

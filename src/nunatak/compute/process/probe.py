@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from nunatak.compute.runtime import Milestones
+from nunatak.transport.address import UnixAddress
 
 PROBE_TIMEOUT_S = 2.0
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -39,9 +40,9 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def probe(path: Path) -> Health:
+def probe(address: UnixAddress) -> Health:
     """One look at `/healthz`; never raises."""
-    connection = _UnixConnection(path)
+    connection = _UnixConnection(address.path)
     try:
         connection.request("GET", "/healthz")
         answer = connection.getresponse()

@@ -6,12 +6,14 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from nunatak.compute.process import procfs
 from nunatak.compute.process.cgroups import Group
 from nunatak.compute.process.instance_folder import InstanceFolder, Record, size_of
 from nunatak.compute.process.signals import end, exit_text, wait_until
 from nunatak.compute.runtime import LogStream
+from nunatak.transport.address import Address, UnixAddress
 
 MEMORY_INTERVAL_S = 5.0
 """Measuring the memory of a large process takes milliseconds, so it is not done at every look."""
@@ -37,6 +39,11 @@ class Running:
     """What its processes had used when it was woken, which belongs to its time before."""
     measured_at: float = -MEMORY_INTERVAL_S
     lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def address(self) -> Address:
+        """Where it listens."""
+        return UnixAddress(Path(self.record.socket))
 
     def has_ended(self) -> bool:
         """Whether its process is gone, and with what status if it was started here."""

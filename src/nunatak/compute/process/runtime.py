@@ -299,7 +299,7 @@ class ProcessRuntime:
             parked = self._observed(entry, Phase.PARKED, "Its model is kept in memory.")
             return replace(parked, parked_at=parked_at)
         entry.measure()
-        health = probe(Path(entry.record.socket))
+        health = probe(entry.address)
         if entry.has_ended():
             return self._observed(entry, Phase.EXITED, entry.why_ended())
         if health.ready:
@@ -322,7 +322,7 @@ class ProcessRuntime:
             labels=record.labels,
             phase=phase,
             detail=detail,
-            socket=Path(record.socket),
+            address=entry.address,
             pid=None if phase is Phase.EXITED or record.process is None else record.process.pid,
             started_at=record.started_at,
             ready_at=record.ready_at,

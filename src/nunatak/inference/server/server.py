@@ -13,8 +13,9 @@ from nunatak.inference.core.request_memory import memory_for_requests
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.server.admin_endpoints import metrics_text, pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
-from nunatak.inference.server.shm_server import SUFFIX, MemoryLine, MemoryListener
+from nunatak.inference.server.shm_server import MemoryLine, MemoryListener
 from nunatak.inference.workers.pool import WorkerPool
+from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
 from nunatak.transport.http1.connection import Connection
 from nunatak.transport.http1.heads import HttpLimits, KnownHeads
@@ -61,7 +62,7 @@ class Server:
         self._totals.unlink(missing_ok=True)
         await self._listen_unix(path)
         self._memory = MemoryListener(
-            self.service, path=path.with_suffix(SUFFIX), clock=time.monotonic
+            self.service, path=UnixAddress(path).memory_path, clock=time.monotonic
         )
         if self._config.tcp is not None:
             self._servers.append(

@@ -20,8 +20,6 @@ from nunatak.inference.workers.stream import FrameStream
 from nunatak.transport.http1.exchange import Exchange, Handler, WholeLine
 from nunatak.transport.shm.memory_file import OWNED_SEALS, MemoryFile
 
-SUFFIX = ".bulk"
-"""The socket is named as the HTTP socket is, with this ending."""
 _BACKLOG = 128
 _CONNECTIONS = 512
 _IDLE_S = 90.0

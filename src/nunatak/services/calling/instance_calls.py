@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import pyarrow as pa
@@ -22,6 +21,7 @@ from nunatak.services.calling.instance_client import (
     InstanceClient,
     InstanceGone,
 )
+from nunatak.transport.address import Address
 
 BATCH_TIMEOUT_S = 3600.0
 """How long one batch of a query may take, waiting and repetitions included."""
@@ -37,37 +37,37 @@ _IN_FLIGHT_LIMIT = 32
 class Instances(Protocol):
     """Where the instances of one target listen now."""
 
-    def ready(self) -> Sequence[Path]:
-        """The sockets of ready instances; does not wait."""
+    def ready(self) -> Sequence[Address]:
+        """The addresses of ready instances; does not wait."""
         ...
 
-    def wait(self, cancelled: threading.Event) -> Sequence[Path]:
-        """The sockets of ready instances, at least one; starts or wakes what sleeps.
+    def wait(self, cancelled: threading.Event) -> Sequence[Address]:
+        """The addresses of ready instances, at least one; starts or wakes what sleeps.
 
         Raises ServiceUnavailable, ModelCallFailed, QueryCancelled, DeadlineExceeded.
         """
         ...
 
-    def gone(self, socket: Path) -> None:
-        """The instance behind a socket went away in the middle of a request."""
+    def gone(self, address: Address) -> None:
+        """The instance at an address went away in the middle of a request."""
 
     def release(self) -> None:
         """Nobody here needs them any more."""
 
 
 class Clients:
-    """One client per socket, shared by all queries; those that are unused go first."""
+    """One client per address, shared by all queries; those that are unused go first."""
 
     def __init__(self, *, limit: int = 256) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._clients: dict[Path, InstanceClient] = {}
+        self._clients: dict[Address, InstanceClient] = {}
 
-    def of(self, socket: Path) -> InstanceClient:
+    def of(self, address: Address) -> InstanceClient:
         """The client of an instance."""
         with self._lock:
-            client = self._clients.pop(socket, None) or InstanceClient(socket)
-            self._clients[socket] = client
+            client = self._clients.pop(address, None) or InstanceClient(address)
+            self._clients[address] = client
             oldest = next(iter(self._clients)) if len(self._clients) > self._limit else None
             surplus = self._clients.pop(oldest) if oldest is not None else None
         if surplus is not None:
@@ -116,7 +116,7 @@ class InstanceCaller:
         self._in_flight = InFlight()
         self._files = CallFiles()
         self._lock = threading.Lock()
-        self._load: Counter[Path] = Counter()
+        self._load: Counter[Address] = Counter()
         self._parallel = sum(map(self._slots, instances.ready()))
 
     @property
@@ -149,7 +149,7 @@ class InstanceCaller:
         self._instances.release()
 
     def _call(self, table: pa.Table, deadline: float) -> pa.Table:
-        gone: list[Path] = []
+        gone: list[Address] = []
         while True:
             self._in_flight.check()
             options = CallOptions(
@@ -158,9 +158,9 @@ class InstanceCaller:
                 user=self._calling.user,
                 bulk=True,
             )
-            with self._chosen(avoid=gone) as socket:
+            with self._chosen(avoid=gone) as address:
                 try:
-                    return self._clients.of(socket).predict_arrow(
+                    return self._clients.of(address).predict_arrow(
                         self._calling.path,
                         table,
                         options=options,
@@ -175,8 +175,8 @@ class InstanceCaller:
                     too_large = False
                     pause_s = min(busy.retry_after_s, _PAUSE_LIMIT_S)
                 except InstanceGone:
-                    gone.append(socket)
-                    self._instances.gone(socket)
+                    gone.append(address)
+                    self._instances.gone(address)
                     if len(gone) >= self._calling.gone_limit:
                         raise
                     too_large, pause_s = False, _PAUSE_S * len(gone)
@@ -198,22 +198,22 @@ class InstanceCaller:
         self._in_flight.pause(seconds)
 
     @contextmanager
-    def _chosen(self, *, avoid: Sequence[Path]) -> Iterator[Path]:
+    def _chosen(self, *, avoid: Sequence[Address]) -> Iterator[Address]:
         """The instance that has the fewest of our batches; not one that just went away."""
-        sockets = self._instances.ready() or self._instances.wait(self._cancelled)
+        addresses = self._instances.ready() or self._instances.wait(self._cancelled)
         with self._lock:
-            choice = [item for item in sockets if item not in avoid[-1:]] or sockets
-            socket = min(choice, key=lambda item: self._load[item])
-            self._load[socket] += 1
+            choice = [item for item in addresses if item not in avoid[-1:]] or addresses
+            address = min(choice, key=lambda item: self._load[item])
+            self._load[address] += 1
         try:
-            yield socket
+            yield address
         finally:
             with self._lock:
-                self._load[socket] -= 1
+                self._load[address] -= 1
 
-    def _slots(self, socket: Path) -> int:
+    def _slots(self, address: Address) -> int:
         try:
-            status: Any = self._clients.of(socket).status()
+            status: Any = self._clients.of(address).status()
             return int(status["bulk_slots"])
         except (NunatakError, KeyError, TypeError, ValueError):
             return _SLOTS_UNKNOWN

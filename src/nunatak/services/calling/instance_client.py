@@ -10,7 +10,6 @@ import http.client
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
@@ -27,7 +26,8 @@ from nunatak.errors import (
 from nunatak.inference.core.errors import FrameError
 from nunatak.services.calling.call_files import CallFiles
 from nunatak.services.calling.connections import C, HttpConnection, InFlight, Kept
-from nunatak.services.calling.shm_client import MEMORY_SUFFIX, MemoryAnswer, MemoryLine
+from nunatak.services.calling.shm_client import MemoryAnswer, MemoryLine
+from nunatak.transport.address import UnixAddress
 
 ARROW_MEDIA_TYPE = "application/vnd.apache.arrow.stream"
 JSON_MEDIA_TYPE = "application/json"
@@ -57,10 +57,9 @@ class CallOptions:
 class InstanceClient:
     """The requests to one instance. All methods may be called from any thread."""
 
-    def __init__(self, path: Path) -> None:
-        """`path` is the instance's socket."""
-        self._memory_path = path.with_suffix(MEMORY_SUFFIX)
-        self._connections = Kept(lambda: HttpConnection(path))
+    def __init__(self, address: UnixAddress) -> None:
+        self._memory_path = address.memory_path
+        self._connections = Kept(lambda: HttpConnection(address.path))
         self._memory_lines = Kept(lambda: MemoryLine(self._memory_path))
 
     def predict_arrow(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from nunatak.errors import NunatakError
 from nunatak.services.calling.routes import Route, Target
@@ -11,6 +10,7 @@ from nunatak.services.model.functions import user_functions
 from nunatak.services.model.ports import ModelSource, ServedMethod
 from nunatak.services.model.snapshot import Service, Snapshot
 from nunatak.services.model.states import InstanceState
+from nunatak.transport.address import Address
 
 
 class RouteTable:
@@ -20,19 +20,21 @@ class RouteTable:
         self._models = models
         self._methods: dict[str, tuple[ServedMethod, ...]] = {}
 
-    def routes(self, snapshot: Snapshot, sockets: Mapping[str, Path]) -> list[Route]:
-        """One route for every service that was not dropped; `sockets` are by runtime id."""
+    def routes(self, snapshot: Snapshot, addresses: Mapping[str, Address]) -> list[Route]:
+        """One route for every service that was not dropped; `addresses` are by runtime id."""
         services = [service for service in snapshot.services if not service.spec.dropped]
         used = {service.spec.model.version_id for service in services}
         self._methods = {key: found for key, found in self._methods.items() if key in used}
-        return [self._route(service, snapshot, sockets) for service in services]
+        return [self._route(service, snapshot, addresses) for service in services]
 
-    def _route(self, service: Service, snapshot: Snapshot, sockets: Mapping[str, Path]) -> Route:
+    def _route(
+        self, service: Service, snapshot: Snapshot, addresses: Mapping[str, Address]
+    ) -> Route:
         spec = service.spec
         targets = tuple(
-            Target(item.record.name, sockets[item.runtime_id])
+            Target(item.record.name, addresses[item.runtime_id])
             for item in snapshot.instances_of(service)
-            if item.status.state is InstanceState.READY and item.runtime_id in sockets
+            if item.status.state is InstanceState.READY and item.runtime_id in addresses
         )
         methods = self._methods_of(service)
         return Route(

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
@@ -21,6 +20,7 @@ from nunatak.services.model.changes import Changes
 from nunatak.services.model.functions import UserFunction
 from nunatak.services.model.ports import ServedMethod
 from nunatak.services.model.states import ServiceState
+from nunatak.transport.address import Address
 
 WAITERS_LIMIT = 10_000
 ASLEEP = frozenset({ServiceState.SUSPENDED, ServiceState.SUSPENDING})
@@ -28,10 +28,10 @@ ASLEEP = frozenset({ServiceState.SUSPENDED, ServiceState.SUSPENDING})
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A ready instance: its number in the service and the socket that it listens on."""
+    """A ready instance: its number in the service and the address that it listens at."""
 
     instance: str
-    socket: Path
+    address: Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +106,11 @@ class Routes:
         if _has_more_targets(table, before):
             self._changes.announce()  # calls may be held until there is one
 
-    def lost(self, service_id: int, socket: Path) -> None:
+    def lost(self, service_id: int, address: Address) -> None:
         """An instance broke off: calls go to others, or wait, until it was looked at again."""
         with self._lock:
             route = self._table.by_id.get(service_id)
-            left = () if route is None else tuple(t for t in route.targets if t.socket != socket)
+            left = () if route is None else tuple(t for t in route.targets if t.address != address)
             if route is None or len(left) == len(route.targets):
                 return
             changed = {**self._table.by_id, service_id: replace(route, targets=left)}

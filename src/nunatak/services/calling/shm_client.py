@@ -16,8 +16,6 @@ from nunatak.inference.core.errors import FrameError
 from nunatak.inference.workers.frames import Frame, FrameParser, FrameType, encode_with_descriptor
 from nunatak.services.calling.connections import connected, wait_until
 
-MEMORY_SUFFIX = ".bulk"
-"""Ending of the name of the socket that takes memory files; else it is that of the HTTP socket."""
 _RECEIVE_BYTES = 256 * 1024
 _DESCRIPTOR_BYTES = socket.CMSG_SPACE(4)
 

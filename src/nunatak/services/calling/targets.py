@@ -9,7 +9,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
@@ -21,6 +20,7 @@ from nunatak.services.calling.routes import Route, Routes
 from nunatak.services.calling.warehouse_models import WarehouseModels, WarehouseSource
 from nunatak.services.model.ports import ServedMethod, ServedModel
 from nunatak.services.model.spec import ENDPOINTS_ROLE, FUNCTIONS_ROLE
+from nunatak.transport.address import Address
 from nunatak.warehouse.core.call_markers import ModelCall, QueryRunner
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.model_calls.operator import BATCH_ROWS, BatchCaller
@@ -193,21 +193,21 @@ class ServiceInstances:
         self._routes = routes
         self._service_id = service_id
 
-    def ready(self) -> Sequence[Path]:
+    def ready(self) -> Sequence[Address]:
         """What the routing table says now."""
         route = self._routes.by_id(self._service_id)
-        return () if route is None else [target.socket for target in route.targets]
+        return () if route is None else [target.address for target in route.targets]
 
-    def wait(self, cancelled: threading.Event) -> Sequence[Path]:
+    def wait(self, cancelled: threading.Event) -> Sequence[Address]:
         """Wake the service if it sleeps, and wait for an instance."""
         route = self._routes.wait_ready(
             self._service_id, timeout_s=WAKE_LIMIT_S, cancelled=cancelled
         )
-        return [target.socket for target in route.targets]
+        return [target.address for target in route.targets]
 
-    def gone(self, socket: Path) -> None:
+    def gone(self, address: Address) -> None:
         """It is not called again before the reconciler has looked at it."""
-        self._routes.lost(self._service_id, socket)
+        self._routes.lost(self._service_id, address)
 
     def release(self) -> None:
         """Nothing is held."""

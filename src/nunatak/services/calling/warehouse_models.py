@@ -41,6 +41,7 @@ from nunatak.periodic import repeat
 from nunatak.services.model.instance_spec import OWNER_LABEL
 from nunatak.services.model.ports import ServedModel
 from nunatak.services.model.spec import ModelRef
+from nunatak.transport.address import Address
 from nunatak.warehouse.core.cancel import waiting
 
 _log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ class _Entry:
     state: State
     users: int = 0
     last_used: float = 0.0
-    socket: Path | None = None
+    address: Address | None = None
     failure: NunatakError | None = None
 
 
@@ -148,26 +149,26 @@ class WarehouseModels:
             raise
         return held
 
-    def wait_ready(self, served: ServedModel, cancelled: threading.Event) -> Path:
-        """The socket of a version's instance, once it is ready; raises as `instances`."""
+    def wait_ready(self, served: ServedModel, cancelled: threading.Event) -> Address:
+        """The address of a version's instance, once it is ready; raises as `instances`."""
         with waiting(cancelled), self._changed:
             while True:
                 entry = self._entries.get(served.ref.version_id)
                 if entry is None or entry.state is State.GONE:
                     entry = self._begin(served)
-                if entry.state is State.READY and entry.socket is not None:
-                    return entry.socket
+                if entry.state is State.READY and entry.address is not None:
+                    return entry.address
                 if entry.state is State.FAILED and entry.failure is not None:
                     raise entry.failure
                 if cancelled.is_set() or self._stopping.is_set():
                     raise QueryCancelled(f"Cancelled while model {served.ref.model} was starting.")
                 self._changed.wait(_WAIT_STEP_S)
 
-    def ready(self, version_id: str) -> Path | None:
-        """The socket of a version's instance if one is ready."""
+    def ready(self, version_id: str) -> Address | None:
+        """The address of a version's instance if one is ready."""
         with self._changed:
             entry = self._entries.get(version_id)
-            return entry.socket if entry is not None and entry.state is State.READY else None
+            return entry.address if entry is not None and entry.state is State.READY else None
 
     def check(self, version_id: str) -> None:
         """Look whether an instance that did not answer is still there; if not, who waits for it
@@ -179,7 +180,7 @@ class WarehouseModels:
             entry = self._entries.get(version_id)
             if entry is not None and entry.state is State.READY:
                 _log.warning("instance %s is gone: %s", version_id, seen.detail if seen else "")
-                entry.state, entry.socket = State.GONE, None
+                entry.state, entry.address = State.GONE, None
 
     def release(self, version_id: str) -> None:
         """A user of `instances` is done."""
@@ -197,7 +198,7 @@ class WarehouseModels:
             if seen.phase is not Phase.READY:
                 self._runtime.stop(seen.id, grace_s=0.0)
                 continue
-            entry = _Entry(None, State.READY, last_used=self._clock(), socket=seen.socket)
+            entry = _Entry(None, State.READY, last_used=self._clock(), address=seen.address)
             with self._changed:
                 self._entries[seen.labels["version"]] = entry
 
@@ -240,7 +241,7 @@ class WarehouseModels:
 
     def _start(self, entry: _Entry, served: ServedModel) -> None:
         try:
-            socket = self._started(served)
+            address = self._started(served)
         except NunatakError as error:
             self._finish(entry, State.FAILED, failure=error)
         except Exception:  # noqa: BLE001
@@ -251,22 +252,22 @@ class WarehouseModels:
             )
             self._finish(entry, State.FAILED, failure=failure)
         else:
-            self._finish(entry, State.READY, socket=socket)
+            self._finish(entry, State.READY, address=address)
 
     def _finish(
         self,
         entry: _Entry,
         state: State,
         *,
-        socket: Path | None = None,
+        address: Address | None = None,
         failure: NunatakError | None = None,
     ) -> None:
         with self._changed:
-            entry.state, entry.socket, entry.failure = state, socket, failure
+            entry.state, entry.address, entry.failure = state, address, failure
             entry.last_used = self._clock()
             self._changed.notify_all()
 
-    def _started(self, served: ServedModel) -> Path:
+    def _started(self, served: ServedModel) -> Address:
         environment = self._environment(served)
         spec = InstanceSpec(
             id=_instance_id(served.ref.version_id),
@@ -296,14 +297,14 @@ class WarehouseModels:
         finally:
             log.close()
 
-    def _loaded(self, served: ServedModel) -> Path:
+    def _loaded(self, served: ServedModel) -> Address:
         """Wait for the instance; one that fails is stopped, and the error says why it did."""
         version_id = served.ref.version_id
         deadline = self._clock() + LOAD_LIMIT_S
         while True:
             seen = self._runtime.look(_instance_id(version_id))
             if seen is not None and seen.phase is Phase.READY:
-                return seen.socket
+                return seen.address
             is_late = self._clock() >= deadline
             if seen is None or seen.phase is Phase.EXITED or seen.failure or is_late:
                 text = self._ended(version_id, seen)
@@ -354,16 +355,16 @@ class WarehouseInstances:
         self._served = served
         self._released = False
 
-    def ready(self) -> Sequence[Path]:
+    def ready(self) -> Sequence[Address]:
         """The instance if it is ready."""
-        socket = self._models.ready(self._served.ref.version_id)
-        return () if socket is None else (socket,)
+        address = self._models.ready(self._served.ref.version_id)
+        return () if address is None else (address,)
 
-    def wait(self, cancelled: threading.Event) -> Sequence[Path]:
+    def wait(self, cancelled: threading.Event) -> Sequence[Address]:
         """The instance, started again if it is gone."""
         return (self._models.wait_ready(self._served, cancelled),)
 
-    def gone(self, socket: Path) -> None:
+    def gone(self, address: Address) -> None:
         """It did not answer."""
         self._models.check(self._served.ref.version_id)
 

@@ -13,6 +13,7 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.store import Image
 from nunatak.services.model.spec import ModelRef
+from nunatak.transport.address import Address
 from nunatak.warehouse.model_calls.arguments import MethodSignature
 
 
@@ -77,6 +78,6 @@ class InstanceLoad:
 class LoadSource(Protocol):
     """Asks instances what they do."""
 
-    def load(self, socket: Path) -> InstanceLoad | None:
-        """The load of the instance behind a socket; None when it does not answer in time."""
+    def load(self, address: Address) -> InstanceLoad | None:
+        """The load of the instance at an address; None when it does not answer in time."""
         ...

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from nunatak.errors import NunatakError
 from nunatak.services.calling.instance_client import InstanceClient
 from nunatak.services.model.ports import InstanceLoad
+from nunatak.transport.address import Address
 
 
 class InstanceLoads:
-    """Asks the instance behind a socket (`nunatak.services.model.ports.LoadSource`)."""
+    """Asks the instance at an address (`nunatak.services.model.ports.LoadSource`)."""
 
-    def load(self, socket: Path) -> InstanceLoad | None:
+    def load(self, address: Address) -> InstanceLoad | None:
         """The load now; None when the instance does not answer."""
-        client = InstanceClient(socket)
+        client = InstanceClient(address)
         try:
             return read_load(client.status())
         except (NunatakError, KeyError, ValueError):

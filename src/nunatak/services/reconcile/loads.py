@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from nunatak.services.model.ports import InstanceLoad, LoadSource
 from nunatak.services.reconcile.scale import Load, Scale, next_scale
+from nunatak.transport.address import Address
 
 LOOK_EVERY_S = 5.0
 
@@ -30,19 +30,19 @@ class LoadBook:
         self._looked_at: float | None = None
 
     def look(
-        self, sockets: Mapping[int, Mapping[str, Path]], held: Mapping[int, int], *, now: float
+        self, addresses: Mapping[int, Mapping[str, Address]], held: Mapping[int, int], *, now: float
     ) -> None:
         """Ask every ready instance, at most every few seconds.
 
-        `sockets` are by service and instance; `held` are calls that wait for a service.
+        `addresses` are by service and instance; `held` are calls that wait for a service.
         """
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY_S:
             return
         self._looked_at = now
-        for service_id, instances in sockets.items():
+        for service_id, instances in addresses.items():
             seen = self._seen(service_id, now)
-            for name, socket in instances.items():
-                self._ask(seen, name, socket, now)
+            for name, address in instances.items():
+                self._ask(seen, name, address, now)
             for name in set(seen.loads) - set(instances):
                 del seen.loads[name]
             if held.get(service_id):
@@ -97,8 +97,8 @@ class LoadBook:
             self._services[service_id] = _Seen(Scale(0), now)
         return self._services[service_id]
 
-    def _ask(self, seen: _Seen, name: str, socket: Path, now: float) -> None:
-        load = self._source.load(socket)
+    def _ask(self, seen: _Seen, name: str, address: Address, now: float) -> None:
+        load = self._source.load(address)
         if load is None:
             return
         latest = now if load.in_flight else load.last_request_at

@@ -126,8 +126,8 @@ class ServiceReconciler:
     def _publish(self, observed: Iterable[Observed]) -> None:
         # What this pass wrote is told at once; looking at the instances again would delay it.
         snapshot, _ = self._snapshots.newest()
-        sockets = {item.id: item.socket for item in observed}
-        self._routes.publish(self._table.routes(snapshot, sockets))
+        addresses = {item.id: item.address for item in observed}
+        self._routes.publish(self._table.routes(snapshot, addresses))
         self._loads.forget(service.record.id for service in snapshot.services)
 
     def _look(self) -> _Look:
@@ -166,16 +166,16 @@ class ServiceReconciler:
     def _look_at_loads(
         self, snapshot: Snapshot, observed: Mapping[str, Observed], now: float
     ) -> None:
-        sockets = {
+        addresses = {
             service.record.id: {
-                item.record.name: observed[item.runtime_id].socket
+                item.record.name: observed[item.runtime_id].address
                 for item in snapshot.instances_of(service)
                 if item.status.state is InstanceState.READY and item.runtime_id in observed
             }
             for service in snapshot.services
         }
-        held = {service_id: self._routes.held(service_id) for service_id in sockets}
-        self._loads.look(sockets, held, now=now)
+        held = {service_id: self._routes.held(service_id) for service_id in addresses}
+        self._loads.look(addresses, held, now=now)
 
     def _write_instances(self, look: _Look) -> bool:
         changed = [

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Protocol
 
 from nunatak.catalog.names import QualifiedName
@@ -20,6 +19,7 @@ from nunatak.errors import NunatakError
 from nunatak.services.calling.instance_client import InstanceClient
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
 from nunatak.services.watching.exposition import Exposition, Family, Key, parse_exposition
+from nunatak.transport.address import Address
 
 LOOK_EVERY_S = 10.0
 """What a process counted after it was last asked is lost when it dies."""
@@ -40,7 +40,7 @@ Process = tuple[str, float]
 class MetricSource(Protocol):
     """Asks instances for their counters."""
 
-    def metrics(self, socket: Path) -> str | None:
+    def metrics(self, address: Address) -> str | None:
         """Prometheus text; None when the instance does not answer in time."""
         ...
 
@@ -50,11 +50,11 @@ def uncounted(_left: str) -> None:
 
 
 class InstanceMetrics:
-    """Asks the instance behind a socket (`MetricSource`)."""
+    """Asks the instance at an address (`MetricSource`)."""
 
-    def metrics(self, socket: Path) -> str | None:
+    def metrics(self, address: Address) -> str | None:
         """See `MetricSource`."""
-        client = InstanceClient(socket)
+        client = InstanceClient(address)
         try:
             return client.metrics()
         except NunatakError:
@@ -145,7 +145,7 @@ class MetricsBook:
         seen = {item.id: item for item in observed if item.phase is not Phase.EXITED}
         with self._lock:
             asked = self._running(snapshot, seen)
-            texts = self._ask([item.socket for *_, item in asked])
+            texts = self._ask([item.address for *_, item in asked])
             self._looked_at = self._clock()
             for (readings, reading, item), text in zip(asked, texts, strict=True):
                 reading.note(item, text, now=self._looked_at)
@@ -156,7 +156,7 @@ class MetricsBook:
 
         What is returned is to be given what the instance leaves at its end (`Runtime.totals`).
         """
-        text, process = self._source.metrics(seen.socket), (seen.id, seen.started_at)
+        text, process = self._source.metrics(seen.address), (seen.id, seen.started_at)
         with self._lock:
             for readings in self._services.values():
                 reading = readings.running.get(process)
@@ -216,8 +216,8 @@ class MetricsBook:
             readings.running.setdefault(process, Reading(name))
         return [(readings, readings.running[process], seen[process[0]]) for process in now]
 
-    def _ask(self, sockets: Sequence[Path]) -> list[str | None]:
-        asked = [self._threads.submit(self._source.metrics, socket) for socket in sockets]
+    def _ask(self, addresses: Sequence[Address]) -> list[str | None]:
+        asked = [self._threads.submit(self._source.metrics, address) for address in addresses]
         answered, late = wait(asked, timeout=LOOK_LIMIT_S)
         for item in late:
             item.cancel()  # what was not begun would only make the next look late too

@@ -23,7 +23,7 @@ from nunatak.errors import LimitExceeded, QueryCancelled
 from nunatak.inference.core.columns import Column, Columns, Kind
 from nunatak.inference.core.errors import FrameError
 from nunatak.inference.server.service import InferenceService
-from nunatak.inference.server.shm_server import SUFFIX, MemoryListener
+from nunatak.inference.server.shm_server import MemoryListener
 from nunatak.inference.workers.frames import FrameParser, FrameType, encode, encode_with_descriptor
 from nunatak.inference.workers.layout import placed_columns
 from nunatak.services.calling.call_files import CallFile, CallFiles
@@ -34,7 +34,8 @@ from nunatak.services.calling.instance_client import (
     InstanceClient,
     InstanceGone,
 )
-from nunatak.services.calling.shm_client import MEMORY_SUFFIX, MemoryLine
+from nunatak.services.calling.shm_client import MemoryLine
+from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
 from nunatak.transport.shm.memory_file import OWNED_SEALS, MemoryFile
 from support.front import FakePool, fields, method, service, total
@@ -49,9 +50,9 @@ class World:
         self.service: InferenceService = service(pool, method(inputs), **changes)
         self.path = folder / "front.sock"
         self.listener = MemoryListener(
-            self.service, path=self.path.with_suffix(SUFFIX), clock=time.monotonic
+            self.service, path=UnixAddress(self.path).memory_path, clock=time.monotonic
         )
-        self.client = InstanceClient(self.path)
+        self.client = InstanceClient(UnixAddress(self.path))
         self.files = CallFiles()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -92,10 +93,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 def numbers(rows: int = 5) -> pa.Table:
     values = np.arange(rows, dtype=np.float64)
     return pa.table({"x": values, "y": values * 10, "z": np.arange(rows)})
-
-
-def test_both_sides_name_the_socket_alike() -> None:
-    assert SUFFIX == MEMORY_SUFFIX
 
 
 @pytest.mark.asyncio
@@ -202,7 +199,7 @@ async def test_a_file_that_can_still_change_is_refused(world: World) -> None:
     os.write(descriptor, b"x" * 100)
 
     def call() -> None:
-        line = MemoryLine(world.path.with_suffix(SUFFIX))
+        line = MemoryLine(UnixAddress(world.path).memory_path)
         line.open(time.monotonic() + 30)
         try:
             line.call("/predict", {}, descriptor, 100)
@@ -239,7 +236,7 @@ async def test_a_call_that_is_none_ends_its_connection_only(
 ) -> None:
     def ask() -> bytes:
         with socket.socket(socket.AF_UNIX) as peer:
-            peer.connect(str(world.path.with_suffix(SUFFIX)))
+            peer.connect(str(UnixAddress(world.path).memory_path))
             peer.settimeout(30)
             peer.sendall(encode(FrameType.CALL, 1, head, buffers=[b"x"]).data)
             return peer.recv(10_000)

@@ -19,9 +19,10 @@ from nunatak.services.calling.instance_client import (
     InstanceClient,
     InstanceGone,
 )
+from nunatak.transport.address import Address, UnixAddress
 
 BATCH = pa.record_batch({"x": pa.array([1.0, 2.0, 3.0, 4.0])})
-Answer = Callable[[Path, pa.Table], pa.Table]
+Answer = Callable[[Address, pa.Table], pa.Table]
 
 
 class FakeClients(Clients):
@@ -33,7 +34,7 @@ class FakeClients(Clients):
         self.asked: list[tuple[str, int]] = []
         self.options: CallOptions | None = None
 
-    def of(self, socket: Path) -> InstanceClient:
+    def of(self, address: Address) -> InstanceClient:
         clients = self
 
         class Client(InstanceClient):
@@ -46,33 +47,33 @@ class FakeClients(Clients):
                 in_flight: InFlight,
                 files: CallFiles,
             ) -> pa.Table:
-                clients.asked.append((socket.name, table.num_rows))
+                clients.asked.append((str(address), table.num_rows))
                 clients.options = options
-                return clients.answer(socket, table)
+                return clients.answer(address, table)
 
             def status(self, *, timeout_s: float = 2.0) -> object:
                 return {"bulk_slots": 3}
 
-        return Client(socket)
+        return Client(address)
 
 
 class FakeInstances:
     def __init__(self, *names: str) -> None:
-        self.sockets = [Path(name) for name in names]
+        self.addresses = [UnixAddress(Path(name)) for name in names]
         self.gone_ones: list[str] = []
         self.released = 0
         self.waits = 0
 
-    def ready(self) -> Sequence[Path]:
-        return self.sockets
+    def ready(self) -> Sequence[Address]:
+        return self.addresses
 
-    def wait(self, cancelled: threading.Event) -> Sequence[Path]:
+    def wait(self, cancelled: threading.Event) -> Sequence[Address]:
         self.waits += 1
-        self.sockets = [Path("woken")]
-        return self.sockets
+        self.addresses = [UnixAddress(Path("woken"))]
+        return self.addresses
 
-    def gone(self, socket: Path) -> None:
-        self.gone_ones.append(socket.name)
+    def gone(self, address: Address) -> None:
+        self.gone_ones.append(str(address))
 
     def release(self) -> None:
         self.released += 1
@@ -100,7 +101,7 @@ def caller(
     return made, clients
 
 
-def double(_: Path, table: pa.Table) -> pa.Table:
+def double(_: Address, table: pa.Table) -> pa.Table:
     return pa.table({"y": [2 * value for value in table.column(0).to_pylist()]})
 
 
@@ -126,7 +127,7 @@ def test_arguments_go_under_the_names_of_what_they_are_for(
 ) -> None:
     seen: list[list[str]] = []
 
-    def answer(_: Path, table: pa.Table) -> pa.Table:
+    def answer(_: Address, table: pa.Table) -> pa.Table:
         seen.append(table.column_names)
         return table
 
@@ -138,9 +139,9 @@ def test_arguments_go_under_the_names_of_what_they_are_for(
 def test_batches_go_to_whoever_has_the_fewest() -> None:
     both_in = threading.Barrier(2)
 
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         both_in.wait(30)
-        return double(socket, table)
+        return double(address, table)
 
     made, clients = caller(FakeInstances("a", "b"), answer)
     other = threading.Thread(target=made.call, args=(BATCH,))
@@ -153,10 +154,10 @@ def test_batches_go_to_whoever_has_the_fewest() -> None:
 def test_a_busy_instance_is_asked_again_after_its_pause() -> None:
     refusals = iter([InstanceBusy("full", retry_after_s=0.0)])
 
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         for refusal in refusals:
             raise refusal
-        return double(socket, table)
+        return double(address, table)
 
     made, clients = caller(FakeInstances("a"), answer)
     assert made.call(BATCH).num_rows == 4
@@ -164,10 +165,10 @@ def test_a_busy_instance_is_asked_again_after_its_pause() -> None:
 
 
 def test_a_batch_whose_instance_went_away_goes_to_another() -> None:
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
-        if socket.name == "a":
+    def answer(address: Address, table: pa.Table) -> pa.Table:
+        if str(address) == "a":
             raise InstanceGone("died")
-        return double(socket, table)
+        return double(address, table)
 
     instances = FakeInstances("a", "b")
     made, clients = caller(instances, answer)
@@ -178,7 +179,7 @@ def test_a_batch_whose_instance_went_away_goes_to_another() -> None:
 
 @pytest.mark.parametrize("limit", [1, GONE_LIMIT])
 def test_a_batch_that_ends_every_instance_is_given_up(limit: int) -> None:
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         raise InstanceGone("died")
 
     made, clients = caller(FakeInstances("a"), answer, gone_limit=limit)
@@ -188,10 +189,10 @@ def test_a_batch_that_ends_every_instance_is_given_up(limit: int) -> None:
 
 
 def test_a_batch_that_is_too_large_is_cut_in_halves() -> None:
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         if table.num_rows > 1:
             raise LimitExceeded("too large")
-        return double(socket, table)
+        return double(address, table)
 
     made, clients = caller(FakeInstances("a"), answer)
     assert made.call(BATCH).column("y").to_pylist() == [2.0, 4.0, 6.0, 8.0]
@@ -207,7 +208,7 @@ def test_when_no_instance_is_ready_one_is_waited_for() -> None:
 
 
 def test_waiting_has_an_end() -> None:
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         raise InstanceBusy("full", retry_after_s=5.0)
 
     made, _ = caller(FakeInstances("a"), answer, timeout_s=1.0)
@@ -216,7 +217,7 @@ def test_waiting_has_an_end() -> None:
 
 
 def test_errors_of_the_model_are_not_repeated() -> None:
-    def answer(socket: Path, table: pa.Table) -> pa.Table:
+    def answer(address: Address, table: pa.Table) -> pa.Table:
         raise ModelCallFailed("ValueError")
 
     made, clients = caller(FakeInstances("a"), answer)

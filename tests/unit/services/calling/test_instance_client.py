@@ -24,6 +24,7 @@ from nunatak.services.calling.instance_client import (
     InstanceClient,
     InstanceGone,
 )
+from nunatak.transport.address import UnixAddress
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -84,7 +85,7 @@ def instance(tmp_path: Path) -> Iterator[Instance]:
 
 @pytest.fixture
 def client(instance: Instance) -> Iterator[InstanceClient]:
-    made = InstanceClient(Path(str(instance.server_address)))
+    made = InstanceClient(UnixAddress(Path(str(instance.server_address))))
     yield made
     made.close()
 
@@ -168,7 +169,7 @@ def test_an_instance_that_dies_or_is_not_there_is_told_from_a_slow_one(
     instance.play = lambda handler, body: None
     with pytest.raises(InstanceGone):
         post(client)
-    nobody = InstanceClient(tmp_path / "nobody")
+    nobody = InstanceClient(UnixAddress(tmp_path / "nobody"))
     with pytest.raises(InstanceGone):
         post(nobody)
     with pytest.raises(DeadlineExceeded):

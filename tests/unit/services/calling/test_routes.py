@@ -12,6 +12,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.services.calling.routes import Route, Routes, Target
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.states import ServiceState
+from nunatak.transport.address import UnixAddress
 
 
 class World:
@@ -24,17 +25,17 @@ class World:
     def _count(self) -> None:
         self.announced += 1
 
-    def publish(self, *sockets: str) -> None:
-        self.routes.publish([route(7, *sockets), route(8, "/other")])
+    def publish(self, *addresses: str) -> None:
+        self.routes.publish([route(7, *addresses), route(8, "/other")])
 
-    def sockets(self) -> list[str]:
+    def addresses(self) -> list[str]:
         found = self.routes.by_endpoint("e7")
         assert found is not None
         assert found == self.routes.by_id(7) == self.routes.by_name(found.service)
-        return [str(target.socket) for target in found.targets]
+        return [str(target.address) for target in found.targets]
 
 
-def route(number: int, *sockets: str) -> Route:
+def route(number: int, *addresses: str) -> Route:
     return Route(
         service_id=number,
         service=QualifiedName("D", "S", f"SVC{number}"),
@@ -45,20 +46,20 @@ def route(number: int, *sockets: str) -> Route:
         public=True,
         max_batch_rows=None,
         methods=(),
-        targets=tuple(Target(socket, Path(socket)) for socket in sockets),
+        targets=tuple(Target(address, UnixAddress(Path(address))) for address in addresses),
     )
 
 
 def test_an_instance_that_broke_off_is_no_target_until_it_was_looked_at() -> None:
     world = World()
     world.publish("/a", "/b")
-    world.routes.lost(7, Path("/a"))
-    assert world.sockets() == ["/b"]
+    world.routes.lost(7, UnixAddress(Path("/a")))
+    assert world.addresses() == ["/b"]
     other = world.routes.by_id(8)
     assert other is not None
     assert len(other.targets) == 1
     world.publish("/a", "/b")
-    assert world.sockets() == ["/a", "/b"]
+    assert world.addresses() == ["/a", "/b"]
 
 
 def test_the_loss_of_an_instance_is_announced_once() -> None:
@@ -66,15 +67,15 @@ def test_the_loss_of_an_instance_is_announced_once() -> None:
     world.publish("/a")
     before = world.announced
     for _ in range(3):
-        world.routes.lost(7, Path("/a"))
-    world.routes.lost(9, Path("/a"))
+        world.routes.lost(7, UnixAddress(Path("/a")))
+    world.routes.lost(9, UnixAddress(Path("/a")))
     assert world.announced == before + 1
 
 
 def test_only_a_table_with_more_instances_is_announced() -> None:
     world = World()
-    for sockets, announced in ((("/a",), 1), (("/a",), 1), ((), 1), (("/a",), 2), (("/b",), 3)):
-        world.publish(*sockets)
+    for addresses, announced in ((("/a",), 1), (("/a",), 1), ((), 1), (("/a",), 2), (("/b",), 3)):
+        world.publish(*addresses)
         assert world.announced == announced
 
 
@@ -82,7 +83,7 @@ def test_only_a_table_with_more_instances_is_announced() -> None:
 async def test_a_held_call_goes_on_when_the_instance_is_found_again() -> None:
     world = World()
     world.publish("/a")
-    world.routes.lost(7, Path("/a"))
+    world.routes.lost(7, UnixAddress(Path("/a")))
     held = asyncio.create_task(world.routes.until_ready(7, timeout_s=60))
     await asyncio.sleep(0)  # it begins
     assert world.routes.held(7) == 1
@@ -93,7 +94,7 @@ async def test_a_held_call_goes_on_when_the_instance_is_found_again() -> None:
 def test_a_blocked_call_goes_on_when_the_instance_is_found_again() -> None:
     world = World()
     world.publish("/a")
-    world.routes.lost(7, Path("/a"))
+    world.routes.lost(7, UnixAddress(Path("/a")))
     found: list[Route] = []
 
     def wait() -> None:

@@ -20,6 +20,7 @@ from nunatak.services.model.functions import FunctionSpec, UserFunction
 from nunatak.services.model.ports import ServedMethod, ServedModel
 from nunatak.services.model.spec import ModelRef
 from nunatak.services.model.states import ServiceState
+from nunatak.transport.address import UnixAddress
 from nunatak.warehouse.core.call_markers import ModelCall
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
@@ -75,7 +76,7 @@ class World:
                     max_batch_rows=None,
                     methods=(method("PREDICT"), method("__CALL__")),
                     functions=(UserFunction(QualifiedName("D", "S", "F"), PREDICT, OF_F),),
-                    targets=(Target("0", Path("/s")),),
+                    targets=(Target("0", UnixAddress(Path("/s"))),),
                 )
             ]
         )
@@ -144,8 +145,8 @@ def test_a_service_is_called_where_its_instances_listen() -> None:
 
     world = World(SERVICE)
     instances = ServiceInstances(world.routes, 7)
-    assert instances.ready() == [Path("/s")]
-    assert instances.wait(threading.Event()) == [Path("/s")]
+    assert instances.ready() == [UnixAddress(Path("/s"))]
+    assert instances.wait(threading.Event()) == [UnixAddress(Path("/s"))]
 
 
 def test_a_function_calls_the_service_with_the_rights_that_its_owner_has_now() -> None:

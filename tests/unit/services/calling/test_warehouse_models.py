@@ -27,6 +27,7 @@ from nunatak.images.requirements.declared import Declared
 from nunatak.services.calling.warehouse_models import OWNER, WarehouseModels
 from nunatak.services.model.ports import ServedMethod, ServedModel
 from nunatak.services.model.spec import ModelRef
+from nunatak.transport.address import UnixAddress
 from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
 
 MANIFEST = """
@@ -106,14 +107,14 @@ def never() -> threading.Event:
 
 def test_a_call_starts_the_instance_with_the_versions_environment(world: World) -> None:
     held = world.models.instances(world.served(), never())
-    [socket] = held.ready()
+    [address] = held.ready()
     [spec] = world.runtime.started
     assert spec.python == ("/environments/d/bin/python",)
     assert "pyarrow" in world.asked
     assert (spec.num_workers, spec.live.egress) == (3, None)
     assert (spec.cpus, spec.memory_limit_bytes) == (3.0, 500)
     assert spec.labels == {"owner": OWNER, "version": "v1"}
-    assert socket == world.runtime.observe()[0].socket
+    assert address == world.runtime.observe()[0].address
     held.release()
 
 
@@ -204,7 +205,7 @@ def test_an_instance_that_ended_by_itself_is_started_again(world: World) -> None
     held.gone(held.ready()[0])
     assert len(world.runtime.started) == 1
     world.runtime.end("warehouse-v1", exit_code=-9)
-    held.gone(Path("/nonexistent"))
+    held.gone(UnixAddress(Path("/nonexistent")))
     assert held.ready() == ()
     assert held.wait(never())
     assert len(world.runtime.started) == 2

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.compute.runtime import Phase
 from nunatak.services.watching.metrics import CPU, MEMORY, UP, MetricsBook, ServiceReadings
+from nunatak.transport.address import Address
 from support.plane import World
 
 NAME = "nunatak_inference_requests_total"
@@ -202,7 +202,7 @@ class _Hanging:
     def __init__(self) -> None:
         self.gate = threading.Event()
 
-    def metrics(self, socket: Path) -> str | None:
+    def metrics(self, address: Address) -> str | None:
         self.gate.wait()
         return None
 
