@@ -1,1 +1,1 @@
-"""What shuts foreign code in: namespaces, another user, limits. For models and for builds."""
+"""Confinement of foreign code: namespaces, another user, limits. For models and for builds."""

@@ -1,4 +1,4 @@
-"""Whether foreign code may run on this machine: confined, or because the operator said so."""
+"""The confinement policy: foreign code runs confined, or because the operator said so."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a confined command is started with, inside or outside of a sandbox."""
+"""Terms of a confined command: what it is started with, inside or outside of a sandbox."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PYTHON = Path(os.path.realpath(sys.executable))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """As whom a command runs, and with how much."""
+    """The user that a command runs as, and its limits."""
 
     user: int | None
     """Number of the user; None: the server's own, who is not root."""

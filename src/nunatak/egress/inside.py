@@ -1,4 +1,4 @@
-"""What a confined command is given, so that it finds its way to the proxy."""
+"""Arguments and variables of a confined command, so that it finds its way to the proxy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts may be reached: pairs of host and port."""
+"""The egress policy: which pairs of host and port may be reached."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BadDestination(ValueError):
 
 @dataclass(frozen=True, slots=True, order=True)
 class HostPort:
-    """One destination; `host` is lower case, a name or an address without brackets."""
+    """A destination; `host` is lower case, a name or an address without brackets."""
 
     host: str
     port: int

@@ -1,1 +1,1 @@
-"""From declared dependencies to a locked environment to an image stored under its digest."""
+"""Images: from declared dependencies to a locked environment, stored under its digest."""

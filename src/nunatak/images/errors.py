@@ -1,4 +1,4 @@
-"""What can go wrong between declared dependencies and a built environment.
+"""Errors between declared dependencies and a built environment.
 
 InvalidArgument
 └── DeclarationInvalid        a version's own dependency files cannot be used
@@ -72,7 +72,7 @@ class HashMismatch(BuildFailed):
 
 
 class PythonMissing(BuildFailed):
-    """This machine has no interpreter of the declared Python `version` (``3.11``)."""
+    """The interpreter of the declared Python `version` (``3.11``) is not on this machine."""
 
     def __init__(self, message: str, *, version: str) -> None:
         super().__init__(message)

@@ -40,7 +40,7 @@ class ImageLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What to build: the model version in the folder `version_root`, for `target`.
+    """A request for a build: the model version in the folder `version_root`, for `target`.
 
     `gpu_requested` makes the target gpu, and fails for a version that runs only on CPU.
     `egress` None allows the hosts of the configured package indexes, and nothing else.
@@ -57,7 +57,7 @@ class BuildRequest:
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collection removed."""
+    """The outcome of a collection: what it removed."""
 
     images: int
     environments: int
@@ -66,7 +66,7 @@ class Collected:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """One environment to be found or built."""
+    """An environment to be found or built."""
 
     declared: Declared
     interpreter: Interpreter

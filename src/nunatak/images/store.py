@@ -42,7 +42,7 @@ class Image:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """What goes into an image."""
+    """The parts that go into an image."""
 
     lock: Lock
     environment: Environment
@@ -53,7 +53,7 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What a stored image needs: the digest of its environment, and the inference server that it
+    """The needs of a stored image: the digest of its environment, and the inference server that it
     was made for."""
 
     environment: str

@@ -40,7 +40,7 @@ _SQL_KINDS = {
 
 
 class Column(NamedTuple):
-    """One column: values and null marks are views of a frame's body or decoded lists.
+    """A column: values and null marks are views of a frame's body or decoded lists.
 
     ``place`` is where such a view begins in the body, in bytes; -1 for anything else.
     """

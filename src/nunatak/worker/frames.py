@@ -39,7 +39,7 @@ class FrameError(Exception):
 
 
 class Frame(NamedTuple):
-    """One message: its type, the number that ties an answer to its question, head and body."""
+    """A message: its type, the number that ties an answer to its question, head and body."""
 
     type: int
     id: int

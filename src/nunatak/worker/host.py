@@ -1,4 +1,5 @@
-"""One process with the model in memory: answers predictions, and forks itself when told to.
+"""The model process: it has the model in memory, answers predictions, and forks itself when told
+to.
 
 A process that is told to FORK is a fork server; it computes nothing itself, so that no library
 has started threads when it forks. One that is not told so is a worker of its own.

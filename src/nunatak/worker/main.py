@@ -1,4 +1,4 @@
-"""Where a worker process starts: run by path, in the model's environment.
+"""The entry point of a worker process: run by path, in the model's environment.
 
 The folder of this file becomes a package of a private name, without being put on the import
 path: no module of a model can meet one of ours by accident.

@@ -57,7 +57,7 @@ class _FirstColumn:
 
 
 class Method:
-    """One method: its handler and what is declared about it."""
+    """A method: its handler and what is declared about it."""
 
     def __init__(self, spec: dict[str, Any], handler: Any, module: Any) -> None:
         self.name = str(spec["name"])
@@ -158,7 +158,7 @@ class Method:
 
 
 class Answer:
-    """What goes back in a RESULT frame."""
+    """The content of a RESULT frame."""
 
     def __init__(self, head: dict[str, Any], buffers: list[Any]) -> None:
         self.head = head
@@ -196,7 +196,7 @@ def attempt(shortcut: Shortcut, columns: list[convert.Column], rows: int) -> Opt
 
 
 class Model:
-    """All methods of one version, in one process, over one copy of the model."""
+    """The methods of one version, in one process, over one copy of the model."""
 
     def __init__(self, methods: dict[str, Method], directory: str) -> None:
         self.methods = methods

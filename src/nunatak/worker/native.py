@@ -28,7 +28,7 @@ def die_with_parent(parent: int) -> None:
 
 
 class OpenMP:
-    """How many threads the OpenMP libraries of this process use.
+    """The thread counts of the OpenMP libraries of this process.
 
     Made when the model's libraries are in memory; later ones keep what their environment says.
     """

@@ -1,4 +1,4 @@
-"""What a model prints, made into whole lines that name the request they belong to."""
+"""Output of a model, made into whole lines that name the request they belong to."""
 
 import io
 import os

@@ -6,7 +6,7 @@ from typing import Any, Callable, NamedTuple, Optional
 
 
 class Vectorized(NamedTuple):
-    """What a handler asked of its host by ``@vectorized``."""
+    """The wishes of a handler towards its host, as told by ``@vectorized``."""
 
     max_batch_size: Optional[int]
     flatten_object_input: bool

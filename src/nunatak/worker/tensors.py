@@ -94,8 +94,8 @@ class Tensors:
 
 
 class Feature:
-    """One declared input: the type of its tensor, and whether a cell is a list. TypeError if it is
-    of no numbers."""
+    """A declared input: the type of its tensor, and whether a cell is a list. TypeError if it is of
+    no numbers."""
 
     def __init__(self, feature: Any) -> None:
         import numpy as np

@@ -1,1 +1,1 @@
-"""From requirements to a lock to an environment on disk."""
+"""Builds: from requirements to a lock to an environment on disk."""

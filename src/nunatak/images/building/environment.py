@@ -1,4 +1,4 @@
-"""From a lock to an environment on disk, made once and renamed into place."""
+"""Environments on disk: made from a lock, once, and renamed into place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which hosts an index needs: its own, and those that its pages link files from."""
+"""Hosts that a package index needs: its own, and those that its pages link files from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where packages come from: the package indexes that this machine is configured with.
+"""Package indexes that this machine is configured with.
 
 Read at run time from pip's configuration (files and ``PIP_*``) and uv's (``uv.toml`` and
 ``UV_*``), so that whoever set the machine up for pip or uv has set it up for builds as well. uv's

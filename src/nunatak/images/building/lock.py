@@ -1,4 +1,4 @@
-"""From declared requirements to a lock: every package with its version and file hashes."""
+"""The lock: from declared requirements to every package with its version and file hashes."""
 
 from __future__ import annotations
 

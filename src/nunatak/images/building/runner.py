@@ -37,7 +37,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """When to stop a build: on `cancel`, or at `deadline` (of the monotonic clock).
+    """Bounds of a build: it stops on `cancel`, or at `deadline` (of the monotonic clock).
 
     `hopeless` ends a program that cannot succeed any more; that is a failure, not a stop.
     """

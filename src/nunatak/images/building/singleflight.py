@@ -1,4 +1,5 @@
-"""One piece of work per key at a time; whoever asks for the same meanwhile gets its outcome."""
+"""Single flight: one piece of work per key at a time; whoever asks for the same meanwhile gets its
+outcome."""
 
 from __future__ import annotations
 

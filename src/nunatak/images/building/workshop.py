@@ -35,7 +35,7 @@ _SOCKET_PATH_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Workshop:
-    """One build in progress; programs run one after the other, in the thread that made it."""
+    """A build in progress; programs run one after the other, in the thread that made it."""
 
     folder: Path
     uv: Uv

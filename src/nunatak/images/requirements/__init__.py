@@ -1,1 +1,1 @@
-"""What a model version declares that it needs, and where it can run."""
+"""Requirements of a model version: what it declares, and where it can run."""

@@ -1,4 +1,4 @@
-"""Which PyPI package stands in for a conda package while no conda channel is configured.
+"""PyPI's counterparts of conda packages, while no conda channel is configured.
 
 Most conda packages carry the name of the PyPI project. This table holds the others: packages
 with a different name, packages that only choose a build variant (nothing to install), and
@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 
 class Stand(StrEnum):
-    """How a conda package is met on PyPI."""
+    """The way in which a conda package is met on PyPI."""
 
     SAME = "same"
     """A PyPI project of the same name."""
@@ -28,8 +28,8 @@ class Stand(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Counterpart:
-    """What a conda package becomes; `pypi` is the project's name, empty when there is none, and
-    `extra` the extra of it that conda's package holds."""
+    """The counterpart of a conda package; `pypi` is the project's name, empty when there is none,
+    and `extra` the extra of it that conda's package holds."""
 
     stand: Stand
     pypi: str

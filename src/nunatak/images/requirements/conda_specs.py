@@ -26,7 +26,7 @@ _VERSION = re.compile(r"[A-Za-z0-9_.+!\-]+(\.\*|\*)?|\*")
 
 @dataclass(frozen=True, slots=True)
 class CondaDependency:
-    """One dependency in conda's terms; `channel`, `constraint` and `build` may be empty."""
+    """A dependency in conda's terms; `channel`, `constraint` and `build` may be empty."""
 
     name: str
     constraint: str = ""

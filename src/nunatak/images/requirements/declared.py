@@ -1,4 +1,4 @@
-"""What a model version declares that it needs, read from its own files.
+"""Declared requirements of a model version, read from its own files.
 
 For the warehouse the runtime of MANIFEST.yml counts. For services the files of
 ``model/runtimes/<cpu|gpu>/`` come first, then ``model/env/`` (both named by model/model.yaml),
@@ -40,7 +40,7 @@ _WAREHOUSE_PACKAGES = ("pyarrow",)
 
 
 class Target(StrEnum):
-    """Where a version is to run."""
+    """The target that a version is to run on."""
 
     WAREHOUSE = "warehouse"
     CPU = "cpu"

@@ -1,4 +1,4 @@
-"""Where a model version can run, decided from what it declares."""
+"""Platforms of a model version: where it can run, decided from what it declares."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the columns of an Arrow stream lie, remembered by the bytes before them.
+"""Layouts of Arrow streams: where the columns lie, remembered by the bytes before them.
 
 The streams of one sender differ in their numbers only: schema and head of their one batch are the
 same bytes whenever there are as many rows. What those bytes say need be worked out and checked only

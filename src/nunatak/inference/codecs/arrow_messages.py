@@ -1,4 +1,4 @@
-"""What an Arrow stream would become, read from its messages before anything is unpacked."""
+"""Messages of an Arrow stream, which tell what it would become before anything is unpacked."""
 
 import struct
 

@@ -1,1 +1,1 @@
-"""What all parts of an instance share: configuration, columns, signatures, errors."""
+"""Vocabulary of an instance: configuration, columns, signatures, errors."""

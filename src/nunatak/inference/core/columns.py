@@ -12,7 +12,7 @@ from nunatak.transport.shm.memory_file import MemoryFile
 
 
 class Kind(StrEnum):
-    """How a column's values are held.
+    """The kind of a column: how its values are held.
 
     The numeric kinds, BOOL and TIMESTAMP (nanoseconds, no zone) are numpy arrays; TEXT, BINARY
     and JSON are Python lists of ``str``, ``bytes`` or decoded JSON values, ``None`` for null.
@@ -53,7 +53,8 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
-    """One column. ``nulls`` marks the null rows (true = null); ``None`` means no null at all.
+    """A column of values. ``nulls`` marks the null rows (true = null); ``None`` means no null at
+    all.
 
     In an array kind the value under a null is unspecified; in a list kind it is ``None``, and
     ``nulls`` may be ``None`` although the list holds ``None``.

@@ -61,7 +61,7 @@ class _File(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class InstanceConfig:
-    """All that the inference server needs to know, as the compute runtime wrote it.
+    """The configuration of an instance, as the compute runtime wrote it.
 
     ``pool`` is what concerns the workers alone. ``egress`` is None when they have no way out.
     """

@@ -1,4 +1,4 @@
-"""What can go wrong inside an instance. The HTTP edge maps these to status codes.
+"""Errors inside an instance. The HTTP edge maps these to status codes.
 
 InferenceError
 ├── ModelError          the model itself raised; the caller's input or the model is at fault
@@ -64,7 +64,7 @@ class ConfigError(InferenceError):
 
 
 class BadInput(InferenceError):
-    """What the caller sent does not fit the method: the text says which row, column and type."""
+    """The caller's input does not fit the method: the text says which row, column and type."""
 
 
 class Refused(InferenceError):

@@ -1,4 +1,5 @@
-"""Which field a caller's name means: exactly so written, or the same identifier in SQL.
+"""Names of fields: a caller's name means the field exactly so written, or the same identifier in
+SQL.
 
 A name in a signature stands for an SQL identifier: `a` and `A` for A, `"a"` for a. A caller may
 write the field's own name, or any spelling of its identifier. Where one field has a name exactly,

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """What a pool is told about its model and its processes.
+    """Pool settings: what a pool is told about its model and its processes.
 
     ``python`` and ``sandbox`` are the start of an argument list; ``methods`` the entries of
     ``instance.json``. ``threads`` is how many native threads one worker may use.

@@ -1,4 +1,4 @@
-"""How much memory the requests inside an instance may hold together."""
+"""Memory of requests: how much those inside an instance may hold together."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What a method takes and gives: column names with SQL types, seen as kinds of columns."""
+"""Signatures of methods: column names with SQL types, seen as kinds of columns."""
 
 import re
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ def container_of(sql_type: str) -> type[list[Any]] | type[dict[str, Any]] | None
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One input, parameter or output. ``default`` is a parameter's value when none is given.
+    """An input, parameter or output. ``default`` is a parameter's value when none is given.
 
     ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there. ``reals``
     says where numbers inside of JSON values are real ones, even if they are written without a
@@ -81,7 +81,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One callable of the model.
+    """A callable of the model.
 
     ``path`` is its place in the address, without slashes. ``wide`` says that a row arrives as
     one object that holds every input. ``max_batch_rows`` caps the rows handed to a worker at

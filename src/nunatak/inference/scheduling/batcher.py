@@ -1,4 +1,4 @@
-"""Which waiting requests run together, and when: decisions only, no clock, no task.
+"""The batcher: which waiting requests run together, and when. Decisions only, no clock, no task.
 
 Requests wait as parts (a large request is cut into several). Parts with the same method and
 parameters may share a batch. An interactive batch starts at once while the instance has a worker

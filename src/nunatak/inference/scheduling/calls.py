@@ -11,7 +11,7 @@ from nunatak.transport.admission.admission import Class
 
 
 class State(StrEnum):
-    """Where a request is, and so who owns it (docs/inference.md)."""
+    """The state of a request, and so its owner (docs/inference.md)."""
 
     ARRIVED = "arrived"
     ADMITTED = "admitted"
@@ -49,7 +49,7 @@ class IllegalStep(AssertionError):
 
 @dataclass(slots=True, eq=False)
 class Part:
-    """Some rows of one request: what one batch computes of it."""
+    """A part of a request: the rows of it that one batch computes."""
 
     call: "Call"
     index: int
@@ -61,7 +61,7 @@ class Part:
 
 
 class Call:
-    """One request from arrival to its end.
+    """A request from arrival to its end.
 
     ``deadline`` and ``arrived`` are on the loop's clock. ``on_end`` is called exactly once, when
     the request reaches a final state, whoever moved it there.

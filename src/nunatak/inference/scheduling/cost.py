@@ -1,4 +1,4 @@
-"""What a batch costs, learned from the batches that ran: seconds = fixed + rows x per row."""
+"""The cost of a batch, learned from the batches that ran: seconds = fixed + rows x per row."""
 
 from dataclasses import dataclass
 

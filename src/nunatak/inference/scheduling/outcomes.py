@@ -1,4 +1,4 @@
-"""How the ends of requests show on the wire and in the metrics."""
+"""Outcomes of requests, as they show on the wire and in the metrics."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""What an instance tells about itself: health, status, metrics."""
+"""Admin endpoints of an instance: health, status, metrics."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ Beside = Callable[[], Coroutine[None, None, None]]
 
 
 class Order(StrEnum):
-    """What the process was last told to be."""
+    """The order that the process was last given."""
 
     SERVE = "SERVE"
     PARK = "PARK"

@@ -1,4 +1,4 @@
-"""What an instance answers: predictions by method, health, metrics, status.
+"""The service of an instance: predictions by method, health, metrics, status.
 
 This is the edge: it turns exchanges into calls, and the ends of calls into status codes.
 """
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ServiceSettings:
-    """Who the instance is, what it serves, and its limits."""
+    """Service settings: who the instance is, what it serves, and its limits."""
 
     service: str
     instance_id: str

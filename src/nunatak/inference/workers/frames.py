@@ -32,7 +32,7 @@ Buffer = bytes | bytearray | memoryview
 
 
 class FrameType(IntEnum):
-    """What a frame says. Questions come from the front, but for READY, EXITED and CALL."""
+    """The type of a frame. Questions come from the front, but for READY, EXITED and CALL."""
 
     LOAD = 1
     LOADED = 2

@@ -153,7 +153,7 @@ class Process:
 
 
 class ProcessHandle:
-    """Any process, held so that a signal can never reach another one of the same number."""
+    """A process, held so that a signal can never reach another one of the same number."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid

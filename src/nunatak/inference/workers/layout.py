@@ -1,4 +1,4 @@
-"""How a batch lies in a frame: columns to buffers and back."""
+"""Layout of a batch in a frame: columns to buffers and back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What workers print: one pipe for all of them, into a file that is bounded."""
+"""The log of workers: one pipe for all of them, into a file that is bounded."""
 
 import asyncio
 import os

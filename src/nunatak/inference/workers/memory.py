@@ -1,4 +1,4 @@
-"""How much memory a process costs."""
+"""Memory of processes."""
 
 
 def pss_bytes(pid: int) -> int:

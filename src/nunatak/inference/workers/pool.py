@@ -1,4 +1,4 @@
-"""What the front asks of the workers: one interface, and a picture of how they are."""
+"""The worker pool as the front sees it: one interface, and a picture of how workers are."""
 
 import asyncio
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from nunatak.inference.core.columns import Columns
 
 
 class WorkerState(StrEnum):
-    """Where one worker is."""
+    """The state of a worker."""
 
     STARTING = "STARTING"
     READY = "READY"
@@ -18,7 +18,7 @@ class WorkerState(StrEnum):
 
 
 class Start(StrEnum):
-    """How workers come to have the model in memory."""
+    """The way in which workers come to have the model in memory."""
 
     FORKED = "FORKED"
     SEPARATE = "SEPARATE"
@@ -26,7 +26,8 @@ class Start(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class WorkerSnapshot:
-    """One worker: ``pid`` as the front sees it, ``pss_bytes`` its share of memory (0 = unknown)."""
+    """A worker at one moment: ``pid`` as the front sees it, ``pss_bytes`` its share of memory (0 =
+    unknown)."""
 
     pid: int
     state: WorkerState

@@ -1,4 +1,4 @@
-"""One worker process as the front sees it: a channel to it, and its handle."""
+"""A worker process as the front sees it: a channel to it, and its handle."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ class Prediction:
 
 
 class Worker(Protocol):
-    """One process that computes one batch at a time."""
+    """A process that computes one batch at a time."""
 
     @property
     def pid(self) -> int:

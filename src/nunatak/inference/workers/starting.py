@@ -1,4 +1,4 @@
-"""How workers come to be: forked from a process that has the model loaded, or each on its own."""
+"""Sources of workers: forked from a process that has the model loaded, or each on its own."""
 
 import asyncio
 import logging
@@ -36,7 +36,7 @@ _END_TIMEOUT_S = 10.0
 
 
 class WorkerSource(Protocol):
-    """Where a pool gets its workers from."""
+    """The source of a pool's workers."""
 
     @property
     def start(self) -> Start:

@@ -1,4 +1,4 @@
-"""How a value of a file becomes a column's: an expression of the engine."""
+"""Conversion of a value of a file to a column's: an expression of the engine."""
 
 from __future__ import annotations
 

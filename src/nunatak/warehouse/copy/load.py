@@ -51,7 +51,7 @@ _SKIP = re.compile(r"SKIP_FILE(?:_(\d+)(%)?)?\Z")
 
 @dataclass(frozen=True, slots=True)
 class OnError:
-    """What to do with rows that cannot be loaded."""
+    """The ON_ERROR option of COPY: what happens to rows that cannot be loaded."""
 
     abort: bool = True
     keep_good: bool = False
@@ -83,7 +83,7 @@ def on_error(text: str | None) -> OnError:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of one file."""
+    """The outcome of one file."""
 
     file: StagedFile
     parsed: int

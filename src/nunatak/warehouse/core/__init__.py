@@ -1,1 +1,1 @@
-"""What the whole warehouse speaks of: sessions, parameters, types, results, requests."""
+"""Vocabulary of the whole warehouse: sessions, parameters, types, results, requests."""

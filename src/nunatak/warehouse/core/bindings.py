@@ -10,9 +10,9 @@ from nunatak.errors import InvalidArgument
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """One bound value: `type` is the wire name (TEXT, FIXED, REAL, BOOLEAN, DATE, …); `value` is
-    its text, None for NULL, or a list of texts for array binding (one per row). A value with a
-    `name` belongs to the markers `:name`; others are numbered in their order."""
+    """Bound value: `type` is the wire name (TEXT, FIXED, REAL, BOOLEAN, DATE, …); `value` is its
+    text, None for NULL, or a list of texts for array binding (one per row). A value with a `name`
+    belongs to the markers `:name`; others are numbered in their order."""
 
     type: str
     value: str | list[str | None] | None

@@ -42,7 +42,7 @@ KnowsFunction = Callable[[tuple[str, ...]], bool]
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """One call as written. Names are in stored form (unquoted ones in upper case)."""
+    """A call as written. Names are in stored form (unquoted ones in upper case)."""
 
     function: str
     """Name of the placeholder function in the tree."""
@@ -85,7 +85,7 @@ class BatchStream(Protocol):
 
 
 class QueryRunner(Protocol):
-    """What one statement offers to the planner of its model calls."""
+    """The face of a running statement to the planner of its model calls."""
 
     @property
     def session(self) -> Session:
@@ -163,7 +163,7 @@ def extract_calls(text: str, knows_function: KnowsFunction = lambda _: False) ->
 
 
 class _Scan:
-    """One walk over the tokens of a statement."""
+    """A walk over the tokens of a statement."""
 
     def __init__(self, text: str, tokens: list[Token], knows_function: KnowsFunction) -> None:
         self.text = text

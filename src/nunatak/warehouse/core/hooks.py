@@ -1,4 +1,4 @@
-"""What the warehouse asks of the rooms that know more: one frozen object, handed in at start."""
+"""Hooks of the warehouse into packages that know more: one frozen object, handed in at start."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class StageResolver(Protocol):
 
 
 class TableGuard(Protocol):
-    """Who may do what with tables, views and sequences, and who owns them."""
+    """The guard of tables, views and sequences: who may do what with them, and who owns them."""
 
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""

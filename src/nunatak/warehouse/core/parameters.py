@@ -23,7 +23,7 @@ _PREVIEWS_LIMIT = 200
 
 
 class Effect(StrEnum):
-    """What setting a parameter does."""
+    """The effect of setting a parameter."""
 
     ACTS = "acts"
     CLIENTS = "clients read it"
@@ -33,8 +33,8 @@ class Effect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One parameter that a session knows. `allowed` are the numbers or words that it takes; None
-    for any of its type."""
+    """A parameter that a session knows. `allowed` are the numbers or words that it takes; None for
+    any of its type."""
 
     name: str
     default: Value

@@ -1,4 +1,4 @@
-"""What a statement answers: typed columns and batches of rows, or a file transfer to make.
+"""Results of statements: typed columns and batches of rows, or a file transfer to make.
 
 Canonical Arrow types inside a batch, by SQL type: FIXED scale 0 int64 or decimal128, FIXED with
 scale decimal128, REAL float64, TEXT string, BOOLEAN bool, DATE date32, TIME time64[ns],
@@ -34,7 +34,7 @@ class StatementKind(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One result column."""
+    """A result column."""
 
     name: str
     type: SqlType = TEXT
@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Description:
-    """What is known of a statement before it runs."""
+    """The description of a statement: what is known of it before it runs."""
 
     fields: tuple[Field, ...]
     takes_lists: bool = False

@@ -33,7 +33,7 @@ class TemporaryObject:
 
 @dataclass(eq=False, kw_only=True)
 class Session:
-    """One client session. Statements of one session may run at the same time, each in its own
+    """A client session. Statements of one session may run at the same time, each in its own
     `statement()`; `lock` guards changes of the fields."""
 
     id: int

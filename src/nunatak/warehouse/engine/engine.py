@@ -93,7 +93,7 @@ class Stream:
 
 
 class Connection:
-    """One statement's connection. Used by one thread at a time; `interrupt` from any."""
+    """A statement's connection. Used by one thread at a time; `interrupt` from any."""
 
     def __init__(self, handle: duckdb.DuckDBPyConnection, on_close: Callable[[Connection], None]):
         self._handle = handle

@@ -25,7 +25,7 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodSignature:
-    """What a method takes and gives.
+    """The signature of a method: what it takes and gives.
 
     A call's value is an OBJECT with a key for each output, unless `is_native`: then the method
     has one output, which is the call's value.

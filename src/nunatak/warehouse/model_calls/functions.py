@@ -33,7 +33,7 @@ _THREADS = 16
 
 
 class Target(Protocol):
-    """What is called; see `nunatak.warehouse.model_calls.planner.CallTarget`."""
+    """The callee; see `nunatak.warehouse.model_calls.planner.CallTarget`."""
 
     @property
     def label(self) -> str:
@@ -93,7 +93,7 @@ class CallFunctions:
 
 
 class _Function:
-    """One call's functions in the engine, one for each output that is read."""
+    """The engine's functions of one call, one for each output that is read."""
 
     def __init__(self, target: Target, count: int, runner: QueryRunner) -> None:
         declared = (*target.signature.inputs, *target.signature.params)[:count]

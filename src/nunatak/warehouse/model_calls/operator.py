@@ -64,7 +64,7 @@ class BatchCaller(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedCall:
-    """One call of an operator: which input columns are its arguments, what its outputs become."""
+    """A call of an operator: which input columns are its arguments, what its outputs become."""
 
     label: str
     open: Callable[[], BatchCaller]
@@ -201,7 +201,7 @@ def wait_for(answer: Future[pa.Table], check: Callable[[], None]) -> pa.Table:
 
 
 class BatchSizes:
-    """How large the next batch should be: growing, and measured by how fast the model is."""
+    """Batch sizes: growing, and measured by how fast the model is."""
 
     def __init__(self, limit: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit

@@ -75,7 +75,7 @@ __all__ = [
 
 
 class CallTarget(Protocol):
-    """One method that may be called."""
+    """A method that may be called."""
 
     @property
     def label(self) -> str:
@@ -126,7 +126,7 @@ class ModelCalls:
 
 
 class _Plan:
-    """One statement's planning."""
+    """The planning of one statement."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from nunatak.warehouse.model_calls.tree_queries import (
 
 @dataclass(slots=True)
 class _Uses:
-    """Who reads an output by name. `is_starred`: it is also passed on by a star, or read from
+    """The readers of an output by name. `is_starred`: it is also passed on by a star, or read from
     a query within the reader, which may mean a column of its own."""
 
     columns: list[exp.Column] = field(default_factory=list)
@@ -115,7 +115,7 @@ def _read_field(access: exp.Expr, name: str) -> None:
 
 
 class Readers:
-    """Who reads the columns that SELECTs answer.
+    """The readers of the columns that SELECTs answer.
 
     What a SELECT reads is gathered once, whatever the number of columns that are asked for. So
     one of these is good for as long as the SELECTs around those that are asked about stay as they
@@ -216,7 +216,7 @@ class _StarRead:
 
 @dataclass(slots=True)
 class _Reads:
-    """What a SELECT, or a clause, reads of a source by name."""
+    """The columns that a SELECT, or a clause, reads of a source by name."""
 
     is_opaque: bool = False
     joined_by: set[str] = field(default_factory=set)

@@ -43,7 +43,7 @@ _KEEP_SUBQUERY = (exp.In, exp.Any, exp.All, exp.Exists)
 
 @dataclass(frozen=True, slots=True)
 class SplitCall:
-    """One distinct call: where it stands in the tree, its arguments, its result columns."""
+    """A distinct call: where it stands in the tree, its arguments, its result columns."""
 
     function: str
     """The placeholder of one of the places."""

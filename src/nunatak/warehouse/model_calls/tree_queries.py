@@ -1,4 +1,4 @@
-"""Small questions about the tree of a statement with placeholder calls in it."""
+"""Questions about the tree of a statement with placeholder calls in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which model calls cannot be operators, because they stand where nothing can be streamed."""
+"""Positions where a model call cannot be an operator, because nothing can be streamed there."""
 
 from __future__ import annotations
 

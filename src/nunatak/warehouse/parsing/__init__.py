@@ -1,1 +1,1 @@
-"""From the text of a statement to its tree, with the values that are bound to it."""
+"""Parsing: from the text of a statement to its tree, with the values that are bound to it."""

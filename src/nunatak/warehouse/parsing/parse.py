@@ -1,4 +1,5 @@
-"""From a statement's text to one tree: model calls found, bindings and variables not yet in."""
+"""The parser: from a statement's text to one tree, model calls found, bindings and variables not
+yet in."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One query from its tree to its rows: names, privileges of views, inferred columns."""
+"""Queries from tree to rows: names, privileges of views, inferred columns."""

@@ -92,7 +92,7 @@ def _has_lower_case(tree: exp.Expr, lookup: Lookup) -> bool:
 
 
 class _Walk:
-    """One walk; what is visible is handed down."""
+    """A walk over the tree; what is visible is handed down."""
 
     def __init__(self, lookup: Lookup, qualify: Qualify) -> None:
         self._lookup = lookup

@@ -1,4 +1,4 @@
-"""What `*`, USING and NATURAL JOIN take by name, in upper and lower case."""
+"""Stars, USING and NATURAL JOIN by exact name, in upper and lower case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of a statement are, as far as the declarations tell.
+"""Type inference: what the columns of a statement are, as far as the declarations tell.
 
 The engine knows how values are stored; only declarations tell an OBJECT from an ARRAY, or the
 length of a VARCHAR. Before a statement is rewritten, `note_column_types` writes the declared type
@@ -92,7 +92,7 @@ def _outermost_queries(tree: exp.Expr) -> list[exp.Expr]:
 
 @dataclass
 class _Walk:
-    """One walk over a query; common table expressions are handed down."""
+    """A walk over a query; common table expressions are handed down."""
 
     lookup: Lookup
     around: list[Mapping[str, Columns]] = field(default_factory=list)

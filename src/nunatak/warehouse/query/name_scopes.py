@@ -1,4 +1,4 @@
-"""What the names of columns in one SELECT can mean, by exact name.
+"""Scopes of names: what the names of columns in one SELECT can mean, by exact name.
 
 The engine compares names without case. A name that nothing there has exactly is refused, whatever
 the engine would take for it; one that the engine would take for another is written so that it
@@ -57,7 +57,7 @@ def collide(columns: Iterable[str]) -> bool:
 
 @dataclass(eq=False)
 class Source:
-    """One entry of FROM."""
+    """An entry of FROM."""
 
     node: exp.Expr
     name: str

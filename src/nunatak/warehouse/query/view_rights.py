@@ -1,4 +1,4 @@
-"""What a view may read: that which its owner may read at the moment when it is read.
+"""Rights of views: a view reads what its owner may read at the moment when it is read.
 
 A view names what it reads. Privileges belong to objects, so an object that has taken such a name
 meanwhile is read only where the view's owner has a privilege on it, too.

@@ -1,4 +1,5 @@
-"""From the vendor's dialect to the engine's: one pass over the tree, with a table of rules.
+"""The rewrite from the vendor's dialect to the engine's: one pass over the tree, with a table of
+rules.
 
 `rewrite` visits every node once, children before parents, and applies the rules of the node's
 type in their order. A rule is a function from a node (its children are rewritten, its ancestors

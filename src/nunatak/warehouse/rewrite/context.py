@@ -1,4 +1,4 @@
-"""What the rules of a rewrite may ask of the statement they belong to."""
+"""The context of a rewrite: what its rules may ask of the statement they belong to."""
 
 from __future__ import annotations
 

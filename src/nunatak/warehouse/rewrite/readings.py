@@ -1,4 +1,4 @@
-"""How the operand of a cast is made what the engine reads as the vendor does.
+"""Operands of casts, made what the engine reads as the vendor does.
 
 The engine takes more as a number than the vendor (`1_000`, `0x1F`), less as a date (`03/05/2016`),
 rounds halves to even, and does not cut text to a length.

@@ -1,4 +1,4 @@
-"""What is written to a BINARY column: text is read as hexadecimal, where the engine takes letters.
+"""Values for BINARY columns: text is read as hexadecimal, where the engine takes letters.
 
 The statement's tree is changed before it is rewritten: what goes into such a column is cast to
 BINARY, and the rule of casts says what that means.

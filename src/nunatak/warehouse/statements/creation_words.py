@@ -1,4 +1,4 @@
-"""What CREATE TABLE and CREATE VIEW take beside names, columns and a query."""
+"""Options of CREATE TABLE and CREATE VIEW beside names, columns and a query."""
 
 from __future__ import annotations
 

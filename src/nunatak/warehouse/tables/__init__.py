@@ -1,1 +1,1 @@
-"""What is known of tables and views, and who writes to them."""
+"""Tables and views: what is known of them, and who writes to them."""

@@ -1,4 +1,4 @@
-"""All tables of a database or schema, for INFORMATION_SCHEMA and SHOW."""
+"""The listing of all tables of a database or schema, for INFORMATION_SCHEMA and SHOW."""
 
 from __future__ import annotations
 

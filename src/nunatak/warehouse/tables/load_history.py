@@ -1,4 +1,4 @@
-"""Which staged files were loaded into which table, so that each is loaded once."""
+"""The load history: which staged files were loaded into which table, each of them once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of tables and views: their columns with declared types, comments, kinds.
+"""Tables and views as they are known: their columns with declared types, comments, kinds.
 
 The engine keeps it all: a table's and a column's comment hold a small JSON object with what the
 engine has no place for (the declared type, the user's comment). So there is one truth, and it
@@ -47,7 +47,7 @@ def is_session_database(name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a table lies in the engine."""
+    """The place of a table in the engine."""
 
     database: str
     schema: str
@@ -76,7 +76,7 @@ class Location:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Where the values of an AUTOINCREMENT column begin, and how far one is from the next."""
+    """An AUTOINCREMENT column's start and step."""
 
     start: int
     increment: int
@@ -89,7 +89,7 @@ class Identity:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table or view."""
+    """A column of a table or view."""
 
     name: str
     type: SqlType

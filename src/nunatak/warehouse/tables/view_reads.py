@@ -1,5 +1,5 @@
-"""What a view of an earlier version reads, of which its note says nothing: the names in the text
-that the engine keeps of it, and runs."""
+"""Reads of a view of an earlier version, of which its note says nothing: the names in the text that
+the engine keeps of it, and runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One changing statement per table at a time.
+"""Write locks: one changing statement per table at a time.
 
 The engine lets changes of the same rows fail; at the vendor the second one waits for the first.
 Statements inside BEGIN … COMMIT do not take part: they fail when they meet.

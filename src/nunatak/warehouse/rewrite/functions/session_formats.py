@@ -1,5 +1,5 @@
-"""How values become text, and text becomes values, where a session's parameters say another form
-than usual: a cast is spelled out as the function that takes that form as an argument."""
+"""Formats of a session: where its parameters say another form than usual, a cast between values and
+text is spelled out as the function that takes that form as an argument."""
 
 from __future__ import annotations
 
