@@ -1,4 +1,4 @@
-"""One frozen settings object: where the server keeps its things, and its bounds."""
+"""Settings of the server: where it keeps its things, and its bounds, in one frozen object."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class Limits:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the operator decides; read once at start, never changed."""
+    """The operator's settings; read once at start, never changed."""
 
     home: Path
     host: str = "127.0.0.1"

@@ -30,7 +30,7 @@ Free = Callable[[Path], int]
 
 
 class Disk:
-    """How full the disk of a home is. Safe to use from many threads."""
+    """The disk of a home, and how full it is. Safe to use from many threads."""
 
     def __init__(self, home: Path, *, reserve_bytes: int, free: Free | None = None) -> None:
         self._home = home

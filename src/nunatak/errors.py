@@ -100,7 +100,7 @@ class ObjectNotFound(StatementError):
 
 
 class PlaceNotFound(ObjectNotFound):
-    """What a USE, or a SHOW … IN, points at is not there, or may not be seen."""
+    """The place that a USE, or a SHOW … IN, points at is not there, or may not be seen."""
 
     def __init__(self, kind: str, name: str) -> None:
         super().__init__(
@@ -163,7 +163,7 @@ class DeadlineExceeded(ExecutionError):
 
 
 class AccessError(NunatakError):
-    """Who calls could not be established."""
+    """The caller's identity could not be established."""
 
 
 class LoginRefused(AccessError):

@@ -30,7 +30,7 @@ _MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How large a document may be: characters of its text, and values in it."""
+    """The bounds of a document: characters of its text, and values in it."""
 
     chars: int = TEXT_LIMIT_CHARS
     values: int = 10_000

@@ -1,4 +1,4 @@
-"""Who calls: from a password or a token to a user and the roles that it may act with."""
+"""Authentication: from a password or a token to a user and the roles that it may act with."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _LOGIN_LIMIT_CHARS = 255
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody known. `restricted_to` is the only role the credential may act with; `scope` what
-    it may be used for (the endpoint's host, or the service), None for everything; `opened_by` the
-    hash of the token that is the credential, or that opened its session."""
+    """An authenticated user. `restricted_to` is the only role the credential may act with; `scope`
+    what it may be used for (the endpoint's host, or the service), None for everything; `opened_by`
+    the hash of the token that is the credential, or that opened its session."""
 
     user: str
     restricted_to: str | None = None

@@ -27,7 +27,7 @@ _GONE = "Session no longer exists. New login required to access the service."
 
 @dataclass(frozen=True, slots=True)
 class SessionRecord:
-    """One session. `context` holds what the session's current names were when they last changed;
+    """A session. `context` holds what the session's current names were when they last changed;
     times are seconds since the epoch."""
 
     id: int

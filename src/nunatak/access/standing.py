@@ -1,4 +1,5 @@
-"""What somebody may act as at this moment, whatever was true when they came."""
+"""The standing of a caller: the roles that they may act as at this moment, whatever was true when
+they came."""
 
 from __future__ import annotations
 
@@ -17,7 +18,7 @@ TAKEN = (
 
 
 class Holder(Protocol):
-    """Somebody who came with a credential: an identity, a session."""
+    """The holder of a credential: an identity, a session."""
 
     @property
     def user(self) -> str:
@@ -33,7 +34,7 @@ class Holder(Protocol):
 
 
 class Acting(Holder, Protocol):
-    """Somebody who acts with one of their roles: a session."""
+    """A caller that acts with one of its roles: a session."""
 
     @property
     def role(self) -> str:

@@ -41,8 +41,8 @@ TIMESTAMPS = frozenset({TypeKind.TIMESTAMP_NTZ, TypeKind.TIMESTAMP_LTZ, TypeKind
 
 @dataclass(frozen=True, slots=True)
 class SqlType:
-    """One SQL type. `precision`/`scale` for FIXED, `scale` for times, `length` in characters
-    (TEXT) or bytes (BINARY); VECTOR has `element` ("int" or "float") and `length` (dimension)."""
+    """A SQL type. `precision`/`scale` for FIXED, `scale` for times, `length` in characters (TEXT)
+    or bytes (BINARY); VECTOR has `element` ("int" or "float") and `length` (dimension)."""
 
     kind: TypeKind
     precision: int | None = None

@@ -25,7 +25,7 @@ Clock = Callable[[], float]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Where an object is: account objects have no database and schema, parts have a parent."""
+    """The key of an object: account objects have no database and schema, parts have a parent."""
 
     kind: str
     name: str
@@ -52,7 +52,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One object as it was when it was read. Times are seconds since the epoch."""
+    """An object as it was when it was read. Times are seconds since the epoch."""
 
     id: int
     key: Key
@@ -77,7 +77,7 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One change of an object's state."""
+    """A change of an object's state."""
 
     at: float
     old: str

@@ -30,7 +30,7 @@ _PROGRAM_TIMEOUT_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the report; `needed` ones make the command fail when they are missing."""
+    """A line of the report; `needed` ones make the command fail when they are missing."""
 
     name: str
     ok: bool

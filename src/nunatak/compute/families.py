@@ -26,7 +26,7 @@ _STORAGE_GIB = 100
 
 @dataclass(frozen=True, slots=True)
 class InstanceFamily:
-    """One kind of node. `gpu` is the name of its GPU model, empty without one."""
+    """A kind of node. `gpu` is the name of its GPU model, empty without one."""
 
     name: str
     vcpu: float

@@ -21,7 +21,7 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One GPU of this machine. `index` is what CUDA_VISIBLE_DEVICES takes."""
+    """A GPU of this machine. `index` is what CUDA_VISIBLE_DEVICES takes."""
 
     index: int
     name: str
@@ -30,7 +30,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What this machine gives to workloads."""
+    """The machine: what it gives to workloads."""
 
     cpus: float
     memory_bytes: int

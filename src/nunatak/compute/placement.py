@@ -1,4 +1,4 @@
-"""Where instances go: packing requests on nodes. Pure functions."""
+"""Placement of instances: packing requests on nodes. Pure functions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNSCHEDULABLE = "Unschedulable due to insufficient resources"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What one instance needs. Without `resources` it takes a node for itself."""
+    """The need of one instance. Without `resources` it takes a node for itself."""
 
     id: str
     resources: Resources | None
@@ -33,7 +33,7 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Which node each request goes to, and the requests that must wait for room."""
+    """The node of each request, and the requests that must wait for capacity."""
 
     assigned: Mapping[str, str]
     waiting: tuple[Request, ...]

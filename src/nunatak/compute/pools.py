@@ -30,7 +30,7 @@ NODE_LIMIT_REACHED = 392508
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolSpec:
-    """What is wanted of a pool; `auto_suspend_s` 0 means never."""
+    """The desired state of a pool; `auto_suspend_s` 0 means never."""
 
     min_nodes: int
     max_nodes: int
@@ -70,7 +70,7 @@ class PoolSpec:
 
 @dataclass(frozen=True, slots=True)
 class PoolNode:
-    """One node. `used_at` is when something last ran on it. Times are seconds since the epoch."""
+    """A node. `used_at` is when something last ran on it. Times are seconds since the epoch."""
 
     id: str
     started_at: float
@@ -79,7 +79,7 @@ class PoolNode:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStatus:
-    """What a pool is now. `idle_since` is None while it is used or has no nodes."""
+    """The actual state of a pool. `idle_since` is None while it is used or has no nodes."""
 
     state: PoolState
     message: str = ""
@@ -105,7 +105,7 @@ class PoolStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """What is asked of a pool now."""
+    """The demand on a pool now."""
 
     waiting: Sequence[Request] = ()
     """Instances without a node."""

@@ -1,4 +1,4 @@
-"""What every runtime can do: start an instance, look at what is there, stop it, show its log.
+"""The runtime's face: start an instance, look at what is there, stop it, show its log.
 
 An instance goes one way:
 
@@ -23,7 +23,7 @@ from nunatak.transport.address import Address
 
 
 class Phase(StrEnum):
-    """How far an instance has come."""
+    """The phase of an instance's life."""
 
     STARTING = "STARTING"
     """Its process runs; the model is not loaded yet."""
@@ -38,7 +38,7 @@ class Phase(StrEnum):
 
 
 class LogStream(StrEnum):
-    """Which log of an instance."""
+    """A log of an instance."""
 
     MODEL = "model-inference"
     """What the model's code printed."""
@@ -61,7 +61,7 @@ class Milestones:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """One instance as it is now. Times are seconds since the epoch."""
+    """An instance as it is now. Times are seconds since the epoch."""
 
     id: str
     service: str

@@ -1,4 +1,5 @@
-"""What is to be started: one instance of the inference server, and the file that tells it so."""
+"""Specification of what is to be started: one instance of the inference server, and the file that
+tells it so."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldSpec:
-    """One input, parameter or output of a method. `type` is SQL text, `default` too.
+    """An input, parameter or output of a method. `type` is SQL text, `default` too.
 
     `identifier` is the name in SQL, in stored form; None: what `name` means there. `reals` says
     where numbers inside an array or object are real ones
@@ -34,7 +35,7 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodSpec:
-    """One method that the instance answers under `/<path>`."""
+    """A method that the instance answers under `/<path>`."""
 
     name: str
     handler: str
@@ -51,7 +52,7 @@ class MethodSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveInputs:
-    """What may change while an instance runs."""
+    """The inputs that may change while an instance runs."""
 
     egress: tuple[str, ...] | None = None
     """The host:port pairs that the model's own code may open connections to; None: it has no
@@ -62,7 +63,7 @@ class LiveInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
-    """One instance to run. Raises InvalidArgument when `id` cannot be a folder's name."""
+    """An instance to run. Raises InvalidArgument when `id` cannot be a folder's name."""
 
     id: str
     """Unique on this server; names the instance's folder."""

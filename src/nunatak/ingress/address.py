@@ -1,4 +1,4 @@
-"""Which endpoint and method a request is for.
+"""Addresses of requests: which endpoint and method one is for.
 
 Path style, the default, needs no DNS:  `/ep/<endpoint id>.snowflakecomputing.app/<method>`
 Host style, with a domain configured:   `Host: <endpoint id>.<domain>`, path `/<method>`

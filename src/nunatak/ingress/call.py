@@ -1,4 +1,4 @@
-"""One request of an endpoint while it is served, and how its head is understood."""
+"""A call of an endpoint while it is served, and how its head is understood."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _IDS = itertools.count(int.from_bytes(os.urandom(16), "big"))
 
 
 class CallOwner(Protocol):
-    """Whoever sent a call to an instance, and is told how that ended."""
+    """The sender of a call to an instance, who is told how that ended."""
 
     def answered(self, call: EndpointCall, answer: LinkAnswer) -> None:
         """The instance has answered."""
@@ -38,7 +38,7 @@ class CallOwner(Protocol):
 
 
 class EndpointCall:
-    """What is known of a request while it is served; an instance's `Waiter`.
+    """A call while it is served; an instance's `Waiter`.
 
     `until` is the caller's deadline; `deadline`, a little later, is when the ingress gives up.
     """

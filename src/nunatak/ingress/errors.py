@@ -1,4 +1,4 @@
-"""What the ingress answers when it does not forward: a status, a stable code, and words.
+"""Answers of the ingress when it does not forward: a status, a stable code, and words.
 
 RequestRefused
 ├── 401 unauthorized        no valid credential

@@ -1,4 +1,4 @@
-"""Who calls, and may they: remembered for a second, so that most requests ask nobody.
+"""The gate: who calls, and may they; remembered for a second, so that most requests ask nobody.
 
 While a token is in use its answer is renewed in the background, and no request waits for it.
 """
@@ -29,7 +29,7 @@ _SCHEMES = ("bearer ", "snowflake ")
 
 
 class Authorities(Protocol):
-    """Who knows tokens and grants. The methods block."""
+    """The authorities on tokens and grants. The methods block."""
 
     def identify(self, token: str) -> Identity:
         """The holder of a token; raises AccessError."""

@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 
 class RoutingTable(Protocol):
-    """Where endpoints lead; `nunatak.services.calling.routes.Routes` is the real one."""
+    """The routing table of endpoints; `nunatak.services.calling.routes.Routes` is the real one."""
 
     def by_endpoint(self, endpoint_id: str) -> Route | None:
         """The route of an endpoint's id."""

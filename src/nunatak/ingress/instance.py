@@ -1,4 +1,4 @@
-"""One instance as the ingress sees it: a link to it, who waits for its answers, who is let in.
+"""An instance as the ingress sees it: a link to it, who waits for its answers, who is let in.
 
 The link is made when it is first needed, and again when it was lost.
 """
@@ -43,7 +43,7 @@ _POLICY = AdmissionPolicy(memory_bytes=BODIES_LIMIT_BYTES, bytes_per_body_byte=1
 
 
 class Instance:
-    """One instance. Belongs to one event loop."""
+    """An instance. Belongs to one event loop."""
 
     def __init__(self, address: UnixAddress, *, loop: asyncio.AbstractEventLoop) -> None:
         self.address = address

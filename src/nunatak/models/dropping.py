@@ -1,4 +1,4 @@
-"""What may not be dropped: versions that services use, and what holds such versions."""
+"""Dependencies that forbid a drop: versions that services use, and what holds such versions."""
 
 from __future__ import annotations
 

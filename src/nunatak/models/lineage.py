@@ -34,7 +34,7 @@ IsSeen = Callable[[QualifiedName], bool]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One object of the graph. A versioned object has its version as name, and a parent."""
+    """An object of the graph. A versioned object has its version as name, and a parent."""
 
     domain: str
     id: str
@@ -75,7 +75,7 @@ class Edge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeQuery:
-    """Which node is asked about, by id or by name (of the version, with the model as parent)."""
+    """The node that is asked about, by id or by name (of the version, with the model as parent)."""
 
     domain: str
     id: str | None = None

@@ -1,4 +1,4 @@
-"""What this room needs from rooms that it must not know."""
+"""Ports of this package to packages that it must not know."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nunatak.catalog.store import Transaction
 
 
 class UsageOf(Protocol):
-    """Who uses model versions."""
+    """The users of model versions."""
 
     def services_of(
         self, transaction: Transaction, version_ids: Collection[str]

@@ -18,7 +18,7 @@ CACHED_VERSIONS = 256
 
 
 class ModelReader:
-    """All models of the server, read only; safe to use from many threads."""
+    """The models of the server, read only; safe to use from many threads."""
 
     def __init__(self, catalog: Catalog, folders: VersionFolders, *, usage: UsageOf) -> None:
         self.catalog = catalog

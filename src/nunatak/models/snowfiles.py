@@ -43,7 +43,7 @@ class SnowAddress:
 
 @dataclass(frozen=True, slots=True)
 class ListedFile:
-    """One row of LIST; `modified_on` in seconds since the epoch."""
+    """A row of LIST; `modified_on` in seconds since the epoch."""
 
     name: str
     size_bytes: int

@@ -28,7 +28,7 @@ _ALIAS = re.compile(r"[A-Z_][A-Z0-9_$]*\Z")
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version. `id` names its folder and stays the same through every rename."""
+    """A version of a model. `id` names its folder and stays the same through every rename."""
 
     record: Record
 

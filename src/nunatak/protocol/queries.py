@@ -41,7 +41,7 @@ TRANSITIONS: Mapping[QueryStatus, frozenset[QueryStatus]] = {
 
 @dataclass(eq=False, kw_only=True)
 class Query:
-    """One statement of a client. Times are seconds since the epoch; `answer` is the body that the
+    """A statement of a client. Times are seconds since the epoch; `answer` is the body that the
     client gets, unless it is read back from the stored result."""
 
     id: str

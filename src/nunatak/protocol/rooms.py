@@ -1,4 +1,4 @@
-"""What this room asks of the rooms below it, as protocols, so that a test can stand in for them."""
+"""Ports of this package to those below it, as protocols, so that a test can stand in for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From a statement's text to its answer: parse once, dispatch once, authorise, run.
+"""Dispatch: from a statement's text to its answer. Parse once, dispatch once, authorise, run.
 
 Statements that a family registered are parsed by hand; everything else goes to the warehouse,
 which parses it with SQLGlot. `a ->> b` runs `a` first and lets `b` read its rows as `$1`.

@@ -20,7 +20,7 @@ FILES_LIMIT = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class StagePlace:
-    """Where a stage location leads."""
+    """The place that a stage location leads to."""
 
     folder: Path
     """The stage's folder, which exists."""
@@ -34,7 +34,7 @@ class StagePlace:
 
 @dataclass(frozen=True, slots=True)
 class StagedFile:
-    """One file of a stage."""
+    """A file of a stage."""
 
     path: Path
     name: str

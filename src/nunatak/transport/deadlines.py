@@ -1,4 +1,4 @@
-"""One timer for the deadlines of all requests."""
+"""Deadlines of all requests, on one timer."""
 
 import asyncio
 import heapq
@@ -8,7 +8,7 @@ from typing import Generic, Protocol, TypeVar
 
 
 class Timed(Protocol):
-    """What has a deadline, on the loop's clock, and may end before it."""
+    """A holder of a deadline, on the loop's clock, that may end before it."""
 
     @property
     def deadline(self) -> float:

@@ -36,7 +36,7 @@ PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Who a key-pair token says it is, before the signature was checked."""
+    """The claims of a key-pair token, before its signature was checked."""
 
     user: str
     account: str

@@ -33,7 +33,7 @@ MOST_ACCESS_DAYS = 365
 
 
 class TokenKind(StrEnum):
-    """What a token opens."""
+    """The kind of a token: what it opens."""
 
     SESSION = "SESSION"
     MASTER = "MASTER"
@@ -44,7 +44,7 @@ class TokenKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Token:
-    """What is known of a token; times are seconds since the epoch."""
+    """A token's facts; times are seconds since the epoch."""
 
     hash: str
     kind: TokenKind
@@ -67,7 +67,7 @@ def token_hash(text: str) -> str:
 
 
 class Tokens:
-    """All tokens of the account; looking one up again costs no database read."""
+    """The tokens of the account; looking one up again costs no database read."""
 
     def __init__(self, store: AccessStore) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""Who may do what: one pure function."""
+"""The privilege decision: one pure function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ALL = "ALL"
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether a statement may run, and why, in words for the user."""
+    """The decision about a statement, and its reason in words for the user."""
 
     is_allowed: bool
     reason: str

@@ -1,4 +1,4 @@
-"""Who holds which roles, read inside one transaction, and what goes with a role or a user."""
+"""Holders of roles, read inside one transaction, and what goes with a role or a user."""
 
 from __future__ import annotations
 

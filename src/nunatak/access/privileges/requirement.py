@@ -1,4 +1,4 @@
-"""What a statement needs: a privilege on an object."""
+"""Requirements of statements: a privilege on an object."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the parts of this room share: the database, the clock, and the bounds."""
+"""The store that the parts of this package share: the database, the clock, and the bounds."""
 
 from __future__ import annotations
 

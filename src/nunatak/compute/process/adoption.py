@@ -1,4 +1,4 @@
-"""What a server makes of the instances that it finds in its home when it starts."""
+"""Adoption of the instances that a server finds in its home when it starts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one instance may use up, beside the processor time and memory of its specification."""
+"""Bounds of one instance, beside the processor time and memory of its specification."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the inference server of an instance is started with: its configuration and its variables."""
+"""Configuration and variables that the inference server of an instance is started with."""
 
 from __future__ import annotations
 

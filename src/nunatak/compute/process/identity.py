@@ -1,4 +1,4 @@
-"""Which folder is meant: a copy has the same name and contents, but is another one."""
+"""Identity of folders: a copy has the same name and contents, but is another one."""
 
 from __future__ import annotations
 

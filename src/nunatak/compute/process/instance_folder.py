@@ -43,7 +43,7 @@ LOG_FILES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """What the runtime must know of an instance after a restart of the server."""
+    """The record of an instance that the runtime needs after a restart of the server."""
 
     id: str
     service: str

@@ -13,7 +13,7 @@ from nunatak.compute.process.instance_folder import folders
 
 @dataclass(frozen=True, slots=True)
 class ParkedInstance:
-    """One of them: whose, since when (seconds since the epoch), and the memory that it holds."""
+    """A parked instance: its owner, since when (seconds since the epoch), and its memory."""
 
     service: str
     since: float

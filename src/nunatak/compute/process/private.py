@@ -25,7 +25,7 @@ _MOUNTS = Path("/proc/self/mounts")
 
 @dataclass(frozen=True, slots=True)
 class PrivateFolder:
-    """What one instance is handed. Everything is readable by this user only."""
+    """The private folder of one instance. Everything is readable by this user only."""
 
     path: Path
 

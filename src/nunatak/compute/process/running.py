@@ -1,4 +1,5 @@
-"""One instance as the runtime of this machine knows it: its folder, its process, what it uses."""
+"""A running instance as the runtime of this machine knows it: its folder, its process, what it
+uses."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the files of a model version say."""
+"""Contents of a model version: what its files say."""

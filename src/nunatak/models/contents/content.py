@@ -1,4 +1,4 @@
-"""What the files of a version say: its manifest, its description, its methods."""
+"""Content of a version: its manifest, its description, its methods."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class FileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What is known of a folder once it cannot change any more."""
+    """The facts of a folder that cannot change any more."""
 
     version_id: str
     digest: str

@@ -33,7 +33,7 @@ _HANDLER_LIMIT_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """One callable method of a version.
+    """A callable method of a version.
 
     `arguments` are SQL's, inputs before params; of a wide method it is one OBJECT, which the host
     takes apart into `inputs`. `inputs`, `params` and `outputs` carry the names of the signature.

@@ -47,7 +47,7 @@ def read_literal(text: str) -> Any:
 
 
 class _Reader:
-    """One pass over a text, from left to right."""
+    """A reader's pass over a text, from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text = text

@@ -29,14 +29,14 @@ _RUNTIME_LANGUAGE = "PYTHON"
 
 
 class MethodKind(StrEnum):
-    """How a method is called: once per row, or as a table function."""
+    """The kind of a method: called once per row, or as a table function."""
 
     FUNCTION = "FUNCTION"
     TABLE_FUNCTION = "TABLE_FUNCTION"
 
 
 class Platform(StrEnum):
-    """Where a version may run."""
+    """A platform that a version may run on."""
 
     WAREHOUSE = "WAREHOUSE"
     SERVICES = "SNOWPARK_CONTAINER_SERVICES"
@@ -44,7 +44,7 @@ class Platform(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """One argument of a method as SQL sees it; `type` is the SQL type's text."""
+    """An argument of a method as SQL sees it; `type` is the SQL type's text."""
 
     name: str
     type: str
@@ -54,7 +54,7 @@ class Argument:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One result of a method; a function that answers one value has no name for it."""
+    """A result of a method; a function that answers one value has no name for it."""
 
     type: str
     name: str | None = None
@@ -62,7 +62,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MethodEntry:
-    """One method of the manifest."""
+    """A method of the manifest."""
 
     name: str
     handler: str
@@ -99,7 +99,7 @@ class Runtime:
 
 @dataclass(frozen=True, slots=True)
 class LineageSource:
-    """What a version was made from: DATASET, EXPERIMENT (an object and its version) or QUERY."""
+    """The origin of a version: DATASET, EXPERIMENT (an object and its version) or QUERY."""
 
     type: str
     entity: str

@@ -46,8 +46,8 @@ Reals = bool | Mapping[str, Any] | None
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """One input, parameter or output of a signature: its name as the client shows it, and the
-    SQL type that holds it. `identifier` is its name in SQL; None where the manifest has none."""
+    """An input, parameter or output of a signature: its name as the client shows it, and the SQL
+    type that holds it. `identifier` is its name in SQL; None where the manifest has none."""
 
     name: str
     type: str
@@ -64,7 +64,7 @@ class Feature:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What one Python method takes and answers."""
+    """The signature of a Python method: what it takes and answers."""
 
     inputs: tuple[Feature, ...]
     params: tuple[Feature, ...]

@@ -48,8 +48,8 @@ def parse_yaml(text: str, title: str) -> Section:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One mapping of a document. Every getter raises InvalidArgument for a value of the wrong
-    kind, and for a missing one unless a default is given."""
+    """A mapping of a document. Every getter raises InvalidArgument for a value of the wrong kind,
+    and for a missing one unless a default is given."""
 
     title: str
     values: Mapping[str, Any]

@@ -187,7 +187,7 @@ class FileRoutes:
 
 
 class _Upload:
-    """One file on its way: kept in a scratch folder until it is whole, then renamed."""
+    """A file on its way: kept in a scratch folder until it is whole, then renamed."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.size_bytes = 0

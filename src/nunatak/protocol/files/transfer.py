@@ -41,7 +41,7 @@ NO_GENERATION = "0"
 
 @dataclass(frozen=True, slots=True)
 class UploadName:
-    """How an uploaded file is named: `name`, or a fresh one with `suffix` when that is None.
+    """The name of an uploaded file: `name`, or a fresh one with `suffix` when that is None.
     `may_compress`: the client may have compressed it without telling, which adds `.gz`.
     `may_replace`: a file of that name may be replaced (OVERWRITE = TRUE)."""
 

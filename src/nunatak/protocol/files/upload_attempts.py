@@ -1,4 +1,5 @@
-"""Which addresses an upload was tried at before, so that a repeated one is known as such."""
+"""Attempts at uploads: the addresses that were tried before, so that a repeated one is known as
+such."""
 
 from __future__ import annotations
 

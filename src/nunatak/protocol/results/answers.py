@@ -1,4 +1,4 @@
-"""What a finished statement looks like to the client that asked."""
+"""Answers of finished statements, as the client that asked reads them."""
 
 from __future__ import annotations
 

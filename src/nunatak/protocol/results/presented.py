@@ -1,5 +1,5 @@
-"""What a result looks like to its client where the session's parameters say so: how many of its
-rows are answered, and how JSON is indented."""
+"""Presentation of a result where the session's parameters say so: how many of its rows are
+answered, and how JSON is indented."""
 
 from __future__ import annotations
 

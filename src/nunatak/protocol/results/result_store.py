@@ -43,7 +43,7 @@ _SUBMITTED = "submitted.json"
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """One file of a result."""
+    """A file of a result."""
 
     rows: int
     size_bytes: int
@@ -51,8 +51,8 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredResult:
-    """What is kept about a finished query. `failure` is the body a client was answered instead of
-    rows; `final` the session's names after the statement."""
+    """The record of a finished query. `failure` is the body a client was answered instead of rows;
+    `final` the session's names after the statement."""
 
     query_id: str
     user: str

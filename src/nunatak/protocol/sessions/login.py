@@ -25,7 +25,7 @@ _HEALTH_CHECK_S = 45
 
 @dataclass(frozen=True, kw_only=True)
 class LoginRequest:
-    """What a client sent. Names are in stored form; None was not given."""
+    """A client's login. Names are in stored form; None was not given."""
 
     authenticator: str
     login_name: str

@@ -24,7 +24,7 @@ _LENT_PER_THREAD = 4
 
 @dataclass(frozen=True, slots=True)
 class Shares:
-    """How many turns there are, and how many of them one user may have; at least one each."""
+    """The number of threads, and how many of them one user may have; at least one each."""
 
     turns: int
     user_turns: int

@@ -1,1 +1,1 @@
-"""How SQL and HTTP reach an instance: routes, targets, connections, calls."""
+"""Calls of instances from SQL and HTTP: routes, targets, connections."""

@@ -36,7 +36,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class BatchRules:
-    """What a function says of its batches; None is what calls have otherwise."""
+    """The rules of a function for its batches; None is what calls have otherwise."""
 
     timeout_s: int | None = None
     retries: int | None = None
@@ -46,7 +46,7 @@ class BatchRules:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One service as callers see it. `message` says why it is in its state."""
+    """A service as callers see it. `message` says why it is in its state."""
 
     service_id: int
     service: QualifiedName

@@ -1,1 +1,1 @@
-"""What statements ask of services: commands write what is wanted and return."""
+"""Commands of statements to services: they write desired state and return."""

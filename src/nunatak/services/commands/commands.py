@@ -1,4 +1,4 @@
-"""What statements ask of services: every command writes what is wanted and returns."""
+"""Commands to services: every one writes desired state and returns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a model version can run, from the files it was logged with."""
+"""Platforms where a model version can run, from the files it was logged with."""
 
 from __future__ import annotations
 

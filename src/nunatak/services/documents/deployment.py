@@ -30,7 +30,7 @@ _GENERIC_ENGINE = "python_generic"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentOrder:
-    """What a deployment asks for. Names of pools and integrations are in stored form."""
+    """The order of a deployment. Names of pools and integrations are in stored form."""
 
     model: QualifiedName
     version: str

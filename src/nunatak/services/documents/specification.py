@@ -43,7 +43,7 @@ _REFUSED = ("volumeMounts", "command", "args")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
-    """What a person's own specification asks for. `image` is the digest of one of our images, or
+    """The container of a person's own specification. `image` is the digest of one of our images, or
     how it begins, `repository` the path `/db/schema/repository` before it, if there is one."""
 
     image: str

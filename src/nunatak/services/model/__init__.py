@@ -1,1 +1,1 @@
-"""What is wanted and what is: services, builds, pools and instances as records and values."""
+"""Desired and actual state: services, builds, pools and instances as records and values."""

@@ -1,4 +1,4 @@
-"""One signal that something changed: threads wait for it, and loops are woken by it."""
+"""Change signals: threads wait for them, and loops are woken by them."""
 
 from __future__ import annotations
 

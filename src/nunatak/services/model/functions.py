@@ -19,7 +19,7 @@ KIND = "FUNCTION"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionSpec:
-    """One function. `arguments` are (name, SQL type); `path` has no leading slash."""
+    """A function. `arguments` are (name, SQL type); `path` has no leading slash."""
 
     service: tuple[str, str, str]
     endpoint: str

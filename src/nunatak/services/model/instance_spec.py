@@ -1,4 +1,5 @@
-"""From a service and a place on a node to what the runtime is told to start. Pure functions."""
+"""Instance specifications: from a service and a place on a node to what the runtime is told to
+start. Pure functions."""
 
 from __future__ import annotations
 

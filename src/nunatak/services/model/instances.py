@@ -1,4 +1,4 @@
-"""One instance: what the catalog keeps of it, and what its next state is. Pure functions."""
+"""Instances: what the catalog keeps of one, and what its next state is. Pure functions."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _STARTING_LOOK_SHARE = 0.025
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceSpec:
-    """What an instance was created for. `image` is a digest; `revision` its service's."""
+    """The desired state of an instance. `image` is a digest; `revision` its service's."""
 
     pool: str
     image: str
@@ -51,7 +51,7 @@ class InstanceSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceStatus:
-    """What an instance is now. Times are seconds since the epoch."""
+    """The actual state of an instance. Times are seconds since the epoch."""
 
     state: InstanceState = InstanceState.PENDING
     message: str = ""

@@ -1,4 +1,4 @@
-"""What this room asks of its siblings, so that each can be replaced by a double in tests."""
+"""Ports of this package to its siblings, so that each can be replaced by a double in tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ServedModel:
 
 
 class ModelSource(Protocol):
-    """Where model versions come from."""
+    """The source of model versions."""
 
     def resolve(self, model: QualifiedName, version: str) -> ServedModel:
         """The version of a name or alias; raises ObjectNotFound."""
@@ -65,8 +65,8 @@ class Builder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class InstanceLoad:
-    """What one instance does now. `last_request_at` and `first_answer_at` (since its latest start)
-    are seconds since the epoch, 0 if never."""
+    """The load of one instance now. `last_request_at` and `first_answer_at` (since its latest
+    start) are seconds since the epoch, 0 if never."""
 
     workers: int
     busy: float

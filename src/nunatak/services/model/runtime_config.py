@@ -1,4 +1,5 @@
-"""What instances may reach and which secrets they hold: read at a start, and kept up to date.
+"""Runtime configuration of instances: what they may reach and which secrets they hold, read at a
+start and kept up to date.
 
 Running instances follow the catalog: another list of hosts, a rule or an integration that was
 altered, disabled or dropped, and another value of a secret that is shown as a file. Nothing of it
@@ -28,7 +29,7 @@ _Marks = tuple[tuple[str, ...], tuple[tuple[int, int] | None, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StartInputs:
-    """What a new instance is given."""
+    """The inputs of a new instance."""
 
     live: LiveInputs = field(default_factory=LiveInputs)
     secret_env: Mapping[str, str] = field(default_factory=dict, repr=False)

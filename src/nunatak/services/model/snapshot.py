@@ -89,7 +89,7 @@ class Build:
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance of a service."""
+    """An instance of a service."""
 
     record: Record
 
@@ -127,7 +127,7 @@ def runtime_id(record: Record) -> str:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that the reconcilers decide on, read in one transaction."""
+    """The state that the reconcilers decide on, read in one transaction."""
 
     pools: Mapping[str, Pool]
     services: tuple[Service, ...]

@@ -1,4 +1,4 @@
-"""What is wanted of a service, as the catalog keeps it."""
+"""The desired state of a service, as the catalog keeps it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SERVICE_ROLES = {
 
 
 class ServiceType(StrEnum):
-    """What a service is for."""
+    """The purpose of a service."""
 
     INFERENCE = "INFERENCE"
     """It was deployed for a model version; its specification cannot be altered."""

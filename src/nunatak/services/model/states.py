@@ -30,7 +30,7 @@ class ServiceState(StrEnum):
 
 
 class InstanceState(StrEnum):
-    """One running copy of a service."""
+    """The state of a running copy of a service."""
 
     PENDING = "PENDING"
     READY = "READY"

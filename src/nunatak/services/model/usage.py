@@ -1,4 +1,4 @@
-"""Which services use a model version: what keeps a version from being dropped."""
+"""Usage of model versions by services, which keeps a version from being dropped."""
 
 from __future__ import annotations
 

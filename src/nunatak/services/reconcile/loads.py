@@ -1,4 +1,4 @@
-"""What the instances of services do: asked of their fronts, and remembered for decisions."""
+"""Loads of services: asked of their instances' fronts, and remembered for decisions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which sleeping instances keep their model in memory. Pure functions.
+"""Parking: which sleeping instances keep their model in memory. Pure functions.
 
 A parked instance is a cache, not a promise: it has no node and no place in the catalog. It is of
 use only to the service that it served, started in the same way, and it goes when memory is wanted.
@@ -17,7 +17,7 @@ OFF = "Parking is switched off."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ParkingPolicy:
-    """How much may be parked. `count` 0 parks nothing.
+    """The parking policy: how much may be parked. `count` 0 parks nothing.
 
     `memory_share` of the machine's memory may be held by all together, and none is held when less
     than `free_share` of it is free. `limit_s` is how long one is kept.
@@ -50,8 +50,9 @@ class Parked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a service would take. `made_for` is how its instances are started now, `pool_stops` that
-    its pool is suspended or gone, `has_taken` that it runs without a parked instance."""
+    """The wish of a service for a parked instance. `made_for` is how its instances are started now,
+    `pool_stops` that its pool is suspended or gone, `has_taken` that it runs without a parked
+    instance."""
 
     made_for: str
     pool_stops: bool = False

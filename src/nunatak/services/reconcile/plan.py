@@ -1,4 +1,4 @@
-"""What to do for one service: how many instances, which to stop, and its own state. Pure."""
+"""The plan for one service: how many instances, which to stop, and its own state. Pure."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ServiceView:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to change. `create` are names of new instances."""
+    """The changes to make. `create` are names of new instances."""
 
     create: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()

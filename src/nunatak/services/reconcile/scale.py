@@ -1,4 +1,4 @@
-"""How many instances a service shall have. Pure functions of the load that was seen.
+"""Scaling: how many instances a service shall have. Pure functions of the load that was seen.
 
 More instances come when the load of a whole minute asked for more; fewer when no moment of the
 last five minutes needed as many. Between the two, the number stays, so a load that goes up and
@@ -21,7 +21,7 @@ QUEUE_PER_WORKER = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the instances of a service do at one moment, all together."""
+    """The load of a service's instances at one moment, all together."""
 
     ready: int
     workers: int
@@ -34,7 +34,7 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many instances the load of one moment asked for."""
+    """The number of instances that the load of one moment asked for."""
 
     at: float
     wanted: int

@@ -1,1 +1,1 @@
-"""What operators see of services: metrics and logs."""
+"""Observability of services: metrics and logs."""

@@ -1,4 +1,4 @@
-"""What all instances count, also those that have ended while this server runs.
+"""Metrics of all instances, also of those that have ended while this server runs.
 
 Every few seconds, and whenever somebody asks, each instance is asked for its counters. When its
 process has ended, its last counters go on in its service's total, so that totals never fall.

@@ -24,7 +24,7 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class _Type:
-    """What a secret of a type has: `sealed` values are encrypted, `shown` ones are described."""
+    """The type of a secret: `sealed` values are encrypted, `shown` ones are described."""
 
     sealed: tuple[str, ...] = ()
     shown: tuple[str, ...] = ()

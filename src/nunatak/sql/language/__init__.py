@@ -1,1 +1,1 @@
-"""What all statements share: tokens, the table of statements, kinds of objects, SHOW."""
+"""The language of all statements: tokens, the table of statements, kinds of objects, SHOW."""

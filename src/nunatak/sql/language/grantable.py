@@ -1,4 +1,4 @@
-"""Which privileges there are on kinds of objects that statements of other rooms check."""
+"""Grantable privileges on kinds of objects that statements of other packages check."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ def _agreed(_: Transaction, __: Key, ___: Mapping[str, Any] | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFamily:
-    """One kind. `readers` are its properties; `spec` makes the wanted state from those that were
-    given and the state so far (empty for CREATE); `unset` are the values after UNSET."""
+    """A kind of object. `readers` are its properties; `spec` makes the wanted state from those that
+    were given and the state so far (empty for CREATE); `unset` are the values after UNSET."""
 
     kind: str
     words: str

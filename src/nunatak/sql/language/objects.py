@@ -1,4 +1,4 @@
-"""What CREATE and DROP do alike for every kind of object that the catalog keeps."""
+"""The common part of CREATE and DROP for every kind of object that the catalog keeps."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _CURRENT = ("DATABASE", "SCHEMA")
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where SHOW looks; an empty part is open."""
+    """The scope of SHOW; an empty part is open."""
 
     database: str | None = None
     schema: str | None = None

@@ -1,4 +1,4 @@
-"""What a statement is, and the table of all statements that the server knows by their words.
+"""Statements, and the table of all those that the server knows by their words.
 
 A family module parses its statements into frozen dataclasses and registers each grammar under
 its leading words:

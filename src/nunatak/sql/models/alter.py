@@ -36,7 +36,7 @@ from nunatak.warehouse.core.results import Field, Result, status_result
 
 
 class Action(Protocol):
-    """One change of a model."""
+    """A change of a model."""
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """What is needed besides the ownership of the model."""

@@ -1,4 +1,4 @@
-"""Where the files of a new model version come from: a stage, or another version."""
+"""Sources of the files of a new model version: a stage, or another version."""
 
 from __future__ import annotations
 

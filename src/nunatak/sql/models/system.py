@@ -1,4 +1,4 @@
-"""What the clients ask about the platform before and around working with models."""
+"""System functions that clients call before and around working with models."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from nunatak.warehouse.core.results import Field, Result, status_result
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """Where the text is: inline, or a file on a stage; `values` fill a template."""
+    """A specification's text: inline, or a file on a stage; `values` fill a template."""
 
     text: str | None = None
     file: StagedText | None = None

@@ -102,7 +102,7 @@ class ShowTables:
 
 
 class _Owners:
-    """Who owns tables, looked up once for each schema that owns what it holds."""
+    """The owners of tables, looked up once for each schema that owns what it holds."""
 
     def __init__(self, context: Context) -> None:
         self._grants = context.rooms.access.grants

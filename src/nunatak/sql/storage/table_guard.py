@@ -1,4 +1,4 @@
-"""Who may do what with tables, views and sequences, and who owns them.
+"""The table guard: who may do what with tables, views and sequences, and who owns them.
 
 The warehouse holds the tables; the catalog holds a record of each with its owner alone, so that
 grants on tables, their owners, and what becomes of both when a schema goes are those of every

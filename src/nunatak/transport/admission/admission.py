@@ -1,4 +1,4 @@
-"""Who is let in: decisions only, the time is given.
+"""Admission control: decisions only, the time is given.
 
 The bounds follow what was measured. ``capacity`` is the most requests a second that the instance
 has lately been seen to answer; from it follow how many requests may be inside. A burst may fill
@@ -19,7 +19,7 @@ _METER_ANSWERS = 8
 
 
 class Class(StrEnum):
-    """What kind of caller waits: a person or program for one answer, or a query for many."""
+    """The class of a caller that waits: a person or program for one answer, or a query for many."""
 
     INTERACTIVE = "interactive"
     BULK = "bulk"
@@ -48,7 +48,7 @@ class AdmissionPolicy:
 
 
 class Verdict(StrEnum):
-    """What becomes of a request that asks to enter."""
+    """The verdict on a request that asks to enter."""
 
     ADMIT = "admit"
     WAIT = "wait"
@@ -108,7 +108,7 @@ class _Meter:
 
 @dataclass(slots=True)
 class Admission:
-    """What is inside, and the decision about the next request."""
+    """The requests inside, and the decision about the next one."""
 
     policy: AdmissionPolicy
     inside: int = 0

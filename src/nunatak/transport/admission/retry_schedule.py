@@ -1,4 +1,4 @@
-"""When those who were refused shall come again: in turn, a few at a time.
+"""The retry schedule of load shedding: those who were refused come again in turn, a few at a time.
 
 Retry-After is in whole seconds, so whoever is refused at one moment comes back at one moment,
 some seconds later. Places are given out for each tenth of a second to come, the earliest first.

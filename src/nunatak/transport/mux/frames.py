@@ -30,7 +30,7 @@ class LinkError(Exception):
 
 
 class Kind(IntEnum):
-    """What a frame says. REQUEST and CANCEL come from the ingress, ANSWER from the instance."""
+    """The kind of a frame. REQUEST and CANCEL come from the ingress, ANSWER from the instance."""
 
     REQUEST = 1
     ANSWER = 2

@@ -1,4 +1,4 @@
-"""One end of a link: many requests and answers at once on one connection, in frames.
+"""The end of a link: many requests and answers at once on one connection, in frames.
 
 Frames of one turn of the event loop leave in one write. Bodies of more than a piece take turns,
 so that a large one holds up nobody, and wait while the other side does not read.
@@ -18,7 +18,7 @@ _STALLED_S = 30.0
 
 
 class LinkEnd(asyncio.Protocol):
-    """What both ends of a link have in common. Belongs to the loop that it is made on."""
+    """The common part of both ends of a link. Belongs to the loop that it is made on."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
