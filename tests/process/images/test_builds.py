@@ -298,7 +298,7 @@ def test_a_killed_server_leaves_no_process_and_the_next_one_cleans_up(
     code = f"""
 import threading
 from pathlib import Path
-from nunatak.images import workshop
+from nunatak.images.building import workshop
 from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.requirements.declared import Declared, Target
 from nunatak.images.image import ImageBuilder
