@@ -29,13 +29,14 @@ class LoadHistory:
         rows = self._connection.execute(
             f"SELECT file, mark FROM {self._loads} WHERE target = {literal(self._key)}"
         )
-        seen = set(rows)
-        return tuple(file for file in files if (str(file.path), file.mark) not in seen)
+        folders = {_folder(file) for file in files}
+        seen = {(_lasting(str(name), folders), mark) for name, mark in rows}
+        return tuple(file for file in files if (_kept_name(file), file.mark) not in seen)
 
     def note(self, files: Iterable[StagedFile]) -> None:
         """Remember loaded files, in the open transaction."""
         rows = ", ".join(
-            f"({literal(self._key)}, {literal(str(file.path))}, {literal(file.mark)})"
+            f"({literal(self._key)}, {literal(_kept_name(file))}, {literal(file.mark)})"
             for file in files
         )
         if rows:
@@ -69,6 +70,27 @@ def _loads_of(table: Table) -> str:
 def _key(table: Table, name: QualifiedName) -> str:
     """A table that is dropped and made again is another one: the moment it was made tells."""
     return f"{name}@{table.created_on}"
+
+
+def _folder(file: StagedFile) -> str:
+    """The name of the folder of a file's stage, which it has as long as there is the stage."""
+    return file.path.parents[file.name.count("/")].name
+
+
+def _kept_name(file: StagedFile) -> str:
+    """A file's name in the history: that of its stage's folder, and its own inside."""
+    return f"{_folder(file)}/{file.name}"
+
+
+def _lasting(name: str, folders: Iterable[str]) -> str:
+    """A name as it is noted now. Earlier versions noted the whole path, which is another one
+    once the home has moved."""
+    if name.startswith("/"):
+        for folder in folders:
+            _, found, inside = name.partition(f"/{folder}/")
+            if found:
+                return f"{folder}/{inside}"
+    return name
 
 
 def _has_loads(connection: Connection, table: Table) -> bool:

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nunatak.catalog.names import QualifiedName
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, QueryFailed, Unsupported
+from nunatak.stages.places import StagedFile
 from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.tables.load_history import LoadHistory
+from nunatak.warehouse.tables.tables import Location, Table
 from nunatak.warehouse.warehouse import Warehouse
 
 from ..conftest import Sql, new_session
@@ -248,3 +254,40 @@ def test_values_over_several_lines_are_loaded_whole(sql: Sql, stages: Stages) ->
     sql("""copy into t from @stg file_format = (type = csv field_optionally_enclosed_by = '"')""")
     rows = sql("select x, y from t where x <> 'x'")
     assert sorted(rows) == sorted((f"{i}", f'a\n"{i}"\n\n') for i in range(20_000))
+
+
+def test_a_file_is_loaded_once_also_when_the_home_moves(tmp_path: Path) -> None:
+    def copy(home: Path) -> list[str]:
+        stages = Stages(home / "stages")
+        warehouse = Warehouse(Settings(home=home), hooks=Hooks(stages=stages))
+        try:
+            sql = Sql(warehouse, new_session())
+            if not (home / "stages" / "STG").is_dir():
+                warehouse.create_database("DB")
+                sql("create table t (a int)")
+                files_of(stages, a="1")
+                (stages.folder("STG") / "deeper" / "still").mkdir(parents=True)
+                (stages.folder("STG") / "deeper" / "still" / "b.csv").write_text("2")
+            return loaded(sql, "copy into t from @stg")
+        finally:
+            warehouse.close()
+
+    (tmp_path / "one").mkdir()
+    assert copy(tmp_path / "one") == ["a.csv", "deeper/still/b.csv"]
+    (tmp_path / "one").rename(tmp_path / "two")
+    assert copy(tmp_path / "two") == []
+
+
+def test_whole_paths_of_earlier_versions_are_known(tmp_path: Path) -> None:
+    class Noted:
+        def execute(self, statement: str) -> list[tuple[str, str]]:
+            rows = [("/elsewhere/stages/STG/in/a.csv", "1-2.0")]
+            return rows if statement.startswith("SELECT") else []
+
+    def file(name: str, modified_on: float = 2.0) -> StagedFile:
+        return StagedFile(tmp_path / "STG" / name, name, f"stg/{name}", 1, modified_on)
+
+    table = Table(QualifiedName("DB", "S", "T"), Location("DB", "S", "T"), ())
+    history = LoadHistory(cast("Connection", Noted()), table)
+    files = [file("in/a.csv"), file("in/a.csv", 3.0), file("a.csv")]
+    assert history.new(files) == tuple(files[1:])

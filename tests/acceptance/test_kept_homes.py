@@ -1,0 +1,26 @@
+"""A home that an earlier version wrote opens, and answers what it answered."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from support.homes import ANSWERS, kept_homes, unpack
+from support.server import run_script, start_server, stop_server
+
+pytestmark = pytest.mark.acceptance
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("kept", kept_homes(), ids=lambda kept: kept.name)
+def test_a_home_of_an_earlier_version_answers_as_before(kept: Path, tmp_path: Path) -> None:
+    server = start_server(unpack(kept, tmp_path / "home"))
+    try:
+        found = run_script(server, "home_content", "ask")
+    finally:
+        assert stop_server(server) == 0
+    wanted = json.loads((kept / ANSWERS).read_text())
+    assert set(wanted) <= set(found)
+    assert {question: found[question] for question in wanted} == wanted
