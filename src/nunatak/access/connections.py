@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 import tempfile
-import tomllib
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+
+import tomlkit
+from tomlkit import items
+from tomlkit.exceptions import TOMLKitError
 
 from nunatak.errors import InvalidArgument
 
 Table = Mapping[str, str | int]
-_HEADER = re.compile(r"\s*\[")
 
 
 def user_connections_file(environment: Mapping[str, str] = os.environ) -> Path:
@@ -55,15 +55,14 @@ def write_connections(
     Keys in `keep` that the new table lacks are taken from the old one. Raises InvalidArgument.
     """
     text = file.read_text(encoding="utf-8") if file.exists() else ""
-    before = _parsed(text, file)
-    old = before.get(name, {})
-    full = {**{key: old[key] for key in keep if key in old}, **table}
-    changed = merged(text, name, full)
     try:
-        after = tomllib.loads(changed)
-    except tomllib.TOMLDecodeError:
-        after = {}
-    if after != {**before, name: full}:
+        before = tomlkit.parse(text).unwrap()
+        old = before.get(name, {})
+        full = {**{key: old[key] for key in keep if key in old}, **table}
+        changed = merged(text, name, full)
+    except TOMLKitError as error:
+        raise InvalidArgument(f"{file} is not valid TOML: {error}. Repair it first.") from error
+    if tomlkit.parse(changed).unwrap() != {**before, name: full}:
         raise InvalidArgument(
             f"{file} is written in a way that cannot be changed safely. Remove its parts for "
             f"'{name}' by hand, then try again."
@@ -73,35 +72,21 @@ def write_connections(
 
 
 def merged(text: str, name: str, table: Table) -> str:
-    """The text with the table `[name]` replaced, or added at the end."""
-    kept: list[str] = []
-    inside = False
-    own = re.compile(rf"\s*\[\s*(?:{re.escape(name)}|\"{re.escape(name)}\")\s*\]")
-    for line in text.splitlines(keepends=True):
-        if _HEADER.match(line):
-            inside = own.match(line) is not None
-        if not inside:
-            kept.append(line)
-    head = "".join(kept).rstrip()
-    lines = [f"{key} = {_value(value)}" for key, value in table.items()]
-    section = "\n".join([f"[{name}]", *lines]) + "\n"
+    """The text with the table `[name]` changed where it stands, or added at the end.
+
+    Raises TOMLKitError for a text that is not TOML.
+    """
+    document = tomlkit.parse(text)
+    old = document.get(name)
+    if isinstance(old, items.Table) and not old.is_super_table():
+        old.update(table)
+        for key in [key for key in old if key not in table]:
+            del old[key]
+        return tomlkit.dumps(document)
+    document.pop(name, None)
+    head = tomlkit.dumps(document).rstrip()
+    section = tomlkit.dumps({name: table})
     return f"{head}\n\n{section}" if head else section
-
-
-def _value(value: str | int) -> str:
-    if isinstance(value, int):
-        return str(value)
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    if any(ord(character) < 32 or character == "\x7f" for character in escaped):
-        raise InvalidArgument("A connection's values hold no control characters.")
-    return f'"{escaped}"'
-
-
-def _parsed(text: str, file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidArgument(f"{file} is not valid TOML: {error}. Repair it first.") from error
 
 
 def _replace(file: Path, text: str) -> None:

@@ -83,33 +83,46 @@ def test_writing_twice_changes_nothing() -> None:
     assert merged(once, "nunatak", TABLE) == once
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "this is not TOML",
-        "nunatak.account = 'x'\n",
-        "nunatak = { account = 'x' }\n",
-        "[nunatak.sub]\nx = 1\n",
-    ],
-)
-def test_a_file_that_cannot_be_changed_safely_is_left_alone(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", ["this is not TOML", "[nunatak", "a = 1\na = 2\n"])
+def test_a_file_that_is_not_toml_is_left_alone(tmp_path: Path, text: str) -> None:
     file = tmp_path / "connections.toml"
     file.write_text(text)
 
-    with pytest.raises(InvalidArgument):
+    with pytest.raises(InvalidArgument, match="not valid TOML"):
         write_connections(file, "nunatak", TABLE)
 
     assert file.read_text() == text
     assert list(tmp_path.iterdir()) == [file]
 
 
-@given(st.text(alphabet=st.characters(min_codepoint=32, exclude_categories=["Cs"])))
+@pytest.mark.parametrize(
+    "text",
+    [
+        "nunatak.account = 'x'\nother = 1\n",
+        "nunatak = { account = 'x' }\n",
+        "[nunatak.sub]\nx = 1\n",
+        "[nunatak]\nz = 1\n[b]\n[nunatak.sub]\nx = 1\n[[nunatak.y]]\nq = 1\n",
+        "[[nunatak]]\naccount = 'x'\n",
+        "nunatak.a = 1\nb = 2\nnunatak.c = 3\n[z]\nnunatak = 1\n",
+        "# mine\n['nunatak'] # this\naccount = 'x' # that\n\n# of b\n[b]\n",
+    ],
+)
+def test_however_a_table_is_written_it_is_the_one_that_changes(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "connections.toml"
+    file.write_text(text)
+
+    write_connections(file, "nunatak", TABLE)
+
+    assert tomllib.loads(file.read_text()) == {**tomllib.loads(text), "nunatak": TABLE}
+    assert all(part in file.read_text() for part in ("# mine", "# of b") if part in text)
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"])))
 @example("\x7f")
+@example("a\nb\t\x01")
 def test_any_text_survives_as_a_value(value: str) -> None:
-    try:
-        text = merged("", "nunatak", {"password": value})
-    except InvalidArgument:
-        return
+    text = merged("", "nunatak", {"password": value})
+
     assert tomllib.loads(text)["nunatak"]["password"] == value
 
 
