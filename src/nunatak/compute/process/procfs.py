@@ -1,15 +1,20 @@
-"""Processes as the kernel shows them: is it the same one still, whose is it, how big is it."""
+"""Processes as the kernel shows them: is it the same one still, whose is it, how big is it.
+
+Sizes, processor time and arguments come from psutil. The identity of a process and its family are
+read here: psutil tells when a process started by the clock, which may be set anew while it runs,
+and takes several reads for what the family needs of every process of the machine.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+import psutil
+
 _PROC = Path("/proc")
-_TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,6 @@ class _Stat:
     parent: int
     session: int
     start_ticks: int
-    cpu_ticks: int
 
 
 @cache
@@ -57,7 +61,7 @@ def is_alive(process: ProcessId) -> bool:
 
 def members(leader: int) -> set[int]:
     """The leader's session and all descendants of the leader and of those, ended ones left out."""
-    stats = {pid: stat for pid in _pids() if (stat := _stat(pid)) and stat.state not in "ZX"}
+    stats = {pid: stat for pid in psutil.pids() if (stat := _stat(pid)) and stat.state not in "ZX"}
     found = {pid for pid, stat in stats.items() if stat.session == leader or pid == leader}
     grown = True
     while grown:
@@ -69,8 +73,11 @@ def members(leader: int) -> set[int]:
 
 def with_argument(argument: str) -> set[int]:
     """Processes that were started with exactly this argument."""
-    wanted = os.fsencode(argument)
-    return {pid for pid in _pids() if wanted in _arguments(pid)}
+    return {
+        process.pid
+        for process in psutil.process_iter(["cmdline"])
+        if argument in (process.info["cmdline"] or ())
+    }
 
 
 def memory_bytes(pids: Iterable[int]) -> int:
@@ -80,11 +87,7 @@ def memory_bytes(pids: Iterable[int]) -> int:
 
 def cpu_s(pids: Iterable[int]) -> float:
     """The processor time of processes and of the children that they have seen end."""
-    return sum(stat.cpu_ticks for pid in pids if (stat := _stat(pid))) / _TICKS_PER_S
-
-
-def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir(_PROC) if name.isdigit())
+    return sum(_cpu_s(pid) for pid in pids)
 
 
 def _stat(pid: int) -> _Stat | None:
@@ -93,34 +96,23 @@ def _stat(pid: int) -> _Stat | None:
     except OSError:
         return None
     fields = text.rpartition(")")[2].split()
-    return _Stat(
-        fields[0], int(fields[1]), int(fields[3]), int(fields[19]), sum(map(int, fields[11:15]))
-    )
+    return _Stat(fields[0], int(fields[1]), int(fields[3]), int(fields[19]))
 
 
-def _arguments(pid: int) -> list[bytes]:
+def _cpu_s(pid: int) -> float:
     try:
-        return (_PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return []
-
-
-def _resident_bytes(pid: int) -> int:
-    """All that is in memory, what others share included."""
-    try:
-        return int((_PROC / str(pid) / "statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return float(times.user + times.system + times.children_user + times.children_system)
 
 
 def _pss_bytes(pid: int) -> int:
     try:
-        text = (_PROC / str(pid) / "smaps_rollup").read_text()
-    except PermissionError:  # of another user, in a container that may not look
-        return _resident_bytes(pid)
-    except OSError:
+        process = psutil.Process(pid)
+        try:
+            return int(process.memory_full_info().pss)
+        except psutil.AccessDenied:  # of another user, in a container that may not look
+            return int(process.memory_info().rss)
+    except psutil.Error:
         return 0
-    for line in text.splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0
