@@ -1,5 +1,6 @@
 """The instance's own metrics against what its callers saw."""
 
+import json
 from collections.abc import Mapping
 
 from benchmarks.servers import Running, connect
@@ -13,15 +14,22 @@ Metrics = Mapping[str, float]
 
 
 def metrics_of(instance: Running) -> Metrics:
-    """Every sample of an instance's Prometheus text, without the common prefix."""
+    """Every sample that an instance tells, without the common prefix; one with a label is named
+    `name{label="value"}`."""
     connection = connect(instance.address)
     try:
         connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode()
+        told = json.loads(connection.getresponse().read())
     finally:
         connection.close()
-    lines = (line.rpartition(" ") for line in text.splitlines() if not line.startswith("#"))
-    return {name.removeprefix(_PREFIX): float(value) for name, _, value in lines}
+    samples = [sample for family in told for sample in family["samples"]]
+    return {
+        name.removeprefix(_PREFIX) + _labelled(labels): value for name, labels, value in samples
+    }
+
+
+def _labelled(labels: Mapping[str, str]) -> str:
+    return "".join(f'{{{name}="{value}"}}' for name, value in labels.items())
 
 
 def busy(metrics: Metrics) -> list[str]:

@@ -100,7 +100,7 @@ def _check_observed(found: dict[str, Any]) -> None:
     assert metrics[ROWS, 0] == metrics[ROWS, None] == 4
     status, page = found["page"]
     assert (status, found["no token"]) == (200, 401)
-    assert f'{ROWS}{{service="SURFACE.ML.SVC",instance="0"}} 4\n' in page
+    assert f'{ROWS}{{instance="0",service="SURFACE.ML.SVC"}} 4.0\n' in page
 
 
 def _check_watcher(found: dict[str, Any]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
@@ -146,6 +147,16 @@ class FakeLoads:
 
     def load(self, address: Address) -> InstanceLoad | None:
         return self.current
+
+
+def told(*samples: tuple[str, str, Mapping[str, str], float]) -> str:
+    """What an instance tells of its counters: name, kind, labels and value of each."""
+    return json.dumps(
+        [
+            {"name": name, "kind": kind, "text": "Some.", "samples": [[name, labels, value]]}
+            for name, kind, labels, value in samples
+        ]
+    )
 
 
 class FakeMetrics:

@@ -26,7 +26,7 @@ if play == "crash":
 if play == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 parked = Path(config["directory"], "parked")
-totals = Path(config["directory"], "totals.txt")
+totals = Path(config["directory"], "totals.json")
 
 
 def park(*_: object) -> None:

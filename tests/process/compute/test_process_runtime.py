@@ -251,7 +251,7 @@ def test_one_that_ends_by_force_leaves_no_totals_and_none_of_those_before(
 ) -> None:
     runtime.start(spec(tmp_path))
     wait_for(lambda: only(runtime), Phase.READY)
-    (tmp_path / "instances/svc-0/totals.txt").write_text("of a process before\n")
+    (tmp_path / "instances/svc-0/totals.json").write_text("of a process before\n")
     os.kill(only(runtime).pid or 0, signal.SIGKILL)
     wait_for(lambda: only(runtime), Phase.EXITED)
     runtime.start(spec(tmp_path, PLAY="stubborn"))

@@ -173,7 +173,7 @@ async def test_a_stopping_instance_answers_what_is_inside_and_leaves_nothing(
         assert (await asked).status == 200
         assert await asyncio.to_thread(instance.process.wait, 30) == 0
     assert not instance.socket.exists()
-    assert 'requests_total{outcome="answered"} 1\n' in instance.totals
+    assert '_requests_total",{"outcome":"answered"},1]' in instance.totals
     assert not [pid for pid in pids if runs(pid)]
     assert "stopping" in (instance.directory / "front.log").read_text()
 
@@ -218,7 +218,7 @@ async def test_one_that_is_told_to_park_answers_what_is_inside(run_instance: Any
                 await asyncio.sleep(0.001)
         await sleeping(instance)
         assert (await asked).status == 200
-        assert 'requests_total{outcome="answered"} 1\n' in instance.totals
+        assert '_requests_total",{"outcome":"answered"},1]' in instance.totals
         instance.process.send_signal(signal.SIGUSR2)
         await instance.until_ready()
         assert instance.totals == ""  # it counts anew

@@ -111,7 +111,7 @@ class InstanceFolder:
 
     @property
     def _totals(self) -> Path:
-        return self.path / "totals.txt"
+        return self.path / "totals.json"
 
     @property
     def work(self) -> Path:

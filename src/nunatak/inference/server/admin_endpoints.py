@@ -40,8 +40,8 @@ def _healthz(service: InferenceService, exchange: Exchange) -> None:
     exchange.respond(200 if ready else 503, orjson.dumps(state))
 
 
-def metrics_text(service: InferenceService) -> bytes:
-    """All that the instance counts, and how it is now, as Prometheus text."""
+def counters(service: InferenceService) -> bytes:
+    """All that the instance counts, and how it is now, as JSON."""
     pool, metrics, batcher = service.pool.snapshot(), service.metrics, service.dispatcher.batcher
     metrics.workers.value, metrics.workers_ready.value = pool.size, pool.ready
     metrics.workers_busy.value, metrics.memory_bytes.value = pool.busy, pool.pss_bytes
@@ -52,12 +52,11 @@ def metrics_text(service: InferenceService) -> bytes:
     metrics.queue_parts.value = batcher.waiting_parts
     metrics.queue_rows.value = batcher.waiting_rows
     metrics.running.value = batcher.running
-    return metrics.text()
+    return metrics.told()
 
 
 def _metrics(service: InferenceService, exchange: Exchange) -> None:
-    text = metrics_text(service)
-    exchange.respond(200, text, content_type=b"text/plain; version=0.0.4")
+    exchange.respond(200, counters(service))
 
 
 def _status(service: InferenceService, exchange: Exchange) -> None:

@@ -11,7 +11,7 @@ from nunatak.inference.core.config import InstanceConfig
 from nunatak.inference.core.pool_settings import default_workers
 from nunatak.inference.core.request_memory import memory_for_requests
 from nunatak.inference.scheduling.batcher import BatchPolicy
-from nunatak.inference.server.admin_endpoints import metrics_text, pages_of
+from nunatak.inference.server.admin_endpoints import counters, pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
 from nunatak.inference.server.shm_server import MemoryLine, MemoryListener
 from nunatak.inference.workers.pool import WorkerPool
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _LINK_LINGER_S = 2.0
-TOTALS_FILE = "totals.txt"
+TOTALS_FILE = "totals.json"
 """Left in the instance's folder at an orderly end: what it has counted, as `/metrics` tells it."""
 
 
@@ -126,7 +126,7 @@ class Server:
         """Write down what was counted, the last requests included, all or nothing."""
         temporary = self._totals.with_suffix(".tmp")
         try:
-            temporary.write_bytes(metrics_text(self.service))
+            temporary.write_bytes(counters(self.service))
             temporary.replace(self._totals)
         except OSError as error:
             logger.warning("what was counted cannot be left in %s: %s", self._totals, error)

@@ -139,7 +139,7 @@ class InstanceClient:
         return orjson.loads(self._get("/status", timeout_s=timeout_s)[1])
 
     def metrics(self, *, timeout_s: float = 2.0) -> str:
-        """Its counters as Prometheus text. Raises InstanceGone."""
+        """Its counters as JSON. Raises InstanceGone."""
         return self._get("/metrics", timeout_s=timeout_s)[1].decode()
 
     def is_ready(self, *, timeout_s: float = 2.0) -> bool:

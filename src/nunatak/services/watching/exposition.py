@@ -1,27 +1,26 @@
-"""The text format of Prometheus, read and written: samples by name and labels, families by name."""
+"""Counters of instances, read from what they tell, and the Prometheus text of all of them.
+
+An instance tells its counters as JSON: it keeps them as plain numbers and needs no library for
+them. The text is made once, where it is asked for, by prometheus_client.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+
+import msgspec
+from prometheus_client import Metric, generate_latest
+from prometheus_client.registry import Collector
 
 Labels = tuple[tuple[str, str], ...]
 Key = tuple[str, Labels]
-"""A sample's name and its labels, in the order in which they are written."""
-_SAMPLE = re.compile(
-    r"([A-Za-z_:][\w:]*)(?:\{(.*)\})? "
-    r"([-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|Inf|NaN))\Z"
-)
-_LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
-_PARTS = ("_bucket", "_sum", "_count")
-_ESCAPED = {"\\\\": "\\", '\\"': '"', "\\n": "\n"}
+"""A sample's name and its labels, in the order in which they were told."""
 COUNTERS = frozenset({"counter", "histogram"})
 """Kinds of families whose samples only grow, and so may be added up over processes that ended."""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True):
     """What is told of all samples of one metric."""
 
     name: str
@@ -29,71 +28,69 @@ class Family:
     text: str
 
 
+class _Told(msgspec.Struct, frozen=True):
+    """A family as an instance tells it, with its samples: name, labels, value."""
+
+    name: str
+    kind: str
+    text: str
+    samples: list[tuple[str, dict[str, str], float]]
+
+
 @dataclass(frozen=True, slots=True)
 class Exposition:
-    """One page. `families` are by name."""
+    """Counters at one moment. `families` are by the names of their samples."""
 
     families: Mapping[str, Family] = field(default_factory=dict)
     samples: Mapping[Key, float] = field(default_factory=dict)
-
-    def family_of(self, name: str) -> Family | None:
-        """The family of a sample, which for a histogram's parts has a shorter name."""
-        shorter = (name.removesuffix(part) for part in _PARTS if name.endswith(part))
-        return next((self.families[it] for it in (name, *shorter) if it in self.families), None)
 
     def counters(self) -> dict[Key, float]:
         """The samples that only grow."""
         return {
             key: value
             for key, value in self.samples.items()
-            if (family := self.family_of(key[0])) is not None and family.kind in COUNTERS
+            if key[0] in self.families and self.families[key[0]].kind in COUNTERS
         }
 
 
-def parse_exposition(text: str) -> Exposition:
-    """Read a page; lines that are no samples are left out."""
+def read_counters(told: str) -> Exposition:
+    """What an instance tells of its counters, from JSON; raises ValueError for anything else."""
     families: dict[str, Family] = {}
-    texts: dict[str, str] = {}
     samples: dict[Key, float] = {}
-    for line in text.split("\n"):
-        if line.startswith("# HELP "):
-            name, _, texts[name] = line[7:].partition(" ")
-        elif line.startswith("# TYPE "):
-            name, _, kind = line[7:].partition(" ")
-            families[name] = Family(name, kind, texts.get(name, ""))
-        elif (match := _SAMPLE.match(line)) is not None:
-            samples[match[1], _labels(match[2] or "")] = float(match[3])
+    for item in msgspec.json.decode(told, type=list[_Told]):
+        family = Family(item.name, item.kind, item.text)
+        for name, labels, value in item.samples:
+            families[name] = family
+            samples[name, tuple(labels.items())] = value
     return Exposition(families, samples)
 
 
-def write_exposition(families: Iterable[Family], samples: Iterable[tuple[Key, float]]) -> str:
-    """A page, the samples of each family together under its description."""
-    page = Exposition({family.name: family for family in families})
-    lines: dict[str, list[str]] = {name: [] for name in page.families}
+def write_exposition(families: Mapping[str, Family], samples: Iterable[tuple[Key, float]]) -> str:
+    """A page of Prometheus text, the samples of each family together under its description.
+
+    `families` are by the names of their samples; a sample of none is left out.
+    """
+    metrics: dict[str, Metric] = {
+        family.name: _metric(family) for family in dict.fromkeys(families.values())
+    }
     for (name, labels), value in samples:
-        family = page.family_of(name)
-        if family is not None:
-            written = ",".join(f'{label}="{_escaped(text)}"' for label, text in labels)
-            lines[family.name].append(f"{name}{{{written}}} {_number(value)}")
-    out: list[str] = []
-    for family in page.families.values():
-        if lines[family.name]:
-            out += [f"# HELP {family.name} {family.text}", f"# TYPE {family.name} {family.kind}"]
-            out += lines[family.name]
-    return "\n".join(out) + "\n"
+        if name in families:
+            metrics[families[name].name].add_sample(name, dict(labels), value)
+    return generate_latest(_Page([it for it in metrics.values() if it.samples])).decode()
 
 
-def _labels(text: str) -> Labels:
-    return tuple((name, _unescaped(value)) for name, value in _LABEL.findall(text))
+class _Page(Collector):
+    """Metrics that are there already, as prometheus_client collects them."""
+
+    def __init__(self, metrics: Sequence[Metric]) -> None:
+        self._metrics = metrics
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        return self._metrics
 
 
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-
-
-def _unescaped(text: str) -> str:
-    return re.sub(r"\\.", lambda match: _ESCAPED.get(match[0], match[0]), text)
-
-
-def _number(value: float) -> str:
-    return str(int(value)) if value == int(value) and abs(value) < 2**53 else repr(value)
+def _metric(family: Family) -> Metric:
+    """The library names a counter without the ending that its samples have."""
+    name = family.name.removesuffix("_total") if family.kind == "counter" else family.name
+    return Metric(name, family.text, family.kind)

@@ -6,6 +6,7 @@ process has ended, its last counters go on in its service's total, so that total
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
@@ -18,8 +19,10 @@ from nunatak.compute.runtime import Observed, Phase
 from nunatak.errors import NunatakError
 from nunatak.services.calling.instance_client import InstanceClient
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
-from nunatak.services.watching.exposition import Exposition, Family, Key, parse_exposition
+from nunatak.services.watching.exposition import Exposition, Family, Key, read_counters
 from nunatak.transport.address import Address
+
+logger = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 10.0
 """What a process counted after it was last asked is lost when it dies."""
@@ -41,7 +44,7 @@ class MetricSource(Protocol):
     """Asks instances for their counters."""
 
     def metrics(self, address: Address) -> str | None:
-        """Prometheus text; None when the instance does not answer in time."""
+        """What it tells (`read_counters`); None when it does not answer in time."""
         ...
 
 
@@ -75,9 +78,10 @@ class Reading:
 
     def note(self, seen: Observed, text: str | None, *, now: float) -> None:
         """Take in what an instance answered, None if it did not."""
-        page = self.page if text is None else parse_exposition(text)
+        told = _read(text)
+        page = told or self.page
         own: dict[Key, float] = {
-            (UP.name, ()): float(text is not None),
+            (UP.name, ()): float(told is not None),
             (MEMORY.name, ()): float(seen.memory_bytes),
             (CPU.name, ()): seen.cpu_s,
         }
@@ -170,9 +174,9 @@ class MetricsBook:
         self, readings: ServiceReadings, reading: Reading, process: Process, text: str
     ) -> None:
         """Take in the counters that a process has left; they are no less than those it told."""
-        if not text:
+        left = _read(text)
+        if left is None:
             return
-        left = parse_exposition(text)
         with self._lock:
             readings.grow(process, reading, left)
 
@@ -222,3 +226,12 @@ class MetricsBook:
         for item in late:
             item.cancel()  # what was not begun would only make the next look late too
         return [item.result() if item in answered else None for item in asked]
+
+
+def _read(text: str | None) -> Exposition | None:
+    """What an instance told; None where it told nothing, or something else than counters."""
+    try:
+        return read_counters(text) if text else None
+    except ValueError:
+        logger.warning("an instance told no counters but %r", (text or "")[:80])
+        return None

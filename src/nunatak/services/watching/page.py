@@ -44,7 +44,7 @@ def metric_page(
     for pool in snapshot.pools.values():
         if may(Requirement("MONITOR", pools.KIND, pool.record.key.title)):
             samples += _nodes(pool, snapshot)
-    return write_exposition(families.values(), samples)
+    return write_exposition(families, samples)
 
 
 def _named(service: str, **labels: str) -> Labels:

@@ -377,11 +377,12 @@ async def test_metrics_and_status_tell_what_happened() -> None:
         client = Client(target)
         await client.ask(post({"data": [[0, 1, 2], [1, 3, 4]]}))
         await client.ask(post(b"{"))
-        text = (await client.ask(get("/metrics"))).body.decode()
-        assert 'nunatak_inference_requests_total{outcome="answered"} 1' in text
-        assert 'nunatak_inference_requests_total{outcome="bad_input"} 1' in text
-        assert "nunatak_inference_rows_total 2" in text
-        assert 'nunatak_inference_batch_rows_bucket{le="2"} 1' in text
+        told = (await client.ask(get("/metrics"))).json
+        samples = [sample for family in told for sample in family["samples"]]
+        assert ["nunatak_inference_requests_total", {"outcome": "answered"}, 1] in samples
+        assert ["nunatak_inference_requests_total", {"outcome": "bad_input"}, 1] in samples
+        assert ["nunatak_inference_rows_total", {}, 2] in samples
+        assert ["nunatak_inference_batch_rows_bucket", {"le": "2"}, 1] in samples
         status = (await client.ask(get("/status"))).json
         assert status["workers"]["ready"] == 2
         assert status["bulk_slots"] == target.settings.batching.workers

@@ -11,17 +11,16 @@ from nunatak.access.privileges.requirement import Requirement
 from nunatak.compute.runtime import Phase
 from nunatak.services.watching.metrics import CPU, MEMORY, UP, MetricsBook, ServiceReadings
 from nunatak.transport.address import Address
-from support.plane import World
+from support.plane import World, told
 
 NAME = "nunatak_inference_requests_total"
 ANSWERED = (("outcome", "answered"),)
 
 
 def page(count: int) -> str:
-    return (
-        f"# HELP {NAME} Requests.\n# TYPE {NAME} counter\n"
-        f'{NAME}{{outcome="answered"}} {count}\n'
-        "# TYPE nunatak_inference_queue_depth gauge\nnunatak_inference_queue_depth 2\n"
+    return told(
+        (NAME, "counter", {"outcome": "answered"}, count),
+        ("nunatak_inference_queue_depth", "gauge", {}, 2),
     )
 
 
@@ -222,10 +221,10 @@ def test_the_page_names_service_and_instance_and_ended_ones(running: World) -> N
 
     text = running.plane.metric_page(lambda _: True)
 
-    assert f'{NAME}{{service="DB.S.SVC",instance="0",outcome="answered"}} 1\n' in text
-    assert f'{NAME}{{service="DB.S.SVC",instance="ended",outcome="answered"}} 3\n' in text
-    assert 'nunatak_service_state{service="DB.S.SVC",state="RUNNING"} 1\n' in text
-    assert 'nunatak_pool_nodes{pool="POOL",state="active"} 1\n' in text
+    assert f'{NAME}{{instance="0",outcome="answered",service="DB.S.SVC"}} 1.0\n' in text
+    assert f'{NAME}{{instance="ended",outcome="answered",service="DB.S.SVC"}} 3.0\n' in text
+    assert 'nunatak_service_state{service="DB.S.SVC",state="RUNNING"} 1.0\n' in text
+    assert 'nunatak_pool_nodes{pool="POOL",state="active"} 1.0\n' in text
     assert text.count(f"# TYPE {NAME} counter\n") == 1
 
 
@@ -236,7 +235,7 @@ def test_the_page_holds_only_what_may_be_monitored(running: World) -> None:
         asked.append(needed)
         return False
 
-    assert running.plane.metric_page(may) == "\n"
+    assert running.plane.metric_page(may) == ""
     assert {(needed.privilege, needed.kind) for needed in asked} == {
         ("MONITOR", "SERVICE"),
         ("MONITOR", "COMPUTE_POOL"),

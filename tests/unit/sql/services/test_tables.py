@@ -11,7 +11,7 @@ import pytest
 from nunatak.compute.runtime import Phase
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.sql.services.tables import service_tables
-from support.plane import World
+from support.plane import World, told
 
 START = 1_000_000.0
 LOG = """1970-01-12T13:46:40.000Z pid=1 request=r1 | one
@@ -78,7 +78,7 @@ def test_a_failure_is_an_error_with_its_reason(running: World) -> None:
 
 def test_metrics_of_an_instance_and_of_the_whole_service(running: World) -> None:
     name = "nunatak_inference_requests_total"
-    text = f'# TYPE {name} counter\n{name}{{outcome="answered"}} 7\n'
+    text = told((name, "counter", {"outcome": "answered"}, 7))
     running.metrics.texts = dict.fromkeys(running.runtime.running, text)
     running.advance(20)
 
