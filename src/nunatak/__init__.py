@@ -1,3 +1,1 @@
 """An open, self-hosted server that speaks Snowflake's protocol for machine-learning models."""
-
-__version__ = "0.1.0"

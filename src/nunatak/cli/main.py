@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from nunatak import __version__
 from nunatak.config import DEFAULT_HOME, DEFAULT_PORT
 
 _HOME = click.option(
@@ -23,8 +22,23 @@ _HOME = click.option(
 )
 
 
+def _tell_version(context: click.Context, _parameter: click.Parameter, wanted: object) -> None:
+    if wanted:
+        from nunatak.version import installed_version
+
+        click.echo(f"nunatak, version {installed_version()}")
+        context.exit()
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="nunatak")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 def main() -> None:
     """Speak Snowflake's protocol for machine-learning models, on your own machine."""
 

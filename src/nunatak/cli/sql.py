@@ -13,13 +13,21 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from snowflake import connector
 
 CONNECTION = "nunatak"
 
 
 def run_query(home: Path, text: str, *, output: str | None) -> int:
     """Run the statement and print its rows; answers the exit status."""
+    try:
+        from snowflake import connector
+    except ModuleNotFoundError:
+        print(
+            "'nunatak sql' needs the official connector: install it with the extra 'cli' "
+            "(pip install 'nunatak[cli]').",
+            file=sys.stderr,
+        )
+        return 2
     try:
         options = tomllib.loads((home / "connections.toml").read_text())[CONNECTION]
     except FileNotFoundError:

@@ -12,12 +12,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from nunatak import __version__
 from nunatak.compute.resources import Resources
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.services.model.ports import ServedModel
 from nunatak.services.model.runtime_config import StartInputs
 from nunatak.services.model.snapshot import Instance, Service
+from nunatak.version import installed_version
 
 OWNER_LABEL = "owner"
 OWNER = "service"
@@ -45,7 +45,7 @@ def launch_digest(spec: InstanceSpec) -> str:
     is told anew while it runs: of that only whether there is such a thing."""
     plain = asdict(replace(spec, id="any", instance_id="", labels={}, live=LiveInputs()))
     live = [spec.live.egress is not None, sorted(spec.live.secret_files)]
-    text = json.dumps([__version__, plain, live], sort_keys=True, default=str)
+    text = json.dumps([installed_version(), plain, live], sort_keys=True, default=str)
     key = _OF_THIS_PROCESS if spec.secret_env else b"no secret"
     return hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
 
