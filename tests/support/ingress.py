@@ -20,7 +20,7 @@ from nunatak.ingress.handler import Ingress
 from nunatak.services.calling.routes import Route, Target
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import Address, UnixAddress
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
 from nunatak.transport.mux.frames import TARGET
@@ -113,7 +113,7 @@ class Instance:
         """One more connection."""
         self.connections += 1
         limits = HttpLimits(body_bytes=1000)
-        return Connection(self, set(), limits, clock=time.monotonic, trusted=True)
+        return Connection(Connections(self, limits, clock=time.monotonic), trusted=True)
 
 
 @dataclass
@@ -172,9 +172,8 @@ class Caller:
         self.ingress = ingress
         self.transport = FakeTransport()
         self.clock = asyncio.get_running_loop().time
-        self.connection = Connection(
-            ingress, set(), LIMITS, clock=self.clock, trusted=False, keep_all=True
-        )
+        shared = Connections(ingress, LIMITS, clock=self.clock, keep_all=True)
+        self.connection = Connection(shared, trusted=False)
         self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 

@@ -21,8 +21,6 @@ WIDE_CLASSES = {
     "compute/process/instance_folder.py InstanceFolder": 18,
     "models/registry.py Models": 21,
     "sql/language/tokens.py TokenCursor": 18,
-    "transport/http1/connection.py Connection": 18,
-    "transport/http1/exchange.py Exchange": 14,
     "warehouse/query/execution.py Execution": 26,
 }
 """Classes from before the bound, with what they have: it may fall and must not grow."""

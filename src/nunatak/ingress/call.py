@@ -87,8 +87,8 @@ class EndpointCall:
     @property
     def file(self) -> MemoryFile | None:
         """The body, if it was read into a memory file."""
-        room = self.exchange.room
-        return room if isinstance(room, MemoryFile) else None
+        file = self.exchange.body_file
+        return file if isinstance(file, MemoryFile) else None
 
     def message(self, body: bytes, *, left_s: float) -> LinkRequest:
         """The request for the instance, without the caller's credential."""

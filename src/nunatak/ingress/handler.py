@@ -266,7 +266,7 @@ class Ingress:
             returning=call.exchange.returning,
         )
         if decision.verdict is not Verdict.ADMIT:
-            call.exchange.send_back(decision.retry_after_s)
+            call.exchange.back_in_s = decision.retry_after_s
             raise errors.no_room(
                 decision.reason,
                 caller=decision.verdict is Verdict.REFUSE_CALLER,
@@ -336,7 +336,7 @@ class Ingress:
         self._in_flight -= 1
         self._held_bytes -= call.size
         call.exchange.drop_body()
-        call.exchange.room = None
+        call.exchange.body_file = None
         call.exchange.context = None  # the two would hold each other
         if call.instance is not None:
             assert call.withdraw is not None, "a call that is at an instance was sent"

@@ -7,26 +7,28 @@ request goes to whom it is for.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import logging
 import signal
 import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
 
-import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.server import ServerState
 
-from nunatak.protocol.asgi import AsgiRequests
-from nunatak.transport.http1.connection import Connection
+from nunatak.protocol.asgi import AsgiRequests, living
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange, Handler
-from nunatak.transport.http1.heads import HttpLimits, KnownHeads
+from nunatak.transport.http1.heads import HttpLimits
+
+_LOGGER = logging.getLogger(__name__)
 
 _BACKLOG = 2048
-_TICKS_PER_SWEEP = 10
+_SWEEP_EVERY_S = 1.0
 LIMITS = HttpLimits(
     body_bytes=64 * 1024 * 1024,
     connections=16_384,
@@ -36,7 +38,8 @@ LIMITS = HttpLimits(
     slow_bytes_per_s=1024,
 )
 """Of one connection. The application and the endpoints bound bodies for themselves."""
-_DRAIN_S = 15
+_DRAIN_S = 15.0
+_CANCEL_S = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -82,34 +85,24 @@ async def serve(
     endpoints: Endpoints | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish what is under way; a second signal ends at once.
+    """Serve until SIGTERM or SIGINT, then finish what is under way; another SIGINT ends at once.
 
     `on_ready` is called when requests are accepted, `on_stop` when no more are: it ends what
     requests wait for, in less than the 15 seconds that they have. What `endpoints` does not handle
     goes to the application.
     """
-    config = uvicorn.Config(
-        app,
-        loop="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,  # whoever calls is who the connection says, not who a header says
-        ws="none",
-        timeout_graceful_shutdown=_DRAIN_S,
-        ssl_certfile=str(tls.certificate) if tls else None,
-        ssl_keyfile=str(tls.key) if tls else None,
-    )
-    server = _Server(config, endpoints, on_ready, on_stop)
-    loop = asyncio.get_running_loop()
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, server.handle_exit, number, None)
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
+    server = _Server(AsgiRequests(app), endpoints)
+    with server.signals():
+        async with living(app):
+            await server.run(listener, _context(tls), on_ready, on_stop)
+
+
+def _context(tls: TlsFiles | None) -> ssl.SSLContext | None:
+    if tls is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tls.certificate, tls.key)
+    return context
 
 
 class _Port:
@@ -141,69 +134,93 @@ class _Port:
         return self._requests.problem(status, code, message)
 
 
-class _PortConnection(Connection):
-    """A connection as uvicorn's server knows them."""
+class _Server:
+    """The port's connections, from the first to the last."""
 
-    def shutdown(self) -> None:
-        """Answer what is under way, then close."""
-        self.drain()
+    def __init__(self, requests: AsgiRequests, endpoints: Endpoints | None) -> None:
+        self._requests = requests
+        port = _Port(requests, endpoints)
+        self._connections = Connections(port, LIMITS, clock=time.monotonic, keep_all=True)
+        self._stopping = asyncio.Event()
+        self._patience: asyncio.Timeout | None = None
 
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Those that end the process end this server instead."""
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._stop, number)
+        try:
+            yield
+        finally:
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
 
-class _Server(uvicorn.Server):
-    """Uvicorn with our connections and signals, and calls when it is ready and when it stops."""
-
-    def __init__(
+    async def run(
         self,
-        config: uvicorn.Config,
-        endpoints: Endpoints | None,
+        listener: socket.socket,
+        context: ssl.SSLContext | None,
         on_ready: Callable[[], None],
         on_stop: Callable[[], Awaitable[None]] | None,
     ) -> None:
-        super().__init__(config)
-        self._on_stop = on_stop
-        self._endpoints = endpoints
-        self._on_ready = on_ready
-        self._heads = KnownHeads()
-        config.http = cast("Any", self._connection)
-
-    def _connection(self, *, server_state: ServerState, **_: object) -> Connection:
-        return _PortConnection(
-            self._port,
-            cast("set[Connection]", server_state.connections),
-            LIMITS,
-            clock=time.monotonic,
-            trusted=False,
-            keep_all=True,
-            heads=self._heads,
+        """Accept until told to stop, then answer what was taken."""
+        loop = asyncio.get_running_loop()
+        accepting = await loop.create_server(
+            lambda: Connection(self._connections, trusted=False),
+            sock=listener,
+            ssl=context,
+            backlog=_BACKLOG,
         )
+        sweeping = asyncio.create_task(self._sweep(), name="sweeping connections")
+        try:
+            on_ready()
+            await self._stopping.wait()
+            accepting.close()
+            async with asyncio.TaskGroup() as ending:
+                if on_stop is not None:
+                    ending.create_task(_awaited(on_stop()))
+                await self._drain()
+        finally:
+            accepting.close()
+            sweeping.cancel()
+            await asyncio.gather(sweeping, return_exceptions=True)
+            await self._break_off()
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """The caller owns the signals: uvicorn would raise them again after its shutdown."""
-        yield
+    def _stop(self, number: int) -> None:
+        if not self._stopping.is_set():
+            _LOGGER.info("stopping: %s", signal.Signals(number).name)
+            self._stopping.set()
+        elif number == signal.SIGINT and self._patience is not None:
+            self._patience.reschedule(asyncio.get_running_loop().time())
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and tell."""
-        requests = AsgiRequests(self.config.loaded_app, self.server_state)
-        self._port = _Port(requests, self._endpoints)
-        await super().startup(sockets=sockets)
-        if self.started:
-            self._on_ready()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Take no more, end what requests wait for, and answer them."""
-        async with asyncio.TaskGroup() as ending:
-            if self._on_stop is not None:
-                ending.create_task(_awaited(self._on_stop()))
-            await super().shutdown(sockets=sockets)
-
-    async def on_tick(self, counter: int) -> bool:
-        """Ten times a second; once a second, close connections that are idle or too slow."""
-        if counter % _TICKS_PER_SWEEP == 0:
+    async def _sweep(self) -> None:
+        """Close connections that are idle or too slow."""
+        while True:
+            await asyncio.sleep(_SWEEP_EVERY_S)
             now = time.monotonic()
-            for connection in list(cast("set[Connection]", self.server_state.connections)):
+            for connection in self._connections:
                 connection.check(now)
-        return await super().on_tick(counter)
+
+    async def _drain(self) -> None:
+        """Wait for the answers that are owed, as long as there is patience."""
+        for connection in self._connections:
+            connection.drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN_S) as self._patience:
+                await self._connections.ended()
+                while self._requests.tasks:
+                    await asyncio.wait(self._requests.tasks)
+
+    async def _break_off(self) -> None:
+        """End what is still there."""
+        tasks = list(self._requests.tasks)
+        if tasks:
+            _LOGGER.error("%d requests are cancelled: they have not ended in time", len(tasks))
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=_CANCEL_S)
+        for connection in self._connections:
+            connection.abort()
 
 
 async def _awaited(work: Awaitable[None]) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
 from support.front import Answer, FakeTransport, answers
@@ -61,7 +61,9 @@ class Whim:
         assert exchange not in self.ended, "a request after its end"
         assert exchange not in self.waiting, "a request was given twice"
         assert exchange.complete
-        gathered = exchange.body if exchange.room is None else exchange.room[: exchange.received]
+        gathered = (
+            exchange.body if exchange.body_file is None else exchange.body_file[: exchange.received]
+        )
         self.bodies.append(gathered)
         if self._chosen[exchange] == "later":
             self.waiting.append(exchange)
@@ -111,9 +113,8 @@ class Talk:
     def __post_init__(self) -> None:
         self.now = 0.0
         self.transport = StrictTransport()
-        self.connection = Connection(
-            self.handler, set(), LIMITS, clock=lambda: self.now, trusted=True
-        )
+        shared = Connections(self.handler, LIMITS, clock=lambda: self.now)
+        self.connection = Connection(shared, trusted=True)
         self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
         self._unread: deque[bytes] = deque()

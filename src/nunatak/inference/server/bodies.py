@@ -56,16 +56,16 @@ class BodyReader:
 def end(exchange: Exchange, files: SpareFiles, *, answered: bool) -> None:
     """Nobody needs the body any more. Its file serves again if all of it was ``answered``: else
     a batch of it may still be on its way to a worker."""
-    room, exchange.room = exchange.room, None
-    if answered and isinstance(room, MemoryFile):
-        files.give_back(room)
+    file, exchange.body_file = exchange.body_file, None
+    if answered and isinstance(file, MemoryFile):
+        files.give_back(file)
 
 
 def _whole(exchange: Exchange) -> Body:
     if isinstance(exchange, FileExchange):
         body = exchange.file
-    elif isinstance(exchange.room, MemoryFile):
-        body = exchange.room
+    elif isinstance(exchange.body_file, MemoryFile):
+        body = exchange.body_file
     else:
         body = exchange.body
     exchange.drop_body()

@@ -17,8 +17,8 @@ from nunatak.inference.server.shm_server import MemoryLine, MemoryListener
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
-from nunatak.transport.http1.connection import Connection
-from nunatak.transport.http1.heads import HttpLimits, KnownHeads
+from nunatak.transport.http1.connection import Connection, Connections
+from nunatak.transport.http1.heads import HttpLimits
 
 logger = logging.getLogger(__name__)
 
@@ -35,15 +35,14 @@ class Server:
         self, config: InstanceConfig, pool: WorkerPool, *, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._config, self._pool, self._loop = config, pool, loop
-        self._limits = HttpLimits(body_bytes=config.max_body_bytes)
-        self._connections: set[Connection] = set()
-        self._heads = KnownHeads()
         self._servers: list[asyncio.Server] = []
         self._memory: MemoryListener | None = None
         self._totals = config.directory / TOTALS_FILE
         self._sweeper: asyncio.Task[None] | None = None
         self.service = InferenceService(settings_of(config), pool, loop=loop, clock=time.monotonic)
         self.service.pages = pages_of(self.service)
+        limits = HttpLimits(body_bytes=config.max_body_bytes)
+        self._connections = Connections(self.service, limits, clock=time.monotonic)
 
     @property
     def tcp_port(self) -> int | None:
@@ -67,7 +66,7 @@ class Server:
         if self._config.tcp is not None:
             self._servers.append(
                 await self._loop.create_server(
-                    lambda: self._connection(trusted=False),
+                    lambda: Connection(self._connections, trusted=False),
                     self._config.tcp.host,
                     self._config.tcp.port,
                     backlog=_BACKLOG,
@@ -145,21 +144,11 @@ class Server:
         before = os.umask(0o177)
         try:
             server = await self._loop.create_unix_server(
-                lambda: self._connection(trusted=True), str(path), backlog=_BACKLOG
+                lambda: Connection(self._connections, trusted=True), str(path), backlog=_BACKLOG
             )
         finally:
             os.umask(before)
         self._servers.append(server)
-
-    def _connection(self, *, trusted: bool) -> Connection:
-        return Connection(
-            self.service,
-            self._connections,
-            self._limits,
-            clock=time.monotonic,
-            trusted=trusted,
-            heads=self._heads,
-        )
 
     async def _sweep(self) -> None:
         while True:

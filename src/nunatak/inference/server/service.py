@@ -106,7 +106,7 @@ class InferenceService:
     def head(self, exchange: Exchange) -> None:
         """Decide about a request before its body is read."""
         route = self._targets.get(exchange.target) or self._find(exchange.target)
-        if not exchange.trusted and not self._authorised(exchange):
+        if not exchange.peer.trusted and not self._authorised(exchange):
             self._refuse(exchange, 401, "UNAUTHORIZED", "a valid bearer token is required")
         elif route is None:
             if exchange.method != b"GET" or exchange.target not in self.pages:
@@ -290,7 +290,7 @@ class InferenceService:
                 logger.exception("request %s: the answer cannot be written", call.request_id)
                 call.error = ModelError("the model's answer cannot be written; see the log")
         if isinstance(call.error, Refused):
-            exchange.send_back(call.error.retry_after_s)
+            exchange.back_in_s = call.error.retry_after_s
         status, code, more = shown(call.error)
         text = str(call.error)
         if status >= 500 and not isinstance(call.error, Refused):

@@ -112,9 +112,10 @@ class MemoryLine(WholeLine):
 
     # --- for exchanges ------------------------------------------------------------------------
 
-    def released(self, exchange: Exchange) -> None:
-        """The exchange was held and is not any more."""
-        self._request(exchange)
+    def hold_changed(self, exchange: Exchange) -> None:
+        """What is held is not read further; afterwards the request is whole at once."""
+        if not exchange.held:
+            self._request(exchange)
 
     def answer(
         self, exchange: Exchange, status: int, body: bytes, content_type: bytes, extra: bytes

@@ -3,50 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.http1.reader import RequestReader
 
 _SCRATCH_BYTES = 64 * 1024
 
 
-class Owner(Protocol):
-    """The protocol that a connection comes back to."""
-
-    def filled(self) -> None:
-        """The body is whole. Sets the protocol that is to go on."""
-
-    def pause_writing(self) -> None:
-        """The client reads slower than it is answered."""
-
-    def resume_writing(self) -> None:
-        """The client has caught up."""
-
-    def eof_received(self) -> bool | None:
-        """The client sends no more."""
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone."""
-
-
-class Filling(asyncio.BufferedProtocol):
+class BodyBuffer(asyncio.BufferedProtocol):
     """Stands in for a connection's protocol until a body is whole: the transport then writes where
     the body shall lie, where a protocol of its own is handed bytes that must be copied there.
 
     The body may be given up meanwhile (`Exchange.drop_body`); what still comes is thrown away.
     """
 
-    def __init__(self, owner: Owner, exchange: Exchange) -> None:
-        """The exchange is one that `has_room`."""
-        self._owner, self._exchange = owner, exchange
+    def __init__(
+        self, transport: asyncio.Transport, owner: RequestReader, exchange: Exchange
+    ) -> None:
+        """`owner` is the protocol of `transport`; the exchange is one that `can_buffer`."""
+        self._transport, self._owner, self._exchange = transport, owner, exchange
         self._scratch: memoryview | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Where the next bytes belong."""
         del sizehint
         exchange = self._exchange
-        if exchange.room is not None and not exchange.discard:
-            return memoryview(exchange.room)[exchange.received : exchange.content_length]
+        if exchange.body_file is not None and not exchange.discard:
+            return memoryview(exchange.body_file)[exchange.received : exchange.content_length]
         if self._scratch is None:
             self._scratch = memoryview(bytearray(_SCRATCH_BYTES))
         return self._scratch[: (exchange.content_length or 0) - exchange.received]
@@ -56,7 +39,8 @@ class Filling(asyncio.BufferedProtocol):
         exchange = self._exchange
         exchange.received += nbytes
         if exchange.received == exchange.content_length:
-            self._owner.filled()
+            self._transport.set_protocol(self._owner)
+            self._owner.body_filled()
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
@@ -75,11 +59,11 @@ class Filling(asyncio.BufferedProtocol):
         self._owner.connection_lost(exc)
 
 
-def has_room(exchange: Exchange) -> bool:
+def can_buffer(exchange: Exchange) -> bool:
     """Whether what is still missing of a body can be read straight to where it belongs."""
     size = exchange.content_length
     return (
-        exchange.room is not None
+        exchange.body_file is not None
         and not exchange.discard
         and size is not None
         and exchange.received < size <= exchange.limit_bytes

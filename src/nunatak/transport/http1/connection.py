@@ -7,47 +7,78 @@ whoever handles an exchange answers it later, from the same loop.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import cast
 
 import httptools
 
-from nunatak.transport.http1.body_buffer import Filling, has_room
+from nunatak.transport.http1.body_buffer import BodyBuffer, can_buffer
 from nunatak.transport.http1.exchange import JSON, Exchange, Handler
 from nunatak.transport.http1.heads import HttpLimits, KnownHeads, head_of
+from nunatak.transport.http1.peer import Peer, peer_of
 from nunatak.transport.http1.reader import HeadTooLarge, RequestReader
 
 
-class Connection(RequestReader):
-    """One client's connection.
+class Connections:
+    """The open connections of one server, and what they share.
 
-    ``trusted`` says that it needs no token (the unix socket); ``clock`` is on the loop's time.
-    ``keep_all`` keeps every header for the handlers. ``heads`` may be shared by connections that
-    agree on that.
+    ``clock`` is on the loop's time. ``keep_all`` keeps every header for the handler.
     """
 
     def __init__(
         self,
         handler: Handler,
-        connections: "set[Connection]",
         limits: HttpLimits,
         *,
         clock: Callable[[], float],
-        trusted: bool,
         keep_all: bool = False,
-        heads: KnownHeads | None = None,
     ) -> None:
-        known = KnownHeads() if heads is None else heads
-        super().__init__(limits, known, keep_all=keep_all)
+        self.handler, self.limits, self.clock, self.keep_all = handler, limits, clock, keep_all
+        self.heads = KnownHeads()
+        self._open: set[Connection] = set()
+        self._none_open = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __iter__(self) -> "Iterator[Connection]":
+        """Those that are open now; they may close meanwhile."""
+        return iter(list(self._open))
+
+    def add(self, connection: "Connection") -> None:
+        """A connection begins."""
+        self._open.add(connection)
+        self._none_open.clear()
+
+    def discard(self, connection: "Connection") -> None:
+        """A connection has ended, or is another protocol's."""
+        self._open.discard(connection)
+        if not self._open:
+            self._none_open.set()
+
+    async def ended(self) -> None:
+        """Wait until none is open."""
+        if self._open:
+            await self._none_open.wait()
+
+
+class Connection(RequestReader):
+    """One client's connection. ``trusted`` says that it needs no token (the unix socket)."""
+
+    peer: Peer
+
+    def __init__(self, connections: Connections, *, trusted: bool) -> None:
+        shared = connections
+        super().__init__(shared.limits, shared.heads, keep_all=shared.keep_all)
+        self._all, self._handler, self._clock = shared, shared.handler, shared.clock
         self._successor: asyncio.Protocol | None = None
-        self._handler, self._all, self._clock = handler, connections, clock
         self._transport: asyncio.Transport | None = None
         self._active: Exchange | None = None
         self._ahead: deque[Exchange] = deque()
         self._paused = self._write_paused = self._closing = self._advancing = False
         self._since = 0.0
         self._back_at: float | None = None
-        self.trusted = trusted
+        self._trusted = trusted
         self.draining = False
 
     # --- from the transport -------------------------------------------------------------------
@@ -55,6 +86,7 @@ class Connection(RequestReader):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin, or turn the client away when there are too many already."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.peer = peer_of(transport, trusted=self._trusted)
         self._since = self._clock()
         self._all.add(self)
         if len(self._all) > self._limits.connections:
@@ -79,18 +111,8 @@ class Connection(RequestReader):
             self._end_with(400, "BAD_REQUEST", f"the request is not HTTP/1.1: {error}")
         else:
             reading, transport = self._reading, self._transport
-            if reading is not None and transport is not None and has_room(reading):
-                transport.set_protocol(Filling(self, reading))
-
-    def filled(self) -> None:
-        """The rest of a body is where its exchange has room for it."""
-        if self._transport is not None:
-            self._transport.set_protocol(self)
-        if not self._closing:
-            self._end_body()
-
-    def eof_received(self) -> None:
-        """The client sends no more; it is taken to have left (the transport closes)."""
+            if reading is not None and transport is not None and can_buffer(reading):
+                transport.set_protocol(BodyBuffer(transport, self, reading))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone; what it waited for is abandoned."""
@@ -111,7 +133,7 @@ class Connection(RequestReader):
         """The client reads slower than we answer: take nothing new from it."""
         self._write_paused = True
         self._since = self._clock()
-        self.pause()
+        self._pause()
         active = self._active
         if active is not None and active.stream is not None:
             active.stream.pause_writing()
@@ -144,7 +166,7 @@ class Connection(RequestReader):
             self._handler.head(exchange)
         else:
             self._ahead.append(exchange)
-            self.pause()
+            self._pause()
             if len(self._ahead) > self._limits.requests_ahead:
                 raise HeadTooLarge
 
@@ -172,14 +194,11 @@ class Connection(RequestReader):
 
     # --- for exchanges ------------------------------------------------------------------------
 
-    def pause(self) -> None:
-        """Stop reading from the client."""
-        if self._transport is not None and not self._paused and not self._closing:
-            self._transport.pause_reading()
-            self._paused = True
-
-    def released(self, exchange: Exchange) -> None:
-        """The exchange was held and is not any more."""
+    def hold_changed(self, exchange: Exchange) -> None:
+        """Stop reading from the client while it is held, and go on afterwards."""
+        if exchange.held:
+            self._pause()
+            return
         self._since = self._clock()
         self._resume()
         if exchange.complete and exchange is self._active:
@@ -200,32 +219,23 @@ class Connection(RequestReader):
             swallow = False
         keep = exchange.keep_alive and not self.draining and (exchange.complete or swallow)
         exchange.drop_body()
-        self._since = self._clock()
+        now = self._since = self._clock()
+        if exchange.back_in_s is not None:
+            self._back_at = now + exchange.back_in_s
         self.write(head_of(status, content_type, len(body), keep_alive=keep, extra=extra) + body)
         self._go_on_after(exchange, keep=keep)
 
-    def info(self, name: str) -> Any:
-        """What the transport knows of the connection; None when the client has gone."""
-        return None if self._transport is None else self._transport.get_extra_info(name)
-
-    def finish(self, exchange: Exchange, *, keep: bool) -> None:
-        """The handler has written the answer itself: go on with the next request, or close."""
+    def finish(
+        self, exchange: Exchange, *, keep: bool, successor: asyncio.Protocol | None = None
+    ) -> None:
+        """The handler has written the answer itself: go on with the next request, or close; or
+        leave HTTP once the parser has come to the end of the request that asks for it."""
+        if successor is not None:
+            self._successor = successor
+            return
         exchange.drop_body()
         self._since = self._clock()
         self._go_on_after(exchange, keep=keep and exchange.complete and not self.draining)
-
-    def switch(self, exchange: Exchange, protocol: asyncio.Protocol, token: bytes) -> None:
-        """Leave HTTP once the parser has come to the end of the request that asks for it."""
-        del exchange
-        self._successor = protocol
-        self.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
-            % token
-        )
-
-    def send_back(self, after_s: float) -> None:
-        """The next request here is of a caller who was told to wait so long."""
-        self._back_at = self._clock() + after_s
 
     # --- for the server -----------------------------------------------------------------------
 
@@ -301,6 +311,11 @@ class Connection(RequestReader):
         self._advancing = False
         self._resume()
 
+    def _pause(self) -> None:
+        if self._transport is not None and not self._paused and not self._closing:
+            self._transport.pause_reading()
+            self._paused = True
+
     def _resume(self) -> None:
         held = self._active is not None and self._active.held
         if self._paused and not (held or self._ahead or self._write_paused or self._closing):
@@ -326,7 +341,7 @@ class Connection(RequestReader):
         else:  # the request before the bad one is still owed its answer
             active.keep_alive = False
             self._ahead.clear()
-            self.pause()
+            self._pause()
 
     def _close(self) -> None:
         """No more requests. What is written is sent; what still comes in is thrown away.

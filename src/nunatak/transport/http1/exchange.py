@@ -4,6 +4,8 @@ import asyncio
 import mmap
 from typing import Any, Protocol
 
+from nunatak.transport.http1.peer import Peer
+
 JSON = b"application/json"
 
 
@@ -21,66 +23,44 @@ class Stream(Protocol):
 
 
 class AnswerLine(Protocol):
-    """What an exchange needs of its connection. ``trusted``: it needs no token."""
+    """What an exchange needs of its connection."""
 
-    trusted: bool
+    peer: Peer
 
-    def pause(self) -> None:
-        """Stop reading from the client."""
-
-    def released(self, exchange: "Exchange") -> None:
-        """The exchange was held and is not any more."""
+    def hold_changed(self, exchange: "Exchange") -> None:
+        """Reading stops while the exchange is held, and goes on once it is not any more."""
 
     def write(self, data: bytes) -> None:
         """Send bytes, unless the client has gone."""
-
-    def info(self, name: str) -> Any:
-        """What is known of the connection; see ``asyncio.BaseTransport.get_extra_info``."""
 
     def answer(
         self, exchange: "Exchange", status: int, body: bytes, content_type: bytes, extra: bytes
     ) -> None:
         """Send an answer and go on with the next request, or close."""
 
-    def finish(self, exchange: "Exchange", *, keep: bool) -> None:
-        """An answer that the handler wrote itself is whole: go on, or close."""
-
-    def switch(self, exchange: "Exchange", protocol: asyncio.Protocol, token: bytes) -> None:
-        """Leave HTTP: what comes after the request is the other protocol's."""
-
-    def send_back(self, after_s: float) -> None:
-        """The caller was told to come again; see ``Exchange.returning``."""
+    def finish(
+        self, exchange: "Exchange", *, keep: bool, successor: asyncio.Protocol | None = None
+    ) -> None:
+        """An answer that the handler wrote itself is whole: go on, or close. What comes after the
+        request is for the ``successor``, if there is one."""
 
 
 class WholeLine:
     """What is alike in an ``AnswerLine`` that takes requests and sends answers whole: there is
     nothing before an answer, and nothing that a handler could write itself. It needs no token."""
 
-    trusted = True
+    peer = Peer(trusted=True)
 
-    def pause(self) -> None:
-        """There is nothing to pause."""
-
-    def released(self, exchange: "Exchange") -> None:
-        """Nothing was held back."""
+    def hold_changed(self, exchange: "Exchange") -> None:
+        """Nothing is held back."""
 
     def write(self, data: bytes) -> None:
         """Nobody waits for an interim answer."""
 
-    def info(self, name: str) -> Any:
-        """Nothing is known of who is at the other end."""
-        del name
-
-    def finish(self, exchange: "Exchange", *, keep: bool) -> None:
+    def finish(
+        self, exchange: "Exchange", *, keep: bool, successor: asyncio.Protocol | None = None
+    ) -> None:
         """Answers are sent whole."""
-        raise NotImplementedError
-
-    def send_back(self, after_s: float) -> None:
-        """Nobody is sent back here."""
-        del after_s
-
-    def switch(self, exchange: "Exchange", protocol: asyncio.Protocol, token: bytes) -> None:
-        """There is nothing to change over to."""
         raise NotImplementedError
 
 
@@ -89,8 +69,9 @@ class Exchange:
 
     ``arrived`` is when its first byte was read, on the loop's clock. ``context`` belongs to the
     handler, which may hand the exchange over to another by setting ``handler`` while it sees the
-    head. With a ``stream`` the body is not gathered; with ``room`` it is gathered there, see
-    ``gather_in``. ``all_headers`` has every header, in order, only on a connection that keeps them.
+    head. With a ``stream`` the body is not gathered; with a ``body_file`` it is gathered there,
+    see ``gather_in``. ``all_headers`` has every header, in order, only on a connection that keeps
+    them.
     """
 
     __slots__ = (
@@ -99,7 +80,9 @@ class Exchange:
         "all_headers",
         "answered",
         "arrived",
+        "back_in_s",
         "begun",
+        "body_file",
         "complete",
         "content_length",
         "context",
@@ -110,12 +93,11 @@ class Exchange:
         "keep_alive",
         "limit_bytes",
         "method",
+        "peer",
         "received",
         "returning",
-        "room",
         "stream",
         "target",
-        "trusted",
         "version",
     )
 
@@ -137,6 +119,8 @@ class Exchange:
         self.received = 0
         self.returning = False
         """The caller was sent back before, on this connection, and has come when it was told to."""
+        self.back_in_s: float | None = None
+        """The answer to be tells the caller to come again after so long; see ``returning``."""
         self.complete = False
         self.answered = False
         self.begun = False
@@ -144,9 +128,9 @@ class Exchange:
         self.held = False
         self.discard = False
         self.context: Any = None
-        self.trusted = connection.trusted
+        self.peer = connection.peer
         self.stream: Stream | None = None
-        self.room: mmap.mmap | None = None
+        self.body_file: mmap.mmap | None = None
         self.version = "1.1"
 
     @property
@@ -160,12 +144,12 @@ class Exchange:
         """Whether a body follows the head."""
         return b"transfer-encoding" in self.headers or bool(self.content_length)
 
-    def gather_in(self, room: mmap.mmap) -> None:
-        """Gather the body there, with what has come of it; there is room for as many bytes as the
-        client has stated."""
-        room[: self.received] = self.body
+    def gather_in(self, file: mmap.mmap) -> None:
+        """Gather the body there, with what has come of it; it holds as many bytes as the client
+        has stated."""
+        file[: self.received] = self.body
         self._chunks = []
-        self.room = room
+        self.body_file = file
 
     def take(self, data: bytes) -> None:
         """A piece of the body has been read."""
@@ -175,8 +159,8 @@ class Exchange:
             return
         if self.stream is not None:
             self.stream.data(data)
-        elif self.room is not None:
-            self.room[start : self.received] = data
+        elif self.body_file is not None:
+            self.body_file[start : self.received] = data
         else:
             self._chunks.append(data)
 
@@ -188,12 +172,12 @@ class Exchange:
     def hold(self) -> None:
         """Read no more of the body until ``release``."""
         self.held = True
-        self._connection.pause()
+        self._connection.hold_changed(self)
 
     def release(self) -> None:
         """Go on reading after ``hold``; the handler gets the body when it is whole."""
         self.held = False
-        self._connection.released(self)
+        self._connection.hold_changed(self)
 
     def go_on(self) -> None:
         """The client asked whether to send its body: it may."""
@@ -209,14 +193,6 @@ class Exchange:
         self.answered = True
         self._connection.answer(self, status, body, content_type, extra)
 
-    def send_back(self, after_s: float) -> None:
-        """The answer tells the caller to come again after so many seconds."""
-        self._connection.send_back(after_s)
-
-    def info(self, name: str) -> Any:
-        """What is known of the connection; see ``asyncio.BaseTransport.get_extra_info``."""
-        return self._connection.info(name)
-
     def write(self, data: bytes) -> None:
         """Send a part of an answer that the handler writes itself; ``finish`` ends it."""
         self.begun = True
@@ -231,7 +207,11 @@ class Exchange:
     def switch(self, protocol: asyncio.Protocol, token: bytes) -> None:
         """Answer 101 and let ``protocol``, which the client asked for by ``token``, take over."""
         self.answered = True
-        self._connection.switch(self, protocol, token)
+        self._connection.write(
+            b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: %b\r\n\r\n"
+            % token
+        )
+        self._connection.finish(self, keep=True, successor=protocol)
 
 
 class Handler(Protocol):

@@ -84,7 +84,7 @@ def head_of(
     """An answer's status line and headers, with the empty line that ends them."""
     return b"%b\r\ndate: %b\r\ncontent-type: %b\r\ncontent-length: %d\r\n%b%b\r\n" % (
         _LINES[status],
-        _date(int(time.time())),
+        http_date(int(time.time())),
         content_type,
         size,
         extra,
@@ -92,6 +92,12 @@ def head_of(
     )
 
 
+def status_line(status: int) -> bytes:
+    """The first line of an answer, without its end."""
+    return _LINES.get(status) or b"HTTP/1.1 %d " % status
+
+
 @lru_cache(maxsize=2)
-def _date(second: int) -> bytes:
+def http_date(second: int) -> bytes:
+    """A time of the clock, as headers tell it."""
     return formatdate(second, usegmt=True).encode()

@@ -39,6 +39,8 @@ class RequestReader(asyncio.Protocol):
     """
 
     draining: bool
+    _closing: bool
+    """No more requests are taken; what still comes is thrown away."""
 
     def __init__(self, limits: HttpLimits, heads: KnownHeads, *, keep_all: bool) -> None:
         self._limits, self._heads, self._keep_all = limits, heads, keep_all
@@ -114,8 +116,11 @@ class RequestReader(asyncio.Protocol):
                     return
                 self._pass_over_offer()
 
-    def _end_body(self) -> None:
-        """What was missing of the body did not come through the parser, which still expects it."""
+    def body_filled(self) -> None:
+        """The rest of a body is where its exchange wants it: it did not come through the parser,
+        which still expects it."""
+        if self._closing:
+            return
         self._parser = httptools.HttpRequestParser(self)
         exchange, self._reading = self._reading, None
         if exchange is not None:

@@ -33,7 +33,7 @@ from nunatak.inference.server.shm_server import FileExchange
 from nunatak.inference.workers.channel import Channel
 from nunatak.inference.workers.supervisor import SupervisedPool
 from nunatak.transport.admission.admission import Class
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange, WholeLine
 from nunatak.transport.http1.heads import HttpLimits
 from nunatak.transport.shm.memory_file import MemoryFile
@@ -248,9 +248,8 @@ class Silent:
 
 @pytest.mark.parametrize("sent", [1.0, 0.5, 0.0])
 def test_a_connection_whose_client_left(sent: float) -> None:
-    connection = Connection(
-        Silent(), set(), HttpLimits(body_bytes=1000), clock=lambda: 0.0, trusted=True
-    )
+    shared = Connections(Silent(), HttpLimits(body_bytes=1000), clock=lambda: 0.0)
+    connection = Connection(shared, trusted=True)
     seen = weakref.ref(connection)
     connection.connection_made(FakeTransport())
     request = post([[0, 1.0, 2.0]])
@@ -268,9 +267,8 @@ class Offering(Silent):
 
 
 def test_a_connection_that_another_protocol_took_over() -> None:
-    connection = Connection(
-        Offering(), set(), HttpLimits(body_bytes=1000), clock=lambda: 0.0, trusted=True
-    )
+    shared = Connections(Offering(), HttpLimits(body_bytes=1000), clock=lambda: 0.0)
+    connection = Connection(shared, trusted=True)
     seen = weakref.ref(connection)
     connection.connection_made(FakeTransport())
     connection.data_received(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.server.link import LinkServer
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
 from nunatak.transport.mux.frames import (
@@ -165,7 +165,8 @@ def _connection(target: object, *, upgrade: bytes) -> FakeTransport:
     transport = FakeTransport()
     loop = asyncio.get_running_loop()
     limits = HttpLimits(body_bytes=1000)
-    connection = Connection(target, set(), limits, clock=loop.time, trusted=True)  # type: ignore[arg-type]
+    shared = Connections(target, limits, clock=loop.time)  # type: ignore[arg-type]
+    connection = Connection(shared, trusted=True)
     connection.connection_made(transport)
     head = b"GET /link HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: %b\r\n\r\n" % upgrade
     connection.data_received(head)

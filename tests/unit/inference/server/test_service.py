@@ -24,7 +24,7 @@ from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.scheduling.outcomes import STATUS
 from nunatak.inference.server.service import InferenceService
 from nunatak.transport.admission.admission import Admission, AdmissionPolicy, Decision
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.heads import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
 
@@ -36,13 +36,9 @@ class Client:
 
     def __init__(self, target: InferenceService, *, trusted: bool = True) -> None:
         self.transport = FakeTransport()
-        self.connection = Connection(
-            target,
-            set(),
-            HttpLimits(body_bytes=10_000_000),
-            clock=asyncio.get_running_loop().time,
-            trusted=trusted,
-        )
+        clock = asyncio.get_running_loop().time
+        shared = Connections(target, HttpLimits(body_bytes=10_000_000), clock=clock)
+        self.connection = Connection(shared, trusted=trusted)
         self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 

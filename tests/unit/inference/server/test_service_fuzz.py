@@ -16,7 +16,7 @@ from nunatak.inference.core.errors import ModelError, WorkerLost
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.server.service import InferenceService
 from nunatak.transport.admission.admission import AdmissionPolicy
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.heads import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
 from support.fuzz import examples
@@ -84,7 +84,8 @@ class World:
         """Send one request; leave in time, or wait for its answer."""
         loop = asyncio.get_running_loop()
         transport = FakeTransport()
-        connection = Connection(self.service, set(), LIMITS, clock=loop.time, trusted=True)
+        shared = Connections(self.service, LIMITS, clock=loop.time)
+        connection = Connection(shared, trusted=True)
         connection.connection_made(transport)
         self.transports[number] = transport
         connection.data_received(request(number, plan))

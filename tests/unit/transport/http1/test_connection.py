@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.transport.http1.connection import Connection
+from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import Head, HttpLimits, KnownHeads
 from support.front import FakeTransport, answers, post
@@ -59,14 +59,14 @@ class Recorder:
 class Peer:
     """A connection with its handler and transport."""
 
-    def __init__(self, loop: Clock, connections: set[Connection] | None = None) -> None:
+    def __init__(self, loop: Clock, connections: Connections | None = None) -> None:
         self.loop = loop
         self.handler = Recorder()
         self.transport = FakeTransport()
-        self.connections: set[Connection] = set() if connections is None else connections
-        self.connection = Connection(
-            self.handler, self.connections, LIMITS, clock=loop.time, trusted=True
-        )
+        if connections is None:
+            connections = Connections(self.handler, LIMITS, clock=loop.time)
+        self.connections = connections
+        self.connection = Connection(connections, trusted=True)
         self.transport.set_protocol(self.connection)
         self.connection.connection_made(self.transport)
 
@@ -156,7 +156,7 @@ def test_who_was_sent_back_is_known_by_coming_when_told(
     peer: Peer, loop: Clock, waited_s: float, expected: bool
 ) -> None:
     peer.send(post(b"1"))
-    peer.handler.requests[0].send_back(2)
+    peer.handler.requests[0].back_in_s = 2
     peer.handler.requests[0].respond(503, b"no")
     loop.now += waited_s
     peer.send(post(b"2"))
@@ -210,11 +210,11 @@ def test_a_client_that_leaves_abandons_its_request(peer: Peer) -> None:
     peer.send(post(b"x") + post(b"y"))
     peer.connection.connection_lost(None)
     assert peer.handler.left == peer.handler.heads
-    assert not peer.connections
+    assert not len(peer.connections)
 
 
 def test_connections_over_the_bound_are_turned_away(loop: Clock) -> None:
-    connections: set[Connection] = set()
+    connections = Connections(Recorder(), LIMITS, clock=loop.time)
     peers = [Peer(loop, connections) for _ in range(3)]
     assert [peer.statuses for peer in peers] == [[], [], [503]]
 
