@@ -1,4 +1,4 @@
-"""Requests for an ASGI application, from connections that other handlers share.
+"""ASGI server: requests for an application, from connections that other handlers share.
 
 What is served is HTTP of ASGI 3.0 (its specification 2.3) and the application's life. Web sockets
 are refused by name.
@@ -34,7 +34,7 @@ _FAILED = b"Internal Server Error"
 
 
 class AsgiRequests:
-    """Handles exchanges by running an application (`nunatak.transport.http1.exchange.Handler`).
+    """Handler of exchanges that runs an application (`nunatak.transport.http1.exchange.Handler`).
 
     `tasks` are the requests that run. The application itself bounds the bodies that it reads.
     """
@@ -206,7 +206,7 @@ class _Run:
 
 
 class _BodyWriter:
-    """How an answer's body is told from what follows it: by its size, in chunks, or by the end of
+    """Framing of an answer: how its body is told from what follows it: by its size, in chunks, or by the end of
     the connection. `keep` tells whether the connection may serve again."""
 
     def __init__(self, exchange: Exchange) -> None:

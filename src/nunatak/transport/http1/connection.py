@@ -63,7 +63,7 @@ class Connections:
 
 
 class Connection(RequestReader):
-    """One client's connection. ``trusted`` says that it needs no token (the unix socket)."""
+    """A client's connection. ``trusted`` says that it needs no token (the unix socket)."""
 
     peer: Peer
 

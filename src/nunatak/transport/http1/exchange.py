@@ -1,4 +1,4 @@
-"""One request on a connection, as its handler sees it, and the way to answer it."""
+"""HTTP exchanges: a request on a connection, as its handler sees it, and the way to answer it."""
 
 import asyncio
 import mmap
@@ -10,7 +10,7 @@ JSON = b"application/json"
 
 
 class Stream(Protocol):
-    """Who takes a body piece by piece and writes its answer so."""
+    """Streaming: a body is taken piece by piece, and the answer written so."""
 
     def data(self, piece: bytes) -> None:
         """A piece of the body."""
@@ -23,7 +23,7 @@ class Stream(Protocol):
 
 
 class AnswerLine(Protocol):
-    """What an exchange needs of its connection."""
+    """Connection, as far as an exchange needs it."""
 
     peer: Peer
 
@@ -46,7 +46,7 @@ class AnswerLine(Protocol):
 
 
 class WholeLine:
-    """What is alike in an ``AnswerLine`` that takes requests and sends answers whole: there is
+    """Connection that takes requests and sends answers whole (an ``AnswerLine``): there is
     nothing before an answer, and nothing that a handler could write itself. It needs no token."""
 
     peer = Peer(trusted=True)
@@ -65,7 +65,7 @@ class WholeLine:
 
 
 class Exchange:
-    """One request on a connection, and the way to answer it.
+    """Request on a connection, and the way to answer it.
 
     ``arrived`` is when its first byte was read, on the loop's clock. ``context`` belongs to the
     handler, which may hand the exchange over to another by setting ``handler`` while it sees the
@@ -215,7 +215,7 @@ class Exchange:
 
 
 class Handler(Protocol):
-    """Who makes sense of exchanges. All calls come from the loop and return at once."""
+    """Handler of exchanges: makes sense of them. All calls come from the loop and return at once."""
 
     def head(self, exchange: Exchange) -> None:
         """The head is read, the body is not: answer (a refusal), hold, or let it come."""

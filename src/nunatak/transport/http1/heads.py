@@ -1,4 +1,4 @@
-"""What goes over the wire around a body: status lines, headers, and the limits of a connection."""
+"""HTTP heads, which go over the wire around a body: status lines, headers, and the limits of a connection."""
 
 import time
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _SPECIAL = frozenset({b"expect", b"upgrade", b"transfer-encoding"})
 
 @dataclass(frozen=True, slots=True)
 class HttpLimits:
-    """How much one client may send, and how long it may take."""
+    """Limits of one client: how much it may send, and how long it may take."""
 
     body_bytes: int
     connections: int = 4096
@@ -37,7 +37,7 @@ class HttpLimits:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """What a parsed head says; its collections are shared and never changed."""
+    """A parsed head; its collections are shared and never changed."""
 
     method: bytes
     target: bytes

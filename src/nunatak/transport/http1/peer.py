@@ -1,4 +1,4 @@
-"""Who is at the other end of a connection."""
+"""Peers: the clients at the other ends of connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the bytes of one connection to its requests, one after the other."""
+"""Request parsing: from the bytes of a connection to its requests, one after the other."""
 
 import asyncio
 from abc import abstractmethod
