@@ -206,8 +206,8 @@ class _Run:
 
 
 class _BodyWriter:
-    """Framing of an answer: how its body is told from what follows it: by its size, in chunks, or by the end of
-    the connection. `keep` tells whether the connection may serve again."""
+    """Framing of an answer: its body ends by its size, by a last chunk, or with the connection.
+    `keep` tells whether the connection may serve again."""
 
     def __init__(self, exchange: Exchange) -> None:
         self._is_old = exchange.version != "1.1"

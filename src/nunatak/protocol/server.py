@@ -142,6 +142,7 @@ class _Server:
         port = _Port(requests, endpoints)
         self._connections = Connections(port, LIMITS, clock=time.monotonic, keep_all=True)
         self._stopping = asyncio.Event()
+        self._patience_s = _DRAIN_S
         self._patience: asyncio.Timeout | None = None
 
     @contextmanager
@@ -190,8 +191,10 @@ class _Server:
         if not self._stopping.is_set():
             _LOGGER.info("stopping: %s", signal.Signals(number).name)
             self._stopping.set()
-        elif number == signal.SIGINT and self._patience is not None:
-            self._patience.reschedule(asyncio.get_running_loop().time())
+        elif number == signal.SIGINT:
+            self._patience_s = 0.0
+            if self._patience is not None and not self._patience.expired():
+                self._patience.reschedule(asyncio.get_running_loop().time())
 
     async def _sweep(self) -> None:
         """Close connections that are idle or too slow."""
@@ -206,10 +209,11 @@ class _Server:
         for connection in self._connections:
             connection.drain()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_DRAIN_S) as self._patience:
+            async with asyncio.timeout(self._patience_s) as self._patience:
                 await self._connections.ended()
                 while self._requests.tasks:
                     await asyncio.wait(self._requests.tasks)
+        self._patience = None
 
     async def _break_off(self) -> None:
         """End what is still there."""

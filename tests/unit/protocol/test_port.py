@@ -317,6 +317,24 @@ async def test_over_tls_all_is_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_another_interrupt_ends_what_is_under_way(
+    at_once: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with running() as port:
+        client, idle = await port.client(), await port.client()
+        client.send(post("/wait", b"abc"))
+        await current[0].arrived.wait()
+        os.kill(os.getpid(), signal.SIGTERM)
+        if not at_once:
+            assert await idle.reader.read() == b""
+        os.kill(os.getpid(), signal.SIGTERM)  # changes nothing
+        os.kill(os.getpid(), signal.SIGINT)
+        assert (await client.answer())[0] == 500
+    assert "1 requests are cancelled" in caplog.text
+
+
+@pytest.mark.asyncio
 async def test_what_is_under_way_is_answered_before_the_server_ends() -> None:
     async with running() as port:
         client, idle = await port.client(), await port.client()

@@ -215,7 +215,7 @@ class Exchange:
 
 
 class Handler(Protocol):
-    """Handler of exchanges: makes sense of them. All calls come from the loop and return at once."""
+    """Handler of exchanges: makes sense of them. Calls come from the loop and return at once."""
 
     def head(self, exchange: Exchange) -> None:
         """The head is read, the body is not: answer (a refusal), hold, or let it come."""

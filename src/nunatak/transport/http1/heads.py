@@ -1,4 +1,4 @@
-"""HTTP heads, which go over the wire around a body: status lines, headers, and the limits of a connection."""
+"""HTTP heads: status lines and headers around a body, and the limits of a connection."""
 
 import time
 from dataclasses import dataclass
