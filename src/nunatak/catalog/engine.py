@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, select
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
-from nunatak.catalog.schema import SCHEMA_VERSION, facts, metadata
-from nunatak.errors import DiskFull, NunatakError
+from nunatak.catalog.migrations import STEPS
+from nunatak.catalog.migrations.migrate import (
+    back_up,
+    bring_up,
+    missing_steps,
+    refuse_later,
+    stored_version,
+)
+from nunatak.catalog.migrations.step import Step
+from nunatak.errors import DiskFull
 
 BUSY_TIMEOUT_MS = 10_000
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE})
@@ -44,15 +52,28 @@ class Database:
         return self._commits
 
     @classmethod
-    def open(cls, file: Path) -> Database:
-        """Open or make the SQLite file; raises NunatakError when a newer version wrote it."""
+    def open(cls, file: Path, *, steps: Sequence[Step] = STEPS) -> Database:
+        """Open or make the SQLite file, brought up to today's schema.
+
+        An earlier one is first copied to `<file>.schema-<number>`; when a step fails, nothing has
+        changed. Raises NunatakError when a later version wrote it, DiskFull.
+        """
+        found = stored_version(file)
+        refuse_later(file, found, steps[-1].number)
+        if found is not None and missing_steps(found, steps):
+            back_up(file, found)
         file.touch(mode=0o600)  # its log takes the mode that it has when it is made
         engine = create_engine(f"sqlite:///{file}", connect_args={"check_same_thread": False})
         event.listen(engine, "connect", _configure)
         event.listen(engine, "begin", _begin_immediate)
         database = cls(engine)
-        metadata.create_all(engine)
-        database._check_version(file)
+        try:
+            if found is None or missing_steps(found, steps):
+                with database.write() as connection:
+                    bring_up(connection, found, steps)
+        except BaseException:
+            engine.dispose()
+            raise
         file.chmod(0o600)
         return database
 
@@ -79,20 +100,6 @@ class Database:
     def close(self) -> None:
         """Release every connection."""
         self._engine.dispose()
-
-    def _check_version(self, file: Path) -> None:
-        with self.write() as connection:
-            found = connection.execute(
-                select(facts.c.value).where(facts.c.name == "schema_version")
-            ).scalar_one_or_none()
-            if found is None:
-                row = {"name": "schema_version", "value": str(SCHEMA_VERSION)}
-                connection.execute(insert(facts).values(row))
-            elif int(found) > SCHEMA_VERSION:
-                raise NunatakError(
-                    f"The catalog {file} was written by a newer nunatak (schema {found}, this one "
-                    f"knows {SCHEMA_VERSION}). Start that version, or choose another --home."
-                )
 
 
 def _configure(connection: Any, _record: object) -> None:

@@ -1,5 +1,6 @@
 """The catalog's tables. One generic table of objects keeps every kind the same way: what is
-wanted (`spec`), what is (`status`), who owns it and when it changed."""
+wanted (`spec`), what is (`status`), who owns it and when it changed. A change of a table is a
+migration."""
 
 from __future__ import annotations
 
@@ -16,9 +17,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-
-SCHEMA_VERSION = 1
-"""Raised with every change of a table; a catalog written by a newer version is refused."""
 
 metadata = MetaData()
 

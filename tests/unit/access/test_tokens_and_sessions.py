@@ -168,22 +168,6 @@ def test_expired_tokens_are_forgotten(access: Access, clock: Clock) -> None:
     assert access.tokens.find(text) is None
 
 
-def test_the_tables_of_an_earlier_version_are_completed(
-    access: Access, database: Database, settings: Settings, clock: Clock
-) -> None:
-    _, tokens = access.sessions.open("ADMIN", restricted_to="SYSADMIN")
-    with database.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE roles DROP COLUMN identity")
-        connection.exec_driver_sql("ALTER TABLE sessions DROP COLUMN opened_by")
-
-    later = Access(database, settings, clock=clock)
-
-    identities = {later.roles.identity(role.name) for role in later.roles.list_all()}
-    assert None not in identities
-    assert len(identities) == len(later.roles.list_all())
-    assert later.sessions.by_token(tokens.token).opened_by is None
-
-
 def test_a_session_is_not_opened_for_a_user_who_was_taken_away(access: Access) -> None:
     access.users.create("ADA", owner="X")
     token = access.tokens.add_access("ADA", "T")

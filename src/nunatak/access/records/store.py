@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, func, inspect, update
+from sqlalchemy import Connection
 
-from nunatak.access.records.tables import metadata, roles
+from nunatak.access.records.tables import metadata
 from nunatak.catalog.engine import Database
 
 Clock = Callable[[], float]
@@ -22,7 +22,6 @@ class AccessStore:
         self.clock = clock
         with database.write() as connection:
             metadata.create_all(connection)
-            _complete(connection)
 
     @property
     def commits(self) -> int:
@@ -40,18 +39,3 @@ class AccessStore:
         """A consistent view for reading."""
         with self._database.read() as connection:
             yield connection
-
-
-def _complete(connection: Connection) -> None:
-    """Add the columns that an earlier version's tables lack, and identities to its roles."""
-    there = inspect(connection)
-    for table in metadata.sorted_tables:
-        known = {column["name"] for column in there.get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in known:
-                kind = column.type.compile(connection.dialect)
-                connection.exec_driver_sql(
-                    f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {kind}'
-                )
-    fresh = func.lower(func.hex(func.randomblob(16)))
-    connection.execute(update(roles).where(roles.c.identity.is_(None)).values(identity=fresh))
