@@ -21,7 +21,7 @@ from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.system_functions import functions_in_queries
-from nunatak.sql.storage.stage_resolver import Stages
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.results import Field, Result, Transfer
@@ -61,8 +61,9 @@ class Front:
         access.users.create("ADA", owner=ADMIN)
         access.roles.grant(ADMIN, grantee_kind="USER", grantee="ADA", by="")
         self.queries = Queries()
+        stages = Stages(catalog, access, settings)
         hooks = Hooks(
-            stages=Stages(catalog, access, settings),
+            stages=stages,
             system_functions=functions_in_queries(lambda: self.rooms),
         )
         rooms = SimpleNamespace(
@@ -70,6 +71,7 @@ class Front:
             disk=Disk(home, reserve_bytes=0),
             catalog=catalog,
             access=access,
+            stages=stages,
             warehouse=Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2),
             queries=lambda: self.queries,
             models=SimpleNamespace(check_droppable_within=lambda *_, **__: None),

@@ -28,6 +28,7 @@ from nunatak.sql.models import (
 from nunatak.sql.models import (
     tags as models_tags,
 )
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
 from support.model_versions import Usage, open_models
@@ -59,7 +60,11 @@ class Bench:
         access.users.create("U", owner="ACCOUNTADMIN")
         access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
         rooms = SimpleNamespace(
-            settings=settings, catalog=self.models.catalog, access=access, models=self.models
+            settings=settings,
+            catalog=self.models.catalog,
+            access=access,
+            stages=Stages(self.models.catalog, access, settings),
+            models=self.models,
         )
         self.rooms = cast("Rooms", rooms)  # the rooms that statements about models use
         self.session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")

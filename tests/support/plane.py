@@ -56,6 +56,7 @@ from nunatak.sql.services import pools as pool_statements
 from nunatak.sql.services import (
     system as service_functions,
 )
+from nunatak.stages.service import Stages
 from nunatak.transport.address import Address
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
@@ -340,6 +341,7 @@ def open_world(folder: Path) -> Iterator[World]:
         disk=Disk(folder, reserve_bytes=0),
         catalog=catalog,
         access=access,
+        stages=Stages(catalog, access, settings),
         vault=Vault(settings.folder("keys")),
     )
     session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")

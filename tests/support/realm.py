@@ -17,7 +17,6 @@ from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
-from nunatak.sql.storage.stage_resolver import Stages
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.results import Result, Transfer
@@ -80,7 +79,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
         for role in (OWNER, OTHER):
             access.roles.create(role, owner=ADMIN)
         hooks = Hooks(
-            stages=Stages(catalog, access, settings),
+            stages=base.stages,
             guard=CatalogTableGuard(catalog, access, settings),
         )
         warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
@@ -91,6 +90,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             disk=base.disk,
             catalog=catalog,
             access=access,
+            stages=base.stages,
             vault=base.vault,
             control=base.control,
             warehouse=warehouse,

@@ -19,7 +19,6 @@ from nunatak.catalog.sqltypes import parse_type
 from nunatak.errors import InvalidArgument, NunatakError
 from nunatak.models.snowfiles import parse_address
 from nunatak.patterns import PATTERN_LIMIT_CHARS, like, matching
-from nunatak.sql.storage.locations import stage_location
 from support.front_end import Front
 from support.fuzz import examples
 
@@ -64,7 +63,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     front.rows("CREATE TABLE t (a VARCHAR)")
     front.rows(f'CREATE TABLE "{NAME[:-4]}" (a INT)')
     for location in ("@st", "@~"):
-        folder = stage_location(front.context(""), location).folder(front.rooms.settings)
+        folder = front.rooms.stages.locate(front.session, location).folder()
         (folder / NAME).write_text("1\n")
     yield front
     front.close()

@@ -46,11 +46,11 @@ from nunatak.sql.language.system_functions import functions_in_queries
 from nunatak.sql.models.system import packages
 from nunatak.sql.models.tags import tag_references
 from nunatak.sql.services.tables import service_tables
-from nunatak.sql.storage.locations import StageFileSource
-from nunatak.sql.storage.stage_resolver import Stages
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.sql.storage.transfers import MODELS, STAGES
 from nunatak.stages.folders import tidy
+from nunatak.stages.service import Stages
+from nunatak.stages.sources import StageFileSource
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
@@ -111,11 +111,12 @@ def assemble(settings: Settings, *, port: int) -> Server:
     secrets = SecretReader(vault, allows=access.allows)
     control, warehouse_models = _serving(settings, catalog, models, secrets)
     control.addresses.public = f"{settings.host}:{port}"
+    stages = Stages(catalog, access, settings)
     results = ResultStore.of(settings, disk=disk, clock=access.clock)
     hooks = Hooks(
         planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
         results=StoredResults(results),
-        stages=Stages(catalog, access, settings),
+        stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
         virtual_tables={"PACKAGES": packages},
         table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
@@ -127,6 +128,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         disk=disk,
         catalog=catalog,
         access=access,
+        stages=stages,
         models=models,
         warehouse=Warehouse(settings, hooks=hooks),
         queries=lambda: app.execution.queries,

@@ -12,7 +12,6 @@ from nunatak.sql import dispatch
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import split_statements
-from nunatak.stages.folders import STAGE, remove_folder, remove_of_session
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.results import Description, Result, Transfer
 from nunatak.warehouse.core.session import Session
@@ -80,10 +79,7 @@ class FrontEnd:
     def end_session(self, session: Session) -> None:
         """Free what lives as long as the session: temporary tables, stages and their files."""
         self._rooms.warehouse.close_session(session)
-        for temporary in session.temporaries(STAGE):
-            session.drop_temporary(STAGE, temporary.name)
-            remove_folder(self._rooms.settings, str(temporary.spec["id"]))
-        remove_of_session(self._rooms.settings, session.id)
+        self._rooms.stages.end_session(session)
 
     def _context(self, request: Request) -> Context:
         return Context(

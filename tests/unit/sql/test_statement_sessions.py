@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import NunatakError
 from nunatak.warehouse.core.results import Transfer
-from nunatak.warehouse.core.session import Session, TemporaryObject
+from nunatak.warehouse.core.session import Session
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 KINDS = (

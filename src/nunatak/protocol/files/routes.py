@@ -37,12 +37,12 @@ from nunatak.protocol.files.transfer import (
     NO_GENERATION,
     RESULTS,
     Transfers,
-    UploadName,
     named,
 )
-from nunatak.protocol.files.upload_attempts import UploadAttempts
 from nunatak.protocol.results.answers import JSON, json_chunk
 from nunatak.protocol.results.result_store import ResultStore
+from nunatak.stages.upload_attempts import UploadAttempts
+from nunatak.stages.uploads import UploadName
 
 _LOGGER = logging.getLogger(__name__)
 _CHUNK_TYPE = "binary/octet-stream"

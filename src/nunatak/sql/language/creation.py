@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.objects import Created, Existing
 from nunatak.catalog.store import Key
 from nunatak.sql.language.objects import exists, ownership
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, register
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.results import Field, Result, status_result
 
 CREATE = "CREATE"
 
@@ -29,6 +30,13 @@ class Creation(ABC):
     or_replace: bool = False
     if_not_exists: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
+
+    @property
+    def existing(self) -> Existing:
+        """What becomes of an object of the same name."""
+        if self.if_not_exists:
+            return Existing.KEEP
+        return Existing.REPLACE if self.or_replace else Existing.REFUSE
 
     @abstractmethod
     def made(self, context: Context) -> Key | None:
@@ -48,6 +56,13 @@ class Creation(ABC):
         key = self.made(context) if self.or_replace else None
         if key is not None and exists(context, key):
             yield ownership(key)
+
+
+def created(made: Created, title: str, name: str) -> Result:
+    """The vendor's status of CREATE; `title` begins it, as in "Stage area"."""
+    if made.is_kept:
+        return status_result(f"{name} already exists, statement succeeded.")
+    return status_result(f"{title} {name} successfully created.")
 
 
 Parser = TypeVar("Parser", bound=Callable[[TokenCursor, Modifiers], Creation])

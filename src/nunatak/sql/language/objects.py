@@ -75,6 +75,13 @@ def drop_object(context: Context, key: Key, *, if_exists: bool) -> tuple[Record 
     return record, status_result(f"{key.name} successfully dropped.")
 
 
+def dropped(name: str, *, was_there: bool) -> Result:
+    """The vendor's status of DROP."""
+    if was_there:
+        return status_result(f"{name} successfully dropped.")
+    return status_result(f"Drop statement executed successfully ({name} already dropped).")
+
+
 def ownership(key: Key) -> Requirement:
     """The requirement to own an object."""
     return Requirement(OWNERSHIP, key.kind, key.title)

@@ -13,6 +13,7 @@ from nunatak.disk import Disk
 from nunatak.models.registry import Models
 from nunatak.services.control import ControlPlane
 from nunatak.services.model.vault import Vault
+from nunatak.stages.service import Stages
 from nunatak.warehouse.warehouse import Warehouse
 
 
@@ -34,6 +35,7 @@ class Rooms:
     disk: Disk
     catalog: Catalog
     access: Access
+    stages: Stages
     models: Models
     warehouse: Warehouse
     queries: Callable[[], QueryControl]

@@ -12,7 +12,6 @@ from nunatak.models.contents.files import SourceFile
 from nunatak.models.versions import MODEL, ModelVersion
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.storage.locations import stage_location
 
 READ = "READ"
 
@@ -25,14 +24,14 @@ class FromStage:
 
     def requirements(self, context: Context) -> Iterable[Requirement]:
         """READ on the stage, unless it is one's own."""
-        return stage_location(context, self.location).requirement(READ)
+        return context.rooms.stages.locate(context.session, self.location).requirement(READ)
 
     def files(self, context: Context) -> Iterator[SourceFile]:
         """Every file below the folder; raises ObjectNotFound when there is no such stage."""
-        location = stage_location(context, self.location)
+        location = context.rooms.stages.locate(context.session, self.location)
         folder = location.path.strip("/")
         prefix = f"{folder}/" if folder else ""
-        for item in location.files(context.rooms.settings):
+        for item in location.files():
             if item.name.startswith(prefix):
                 yield SourceFile(item.name.removeprefix(prefix), item.file)
 

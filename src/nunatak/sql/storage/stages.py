@@ -1,25 +1,18 @@
-"""Stages and file formats: named places for files, and named ways to read them.
-
-A stage is a record whose `spec.id` names its folder; temporary ones live in the session only.
-"""
+"""CREATE, DROP, SHOW and DESCRIBE of stages and file formats."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Catalog, Key, Record
-from nunatak.errors import ObjectExists, ObjectNotFound
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.catalog.store import Key, Record
+from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.objects import (
-    create_object,
-    drop_object,
+    dropped,
     on_schema,
     ownership,
     schema_key,
@@ -35,11 +28,10 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.stages.folders import STAGE, remove_folder, remove_folders
-from nunatak.warehouse.core.results import Field, Result, status_result
-from nunatak.warehouse.core.session import Session, TemporaryObject
+from nunatak.stages.folders import STAGE
+from nunatak.stages.service import FILE_FORMAT
+from nunatak.warehouse.core.results import Field, Result
 
-FILE_FORMAT = "FILE_FORMAT"
 TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
 STAGE_PROPERTIES = {
     "FILE_FORMAT": file_format,
@@ -48,11 +40,6 @@ STAGE_PROPERTIES = {
     "COPY_OPTIONS": parenthesised_options,
     "COMMENT": TokenCursor.string,
 }
-
-
-def new_stage_id() -> str:
-    """The id of a new stage, which names its folder."""
-    return uuid.uuid4().hex
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,37 +63,15 @@ class CreateFileObject(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the object."""
-        name = context.session.qualify(self.parts)
+        stages, session = context.rooms.stages, context.session
+        key = schema_key(context, self.kind, self.parts)
         if self.temporary:
-            return self._run_temporary(context, name)
-        key = Key.of(self.kind, name)
-        with context.rooms.catalog.read() as tx:
-            old = tx.find(key) if self.or_replace else None
-        result = create_object(
-            context,
-            key,
-            title=TITLES[self.kind],
-            or_replace=self.or_replace,
-            if_not_exists=self.if_not_exists,
-            spec=self.spec,
-            comment=self.comment,
-        )
-        if old is not None:
-            remove_folders(context.rooms.settings, [old])
-        return result
-
-    def _run_temporary(self, context: Context, name: QualifiedName) -> Result:
-        session = context.session
-        with context.rooms.catalog.read() as tx:
-            tx.get(Key("SCHEMA", name.schema, name.database))
-        if session.temporary(self.kind, name) is not None:
-            if self.if_not_exists:
-                return status_result(f"{name.name} already exists, statement succeeded.")
-            if not self.or_replace:
-                raise ObjectExists(TITLES[self.kind], str(name))
-            drop_temporary(context, self.kind, name)
-        session.add_temporary(TemporaryObject(self.kind, name, self.spec))
-        return status_result(f"{TITLES[self.kind]} {name.name} successfully created.")
+            made = stages.create_temporary(session, key, spec=self.spec, existing=self.existing)
+        else:
+            made = stages.create(
+                key, session.role, spec=self.spec, comment=self.comment, existing=self.existing
+            )
+        return created(made, TITLES[self.kind], key.name)
 
 
 @creation("STAGE")
@@ -124,7 +89,7 @@ def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
         temporary=create.temporary,
         or_replace=create.or_replace,
         if_not_exists=if_not_exists,
-        spec={"id": new_stage_id(), **found},
+        spec=found,
         comment=comment,
     )
 
@@ -174,14 +139,11 @@ class DropFileObject:
         return [ownership(Key.of(self.kind, name))]
 
     def run(self, context: Context) -> Result:
-        """Remove the object, then the folder."""
-        name = context.session.qualify(self.parts)
-        if drop_temporary(context, self.kind, name):
-            return status_result(f"{name.name} successfully dropped.")
-        record, result = drop_object(context, Key.of(self.kind, name), if_exists=self.if_exists)
-        if record is not None:
-            remove_folders(context.rooms.settings, [record])
-        return result
+        """Remove the object."""
+        key, stages = schema_key(context, self.kind, self.parts), context.rooms.stages
+        if stages.drop_temporary(context.session, self.kind, context.session.qualify(self.parts)):
+            return dropped(key.name, was_there=True)
+        return dropped(key.name, was_there=stages.drop(key, if_exists=self.if_exists))
 
 
 @grammar("DROP STAGE")
@@ -196,14 +158,6 @@ def drop_file_format(cursor: TokenCursor, _: Modifiers) -> DropFileObject:
     """Parse DROP FILE FORMAT."""
     if_exists = cursor.accept("IF", "EXISTS")
     return DropFileObject(kind=FILE_FORMAT, parts=cursor.name(), if_exists=if_exists)
-
-
-def drop_temporary(context: Context, kind: str, name: QualifiedName) -> bool:
-    """Forget a temporary object of the session with its files; whether there was one."""
-    gone = context.session.drop_temporary(kind, name)
-    if gone is not None and kind == STAGE:
-        remove_folder(context.rooms.settings, str(gone.spec["id"]))
-    return gone is not None
 
 
 _SHOW_FIELDS = {
@@ -269,8 +223,9 @@ class ShowFileObjects:
     def run(self, context: Context) -> Result:
         """One row for each permanent object."""
         scope = scope_in(context, self.clauses)
-        with context.rooms.catalog.read() as tx:
-            records = tx.list_kind(self.kind, database=scope.database, schema=scope.schema)
+        records = context.rooms.stages.listed(
+            self.kind, database=scope.database, schema=scope.schema
+        )
         chosen = self.clauses.select(records, lambda record: record.name)
         row = _stage_row if self.kind == STAGE else _format_row
         return show_result(self.fields, [row(record) for record in chosen])
@@ -347,7 +302,8 @@ class DescribeFileObject:
 
     def run(self, context: Context) -> Result:
         """Properties of the object; raises ObjectNotFound."""
-        spec = find_file_object(context, self.kind, self.parts)
+        name = context.session.qualify(self.parts)
+        spec = context.rooms.stages.spec(context.session, self.kind, name)
         rows: list[list[Any]] = []
         for group, value in spec.items():
             if isinstance(value, dict):
@@ -366,23 +322,3 @@ def describe_stage(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
 def describe_file_format(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
     """Parse DESCRIBE FILE FORMAT."""
     return DescribeFileObject(kind=FILE_FORMAT, parts=cursor.name())
-
-
-def find_file_object(context: Context, kind: str, parts: tuple[str, ...]) -> dict[str, Any]:
-    """The spec of a stage or file format, a temporary one first; raises ObjectNotFound."""
-    return file_object_of(context.rooms.catalog, context.session, kind, parts)
-
-
-def file_object_of(
-    catalog: Catalog, session: Session, kind: str, parts: tuple[str, ...]
-) -> dict[str, Any]:
-    """As `find_file_object`, for callers outside of a statement."""
-    name = session.qualify(parts)
-    temporary = session.temporary(kind, name)
-    if temporary is not None:
-        return dict(temporary.spec)
-    with catalog.read() as tx:
-        record = tx.find(Key.of(kind, name))
-    if record is None:
-        raise ObjectNotFound(TITLES[kind].replace(" area", ""), str(name))
-    return dict(record.spec)

@@ -8,13 +8,15 @@ from typing import Any
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Key
-from nunatak.errors import ObjectNotFound, Unsupported
-from nunatak.sql.language.objects import on_schema, ownership, require_schema, schema_key
+from nunatak.errors import Unsupported
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.objects import on_schema, ownership, schema_key
 from nunatak.sql.language.options import option_value
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.storage.stages import FILE_FORMAT, STAGE_PROPERTIES, TITLES
+from nunatak.sql.storage.stages import STAGE_PROPERTIES
 from nunatak.stages.folders import STAGE
+from nunatak.stages.service import FILE_FORMAT
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 
@@ -50,23 +52,13 @@ class AlterFileObject:
         if context.session.temporary(self.kind, name) is not None:
             words = self.kind.replace("_", " ")
             raise Unsupported(f"Unsupported: ALTER of a temporary {words}: CREATE OR REPLACE it.")
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(Key.of(self.kind, name))
-            if record is None and not self.if_exists:
-                raise ObjectNotFound(TITLES[self.kind].replace(" area", ""), str(name))
-            if record is not None and self.new_name:
-                key = schema_key(context, self.kind, self.new_name)
-                require_schema(tx, key)
-                tx.move(record, key)
-            elif record is not None:
-                old = record.spec.get("options", {})
-                changed = (
-                    {"options": {**old, **self.settings}}
-                    if self.kind == FILE_FORMAT
-                    else self.settings
-                )
-                tx.update(record, spec={**record.spec, **changed}, comment=self.comment)
-        return status_result("Statement executed successfully.")
+        stages, key = context.rooms.stages, Key.of(self.kind, name)
+        if self.new_name:
+            to = schema_key(context, self.kind, self.new_name)
+            stages.rename(key, to, if_exists=self.if_exists)
+        else:
+            stages.alter(key, self.settings, comment=self.comment, if_exists=self.if_exists)
+        return status_result(DONE)
 
 
 @grammar("ALTER STAGE")

@@ -6,19 +6,19 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
-from typing import Any, TypeVar
+from typing import Any
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
-from nunatak.models.snowfiles import SCHEME, ModelFiles, SnowAddress, parse_address
+from nunatak.models.snowfiles import SCHEME, ListedFile, ModelFiles, SnowAddress, parse_address
 from nunatak.models.versions import MODEL
 from nunatak.patterns import matching
 from nunatak.sql.language.statement import Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.session.parameters import literal
-from nunatak.sql.storage.locations import StageLocation, stage_location
+from nunatak.stages.locations import StageLocation
 from nunatak.warehouse.core.results import Field, Result, StatementKind, Transfer, rows_result
 
 STAGES, MODELS = "stages", "models"
@@ -32,7 +32,6 @@ _OPTIONS: dict[str, Any] = {
     "PATTERN": TokenCursor.string,
 }
 Location = StageLocation | SnowAddress
-Item = TypeVar("Item")
 
 
 def _local_path(text: str) -> str:
@@ -44,7 +43,7 @@ def _local_path(text: str) -> str:
 def _location(context: Context, text: str) -> Location:
     if text.startswith(SCHEME):
         return parse_address(text, context.session.qualify)
-    return stage_location(context, text)
+    return context.rooms.stages.locate(context.session, text)
 
 
 def _requirements(context: Context, text: str, *, write: bool) -> Iterable[Requirement]:
@@ -86,7 +85,7 @@ class Put:
         if isinstance(location, SnowAddress):
             key = f"{MODELS}/{ModelFiles(context.rooms.models).upload_prefix(location)}"
         else:
-            location.folder(context.rooms.settings)
+            location.folder()
             key = f"{STAGES}/{location.id}/{location.path}"
         return Transfer(
             upload=True,
@@ -121,14 +120,13 @@ class Get:
 
     def run(self, context: Context) -> Transfer:
         """Tell the client where the files are."""
-        location = _location(context, self.source)
+        location, pattern = _location(context, self.source), self.options.get("PATTERN")
         if isinstance(location, SnowAddress):
-            rows = ModelFiles(context.rooms.models).listing(location)
-            found = [(row.name, f"{MODELS}/{row.key}") for row in rows]
+            rows = _model_files(context, location, pattern)
+            chosen = [(row.name, f"{MODELS}/{row.key}") for row in rows]
         else:
-            files = location.files(context.rooms.settings)
-            found = [(item.name, f"{STAGES}/{location.id}/{item.name}") for item in files]
-        chosen = _matching(found, self.options.get("PATTERN"))
+            files = location.files_like(pattern)
+            chosen = [(item.name, f"{STAGES}/{location.id}/{item.name}") for item in files]
         return Transfer(
             upload=False,
             # Clients cut a source at its first slash, so every name is given one.
@@ -163,20 +161,20 @@ class ListFiles:
         """One row for each file."""
         location = _location(context, self.location)
         if isinstance(location, SnowAddress):
-            found = [
-                (row.name, [row.name, row.size_bytes, row.md5, _http_time(row.modified_on)])
-                for row in ModelFiles(context.rooms.models).listing(location)
+            rows = [
+                [row.name, row.size_bytes, row.md5, _http_time(row.modified_on)]
+                for row in _model_files(context, location, self.pattern)
             ]
         else:
-            prefix = f"{location.shown}/" if location.shown else ""
-            found = [
-                (
-                    prefix + item.name,
-                    [prefix + item.name, item.size_bytes, item.md5, _http_time(item.modified_on)],
-                )
-                for item in location.files(context.rooms.settings)
+            rows = [
+                [
+                    location.prefix + item.name,
+                    item.size_bytes,
+                    item.md5,
+                    _http_time(item.modified_on),
+                ]
+                for item in location.files_like(self.pattern, prefix=location.prefix)
             ]
-        rows = [row for _, row in _matching(found, self.pattern)]
         return rows_result(_LIST_FIELDS, rows, kind=StatementKind.SHOW)
 
 
@@ -205,12 +203,8 @@ class RemoveFiles:
         location = _location(context, self.location)
         if isinstance(location, SnowAddress):
             raise InvalidArgument("Files of a model version cannot be removed: drop the version.")
-        prefix = f"{location.shown}/" if location.shown else ""
-        files = [(prefix + item.name, item) for item in location.files(context.rooms.settings)]
-        rows = []
-        for name, item in _matching(files, self.pattern):
-            item.file.unlink(missing_ok=True)
-            rows.append([name, "removed"])
+        removed = location.remove_files(self.pattern)
+        rows = [[location.prefix + file.name, "removed"] for file in removed]
         return rows_result(self.fields, rows, kind=StatementKind.SHOW)
 
 
@@ -222,11 +216,15 @@ def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
     return RemoveFiles(location=location, pattern=pattern)
 
 
-def _matching(found: Sequence[tuple[str, Item]], pattern: str | None) -> list[tuple[str, Item]]:
+def _model_files(
+    context: Context, address: SnowAddress, pattern: str | None
+) -> Sequence[ListedFile]:
+    """The files of a model that match a pattern."""
+    rows = ModelFiles(context.rooms.models).listing(address)
     if pattern is None:
-        return list(found)
-    chosen = matching([name for name, _ in found], pattern)
-    return [pair for pair, is_chosen in zip(found, chosen, strict=True) if is_chosen]
+        return rows
+    chosen = matching([row.name for row in rows], pattern)
+    return [row for row, is_chosen in zip(rows, chosen, strict=True) if is_chosen]
 
 
 def _http_time(seconds: float) -> str:

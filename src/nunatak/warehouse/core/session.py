@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import threading
-import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import ObjectNotFound
 from nunatak.warehouse.core.parameters import Value, known
 
@@ -17,18 +17,6 @@ QUERIES_KEPT = 100
 """Ids of queries that a session remembers."""
 _TOGETHER = (("role", "role_identity"), ("warehouse",), ("database", "schema"))
 """What a statement may change of its session, in parts that belong together."""
-
-
-@dataclass(frozen=True, slots=True)
-class TemporaryObject:
-    """An object that only one session sees, and that shadows a permanent one of its name."""
-
-    kind: str
-    """TABLE, VIEW, STAGE or FILE FORMAT."""
-    name: QualifiedName
-    spec: Mapping[str, Any] = field(default_factory=dict)
-    id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    """Of this object, whatever takes its name later."""
 
 
 @dataclass(eq=False, kw_only=True)

@@ -14,9 +14,9 @@ from sqlglot import exp
 
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import SqlType, TypeKind
+from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
 from nunatak.warehouse.core.results import Field, Result, status_result
-from nunatak.warehouse.core.session import TemporaryObject
 from nunatak.warehouse.core.types import engine_type, sql_type_of
 from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution, sql_text

@@ -11,10 +11,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from nunatak.errors import InvalidArgument, TokenExpired, TokenInvalid
+from nunatak.errors import TokenExpired, TokenInvalid
 from nunatak.protocol.files.signing import Signer, load_key
-from nunatak.protocol.files.transfer import Transfers, UploadName, safe_name, upload_name
-from nunatak.protocol.files.upload_attempts import UploadAttempts
+from nunatak.protocol.files.transfer import Transfers
 from nunatak.warehouse.core.results import Transfer
 
 from ..asgi import Answer, send
@@ -204,16 +203,6 @@ async def test_empty_files_are_taken_among_the_files_of_a_pattern(world: World) 
     assert len(list((world.folder.root / "s1/dir").iterdir())) == 4
 
 
-def test_attempts_are_known_in_bounded_number() -> None:
-    attempts = UploadAttempts(most=2)
-    for address in ("a", "b", "a", "c"):
-        attempts.add(address)
-
-    assert [address in attempts for address in "abc"] == [True, False, True]
-    attempts.discard("a")
-    assert "a" not in attempts
-
-
 @pytest.mark.asyncio
 async def test_a_client_may_look_whether_a_file_is_there(world: World) -> None:
     address = await _put_address(world, "a")
@@ -286,25 +275,6 @@ async def test_keys_do_not_leave_their_source(world: World) -> None:
 
     for url in data["presignedUrls"]:
         assert (await send(world.app, "GET", url)).status == 404
-
-
-@pytest.mark.parametrize("name", ["", ".", "..", "a/b", "a\0", "a\nb", "x" * 300])
-def test_names_that_are_no_file_names_are_refused(name: str) -> None:
-    with pytest.raises(InvalidArgument):
-        safe_name(name)
-
-
-@pytest.mark.parametrize(
-    ("source", "expected"),
-    [
-        ("/x/part_[0-9].parquet", UploadName(None, ".parquet", may_compress=True)),
-        ("/x/*", UploadName(None, "", may_compress=True)),
-        ("/x/a.b*", UploadName(None, "", may_compress=True)),
-        ("/x y/ü.txt", UploadName("ü.txt", may_compress=True)),
-    ],
-)
-def test_patterns_and_paths_are_told_apart(source: str, expected: UploadName) -> None:
-    assert upload_name(source, auto_compress=True) == expected
 
 
 def test_signatures_cover_method_path_end_and_extras() -> None:

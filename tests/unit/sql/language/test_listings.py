@@ -19,6 +19,7 @@ from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import containers, sequences, show_keys, stages, stages_alter
 from nunatak.sql.storage.table_guard import CatalogTableGuard
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import QueryRequest
 from nunatak.warehouse.core.results import Result
@@ -45,7 +46,11 @@ class Bench:
             tx.create(Key("SCHEMA", "PUBLIC", "DB"), "ACCOUNTADMIN")
         self.session = Session(id=1, user="A", role="ACCOUNTADMIN", database="DB", schema="PUBLIC")
         rooms = SimpleNamespace(
-            warehouse=self.warehouse, catalog=self.catalog, access=access, settings=settings
+            warehouse=self.warehouse,
+            catalog=self.catalog,
+            access=access,
+            stages=Stages(self.catalog, access, settings),
+            settings=settings,
         )
         self.context = Context(rooms=cast("Rooms", rooms), session=self.session, query_id="q")
 

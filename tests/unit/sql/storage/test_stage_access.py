@@ -9,8 +9,8 @@ import pytest
 
 from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, PrivilegeMissing
 from nunatak.sql.frontend import FrontEnd
-from nunatak.sql.storage.locations import StageFileSource
 from nunatak.stages.folders import tidy
+from nunatak.stages.sources import StageFileSource
 from nunatak.warehouse.core.results import Transfer
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
