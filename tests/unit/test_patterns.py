@@ -182,7 +182,6 @@ def test_long_types_end_in_an_answer(text: str) -> None:
 
 FUNCTIONS = {"compile", "match", "fullmatch", "search", "findall", "finditer", "split", "sub"}
 OWN = {
-    "access/connections.py": "names of the operator's own file, escaped",
     "services/documents/specification.py": "joined from constants",
     "warehouse/engine/errors.py": "the rules of that module",
 }
