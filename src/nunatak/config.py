@@ -47,6 +47,9 @@ class Limits:
     """Disk that environments may take; those that nothing uses go when a build needs room."""
     warehouse_model_idle_s: float = 600.0
     """A model that runs in the warehouse is unloaded after so long without a call."""
+    warehouse_models: int = 16
+    """Models that the warehouse keeps loaded at the same time; when there are more, those go that
+    no call needs, the least recently called first."""
     warehouse_model_workers: int = 2
     warehouse_model_memory_share: float = 0.5
     """Share of the machine's memory that one model in the warehouse may take."""

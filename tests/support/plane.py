@@ -25,11 +25,12 @@ from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.resources import GIB
 from nunatak.compute.spec import MethodSpec
 from nunatak.compute.states import POOLS, PoolState
-from nunatak.config import Settings
+from nunatak.config import Limits, Settings
 from nunatak.disk import Disk
 from nunatak.errors import NunatakError, ObjectNotFound
 from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
+from nunatak.images.requirements.declared import Target
 from nunatak.images.store import Image
 from nunatak.services.control import ControlPlane
 from nunatak.services.documents.deployment import DeploymentOrder
@@ -95,9 +96,13 @@ class FakeBuilder:
         self.problems: dict[str, str] = {}
         self.failure: NunatakError | None = None
         self.builds = 0
+        self.targets: list[Target] = []
         self.gate: threading.Event | None = None
 
     def find(self, request: BuildRequest) -> Image | None:
+        return self.known
+
+    def assemble(self, request: BuildRequest) -> Image | None:
         return self.known
 
     def problem(self, digest: str) -> str:
@@ -105,6 +110,7 @@ class FakeBuilder:
 
     def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:
         self.builds += 1
+        self.targets.append(request.target)
         log.line("installing everything")
         while self.gate is not None and not self.gate.wait(0.01):
             if cancel.is_set():
@@ -123,6 +129,7 @@ class FakeModels:
     """One model with one version."""
 
     def __init__(self, folder: Path) -> None:
+        self.dropped: set[str] = set()
         method = MethodSpec(name="PREDICT", handler="functions.predict.infer", path="predict")
         self.model = ServedModel(
             ref=ModelRef("DB", "S", "M", "V1", "v-1"),
@@ -136,8 +143,13 @@ class FakeModels:
             raise ObjectNotFound("Model", str(model))
         return self.model
 
+    def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
+        return self.resolve(model, version)
+
     def load(self, ref: ModelRef) -> ServedModel:
-        return self.model
+        if ref.version_id in self.dropped:
+            raise ObjectNotFound("Version", f"{ref.model} {ref.version}")
+        return replace(self.model, ref=ref)
 
 
 class FakeLoads:
@@ -268,6 +280,15 @@ class World:
                 if future.done():
                     raise
 
+    def iterate_until(self, holds: Callable[[], bool]) -> None:
+        """Look until something holds."""
+        for _ in range(5000):
+            self.plane.iterate()
+            if holds():
+                return
+            threading.Event().wait(0.001)
+        raise AssertionError("it never comes about")
+
     def begin_deploy(self, order: DeploymentOrder | None = None) -> Future[str]:
         """Begin to deploy, without looking."""
         return self.begin(
@@ -321,7 +342,7 @@ class World:
 
 
 @contextmanager
-def open_world(folder: Path) -> Iterator[World]:
+def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]:
     """A control plane that does nothing until it is told to look."""
     moments = [1_000_000.0]
     catalog = Catalog(Database.open(folder / "catalog.sqlite"), clock=lambda: moments[0])
@@ -330,7 +351,7 @@ def open_world(folder: Path) -> Iterator[World]:
         tx.create(Key("SCHEMA", "S", "DB"), "ACCOUNTADMIN")
     runtime, builder, loads = FakeRuntime(folder), FakeBuilder(), FakeLoads()
     runtime.clock = lambda: moments[0]
-    models, settings = FakeModels(folder), Settings(home=folder)
+    models, settings = FakeModels(folder), Settings(home=folder, limits=limits or Limits())
     access = Access(catalog.database, settings)
     for role in ("ACCOUNTADMIN", "ANALYST", "PUBLIC"):
         access.roles.create(role, owner="ACCOUNTADMIN")

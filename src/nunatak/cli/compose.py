@@ -30,7 +30,6 @@ from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.services.calling.model_source import ModelVersions
 from nunatak.services.calling.targets import CallTargets
-from nunatak.services.calling.warehouse_models import WarehouseModels
 from nunatak.services.commands.commands import images_in_use
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.control import ControlPlane
@@ -66,7 +65,6 @@ class Server:
     rooms: Rooms
     app: ProtocolApp
     control: ControlPlane
-    warehouse_models: WarehouseModels
     ingress: Ingress
 
     @property
@@ -94,7 +92,6 @@ class Server:
 
     def close(self) -> None:
         """Write and release everything."""
-        self.warehouse_models.close()
         self.rooms.warehouse.close()
         self.rooms.catalog.close()
 
@@ -109,12 +106,12 @@ def assemble(settings: Settings, *, port: int) -> Server:
     )
     vault = Vault(settings.folder("keys"))
     secrets = SecretReader(vault, allows=access.allows)
-    control, warehouse_models = _serving(settings, catalog, models, secrets)
+    control = _serving(settings, catalog, models, secrets)
     control.addresses.public = f"{settings.host}:{port}"
     stages = Stages(catalog, access, settings)
     results = ResultStore.of(settings, disk=disk, clock=access.clock)
     hooks = Hooks(
-        planner=ModelCalls(_call_targets(access, models, control, warehouse_models)),
+        planner=ModelCalls(_call_targets(access, models, control)),
         results=StoredResults(results),
         stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
@@ -141,7 +138,6 @@ def assemble(settings: Settings, *, port: int) -> Server:
         rooms=rooms,
         app=app,
         control=control,
-        warehouse_models=warehouse_models,
         ingress=_ingress(rooms),
     )
 
@@ -160,8 +156,8 @@ def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
 
 def _serving(
     settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
-) -> tuple[ControlPlane, WarehouseModels]:
-    """What runs models: services, and the warehouse. They share the runtime and the builder."""
+) -> ControlPlane:
+    """What runs models, for services and in the warehouse."""
     bounds, machine = settings.limits, detect_machine()
     runtime = ProcessRuntime(
         settings.folder("instances"),
@@ -183,37 +179,25 @@ def _serving(
         in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
         allow_unconfined=settings.allow_unconfined,
     )
-    versions = ModelVersions(models)
-    control = ControlPlane(
+    return ControlPlane(
         catalog=catalog,
         settings=settings,
         runtime=runtime,
         builder=builder,
-        models=versions,
+        models=ModelVersions(models),
         loads=InstanceLoads(),
         secrets=secrets,
         families=Families.load(settings.home / "families.yaml"),
         machine=machine,
     )
-    warehouse_models = WarehouseModels(
-        runtime=runtime,
-        environments=builder,
-        models=versions,
-        limits=settings.limits,
-        machine=machine,
-        logs=settings.folder("builds"),
-    )
-    return control, warehouse_models
 
 
-def _call_targets(
-    access: Access, models: Models, control: ControlPlane, warehouse_models: WarehouseModels
-) -> CallTargets:
+def _call_targets(access: Access, models: Models, control: ControlPlane) -> CallTargets:
     """Where calls of models in SQL go: to services, or to the warehouse's own instances."""
     return CallTargets(
         routes=control.routes,
         models=ModelVersions(models),
-        warehouse=warehouse_models,
+        warehouse=control.warehouse_calls,
         require=lambda requirement, role: access.require(requirement, role=role),
         owner_of=access.grants.owner_of,
     )

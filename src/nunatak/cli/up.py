@@ -59,16 +59,13 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
     listener = listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
-    janitor: asyncio.Task[None] | None = None
     try:
         password = prepare_account(server.access, settings)
         server.prepare()
         table = write_own_connection(settings, host=settings.host, port=port, password=password)
         if install_connection:
             print(f"connection '{CONNECTION}' is in {install(CONNECTION, table)}", file=sys.stderr)
-        await asyncio.to_thread(server.warehouse_models.recover)
         await server.control.start()
-        janitor = asyncio.create_task(server.warehouse_models.run(), name="warehouse models")
         shown = address(listener, tls=settings.tls)
         await serve(
             server.app,
@@ -79,7 +76,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
             on_stop=server.app.stop,
         )
     finally:
-        await _stop(server, janitor)
+        await _stop(server)
     return server.app.execution.is_stuck
 
 
@@ -93,11 +90,8 @@ def _ready(shown: str) -> None:
     print(f"ready {shown}", flush=True)
 
 
-async def _stop(server: Server, janitor: asyncio.Task[None] | None) -> None:
+async def _stop(server: Server) -> None:
     _LOGGER.info("stopping")
-    if janitor is not None:
-        janitor.cancel()
-        await asyncio.gather(janitor, return_exceptions=True)
     server.ingress.close()
     await server.control.stop()
     await asyncio.to_thread(server.close)

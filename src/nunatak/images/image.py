@@ -120,8 +120,7 @@ class ImageBuilder:
 
         Raises DeclarationInvalid, BuildFailed (and its kinds), QuotaExceeded.
         """
-        declared = read_declared(request.version_root, _target(request))
-        job = self._job(declared, log, cancel, request.egress)
+        job = self._job(_declared(request), log, cancel, request.egress)
         lock, environment = self._environment(job, force=request.force_rebuild)
         image = self._store.put(self._parts(request, lock, environment))
         log.line(f"image sha256:{image.digest[:12]} is ready", important=True)
@@ -129,9 +128,14 @@ class ImageBuilder:
 
     def find(self, request: BuildRequest) -> Image | None:
         """The image that `build` would give, if nothing needs to be built for it."""
-        declared = read_declared(request.version_root, _target(request))
-        found = self._known(declared, request.egress)
+        found = self._known(_declared(request), request.egress)
         return self._store.find(self._parts(request, *found)) if found else None
+
+    def assemble(self, request: BuildRequest) -> Image | None:
+        """The image that `build` would give, stored if it was not, where its environment is there
+        and nothing needs to be installed."""
+        found = self._known(_declared(request), request.egress)
+        return self._store.put(self._parts(request, *found)) if found else None
 
     def problem(self, digest: str) -> str:
         """Why nothing can be started from the image `digest`; empty when something can."""
@@ -322,6 +326,12 @@ class ImageBuilder:
 
 def _target(request: BuildRequest) -> Target:
     return Target.GPU if request.gpu_requested else request.target
+
+
+def _declared(request: BuildRequest) -> Declared:
+    declared = read_declared(request.version_root, _target(request))
+    in_warehouse = declared.target is Target.WAREHOUSE
+    return declared.in_the_warehouse() if in_warehouse else declared
 
 
 def _touched_after(path: Path, moment: float) -> bool:

@@ -17,14 +17,16 @@ from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine, free_memory_bytes
 from nunatak.compute.runtime import Phase, Runtime
-from nunatak.config import Settings
+from nunatak.config import Limits, Settings
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
+from nunatak.services.calling.warehouse_instances import WarehouseCalls
 from nunatak.services.commands.commands import Commands
 from nunatak.services.commands.create import Creator
+from nunatak.services.commands.creation import Creation
 from nunatak.services.commands.deploy import Deployments
+from nunatak.services.commands.warehouse import WarehouseModels
 from nunatak.services.model.changes import Changes
-from nunatak.services.model.instance_spec import OWNER, OWNER_LABEL
 from nunatak.services.model.instances import DRAIN_S
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.ports import Builder, LoadSource, ModelSource
@@ -38,6 +40,7 @@ from nunatak.services.reconcile.parking import parking_policy
 from nunatak.services.reconcile.parking_lot import ParkingLot
 from nunatak.services.reconcile.pools import PoolReconciler
 from nunatak.services.reconcile.services import ServiceReconciler
+from nunatak.services.reconcile.warehouse import LOAD_LIMIT_S, ModelCache
 from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import (
     FRESH_S,
@@ -53,7 +56,7 @@ from nunatak.services.watching.page import metric_page
 _log = logging.getLogger(__name__)
 TICK_S = 1.0
 FAILED_LOOK_PAUSE_S = 5.0
-BUILD_THREADS = 2
+BUILD_THREADS = 4
 LAUNCH_THREADS = 8
 
 
@@ -80,22 +83,19 @@ class ControlPlane:
         self.machine = machine
         self.changes = Changes()
         self.commands = Commands(catalog=catalog, changes=self.changes)
-        self.creator = Creator(
-            catalog=catalog,
-            families=families,
-            machine=machine,
-            changes=self.changes,
-            secrets=secrets,
-            check_confinement=runtime.check_confinement,
-        )
+        self._snapshots = Snapshots(catalog, families, machine)
+        creation = Creation(self._snapshots, check_confinement=runtime.check_confinement)
+        self.creator = Creator(catalog, creation, changes=self.changes, secrets=secrets)
         self.inputs = LiveSource(catalog=catalog, runtime=runtime, secrets=secrets)
         self.routes = Routes(changes=self.changes, wake=self.commands.wake)
         self.addresses = Addresses(settings)
         folder = settings.folder("builds")
         self.logs = Logs(runtime=runtime, builds=folder)
-        self.deployments = self._deployments(catalog, builder, models, runtime)
+        self.deployments = Deployments(
+            catalog, creation, builder=builder, models=models, changes=self.changes
+        )
+        self.warehouse_calls = self._warehouse_calls(creation, builder, settings.limits)
         self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
-        self._snapshots = Snapshots(catalog, families, machine)
         self._runtime = runtime
         self._home = settings.home
         self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
@@ -103,20 +103,23 @@ class ControlPlane:
         self._pools = PoolReconciler(catalog=catalog, snapshots=self._snapshots)
         self._builds = self._build_reconciler(catalog, builder, models, folder)
         parking = self._parking_lot(settings, free_memory)
-        self._services = self._service_reconciler(catalog, builder, models, loads, parking)
+        self._services = self._service_reconciler(
+            catalog, builder, models, loads, parking, settings.limits.warehouse_models
+        )
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
-    def _deployments(
-        self, catalog: Catalog, builder: Builder, models: ModelSource, runtime: Runtime
-    ) -> Deployments:
-        return Deployments(
-            catalog=catalog,
-            families=self.families,
-            machine=self.machine,
+    def _warehouse_calls(
+        self, creation: Creation, builder: Builder, limits: Limits
+    ) -> WarehouseCalls:
+        models = WarehouseModels(
+            self._snapshots,
+            creation=creation,
             builder=builder,
-            models=models,
             changes=self.changes,
-            check_confinement=runtime.check_confinement,
+            limits=limits,
+        )
+        return WarehouseCalls(
+            self.routes, self.changes, models.want, wait_limit_s=limits.build_s + LOAD_LIMIT_S
         )
 
     def _parking_lot(self, settings: Settings, free_memory: Callable[[], int]) -> ParkingLot:
@@ -147,7 +150,9 @@ class ControlPlane:
         models: ModelSource,
         loads: LoadSource,
         parking: ParkingLot,
+        warehouse_models: int,
     ) -> ServiceReconciler:
+        book = LoadBook(loads)
         return ServiceReconciler(
             catalog=catalog,
             snapshots=self._snapshots,
@@ -155,7 +160,7 @@ class ControlPlane:
             runtime=self._runtime,
             builder=builder,
             models=models,
-            loads=LoadBook(loads),
+            loads=book,
             operations=self._launching,
             routes=self.routes,
             launcher=Launcher(
@@ -171,6 +176,9 @@ class ControlPlane:
                 parking=parking,
             ),
             parking=parking,
+            model_cache=ModelCache(
+                models=models, loads=book, routes=self.routes, bound=warehouse_models
+            ),
         )
 
     async def start(self) -> None:
@@ -256,9 +264,8 @@ class ControlPlane:
         self.metrics.close()
 
     def _instance_ids(self) -> list[str]:
-        """Instances of services, as the runtime names them."""
-        found = self._runtime.observe()
-        return [seen.id for seen in found if seen.labels.get(OWNER_LABEL) == OWNER]
+        """Every instance, as the runtime names it."""
+        return [seen.id for seen in self._runtime.observe()]
 
 
 class Loop:

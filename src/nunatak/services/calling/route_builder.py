@@ -49,6 +49,7 @@ class RouteTable:
             methods=methods,
             functions=user_functions(snapshot.functions, service.record.qualified, methods),
             targets=targets,
+            version_id=spec.model.version_id if service.in_warehouse else None,
         )
 
     def _methods_of(self, service: Service) -> tuple[ServedMethod, ...]:

@@ -60,6 +60,8 @@ class Route:
     targets: tuple[Target, ...]
     functions: tuple[UserFunction, ...] = ()
     batches: BatchRules = BatchRules()
+    version_id: str | None = None
+    """Of the model version that the warehouse runs; None for a service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,7 @@ class _Table:
     by_user_function: Mapping[QualifiedName, tuple[Route, ServedMethod]] = field(
         default_factory=dict
     )
+    by_version: Mapping[str, Route] = field(default_factory=dict)
 
 
 class Routes:
@@ -137,12 +140,16 @@ class Routes:
         """The route of a service's id, or None."""
         return self._table.by_id.get(service_id)
 
+    def by_version(self, version_id: str) -> Route | None:
+        """The route of a model version that the warehouse runs, or None."""
+        return self._table.by_version.get(version_id)
+
     def held(self, service_id: int) -> int:
-        """Calls that wait for an instance of a service now."""
+        """Calls that wait for an instance of a service now, or keep it for calls to come."""
         with self._lock:
             return self._held[service_id]
 
-    def wake(self, service_id: int) -> None:
+    def _wake_once(self, service_id: int) -> None:
         """Make sure that a sleeping service is being woken; the first caller does it.
 
         Raises ServiceUnavailable when it may not be woken, ObjectNotFound when it is gone.
@@ -166,7 +173,7 @@ class Routes:
 
         Raises ServiceUnavailable, ObjectNotFound, DeadlineExceeded, QueryCancelled.
         """
-        with self._holding(service_id):
+        with self.holding(service_id):
             return self._changes.wait_for(
                 lambda: self._ready(service_id),
                 cancelled=cancelled,
@@ -184,7 +191,7 @@ class Routes:
             return route
         event = asyncio.Event()
         waiter = (asyncio.get_running_loop(), event)
-        with self._holding(service_id):
+        with self.holding(service_id):
             with self._lock:
                 self._waiters.add(waiter)
             try:
@@ -219,7 +226,7 @@ class Routes:
             return route
         if route.state is ServiceState.FAILED:
             raise ServiceUnavailable(f"Service {route.service} has failed: {route.message}")
-        self.wake(service_id)
+        self._wake_once(service_id)
         return None
 
     def _known(self, service_id: int) -> Route:
@@ -229,7 +236,9 @@ class Routes:
         return route
 
     @contextmanager
-    def _holding(self, service_id: int) -> Iterator[None]:
+    def holding(self, service_id: int) -> Iterator[None]:
+        """Count a call as one that needs a service, within; raises ServiceUnavailable when there
+        are too many."""
         with self._lock:
             if self._held.total() >= WAITERS_LIMIT:
                 raise ServiceUnavailable(f"{WAITERS_LIMIT} calls wait for services already.")
@@ -251,20 +260,22 @@ class Routes:
 
 
 def _table_of(routes: Sequence[Route]) -> _Table:
+    services = [route for route in routes if route.version_id is None]
     return _Table(
         {route.service_id: route for route in routes},
-        {route.service: route for route in routes},
-        {route.endpoint_id: route for route in routes if route.endpoint_id},
+        {route.service: route for route in services},
+        {route.endpoint_id: route for route in services if route.endpoint_id},
         {
             route.service.sibling(f"{route.service.name}_{method.spec.name}"): (route, method)
-            for route in routes
+            for route in services
             for method in route.methods
         },
         {
             function.name: (_with_batches(route, function), function.method)
-            for route in routes
+            for route in services
             for function in route.functions
         },
+        {route.version_id: route for route in routes if route.version_id is not None},
     )
 
 

@@ -17,8 +17,8 @@ from nunatak.models.versions import DEFAULT
 from nunatak.services.calling.instance_calls import Calling, Clients, InstanceCaller
 from nunatak.services.calling.null_policy import LenientCaller
 from nunatak.services.calling.routes import Route, Routes
-from nunatak.services.calling.warehouse_models import WarehouseModels, WarehouseSource
-from nunatak.services.model.ports import ServedMethod, ServedModel
+from nunatak.services.calling.warehouse_instances import WarehouseCalls
+from nunatak.services.model.ports import ModelSource, ServedMethod, ServedModel
 from nunatak.services.model.spec import ENDPOINTS_ROLE, FUNCTIONS_ROLE
 from nunatak.transport.address import Address
 from nunatak.warehouse.core.call_markers import ModelCall, QueryRunner
@@ -44,8 +44,8 @@ class CallTargets:
         self,
         *,
         routes: Routes,
-        models: WarehouseSource,
-        warehouse: WarehouseModels,
+        models: ModelSource,
+        warehouse: WarehouseCalls,
         require: Require,
         owner_of: OwnerOf,
         clients: Clients | None = None,
@@ -176,12 +176,12 @@ class _ModelTarget:
     signature: MethodSignature
     served: ServedModel
     method: ServedMethod
-    warehouse: WarehouseModels
+    warehouse: WarehouseCalls
     clients: Clients
 
     def open(self, runner: QueryRunner) -> BatchCaller:
         """Wait until the model is loaded."""
-        instances = self.warehouse.instances(self.served, runner.cancelled)
+        instances = self.warehouse.open(self.served, runner.cancelled)
         calling = _calling(self.method, runner, rows=BATCH_ROWS)
         return InstanceCaller(instances, self.clients, calling=calling, cancelled=runner.cancelled)
 

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine
-from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument, ObjectExists
-from nunatak.services.calling.addresses import check_service_name
-from nunatak.services.commands.deploy import new_endpoint_id
+from nunatak.services.commands.creation import Creation, new_endpoint_id
 from nunatak.services.commands.repository_images import find_image
 from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.secret_uses import SecretReader
-from nunatak.services.model.snapshot import Pool, Service, capacity_of
+from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import SecretUse, ServiceSpec, ServiceType
-from nunatak.services.model.states import SERVICES, ServiceState
-from nunatak.services.reconcile.pools import resume_pool
 
 
 class Creator:
@@ -30,21 +24,16 @@ class Creator:
 
     def __init__(
         self,
-        *,
         catalog: Catalog,
-        families: Families,
-        machine: Machine,
+        creation: Creation,
+        *,
         changes: Changes,
         secrets: SecretReader,
-        check_confinement: Callable[[], None],
     ) -> None:
-        """`check_confinement` raises ConfinementMissing where no model is run."""
         self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self._creation = creation
         self._changes = changes
         self._secrets = secrets
-        self._check_confinement = check_confinement
 
     def create(
         self,
@@ -62,15 +51,13 @@ class Creator:
         (schema, pool, image, integration, secret), PrivilegeMissing for a secret that the owner may
         not use, InvalidArgument when no node is large enough, ConfinementMissing.
         """
-        self._check_confinement()
-        check_service_name(QualifiedName(key.database, key.schema, key.name))
+        self._creation.check(QualifiedName(key.database, key.schema, key.name))
         uses = self._uses(key, container, owner)
         with self._catalog.write() as tx:
             if tx.find(key) is not None:
                 raise ObjectExists(key.label, key.title)
             tx.get(Key("SCHEMA", key.schema, key.database))
             allowed_hosts(tx, values.get("integrations", ()))
-            self._check_pool(tx, pool, container)
             found = find_image(tx, container)
             spec = ServiceSpec(
                 type=ServiceType.CONTAINER,
@@ -82,16 +69,7 @@ class Creator:
                 **_from_container(container),
                 **_with_bounds(values),
             )
-            SERVICES.begin(
-                tx,
-                key,
-                ServiceState.PENDING,
-                owner=owner,
-                reason="Waiting to start",
-                spec=spec.document(),
-                status={"image": found.image, "target_instances": max(1, spec.min_instances)},
-                comment=comment,
-            )
+            self._creation.begin(tx, key, spec, owner=owner, image=found.image, comment=comment)
         self._changes.announce()
 
     def alter(self, key: Key, container: ContainerSpec) -> None:
@@ -108,7 +86,7 @@ class Creator:
         with self._catalog.write() as tx:
             record = alterable(tx, key)
             before = ServiceSpec.read(record.spec)
-            self._check_size(self._pool(tx, before.pool), container)
+            self._creation.check_size(tx, key, before.pool, container.requested)
             found = find_image(tx, container)
             after = replace(
                 before,
@@ -128,27 +106,6 @@ class Creator:
         with self._catalog.read() as tx:
             self._secrets.check(tx, uses, owner=owner)
         return uses
-
-    def _pool(self, tx: Transaction, name: str) -> Pool:
-        record = tx.get(pool_key(name))
-        return Pool(record, capacity_of(record, self._families, self._machine))
-
-    def _check_pool(self, tx: Transaction, name: str, container: ContainerSpec) -> None:
-        pool = self._pool(tx, name)
-        if not resume_pool(tx, pool):
-            raise InvalidArgument(
-                f"Compute pool {name} is suspended and AUTO_RESUME is off: "
-                f"ALTER COMPUTE POOL {name} RESUME."
-            )
-        self._check_size(pool, container)
-
-    def _check_size(self, pool: Pool, container: ContainerSpec) -> None:
-        wanted = container.requested.on(pool.capacity)
-        if wanted is not None and not wanted.fits(pool.capacity):
-            raise InvalidArgument(
-                f"The service asks for {wanted}, but a node of compute pool "
-                f"{pool.record.name} has {pool.capacity}."
-            )
 
 
 def alterable(tx: Transaction, key: Key) -> Record:

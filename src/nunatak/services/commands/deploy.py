@@ -7,37 +7,32 @@ only watches. Should the server die meanwhile, the reconcilers of the next one g
 from __future__ import annotations
 
 import hashlib
-import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine, capacity_note
 from nunatak.compute.pools import pool_key
 from nunatak.errors import (
     BuildFailed,
-    InvalidArgument,
     ModelCallFailed,
     ObjectNotFound,
     QueryCancelled,
     VersionExists,
 )
-from nunatak.services.calling.addresses import check_service_name
 from nunatak.services.commands.commands import bury
+from nunatak.services.commands.creation import Creation, new_endpoint_id
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.deployment import DeploymentOrder
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.ports import Builder, ModelSource, ServedModel
-from nunatak.services.model.snapshot import Pool, Service, capacity_of
+from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import BuildSpec, ServiceSpec, ServiceType, service_key
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
 from nunatak.services.reconcile.builds import build_request, image_document
-from nunatak.services.reconcile.pools import resume_pool
 
 _GIVEN_BY_SERVER = frozenset(
     {"endpoint_id", "build", "suspended", "suspended_by", "dropped", "revision", "image", "tags"}
@@ -49,11 +44,6 @@ def build_name(query_id: str) -> str:
     number = str(int(query_id.replace("-", ""), 16))
     digest = hashlib.md5(number.encode(), usedforsecurity=False).hexdigest()
     return f"MODEL_BUILD_{digest[:8].upper()}"
-
-
-def new_endpoint_id() -> str:
-    """A name for an endpoint in addresses: a valid DNS label that nobody can guess."""
-    return f"e{secrets.token_hex(8)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +60,18 @@ class Deployments:
 
     def __init__(
         self,
-        *,
         catalog: Catalog,
-        families: Families,
-        machine: Machine,
+        creation: Creation,
+        *,
         builder: Builder,
         models: ModelSource,
         changes: Changes,
-        check_confinement: Callable[[], None],
     ) -> None:
-        """`check_confinement` raises ConfinementMissing where no model is run."""
         self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self._creation = creation
         self._builder = builder
         self._models = models
         self._changes = changes
-        self._check_confinement = check_confinement
 
     def deploy(
         self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event
@@ -96,8 +81,7 @@ class Deployments:
         The same order again joins the first. Raises ObjectNotFound, InvalidArgument,
         VersionExists, BuildFailed, ModelCallFailed, QueryCancelled, ConfinementMissing.
         """
-        self._check_confinement()
-        check_service_name(order.service)
+        self._creation.check(order.service)
         model = self._models.resolve(order.model, order.version)
         with self._catalog.read() as tx:
             hosts = allowed_hosts(tx, order.integrations)
@@ -135,17 +119,10 @@ class Deployments:
             joined = self._join(tx, existing, spec)
             if joined is not None:
                 return joined
-        self._check(tx, order)
+        _check(tx, order)
         build_id = None if image else self._begin_build(tx, order, build, query_id, owner).id
-        record = SERVICES.begin(
-            tx,
-            service_key(order.service),
-            ServiceState.PENDING,
-            owner=owner,
-            reason="Waiting to start",
-            spec=spec.document(),
-            status={"image": image, "target_instances": max(1, spec.min_instances)},
-        )
+        key = service_key(order.service)
+        record = self._creation.begin(tx, key, spec, owner=owner, image=image)
         return _Deployed(record.id, build_id, is_new=True)
 
     def _join(self, tx: Transaction, existing: Record, spec: ServiceSpec) -> _Deployed | None:
@@ -159,28 +136,6 @@ class Deployments:
                 "Service", existing.key.title, hint="Drop it, or choose another service name."
             )
         return _Deployed(existing.id, None, is_new=False)
-
-    def _check(self, tx: Transaction, order: DeploymentOrder) -> None:
-        for name in (order.pool, order.build_pool):
-            tx.get(pool_key(name))
-        if order.image_repository is not None:
-            tx.get(Key.of(REPOSITORY, order.image_repository))
-        record = tx.get(pool_key(order.pool))
-        pool = Pool(record, capacity_of(record, self._families, self._machine))
-        if not resume_pool(tx, pool):
-            raise InvalidArgument(
-                f"Compute pool {order.pool} is suspended and AUTO_RESUME is off: "
-                f"ALTER COMPUTE POOL {order.pool} RESUME."
-            )
-        wanted = order.requested.on(pool.capacity)
-        if wanted is None or wanted.fits(pool.capacity):
-            return
-        family = self._families.get(pool.spec.instance_family)
-        raise InvalidArgument(
-            f"Service {order.service} asks for {wanted}, but a node of compute pool {order.pool} "
-            f"has {pool.capacity}. Ask for less, or use a pool with a larger instance family. "
-            f"{capacity_note(family, self._machine)}".strip()
-        )
 
     def _begin_build(
         self,
@@ -233,6 +188,14 @@ class Deployments:
             if record is not None and SERVICES.of(record) is not ServiceState.RUNNING:
                 bury(tx, record)
         self._changes.announce()
+
+
+def _check(tx: Transaction, order: DeploymentOrder) -> None:
+    """Raises ObjectNotFound for a pool or a repository that is not there."""
+    for name in (order.pool, order.build_pool):
+        tx.get(pool_key(name))
+    if order.image_repository is not None:
+        tx.get(Key.of(REPOSITORY, order.image_repository))
 
 
 def _build_spec(order: DeploymentOrder, model: ServedModel, hosts: tuple[str, ...]) -> BuildSpec:

@@ -19,9 +19,6 @@ from nunatak.services.model.runtime_config import StartInputs
 from nunatak.services.model.snapshot import Instance, Service
 from nunatak.version import installed_version
 
-OWNER_LABEL = "owner"
-OWNER = "service"
-"""Marks instances that the service reconciler may stop when it does not know them."""
 SERVICE_LABEL = "service"
 """The id of the instance's service."""
 MADE_FOR_LABEL = "made_for"
@@ -81,12 +78,12 @@ def instance_spec(
     environment = environments / Path(service.image["environment"]).name
     spec = InstanceSpec(
         id=instance.runtime_id,
-        service=str(service.record.qualified),
+        service=service.title,
         instance_id=instance.record.name,
         python=(str(environment / "bin" / "python"),),
         model_dir=model.folder,
         methods=tuple(method.spec for method in model.methods),
-        env={**platform, **_environment(service, instance), **service.spec.env},
+        env=_environment(service, instance, platform),
         secret_env=inputs.secret_env,
         live=inputs.live,
         readable=(environment,),
@@ -98,7 +95,6 @@ def instance_spec(
         log_level=service.spec.log_level,
     )
     labels = {
-        OWNER_LABEL: OWNER,
         SERVICE_LABEL: str(service.record.id),
         MADE_FOR_LABEL: made_for(service),
         LAUNCH_LABEL: launch_digest(spec),
@@ -106,11 +102,18 @@ def instance_spec(
     return replace(spec, labels=labels)
 
 
-def _environment(service: Service, instance: Instance) -> Mapping[str, str]:
+def _environment(
+    service: Service, instance: Instance, platform: Mapping[str, str]
+) -> Mapping[str, str]:
+    """The variables of an instance; the warehouse has none for its models."""
+    if service.in_warehouse:
+        return {}
     name = service.record.qualified
     return {
+        **platform,
         "SNOWFLAKE_DATABASE": name.database,
         "SNOWFLAKE_SCHEMA": name.schema,
         "SNOWFLAKE_SERVICE_NAME": name.name,
         "CUDA_VISIBLE_DEVICES": ",".join(map(str, instance.status.gpus)),
+        **service.spec.env,
     }

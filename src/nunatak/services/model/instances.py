@@ -28,6 +28,8 @@ DRAIN_S = 30.0
 MOMENTS = ("asked", "placed", "started", "listening", "loaded", "ready", "first_answer")
 """What a start goes through: the service was asked to run, a node was found, the runtime was asked,
 the inference server listened, the model was in memory, every worker had it, a call was answered."""
+_AGAIN = "\nIt is started again after"
+_UNLOADABLE = "The model cannot be loaded: "
 LOOK_S = 1.0
 """Instances are looked at so often, at least."""
 _STARTING_LOOK_S = 0.05
@@ -148,6 +150,20 @@ def look_again_s(status: InstanceStatus, *, now: float) -> float:
     return min(LOOK_S, max(_WAKING_LOOK_S if status.runtime_id else _STARTING_LOOK_S, share))
 
 
+def start_failure(status: InstanceStatus, *, limit_s: float, now: float) -> str:
+    """Why the start of an instance that was not ready yet has failed, for those who would wait for
+    no second one; empty while it may succeed. After `limit_s` it has."""
+    if status.failures or status.load_failed_at is not None:
+        return status.message.partition(_AGAIN)[0].removeprefix(_UNLOADABLE)
+    if (
+        status.started_at is None
+        or status.ready_at is not None
+        or now - status.started_at < limit_s
+    ):
+        return ""
+    return f"It was not loaded within {limit_s:g} s."
+
+
 def placed(status: InstanceStatus, before: InstanceStatus, *, now: float) -> InstanceStatus:
     """The status with the moment at which the instance was given a node, if that was just now."""
     if status.node is None or before.node is not None:
@@ -225,7 +241,7 @@ def _failed(status: InstanceStatus, text: str, code: int | None, *, now: float) 
     return replace(
         status,
         state=InstanceState.FAILED,
-        message=f"{text}\nIt is started again after {backoff_s(failures):g} s.",
+        message=f"{text}{_AGAIN} {backoff_s(failures):g} s.",
         started=False,
         ready_at=None,
         unhealthy_at=None,
@@ -315,7 +331,7 @@ def _unloadable(
     return replace(
         status,
         state=InstanceState.PENDING,
-        message=f"The model cannot be loaded: {observed.failure}{_tail(log_tail)}",
+        message=f"{_UNLOADABLE}{observed.failure}{_tail(log_tail)}",
         ready_at=None,
         load_failed_at=since,
         failures=max(status.failures, CRASH_LOOP) if lasting else status.failures,

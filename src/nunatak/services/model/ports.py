@@ -42,6 +42,11 @@ class ModelSource(Protocol):
         """The version of a name or alias; raises ObjectNotFound."""
         ...
 
+    def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
+        """The version of a name or alias; raises ObjectNotFound, InvalidArgument when the
+        warehouse cannot run it."""
+        ...
+
     def load(self, ref: ModelRef) -> ServedModel:
         """The version that was resolved before; raises ObjectNotFound when it is gone."""
         ...
@@ -52,6 +57,10 @@ class Builder(Protocol):
 
     def find(self, request: BuildRequest) -> Image | None:
         """The image that a build would give, if there is nothing to do."""
+        ...
+
+    def assemble(self, request: BuildRequest) -> Image | None:
+        """The image that a build would give, made now if nothing needs to be installed for it."""
         ...
 
     def problem(self, digest: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Catalog, Record, Transaction
 from nunatak.compute import pools
 from nunatak.compute.families import Families
@@ -14,9 +15,19 @@ from nunatak.compute.nodes import Machine, node_capacity
 from nunatak.compute.placement import Node, Request, place
 from nunatak.compute.pools import Demand, PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
+from nunatak.models.versions import MODEL
 from nunatak.services.model import functions
 from nunatak.services.model.instances import InstanceSpec, InstanceStatus
-from nunatak.services.model.spec import INSTANCE_KIND, KIND, BuildSpec, ServiceSpec, is_build
+from nunatak.services.model.spec import (
+    INSTANCE_KIND,
+    KIND,
+    WAREHOUSE_KIND,
+    WAREHOUSE_POOL_KIND,
+    BuildSpec,
+    ServiceSpec,
+    ServiceType,
+    is_build,
+)
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, InstanceState, ServiceState
 
 
@@ -64,12 +75,36 @@ class Service:
         """The image that it runs: digest, python, environment; empty until it is known."""
         return dict(self.record.status.get("image") or {})
 
+    @property
+    def in_warehouse(self) -> bool:
+        """Whether it is a model version that the warehouse runs."""
+        return self.spec.type is ServiceType.WAREHOUSE
+
+    @property
+    def title(self) -> str:
+        """Its name for people: the service's, or the model's with its version."""
+        if not self.in_warehouse:
+            return self.record.key.title
+        return f"{self.spec.model.model} version {self.spec.model.version}"
+
+    @property
+    def monitored_by(self) -> Requirement:
+        """What it takes to watch it."""
+        if self.in_warehouse:
+            return Requirement(OWNERSHIP, MODEL, str(self.spec.model.model))
+        return Requirement("MONITOR", KIND, self.record.key.title)
+
 
 @dataclass(frozen=True)
 class Build:
     """A build job."""
 
     record: Record
+
+    @property
+    def for_warehouse(self) -> bool:
+        """Whether it makes the image of a model version that the warehouse runs."""
+        return self.record.key.kind == WAREHOUSE_KIND
 
     @cached_property
     def spec(self) -> BuildSpec:
@@ -127,7 +162,8 @@ def runtime_id(record: Record) -> str:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The state that the reconcilers decide on, read in one transaction."""
+    """The state that the reconcilers decide on, read in one transaction. What the warehouse runs is
+    among it, with its pool; see `shown_pools` and `shown_services`."""
 
     pools: Mapping[str, Pool]
     services: tuple[Service, ...]
@@ -141,9 +177,10 @@ class Snapshot:
         """From the catalog."""
         found = [
             Pool(record, capacity_of(record, families, machine))
-            for record in tx.list_kind(pools.KIND)
+            for kind in (pools.KIND, WAREHOUSE_POOL_KIND)
+            for record in tx.list_kind(kind)
         ]
-        records = tx.list_kind(KIND)
+        records = [*tx.list_kind(KIND), *tx.list_kind(WAREHOUSE_KIND)]
         return cls(
             {pool.record.name: pool for pool in found},
             tuple(Service(record) for record in records if not is_build(record.spec)),
@@ -151,6 +188,20 @@ class Snapshot:
             tuple(Instance(record) for record in tx.list_kind(INSTANCE_KIND)),
             tuple(tx.list_kind(functions.KIND)),
         )
+
+    @property
+    def shown_pools(self) -> dict[str, Pool]:
+        """The compute pools, by name."""
+        return {
+            name: pool for name, pool in self.pools.items() if pool.record.key.kind == pools.KIND
+        }
+
+    @property
+    def shown_services(self) -> list[Record]:
+        """The services and jobs that statements know."""
+        records = [item.record for item in self.services]
+        records += [item.record for item in self.builds]
+        return [record for record in records if record.key.kind == KIND]
 
     def instances_of(self, service: Service) -> list[Instance]:
         """The instances of a service, in the order of their numbers."""
@@ -225,22 +276,29 @@ class Snapshots:
     """
 
     def __init__(self, catalog: Catalog, families: Families, machine: Machine) -> None:
-        self._catalog = catalog
-        self._families = families
-        self._machine = machine
+        self.catalog = catalog
+        self.families = families
+        self.machine = machine
         self._lock = threading.Lock()
         self._read: tuple[int, Snapshot] | None = None
 
     def newest(self) -> tuple[Snapshot, float]:
         """Everything as it is now, and the catalog's time."""
         with self._lock:
-            commits = self._catalog.database.commits
+            commits = self.catalog.database.commits
             if self._read is None or self._read[0] != commits:
-                with self._catalog.read() as tx:
-                    self._read = (commits, Snapshot.read(tx, self._families, self._machine))
-            return self._read[1], self._catalog.clock()
+                with self.catalog.read() as tx:
+                    self._read = (commits, Snapshot.read(tx, self.families, self.machine))
+            return self._read[1], self.catalog.clock()
+
+    def pool(self, record: Record) -> Pool:
+        """A pool by its record."""
+        return Pool(record, capacity_of(record, self.families, self.machine))
 
 
 def capacity_of(record: Record, families: Families, machine: Machine) -> Resources:
-    """What one node of a pool has on this machine."""
+    """What one node of a pool has on this machine; where the warehouse's models run, all that the
+    machine has but its GPUs."""
+    if record.key.kind == WAREHOUSE_POOL_KIND:
+        return Resources(machine.cpus, machine.memory_bytes)
     return node_capacity(families.get(str(record.spec["instance_family"])), machine)

@@ -14,6 +14,12 @@ from nunatak.errors import InvalidArgument
 
 KIND = "SERVICE"
 INSTANCE_KIND = "INSTANCE"
+WAREHOUSE_KIND = "WAREHOUSE_MODEL"
+"""The kind of the records of model versions that the warehouse runs, and of their builds: services
+like all others for the reconcilers, and none for statements about services."""
+WAREHOUSE_POOL_KIND = "WAREHOUSE_POOL"
+WAREHOUSE_POOL = "warehouse models"
+"""Names the pool on which they run; a name that no compute pool can have."""
 IDLE_SUSPEND_S = 1800
 """An inference service without a lower bound of instances sleeps after so long without a call."""
 INSTANCES_LIMIT = 100
@@ -41,6 +47,8 @@ class ServiceType(StrEnum):
     """Its owner wrote the specification."""
     BUILD = "BUILD"
     """A job that builds the image of an inference service."""
+    WAREHOUSE = "WAREHOUSE"
+    """A model version that the warehouse runs; calls begin it and wake it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,3 +221,8 @@ def is_build(document: Mapping[str, Any]) -> bool:
 def service_key(name: QualifiedName) -> Key:
     """Where a service is in the catalog."""
     return Key.of(KIND, name)
+
+
+def warehouse_key(version_id: str) -> Key:
+    """Where a model version that the warehouse runs is in the catalog."""
+    return Key(WAREHOUSE_KIND, version_id)

@@ -35,7 +35,8 @@ RECORD_S = 30 * 24 * 3600.0
 
 
 def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
-    """What to ask of the image builder; without integrations, only package indexes are open."""
+    """What to ask of the image builder for a service; without integrations, only package indexes
+    are open."""
     return BuildRequest(
         version_root=model.folder,
         target=Target.GPU if spec.gpu else Target.CPU,
@@ -43,6 +44,13 @@ def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
         force_rebuild=spec.force,
         egress=EgressPolicy.of(spec.hosts) if spec.integrations else None,
         model_digest=model.digest or None,
+    )
+
+
+def warehouse_request(model: ServedModel) -> BuildRequest:
+    """What to ask of the image builder for the warehouse."""
+    return BuildRequest(
+        version_root=model.folder, target=Target.WAREHOUSE, model_digest=model.digest or None
     )
 
 
@@ -175,6 +183,8 @@ class BuildReconciler:
         ref = build.spec.model
         log.line(f"building the image for model {ref.model} version {ref.version}")
         model = self._models.load(ref)
+        if build.for_warehouse:
+            return self._builder.build(warehouse_request(model), log, cancel)
         with self._catalog.read() as tx:  # it may have waited long, or be the repetition of another
             spec = replace(build.spec, hosts=allowed_hosts(tx, build.spec.integrations))
         return self._builder.build(build_request(spec, model), log, cancel)

@@ -16,7 +16,7 @@ from nunatak.compute.runtime import Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
 from nunatak.errors import NunatakError, ObjectExists
 from nunatak.services.model import instances as rules
-from nunatak.services.model.instance_spec import LAUNCH_LABEL, OWNER, OWNER_LABEL, instance_spec
+from nunatak.services.model.instance_spec import LAUNCH_LABEL, instance_spec
 from nunatak.services.model.instances import InstanceStatus
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.ports import ModelSource
@@ -84,11 +84,7 @@ class Launcher:
         there were any. Of parked ones only the parking lot knows."""
         known = {item.runtime_id for item in snapshot.instances} | self._operations.busy()
         strangers = [
-            seen.id
-            for seen in observed
-            if seen.labels.get(OWNER_LABEL) == OWNER
-            and seen.id not in known
-            and seen.phase is not Phase.PARKED
+            seen.id for seen in observed if seen.id not in known and seen.phase is not Phase.PARKED
         ]
         for name in strangers:
             self._operations.submit(name, partial(self._runtime.stop, name, grace_s=0.0))

@@ -48,6 +48,10 @@ class LoadBook:
             if held.get(service_id):
                 seen.last_request_at = now
 
+    def is_fresh(self, *, now: float) -> bool:
+        """Whether instances were asked just now."""
+        return self._looked_at == now
+
     def forget(self, keep: Iterable[int]) -> None:
         """Forget services that are gone."""
         kept = set(keep)
@@ -87,7 +91,7 @@ class LoadBook:
         seen = self._seen(service_id, now)
         if not seen.scale.target:
             seen.scale = Scale(max(current, minimum, 1))
-        if self._looked_at == now:
+        if self.is_fresh(now=now):
             load = _total(seen.loads.values())
             seen.scale = next_scale(seen.scale, load, minimum=minimum, maximum=maximum, now=now)
         return min(max(seen.scale.target, minimum, 1), maximum)

@@ -9,13 +9,7 @@ from functools import partial
 from nunatak.compute.nodes import Machine
 from nunatak.compute.runtime import Observed, Phase, Runtime
 from nunatak.compute.states import RUNNING
-from nunatak.services.model.instance_spec import (
-    MADE_FOR_LABEL,
-    OWNER,
-    OWNER_LABEL,
-    SERVICE_LABEL,
-    made_for,
-)
+from nunatak.services.model.instance_spec import MADE_FOR_LABEL, SERVICE_LABEL, made_for
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
 from nunatak.services.reconcile.parking import (
@@ -126,7 +120,7 @@ class ParkingLot:
 def _parked(seen: Observed) -> Parked | None:
     """A parked instance of a service, as the decision sees it."""
     labels = seen.labels
-    if seen.phase is not Phase.PARKED or labels.get(OWNER_LABEL) != OWNER:
+    if seen.phase is not Phase.PARKED:
         return None
     return Parked(
         id=seen.id,

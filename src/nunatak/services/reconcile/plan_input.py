@@ -10,9 +10,11 @@ from nunatak.services.reconcile.plan import ServiceView
 from nunatak.services.reconcile.rebuild import REASON
 
 
-def service_view(service: Service, snapshot: Snapshot, *, target: int, parked: str) -> ServiceView:
+def service_view(
+    service: Service, snapshot: Snapshot, *, target: int, parked: str, failure: str = ""
+) -> ServiceView:
     """The view of one service; `target` is how many instances it shall have, `parked` what is kept
-    of it in memory, for people."""
+    of it in memory, for people, and `failure` why no other start of it is tried."""
     spec = service.spec
     pool = snapshot.pools.get(spec.pool)
     stopping = pool is not None and (pool.spec.suspended or pool.status.state is PoolState.STOPPING)
@@ -27,7 +29,7 @@ def service_view(service: Service, snapshot: Snapshot, *, target: int, parked: s
         dropped=spec.dropped,
         crowded=pool is not None and _is_crowded(pool),
         blocked=blocked,
-        broken=broken,
+        broken=broken or failure,
         asleep=f"{_asleep(service, stopping=stopping)} {parked}".strip(),
     )
 
@@ -35,6 +37,8 @@ def service_view(service: Service, snapshot: Snapshot, *, target: int, parked: s
 def _asleep(service: Service, *, stopping: bool) -> str:
     """Who or what suspended a service, and what wakes it."""
     spec, name = service.spec, service.record.key.title
+    if service.in_warehouse:
+        return f"The model was unloaded {spec.suspended_by}. A call loads it."
     if not spec.suspended and stopping:
         return (
             f"The service is suspended with its pool. ALTER COMPUTE POOL {spec.pool} RESUME "
@@ -61,6 +65,8 @@ def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
     match build.state:
         case BuildState.DONE:
             return "The image is ready.", ""
+        case BuildState.FAILED | BuildState.CANCELLED if service.in_warehouse:
+            return "", build.message
         case BuildState.FAILED | BuildState.CANCELLED:
             name = build.record.key.title
             where = f"SYSTEM$GET_SERVICE_LOGS('{name}', '0', '{BUILD_CONTAINER}') shows its log."

@@ -14,7 +14,7 @@ from dataclasses import replace
 from nunatak.catalog.store import Transaction
 from nunatak.services.model.ports import Builder
 from nunatak.services.model.snapshot import Service, Snapshot
-from nunatak.services.model.spec import BuildSpec, service_key
+from nunatak.services.model.spec import BuildSpec
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
 from nunatak.services.reconcile.plan import InstanceView, ServiceView
 from nunatak.services.reconcile.pools import SYSTEM
@@ -31,6 +31,8 @@ def rebuild_reason(
         return ""
     if service.image:
         return builder.problem(service.image["digest"])
+    if service.in_warehouse:
+        return "" if service.spec.build else "There is no image yet."
     if service.state is ServiceState.SUSPENDED and view.broken:
         return f"There is no image: {view.broken}"
     return ""
@@ -41,7 +43,7 @@ def begin_rebuild(tx: Transaction, service: Service, snapshot: Snapshot, reason:
     name = f"MODEL_BUILD_{secrets.token_hex(4).upper()}"
     BUILDS.begin(
         tx,
-        service_key(service.record.qualified.sibling(name)),
+        replace(service.record.key, name=name),
         BuildState.PENDING,
         owner=service.record.owner,
         reason=reason,
@@ -51,7 +53,7 @@ def begin_rebuild(tx: Transaction, service: Service, snapshot: Snapshot, reason:
         tx,
         service.record,
         ServiceState.PENDING,
-        reason=f"{reason} It is built again.",
+        reason=reason if service.in_warehouse else f"{reason} It is built again.",
         actor=SYSTEM,
         changes={"image": None, REASON: reason},
     )
@@ -66,7 +68,9 @@ def _build_spec(service: Service, snapshot: Snapshot) -> BuildSpec:
     same = [
         build
         for build in snapshot.builds
-        if build.spec.model.version_id == spec.model.version_id and build.spec.gpu == gpu
+        if build.spec.model.version_id == spec.model.version_id
+        and build.spec.gpu == gpu
+        and build.for_warehouse == service.in_warehouse
     ]
     if not same:
         return BuildSpec(

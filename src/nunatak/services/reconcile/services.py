@@ -6,7 +6,7 @@ and stopping instances) happens beside it; a subject with such work under way is
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,7 +21,7 @@ from nunatak.services.model.instances import InstanceStatus
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.ports import Builder, ModelSource
 from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
-from nunatak.services.model.spec import INSTANCE_KIND
+from nunatak.services.model.spec import INSTANCE_KIND, ServiceSpec
 from nunatak.services.model.states import INSTANCES, SERVICES, InstanceState, ServiceState
 from nunatak.services.reconcile.launch import Launcher
 from nunatak.services.reconcile.loads import LoadBook
@@ -32,6 +32,15 @@ from nunatak.services.reconcile.plan_input import service_view
 from nunatak.services.reconcile.pools import SYSTEM
 from nunatak.services.reconcile.rebuild import REASON, begin_rebuild, rebuild_reason
 from nunatak.services.reconcile.scale import is_idle
+from nunatak.services.reconcile.warehouse import (
+    NOBODY_LEAVES,
+    Leaving,
+    ModelCache,
+    failed_start,
+    failure_changes,
+    is_forgotten,
+    unloaded,
+)
 
 LOG_TAIL_LINES = 20
 
@@ -47,6 +56,7 @@ class _Look:
     busy: frozenset[str]
     """Instances that were being worked on when it began."""
     now: float
+    leaving: Leaving = NOBODY_LEAVES
 
 
 class ServiceReconciler:
@@ -66,7 +76,9 @@ class ServiceReconciler:
         routes: Routes,
         launcher: Launcher,
         parking: ParkingLot,
+        model_cache: ModelCache,
     ) -> None:
+        self._model_cache = model_cache
         self._launcher = launcher
         self._parking = parking
         self._builder = builder
@@ -90,6 +102,7 @@ class ServiceReconciler:
         changed = self._launcher.stop_strangers(look.snapshot, seen)
         changed = self._parking.tend(look.snapshot, seen, busy=look.busy, now=look.now) or changed
         changed = self._write_instances(look) or changed
+        look = replace(look, leaving=self._model_cache.leaving(look.snapshot, now=look.now))
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
         self._publish(seen)
@@ -118,6 +131,18 @@ class ServiceReconciler:
                     actor=SYSTEM,
                     changes=status.document(),
                 )
+
+            self._unload_lost(tx, observed)
+
+    def _unload_lost(self, tx: Transaction, observed: Collection[str]) -> None:
+        """Models in the warehouse that do not run any more wait for a call."""
+        snapshot = self._snapshots.newest()[0]
+        for service in snapshot.services:
+            runs = any(it.runtime_id in observed for it in snapshot.instances_of(service))
+            if service.in_warehouse and not service.spec.suspended and not runs:
+                why = "when the server was started again"
+                spec = replace(service.spec, suspended=True, suspended_by=why)
+                tx.update(service.record, spec=spec.document())
 
     def publish(self) -> None:
         """Look, and tell callers where services answer."""
@@ -200,33 +225,51 @@ class ServiceReconciler:
 
     def _step(self, service: Service, look: _Look) -> bool:
         views = self._views(service, look)
+        parked = self._parking.text(service)
         view = service_view(
             service,
             look.snapshot,
             target=self._target(service, look),
-            parked=self._parking.text(service),
+            parked=parked,
+            failure=failed_start(service, [it.status for it in views if it.alive], now=look.now),
         )
+        view = replace(view, dropped=view.dropped or service.record.id in look.leaving.dropped)
         todo, found = plan(view, views), outcome(view, views)
-        if view.dropped and not views:
+        is_forgotten_now = is_forgotten(service, is_parked=bool(parked), now=look.now)
+        if not views and (view.dropped or is_forgotten_now):
             return self._forget(service)
         if reason := rebuild_reason(service, view, views, builder=self._builder):
             return self._rebuild(service, look, reason)
         changes = self._changes(service, look, view, found)
-        idle = found.state is ServiceState.RUNNING and self._is_idle(service, look)
+        wanted = self._wanted(service, look, found)
         status = {**service.record.status, **changes}
         same = status == service.record.status and found.state is service.state
-        if same and found.message == service.message and todo == Plan() and not idle:
+        if same and found.message == service.message and todo == Plan() and wanted is None:
             return False
         with self._catalog.write() as tx:
             self._apply(tx, service, look, todo)
             record = SERVICES.move(
                 tx, service.record, found.state, reason=found.message, actor=SYSTEM, changes=changes
             )
-            if record is not None and idle:
-                why = f"after {service.spec.auto_suspend_s} s without a request"
-                spec = replace(service.spec, suspended=True, suspended_by=why)
-                tx.update(record, spec=spec.document())
+            if record is not None and wanted is not None:
+                tx.update(record, spec=wanted.document())
         return True
+
+    def _wanted(self, service: Service, look: _Look, found: Outcome) -> ServiceSpec | None:
+        """What is wanted of a service from now on, where that follows by itself: its sleep."""
+        spec = service.spec
+        if service.in_warehouse and found.state is ServiceState.FAILED:
+            return unloaded(spec, "because it could not be loaded")
+        if service.record.id in look.leaving.dropped:
+            return None if spec.dropped else replace(spec, dropped=True)
+        if found.state is not ServiceState.RUNNING:
+            return None
+        if self._is_idle(service, look):
+            why = f"after {spec.auto_suspend_s} s without a request"
+            return replace(spec, suspended=True, suspended_by=why)
+        if service.record.id in look.leaving.surplus:
+            return replace(spec, suspended=True, suspended_by="to make room for another model")
+        return None
 
     def _views(self, service: Service, look: _Look) -> list[InstanceView]:
         digest = service.image.get("digest")
@@ -273,6 +316,8 @@ class ServiceReconciler:
             changes["image"] = image or service.record.status.get("image")
             if image and service.record.status.get(REASON):
                 changes[REASON] = None
+        if service.in_warehouse and found.state is ServiceState.FAILED:
+            changes |= failure_changes(service, found.message)
         if found.state is ServiceState.RUNNING and service.state is not ServiceState.RUNNING:
             changes["running_since"] = look.now
         if found.state is ServiceState.SUSPENDED and service.state is not ServiceState.SUSPENDED:

@@ -1,4 +1,5 @@
-"""Compute pools that every account has; anybody may use them, nobody may drop them.
+"""Compute pools that every account has; anybody may use them, nobody may drop them. And the pool of
+the warehouse's models, which is none of the account's.
 
 They are suspended until work wakes them, so they cost nothing while nobody uses them.
 """
@@ -9,10 +10,12 @@ from collections.abc import Mapping
 
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.roles import ACCOUNTADMIN, PUBLIC
-from nunatak.catalog.store import Catalog
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute.nodes import Machine
-from nunatak.compute.pools import KIND, PoolSpec, PoolStatus, pool_key
+from nunatak.compute.pools import KIND, NODES_LIMIT, PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
+from nunatak.services.model.spec import WAREHOUSE_POOL, WAREHOUSE_POOL_KIND
+from nunatak.services.reconcile.pools import SYSTEM
 
 CPU_POOL = "SYSTEM_COMPUTE_POOL_CPU"
 GPU_POOL = "SYSTEM_COMPUTE_POOL_GPU"
@@ -27,6 +30,14 @@ _GPU = PoolSpec(
     min_nodes=1, max_nodes=50, instance_family="GPU_NV_S", auto_suspend_s=600, suspended=True
 )
 
+_WAREHOUSE = PoolSpec(
+    min_nodes=1,
+    max_nodes=NODES_LIMIT,
+    instance_family="WAREHOUSE",
+    auto_suspend_s=0,
+    suspended=True,
+)
+
 
 def system_pools(machine: Machine) -> Mapping[str, PoolSpec]:
     """The system's pools on a machine, by name; the one with GPUs only where there are any."""
@@ -36,6 +47,24 @@ def system_pools(machine: Machine) -> Mapping[str, PoolSpec]:
 def is_system_pool(name: str) -> bool:
     """Whether a pool's name is the system's own."""
     return name in (CPU_POOL, GPU_POOL)
+
+
+def warehouse_pool(tx: Transaction) -> Record:
+    """The pool on which the warehouse's models run, made when they need it first. Each has a node
+    for itself, which is as large as the machine, of which all nodes are slices."""
+    key = Key(WAREHOUSE_POOL_KIND, WAREHOUSE_POOL)
+    found = tx.find(key)
+    if found is not None:
+        return found
+    return POOLS.begin(
+        tx,
+        key,
+        PoolState.SUSPENDED,
+        owner=SYSTEM,
+        reason="Models in the warehouse run on it.",
+        spec=_WAREHOUSE.document(),
+        status=PoolStatus(state=PoolState.SUSPENDED).document(),
+    )
 
 
 def prepare_system_pools(catalog: Catalog, grants: Grants, machine: Machine) -> None:

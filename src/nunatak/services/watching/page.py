@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Mapping
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.compute import pools
 from nunatak.services.model.snapshot import Instance, Pool, Snapshot
-from nunatak.services.model.spec import KIND
 from nunatak.services.watching.exposition import Family, Key, Labels, write_exposition
 from nunatak.services.watching.metrics import RESTARTS, ServiceReadings
 
@@ -30,12 +29,12 @@ def metric_page(
     shown = {
         item.record.id: item
         for item in snapshot.services
-        if not item.spec.dropped and may(Requirement("MONITOR", KIND, item.record.key.title))
+        if not item.spec.dropped and may(item.monitored_by)
     }
     families = {family.name: family for family in (_STATE, _INSTANCES, RESTARTS, _NODES)}
     samples: list[tuple[Key, float]] = []
     for service_id, service in shown.items():
-        name = str(service.record.qualified)
+        name = service.title
         samples.append(((_STATE.name, _named(name, state=str(service.state))), 1.0))
         samples += _instances(name, snapshot.instances_of(service))
         if (found := readings.get(service_id)) is not None:

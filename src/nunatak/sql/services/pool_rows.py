@@ -114,7 +114,7 @@ def family_rows(
 ) -> Sequence[Sequence[Any]]:
     """The rows of SHOW COMPUTE POOL INSTANCE FAMILIES."""
     usage: dict[str, int] = {}
-    for pool in snapshot.pools.values():
+    for pool in snapshot.shown_pools.values():
         name = pool.spec.instance_family
         usage[name] = usage.get(name, 0) + len(pool.status.nodes)
     return [

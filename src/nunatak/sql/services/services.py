@@ -272,8 +272,7 @@ class ShowServices:
         """One row for each service that the role has a privilege on."""
         scope, pool = self._scope(context)
         snapshot = snapshot_of(context)
-        records = [service.record for service in snapshot.services]
-        records += [build.record for build in snapshot.builds]
+        records = snapshot.shown_services
         wanted = [record for record in records if self._is_wanted(record, scope, pool)]
         ordered = sorted(wanted, key=lambda record: record.name)
         chosen = self.clauses.select(visible(context, ordered), lambda record: record.name)

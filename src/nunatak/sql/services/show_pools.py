@@ -42,7 +42,7 @@ class DescribePool:
     def run(self, context: Context) -> Result:
         """One row."""
         snapshot = snapshot_of(context)
-        pool = snapshot.pools.get(self.name)
+        pool = snapshot.shown_pools.get(self.name)
         if pool is None:
             raise ObjectNotFound("Compute pool", self.name)
         control = context.rooms.control
@@ -70,9 +70,10 @@ class ShowPools:
     def run(self, context: Context) -> Result:
         """One row for each pool that the role has a privilege on."""
         snapshot = snapshot_of(context)
-        records = visible(context, [pool.record for pool in snapshot.pools.values()])
+        pools = snapshot.shown_pools
+        records = visible(context, [pool.record for pool in pools.values()])
         chosen = self.clauses.select(records, lambda record: record.name)
-        rows = [pool_row(snapshot.pools[record.name], snapshot) for record in chosen]
+        rows = [pool_row(pools[record.name], snapshot) for record in chosen]
         return show_result(self.fields, rows)
 
 
@@ -120,7 +121,7 @@ class ShowNodes:
     def run(self, context: Context) -> Result:
         """One row for each node."""
         snapshot = snapshot_of(context)
-        pool = snapshot.pools.get(self.name)
+        pool = snapshot.shown_pools.get(self.name)
         if pool is None:
             raise ObjectNotFound("Compute pool", self.name)
         return show_result(self.fields, node_rows(pool, snapshot))

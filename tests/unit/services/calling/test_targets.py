@@ -41,6 +41,9 @@ class Models:
 
     asked: tuple[QualifiedName, str] | None = None
 
+    def resolve(self, model: QualifiedName, version: str) -> ServedModel:
+        raise NotImplementedError
+
     def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
         self.asked = (model, version)
         if model.name not in ("M", "SVC"):

@@ -12,7 +12,6 @@ from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL_KIND
 from nunatak.compute.runtime import Phase
 from nunatak.errors import DeadlineExceeded, ServiceUnavailable
-from nunatak.services.model.instance_spec import OWNER, OWNER_LABEL
 from nunatak.services.model.ports import InstanceLoad
 from nunatak.services.model.spec import IDLE_SUSPEND_S, ServiceSpec
 from nunatak.services.reconcile.scale import UP_AFTER_S
@@ -342,13 +341,12 @@ def test_a_build_that_was_cut_off_begins_again(world: World) -> None:
 
 def test_instances_that_nobody_knows_are_stopped(running: World) -> None:
     (seen,) = running.runtime.running.values()
-    running.runtime.running["99-99"] = replace(seen, id="99-99", labels={OWNER_LABEL: OWNER})
-    running.runtime.running["other"] = replace(seen, id="other", labels={})
+    running.runtime.running["99-99"] = replace(seen, id="99-99")
+    running.runtime.running["warehouse-v1"] = replace(seen, id="warehouse-v1", labels={})
 
     running.settle()
 
-    assert "99-99" not in running.runtime.running
-    assert "other" in running.runtime.running
+    assert list(running.runtime.running) == [seen.id]
 
 
 def test_dropping_leaves_nothing_behind(running: World) -> None:

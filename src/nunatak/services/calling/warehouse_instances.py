@@ -1,0 +1,115 @@
+"""The instances of models that run in the warehouse, as queries use them.
+
+They are instances like those of services: the routing table tells where a loaded one listens. One
+that is not loaded is written down as wanted, and the call waits for the reconciler to start it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from nunatak.services.calling.routes import Routes
+from nunatak.services.model.changes import Changes
+from nunatak.services.model.ports import ServedModel
+from nunatak.transport.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A model version that was written down as wanted: the id of its record, and how many of its
+    starts have failed so far."""
+
+    service_id: int
+    failed_starts: int
+
+
+class WantModel(Protocol):
+    """Writes down that a model version is wanted (`nunatak.services.commands.warehouse`)."""
+
+    def __call__(self, served: ServedModel, *, known_failures: int | None = None) -> Wanted:
+        """Raises BuildFailed or ModelCallFailed when more starts than `known_failures` have
+        failed, ConfinementMissing, DeclarationInvalid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WarehouseCalls:
+    """Opens model versions for queries; a call waits for its model for `wait_limit_s` at most."""
+
+    routes: Routes
+    changes: Changes
+    want: WantModel
+    wait_limit_s: float
+
+    def open(self, served: ServedModel, cancelled: threading.Event) -> WarehouseInstances:
+        """The instances of a version, ready and kept until they are released.
+
+        Raises BuildFailed, ModelCallFailed, ServiceUnavailable, ConfinementMissing,
+        QueryCancelled, DeadlineExceeded.
+        """
+        found = WarehouseInstances(self, served)
+        found.hold(cancelled)
+        return found
+
+
+class WarehouseInstances:
+    """The instances of one version (`instance_calls.Instances`)."""
+
+    def __init__(self, calls: WarehouseCalls, served: ServedModel) -> None:
+        self._calls = calls
+        self._served = served
+        self._held = ExitStack()
+
+    def hold(self, cancelled: threading.Event) -> None:
+        """Wait until an instance is ready, and keep the version loaded until `release`."""
+        version_id, routes = self._served.ref.version_id, self._calls.routes
+        route = routes.by_version(version_id)
+        if route is None or not route.targets:
+            service_id = self._wait(cancelled)
+        else:
+            service_id = route.service_id
+        self._held.enter_context(routes.holding(service_id))
+
+    def ready(self) -> Sequence[Address]:
+        """What the routing table says now."""
+        route = self._calls.routes.by_version(self._served.ref.version_id)
+        return () if route is None else [target.address for target in route.targets]
+
+    def wait(self, cancelled: threading.Event) -> Sequence[Address]:
+        """Have it loaded again, if it is not, and wait for an instance."""
+        self._wait(cancelled)
+        return self.ready()
+
+    def gone(self, address: Address) -> None:
+        """It is not called again before the reconciler has looked at it."""
+        route = self._calls.routes.by_version(self._served.ref.version_id)
+        if route is not None:
+            self._calls.routes.lost(route.service_id, address)
+
+    def release(self) -> None:
+        """May be called twice."""
+        self._held.close()
+
+    def _wait(self, cancelled: threading.Event) -> int:
+        """The id of the version's record, once an instance of it is ready."""
+        calls, ref = self._calls, self._served.ref
+        wanted = calls.want(self._served)
+
+        def look() -> bool | None:
+            if self.ready():
+                return True
+            calls.want(self._served, known_failures=wanted.failed_starts)
+            return None
+
+        with calls.routes.holding(wanted.service_id):
+            calls.changes.wait_for(
+                look,
+                cancelled=cancelled,
+                timeout_s=calls.wait_limit_s,
+                what=f"model {ref.model} version {ref.version}",
+            )
+        return wanted.service_id

@@ -1,0 +1,105 @@
+"""Models in the warehouse: a call writes down that a version is wanted."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from nunatak.catalog.store import Record, Transaction
+from nunatak.compute.nodes import Machine
+from nunatak.config import Limits
+from nunatak.errors import BuildFailed, ModelCallFailed
+from nunatak.services.calling.warehouse_instances import Wanted
+from nunatak.services.commands.creation import Creation
+from nunatak.services.model.changes import Changes
+from nunatak.services.model.ports import Builder, ServedModel
+from nunatak.services.model.snapshot import Service, Snapshots
+from nunatak.services.model.spec import (
+    WAREHOUSE_POOL,
+    Requested,
+    ServiceSpec,
+    ServiceType,
+    warehouse_key,
+)
+from nunatak.services.reconcile.builds import image_document, warehouse_request
+from nunatak.services.reconcile.pools import SYSTEM
+from nunatak.services.reconcile.warehouse import FAILURE, failed_starts
+
+
+class WarehouseModels:
+    """Begins and wakes model versions (`warehouse_instances.WantModel`); safe to use from many
+    threads."""
+
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        *,
+        creation: Creation,
+        builder: Builder,
+        changes: Changes,
+        limits: Limits,
+    ) -> None:
+        self._snapshots = snapshots
+        self._creation = creation
+        self._builder = builder
+        self._changes = changes
+        self._limits = limits
+
+    def want(self, served: ServedModel, *, known_failures: int | None = None) -> Wanted:
+        """See `WantModel`; what is wanted already is only looked at."""
+        with self._snapshots.catalog.read() as tx:
+            record = tx.find(warehouse_key(served.ref.version_id))
+        if record is not None:
+            service = Service(record)
+            if known_failures is not None and failed_starts(service) > known_failures:
+                raise _failure(service)
+            if not service.spec.suspended:
+                return Wanted(record.id, failed_starts(service))
+        self._creation.check()
+        image = self._builder.assemble(warehouse_request(served)) if record is None else None
+        with self._snapshots.catalog.write() as tx:
+            wanted = self._write(tx, served, image_document(image) if image else None)
+        self._changes.announce()
+        return wanted
+
+    def _write(self, tx: Transaction, served: ServedModel, image: dict[str, str] | None) -> Wanted:
+        spec = warehouse_spec(served, self._limits, self._snapshots.machine)
+        key = warehouse_key(served.ref.version_id)
+        record = tx.find(key)
+        if record is None:
+            record = self._creation.begin(tx, key, spec, owner=SYSTEM, image=image)
+        elif record.spec.get("suspended"):
+            _wake(tx, record, spec)
+        return Wanted(record.id, failed_starts(Service(record)))
+
+
+def warehouse_spec(served: ServedModel, limits: Limits, machine: Machine) -> ServiceSpec:
+    """What is wanted of a model version in the warehouse."""
+    cpu_share = min(1.0, limits.warehouse_model_cpu_share)
+    memory_share = min(1.0, limits.warehouse_model_memory_share)
+    return ServiceSpec(
+        type=ServiceType.WAREHOUSE,
+        pool=WAREHOUSE_POOL,
+        model=served.ref,
+        requested=Requested(
+            cpus=machine.cpus * cpu_share, memory_bytes=int(machine.memory_bytes * memory_share)
+        ),
+        num_workers=limits.warehouse_model_workers,
+        min_instances=0,
+        auto_suspend_s=math.ceil(limits.warehouse_model_idle_s),
+    )
+
+
+def _wake(tx: Transaction, record: Record, wanted: ServiceSpec) -> None:
+    """Write that a version is wanted again, as the bounds and its names are now."""
+    before = ServiceSpec.read(record.spec)
+    is_other = (before.requested, before.num_workers) != (wanted.requested, wanted.num_workers)
+    after = replace(wanted, build=before.build, revision=before.revision + is_other)
+    tx.update(record, spec=after.document())
+
+
+def _failure(service: Service) -> BuildFailed | ModelCallFailed:
+    found = service.record.status[FAILURE]
+    if found["by_build"]:
+        return BuildFailed(str(found["text"]))
+    return ModelCallFailed(f"Model {service.spec.model.model} could not be loaded: {found['text']}")
