@@ -18,9 +18,9 @@ from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
-from nunatak.sql.language.system_functions import functions_in_queries
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks

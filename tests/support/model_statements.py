@@ -11,7 +11,7 @@ from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.config import Settings
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, Statement, parse_registered
+from nunatak.sql.language.statement import Context, Prepared, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models import (
     alter as models_alter,
@@ -36,11 +36,11 @@ from support.model_versions import Usage, open_models
 FAMILIES = (models, models_alter, models_show, models_system, models_tags)
 
 
-def parse(text: str) -> Statement:
+def parse(text: str) -> Prepared:
     """A statement of one of the families."""
-    statement = parse_registered(TokenCursor(text))
-    assert statement is not None, f"not registered: {text}"
-    return statement
+    prepared = parse_registered(TokenCursor(text))
+    assert prepared is not None, f"not registered: {text}"
+    return prepared
 
 
 class Bench:
@@ -80,10 +80,10 @@ class Bench:
     ) -> list[dict[str, Any]]:
         """Check the privileges, run, and return the rows by column name."""
         context = self.context(parameters)
-        statement = parse(text)
-        for requirement in statement.requirements(context):
+        prepared = parse(text)
+        for requirement in prepared.requirements(context):
             self.rooms.access.require(requirement, role=self.session.role)
-        result = statement.run(context)
+        result = prepared.statement.run(context)
         assert isinstance(result, Result)
         names = [field.name for field in result.fields]
         found = [row for batch in result.batches for row in batch.to_pylist()]

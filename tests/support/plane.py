@@ -322,11 +322,11 @@ class World:
         """Run a statement with its privileges checked; the rows by column name."""
         context = self.context(text)
         cursor = TokenCursor(text)
-        statement = parse_registered(cursor)
-        assert statement is not None, f"not registered: {text}"
-        for requirement in statement.requirements(context):
+        prepared = parse_registered(cursor)
+        assert prepared is not None, f"not registered: {text}"
+        for requirement in prepared.requirements(context):
             self.rooms.access.require(requirement, role=self.session.role)
-        result = statement.run(context)
+        result = prepared.statement.run(context)
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
 from nunatak.access.privileges.roles import ACCOUNTADMIN
@@ -39,20 +37,19 @@ from nunatak.services.model.vault import Vault
 from nunatak.services.reconcile.instance_loads import InstanceLoads
 from nunatak.services.reconcile.system_pools import prepare_system_pools
 from nunatak.sql.frontend import FrontEnd
+from nunatak.sql.language.functions import (
+    functions_in_queries,
+    service_tables,
+    table_functions,
+    virtual_tables,
+)
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context
-from nunatak.sql.language.system_functions import functions_in_queries
-from nunatak.sql.models.system import packages
-from nunatak.sql.models.tags import tag_references
-from nunatak.sql.services.tables import service_tables
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.sql.storage.transfers import MODELS, STAGES
 from nunatak.stages.folders import tidy
 from nunatak.stages.service import Stages
 from nunatak.stages.sources import StageFileSource
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.results import Result
-from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.model_calls.planner import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -115,8 +112,8 @@ def assemble(settings: Settings, *, port: int) -> Server:
         results=StoredResults(results),
         stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
-        virtual_tables={"PACKAGES": packages},
-        table_functions={"TAG_REFERENCES": lambda *call: _tag_references(rooms, *call)},
+        virtual_tables=virtual_tables(lambda: rooms),
+        table_functions=table_functions(lambda: rooms),
         service_tables=service_tables(lambda: rooms),
         system_functions=functions_in_queries(lambda: rooms),
     )
@@ -210,10 +207,6 @@ def _ingress(rooms: Rooms) -> Ingress:
         body_limit_bytes=rooms.settings.limits.request_body_bytes,
         domain=rooms.settings.domain,
     )
-
-
-def _tag_references(rooms: Rooms, session: Session, arguments: Sequence[Any]) -> Result:
-    return tag_references(Context(rooms=rooms, session=session, query_id=""), arguments)
 
 
 def _environments_in_use(settings: Settings) -> set[str]:

@@ -17,7 +17,7 @@ from sqlglot.tokenizer_core import TokenType
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
 from nunatak.sql.language.folding import folded
-from nunatak.sql.language.statement import Context, Statement, parse_registered
+from nunatak.sql.language.statement import Context, Prepared, parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
 from nunatak.sql.language.tokens import TokenCursor, tokenize
 from nunatak.sql.session.parameters import UseRole
@@ -79,11 +79,11 @@ def _describe(context: Context) -> Description:
             context, flow=Result(fields=_describe(step).fields, batches=())
         )
     context = dataclasses.replace(context, text=parts[-1], bindings=values[-1])
-    statement = _parse(context)
-    _check_acting(statement, context)
-    if statement is not None:
-        _authorise(statement, context)
-        return Description(statement.fields)
+    prepared = _parse(context)
+    _check_acting(prepared, context)
+    if prepared is not None:
+        _authorise(prepared, context)
+        return Description(prepared.statement.fields)
     return context.rooms.warehouse.describe(_query(context))
 
 
@@ -111,12 +111,12 @@ def _execute_one(context: Context) -> Result | Transfer:
     if context.cancelled.is_set():
         raise QueryCancelled("SQL execution canceled")
     _check_disk(context)
-    statement = _parse(context)
-    _check_acting(statement, context)
-    if statement is None:
+    prepared = _parse(context)
+    _check_acting(prepared, context)
+    if prepared is None:
         return context.rooms.warehouse.query(_query(context))
-    _authorise(statement, context)
-    return statement.run(context)
+    _authorise(prepared, context)
+    return prepared.statement.run(context)
 
 
 def _check_disk(context: Context) -> None:
@@ -130,21 +130,21 @@ def _check_disk(context: Context) -> None:
             disk.check_writes(verb)
 
 
-def _parse(context: Context) -> Statement | None:
+def _parse(context: Context) -> Prepared | None:
     cursor = TokenCursor(context.text, bindings=context.bindings)
     if cursor.done:
         raise SyntaxInvalid("Empty SQL statement.")
     return parse_registered(cursor) or parse_system_select(cursor)
 
 
-def _check_acting(statement: Statement | None, context: Context) -> None:
+def _check_acting(prepared: Prepared | None, context: Context) -> None:
     """The session may act with its role at this moment; USE ROLE is the way out when not."""
-    if not isinstance(statement, UseRole):
+    if prepared is None or not isinstance(prepared.statement, UseRole):
         context.rooms.access.check_acting(context.session)
 
 
-def _authorise(statement: Statement, context: Context) -> None:
-    for requirement in statement.requirements(context):
+def _authorise(prepared: Prepared, context: Context) -> None:
+    for requirement in prepared.requirements(context):
         context.rooms.access.require(requirement, role=context.session.role)
 
 

@@ -15,7 +15,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import Target
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, StageUnreadable
 from nunatak.patterns import matching
@@ -24,6 +25,8 @@ from nunatak.stages.folders import TABLE
 TEXT_LIMIT_BYTES = 4 * 1024 * 1024
 OWN = "~"
 """What stands for the stage of a user."""
+STAGE_EXCEPT = ((TABLE, OWNERSHIP),)
+"""The privilege on a table whose stage a location leads to, whatever others need."""
 _LOCATION = re.compile(
     r'@(?P<stage>~|(?:"(?:[^"]|"")++"|[^/"])++)(?:/++(?P<path>.*))?\Z',
     re.DOTALL,
@@ -100,12 +103,9 @@ class StageLocation:
         folder.mkdir(mode=0o700, exist_ok=True)
         return folder
 
-    def requirement(self, privilege: str) -> list[Requirement]:
-        """The privilege on the stage, where it is not one's own; a table's needs OWNERSHIP."""
-        if self.key is None:
-            return []
-        needed = OWNERSHIP if self.key.kind == TABLE else privilege
-        return [Requirement(needed, self.key.kind, self.key.title)]
+    def targets(self) -> list[Target]:
+        """The stage, where it is not one's own; that of a table is the table."""
+        return [] if self.key is None else [Target(self.key.kind, self.key.title)]
 
     def files(self) -> Iterator[StageFile]:
         """The files whose names begin with the path, by name."""

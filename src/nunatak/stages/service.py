@@ -27,7 +27,7 @@ from nunatak.stages.folders import (
     temporary_folder,
     user_folder,
 )
-from nunatak.stages.locations import OWN, StageLocation, WrittenLocation
+from nunatak.stages.locations import OWN, STAGE_EXCEPT, StageLocation, WrittenLocation
 from nunatak.stages.places import StagePlace
 from nunatak.stages.viewer import Viewer
 
@@ -163,8 +163,9 @@ class Stages:
     def place(self, session: Viewer, location: str, *, write: bool) -> StagePlace:
         """Where a location leads; raises ObjectNotFound, PrivilegeMissing, InvalidArgument."""
         found = self.locate(session, location)
-        for requirement in found.requirement("WRITE" if write else "READ"):
-            self._access.require(requirement, role=session.role)
+        for kind, name in found.targets():
+            privilege = dict(STAGE_EXCEPT).get(kind, "WRITE" if write else "READ")
+            self._access.require(Requirement(privilege, kind, name), role=session.role)
         return StagePlace(
             folder=found.folder(),
             path=found.path,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.privileges.declared import Case, Needs, Nothing, OneOf, OnTargets, Target
 from nunatak.access.privileges.grants import SERVICE_ROLE, Grant
 from nunatak.access.privileges.holding import ACT_FOR_OWNER
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.model.spec import SERVICE_ROLES, service_key
 from nunatak.sql.language.grantable import check_privileges
-from nunatak.sql.language.objects import exists, on_account, ownership
 from nunatak.sql.language.show import flag, moment, show_result
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
@@ -76,10 +76,6 @@ class GrantRole:
     is_revoked: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the role, or MANAGE GRANTS through SECURITYADMIN."""
-        return [ownership(Key("ROLE", self.role))]
-
     def run(self, context: Context) -> Result:
         """Give or take the role."""
         roles = context.rooms.access.roles
@@ -105,13 +101,17 @@ class GrantPrivileges:
     """SCHEMA or DATABASE: all objects of the kind that there are in the one that `parts` name."""
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of each object. What acts with the rights of its owner goes only to a role
-        that the current one has, or with MANAGE GRANTS: else it would be given others' rights."""
-        yield from (Requirement(OWNERSHIP, self.kind, title) for title in self._titles(context))
+    def targets(self, context: Context) -> list[Target]:
+        """The objects; raises ObjectNotFound for one that is not there."""
+        return [Target(self.kind, title) for title in self._titles(context)]
+
+    def given_rights(self, context: Context) -> list[Target]:
+        """The account, where what acts with the rights of its owner goes to a role that the
+        current one does not have: it would be given others' rights."""
         acts = self.kind in ACT_FOR_OWNER and OWNERSHIP in self.privileges
         if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
-            yield on_account("MANAGE GRANTS", context)
+            return [Target("ACCOUNT", context.session.account)]
+        return []
 
     def run(self, context: Context) -> Result:
         """Write the grants down; the object and the role must exist."""
@@ -158,7 +158,7 @@ class GrantPrivileges:
             *place, name = split_name(title)
             database, schema = (*place, "", "")[:2]
             key = Key(self.kind, name, database, schema)
-            if not exists(context, key):
+            if not context.exists(key):
                 raise ObjectNotFound(key.label, key.title)
         return [title]
 
@@ -186,13 +186,30 @@ def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
     return str(context.session.qualify(parts))
 
 
-@grammar("GRANT")
+_GRANTS = (
+    Case(GrantRole, "of a role", (Needs(OWNERSHIP, ROLE, of="role"),)),
+    Case(
+        GrantPrivileges,
+        "of privileges",
+        (
+            OnTargets(OWNERSHIP, GrantPrivileges.targets, "each object"),
+            OnTargets(
+                "MANAGE GRANTS",
+                GrantPrivileges.given_rights,
+                "the account, to give a view or function to a role that the current one lacks",
+            ),
+        ),
+    ),
+)
+
+
+@grammar("GRANT", needs=(OneOf(_GRANTS),))
 def grant(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse GRANT."""
     return _grant(cursor, is_revoked=False)
 
 
-@grammar("REVOKE")
+@grammar("REVOKE", needs=(OneOf(_GRANTS),))
 def revoke(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse REVOKE."""
     if cursor.accept("GRANT", "OPTION", "FOR"):
@@ -320,10 +337,6 @@ class ShowGrants:
     of: str | None = None
     fields: tuple[Field, ...] = _GRANT_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: grants may be seen by everyone in an account."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each grant."""
         access = context.rooms.access
@@ -347,7 +360,7 @@ class ShowGrants:
         return show_result(_GRANT_FIELDS, rows)
 
 
-@grammar("SHOW GRANTS")
+@grammar("SHOW GRANTS", needs=(Nothing(why="grants may be seen by everybody in an account"),))
 def show_grants(cursor: TokenCursor, _: Modifiers) -> ShowGrants:
     """Parse SHOW GRANTS."""
     if cursor.accept("ON"):

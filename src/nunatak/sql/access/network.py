@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
@@ -20,11 +20,13 @@ from nunatak.services.model.integrations import (
     users_of_rule,
 )
 from nunatak.services.model.vault import KIND as SECRET
-from nunatak.sql.language.object_family import ObjectFamily
+from nunatak.sql.language.object_family import AlterObject, CreateObject, ObjectFamily
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.session import Session
 
 _RULE_COMMON = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -137,14 +139,14 @@ def _integration_spec(
     spec = {"enabled": False, "rules": [], "secrets": [], **old}
     if "ALLOWED_NETWORK_RULES" in values:
         rules = [context.session.qualify(parts) for parts in values["ALLOWED_NETWORK_RULES"]]
-        spec["rules"] = [_existing(context, tx, RULE, rule) for rule in rules]
+        spec["rules"] = [_existing(tx, RULE, rule) for rule in rules]
         check_hosts_limit(tx, spec["rules"])
     if "ALLOWED_AUTHENTICATION_SECRETS" in values:
         given = values["ALLOWED_AUTHENTICATION_SECRETS"]
         spec["secrets"] = (
             ["ALL"]
             if given == [("ALL",)]
-            else [_existing(context, tx, SECRET, context.session.qualify(parts)) for parts in given]
+            else [_existing(tx, SECRET, context.session.qualify(parts)) for parts in given]
         )
     if "ENABLED" in values:
         spec["enabled"] = values["ENABLED"]
@@ -156,12 +158,24 @@ def _integration_spec(
     return spec
 
 
-def _existing(context: Context, tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
-    """The parts of its name; raises ObjectNotFound, or PrivilegeMissing without any on it."""
-    key = Key.of(kind, name)
-    tx.get(key)
-    needed = Requirement(ANY, kind, key.title)
-    context.rooms.access.require(needed, role=context.session.role)
+def _named(values: Mapping[str, Any], session: Session) -> list[Key]:
+    """The rules and secrets that properties name."""
+    secrets = values.get("ALLOWED_AUTHENTICATION_SECRETS", ())
+    named = [(RULE, parts) for parts in values.get("ALLOWED_NETWORK_RULES", ())]
+    named += [(SECRET, parts) for parts in (() if secrets == [("ALL",)] else secrets)]
+    return [key_of(kind, parts, session) for kind, parts in named]
+
+
+def _used(statement: CreateObject | AlterObject, context: Context) -> list[Target]:
+    """The same, as objects; raises ObjectNotFound for one that is not there."""
+    keys = _named(statement.values, context.session)
+    with context.rooms.catalog.read() as tx:
+        return [Target(key.kind, tx.get(key).key.title) for key in keys]
+
+
+def _existing(tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
+    """The parts of its name; raises ObjectNotFound."""
+    tx.get(Key.of(kind, name))
     return [name.database, name.schema, name.name]
 
 
@@ -207,6 +221,7 @@ INTEGRATIONS = ObjectFamily(
     describe_fields=_PROPERTY_FIELDS,
     describe_rows=_property_rows,
     aliases=("INTEGRATION",),
+    uses=(OnTargets(ANY, _used, "each network rule and secret that is named"),),
     concerns_services=True,
 )
 INTEGRATIONS.register()

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Creates, Needs, Nothing
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse
 from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.services.model.spec import is_build
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.objects import on_account, ownership
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -34,14 +32,6 @@ class CreateRole(Creation):
 
     name: str
     comment: str
-
-    def made(self, _: Context) -> Key:
-        """The role."""
-        return Key(ROLE, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE ROLE on the account."""
-        return [on_account("CREATE ROLE", context)]
 
     def run(self, context: Context) -> Result:
         """Add the role."""
@@ -78,7 +68,7 @@ def _drop(context: Context, name: str) -> None:
     context.rooms.access.drop_role(name, heir=heir)
 
 
-@creation("ROLE")
+@creation("ROLE", needs=(Creates(ROLE),))
 def create_role(cursor: TokenCursor, create: Modifiers) -> CreateRole:
     """Parse CREATE ROLE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -97,10 +87,6 @@ class DropRole:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the role."""
-        return [ownership(Key(ROLE, self.name))]
-
     def run(self, context: Context) -> Result:
         """Remove the role with its grants; what it owned goes to the session's role."""
         if self.if_exists and not context.rooms.access.roles.exists(self.name):
@@ -110,7 +96,7 @@ class DropRole:
         return status_result(f"{self.name} successfully dropped.")
 
 
-@grammar("DROP ROLE")
+@grammar("DROP ROLE", needs=(Needs(OWNERSHIP, ROLE),))
 def drop_role(cursor: TokenCursor, _: Modifiers) -> DropRole:
     """Parse DROP ROLE."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -138,10 +124,6 @@ class ShowRoles:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _ROLE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each role."""
         roles = context.rooms.access.roles
@@ -167,7 +149,11 @@ class ShowRoles:
         return show_result(_ROLE_FIELDS, rows)
 
 
-@grammar("SHOW ROLES", "SHOW TERSE ROLES")
+@grammar(
+    "SHOW ROLES",
+    "SHOW TERSE ROLES",
+    needs=(Nothing(why="names of roles are known within an account"),),
+)
 def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowRoles:
     """Parse SHOW ROLES."""
     return ShowRoles(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS, Token
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Needs
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key
 from nunatak.errors import PrivilegeMissing
-from nunatak.sql.language.objects import ownership
 from nunatak.sql.language.show import moment, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -25,6 +23,8 @@ from nunatak.sql.language.statement import (
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
 
+OWNER_OR_SELF = (Needs(OWNERSHIP, USER, of="user", unless_self=True),)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AddAccessToken:
@@ -34,10 +34,6 @@ class AddAccessToken:
     name: str
     settings: dict[str, Any]
     fields: tuple[Field, ...] = (Field("token_name"), Field("token_secret"))
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return unless_self(self.user, context)
 
     def run(self, context: Context) -> Result:
         """Make the token; its secret is in this answer and nowhere else."""
@@ -67,10 +63,6 @@ class RemoveAccessToken:
     user: str | None
     name: str
     fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return unless_self(self.user, context)
 
     def run(self, context: Context) -> Result:
         """Revoke it at once, with the sessions that it opened."""
@@ -127,10 +119,6 @@ class ShowAccessTokens:
     user: str | None
     fields: tuple[Field, ...] = _TOKEN_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return unless_self(self.user, context)
-
     def run(self, context: Context) -> Result:
         """One row for each token, without its secret."""
         access = context.rooms.access
@@ -138,7 +126,7 @@ class ShowAccessTokens:
         return show_result(_TOKEN_FIELDS, [_token_row(token, access.clock()) for token in tokens])
 
 
-@grammar("SHOW USER PROGRAMMATIC ACCESS TOKENS", "SHOW USER PATS")
+@grammar("SHOW USER PROGRAMMATIC ACCESS TOKENS", "SHOW USER PATS", needs=OWNER_OR_SELF)
 def show_access_tokens(cursor: TokenCursor, _: Modifiers) -> ShowAccessTokens:
     """Parse SHOW USER PROGRAMMATIC ACCESS TOKENS."""
     user = cursor.identifier() if cursor.accept("FOR", "USER") else None
@@ -172,13 +160,3 @@ def check_not_by_token(user: str, context: Context) -> None:
             f"A session that was opened with a token cannot change the credentials of its own user "
             f"'{user}'. Log in with a password or a key pair for that."
         )
-
-
-def owned(user: str) -> Requirement:
-    """OWNERSHIP of a user."""
-    return ownership(Key(USER, user))
-
-
-def unless_self(user: str | None, context: Context) -> list[Requirement]:
-    """OWNERSHIP of a user, unless it is the session's own."""
-    return [] if user in (None, context.session.user) else [owned(str(user))]

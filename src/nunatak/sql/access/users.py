@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Case, Creates, Needs, Nothing, OneOf
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists
-from nunatak.sql.access.user_tokens import check_not_by_token, owned, token_change, unless_self
+from nunatak.sql.access.user_tokens import (
+    OWNER_OR_SELF,
+    AddAccessToken,
+    RemoveAccessToken,
+    check_not_by_token,
+    token_change,
+)
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.objects import on_account
 from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -75,14 +79,6 @@ class CreateUser(Creation):
     name: str
     settings: dict[str, Any] = field(repr=False)
 
-    def made(self, _: Context) -> Key:
-        """The user."""
-        return Key(USER, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE USER on the account."""
-        return [on_account("CREATE USER", context)]
-
     def run(self, context: Context) -> Result:
         """Add the user, whose own stage is empty."""
         access = context.rooms.access
@@ -101,7 +97,7 @@ class CreateUser(Creation):
         return status_result(f"User {self.name} successfully created.")
 
 
-@creation("USER")
+@creation("USER", needs=(Creates(USER),))
 def create_user(cursor: TokenCursor, create: Modifiers) -> CreateUser:
     """Parse CREATE USER."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -122,10 +118,6 @@ class AlterUser:
     settings: dict[str, Any] = field(repr=False)
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user."""
-        return [owned(self.name)]
-
     def run(self, context: Context) -> Result:
         """Change the user; disabling one ends the sessions."""
         if self.if_exists and context.rooms.access.users.find(self.name) is None:
@@ -136,7 +128,14 @@ class AlterUser:
         return status_result(_DONE)
 
 
-@grammar("ALTER USER")
+_ALTERATIONS = (
+    Case(AlterUser, "to change", (Needs(OWNERSHIP, USER),)),
+    Case(AddAccessToken, "to add a token", OWNER_OR_SELF),
+    Case(RemoveAccessToken, "to remove a token", OWNER_OR_SELF),
+)
+
+
+@grammar("ALTER USER", needs=(OneOf(_ALTERATIONS),))
 def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse ALTER USER; without a name the session's own user is meant."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -162,10 +161,6 @@ class DropUser:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user."""
-        return [owned(self.name)]
-
     def run(self, context: Context) -> Result:
         """Remove the user with tokens, sessions and the files in the user's own stage."""
         if self.if_exists and context.rooms.access.users.find(self.name) is None:
@@ -177,7 +172,7 @@ class DropUser:
         return status_result(f"{self.name} successfully dropped.")
 
 
-@grammar("DROP USER")
+@grammar("DROP USER", needs=(Needs(OWNERSHIP, USER),))
 def drop_user(cursor: TokenCursor, _: Modifiers) -> DropUser:
     """Parse DROP USER."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -217,17 +212,17 @@ class ShowUsers:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _USER_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: names of users are known within an account."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each."""
         users = self.clauses.select(context.rooms.access.users.list_all(), lambda user: user.name)
         return show_result(_USER_FIELDS, [_user_row(user) for user in users])
 
 
-@grammar("SHOW USERS", "SHOW TERSE USERS")
+@grammar(
+    "SHOW USERS",
+    "SHOW TERSE USERS",
+    needs=(Nothing(why="names of users are known within an account"),),
+)
 def show_users(cursor: TokenCursor, _: Modifiers) -> ShowUsers:
     """Parse SHOW USERS."""
     return ShowUsers(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
@@ -263,10 +258,6 @@ class DescribeUser:
     name: str
     fields: tuple[Field, ...] = tuple(map(Field, ("property", "value", "default", "description")))
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the user, except for oneself."""
-        return unless_self(self.name, context)
-
     def run(self, context: Context) -> Result:
         """Properties, and the fingerprints of keys; never a secret."""
         user = context.rooms.access.users.get(self.name)
@@ -284,7 +275,7 @@ class DescribeUser:
         return show_result(self.fields, rows)
 
 
-@grammar("DESCRIBE USER")
+@grammar("DESCRIBE USER", needs=(Needs(OWNERSHIP, USER, unless_self=True),))
 def describe_user(cursor: TokenCursor, _: Modifiers) -> DescribeUser:
     """Parse DESCRIBE USER."""
     return DescribeUser(name=cursor.identifier())

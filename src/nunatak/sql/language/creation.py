@@ -1,21 +1,19 @@
 """CREATE of every kind of object, and what it needs of the object that has the name already.
 
 OR REPLACE takes an object away from its owner, so it needs OWNERSHIP of it beside the privilege to
-create. That is asked here, once for all kinds: a parser of CREATE is registered with `creation`
-only, and its statement says which object it makes.
+create. Both are the rule `Creates`, once for all kinds: a parser of CREATE is registered with
+`creation` only, which insists on it.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Creates, Declaration, declared
 from nunatak.catalog.objects import Created, Existing
-from nunatak.catalog.store import Key
-from nunatak.sql.language.objects import exists, ownership
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, register
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -39,23 +37,8 @@ class Creation(ABC):
         return Existing.REPLACE if self.or_replace else Existing.REFUSE
 
     @abstractmethod
-    def made(self, context: Context) -> Key | None:
-        """The object that is made; None for one that only the session sees."""
-
-    @abstractmethod
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """The privilege to create, and those on what the new object uses."""
-
-    @abstractmethod
     def run(self, context: Context) -> Result:
         """Make the object; one that is there stays as it is with IF NOT EXISTS."""
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """What creating needs, and OWNERSHIP of what is replaced."""
-        yield from self.needs(context)
-        key = self.made(context) if self.or_replace else None
-        if key is not None and exists(context, key):
-            yield ownership(key)
 
 
 def created(made: Created, title: str, name: str) -> Result:
@@ -68,11 +51,13 @@ def created(made: Created, title: str, name: str) -> Result:
 Parser = TypeVar("Parser", bound=Callable[[TokenCursor, Modifiers], Creation])
 
 
-def creation(words: str) -> Callable[[Parser], Parser]:
-    """Register the parser of `CREATE <words>`."""
+def creation(words: str, *, needs: Declaration) -> Callable[[Parser], Parser]:
+    """Register the parser of `CREATE <words>`, which must declare what it creates."""
+    kinds = [rule for rule in declared(words, needs) if isinstance(rule, Creates)]
+    assert len(kinds) == 1, f"CREATE {words} must declare what it creates"
 
     def decorate(parser: Parser) -> Parser:
-        register(f"{CREATE} {words}", parser)
+        register(f"{CREATE} {words}", parser, needs)
         return parser
 
     return decorate

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import Creates, Declaration, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound
@@ -18,11 +19,15 @@ from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.objects import (
     create_object,
     drop_object,
-    on_account,
-    on_schema,
-    schema_key,
 )
-from nunatak.sql.language.show import ShowClauses, scope_in, show_clauses, show_result
+from nunatak.sql.language.requirements import key_of
+from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
+    ShowClauses,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -50,6 +55,8 @@ class ObjectFamily:
 
     kind: str
     words: str
+    privilege: str = ""
+    """To create one; by default CREATE and the kind."""
     plural: tuple[str, ...]
     title: str
     in_schema: bool
@@ -63,6 +70,8 @@ class ObjectFamily:
     replaceable: bool = True
     aliases: tuple[str, ...] = ()
     """Other words for ALTER, DROP and DESCRIBE."""
+    uses: Declaration = ()
+    """What CREATE and ALTER need on the objects that the properties name."""
     concerns_services: bool = False
     """Running services follow a change, and are told of it."""
     guard: Callable[[Transaction, Key, Mapping[str, Any] | None], None] = _agreed
@@ -70,11 +79,14 @@ class ObjectFamily:
 
     def key(self, context: Context, parts: tuple[str, ...]) -> Key:
         """Where an object of that name is."""
-        if self.in_schema:
-            return schema_key(context, self.kind, parts)
-        if len(parts) != 1:
+        return key_of(self.kind, parts, context.session)
+
+    def named(self, cursor: TokenCursor) -> tuple[str, ...]:
+        """Read the name of an object; raises InvalidArgument for dots that the kind has not."""
+        parts = cursor.name()
+        if not self.in_schema and len(parts) != 1:
             raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
-        return Key(self.kind, parts[0])
+        return parts
 
     def announce(self, context: Context) -> None:
         """After a change that has committed."""
@@ -84,11 +96,15 @@ class ObjectFamily:
     def register(self) -> None:
         """Make the statements of this kind known."""
         spellings = (self.words, *self.aliases)
-        creation(self.words)(self._parse_create)
-        grammar(*(f"ALTER {words}" for words in spellings))(self._parse_alter)
-        grammar(*(f"DROP {words}" for words in spellings))(self._parse_drop)
-        grammar(*(f"DESCRIBE {words}" for words in spellings))(self._parse_describe)
-        grammar(*(f"SHOW {plural}" for plural in self.plural))(self._parse_show)
+        owner, seen = Needs(OWNERSHIP, self.kind), Needs(ANY, self.kind)
+        creates = Creates(self.kind, privilege=self.privilege)
+        creation(self.words, needs=(creates, *self.uses))(self._parse_create)
+        for words in spellings:
+            grammar(f"ALTER {words}", needs=(owner, *self.uses))(self._parse_alter)
+            grammar(f"DROP {words}", needs=(owner,))(self._parse_drop)
+            grammar(f"DESCRIBE {words}", needs=(seen,))(self._parse_describe)
+        for plural in self.plural:
+            grammar(f"SHOW {plural}", needs=SHOWN_WHERE_ALLOWED)(self._parse_show)
 
     def _parse_create(self, cursor: TokenCursor, create: Modifiers) -> CreateObject:
         if create.or_replace and not self.replaceable:
@@ -96,7 +112,7 @@ class ObjectFamily:
         if_not_exists = accept_if_not_exists(cursor, create)
         return CreateObject(
             family=self,
-            name=cursor.name(),
+            name=self.named(cursor),
             or_replace=create.or_replace,
             if_not_exists=if_not_exists,
             values=properties(cursor, {**self.readers, "COMMENT": TokenCursor.string}),
@@ -104,7 +120,7 @@ class ObjectFamily:
 
     def _parse_alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
         if_exists = cursor.accept("IF", "EXISTS")
-        name = cursor.name()
+        name = self.named(cursor)
         if cursor.accept("UNSET"):
             return AlterObject(
                 family=self, name=name, if_exists=if_exists, values=unset_values(cursor, self.unset)
@@ -117,10 +133,10 @@ class ObjectFamily:
 
     def _parse_drop(self, cursor: TokenCursor, _: Modifiers) -> DropObject:
         if_exists = cursor.accept("IF", "EXISTS")
-        return DropObject(family=self, name=cursor.name(), if_exists=if_exists)
+        return DropObject(family=self, name=self.named(cursor), if_exists=if_exists)
 
     def _parse_describe(self, cursor: TokenCursor, _: Modifiers) -> DescribeObject:
-        return DescribeObject(family=self, name=cursor.name())
+        return DescribeObject(family=self, name=self.named(cursor))
 
     def _parse_show(self, cursor: TokenCursor, _: Modifiers) -> ShowObjects:
         scopes = ("ACCOUNT", "DATABASE", "SCHEMA") if self.in_schema else ("ACCOUNT",)
@@ -148,19 +164,6 @@ class CreateObject(Creation):
     family: ObjectFamily
     name: tuple[str, ...]
     values: dict[str, Any]
-
-    def made(self, context: Context) -> Key:
-        """The object."""
-        return self.family.key(context, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE <kind> on the schema or the account."""
-        privilege = f"CREATE {self.family.words}"
-        if self.family.in_schema:
-            return [on_schema(privilege, self.family.key(context, self.name))]
-        if self.family.kind == "INTEGRATION":
-            privilege = "CREATE INTEGRATION"
-        return [on_account(privilege, context)]
 
     def run(self, context: Context) -> Result:
         """Add the object."""
@@ -192,11 +195,6 @@ class AlterObject:
     values: dict[str, Any]
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the object."""
-        key = self.family.key(context, self.name)
-        return [Requirement(OWNERSHIP, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """Change the record."""
         key = self.family.key(context, self.name)
@@ -224,11 +222,6 @@ class DropObject:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the object."""
-        key = self.family.key(context, self.name)
-        return [Requirement(OWNERSHIP, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """Remove it."""
         key = self.family.key(context, self.name)
@@ -251,11 +244,6 @@ class DescribeObject:
         """The columns of the kind."""
         return self.family.describe_fields
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the object."""
-        key = self.family.key(context, self.name)
-        return [Requirement(ANY, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """The rows of the kind."""
         with context.rooms.catalog.read() as tx:
@@ -274,10 +262,6 @@ class ShowObjects:
     def fields(self) -> tuple[Field, ...]:
         """The columns of the kind."""
         return self.family.show_fields
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: only what the role may see is shown."""
-        return []
 
     def run(self, context: Context) -> Result:
         """One row for each object that the role has a privilege on."""

@@ -6,16 +6,16 @@ nothing and dropping it takes it off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import LimitExceeded, ObjectNotFound
 from nunatak.models.tags import TAG, TAGS_PER_OBJECT, TagReference, check_value
 from nunatak.sql.language.object_family import DONE, Readers
 from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -70,11 +70,6 @@ def _names(cursor: TokenCursor) -> TagValues:
     return tuple((name, None) for name in names)
 
 
-def applying(context: Context, tags: TagValues) -> list[Requirement]:
-    """APPLY on each tag."""
-    return [Requirement("APPLY", TAG, _key(context, name).title) for name, _ in tags]
-
-
 def with_tags(
     context: Context, tx: Transaction, old: Mapping[str, str], tags: TagValues
 ) -> dict[str, str]:
@@ -107,20 +102,15 @@ def references(tx: Transaction, record: Record) -> list[TagReference]:
 class AlterTags:
     """ALTER … SET TAG t = 'value' | UNSET TAG t of a pool or a service."""
 
-    key: Callable[[Context], Key]
+    kind: str
+    name: tuple[str, ...]
     if_exists: bool
-    privilege: str
     tags: TagValues
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """The privilege to change the object, APPLY on each tag."""
-        key = self.key(context)
-        return [Requirement(self.privilege, key.kind, key.title), *applying(context, self.tags)]
-
     def run(self, context: Context) -> Result:
         """Change the record."""
-        key = self.key(context)
+        key = key_of(self.kind, self.name, context.session)
         with context.rooms.catalog.write() as tx:
             record = tx.find(key)
             if record is None and not self.if_exists:

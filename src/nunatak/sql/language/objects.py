@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
-from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.language.statement import Context
@@ -16,17 +15,6 @@ from nunatak.warehouse.core.results import Result, status_result
 def schema_key(context: Context, kind: str, parts: tuple[str, ...]) -> Key:
     """The key of a schema object, completed from the session; raises NoCurrentContext."""
     return Key.of(kind, context.session.qualify(parts))
-
-
-def exists(context: Context, key: Key) -> bool:
-    """Whether there is such an object, whoever may see it."""
-    access = context.rooms.access
-    if key.kind == USER:
-        return access.users.find(key.name) is not None
-    if key.kind == ROLE:
-        return access.roles.exists(key.name)
-    with context.rooms.catalog.read() as tx:
-        return tx.find(key) is not None
 
 
 def require_schema(tx: Transaction, key: Key) -> None:

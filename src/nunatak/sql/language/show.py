@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from nunatak.access.privileges.declared import Nothing
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, NoCurrentContext, PlaceNotFound
 from nunatak.patterns import like
@@ -20,6 +21,9 @@ SHOW_ROWS_LIMIT = 10_000
 _SCOPES = ("ACCOUNT", "DATABASE", "SCHEMA")
 _CURRENT = ("DATABASE", "SCHEMA")
 """Scopes that mean the session's own where no name follows."""
+SHOWN_TO_ALL = (Nothing(why="names of objects are shown to everybody in the account"),)
+SHOWN_WHERE_ALLOWED = (Nothing(why="only objects are shown on which the role has a privilege"),)
+"""What SHOW needs, as it shows all objects or chooses."""
 
 
 @dataclass(frozen=True, slots=True)

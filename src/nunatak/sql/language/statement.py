@@ -3,11 +3,13 @@
 A family module parses its statements into frozen dataclasses and registers each grammar under
 its leading words:
 
-    @grammar("DROP COMPUTE POOL")
+    @grammar("DROP COMPUTE POOL", needs=(Needs(OWNERSHIP, "COMPUTE_POOL"),))
     def drop_compute_pool(cursor: TokenCursor, _: Modifiers) -> Statement: ...
 
-CREATE has a decorator of its own, in `nunatak.sql.language.creation`:
-`CREATE OR REPLACE TEMPORARY X` is registered as "X"; the modifiers are handed in. DESC is DESCRIBE.
+What a statement needs is declared there (`nunatak.access.privileges.declared`), and checked
+before it runs; without it nothing registers. CREATE has a decorator of its own, in
+`nunatak.sql.language.creation`: `CREATE OR REPLACE TEMPORARY X` is registered as "X"; the modifiers
+are handed in. DESC is DESCRIBE.
 Parsers start behind the words they are registered under.
 """
 
@@ -18,8 +20,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from nunatak.access.privileges.declared import Declaration, declared
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.roles import ROLE, USER
+from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.results import Field, Result, Transfer
@@ -46,6 +52,23 @@ class Context:
     flow: Result | None = None
     """The rows of the statement before `->>`, read as `$1`."""
 
+    def exists(self, key: Key) -> bool:
+        """Whether there is such an object, whoever may see it."""
+        access = self.rooms.access
+        if key.kind == USER:
+            return access.users.find(key.name) is not None
+        if key.kind == ROLE:
+            return access.roles.exists(key.name)
+        with self.rooms.catalog.read() as tx:
+            return tx.find(key) is not None
+
+
+def authorise(needs: Declaration, subject: Any, context: Context) -> None:
+    """Raise PrivilegeMissing unless the current role holds what a declaration requires of a parsed
+    statement, or of the arguments of a function."""
+    for requirement in resolve(needs, subject, context):
+        context.rooms.access.require(requirement, role=context.session.role)
+
 
 class Statement(Protocol):
     """A parsed statement."""
@@ -54,11 +77,20 @@ class Statement(Protocol):
     def fields(self) -> tuple[Field, ...]:
         """The result columns, known without running."""
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """The privileges that the current role must hold."""
-
     def run(self, context: Context) -> Result | Transfer:
         """Do it. Runs in a worker thread; a returned status has committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A parsed statement with what it declares to need."""
+
+    statement: Statement
+    needs: Declaration
+
+    def requirements(self, context: Context) -> Iterable[Requirement]:
+        """The privileges that the current role must hold."""
+        return resolve(self.needs, self.statement, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,31 +104,42 @@ class Modifiers:
 
 
 Parser = Callable[[TokenCursor, Modifiers], Statement]
-_GRAMMARS: dict[tuple[str, ...], Parser] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """How a statement is read, and what it needs."""
+
+    parser: Parser
+    needs: Declaration
+
+
+_GRAMMARS: dict[tuple[str, ...], Grammar] = {}
 _REFUSED: dict[tuple[str, ...], str] = {}
 _MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
 _LONGEST_WORDS = 5
 
 
-def grammar(*spellings: str) -> Callable[[Parser], Parser]:
-    """Register a parser under the leading words of its statement, in one or more spellings."""
+def grammar(*spellings: str, needs: Declaration) -> Callable[[Parser], Parser]:
+    """Register a parser under the leading words of its statement, in one or more spellings, with
+    what the statement needs."""
 
     def decorate(parser: Parser) -> Parser:
         for spelling in spellings:
             assert not spelling.startswith("CREATE"), (
                 f"{spelling}: see `nunatak.sql.language.creation`"
             )
-            register(spelling, parser)
+            register(spelling, parser, needs)
         return parser
 
     return decorate
 
 
-def register(spelling: str, parser: Parser) -> None:
+def register(spelling: str, parser: Parser, needs: Declaration) -> None:
     """Make a statement known by its leading words."""
     words = tuple(spelling.split())
     assert words not in _GRAMMARS, f"{spelling} is registered twice"
-    _GRAMMARS[words] = parser
+    _GRAMMARS[words] = Grammar(parser, declared(spelling, needs))
 
 
 def refuse(spelling: str, message: str) -> None:
@@ -109,12 +152,17 @@ def registered() -> Sequence[str]:
     return [" ".join(words) for words in _GRAMMARS]
 
 
+def declarations() -> Mapping[str, Grammar]:
+    """Every statement that is known, by its leading words."""
+    return {" ".join(words): found for words, found in sorted(_GRAMMARS.items())}
+
+
 def registered_words() -> list[tuple[str, ...]]:
     """The leading words of every statement that a family registered."""
     return list(_GRAMMARS)
 
 
-def parse_registered(cursor: TokenCursor) -> Statement | None:
+def parse_registered(cursor: TokenCursor) -> Prepared | None:
     """Parse a statement that a family registered; None leaves the cursor where it was.
 
     Raises Unsupported for one that is known and not offered.
@@ -125,12 +173,12 @@ def parse_registered(cursor: TokenCursor) -> Statement | None:
     modifiers = _modifiers(cursor) if verb == "CREATE" else Modifiers()
     words = (verb, *(cursor.peek(index) for index in range(_LONGEST_WORDS - 1)))
     for count in range(_LONGEST_WORDS, 0, -1):
-        parser = _GRAMMARS.get(words[:count])
-        if parser is not None:
+        found = _GRAMMARS.get(words[:count])
+        if found is not None:
             cursor.position += count - 1
-            statement = parser(cursor, modifiers)
+            statement = found.parser(cursor, modifiers)
             cursor.expect_end()
-            return statement
+            return Prepared(statement, found.needs)
         if (message := _REFUSED.get(words[:count])) is not None:
             raise Unsupported(message)
     cursor.position = start

@@ -16,30 +16,37 @@ A version may be named by an alias wherever it is there already.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import (
+    AppliesTags,
+    Case,
+    Given,
+    Needs,
+    NeedsInHolder,
+    Nothing,
+    OneOf,
+)
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument
 from nunatak.models.tags import ModelTags
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.object_tags import TagValues, applying, tag_change
-from nunatak.sql.language.objects import on_schema, schema_key
+from nunatak.sql.language.object_tags import TagValues, tag_change
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import FromStage, Source, on_model, parse_source, version_name
+from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
 from nunatak.untrusted import load_json
 from nunatak.warehouse.core.results import Field, Result, status_result
+
+_MOVED = "for another name of the model"
 
 
 class Action(Protocol):
     """A change of a model."""
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """What is needed besides the ownership of the model."""
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Do it; returns the status text."""
@@ -54,11 +61,6 @@ class AlterModel:
     if_exists: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the model, and what the action needs."""
-        yield on_model(OWNERSHIP, context, self.name)
-        yield from self.action.requirements(context)
-
     def run(self, context: Context) -> Result:
         """Apply the action."""
         name = context.session.qualify(self.name)
@@ -67,22 +69,12 @@ class AlterModel:
         return status_result(self.action.apply(context, name))
 
 
-class _OnlyOwnership:
-    def requirements(self, _: Context) -> Iterable[Requirement]:
-        """Nothing besides."""
-        return ()
-
-
 @dataclass(frozen=True)
 class AddVersion:
     """ADD [LIVE] VERSION; `source` None makes a live version."""
 
     version: str
     source: Source | None
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ of the source."""
-        return self.source.requirements(context) if self.source is not None else ()
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Add the version."""
@@ -104,10 +96,6 @@ class CommitVersion:
     model_to: tuple[str, ...] | None
     version_to: str | None
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """CREATE MODEL on the schema that the model moves to."""
-        return () if self.model_to is None else [_creating(context, self.model_to)]
-
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Commit and rename in one."""
         target = None if self.model_to is None else context.session.qualify(self.model_to)
@@ -118,7 +106,7 @@ class CommitVersion:
 
 
 @dataclass(frozen=True)
-class DropVersion(_OnlyOwnership):
+class DropVersion:
     """DROP VERSION."""
 
     version: str
@@ -130,7 +118,7 @@ class DropVersion(_OnlyOwnership):
 
 
 @dataclass(frozen=True)
-class ModifyVersion(_OnlyOwnership):
+class ModifyVersion:
     """MODIFY VERSION … SET."""
 
     version: str
@@ -152,7 +140,7 @@ class ModifyVersion(_OnlyOwnership):
 
 
 @dataclass(frozen=True)
-class UnsetAlias(_OnlyOwnership):
+class UnsetAlias:
     """VERSION … UNSET ALIAS; the version may be named by the alias itself."""
 
     version: str
@@ -164,7 +152,7 @@ class UnsetAlias(_OnlyOwnership):
 
 
 @dataclass(frozen=True)
-class RenameVersion(_OnlyOwnership):
+class RenameVersion:
     """VERSION … RENAME TO."""
 
     version: str
@@ -177,7 +165,7 @@ class RenameVersion(_OnlyOwnership):
 
 
 @dataclass(frozen=True)
-class SetProperties(_OnlyOwnership):
+class SetProperties:
     """SET COMMENT, DEFAULT_VERSION."""
 
     settings: Mapping[str, Any]
@@ -198,10 +186,6 @@ class ChangeTags:
 
     tags: TagValues
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """APPLY on each tag."""
-        return applying(context, self.tags)
-
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Give the model the values, or take the tags off."""
         tags = [(context.session.qualify(parts), value) for parts, value in self.tags]
@@ -215,21 +199,32 @@ class Rename:
 
     to: tuple[str, ...]
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """CREATE MODEL on the schema that the model moves to."""
-        return [_creating(context, self.to)]
-
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Rename the model; grants and services stay with it."""
         context.rooms.models.rename(model, context.session.qualify(self.to))
         return DONE
 
 
-def _creating(context: Context, parts: tuple[str, ...]) -> Requirement:
-    return on_schema("CREATE MODEL", schema_key(context, MODEL, parts))
+_OWNER = (Nothing(why="the owner of a model may"),)
+ACTIONS = (
+    Case(AddVersion, "to add a version", (READS_SOURCE,)),
+    Case(
+        CommitVersion,
+        "to commit a version",
+        (NeedsInHolder("CREATE MODEL", MODEL, of="model_to", when=Given("model_to", _MOVED)),),
+    ),
+    Case(DropVersion, "to drop a version", _OWNER),
+    Case(ModifyVersion, "to modify a version", _OWNER),
+    Case(UnsetAlias, "to take an alias away", _OWNER),
+    Case(RenameVersion, "to rename a version", _OWNER),
+    Case(SetProperties, "to set properties", _OWNER),
+    Case(ChangeTags, "to change tags", (AppliesTags(),)),
+    Case(Rename, "to rename it", (NeedsInHolder("CREATE MODEL", MODEL, of="to"),)),
+)
+"""What each change needs besides OWNERSHIP."""
 
 
-@grammar("ALTER MODEL")
+@grammar("ALTER MODEL", needs=(Needs(OWNERSHIP, MODEL), OneOf(ACTIONS, of="action")))
 def alter_model(cursor: TokenCursor, _: Modifiers) -> AlterModel:
     """Parse ALTER MODEL."""
     if_exists = cursor.accept("IF", "EXISTS")

@@ -11,17 +11,15 @@ ALTER MODEL is in `alter`, SHOW and DESCRIBE are in `show`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import Creates, Needs
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key
 from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.objects import on_schema, schema_key
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -30,8 +28,10 @@ from nunatak.sql.language.statement import (
     grammar,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import FromStage, Source, on_model, parse_source, version_name
+from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
 from nunatak.warehouse.core.results import Field, Result, status_result
+
+_OWNER = (Needs(OWNERSHIP, MODEL),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,16 +42,6 @@ class CreateModel(Creation):
     version: str | None
     source: Source | None
     comment: str = ""
-
-    def made(self, context: Context) -> Key:
-        """The model."""
-        return schema_key(context, MODEL, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE MODEL on the schema, READ of the source."""
-        yield on_schema("CREATE MODEL", self.made(context))
-        if self.source is not None:
-            yield from self.source.requirements(context)
 
     def run(self, context: Context) -> Result:
         """Make the model; an existing one counts as made with IF NOT EXISTS."""
@@ -83,7 +73,7 @@ class CreateModel(Creation):
             )
 
 
-@creation("MODEL")
+@creation("MODEL", needs=(Creates(MODEL), READS_SOURCE))
 def create_model(cursor: TokenCursor, create: Modifiers) -> CreateModel:
     """Parse CREATE MODEL."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -122,10 +112,6 @@ class DropModel:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the model."""
-        return [on_model(OWNERSHIP, context, self.name)]
-
     def run(self, context: Context) -> Result:
         """Drop it with all its versions, unless a service uses one."""
         name = context.session.qualify(self.name)
@@ -139,7 +125,7 @@ class DropModel:
         return status_result(f"{name.name} successfully dropped.")
 
 
-@grammar("DROP MODEL")
+@grammar("DROP MODEL", needs=_OWNER)
 def drop_model(cursor: TokenCursor, _: Modifiers) -> DropModel:
     """Parse DROP MODEL."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -155,10 +141,6 @@ class CommentOnModel:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the model."""
-        return [on_model(OWNERSHIP, context, self.name)]
-
     def run(self, context: Context) -> Result:
         """Keep the text."""
         try:
@@ -169,13 +151,13 @@ class CommentOnModel:
         return status_result(DONE)
 
 
-@grammar("COMMENT ON MODEL")
+@grammar("COMMENT ON MODEL", needs=_OWNER)
 def comment_on_model(cursor: TokenCursor, _: Modifiers) -> CommentOnModel:
     """Parse COMMENT ON MODEL."""
     return _comment_on(cursor, if_exists=False)
 
 
-@grammar("COMMENT IF EXISTS ON MODEL")
+@grammar("COMMENT IF EXISTS ON MODEL", needs=_OWNER)
 def comment_if_exists_on_model(cursor: TokenCursor, _: Modifiers) -> CommentOnModel:
     """Parse COMMENT IF EXISTS ON MODEL."""
     return _comment_on(cursor, if_exists=True)

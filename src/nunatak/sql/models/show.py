@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import Needs
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.errors import NunatakError, Unsupported
@@ -15,6 +16,7 @@ from nunatak.models.contents.content import VersionContent
 from nunatak.models.contents.functions import Method
 from nunatak.models.versions import MODEL, Model, ModelVersion
 from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
     ShowClauses,
     flag,
     moment,
@@ -24,7 +26,7 @@ from nunatak.sql.language.show import (
 )
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import any_on_model, version_name
+from nunatak.sql.models.source import version_name
 from nunatak.warehouse.core.results import Field, Result
 
 DETAILS_PARAMETER = "SHOW_MODEL_DETAILS_IN_SHOW_VERSIONS_IN_MODEL"
@@ -76,16 +78,16 @@ _FUNCTION_FIELDS = (
 _DESCRIBE_FIELDS = (Field("property"), Field("value"))
 
 
+_SEES = (Needs(ANY, MODEL, of="model"),)
+"""USAGE, READ and OWNERSHIP of a model all let it be looked at."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShowModels:
     """SHOW MODELS."""
 
     clauses: ShowClauses
     fields: tuple[Field, ...] = _MODEL_FIELDS
-
-    def requirements(self, _: Context) -> Iterable[Requirement]:
-        """None: what the role may not see is left out."""
-        return ()
 
     def run(self, context: Context) -> Result:
         """One row for each model that the role has any privilege on."""
@@ -117,7 +119,7 @@ def _model_row(model: Model) -> list[Any]:
     ]
 
 
-@grammar("SHOW MODELS")
+@grammar("SHOW MODELS", needs=SHOWN_WHERE_ALLOWED)
 def show_models(cursor: TokenCursor, _: Modifiers) -> ShowModels:
     """Parse SHOW MODELS."""
     return ShowModels(clauses=show_clauses(cursor))
@@ -130,10 +132,6 @@ class ShowVersions:
     model: tuple[str, ...]
     clauses: ShowClauses
     fields: tuple[Field, ...] = _VERSION_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the model."""
-        return [any_on_model(context, self.model)]
 
     def run(self, context: Context) -> Result:
         """One row for each version, oldest first."""
@@ -190,7 +188,7 @@ def _reason(version: ModelVersion) -> str:
     return _LIVE_REASON if version.is_live else "; ".join(version.runnable_reasons)
 
 
-@grammar("SHOW VERSIONS")
+@grammar("SHOW VERSIONS", needs=_SEES)
 def show_versions(cursor: TokenCursor, _: Modifiers) -> ShowVersions:
     """Parse SHOW VERSIONS."""
     clauses = show_clauses(cursor, scopes=("MODEL",), needs_scope=True)
@@ -206,10 +204,6 @@ class ShowModelFunctions:
     version: str | None
     clauses: ShowClauses
     fields: tuple[Field, ...] = _FUNCTION_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the model."""
-        return [any_on_model(context, self.model)]
 
     def run(self, context: Context) -> Result:
         """One row for each method of the version, of the default one when none is named."""
@@ -238,13 +232,13 @@ def _function_row(version: ModelVersion, method: Method) -> list[Any]:
     ]
 
 
-@grammar("SHOW FUNCTIONS IN MODEL")
+@grammar("SHOW FUNCTIONS IN MODEL", needs=_SEES)
 def show_functions_in_model(cursor: TokenCursor, _: Modifiers) -> ShowModelFunctions:
     """Parse SHOW FUNCTIONS IN MODEL."""
     return _show_functions(cursor, like=None)
 
 
-@grammar("SHOW FUNCTIONS LIKE")
+@grammar("SHOW FUNCTIONS LIKE", needs=_SEES)
 def show_functions_like(cursor: TokenCursor, _: Modifiers) -> ShowModelFunctions:
     """Parse SHOW FUNCTIONS LIKE … IN MODEL."""
     like = cursor.string()
@@ -267,10 +261,6 @@ class DescribeModel:
     version: str | None
     fields: tuple[Field, ...] = _DESCRIBE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the model."""
-        return [any_on_model(context, self.model)]
-
     def run(self, context: Context) -> Result:
         """The columns of SHOW VERSIONS as rows, with the functions' signatures and the digest."""
         models = context.rooms.models
@@ -287,7 +277,7 @@ class DescribeModel:
         return show_result(_DESCRIBE_FIELDS, rows)
 
 
-@grammar("DESCRIBE MODEL")
+@grammar("DESCRIBE MODEL", needs=_SEES)
 def describe_model(cursor: TokenCursor, _: Modifiers) -> DescribeModel:
     """Parse DESCRIBE MODEL."""
     model = cursor.name()

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.store import Key
+from nunatak.access.privileges.declared import Case, Needs, Nothing, OneOf, OnTargets, Target
 from nunatak.models.contents.files import SourceFile
 from nunatak.models.versions import MODEL, ModelVersion
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
-
-READ = "READ"
+from nunatak.stages.locations import STAGE_EXCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +19,9 @@ class FromStage:
 
     location: str
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage, unless it is one's own."""
-        return context.rooms.stages.locate(context.session, self.location).requirement(READ)
+    def targets(self, context: Context) -> list[Target]:
+        """The stage, unless it is one's own."""
+        return context.rooms.stages.locate(context.session, self.location).targets()
 
     def files(self, context: Context) -> Iterator[SourceFile]:
         """Every file below the folder; raises ObjectNotFound when there is no such stage."""
@@ -43,16 +40,25 @@ class FromVersion:
     model: tuple[str, ...]
     version: str | None
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the model: the copy's owner can read the files."""
-        return [on_model(READ, context, self.model)]
-
     def find(self, context: Context) -> ModelVersion:
         """The version; raises ObjectNotFound."""
         return context.rooms.models.version(context.session.qualify(self.model), self.version)
 
 
 Source = FromStage | FromVersion
+READS_SOURCE = OneOf(
+    (
+        Case(type(None), "without files", (Nothing(why="nothing is read"),)),
+        Case(
+            FromStage,
+            "from a stage",
+            (OnTargets("READ", FromStage.targets, "the stage", STAGE_EXCEPT),),
+        ),
+        Case(FromVersion, "from a version", (Needs("READ", MODEL, of="model"),)),
+    ),
+    of="source",
+)
+"""What the source of a version needs: whoever owns the copy can read the files."""
 
 
 def parse_source(cursor: TokenCursor) -> Source:
@@ -76,13 +82,3 @@ def _identifier_in(text: str) -> str:
     name = inner.identifier()
     inner.expect_end()
     return name
-
-
-def on_model(privilege: str, context: Context, parts: tuple[str, ...]) -> Requirement:
-    """A privilege on a model."""
-    return Requirement(privilege, MODEL, Key.of(MODEL, context.session.qualify(parts)).title)
-
-
-def any_on_model(context: Context, parts: tuple[str, ...]) -> Requirement:
-    """Any privilege on a model: USAGE, READ and OWNERSHIP all let it be looked at."""
-    return on_model(ANY, context, parts)

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import Nothing
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.models.lineage import Lineage, NodeQuery
 from nunatak.models.versions import MODEL
+from nunatak.sql.language.functions import system_function, virtual_table
 from nunatak.sql.language.show import show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
-from nunatak.sql.language.system_functions import SystemFunction, register
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.tags import get_tag
 from nunatak.warehouse.core.results import Field, Result, rows_result
-from nunatak.warehouse.core.session import Session
 
 CAPABILITIES: Mapping[str, bool | str] = {
     # The deployment specification travels inside the call: no upload before it.
@@ -47,6 +46,9 @@ _CLIENT_MINORS = {1: range(5, 100), 2: range(100)}
 _CLIENT_PATCHES = range(10)
 
 
+@system_function(
+    "SYSTEM$ML_PLATFORM_CAPABILITIES", needs=(Nothing(why="clients ask before they do anything"),)
+)
 def ml_platform_capabilities(_: Context, arguments: Sequence[Any]) -> str:
     """SYSTEM$ML_PLATFORM_CAPABILITIES(): which optional behaviours the client may use, as JSON."""
     if arguments:
@@ -54,6 +56,7 @@ def ml_platform_capabilities(_: Context, arguments: Sequence[Any]) -> str:
     return json.dumps(dict(CAPABILITIES))
 
 
+@system_function("SYSTEM$DGQL", needs=(Nothing(why="only what the role may see is shown"),))
 def dgql(context: Context, arguments: Sequence[Any]) -> str:
     """SYSTEM$DGQL('query'): the lineage of one object, as JSON; raises InvalidArgument.
 
@@ -70,16 +73,6 @@ def dgql(context: Context, arguments: Sequence[Any]) -> str:
     return json.dumps(lineage.answer(NodeQuery.parse(arguments[0])))
 
 
-SYSTEM_FUNCTIONS: Mapping[str, SystemFunction] = {
-    "SYSTEM$ML_PLATFORM_CAPABILITIES": ml_platform_capabilities,
-    "SYSTEM$GET_TAG": get_tag,
-    "SYSTEM$DGQL": dgql,
-}
-"""The system functions of this family, by upper-case name."""
-
-register(SYSTEM_FUNCTIONS)
-
-
 def package_rows() -> Iterator[tuple[str, str, str, None]]:
     """The rows of INFORMATION_SCHEMA.PACKAGES.
 
@@ -93,7 +86,8 @@ def package_rows() -> Iterator[tuple[str, str, str, None]]:
                 yield (CLIENT_PACKAGE, f"{major}.{minor}.{patch}", "python", None)
 
 
-def packages(_: Session, _database: str) -> Result:
+@virtual_table("PACKAGES", needs=(Nothing(why="it is the same for everybody"),))
+def packages(_: Context, _arguments: Sequence[Any]) -> Result:
     """INFORMATION_SCHEMA.PACKAGES, the same for every session and database."""
     return rows_result(PACKAGE_FIELDS, list(package_rows()))
 
@@ -104,10 +98,6 @@ class DescribeArtifactRepository:
 
     name: tuple[str, ...]
     fields: tuple[Field, ...] = (Field("property"), Field("value"), Field("description"))
-
-    def requirements(self, _: Context) -> Iterable[Requirement]:
-        """None: the shared repository is everybody's."""
-        return ()
 
     def run(self, context: Context) -> Result:
         """What it is; there is the shared one only."""
@@ -125,7 +115,9 @@ class DescribeArtifactRepository:
         return show_result(self.fields, rows)
 
 
-@grammar("DESCRIBE ARTIFACT REPOSITORY")
+@grammar(
+    "DESCRIBE ARTIFACT REPOSITORY", needs=(Nothing(why="the shared repository is everybody's"),)
+)
 def describe_artifact_repository(cursor: TokenCursor, _: Modifiers) -> DescribeArtifactRepository:
     """Parse DESCRIBE ARTIFACT REPOSITORY."""
     return DescribeArtifactRepository(name=cursor.name())

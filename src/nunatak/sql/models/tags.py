@@ -7,40 +7,30 @@
     SHOW TAGS
 
 Tags are put on models with ALTER MODEL (`alter`), on compute pools and services when they
-are created or altered (`object_tags`). In SYSTEM$GET_TAG and TAG_REFERENCES the domain of a model
-is MODULE.
+are created or altered (`object_tags`).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.names import split_name
+from nunatak.access.privileges.declared import Creates, Given, Needs, NeedsInHolder, Nothing
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.compute.pools import pool_key
-from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.models.tags import (
     ALLOWED_VALUES_LIMIT,
     TAG,
     VALUE_LIMIT_CHARS,
-    ModelTags,
-    TagReference,
 )
-from nunatak.services.model.spec import service_key
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.object_tags import references
 from nunatak.sql.language.objects import (
     create_object,
     drop_object,
-    on_schema,
-    ownership,
     require_schema,
     schema_key,
 )
@@ -53,8 +43,7 @@ from nunatak.sql.language.statement import (
     grammar,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import any_on_model
-from nunatak.warehouse.core.results import Field, Result, rows_result, status_result
+from nunatak.warehouse.core.results import Field, Result, status_result
 
 _FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -66,20 +55,6 @@ _FIELDS = (
     Field("allowed_values"),
     Field("owner_role_type"),
 )
-REFERENCE_FIELDS = (
-    Field("TAG_DATABASE"),
-    Field("TAG_SCHEMA"),
-    Field("TAG_NAME"),
-    Field("TAG_VALUE"),
-    Field("LEVEL"),
-    Field("OBJECT_DATABASE"),
-    Field("OBJECT_SCHEMA"),
-    Field("OBJECT_NAME"),
-    Field("DOMAIN"),
-    Field("COLUMN_NAME"),
-)
-"""The columns of INFORMATION_SCHEMA.TAG_REFERENCES."""
-_MODEL_DOMAINS = ("MODULE", "MODEL")
 
 
 def _key(context: Context, parts: tuple[str, ...]) -> Key:
@@ -94,14 +69,6 @@ class CreateTag(Creation):
     allowed_values: tuple[str, ...]
     comment: str
 
-    def made(self, context: Context) -> Key:
-        """The tag."""
-        return _key(context, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE TAG on the schema."""
-        return [on_schema("CREATE TAG", _key(context, self.name))]
-
     def run(self, context: Context) -> Result:
         """Add the tag; a replaced one is taken off everything that carried it."""
         return create_object(
@@ -115,7 +82,7 @@ class CreateTag(Creation):
         )
 
 
-@creation("TAG")
+@creation("TAG", needs=(Creates(TAG),))
 def create_tag(cursor: TokenCursor, create: Modifiers) -> CreateTag:
     """Parse CREATE TAG."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -159,12 +126,6 @@ class AlterTag:
     is_drop: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the tag, and CREATE TAG on the schema for another name."""
-        yield ownership(_key(context, self.name))
-        if self.to is not None:
-            yield on_schema("CREATE TAG", _key(context, self.to))
-
     def run(self, context: Context) -> Result:
         """Change the record."""
         with context.rooms.catalog.write() as transaction:
@@ -192,7 +153,13 @@ class AlterTag:
         transaction.update(record, spec={"allowed_values": values}, comment=self.comment)
 
 
-@grammar("ALTER TAG")
+@grammar(
+    "ALTER TAG",
+    needs=(
+        Needs(OWNERSHIP, TAG),
+        NeedsInHolder("CREATE TAG", TAG, of="to", when=Given("to", "for another name")),
+    ),
+)
 def alter_tag(cursor: TokenCursor, _: Modifiers) -> AlterTag:
     """Parse ALTER TAG."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -221,16 +188,12 @@ class DropTag:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the tag."""
-        return [ownership(_key(context, self.name))]
-
     def run(self, context: Context) -> Result:
         """Drop it; objects that carried it do so no longer."""
         return drop_object(context, _key(context, self.name), if_exists=self.if_exists)[1]
 
 
-@grammar("DROP TAG")
+@grammar("DROP TAG", needs=(Needs(OWNERSHIP, TAG),))
 def drop_tag(cursor: TokenCursor, _: Modifiers) -> DropTag:
     """Parse DROP TAG."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -243,10 +206,6 @@ class ShowTags:
 
     clauses: ShowClauses
     fields: tuple[Field, ...] = _FIELDS
-
-    def requirements(self, _: Context) -> Iterable[Requirement]:
-        """None: names of tags are no secret."""
-        return ()
 
     def run(self, context: Context) -> Result:
         """One row for each."""
@@ -271,74 +230,7 @@ def _row(record: Record) -> list[Any]:
     ]
 
 
-@grammar("SHOW TAGS")
+@grammar("SHOW TAGS", needs=(Nothing(why="names of tags are no secret"),))
 def show_tags(cursor: TokenCursor, _: Modifiers) -> ShowTags:
     """Parse SHOW TAGS."""
     return ShowTags(clauses=show_clauses(cursor))
-
-
-def get_tag(context: Context, arguments: Sequence[Any]) -> str | None:
-    """SYSTEM$GET_TAG('tag', 'object', 'domain'): the tag's value, None when it has none.
-
-    Raises InvalidArgument, Unsupported for other domains than models (MODULE), compute pools and
-    services, ObjectNotFound, PrivilegeMissing.
-    """
-    if len(arguments) != 3 or not all(isinstance(item, str) for item in arguments):
-        raise InvalidArgument("SYSTEM$GET_TAG takes three texts: tag, object, domain.")
-    tag, name, domain = arguments
-    wanted = context.session.qualify(split_name(tag))
-    with context.rooms.catalog.read() as tx:
-        tx.get(Key.of(TAG, wanted))
-    found = _references(context, name, domain)[1]
-    return next((item.value for item in found if item.tag == wanted), None)
-
-
-def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
-    """The rows of INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'); raises as `get_tag`."""
-    if len(arguments) != 2 or not all(isinstance(item, str) for item in arguments):
-        raise InvalidArgument("TAG_REFERENCES takes two texts: object, domain.")
-    (database, schema, name, domain), found = _references(context, *arguments)
-    return rows_result(
-        REFERENCE_FIELDS,
-        [
-            [
-                reference.tag.database,
-                reference.tag.schema,
-                reference.tag.name,
-                reference.value,
-                domain,
-                database,
-                schema,
-                name,
-                domain,
-                None,
-            ]
-            for reference in found
-        ],
-    )
-
-
-_Place = tuple[str | None, str | None, str, str]
-"""Database, schema and name of an object, and its domain."""
-
-
-def _references(context: Context, name: str, domain: str) -> tuple[_Place, list[TagReference]]:
-    """Where an object is, and the tags that it carries."""
-    parts, wanted = split_name(name), domain.upper().replace("_", " ")
-    if wanted in _MODEL_DOMAINS:
-        context.rooms.access.require(any_on_model(context, parts), role=context.session.role)
-        model = context.session.qualify(parts)
-        place = (model.database, model.schema, model.name, "MODULE")
-        return place, ModelTags(context.rooms.models).references(model)
-    if wanted not in ("COMPUTE POOL", "SERVICE"):
-        raise Unsupported(
-            f"Tags of domain '{domain}' are not offered: only MODULE (models), COMPUTE POOL and "
-            "SERVICE are."
-        )
-    is_pool = wanted == "COMPUTE POOL"
-    key = pool_key(parts[-1]) if is_pool else service_key(context.session.qualify(parts))
-    needed = Requirement(ANY, key.kind, key.title)
-    context.rooms.access.require(needed, role=context.session.role)
-    with context.rooms.catalog.read() as tx:
-        found = references(tx, tx.get(key))
-    return (key.database or None, key.schema or None, key.name, wanted), found

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.store import Key
+from nunatak.access.privileges.declared import AppliesTags, Creates, Needs
 from nunatak.compute.pools import KIND as POOL
-from nunatak.compute.pools import pool_key
 from nunatak.services.model.integrations import INTEGRATION
+from nunatak.services.model.spec import KIND
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.object_tags import TagValues, applying, properties_and_tags, with_tags
-from nunatak.sql.language.objects import on_schema
+from nunatak.sql.language.object_tags import TagValues, properties_and_tags, with_tags
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.services import SETTABLE, service_key_of, spec_values
-from nunatak.sql.services.specifications import Specification, check_container, specification
+from nunatak.sql.services.specifications import (
+    IMAGE_AND_ENDPOINTS,
+    Specification,
+    check_container,
+    specification,
+)
+from nunatak.sql.storage.stage_files import reads_file
 from nunatak.warehouse.core.results import Result, status_result
 
 
@@ -30,21 +33,6 @@ class CreateService(Creation):
     specification: Specification
     values: dict[str, Any]
     tags: TagValues
-
-    def made(self, context: Context) -> Key:
-        """The service."""
-        return service_key_of(context, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE SERVICE on the schema, USAGE on the pool and integrations, READ on the stage,
-        APPLY on the tags."""
-        yield from applying(context, self.tags)
-        yield on_schema("CREATE SERVICE", service_key_of(context, self.name))
-        yield Requirement("USAGE", POOL, pool_key(self.pool).title)
-        for name in self.values.get("EXTERNAL_ACCESS_INTEGRATIONS", ()):
-            yield Requirement("USAGE", INTEGRATION, Key(INTEGRATION, name).title)
-        if self.specification.file is not None:
-            yield from self.specification.file.requirements(context)
 
     def run(self, context: Context) -> Result:
         """Check the specification and write the service down."""
@@ -66,7 +54,17 @@ class CreateService(Creation):
         return status_result(f"Service {key.name} successfully created.")
 
 
-@creation("SERVICE")
+@creation(
+    "SERVICE",
+    needs=(
+        AppliesTags(),
+        Creates(KIND),
+        Needs("USAGE", POOL, of="pool"),
+        Needs("USAGE", INTEGRATION, of="values.EXTERNAL_ACCESS_INTEGRATIONS", each=True),
+        reads_file("specification.file"),
+        IMAGE_AND_ENDPOINTS,
+    ),
+)
 def create_service(cursor: TokenCursor, create: Modifiers) -> CreateService:
     """Parse CREATE SERVICE."""
     if create.or_replace:

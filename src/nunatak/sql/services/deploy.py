@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key
+from nunatak.access.privileges.declared import (
+    CheckedInside,
+    Given,
+    Needs,
+    NeedsInHolder,
+    NeedsOnAccount,
+    OnTargets,
+    Target,
+    in_words,
+)
 from nunatak.compute.pools import KIND as POOL
-from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
 from nunatak.services.commands.repository_images import REPOSITORY
-from nunatak.services.documents.deployment import DeploymentOrder, parse_deployment
+from nunatak.services.documents.deployment import parse_deployment
 from nunatak.services.model.integrations import INTEGRATION
-from nunatak.sql.language.objects import on_account
-from nunatak.sql.language.statement import Context
-from nunatak.sql.language.system_functions import register
+from nunatak.services.model.spec import KIND as SERVICE
+from nunatak.sql.language.functions import system_function
+from nunatak.sql.language.statement import Context, authorise
 from nunatak.sql.storage.stage_files import StagedText
+from nunatak.stages.locations import STAGE_EXCEPT
+
+_NAMED = Given("image_repository", "where one is named")
+ORDER_NEEDS = (
+    NeedsInHolder("CREATE SERVICE", SERVICE, of="service"),
+    Needs("READ", MODEL, of="model"),
+    Needs("USAGE", POOL, of="pool"),
+    Needs("USAGE", POOL, of="build_pool"),
+    Needs("USAGE", INTEGRATION, of="integrations", each=True),
+    Needs("SERVICE READ", REPOSITORY, of="image_repository", when=_NAMED),
+    Needs("SERVICE WRITE", REPOSITORY, of="image_repository", when=_NAMED),
+    NeedsOnAccount("BIND SERVICE ENDPOINT", when=Given("public", "for a public endpoint")),
+)
+"""What a deployment needs, by its order."""
 
 
-def deploy_model(context: Context, arguments: list[Any]) -> str:
-    """SYSTEM$DEPLOY_MODEL('<yaml>' | '@stage/file'): build, start, and wait until it runs."""
+def _file(arguments: Sequence[Any]) -> StagedText | None:
+    """The file that holds the specification, where the argument names one."""
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise InvalidArgument("SYSTEM$DEPLOY_MODEL takes one text: a specification or @stage/file.")
-    text = arguments[0]
-    if text.lstrip().startswith("@"):
-        file = StagedText.parse(text.strip())
-        _require(context, file.requirements(context))
-        text = file.read(context)
+    text = arguments[0].strip()
+    return StagedText.parse(text) if text.startswith("@") else None
+
+
+def _stage(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
+    file = _file(arguments)
+    return () if file is None else file.targets(context)
+
+
+@system_function(
+    "SYSTEM$DEPLOY_MODEL",
+    needs=(
+        OnTargets("READ", _stage, "the stage of the file, where one is named", STAGE_EXCEPT),
+        CheckedInside(
+            why="the specification tells what it uses", privileges=(in_words(ORDER_NEEDS),)
+        ),
+    ),
+)
+def deploy_model(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$DEPLOY_MODEL('<yaml>' | '@stage/file'): build, start, and wait until it runs."""
+    file = _file(arguments)
+    text = arguments[0] if file is None else file.read(context)
     session = context.session
     order = parse_deployment(text, database=session.database, schema=session.schema)
-    _require(context, requirements(context, order))
+    authorise(ORDER_NEEDS, order, context)
     return context.rooms.control.deployments.deploy(
         order, query_id=context.query_id, owner=session.role, cancelled=context.cancelled
     )
-
-
-def requirements(context: Context, order: DeploymentOrder) -> Iterable[Requirement]:
-    """What a deployment needs: CREATE SERVICE on the schema, USAGE on pools and integrations, READ
-    on the model, SERVICE READ and WRITE on the repository, BIND SERVICE ENDPOINT if public."""
-    schema = Key("SCHEMA", order.service.schema, order.service.database)
-    yield Requirement("CREATE SERVICE", schema.kind, schema.title)
-    yield Requirement("READ", MODEL, Key.of(MODEL, order.model).title)
-    for pool in dict.fromkeys((order.pool, order.build_pool)):
-        yield Requirement("USAGE", POOL, pool_key(pool).title)
-    for name in order.integrations:
-        yield Requirement("USAGE", INTEGRATION, Key(INTEGRATION, name).title)
-    if order.image_repository is not None:
-        title = Key.of(REPOSITORY, order.image_repository).title
-        yield Requirement("SERVICE READ", REPOSITORY, title)
-        yield Requirement("SERVICE WRITE", REPOSITORY, title)
-    if order.public:
-        yield on_account("BIND SERVICE ENDPOINT", context)
-
-
-def _require(context: Context, needed: Iterable[Requirement]) -> None:
-    for requirement in needed:
-        context.rooms.access.require(requirement, role=context.session.role)
-
-
-def service_name(context: Context, text: object) -> QualifiedName:
-    """A service named by a text argument of a function; raises InvalidArgument."""
-    if not isinstance(text, str):
-        raise InvalidArgument("Name the service with a text such as 'DB.SCHEMA.SERVICE'.")
-    session = context.session
-    return QualifiedName.parse(text, database=session.database, schema=session.schema)
-
-
-SYSTEM_FUNCTIONS = {"SYSTEM$DEPLOY_MODEL": deploy_model}
-register(SYSTEM_FUNCTIONS)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import Creates, Needs, Nothing, OnTargets, Target
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
-from nunatak.catalog.store import Key, Record
+from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.services.model.functions import KIND, FunctionSpec, declared_method
 from nunatak.services.model.spec import ENDPOINTS_ROLE, service_key
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.object_family import visible
-from nunatak.sql.language.objects import create_object, drop_object, on_schema, schema_key
+from nunatak.sql.language.objects import create_object, drop_object, schema_key
 from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -91,15 +91,10 @@ class CreateFunction(Creation):
     strict: bool
     values: dict[str, Any]
 
-    def made(self, context: Context) -> Key:
-        """The function."""
-        return schema_key(context, KIND, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE FUNCTION on the schema; a role of the service that may use its endpoint."""
-        yield on_schema("CREATE FUNCTION", self.made(context))
+    def service_role(self, context: Context) -> list[Target]:
+        """The role of the service that may use its endpoint."""
         service = service_key_of(context, self.values["SERVICE"])
-        yield Requirement("USAGE", "SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")
+        return [Target("SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")]
 
     def run(self, context: Context) -> Result:
         """Check against the service, then add the function."""
@@ -126,7 +121,7 @@ class CreateFunction(Creation):
         declared_method(spec, route.methods)
         result = create_object(
             context,
-            self.made(context),
+            schema_key(context, KIND, self.name),
             title="Function",
             or_replace=self.or_replace,
             if_not_exists=self.if_not_exists,
@@ -137,7 +132,13 @@ class CreateFunction(Creation):
         return result
 
 
-@creation("FUNCTION")
+@creation(
+    "FUNCTION",
+    needs=(
+        Creates(KIND),
+        OnTargets("USAGE", CreateFunction.service_role, "the role of the service"),
+    ),
+)
 def create_function(cursor: TokenCursor, create: Modifiers) -> CreateFunction:
     """Parse CREATE FUNCTION on a service; there are no other functions of users here."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -210,11 +211,6 @@ class DropFunction:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the function."""
-        key = schema_key(context, KIND, self.name)
-        return [Requirement(OWNERSHIP, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """Remove it."""
         key = schema_key(context, KIND, self.name)
@@ -223,7 +219,7 @@ class DropFunction:
         return result
 
 
-@grammar("DROP FUNCTION")
+@grammar("DROP FUNCTION", needs=(Needs(OWNERSHIP, KIND),))
 def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
     """Parse DROP FUNCTION; a name stands for one function, whatever the types."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -253,11 +249,6 @@ class DescribeFunction:
     name: tuple[str, ...]
     fields: tuple[Field, ...] = (Field("property"), Field("value"))
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the function."""
-        key = schema_key(context, KIND, self.name)
-        return [Requirement(ANY, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """One row for each property."""
         with context.rooms.catalog.read() as tx:
@@ -283,7 +274,7 @@ class DescribeFunction:
         return show_result(self.fields, rows)
 
 
-@grammar("DESCRIBE FUNCTION")
+@grammar("DESCRIBE FUNCTION", needs=(Needs(ANY, KIND),))
 def describe_function(cursor: TokenCursor, _: Modifiers) -> DescribeFunction:
     """Parse DESCRIBE FUNCTION."""
     return DescribeFunction(name=_signature(cursor))
@@ -296,10 +287,6 @@ class ShowFunctions:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _SHOW_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: only what the role may see is shown."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each function that the role has a privilege on."""
         scope = scope_in(context, self.clauses)
@@ -309,7 +296,11 @@ class ShowFunctions:
         return show_result(self.fields, [_row(record) for record in chosen])
 
 
-@grammar("SHOW FUNCTIONS", "SHOW USER FUNCTIONS")
+@grammar(
+    "SHOW FUNCTIONS",
+    "SHOW USER FUNCTIONS",
+    needs=(Nothing(why="only what the role may see is shown"),),
+)
 def show_functions(cursor: TokenCursor, _: Modifiers) -> ShowFunctions:
     """Parse SHOW FUNCTIONS."""
     return ShowFunctions(clauses=show_clauses(cursor))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import AppliesTags, Case, Creates, Given, Needs, OneOf
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
-from nunatak.catalog.store import Key, Record
+from nunatak.catalog.store import Record
 from nunatak.compute import pools
 from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
@@ -21,12 +21,10 @@ from nunatak.sql.language.object_family import DONE, unset_values
 from nunatak.sql.language.object_tags import (
     AlterTags,
     TagValues,
-    applying,
     properties_and_tags,
     tag_change,
     with_tags,
 )
-from nunatak.sql.language.objects import on_account
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -96,14 +94,6 @@ class CreatePool(Creation):
     values: dict[str, Any]
     tags: TagValues = ()
 
-    def made(self, _: Context) -> Key:
-        """The pool."""
-        return pool_key(self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE COMPUTE POOL on the account, APPLY on the tags."""
-        return [on_account("CREATE COMPUTE POOL", context), *applying(context, self.tags)]
-
     def run(self, context: Context) -> Result:
         """Write the pool down; its reconciler starts it."""
         for needed in ("MIN_NODES", "MAX_NODES", "INSTANCE_FAMILY"):
@@ -134,7 +124,7 @@ class CreatePool(Creation):
         return status_result(f"Compute pool {self.name} successfully created.")
 
 
-@creation("COMPUTE POOL")
+@creation("COMPUTE POOL", needs=(Creates(pools.KIND), AppliesTags()))
 def create_pool(cursor: TokenCursor, create: Modifiers) -> CreatePool:
     """Parse CREATE COMPUTE POOL."""
     if create.or_replace:
@@ -170,11 +160,6 @@ class AlterPool:
     types: tuple[ServiceType, ...] = ()
     """Of what STOP ALL stops; empty for everything."""
     fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OPERATE to suspend, resume and stop, MODIFY to change properties."""
-        privilege = "OPERATE" if self.action else "MODIFY"
-        return [Requirement(privilege, pools.KIND, pool_key(self.name).title)]
 
     def run(self, context: Context) -> Result:
         """Write what is wanted now."""
@@ -213,7 +198,20 @@ class AlterPool:
         return changed
 
 
-@grammar("ALTER COMPUTE POOL")
+_ALTERATIONS = (
+    Case(
+        AlterPool,
+        "to suspend, resume, stop or change it",
+        (
+            Needs("OPERATE", pools.KIND, when=Given("action", "to suspend, resume and stop")),
+            Needs("MODIFY", pools.KIND, when=Given("action", "to change", is_given=False)),
+        ),
+    ),
+    Case(AlterTags, "with other tags", (Needs("MODIFY", pools.KIND), AppliesTags())),
+)
+
+
+@grammar("ALTER COMPUTE POOL", needs=(OneOf(_ALTERATIONS),))
 def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool | AlterTags:
     """Parse ALTER COMPUTE POOL."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -223,8 +221,7 @@ def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool | AlterTags:
             types = _types(cursor) if action == "STOP ALL" else ()
             return AlterPool(name=name, if_exists=if_exists, action=action, types=types)
     if (tags := tag_change(cursor)) is not None:
-        key = pool_key(name)
-        return AlterTags(key=lambda _: key, if_exists=if_exists, privilege="MODIFY", tags=tags)
+        return AlterTags(kind=pools.KIND, name=(name,), if_exists=if_exists, tags=tags)
     if cursor.accept("UNSET"):
         return AlterPool(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
     cursor.expect("SET")
@@ -251,10 +248,6 @@ class DropPool:
     name: str
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the pool."""
-        return [Requirement(OWNERSHIP, pools.KIND, pool_key(self.name).title)]
 
     def run(self, context: Context) -> Result:
         """Remove it; refused while services or jobs are on it, running or suspended, and for a
@@ -284,7 +277,7 @@ class DropPool:
         return status_result(f"{self.name} successfully dropped.")
 
 
-@grammar("DROP COMPUTE POOL")
+@grammar("DROP COMPUTE POOL", needs=(Needs(OWNERSHIP, pools.KIND),))
 def drop_pool(cursor: TokenCursor, _: Modifiers) -> DropPool:
     """Parse DROP COMPUTE POOL."""
     if_exists = cursor.accept("IF", "EXISTS")

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Needs, OnTargets, Target
 from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.services.commands.repository_images import REPOSITORY, images_in
 from nunatak.services.documents.specification import IMAGE_NAME, repository_path
+from nunatak.sql.language.functions import system_function
 from nunatak.sql.language.object_family import ObjectFamily
 from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.requirements import Scope, key_of
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
-from nunatak.sql.language.system_functions import register
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
 
@@ -113,11 +114,6 @@ class ShowImages:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _IMAGE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the repository."""
-        key = schema_key(context, REPOSITORY, self.name)
-        return [Requirement("READ", key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """One row for each digest that a build or service of the repository has."""
         with context.rooms.catalog.read() as tx:
@@ -132,37 +128,46 @@ def _image_row(repository: Record, digest: str, record: Record) -> Sequence[Any]
     return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
 
 
-def list_images(context: Context, arguments: list[Any]) -> str:
-    """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
+def _asked_for(tx: Transaction, arguments: Sequence[Any], scope: Scope) -> Record:
+    """The repository that '/db/schema/repository' means; raises ObjectNotFound."""
     if len(arguments) != 1:
         raise InvalidArgument("SYSTEM$REGISTRY_LIST_IMAGES takes one text: /db/schema/repository.")
     text = str(arguments[0])
+    named = (
+        record
+        for record in tx.list_kind(REPOSITORY)
+        if repository_path(record.key.title) == text.lower().rstrip("/")
+    )
+    found = next(named, None)
+    if found is not None:
+        return found
+    parts = split_name(text.strip("/").replace("/", "."))
+    return tx.get(key_of(REPOSITORY, parts, scope.session))
+
+
+def _repository(arguments: Sequence[Any], context: Context) -> list[Target]:
     with context.rooms.catalog.read() as tx:
-        named = (
-            record
-            for record in tx.list_kind(REPOSITORY)
-            if repository_path(record.key.title) == text.lower().rstrip("/")
-        )
-        repository = next(named, None)
-        if repository is None:
-            key = schema_key(context, REPOSITORY, split_name(text.strip("/").replace("/", ".")))
-            repository = tx.get(key)
-        images = images_in(tx, repository)
-    needed = Requirement("READ", REPOSITORY, repository.key.title)
-    context.rooms.access.require(needed, role=context.session.role)
+        key = _asked_for(tx, arguments, context).key
+    return [Target(key.kind, key.title)]
+
+
+@system_function(
+    "SYSTEM$REGISTRY_LIST_IMAGES", needs=(OnTargets("READ", _repository, "the image repository"),)
+)
+def list_images(context: Context, arguments: list[Any]) -> str:
+    """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
+    with context.rooms.catalog.read() as tx:
+        images = images_in(tx, _asked_for(tx, arguments, context))
     return json.dumps({"images": [IMAGE_NAME] if images else []})
 
 
-register({"SYSTEM$REGISTRY_LIST_IMAGES": list_images})
-
-
-@grammar("SHOW IMAGES IN IMAGE REPOSITORY")
+@grammar("SHOW IMAGES IN IMAGE REPOSITORY", needs=(Needs("READ", REPOSITORY),))
 def show_images(cursor: TokenCursor, _: Modifiers) -> ShowImages:
     """Parse SHOW IMAGES IN IMAGE REPOSITORY."""
     return ShowImages(name=cursor.name(), clauses=show_clauses(cursor))
 
 
-@grammar("SHOW IMAGES")
+@grammar("SHOW IMAGES", needs=(Needs("READ", REPOSITORY),))
 def show_images_like(cursor: TokenCursor, _: Modifiers) -> ShowImages:
     """Parse SHOW IMAGES LIKE … IN IMAGE REPOSITORY."""
     clauses = show_clauses(cursor, scopes=("IMAGE REPOSITORY",), needs_scope=True)

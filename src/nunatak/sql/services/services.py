@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import AppliesTags, Case, Given, Needs, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.services.documents.autocapture import unsupported
+from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.snapshot import Service, Snapshot
 from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
 from nunatak.sql.language.object_family import DONE, unset_values, visible
 from nunatak.sql.language.object_tags import AlterTags, tag_change
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
     Scope,
     ShowClauses,
     check_found,
@@ -40,8 +43,13 @@ from nunatak.sql.services.rows import (
     instance_rows,
     service_row,
 )
-from nunatak.sql.services.specifications import AlterSpecification, specification
+from nunatak.sql.services.specifications import (
+    IMAGE_AND_ENDPOINTS,
+    AlterSpecification,
+    specification,
+)
 from nunatak.sql.services.workloads import workload_type
+from nunatak.sql.storage.stage_files import reads_file
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 
@@ -119,13 +127,6 @@ class AlterService:
     values: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OPERATE to suspend and resume, OWNERSHIP to change, USAGE on given integrations."""
-        key = service_key_of(context, self.name)
-        yield Requirement("OPERATE" if self.action else OWNERSHIP, key.kind, key.title)
-        for name in self.values.get("EXTERNAL_ACCESS_INTEGRATIONS", ()):
-            yield Requirement("USAGE", "INTEGRATION", Key("INTEGRATION", name).title)
-
     def run(self, context: Context) -> Result:
         """Write what is wanted now."""
         key, commands = service_key_of(context, self.name), context.rooms.control.commands
@@ -143,7 +144,26 @@ class AlterService:
         return status_result(DONE)
 
 
-@grammar("ALTER SERVICE")
+_ALTERATIONS = (
+    Case(
+        AlterService,
+        "to suspend, resume or change it",
+        (
+            Needs("OPERATE", KIND, when=Given("action", "to suspend and resume")),
+            Needs(OWNERSHIP, KIND, when=Given("action", "to change", is_given=False)),
+            Needs("USAGE", INTEGRATION, of="values.EXTERNAL_ACCESS_INTEGRATIONS", each=True),
+        ),
+    ),
+    Case(
+        AlterSpecification,
+        "with another specification",
+        (Needs(OWNERSHIP, KIND), reads_file("specification.file"), IMAGE_AND_ENDPOINTS),
+    ),
+    Case(AlterTags, "with other tags", (Needs(OWNERSHIP, KIND), AppliesTags())),
+)
+
+
+@grammar("ALTER SERVICE", needs=(OneOf(_ALTERATIONS),))
 def alter_service(
     cursor: TokenCursor, _: Modifiers
 ) -> AlterService | AlterSpecification | AlterTags:
@@ -153,12 +173,7 @@ def alter_service(
     if cursor.accept("RESTORE", "VOLUME"):
         raise Unsupported("Unsupported feature 'RESTORE VOLUME': no service here has volumes.")
     if (tags := tag_change(cursor)) is not None:
-        return AlterTags(
-            key=lambda context: service_key_of(context, name),
-            if_exists=if_exists,
-            privilege=OWNERSHIP,
-            tags=tags,
-        )
+        return AlterTags(kind=KIND, name=name, if_exists=if_exists, tags=tags)
     if action := cursor.accept_any("SUSPEND", "RESUME"):
         return AlterService(name=name, if_exists=if_exists, action=action)
     if cursor.accept("UNSET"):
@@ -182,11 +197,6 @@ class DropService:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the service."""
-        key = service_key_of(context, self.name)
-        return [Requirement(OWNERSHIP, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """Remove it; its name is free at once, its instances end in the background."""
         key = service_key_of(context, self.name)
@@ -200,7 +210,7 @@ class DropService:
         return status_result(f"{key.name} successfully dropped.")
 
 
-@grammar("DROP SERVICE")
+@grammar("DROP SERVICE", needs=(Needs(OWNERSHIP, KIND),))
 def drop_service(cursor: TokenCursor, _: Modifiers) -> DropService:
     """Parse DROP SERVICE. FORCE speaks of block storage, which no service here has."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -227,11 +237,6 @@ class DescribeService:
     name: tuple[str, ...]
     fields: tuple[Field, ...] = DESCRIBE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the service."""
-        key = service_key_of(context, self.name)
-        return [Requirement(ANY, key.kind, key.title)]
-
     def run(self, context: Context) -> Result:
         """One row."""
         record = find_service(context, self.name)
@@ -249,7 +254,7 @@ def _with_notes(context: Context, record: Record, message: str) -> str:
         return "\n".join([message, *context.rooms.control.inputs.notes(tx, Service(record))])
 
 
-@grammar("DESCRIBE SERVICE")
+@grammar("DESCRIBE SERVICE", needs=(Needs(ANY, KIND),))
 def describe_service(cursor: TokenCursor, _: Modifiers) -> DescribeService:
     """Parse DESCRIBE SERVICE."""
     return DescribeService(name=cursor.name())
@@ -263,10 +268,6 @@ class ShowServices:
     jobs: bool | None
     of_type: ServiceType | None = None
     fields: tuple[Field, ...] = SERVICE_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: only what the role may see is shown."""
-        return []
 
     def run(self, context: Context) -> Result:
         """One row for each service that the role has a privilege on."""
@@ -300,7 +301,7 @@ class ShowServices:
 _SCOPES = ("ACCOUNT", "DATABASE", "COMPUTE POOL", "SCHEMA")
 
 
-@grammar("SHOW SERVICES")
+@grammar("SHOW SERVICES", needs=SHOWN_WHERE_ALLOWED)
 def show_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
     """Parse SHOW SERVICES."""
     jobs = False if cursor.accept("EXCLUDE", "JOBS") else None
@@ -309,7 +310,7 @@ def show_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
     return ShowServices(clauses=clauses, jobs=jobs, of_type=of_type)
 
 
-@grammar("SHOW JOB SERVICES")
+@grammar("SHOW JOB SERVICES", needs=SHOWN_WHERE_ALLOWED)
 def show_job_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
     """Parse SHOW JOB SERVICES."""
     return ShowServices(clauses=show_clauses(cursor, scopes=_SCOPES), jobs=True)
@@ -323,14 +324,8 @@ class ShowInService:
     """SHOW SERVICE CONTAINERS | SERVICE INSTANCES | ENDPOINTS IN SERVICE s."""
 
     name: tuple[str, ...]
-    privilege: str
     fields: tuple[Field, ...]
     rows: Rows
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """MONITOR on the service; any privilege for its endpoints."""
-        key = service_key_of(context, self.name)
-        return [Requirement(self.privilege, key.kind, key.title)]
 
     def run(self, context: Context) -> Result:
         """The rows of that part."""
@@ -338,23 +333,21 @@ class ShowInService:
         return show_result(self.fields, self.rows(context, record))
 
 
-@grammar("SHOW SERVICE CONTAINERS IN SERVICE")
+@grammar("SHOW SERVICE CONTAINERS IN SERVICE", needs=(Needs("MONITOR", KIND),))
 def show_containers(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     """Parse SHOW SERVICE CONTAINERS IN SERVICE."""
     return ShowInService(
         name=cursor.name(),
-        privilege="MONITOR",
         fields=CONTAINER_FIELDS,
         rows=lambda context, record: container_rows(record, snapshot_of(context)),
     )
 
 
-@grammar("SHOW SERVICE INSTANCES IN SERVICE")
+@grammar("SHOW SERVICE INSTANCES IN SERVICE", needs=(Needs("MONITOR", KIND),))
 def show_instances(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     """Parse SHOW SERVICE INSTANCES IN SERVICE."""
     return ShowInService(
         name=cursor.name(),
-        privilege="MONITOR",
         fields=INSTANCE_FIELDS,
         rows=lambda context, record: instance_rows(record, snapshot_of(context)),
     )
@@ -366,10 +359,10 @@ def _endpoints(context: Context, record: Record) -> Sequence[Sequence[Any]]:
     return endpoint_rows(ServiceSpec.read(record.spec), context.rooms.control.addresses)
 
 
-@grammar("SHOW ENDPOINTS IN SERVICE")
+@grammar("SHOW ENDPOINTS IN SERVICE", needs=(Needs(ANY, KIND),))
 def show_endpoints(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     """Parse SHOW ENDPOINTS IN SERVICE."""
-    return ShowInService(name=cursor.name(), privilege=ANY, fields=ENDPOINT_FIELDS, rows=_endpoints)
+    return ShowInService(name=cursor.name(), fields=ENDPOINT_FIELDS, rows=_endpoints)
 
 
 def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
@@ -378,7 +371,7 @@ def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
     return [[created, name, record.name, record.owner, text] for name, text in roles.items()]
 
 
-@grammar("SHOW ROLES IN SERVICE")
+@grammar("SHOW ROLES IN SERVICE", needs=(Needs(ANY, KIND),))
 def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     """Parse SHOW ROLES IN SERVICE."""
-    return ShowInService(name=cursor.name(), privilege=ANY, fields=ROLE_FIELDS, rows=_roles)
+    return ShowInService(name=cursor.name(), fields=ROLE_FIELDS, rows=_roles)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Needs, Nothing
 from nunatak.compute import pools
-from nunatak.compute.pools import pool_key
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.language.object_family import visible
-from nunatak.sql.language.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED, ShowClauses, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.pool_rows import (
@@ -35,10 +33,6 @@ class DescribePool:
     name: str
     fields: tuple[Field, ...] = DESCRIBE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the pool."""
-        return [Requirement(ANY, pools.KIND, pool_key(self.name).title)]
-
     def run(self, context: Context) -> Result:
         """One row."""
         snapshot = snapshot_of(context)
@@ -50,7 +44,7 @@ class DescribePool:
         return show_result(self.fields, [row])
 
 
-@grammar("DESCRIBE COMPUTE POOL")
+@grammar("DESCRIBE COMPUTE POOL", needs=(Needs(ANY, pools.KIND),))
 def describe_pool(cursor: TokenCursor, _: Modifiers) -> DescribePool:
     """Parse DESCRIBE COMPUTE POOL."""
     return DescribePool(name=cursor.identifier())
@@ -63,10 +57,6 @@ class ShowPools:
     clauses: ShowClauses
     fields: tuple[Field, ...] = POOL_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: only what the role may see is shown."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each pool that the role has a privilege on."""
         snapshot = snapshot_of(context)
@@ -77,7 +67,7 @@ class ShowPools:
         return show_result(self.fields, rows)
 
 
-@grammar("SHOW COMPUTE POOLS")
+@grammar("SHOW COMPUTE POOLS", needs=SHOWN_WHERE_ALLOWED)
 def show_pools(cursor: TokenCursor, _: Modifiers) -> ShowPools:
     """Parse SHOW COMPUTE POOLS."""
     return ShowPools(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
@@ -90,10 +80,6 @@ class ShowFamilies:
     clauses: ShowClauses
     fields: tuple[Field, ...] = FAMILY_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each family that a pool may name."""
         control = context.rooms.control
@@ -101,7 +87,9 @@ class ShowFamilies:
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
 
 
-@grammar("SHOW COMPUTE POOL INSTANCE FAMILIES")
+@grammar(
+    "SHOW COMPUTE POOL INSTANCE FAMILIES", needs=(Nothing(why="families say what the machine has"),)
+)
 def show_families(cursor: TokenCursor, _: Modifiers) -> ShowFamilies:
     """Parse SHOW COMPUTE POOL INSTANCE FAMILIES."""
     return ShowFamilies(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
@@ -114,10 +102,6 @@ class ShowNodes:
     name: str
     fields: tuple[Field, ...] = NODE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """MONITOR on the pool."""
-        return [Requirement("MONITOR", pools.KIND, pool_key(self.name).title)]
-
     def run(self, context: Context) -> Result:
         """One row for each node."""
         snapshot = snapshot_of(context)
@@ -127,7 +111,7 @@ class ShowNodes:
         return show_result(self.fields, node_rows(pool, snapshot))
 
 
-@grammar("SHOW NODES IN COMPUTE POOL")
+@grammar("SHOW NODES IN COMPUTE POOL", needs=(Needs("MONITOR", pools.KIND),))
 def show_nodes(cursor: TokenCursor, _: Modifiers) -> ShowNodes:
     """Parse SHOW NODES IN COMPUTE POOL."""
     return ShowNodes(name=cursor.identifier())

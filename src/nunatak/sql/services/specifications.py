@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import CheckedInside
 from nunatak.errors import InvalidArgument
 from nunatak.services.commands.create import alterable
 from nunatak.services.commands.repository_images import find_image
@@ -40,6 +39,15 @@ class Specification:
         return parse_specification(filled)
 
 
+IMAGE_AND_ENDPOINTS = CheckedInside(
+    why="the specification names the image and the endpoints",
+    privileges=(
+        "READ on the image repository or the model of the image",
+        "BIND SERVICE ENDPOINT on the account for a public endpoint",
+    ),
+)
+
+
 def check_container(context: Context, container: ContainerSpec) -> None:
     """READ on the image's repository, BIND SERVICE ENDPOINT on the account for a public endpoint.
 
@@ -61,13 +69,6 @@ class AlterSpecification:
     if_exists: bool
     specification: Specification
     fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the service, READ on the stage."""
-        key = schema_key(context, KIND, self.name)
-        yield Requirement(OWNERSHIP, key.kind, key.title)
-        if self.specification.file is not None:
-            yield from self.specification.file.requirements(context)
 
     def run(self, context: Context) -> Result:
         """Check the specification and write it down; instances are replaced one by one."""

@@ -7,31 +7,33 @@ from collections.abc import Sequence
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.declared import SCHEMA, Needs
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import DeadlineExceeded, InvalidArgument
 from nunatak.services.calling.addresses import dns_hash
-from nunatak.services.model.spec import is_build, service_key
+from nunatak.services.model.spec import KIND, is_build
 from nunatak.services.model.states import BUILDS, SERVICES, ServiceState
 from nunatak.services.watching.log_lines import moment_of
 from nunatak.services.watching.logs import LINES_LIMIT
+from nunatak.sql.language.functions import service_method, system_function
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import Context
-from nunatak.sql.language.system_functions import register, register_methods
-from nunatak.sql.services.deploy import service_name
 from nunatak.sql.services.rows import status_entries
 from nunatak.sql.services.services import snapshot_of
 
 WAIT_LIMIT_S = 24 * 3600
 _STATUSES = ("RUNNING", "DONE", "SUSPENDED", "FAILED", "CANCELLED")
+_MONITOR = (Needs("MONITOR", KIND, of=0),)
+_OPERATE = (Needs("OPERATE", KIND, of=0),)
 _ENDED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSPENDED})
 
 
+@system_function("SYSTEM$GET_SERVICE_LOGS", needs=_MONITOR, takes=(3, 7))
 def get_service_logs(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous [, since [, with
     timestamps]]]])."""
-    _check_count("SYSTEM$GET_SERVICE_LOGS", arguments, least=3, most=7)
-    key = _key(context, arguments[0], "MONITOR")
+    key = _key(context, arguments[0])
     given, previous, since, with_times = [*arguments[3:], None, None, None, None][:4]
     lines = None if given is None else _number(given, "number of lines", most=LINES_LIMIT)
     with context.rooms.catalog.read() as tx:
@@ -47,11 +49,11 @@ def get_service_logs(context: Context, arguments: list[Any]) -> str:
         )
 
 
+@system_function("SYSTEM$GET_SERVICE_STATUS", needs=_MONITOR, takes=(1, 2))
 def get_service_status(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$GET_SERVICE_STATUS(service [, timeout_s]): JSON, after waiting for a settled state
     for as long as the timeout says."""
-    _check_count("SYSTEM$GET_SERVICE_STATUS", arguments, least=1, most=2)
-    key = _key(context, arguments[0], "MONITOR")
+    key = _key(context, arguments[0])
     if len(arguments) == 2:
         _wait(context, [key], _number(arguments[1], "timeout"))
     with context.rooms.catalog.read() as tx:
@@ -59,41 +61,38 @@ def get_service_status(context: Context, arguments: list[Any]) -> str:
     return json.dumps(status_entries(record, snapshot_of(context)))
 
 
+@system_function(
+    "SYSTEM$WAIT_FOR_SERVICES", needs=(Needs("MONITOR", KIND, of=1, each=True),), takes=(2, 100)
+)
 def wait_for_services(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$WAIT_FOR_SERVICES(timeout_s, service, …): until none is pending any more."""
-    _check_count("SYSTEM$WAIT_FOR_SERVICES", arguments, least=2, most=100)
     timeout_s = _number(arguments[0], "timeout")
-    keys = [_key(context, name, "MONITOR") for name in arguments[1:]]
+    keys = [_key(context, name) for name in arguments[1:]]
     if _wait(context, keys, timeout_s):
         return "All services are in a settled state."
     return f"Timed out after {timeout_s} s: some services are still pending."
 
 
+@system_function("SYSTEM$CANCEL_JOB", needs=_OPERATE, takes=(1, 1))
+@service_method("SPCS_CANCEL_JOB", needs=_OPERATE, takes=(1, 1))
 def cancel_job(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$CANCEL_JOB(job): ask a job service to stop."""
-    _check_count("SYSTEM$CANCEL_JOB", arguments, least=1, most=1)
-    key = _key(context, arguments[0], "OPERATE")
+    key = _key(context, arguments[0])
     context.rooms.control.commands.cancel(key)
     return f"Job {key.title} is being cancelled."
 
 
+@system_function("SYSTEM$GET_SERVICE_DNS_DOMAIN", needs=(Needs(ANY, SCHEMA, of=0),), takes=(1, 1))
 def get_service_dns_domain(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$GET_SERVICE_DNS_DOMAIN('schema'): where the schema's services are named inside."""
-    _check_count("SYSTEM$GET_SERVICE_DNS_DOMAIN", arguments, least=1, most=1)
-    parts = split_name(str(arguments[0]))
+    parts = split_name(arguments[0])
     name = QualifiedName.of((*parts, "X"), database=context.session.database, schema=None)
-    key = Key("SCHEMA", name.schema, name.database)
-    context.rooms.access.require(Requirement(ANY, key.kind, key.title), role=context.session.role)
     return f"{dns_hash(name)}.svc.spcs.internal"
 
 
-def _key(context: Context, name: object, privilege: str) -> Key:
-    """The key of a service on which the current role has a privilege."""
-    key = service_key(service_name(context, name))
-    access, role = context.rooms.access, context.session.role
-    if not access.allows(role, Requirement(OWNERSHIP, key.kind, key.title)):
-        access.require(Requirement(privilege, key.kind, key.title), role=role)
-    return key
+def _key(context: Context, name: str) -> Key:
+    """The key of a service by its written name."""
+    return key_of(KIND, split_name(name), context.session)
 
 
 def _wait(context: Context, keys: Sequence[Key], timeout_s: int) -> bool:
@@ -118,11 +117,6 @@ def _is_settled(record: Record) -> bool:
     return SERVICES.of(record) in _ENDED
 
 
-def _check_count(name: str, arguments: Sequence[Any], *, least: int, most: int) -> None:
-    if not least <= len(arguments) <= most:
-        raise InvalidArgument(f"{name} takes {least} to {most} arguments, not {len(arguments)}.")
-
-
 def _flag(value: object, what: str) -> bool:
     text = str(value).upper()
     if text not in ("TRUE", "FALSE"):
@@ -139,11 +133,11 @@ def _number(value: object, what: str, *, most: int = WAIT_LIMIT_S) -> int:
     return int(text)
 
 
+@service_method("SPCS_WAIT_FOR", needs=_MONITOR, takes=(3, 3))
 def wait_for(context: Context, arguments: list[Any]) -> str:
     """service!SPCS_WAIT_FOR(status, timeout_s): the status in the end, which is another one when
     the time is over, or when the service or job has come to its end otherwise."""
-    _check_count("SPCS_WAIT_FOR", arguments, least=3, most=3)
-    key = _key(context, arguments[0], "MONITOR")
+    key = _key(context, arguments[0])
     wanted, timeout_s = str(arguments[1]).upper(), _number(arguments[2], "timeout")
     if wanted not in _STATUSES:
         raise InvalidArgument(f"SPCS_WAIT_FOR waits for one of {', '.join(_STATUSES)}.")
@@ -168,14 +162,3 @@ def _has_ended(record: Record) -> bool:
     if is_build(record.spec):
         return BUILDS.is_final(BUILDS.of(record))
     return SERVICES.of(record) is ServiceState.FAILED
-
-
-SYSTEM_FUNCTIONS = {
-    "SYSTEM$GET_SERVICE_LOGS": get_service_logs,
-    "SYSTEM$GET_SERVICE_STATUS": get_service_status,
-    "SYSTEM$WAIT_FOR_SERVICES": wait_for_services,
-    "SYSTEM$CANCEL_JOB": cancel_job,
-    "SYSTEM$GET_SERVICE_DNS_DOMAIN": get_service_dns_domain,
-}
-register(SYSTEM_FUNCTIONS)
-register_methods({"SPCS_WAIT_FOR": wait_for, "SPCS_CANCEL_JOB": cancel_job})

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Needs
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
 from nunatak.catalog.store import Event, Key, Record, Transaction
 from nunatak.services.model.snapshot import Instance
@@ -20,15 +20,17 @@ from nunatak.services.model.spec import (
     BUILD_CONTAINER,
     CONTAINER,
     INSTANCE_KIND,
+    KIND,
     is_build,
-    service_key,
 )
 from nunatak.services.watching.exposition import Key as SampleKey
 from nunatak.services.watching.log_lines import moment_of, stamped
 from nunatak.services.watching.metrics import CPU, MEMORY, ServiceReadings
+from nunatak.sql.language.functions import service_table
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
+from nunatak.sql.language.statement import Context
 from nunatak.warehouse.core.results import Field, Result, rows_result
-from nunatak.warehouse.core.session import Session
 
 if TYPE_CHECKING:
     from nunatak.sql.language.rooms import Rooms
@@ -65,6 +67,7 @@ METRIC_FIELDS = (
     Field("RECORD_ATTRIBUTES", OBJECT),
 )
 _UNITS = (("_bytes", "bytes"), ("_seconds", "s"), ("_seconds_sum", "s"), ("_seconds_total", "s"))
+_MONITOR = (Needs("MONITOR", KIND, of=0),)
 Row = Sequence[Any]
 
 
@@ -78,40 +81,42 @@ class _Look:
     end: float
 
 
-def service_tables(
-    rooms: Callable[[], Rooms],
-) -> dict[str, Callable[[Session, Sequence[str], Mapping[str, Any]], Result]]:
-    """The functions as the query engine calls them, by name."""
-
-    def table(
-        fields: Sequence[Field], rows: Callable[[_Look], Iterator[Row]]
-    ) -> Callable[[Session, Sequence[str], Mapping[str, Any]], Result]:
-        def call(session: Session, name: Sequence[str], arguments: Mapping[str, Any]) -> Result:
-            look = _look(rooms(), session, name, arguments)
-            found = sorted(rows(look), key=lambda row: (row[0] is not None, row[0]))
-            return rows_result(fields, [row for row in found if _is_within(row, look)])
-
-        return call
-
-    return {
-        "SPCS_GET_LOGS": table(LOG_FIELDS, _log_rows),
-        "SPCS_GET_EVENTS": table(EVENT_FIELDS, _event_rows),
-        "SPCS_GET_METRICS": table(METRIC_FIELDS, _metric_rows),
-    }
-
-
-def _look(
-    rooms: Rooms, session: Session, name: Sequence[str], arguments: Mapping[str, Any]
-) -> _Look:
-    key = service_key(session.qualify(tuple(name)))
-    rooms.access.require(Requirement("MONITOR", key.kind, key.title), role=session.role)
-    first, last = arguments.get("START_TIME"), arguments.get("END_TIME")
+def _look(context: Context, arguments: Sequence[Any]) -> _Look:
+    name, given = arguments
+    first, last = given.get("START_TIME"), given.get("END_TIME")
+    rooms = context.rooms
     return _Look(
         rooms=rooms,
-        key=key,
+        key=key_of(KIND, name, context.session),
         start=rooms.catalog.clock() - DAY_S if first is None else first.timestamp(),
         end=math.inf if last is None else last.timestamp(),
     )
+
+
+def _answer(fields: Sequence[Field], rows: Iterator[Row], look: _Look) -> Result:
+    found = sorted(rows, key=lambda row: (row[0] is not None, row[0]))
+    return rows_result(fields, [row for row in found if _is_within(row, look)])
+
+
+@service_table("SPCS_GET_LOGS", needs=_MONITOR)
+def logs(context: Context, arguments: Sequence[Any]) -> Result:
+    """The lines that are kept."""
+    look = _look(context, arguments)
+    return _answer(LOG_FIELDS, _log_rows(look), look)
+
+
+@service_table("SPCS_GET_EVENTS", needs=_MONITOR)
+def events(context: Context, arguments: Sequence[Any]) -> Result:
+    """The changes of state."""
+    look = _look(context, arguments)
+    return _answer(EVENT_FIELDS, _event_rows(look), look)
+
+
+@service_table("SPCS_GET_METRICS", needs=_MONITOR)
+def metrics(context: Context, arguments: Sequence[Any]) -> Result:
+    """The values now."""
+    look = _look(context, arguments)
+    return _answer(METRIC_FIELDS, _metric_rows(look), look)
 
 
 def _is_within(row: Row, look: _Look) -> bool:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Nothing
 from nunatak.errors import Unsupported
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
@@ -22,10 +21,6 @@ class DescribeResult:
     place: int = -1
     fields: tuple[Field, ...] = DESCRIBE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: a result is its user's own."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each column; raises QueryForgotten or ObjectNotFound."""
         kept = context.rooms.warehouse.hooks.results
@@ -39,7 +34,9 @@ class DescribeResult:
         return rows_result(DESCRIBE_FIELDS, rows, kind=StatementKind.SHOW)
 
 
-@grammar("DESCRIBE RESULT")
+@grammar(
+    "DESCRIBE RESULT", needs=(Nothing(why="a result is shown to the user whose statement it was"),)
+)
 def describe_result(cursor: TokenCursor, _: Modifiers) -> DescribeResult:
     """Parse DESCRIBE RESULT."""
     if cursor.at_string():

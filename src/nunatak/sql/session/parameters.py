@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Nothing
 from nunatak.catalog.store import Key
 from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
 from nunatak.sql.language.show import (
@@ -35,10 +34,6 @@ class UseObject:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None here: what is done there is checked when it is done."""
-        return []
-
     def run(self, context: Context) -> Result:
         """Point the session there; raises PlaceNotFound."""
         session = context.session
@@ -62,7 +57,7 @@ class UseObject:
         return status_result(_DONE)
 
 
-@grammar("USE")
+@grammar("USE", needs=(Nothing(why="what is done there is checked when it is done"),))
 def use_object(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse USE; without a word for the kind, one part is a database and two are a schema."""
     kind = cursor.accept_any("DATABASE", "SCHEMA", "WAREHOUSE")
@@ -78,10 +73,6 @@ class UseRole:
 
     role: str
     fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: holding the role is the condition, checked when it runs."""
-        return []
 
     def run(self, context: Context) -> Result:
         """Make the role the session's current one."""
@@ -99,7 +90,10 @@ class UseRole:
         return status_result(_DONE)
 
 
-@grammar("USE ROLE")
+@grammar(
+    "USE ROLE",
+    needs=(Nothing(why="the user must hold the role, which is checked when it is taken"),),
+)
 def use_role(cursor: TokenCursor, _: Modifiers) -> UseRole:
     """Parse USE ROLE."""
     return UseRole(role=cursor.identifier())
@@ -111,16 +105,12 @@ class UseSecondaryRoles:
 
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """Nothing changes."""
         return status_result(_DONE)
 
 
-@grammar("USE SECONDARY ROLES")
+@grammar("USE SECONDARY ROLES", needs=(Nothing(why="secondary roles count for nothing"),))
 def use_secondary_roles(cursor: TokenCursor, _: Modifiers) -> UseSecondaryRoles:
     """Parse USE SECONDARY ROLES."""
     if cursor.accept_any("ALL", "NONE") is None:
@@ -136,10 +126,6 @@ class AlterSession:
     unset: tuple[str, ...] = ()
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: a session belongs to its user."""
-        return []
-
     def run(self, context: Context) -> Result:
         """Change the parameters, all or none; raises InvalidArgument for an unknown one."""
         with context.session.lock:
@@ -152,7 +138,7 @@ class AlterSession:
         return status_result(_DONE)
 
 
-@grammar("ALTER SESSION SET")
+@grammar("ALTER SESSION SET", needs=(Nothing(why="a session belongs to its user"),))
 def alter_session_set(cursor: TokenCursor, _: Modifiers) -> AlterSession:
     """Parse ALTER SESSION SET."""
     settings: list[tuple[str, Any]] = []
@@ -164,7 +150,7 @@ def alter_session_set(cursor: TokenCursor, _: Modifiers) -> AlterSession:
     return AlterSession(settings=tuple(settings))
 
 
-@grammar("ALTER SESSION UNSET")
+@grammar("ALTER SESSION UNSET", needs=(Nothing(why="a session belongs to its user"),))
 def alter_session_unset(cursor: TokenCursor, _: Modifiers) -> AlterSession:
     """Parse ALTER SESSION UNSET."""
     names = [cursor.identifier()]
@@ -192,10 +178,6 @@ class ShowParameters:
     of_session: bool
     fields: tuple[Field, ...] = _PARAMETER_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each; outside the session the defaults are shown."""
         overrides = context.session.parameters if self.of_session else {}
@@ -204,7 +186,7 @@ class ShowParameters:
         return show_result(_PARAMETER_FIELDS, shown)
 
 
-@grammar("SHOW PARAMETERS")
+@grammar("SHOW PARAMETERS", needs=(Nothing(why="the parameters are those of the session"),))
 def show_parameters(cursor: TokenCursor, _: Modifiers) -> ShowParameters:
     """Parse SHOW PARAMETERS."""
     scopes = ("SESSION", "ACCOUNT", "USER", "WAREHOUSE", "DATABASE", "SCHEMA", "TABLE")
@@ -225,10 +207,6 @@ class ShowVariables:
     clauses: ShowClauses
     fields: tuple[Field, ...] = (Field("name"), Field("value"), Field("type"))
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each variable of the session."""
         names = self.clauses.select(sorted(context.session.variables), str)
@@ -237,7 +215,7 @@ class ShowVariables:
         return show_result(self.fields, rows)
 
 
-@grammar("SHOW VARIABLES")
+@grammar("SHOW VARIABLES", needs=(Nothing(why="the variables are those of the session"),))
 def show_variables(cursor: TokenCursor, _: Modifiers) -> ShowVariables:
     """Parse SHOW VARIABLES."""
     return ShowVariables(clauses=show_clauses(cursor, scopes=()))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from nunatak.access.privileges.declared import Nothing
 from nunatak.errors import InvalidArgument, QueryCancelled
+from nunatak.sql.language.functions import system_function
 from nunatak.sql.language.statement import Context
-from nunatak.sql.language.system_functions import register
 from nunatak.warehouse.core.cancel import waiting
 
 _UNITS_S = {
@@ -17,8 +18,10 @@ _UNITS_S = {
     "DAYS": 86400.0,
 }
 WAIT_LIMIT_S = 48 * 3600.0
+_OWN = (Nothing(why="only statements of the session's user are cancelled"),)
 
 
+@system_function("SYSTEM$CANCEL_QUERY", needs=_OWN)
 def cancel_query(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$CANCEL_QUERY('<query id>')."""
     query_id = str(_only(arguments, "SYSTEM$CANCEL_QUERY", "a query id"))
@@ -27,6 +30,7 @@ def cancel_query(context: Context, arguments: list[Any]) -> str:
     return f"Identified SQL statement is not currently executing: [{query_id}]"
 
 
+@system_function("SYSTEM$CANCEL_ALL_QUERIES", needs=_OWN)
 def cancel_all_queries(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$CANCEL_ALL_QUERIES(<session id>); one's own statement goes on."""
     wanted = _only(arguments, "SYSTEM$CANCEL_ALL_QUERIES", "a session id")
@@ -37,6 +41,7 @@ def cancel_all_queries(context: Context, arguments: list[Any]) -> str:
     return f"{count} cancelled."
 
 
+@system_function("SYSTEM$WAIT", needs=(Nothing(why="waiting touches no object"),))
 def wait(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$WAIT(amount [, unit]); ends early when the statement is cancelled."""
     amount = arguments[0] if arguments else None
@@ -57,12 +62,3 @@ def _only(arguments: list[Any], function: str, what: str) -> Any:
     if len(arguments) != 1 or arguments[0] is None:
         raise InvalidArgument(f"{function} needs one argument: {what}.")
     return arguments[0]
-
-
-register(
-    {
-        "SYSTEM$CANCEL_QUERY": cancel_query,
-        "SYSTEM$CANCEL_ALL_QUERIES": cancel_all_queries,
-        "SYSTEM$WAIT": wait,
-    }
-)

@@ -3,16 +3,16 @@ that scripts set and read; suspending and resuming changes its state and nothing
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Creates, Given, Needs, Nothing
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.objects import create_object, drop_object, on_account, ownership
+from nunatak.sql.language.objects import create_object, drop_object
 from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -78,14 +78,6 @@ class CreateWarehouse(Creation):
     name: str
     settings: dict[str, Any]
 
-    def made(self, _: Context) -> Key:
-        """The warehouse."""
-        return Key(KIND, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE WAREHOUSE on the account."""
-        return [on_account("CREATE WAREHOUSE", context)]
-
     def run(self, context: Context) -> Result:
         """Add the warehouse and make it the session's current one, as the vendor does."""
         settings = {**_DEFAULTS, **self.settings}
@@ -105,7 +97,7 @@ class CreateWarehouse(Creation):
         return result
 
 
-@creation("WAREHOUSE")
+@creation("WAREHOUSE", needs=(Creates(KIND),))
 def create_warehouse(cursor: TokenCursor, create: Modifiers) -> CreateWarehouse:
     """Parse CREATE WAREHOUSE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -130,12 +122,6 @@ class AlterWarehouse:
     unset: tuple[str, ...] = ()
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OPERATE for its state, else MODIFY."""
-        return [
-            Requirement("OPERATE" if self.state else "MODIFY", KIND, Key(KIND, self.name).title)
-        ]
-
     def run(self, context: Context) -> Result:
         """Change the record."""
         with context.rooms.catalog.write() as tx:
@@ -153,7 +139,13 @@ class AlterWarehouse:
         return status_result("Statement executed successfully.")
 
 
-@grammar("ALTER WAREHOUSE")
+@grammar(
+    "ALTER WAREHOUSE",
+    needs=(
+        Needs("OPERATE", KIND, when=Given("state", "to resume or suspend it")),
+        Needs("MODIFY", KIND, when=Given("state", "to change it", is_given=False)),
+    ),
+)
 def alter_warehouse(cursor: TokenCursor, _: Modifiers) -> AlterWarehouse:
     """Parse ALTER WAREHOUSE."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -180,10 +172,6 @@ class DropWarehouse:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP of the warehouse."""
-        return [ownership(Key(KIND, self.name))]
-
     def run(self, context: Context) -> Result:
         """Remove it; a session that uses it has no current warehouse afterwards."""
         _, result = drop_object(context, Key(KIND, self.name), if_exists=self.if_exists)
@@ -192,7 +180,7 @@ class DropWarehouse:
         return result
 
 
-@grammar("DROP WAREHOUSE")
+@grammar("DROP WAREHOUSE", needs=(Needs(OWNERSHIP, KIND),))
 def drop_warehouse(cursor: TokenCursor, _: Modifiers) -> DropWarehouse:
     """Parse DROP WAREHOUSE."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -207,10 +195,6 @@ class ShowWarehouses:
     name: str | None = None
     fields: tuple[Field, ...] = _FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None: names of warehouses are no secret."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each."""
         with context.rooms.catalog.read() as tx:
@@ -222,13 +206,13 @@ class ShowWarehouses:
         return show_result(_FIELDS, [_row(record, context) for record in chosen])
 
 
-@grammar("SHOW WAREHOUSES")
+@grammar("SHOW WAREHOUSES", needs=(Nothing(why="names of warehouses are no secret"),))
 def show_warehouses(cursor: TokenCursor, _: Modifiers) -> ShowWarehouses:
     """Parse SHOW WAREHOUSES."""
     return ShowWarehouses(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
 
 
-@grammar("DESCRIBE WAREHOUSE")
+@grammar("DESCRIBE WAREHOUSE", needs=(Nothing(why="names of warehouses are no secret"),))
 def describe_warehouse(cursor: TokenCursor, _: Modifiers) -> ShowWarehouses:
     """Parse DESCRIBE WAREHOUSE."""
     return ShowWarehouses(name=cursor.identifier())

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import DATABASE, SCHEMA, Needs, Nothing
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.storage.databases import DATABASE, SCHEMA, AlterContainer, schema_key
+from nunatak.sql.storage.databases import MODIFIES_DATABASE, MODIFIES_SCHEMA, AlterContainer
 from nunatak.warehouse.core.results import Field, Result
 
 _HELD_FIELDS = (Field("created_on", TIMESTAMP_LTZ), Field("name"), Field("kind"))
@@ -26,13 +25,9 @@ class DescribeContainer:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = _HELD_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege."""
-        return [Requirement(ANY, self.kind, self._key(context).title)]
-
     def run(self, context: Context) -> Result:
         """The schemas of a database, or the tables and views of a schema."""
-        key = self._key(context)
+        key = key_of(self.kind, self.parts, context.session)
         with context.rooms.catalog.read() as tx:
             tx.get(key)
             schemas = tx.list_kind(SCHEMA, database=key.name) if self.kind == DATABASE else []
@@ -44,25 +39,23 @@ class DescribeContainer:
             rows = [[moment(t.created_on), t.name.name, t.object_kind] for t in tables]
         return show_result(_HELD_FIELDS, rows)
 
-    def _key(self, context: Context) -> Key:
-        if self.kind == DATABASE:
-            return Key(DATABASE, self.parts[-1])
-        return schema_key(context, self.parts)
 
-
-@grammar("DESCRIBE DATABASE", "DESCRIBE SCHEMA")
+@grammar("DESCRIBE DATABASE", needs=(Needs(ANY, DATABASE, of="parts"),))
+@grammar("DESCRIBE SCHEMA", needs=(Needs(ANY, SCHEMA, of="parts"),))
 def describe_container(cursor: TokenCursor, _: Modifiers) -> DescribeContainer:
     """Parse DESCRIBE DATABASE or SCHEMA."""
     return DescribeContainer(kind=cursor.peek(-1), parts=cursor.name())
 
 
-@grammar("COMMENT ON DATABASE", "COMMENT ON SCHEMA")
+@grammar("COMMENT ON DATABASE", needs=MODIFIES_DATABASE)
+@grammar("COMMENT ON SCHEMA", needs=MODIFIES_SCHEMA)
 def comment_on_container(cursor: TokenCursor, _: Modifiers) -> AlterContainer:
     """Parse COMMENT ON DATABASE or SCHEMA."""
     return _commented(cursor, if_exists=False)
 
 
-@grammar("COMMENT IF EXISTS ON DATABASE", "COMMENT IF EXISTS ON SCHEMA")
+@grammar("COMMENT IF EXISTS ON DATABASE", needs=MODIFIES_DATABASE)
+@grammar("COMMENT IF EXISTS ON SCHEMA", needs=MODIFIES_SCHEMA)
 def comment_if_exists_on_container(cursor: TokenCursor, _: Modifiers) -> AlterContainer:
     """Parse COMMENT IF EXISTS ON DATABASE or SCHEMA."""
     return _commented(cursor, if_exists=True)
@@ -90,17 +83,13 @@ class ShowRegions:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _REGION_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row."""
         regions = [[REGION, "aws", "local", "This machine"]]
         return show_result(_REGION_FIELDS, self.clauses.select(regions, lambda row: row[0]))
 
 
-@grammar("SHOW REGIONS")
+@grammar("SHOW REGIONS", needs=(Nothing(why="there is one region, and it is no secret"),))
 def show_regions(cursor: TokenCursor, _: Modifiers) -> ShowRegions:
     """Parse SHOW REGIONS."""
     return ShowRegions(clauses=show_clauses(cursor, scopes=()))

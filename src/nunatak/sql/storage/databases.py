@@ -4,15 +4,16 @@ between leaves a file without a record, which the next CREATE replaces."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import DATABASE, SCHEMA, Creates, Needs
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import NoCurrentContext, ObjectExists, ObjectNotFound, Unsupported
+from nunatak.errors import ObjectExists, ObjectNotFound, Unsupported
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.objects import on_account, ownership
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -25,7 +26,6 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.stages.folders import remove_folders
 from nunatak.warehouse.core.results import Field, Result, status_result
 
-DATABASE, SCHEMA = "DATABASE", "SCHEMA"
 DEFAULT_SCHEMA = "PUBLIC"
 
 _PROPERTIES = {
@@ -34,17 +34,8 @@ _PROPERTIES = {
     "MAX_DATA_EXTENSION_TIME_IN_DAYS": TokenCursor.integer,
     "DEFAULT_DDL_COLLATION": TokenCursor.string,
 }
-
-
-def schema_key(context: Context, parts: tuple[str, ...]) -> Key:
-    """The key of a schema written with one or two parts."""
-    database = parts[0] if len(parts) > 1 else context.session.database
-    if database is None:
-        raise NoCurrentContext(
-            f"Cannot find schema '{parts[-1]}': the session has no current database. "
-            "Call USE DATABASE, or write database.schema."
-        )
-    return Key(SCHEMA, parts[-1], database)
+MODIFIES_DATABASE = (Needs("MODIFY", DATABASE, of="parts"),)
+MODIFIES_SCHEMA = (Needs("MODIFY", SCHEMA, of="parts"),)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,14 +44,6 @@ class CreateDatabase(Creation):
 
     name: str
     comment: str
-
-    def made(self, _: Context) -> Key:
-        """The database."""
-        return Key(DATABASE, self.name)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE DATABASE on the account."""
-        return [on_account("CREATE DATABASE", context)]
 
     def run(self, context: Context) -> Result:
         """Make the file and the record with its schema PUBLIC, and go there as the vendor does."""
@@ -80,7 +63,7 @@ class CreateDatabase(Creation):
         return status_result(f"Database {self.name} successfully created.")
 
 
-@creation("DATABASE")
+@creation("DATABASE", needs=(Creates(DATABASE),))
 def create_database(cursor: TokenCursor, create: Modifiers) -> CreateDatabase:
     """Parse CREATE DATABASE."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -98,18 +81,9 @@ class CreateSchema(Creation):
     parts: tuple[str, ...]
     comment: str
 
-    def made(self, context: Context) -> Key:
-        """The schema."""
-        return schema_key(context, self.parts)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE SCHEMA on the database."""
-        database = Key(DATABASE, self.made(context).database)
-        return [Requirement("CREATE SCHEMA", DATABASE, database.title)]
-
     def run(self, context: Context) -> Result:
         """Make the schema and go there as the vendor does."""
-        key = schema_key(context, self.parts)
+        key = key_of(SCHEMA, self.parts, context.session)
         with context.rooms.catalog.write() as tx:
             tx.get(Key(DATABASE, key.database))
             existing = tx.find(key)
@@ -126,7 +100,7 @@ class CreateSchema(Creation):
         return status_result(f"Schema {key.name} successfully created.")
 
 
-@creation("SCHEMA")
+@creation("SCHEMA", needs=(Creates(SCHEMA, of="parts"),))
 def create_schema(cursor: TokenCursor, create: Modifiers) -> CreateSchema:
     """Parse CREATE SCHEMA."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -150,13 +124,9 @@ class DropContainer:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP."""
-        return [ownership(self._key(context))]
-
     def run(self, context: Context) -> Result:
         """Remove the container with all that is in it."""
-        key = self._key(context)
+        key = key_of(self.kind, self.parts, context.session)
         with context.rooms.catalog.write() as tx:
             record = tx.find(key)
             if record is None and self.if_exists:
@@ -168,11 +138,6 @@ class DropContainer:
         self._drop_tables(context, key)
         remove_folders(context.rooms.settings, gone)
         return status_result(f"{key.name} successfully dropped.")
-
-    def _key(self, context: Context) -> Key:
-        if self.kind == DATABASE:
-            return Key(DATABASE, self.parts[-1])
-        return schema_key(context, self.parts)
 
     def _drop_tables(self, context: Context, key: Key) -> None:
         session = context.session
@@ -193,13 +158,13 @@ def _drop(cursor: TokenCursor, kind: str) -> DropContainer:
     return DropContainer(kind=kind, parts=parts, if_exists=if_exists)
 
 
-@grammar("DROP DATABASE")
+@grammar("DROP DATABASE", needs=(Needs(OWNERSHIP, DATABASE, of="parts"),))
 def drop_database(cursor: TokenCursor, _: Modifiers) -> DropContainer:
     """Parse DROP DATABASE."""
     return _drop(cursor, DATABASE)
 
 
-@grammar("DROP SCHEMA")
+@grammar("DROP SCHEMA", needs=(Needs(OWNERSHIP, SCHEMA, of="parts"),))
 def drop_schema(cursor: TokenCursor, _: Modifiers) -> DropContainer:
     """Parse DROP SCHEMA."""
     return _drop(cursor, SCHEMA)
@@ -215,21 +180,14 @@ class AlterContainer:
     settings: dict[str, Any]
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """MODIFY."""
-        return [Requirement("MODIFY", self.kind, self._key(context).title)]
-
-    def _key(self, context: Context) -> Key:
-        if self.kind == DATABASE:
-            return Key(DATABASE, self.parts[-1])
-        return schema_key(context, self.parts)
-
     def run(self, context: Context) -> Result:
         """Change the record."""
         with context.rooms.catalog.write() as tx:
-            record = tx.find(self._key(context))
+            record = tx.find(key_of(self.kind, self.parts, context.session))
             if record is None and not self.if_exists:
-                raise ObjectNotFound(self.kind.capitalize(), self._key(context).title)
+                raise ObjectNotFound(
+                    self.kind.capitalize(), key_of(self.kind, self.parts, context.session).title
+                )
             if record is not None:
                 settings = dict(self.settings)
                 comment = settings.pop("COMMENT", None)
@@ -237,13 +195,13 @@ class AlterContainer:
         return status_result("Statement executed successfully.")
 
 
-@grammar("ALTER DATABASE")
+@grammar("ALTER DATABASE", needs=MODIFIES_DATABASE)
 def alter_database(cursor: TokenCursor, _: Modifiers) -> AlterContainer:
     """Parse ALTER DATABASE … SET."""
     return _alter(cursor, DATABASE)
 
 
-@grammar("ALTER SCHEMA")
+@grammar("ALTER SCHEMA", needs=MODIFIES_SCHEMA)
 def alter_schema(cursor: TokenCursor, _: Modifiers) -> AlterContainer:
     """Parse ALTER SCHEMA … SET."""
     return _alter(cursor, SCHEMA)

@@ -11,13 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Needs
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.errors import ObjectNotFound
-from nunatak.sql.language.objects import ownership, schema_key
-from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.show import (
+    SHOWN_TO_ALL,
+    ShowClauses,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -33,16 +41,15 @@ _FIELDS = (
 )
 
 
+_OWNER = (Needs(OWNERSHIP, SEQUENCE, of="parts"),)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ShowSequences:
     """SHOW SEQUENCES [LIKE …] [IN …]."""
 
     clauses: ShowClauses
     fields: tuple[Field, ...] = _FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
 
     def run(self, context: Context) -> Result:
         """One row for each sequence of the scope."""
@@ -53,7 +60,7 @@ class ShowSequences:
         return show_result(_FIELDS, _rows(context, chosen))
 
 
-@grammar("SHOW SEQUENCES")
+@grammar("SHOW SEQUENCES", needs=SHOWN_TO_ALL)
 def show_sequences(cursor: TokenCursor, _: Modifiers) -> ShowSequences:
     """Parse SHOW SEQUENCES."""
     return ShowSequences(clauses=show_clauses(cursor))
@@ -66,10 +73,6 @@ class DescribeSequence:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = _FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege."""
-        return [Requirement(ANY, SEQUENCE, schema_key(context, SEQUENCE, self.parts).title)]
-
     def run(self, context: Context) -> Result:
         """One row; raises ObjectNotFound."""
         key = schema_key(context, SEQUENCE, self.parts)
@@ -78,7 +81,7 @@ class DescribeSequence:
         return show_result(_FIELDS, _rows(context, [record]))
 
 
-@grammar("DESCRIBE SEQUENCE")
+@grammar("DESCRIBE SEQUENCE", needs=(Needs(ANY, SEQUENCE, of="parts"),))
 def describe_sequence(cursor: TokenCursor, _: Modifiers) -> DescribeSequence:
     """Parse DESCRIBE SEQUENCE."""
     return DescribeSequence(parts=cursor.name())
@@ -93,10 +96,6 @@ class CommentOnSequence:
     if_exists: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP."""
-        return [ownership(schema_key(context, SEQUENCE, self.parts))]
-
     def run(self, context: Context) -> Result:
         """Keep the comment."""
         key = schema_key(context, SEQUENCE, self.parts)
@@ -109,7 +108,7 @@ class CommentOnSequence:
         return status_result("Statement executed successfully.")
 
 
-@grammar("ALTER SEQUENCE")
+@grammar("ALTER SEQUENCE", needs=_OWNER)
 def alter_sequence(cursor: TokenCursor, _: Modifiers) -> CommentOnSequence:
     """Parse ALTER SEQUENCE … SET COMMENT."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -120,7 +119,7 @@ def alter_sequence(cursor: TokenCursor, _: Modifiers) -> CommentOnSequence:
     return CommentOnSequence(parts=parts, comment=found.get("COMMENT", ""), if_exists=if_exists)
 
 
-@grammar("COMMENT ON SEQUENCE")
+@grammar("COMMENT ON SEQUENCE", needs=_OWNER)
 def comment_on_sequence(cursor: TokenCursor, _: Modifiers) -> CommentOnSequence:
     """Parse COMMENT ON SEQUENCE."""
     parts = cursor.name()

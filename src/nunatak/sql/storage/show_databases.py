@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import DATABASE, SCHEMA
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.sql.language.show import ShowClauses, check_place, moment, show_clauses, show_result
+from nunatak.sql.language.show import (
+    SHOWN_TO_ALL,
+    ShowClauses,
+    check_place,
+    moment,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.storage.databases import DATABASE, SCHEMA
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
 
@@ -67,10 +72,6 @@ class ShowDatabases:
         """The vendor's columns."""
         return _TERSE_FIELDS if self.is_terse else _DATABASE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each database."""
         with context.rooms.catalog.read() as tx:
@@ -97,7 +98,7 @@ class ShowDatabases:
         return show_result(_DATABASE_FIELDS, rows)
 
 
-@grammar("SHOW DATABASES", "SHOW TERSE DATABASES")
+@grammar("SHOW DATABASES", "SHOW TERSE DATABASES", needs=SHOWN_TO_ALL)
 def show_databases(cursor: TokenCursor, _: Modifiers) -> ShowDatabases:
     """Parse SHOW DATABASES."""
     is_terse = cursor.peek(-2) == "TERSE"
@@ -117,10 +118,6 @@ class ShowSchemas:
     def fields(self) -> tuple[Field, ...]:
         """The vendor's columns."""
         return _TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
 
     def run(self, context: Context) -> Result:
         """One row for each schema, INFORMATION_SCHEMA among them."""
@@ -148,7 +145,7 @@ class ShowSchemas:
         return parts[-1] if parts else context.session.database
 
 
-@grammar("SHOW SCHEMAS", "SHOW TERSE SCHEMAS")
+@grammar("SHOW SCHEMAS", "SHOW TERSE SCHEMAS", needs=SHOWN_TO_ALL)
 def show_schemas(cursor: TokenCursor, _: Modifiers) -> ShowSchemas:
     """Parse SHOW SCHEMAS."""
     is_terse = cursor.peek(-2) == "TERSE"

@@ -6,13 +6,11 @@ nothing enforces, and are not kept, so those lists are empty.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.language.show import SHOWN_TO_ALL, ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.show_tables import tables_of
@@ -49,10 +47,6 @@ class ShowKeys:
         """The vendor's columns."""
         return _KEY_FIELDS if self.kind in {"PRIMARY", "UNIQUE"} else _REFERENCE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each column of a key."""
         tables = tables_of(context, self.clauses)
@@ -60,7 +54,10 @@ class ShowKeys:
         return show_result(self.fields, rows if self.kind == "PRIMARY" else [])
 
 
-@grammar(*(f"SHOW {kind} KEYS" for kind in ("PRIMARY", "UNIQUE", "IMPORTED", "EXPORTED")))
+@grammar(
+    *(f"SHOW {kind} KEYS" for kind in ("PRIMARY", "UNIQUE", "IMPORTED", "EXPORTED")),
+    needs=SHOWN_TO_ALL,
+)
 def show_keys(cursor: TokenCursor, _: Modifiers) -> ShowKeys:
     """Parse SHOW … KEYS."""
     kind = cursor.peek(-2)

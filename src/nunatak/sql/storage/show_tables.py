@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.errors import ObjectNotFound
-from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.language.show import (
+    SHOWN_TO_ALL,
+    ShowClauses,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
@@ -83,10 +88,6 @@ class ShowTables:
             return _TERSE_FIELDS
         return {"TABLES": _TABLE_FIELDS, "VIEWS": _VIEW_FIELDS}.get(self.kind, _OBJECT_FIELDS)
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each table or view that the session sees."""
         tables = [table for table in tables_of(context, self.clauses) if self._shows(table)]
@@ -120,13 +121,13 @@ class _Owners:
         return recorded or self._grants.owner_of(kind, str(table.name)) or ""
 
 
-@grammar("SHOW TABLES", "SHOW VIEWS", "SHOW OBJECTS")
+@grammar("SHOW TABLES", "SHOW VIEWS", "SHOW OBJECTS", needs=SHOWN_TO_ALL)
 def show_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
     """Parse SHOW TABLES, VIEWS or OBJECTS."""
     return _show(cursor, is_terse=False)
 
 
-@grammar("SHOW TERSE TABLES", "SHOW TERSE VIEWS", "SHOW TERSE OBJECTS")
+@grammar("SHOW TERSE TABLES", "SHOW TERSE VIEWS", "SHOW TERSE OBJECTS", needs=SHOWN_TO_ALL)
 def show_terse_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
     """Parse SHOW TERSE TABLES, VIEWS or OBJECTS."""
     return _show(cursor, is_terse=True)
@@ -145,10 +146,6 @@ class ShowColumns:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _COLUMN_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each column, in the order of the table."""
         found = [
@@ -160,7 +157,7 @@ class ShowColumns:
         return show_result(_COLUMN_FIELDS, [_column_row(*pair) for pair in chosen])
 
 
-@grammar("SHOW COLUMNS")
+@grammar("SHOW COLUMNS", needs=SHOWN_TO_ALL)
 def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
     """Parse SHOW COLUMNS."""
     return ShowColumns(

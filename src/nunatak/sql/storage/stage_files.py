@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Case, Nothing, OneOf, OnTargets, Target
 from nunatak.errors import InvalidArgument
 from nunatak.sql.language.statement import Context
+from nunatak.stages.locations import STAGE_EXCEPT
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,23 @@ class StagedText:
             raise InvalidArgument(f"'{location}' is no file on a stage: write @stage/path/file.")
         return cls(location)
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage; a temporary one and the user's own need nothing."""
-        return context.rooms.stages.locate(context.session, self.location).requirement("READ")
+    def targets(self, context: Context) -> list[Target]:
+        """The stage; a temporary one and the user's own need nothing."""
+        return context.rooms.stages.locate(context.session, self.location).targets()
 
     def read(self, context: Context) -> str:
         """Its text; raises ObjectNotFound, StageUnreadable, InvalidArgument."""
         found = context.rooms.stages.locate(context.session, self.location)
         return found.read_text(self.location)
+
+
+def reads_file(of: str) -> OneOf:
+    """What reading the file of an attribute needs, where one is given."""
+    read = OnTargets("READ", StagedText.targets, "the stage of the file", STAGE_EXCEPT)
+    return OneOf(
+        (
+            Case(type(None), "without a file", (Nothing(why="the text is in the statement"),)),
+            Case(StagedText, "with a file", (read,)),
+        ),
+        of,
+    )

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Creates, Needs
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key, Record
+from nunatak.catalog.store import Record
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.objects import (
     dropped,
-    on_schema,
-    ownership,
     schema_key,
 )
 from nunatak.sql.language.options import Option, file_format, option_value, parenthesised_options
-from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.language.show import (
+    SHOWN_TO_ALL,
+    ShowClauses,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -52,15 +57,6 @@ class CreateFileObject(Creation):
     spec: dict[str, Any] = field(default_factory=dict)
     comment: str = ""
 
-    def made(self, context: Context) -> Key | None:
-        """The stage or file format."""
-        return None if self.temporary else schema_key(context, self.kind, self.parts)
-
-    def needs(self, context: Context) -> Iterable[Requirement]:
-        """CREATE STAGE or CREATE FILE FORMAT on the schema; nothing for temporary ones."""
-        key = self.made(context)
-        return [] if key is None else [on_schema(f"CREATE {self.kind.replace('_', ' ')}", key)]
-
     def run(self, context: Context) -> Result:
         """Add the object."""
         stages, session = context.rooms.stages, context.session
@@ -74,7 +70,7 @@ class CreateFileObject(Creation):
         return created(made, TITLES[self.kind], key.name)
 
 
-@creation("STAGE")
+@creation("STAGE", needs=(Creates(STAGE, of="parts", unless_temporary="temporary"),))
 def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE STAGE; only internal stages exist here."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -94,7 +90,7 @@ def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     )
 
 
-@creation("FILE FORMAT")
+@creation("FILE FORMAT", needs=(Creates(FILE_FORMAT, of="parts", unless_temporary="temporary"),))
 def create_file_format(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE FILE FORMAT."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -131,13 +127,6 @@ class DropFileObject:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP; one's own temporary object needs none."""
-        name = context.session.qualify(self.parts)
-        if context.session.temporary(self.kind, name) is not None:
-            return []
-        return [ownership(Key.of(self.kind, name))]
-
     def run(self, context: Context) -> Result:
         """Remove the object."""
         key, stages = schema_key(context, self.kind, self.parts), context.rooms.stages
@@ -146,14 +135,14 @@ class DropFileObject:
         return dropped(key.name, was_there=stages.drop(key, if_exists=self.if_exists))
 
 
-@grammar("DROP STAGE")
+@grammar("DROP STAGE", needs=(Needs(OWNERSHIP, STAGE, of="parts", unless_own="parts"),))
 def drop_stage(cursor: TokenCursor, _: Modifiers) -> DropFileObject:
     """Parse DROP STAGE."""
     if_exists = cursor.accept("IF", "EXISTS")
     return DropFileObject(kind=STAGE, parts=cursor.name(), if_exists=if_exists)
 
 
-@grammar("DROP FILE FORMAT")
+@grammar("DROP FILE FORMAT", needs=(Needs(OWNERSHIP, FILE_FORMAT, of="parts", unless_own="parts"),))
 def drop_file_format(cursor: TokenCursor, _: Modifiers) -> DropFileObject:
     """Parse DROP FILE FORMAT."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -216,10 +205,6 @@ class ShowFileObjects:
         """The vendor's columns."""
         return _SHOW_FIELDS[self.kind]
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """None."""
-        return []
-
     def run(self, context: Context) -> Result:
         """One row for each permanent object."""
         scope = scope_in(context, self.clauses)
@@ -231,13 +216,13 @@ class ShowFileObjects:
         return show_result(self.fields, [row(record) for record in chosen])
 
 
-@grammar("SHOW STAGES")
+@grammar("SHOW STAGES", needs=SHOWN_TO_ALL)
 def show_stages(cursor: TokenCursor, _: Modifiers) -> ShowFileObjects:
     """Parse SHOW STAGES."""
     return ShowFileObjects(kind=STAGE, clauses=show_clauses(cursor))
 
 
-@grammar("SHOW FILE FORMATS")
+@grammar("SHOW FILE FORMATS", needs=SHOWN_TO_ALL)
 def show_file_formats(cursor: TokenCursor, _: Modifiers) -> ShowFileObjects:
     """Parse SHOW FILE FORMATS."""
     return ShowFileObjects(kind=FILE_FORMAT, clauses=show_clauses(cursor))
@@ -294,12 +279,6 @@ class DescribeFileObject:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = _DESCRIBE_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """Any privilege on the object, unless only the session sees it."""
-        name = context.session.qualify(self.parts)
-        if context.session.temporary(self.kind, name) is None:
-            yield Requirement(ANY, self.kind, Key.of(self.kind, name).title)
-
     def run(self, context: Context) -> Result:
         """Properties of the object; raises ObjectNotFound."""
         name = context.session.qualify(self.parts)
@@ -312,13 +291,13 @@ class DescribeFileObject:
         return show_result(_DESCRIBE_FIELDS, rows)
 
 
-@grammar("DESCRIBE STAGE")
+@grammar("DESCRIBE STAGE", needs=(Needs(ANY, STAGE, of="parts", unless_own="parts"),))
 def describe_stage(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
     """Parse DESCRIBE STAGE."""
     return DescribeFileObject(kind=STAGE, parts=cursor.name())
 
 
-@grammar("DESCRIBE FILE FORMAT")
+@grammar("DESCRIBE FILE FORMAT", needs=(Needs(ANY, FILE_FORMAT, of="parts", unless_own="parts"),))
 def describe_file_format(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
     """Parse DESCRIBE FILE FORMAT."""
     return DescribeFileObject(kind=FILE_FORMAT, parts=cursor.name())

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import Declaration, Given, Needs, NeedsInHolder
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Key
 from nunatak.errors import Unsupported
 from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.objects import on_schema, ownership, schema_key
+from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.options import option_value
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -18,6 +18,20 @@ from nunatak.sql.storage.stages import STAGE_PROPERTIES
 from nunatak.stages.folders import STAGE
 from nunatak.stages.service import FILE_FORMAT
 from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+def _alters(kind: str) -> Declaration:
+    """OWNERSHIP, and for another name the privilege to create; none for temporary objects."""
+    return (
+        Needs(OWNERSHIP, kind, of="parts", unless_own="parts"),
+        NeedsInHolder(
+            f"CREATE {kind.replace('_', ' ')}",
+            kind,
+            of="new_name",
+            when=Given("new_name", "for another name"),
+            unless_own="parts",
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +49,6 @@ class AlterFileObject:
     comment: str | None = None
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """OWNERSHIP, and for another name the privilege to create; none for temporary objects."""
-        name = context.session.qualify(self.parts)
-        if context.session.temporary(self.kind, name) is not None:
-            return []
-        needed = [ownership(Key.of(self.kind, name))]
-        if self.new_name:
-            key = schema_key(context, self.kind, self.new_name)
-            needed.append(on_schema(f"CREATE {self.kind.replace('_', ' ')}", key))
-        return needed
-
     def run(self, context: Context) -> Result:
         """Change the record; raises ObjectNotFound, and Unsupported for a temporary object."""
         name = context.session.qualify(self.parts)
@@ -61,7 +64,7 @@ class AlterFileObject:
         return status_result(DONE)
 
 
-@grammar("ALTER STAGE")
+@grammar("ALTER STAGE", needs=_alters(STAGE))
 def alter_stage(cursor: TokenCursor, _: Modifiers) -> AlterFileObject:
     """Parse ALTER STAGE. REFRESH finds nothing new: the files are looked up when they are read."""
     if_exists = cursor.accept("IF", "EXISTS")
@@ -82,7 +85,7 @@ def alter_stage(cursor: TokenCursor, _: Modifiers) -> AlterFileObject:
     )
 
 
-@grammar("ALTER FILE FORMAT")
+@grammar("ALTER FILE FORMAT", needs=_alters(FILE_FORMAT))
 def alter_file_format(cursor: TokenCursor, _: Modifiers) -> AlterFileObject:
     """Parse ALTER FILE FORMAT."""
     if_exists = cursor.accept("IF", "EXISTS")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.declared import OnTargets, Target
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
@@ -18,7 +19,7 @@ from nunatak.patterns import matching
 from nunatak.sql.language.statement import Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.session.parameters import literal
-from nunatak.stages.locations import StageLocation
+from nunatak.stages.locations import STAGE_EXCEPT, StageLocation
 from nunatak.warehouse.core.results import Field, Result, StatementKind, Transfer, rows_result
 
 STAGES, MODELS = "stages", "models"
@@ -46,12 +47,19 @@ def _location(context: Context, text: str) -> Location:
     return context.rooms.stages.locate(context.session, text)
 
 
-def _requirements(context: Context, text: str, *, write: bool) -> Iterable[Requirement]:
-    location = _location(context, text)
-    if isinstance(location, SnowAddress):
-        title = Key.of(MODEL, location.model).title
-        return [Requirement("OWNERSHIP" if write else "READ", MODEL, title)]
-    return location.requirement("WRITE" if write else "READ")
+def _on(attribute: str, *, write: bool) -> OnTargets:
+    """A privilege on the stage, or the model, that the location of an attribute leads to."""
+
+    def targets(statement: Any, context: Context) -> list[Target]:
+        location = _location(context, getattr(statement, attribute))
+        if isinstance(location, SnowAddress):
+            return [Target(MODEL, Key.of(MODEL, location.model).title)]
+        return location.targets()
+
+    if write:
+        owned = (*STAGE_EXCEPT, (MODEL, OWNERSHIP))
+        return OnTargets("WRITE", targets, "the stage", owned)
+    return OnTargets("READ", targets, "the stage or model", STAGE_EXCEPT)
 
 
 def _read_local(cursor: TokenCursor) -> str:
@@ -75,10 +83,6 @@ class Put:
     options: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = ()
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """WRITE on the stage, OWNERSHIP of the model."""
-        return _requirements(context, self.target, write=True)
-
     def run(self, context: Context) -> Transfer:
         """Tell the client where the files go."""
         location = _location(context, self.target)
@@ -98,7 +102,7 @@ class Put:
         )
 
 
-@grammar("PUT")
+@grammar("PUT", needs=(_on("target", write=True),))
 def put(cursor: TokenCursor, _: Modifiers) -> Put:
     """Parse PUT."""
     source = _read_local(cursor)
@@ -113,10 +117,6 @@ class Get:
     folder: str
     options: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = ()
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage or the model."""
-        return _requirements(context, self.source, write=False)
 
     def run(self, context: Context) -> Transfer:
         """Tell the client where the files are."""
@@ -137,7 +137,7 @@ class Get:
         )
 
 
-@grammar("GET")
+@grammar("GET", needs=(_on("source", write=False),))
 def get(cursor: TokenCursor, _: Modifiers) -> Get:
     """Parse GET."""
     source = cursor.stage_path()
@@ -152,10 +152,6 @@ class ListFiles:
     location: str
     pattern: str | None
     fields: tuple[Field, ...] = _LIST_FIELDS
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """READ on the stage or the model."""
-        return _requirements(context, self.location, write=False)
 
     def run(self, context: Context) -> Result:
         """One row for each file."""
@@ -178,7 +174,7 @@ class ListFiles:
         return rows_result(_LIST_FIELDS, rows, kind=StatementKind.SHOW)
 
 
-@grammar("LIST", "LS")
+@grammar("LIST", "LS", needs=(_on("location", write=False),))
 def list_files(cursor: TokenCursor, _: Modifiers) -> ListFiles:
     """Parse LIST."""
     location = cursor.stage_path()
@@ -194,10 +190,6 @@ class RemoveFiles:
     pattern: str | None
     fields: tuple[Field, ...] = (Field("name"), Field("result"))
 
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """WRITE on the stage."""
-        return _requirements(context, self.location, write=True)
-
     def run(self, context: Context) -> Result:
         """Delete the files; one row for each."""
         location = _location(context, self.location)
@@ -208,7 +200,7 @@ class RemoveFiles:
         return rows_result(self.fields, rows, kind=StatementKind.SHOW)
 
 
-@grammar("REMOVE", "RM")
+@grammar("REMOVE", "RM", needs=(_on("location", write=True),))
 def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
     """Parse REMOVE."""
     location = cursor.stage_path()

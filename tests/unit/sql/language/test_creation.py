@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from nunatak.access.privileges.declared import Nothing
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.catalog.names import quoted
 from nunatak.catalog.store import Key
@@ -19,6 +20,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
+from nunatak.sql.language.creation import creation
 from nunatak.sql.language.statement import grammar, registered
 from nunatak.warehouse.privileges import MADE
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
@@ -160,7 +162,11 @@ def test_every_kind_that_can_be_created_is_tried_here() -> None:
 
 def test_no_creation_is_registered_past_the_place_that_asks_for_ownership() -> None:
     with pytest.raises(AssertionError, match="creation"):
-        grammar("CREATE GADGET")(lambda cursor, _: cursor.fail("never called"))
+        grammar("CREATE GADGET", needs=(Nothing(why="never called"),))(
+            lambda cursor, _: cursor.fail("never called")
+        )
+    with pytest.raises(AssertionError, match="what it creates"):
+        creation("GADGET", needs=(Nothing(why="never called"),))
 
 
 @pytest.mark.parametrize("words", ["FILE FORMAT", "STAGE", "TABLE", "VIEW"])

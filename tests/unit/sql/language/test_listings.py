@@ -60,13 +60,13 @@ class Bench:
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         """A statement of a family, with its privileges checked."""
-        statement = parse_registered(TokenCursor(text))
-        assert statement is not None, text
-        for requirement in statement.requirements(self.context):
+        prepared = parse_registered(TokenCursor(text))
+        assert prepared is not None, text
+        for requirement in prepared.requirements(self.context):
             self.context.rooms.access.require(requirement, role=self.session.role)
-        result = statement.run(self.context)
+        result = prepared.statement.run(self.context)
         assert isinstance(result, Result)
-        assert result.fields == statement.fields
+        assert result.fields == prepared.statement.fields
         return [row for batch in result.batches for row in batch.to_pylist()]
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing, Unsupported
-from nunatak.sql.models.tags import get_tag, tag_references
+from nunatak.sql.language.functions import find_function, table_functions
+from nunatak.warehouse.core.results import Result
 from support.plane import World
 
 
@@ -19,8 +20,12 @@ def world(running: World) -> World:
     return running
 
 
+def references(world: World, arguments: list[str]) -> Result:
+    return table_functions(lambda: world.rooms)["TAG_REFERENCES"](world.session, arguments)
+
+
 def value(world: World, tag: str, name: str, domain: str) -> Any:
-    return get_tag(world.context(), [tag, name, domain])
+    return find_function("SYSTEM$GET_TAG").call(world.context(), [tag, name, domain])
 
 
 def test_a_pool_is_created_with_tags_and_changed(world: World) -> None:
@@ -34,7 +39,7 @@ def test_a_pool_is_created_with_tags_and_changed(world: World) -> None:
     world.rows("ALTER COMPUTE POOL P UNSET TAG COST")
     world.rows("ALTER COMPUTE POOL P SET MAX_NODES = 2")
 
-    rows = tag_references(world.context(), ["P", "COMPUTE POOL"]).batches
+    rows = references(world, ["P", "COMPUTE POOL"]).batches
     found = [row for batch in rows for row in batch.to_pylist()]
     assert [(row["TAG_NAME"], row["TAG_VALUE"], row["OBJECT_NAME"]) for row in found] == [
         ("TEAM", "b", "P")
@@ -49,7 +54,7 @@ def test_a_service_carries_tags_until_they_are_dropped(world: World) -> None:
     assert value(world, "SQUAD", "DB.S.SVC", "SERVICE") == "a"
     world.rows("DROP TAG COST")
 
-    rows = tag_references(world.context(), ["SVC", "SERVICE"]).batches
+    rows = references(world, ["SVC", "SERVICE"]).batches
     assert [row["TAG_NAME"] for batch in rows for row in batch.to_pylist()] == ["SQUAD"]
 
 

@@ -16,15 +16,14 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.models import tags
-from nunatak.sql.language.system_functions import is_system_function
+from nunatak.sql.language.functions import find_function, table_functions
 from nunatak.sql.models.system import (
-    SYSTEM_FUNCTIONS,
     dgql,
     ml_platform_capabilities,
     package_rows,
     packages,
 )
-from nunatak.sql.models.tags import get_tag, tag_references
+from nunatak.warehouse.core.results import Result
 from support.model_statements import Bench
 from support.model_versions import memory_home, write_version
 
@@ -41,15 +40,22 @@ def bench() -> Iterator[Bench]:
         opened.close()
 
 
+def references(bench: Bench, arguments: list[object]) -> Result:
+    return table_functions(lambda: bench.rooms)["TAG_REFERENCES"](bench.session, arguments)
+
+
 def value(bench: Bench, tag: str = "DB.OTHER.T") -> str | None:
-    return get_tag(bench.context(), [tag, "DB.S.M", "MODULE"])
+    found: str | None = find_function("SYSTEM$GET_TAG").call(
+        bench.context(), [tag, "DB.S.M", "MODULE"]
+    )
+    return found
 
 
 def test_what_the_client_sends(bench: Bench) -> None:
     assert value(bench) is None
     bench.status("ALTER MODEL DB.S.M SET TAG DB.OTHER.T = $$it's$$")
     assert value(bench) == "it's"
-    result = tag_references(bench.context(), ["DB.S.M", "MODULE"])
+    result = references(bench, ["DB.S.M", "MODULE"])
     (row,) = [row for batch in result.batches for row in batch.to_pylist()]
     assert list(row) == [field.name for field in result.fields]
     assert {key: item for key, item in row.items() if key.startswith("TAG_")} == {
@@ -78,7 +84,7 @@ def test_tags_follow_renames_and_end_with_the_tag(bench: Bench) -> None:
     assert value(bench, "T2") is None
     bench.status("ALTER MODEL M SET TAG T2 = 'b'")
     assert bench.status("DROP TAG T2") == "T2 successfully dropped."
-    assert list(tag_references(bench.context(), ["M", "MODULE"]).batches) == []
+    assert list(references(bench, ["M", "MODULE"]).batches) == []
 
 
 def test_allowed_values(bench: Bench) -> None:
@@ -136,14 +142,14 @@ def test_whose_tags_may_be_read_and_set(bench: Bench) -> None:
 @pytest.mark.parametrize("arguments", [[], ["T", "M"], ["T", "M", None], ["T", "M", 1]])
 def test_get_tag_wants_three_texts(bench: Bench, arguments: list[object]) -> None:
     with pytest.raises(InvalidArgument, match="three texts"):
-        get_tag(bench.context(), arguments)
+        find_function("SYSTEM$GET_TAG").call(bench.context(), arguments)
 
 
 def test_other_domains_are_named(bench: Bench) -> None:
     with pytest.raises(Unsupported, match="'TABLE'"):
-        get_tag(bench.context(), ["DB.OTHER.T", "DB.S.M", "TABLE"])
+        find_function("SYSTEM$GET_TAG").call(bench.context(), ["DB.OTHER.T", "DB.S.M", "TABLE"])
     with pytest.raises(InvalidArgument, match="two texts"):
-        tag_references(bench.context(), ["M"])
+        references(bench, ["M"])
 
 
 def test_capabilities(bench: Bench) -> None:
@@ -153,13 +159,12 @@ def test_capabilities(bench: Bench) -> None:
     assert "ENABLE_SINGLE_OUTPUT_NATIVE_TYPE" not in found
     with pytest.raises(InvalidArgument):
         ml_platform_capabilities(bench.context(), ["x"])
-    assert all(is_system_function(function) for function in SYSTEM_FUNCTIONS)
 
 
 def test_the_client_finds_its_own_release(bench: Bench) -> None:
     versions = {row[1] for row in package_rows()}
     assert {"1.5.0", "1.48.0", "2.6.0"} <= versions
-    result = packages(bench.session, "DB")
+    result = packages(bench.context(), ["DB"])
     assert [field.name for field in result.fields] == [
         "PACKAGE_NAME",
         "VERSION",

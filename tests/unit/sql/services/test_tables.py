@@ -10,7 +10,7 @@ import pytest
 
 from nunatak.compute.runtime import Phase
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
-from nunatak.sql.services.tables import service_tables
+from nunatak.sql.language.functions import service_tables
 from support.plane import World, told
 
 START = 1_000_000.0

@@ -61,12 +61,12 @@ def context(tmp_path: Path) -> Iterator[Context]:
 
 
 def shown(context: Context, text: str) -> list[dict[str, Any]]:
-    statement = parse_registered(TokenCursor(text))
-    assert statement is not None
-    assert not list(statement.requirements(context))
-    result = statement.run(context)
+    prepared = parse_registered(TokenCursor(text))
+    assert prepared is not None
+    assert not list(prepared.requirements(context))
+    result = prepared.statement.run(context)
     assert isinstance(result, Result)
-    assert result.fields == statement.fields
+    assert result.fields == prepared.statement.fields
     return [row for batch in result.batches for row in batch.to_pylist()]
 
 

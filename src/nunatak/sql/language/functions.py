@@ -1,0 +1,186 @@
+"""The table of functions that are written here: SYSTEM$…, those of services, and tables.
+
+    @system_function("SYSTEM$CANCEL_JOB", needs=(Needs("OPERATE", "SERVICE", of=0),), takes=(1, 1))
+    def cancel_job(context: Context, arguments: Sequence[Any]) -> str: ...
+
+Each registers with what it needs, which names its arguments by number; `Function.call` is the one
+place where that is checked, whether a statement or a query calls. Arguments arrive as Python
+values: text, numbers, None.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from nunatak.access.privileges.declared import Declaration, Needs, declared
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.sql.language.statement import Context, authorise
+from nunatak.warehouse.core.results import Result
+from nunatak.warehouse.core.session import Session
+
+if TYPE_CHECKING:
+    from nunatak.sql.language.rooms import Rooms
+
+Body = TypeVar("Body", bound=Callable[[Context, list[Any]], Any])
+MakeRooms = Callable[[], "Rooms"]
+
+
+class Form(StrEnum):
+    """How a function is written."""
+
+    SYSTEM = "function"
+    METHOD = "function of a service, s!F(…)"
+    SERVICE_TABLE = "table of a service, TABLE(s!F(…))"
+    TABLE_FUNCTION = "table function of INFORMATION_SCHEMA"
+    VIRTUAL_TABLE = "table of INFORMATION_SCHEMA"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Function:
+    """A registered function. `takes` is how many arguments it takes, at least and at most."""
+
+    name: str
+    form: Form
+    body: Callable[[Context, list[Any]], Any]
+    needs: Declaration
+    takes: tuple[int, int] | None
+
+    def call(self, context: Context, arguments: Sequence[Any]) -> Any:
+        """Check what it needs, then call it; raises PrivilegeMissing, and what the body raises."""
+        if self.takes is not None and not self.takes[0] <= len(arguments) <= self.takes[1]:
+            least, most = self.takes
+            raise InvalidArgument(
+                f"{self.name} takes {least} to {most} arguments, not {len(arguments)}."
+            )
+        authorise(self.needs, arguments, context)
+        return self.body(context, list(arguments))
+
+
+_FUNCTIONS: dict[Form, dict[str, Function]] = {form: {} for form in Form}
+
+
+def _register(
+    form: Form, name: str, needs: Declaration, takes: tuple[int, int] | None
+) -> Callable[[Body], Body]:
+    """Make a function known; fails when it declares nothing, or what an argument names that may
+    be left out."""
+    declared(name, needs)
+    assert name not in _FUNCTIONS[form], f"{name} is registered twice"
+    places = [rule.of for rule in needs if isinstance(rule, Needs)]
+    assert all(isinstance(place, int) for place in places), f"{name} has arguments by number"
+    least = 0 if takes is None else takes[0]
+    assert all(int(place) < least for place in places), f"{name} must take what it declares"
+
+    def decorate(body: Body) -> Body:
+        made = Function(name=name, form=form, body=body, needs=needs, takes=takes)
+        _FUNCTIONS[form][name] = made
+        return body
+
+    return decorate
+
+
+def system_function(
+    name: str, *, needs: Declaration, takes: tuple[int, int] | None = None
+) -> Callable[[Body], Body]:
+    """Register SYSTEM$…; without `takes` the body judges the number of its arguments."""
+    return _register(Form.SYSTEM, name, needs, takes)
+
+
+def service_method(
+    name: str, *, needs: Declaration, takes: tuple[int, int]
+) -> Callable[[Body], Body]:
+    """Register a function of services; its first argument is the written name of the service."""
+    return _register(Form.METHOD, name, needs, takes)
+
+
+def service_table(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+    """Register a table of services; the arguments are the parts of the service's name, and the
+    values that are given by name."""
+    return _register(Form.SERVICE_TABLE, name, needs, (2, 2))
+
+
+def table_function(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+    """Register a table function of INFORMATION_SCHEMA."""
+    return _register(Form.TABLE_FUNCTION, name, needs, None)
+
+
+def virtual_table(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+    """Register a table of INFORMATION_SCHEMA; its argument is the database."""
+    return _register(Form.VIRTUAL_TABLE, name, needs, (1, 1))
+
+
+def find_function(name: str) -> Function:
+    """The system function of a name in any case; raises Unsupported."""
+    found = _FUNCTIONS[Form.SYSTEM].get(name.upper())
+    if found is None:
+        raise Unsupported(f"Unsupported feature 'function {name.upper()}'.")
+    return found
+
+
+def is_system_function(name: str) -> bool:
+    """Whether a system function of that name is registered."""
+    return name.upper() in _FUNCTIONS[Form.SYSTEM]
+
+
+def find_method(name: str) -> Function | None:
+    """The function of services of a name."""
+    return _FUNCTIONS[Form.METHOD].get(name)
+
+
+def registered_functions() -> Iterator[Function]:
+    """Every function, by form and name."""
+    for functions in _FUNCTIONS.values():
+        yield from (functions[name] for name in sorted(functions))
+
+
+def functions_in_queries(
+    rooms: MakeRooms,
+) -> Mapping[str, Callable[[Session, Sequence[Any]], Any]]:
+    """The system functions as the query engine calls them: for a session, with literals."""
+    return _callables(Form.SYSTEM, rooms)
+
+
+def table_functions(rooms: MakeRooms) -> Mapping[str, Callable[[Session, Sequence[Any]], Result]]:
+    """The table functions of INFORMATION_SCHEMA as the query engine calls them."""
+    return _callables(Form.TABLE_FUNCTION, rooms)
+
+
+def virtual_tables(rooms: MakeRooms) -> Mapping[str, Callable[[Session, str], Result]]:
+    """The tables of INFORMATION_SCHEMA as the query engine asks for them."""
+    calls = _callables(Form.VIRTUAL_TABLE, rooms)
+
+    def asked(
+        call: Callable[[Session, Sequence[Any]], Result],
+    ) -> Callable[[Session, str], Result]:
+        return lambda session, database: call(session, [database])
+
+    return {name: asked(call) for name, call in calls.items()}
+
+
+def service_tables(
+    rooms: MakeRooms,
+) -> Mapping[str, Callable[[Session, Sequence[str], Mapping[str, Any]], Result]]:
+    """The tables of services as the query engine calls them."""
+    calls = _callables(Form.SERVICE_TABLE, rooms)
+
+    def asked(
+        call: Callable[[Session, Sequence[Any]], Result],
+    ) -> Callable[[Session, Sequence[str], Mapping[str, Any]], Result]:
+        return lambda session, name, given: call(session, [tuple(name), given])
+
+    return {name: asked(call) for name, call in calls.items()}
+
+
+def _callables(form: Form, rooms: MakeRooms) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
+    def called(function: Function) -> Callable[[Session, Sequence[Any]], Any]:
+        def call(session: Session, arguments: Sequence[Any]) -> Any:
+            context = Context(rooms=rooms(), session=session, query_id=str(uuid.uuid4()))
+            return function.call(context, arguments)
+
+        return call
+
+    return {name: called(function) for name, function in _FUNCTIONS[form].items()}
