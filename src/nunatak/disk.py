@@ -73,7 +73,7 @@ class Disk:
         if self._is_full:
             raise DiskFull(what)
 
-    def check_room(self, size_bytes: int, what: str) -> None:
+    def check_space(self, size_bytes: int, what: str) -> None:
         """Raises DiskFull where so many bytes would take what must be left for others."""
         if self._free(self._home) - size_bytes < self._reserve_bytes // 2:
             self.look()

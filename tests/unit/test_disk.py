@@ -53,7 +53,7 @@ def watched(tmp_path: Path) -> Watched:
 def test_the_reserve_is_held_while_there_is_room(watched: Watched, tmp_path: Path) -> None:
     assert (tmp_path / "reserve").stat().st_size == RESERVE
     watched.disk.check_writes("INSERT")
-    watched.disk.check_room(8_000, "the result")
+    watched.disk.check_space(8_000, "the result")
 
 
 def test_a_full_disk_gives_the_reserve_up_and_names_what_it_refuses(
@@ -81,9 +81,9 @@ def test_it_counts_as_full_until_there_is_room_for_the_reserve_and_as_much_again
 def test_what_is_kept_for_others_is_not_given_to_one_result(watched: Watched) -> None:
     watched.leave(RESERVE)  # full: the reserve is room now
 
-    watched.disk.check_room(RESERVE // 2, "the result")
+    watched.disk.check_space(RESERVE // 2, "the result")
     with pytest.raises(DiskFull):
-        watched.disk.check_room(RESERVE // 2 + 1, "the result")
+        watched.disk.check_space(RESERVE // 2 + 1, "the result")
 
 
 def test_a_server_that_starts_on_a_full_disk_knows_it(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_no_reserve_watches_nothing(tmp_path: Path) -> None:
 
     disk.look()
     disk.check_writes("INSERT")
-    disk.check_room(0, "the result")
+    disk.check_space(0, "the result")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -77,7 +77,7 @@ class Sessions:
     ) -> tuple[SessionRecord, SessionTokens]:
         """Start a session; raises LimitExceeded when all places are in use, and LoginRefused when
         the user or the token was taken away in the meantime."""
-        self._make_room()
+        self._evict_oldest()
         now = self._store.clock()
         record = SessionRecord(
             id=secrets.randbits(_ID_BITS) or 1,
@@ -196,7 +196,7 @@ class Sessions:
             ).one_or_none()
         return None if row is None else _record(row)
 
-    def _make_room(self) -> None:
+    def _evict_oldest(self) -> None:
         with self._store.read() as connection:
             count = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
         if count < self._limits.sessions:

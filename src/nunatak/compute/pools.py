@@ -230,8 +230,8 @@ def _target(
 ) -> int:
     """How many nodes the pool shall have."""
     present = len(status.nodes)
-    room = max(0, spec.max_nodes - present)
-    wanted = present + nodes_needed(demand.waiting, capacity, limit=room)
+    free = max(0, spec.max_nodes - present)
+    wanted = present + nodes_needed(demand.waiting, capacity, limit=free)
     if not demand.waiting:
         removable = [
             node

@@ -42,12 +42,12 @@ class Resources:
             self.cpus - other.cpus, self.memory_bytes - other.memory_bytes, self.gpus - other.gpus
         )
 
-    def fits(self, room: Resources) -> bool:
+    def fits(self, free: Resources) -> bool:
         """Whether this amount is no more than `room`."""
         return (
-            self.cpus <= room.cpus + _ROUNDING
-            and self.memory_bytes <= room.memory_bytes
-            and self.gpus <= room.gpus
+            self.cpus <= free.cpus + _ROUNDING
+            and self.memory_bytes <= free.memory_bytes
+            and self.gpus <= free.gpus
         )
 
     def __str__(self) -> str:

@@ -135,7 +135,7 @@ class Runtime(Protocol):
 
     def totals(self, instance_id: str) -> str:
         """What an instance has counted until it was parked or came to another orderly end, as
-        Prometheus text; empty when it has not, or there is no such instance."""
+        JSON; empty when it has not, or there is no such instance."""
         ...
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:

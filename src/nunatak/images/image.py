@@ -254,7 +254,7 @@ class ImageBuilder:
         found = self._environments.find(lock.digest)
         if found is not None:  # made between our look and our turn
             return found
-        self._make_room(job.log)
+        self._free_space(job.log)
         with self._workshop(job) as shop:
             return self._environments.install(shop, lock)
 
@@ -303,7 +303,7 @@ class ImageBuilder:
         refused = tuple(without_credentials(item) for item in hosts if item not in allowed)
         return replace(self._indexes, extra=(*self._indexes.extra, *allowed)), refused
 
-    def _make_room(self, log: BuildLog) -> None:
+    def _free_space(self, log: BuildLog) -> None:
         quota = self._limits.quota_bytes
         if quota is None or self.usage_bytes() < quota:
             return

@@ -14,13 +14,13 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import nunatak
 from nunatak.images.building.environment import Environment
 from nunatak.images.building.lock import Lock, digest_of
 from nunatak.images.requirements.declared import Target
+from nunatak.version import installed_version
 
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 _CONFIG_TYPE = "application/vnd.nunatak.model.config.v1+json"
@@ -175,12 +175,8 @@ def inference_version() -> str:
     """Version of the inference server: changes with its code, and images are built anew then."""
     home = Path(nunatak.__file__).parent
     parts = [
-        [f"{room}/{path.relative_to(home / room).as_posix()}", path.read_text("utf-8")]
-        for room in ("inference", "worker", "egress")
-        for path in sorted((home / room).rglob("*.py"))
+        [f"{package}/{path.relative_to(home / package).as_posix()}", path.read_text("utf-8")]
+        for package in ("inference", "worker", "egress")
+        for path in sorted((home / package).rglob("*.py"))
     ]
-    try:
-        release = version("nunatak")
-    except PackageNotFoundError:
-        release = "0"
-    return f"{release}+{digest_of(parts)[:12]}"
+    return f"{installed_version()}+{digest_of(parts)[:12]}"

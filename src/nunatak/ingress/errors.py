@@ -74,7 +74,7 @@ def busy(message: str, *, retry_after_s: float = 1.0) -> RequestRefused:
     return RequestRefused(503, "busy", message, headers={"retry-after": seconds})
 
 
-def no_room(reason: str, *, caller: bool, retry_after_s: int) -> RequestRefused:
+def no_capacity(reason: str, *, caller: bool, retry_after_s: int) -> RequestRefused:
     """The instance has as many requests as it can answer in time, or this caller has its share."""
     message = f"{reason[:1].upper()}{reason[1:]}; try again in {retry_after_s} s."
     headers = {"retry-after": str(retry_after_s)}

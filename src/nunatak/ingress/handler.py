@@ -184,7 +184,7 @@ class Ingress:
         size = exchange.content_length
         if route.targets and (size is None or size > _LARGE_BYTES):
             instance = self._choose(call, route)
-            self._check_room(call, instance, size or 0)
+            self._admit(call, instance, size or 0)
             if instance.files.expect(exchange):
                 self._hold(call, size or 0)  # the memory is taken before a byte has come
         call.stage = "being read"
@@ -208,7 +208,7 @@ class Ingress:
             return
         instance, now = self._choose(call, route), self._clock()
         if not call.tried:
-            self._check_room(call, instance, call.size)
+            self._admit(call, instance, call.size)
         call.stage = "at the instance"
         message = call.message(call.exchange.body, left_s=call.until - now)
         try:
@@ -256,7 +256,7 @@ class Ingress:
         call.task = None
         self._send(call)
 
-    def _check_room(self, call: EndpointCall, instance: Instance, size: int) -> None:
+    def _admit(self, call: EndpointCall, instance: Instance, size: int) -> None:
         decision = instance.admission.ask(
             call.user,
             Class.INTERACTIVE,
@@ -267,7 +267,7 @@ class Ingress:
         )
         if decision.verdict is not Verdict.ADMIT:
             call.exchange.back_in_s = decision.retry_after_s
-            raise errors.no_room(
+            raise errors.no_capacity(
                 decision.reason,
                 caller=decision.verdict is Verdict.REFUSE_CALLER,
                 retry_after_s=decision.retry_after_s,

@@ -1,7 +1,7 @@
 """ASGI server: requests for an application, from connections that other handlers share.
 
-What is served is HTTP of ASGI 3.0 (its specification 2.3) and the application's life. Web sockets
-are refused by name.
+What is served is HTTP of ASGI 3.0 (its specification 2.3) and the application's lifespan.
+Web sockets are refused by name.
 """
 
 from __future__ import annotations
@@ -256,26 +256,26 @@ class _BodyWriter:
 
 @asynccontextmanager
 async def living(app: ASGIApp) -> AsyncIterator[None]:
-    """Run the application's life: it has started inside, and has ended afterwards.
+    """Run the application's lifespan: it has started inside, and has ended afterwards.
 
     Raises what the application raises when it starts or ends.
     """
-    life = _Life()
-    running = asyncio.create_task(life.run(app), name="the application's life")
+    lifespan = _Lifespan()
+    running = asyncio.create_task(lifespan.run(app), name="the application's lifespan")
     try:
-        await life.told(running, "lifespan.startup")
+        await lifespan.told(running, "lifespan.startup")
         try:
             yield
         finally:
-            await life.told(running, "lifespan.shutdown")
+            await lifespan.told(running, "lifespan.shutdown")
         await running
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
 
-class _Life:
-    """The messages of an application's life, one asked and answered after the other."""
+class _Lifespan:
+    """The messages of an application's lifespan, one asked and answered after the other."""
 
     def __init__(self) -> None:
         self._asked: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)

@@ -19,8 +19,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from nunatak.protocol.server import TlsFiles
 
-_AUTHORITY_LIFE = dt.timedelta(days=3650)
-_SERVER_LIFE = dt.timedelta(days=397)
+_AUTHORITY_VALIDITY = dt.timedelta(days=3650)
+_SERVER_VALIDITY = dt.timedelta(days=397)
 _RENEW_BEFORE = dt.timedelta(days=30)
 _SKEW = dt.timedelta(hours=1)
 
@@ -64,14 +64,14 @@ def _authority(
         found = x509.load_pem_x509_certificate(certificate_file.read_bytes())
         key = serialization.load_pem_private_key(key_file.read_bytes(), password=None)
         is_ours = isinstance(key, ec.EllipticCurvePrivateKey)
-        if is_ours and found.not_valid_after_utc - _SERVER_LIFE > now:
+        if is_ours and found.not_valid_after_utc - _SERVER_VALIDITY > now:
             assert isinstance(key, ec.EllipticCurvePrivateKey)
             return found, key
     key = ec.generate_private_key(ec.SECP256R1())
     name = _name("nunatak development authority")
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     certificate = (
-        _builder(name, name, key.public_key(), now, _AUTHORITY_LIFE)
+        _builder(name, name, key.public_key(), now, _AUTHORITY_VALIDITY)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(identifier, critical=False)
@@ -93,7 +93,7 @@ def _server_certificate(
     server_use = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     own_key = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
-        _builder(_name(hosts[0]), authority.subject, key.public_key(), now, _SERVER_LIFE)
+        _builder(_name(hosts[0]), authority.subject, key.public_key(), now, _SERVER_VALIDITY)
         .add_extension(x509.SubjectAlternativeName([_host(h) for h in hosts]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
@@ -109,7 +109,7 @@ def _builder(
     issuer: x509.Name,
     key: ec.EllipticCurvePublicKey,
     now: dt.datetime,
-    life: dt.timedelta,
+    validity: dt.timedelta,
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
@@ -118,7 +118,7 @@ def _builder(
         .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - _SKEW)
-        .not_valid_after(now + life)
+        .not_valid_after(now + validity)
     )
 
 

@@ -55,11 +55,11 @@ class StampedStream(io.TextIOBase):
         millis = int(now * 1000) % 1000
         stamp = f"{clock}.{millis:03d}Z pid={os.getpid()} request={current_request} | "
         start = stamp.encode()
-        room = LINE_LIMIT_BYTES - len(start)
+        free = LINE_LIMIT_BYTES - len(start)
         for line in lines:
             data = line.rstrip("\r").encode("utf-8", "replace")
-            for at in range(0, max(len(data), 1), room):
-                os.write(self._descriptor, start + data[at : at + room] + b"\n")
+            for at in range(0, max(len(data), 1), free):
+                os.write(self._descriptor, start + data[at : at + free] + b"\n")
 
 
 def capture() -> None:

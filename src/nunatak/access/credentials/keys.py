@@ -27,7 +27,7 @@ KEY_LIMIT_CHARS = 16_384
 _LEAST_RSA_BITS = 2048
 _LEEWAY_S = 60
 """How far the clocks of a client and of this server may differ."""
-_LONGEST_LIFE_S = 3600 + _LEEWAY_S
+_LONGEST_VALIDITY_S = 3600 + _LEEWAY_S
 _ALGORITHMS = ("RS256", "ES256", "ES384", "ES512")
 _PEM_LINE = re.compile(r"-----[A-Z ]{1,40}-----")
 
@@ -139,7 +139,7 @@ def _check_times(payload: dict[str, Any], now: float) -> None:
             "JWT token is not valid yet: compare the clocks of client and server.",
             reason="not_yet_valid",
         )
-    if expires - issued > _LONGEST_LIFE_S:
+    if expires - issued > _LONGEST_VALIDITY_S:
         raise JwtRefused("JWT token lives longer than an hour.", reason="invalid")
 
 

@@ -16,7 +16,7 @@ from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import grants, objects
 from nunatak.errors import ObjectNotFound
 
-_OF_THIS_ROOM = {USER: users, ROLE: roles}
+_OWN_TABLES = {USER: users, ROLE: roles}
 """Kinds that the catalog does not list, with their tables."""
 SERVICE_ROLE = "SERVICE_ROLE"
 """Kind of the roles that a service brings; their title is `<service>!<ROLE>`."""
@@ -125,8 +125,8 @@ class Grants:
         if kind == SERVICE_ROLE:
             kind, object_name = "SERVICE", object_name.rpartition("!")[0]
         parts = split_name(object_name)
-        if kind in _OF_THIS_ROOM:
-            return self._owner_of(_OF_THIS_ROOM[kind], parts[-1])
+        if kind in _OWN_TABLES:
+            return self._owner_of(_OWN_TABLES[kind], parts[-1])
         places = [_is(kind, object_name)]
         if len(parts) == 3:
             places.append(_at("SCHEMA", parts[:2]))
@@ -152,7 +152,7 @@ class Grants:
 
 def _owned_by(role: str, kind: str, object_name: str) -> Update:
     """The change that moves an object to a role."""
-    table = _OF_THIS_ROOM.get(kind)
+    table = _OWN_TABLES.get(kind)
     if table is None:
         return update(objects).where(_is(kind, object_name)).values(owner=role)
     (name,) = split_name(object_name)

@@ -33,7 +33,7 @@ class Running:
     exit_code: int | None = None
     ended: bool = False
     out_of_memory: bool = False
-    out_of_room: bool = False
+    out_of_space: bool = False
     memory_bytes: int = 0
     cpu_s: float = 0.0
     cpu_before_s: float = 0.0
@@ -75,14 +75,14 @@ class Running:
         members = self.members()
         self.memory_bytes = procfs.memory_bytes(members)
         self.cpu_s = max(self.cpu_s, procfs.cpu_s(members) - self.cpu_before_s)
-        room = self.record.work_limit_bytes
-        self.out_of_room = room is not None and size_of(self.folder.work) > room
+        limit_bytes = self.record.work_limit_bytes
+        self.out_of_space = limit_bytes is not None and size_of(self.folder.work) > limit_bytes
         limit = self.record.memory_limit_bytes
         if self.group is not None:
             self.out_of_memory = self.group.out_of_memory_kills() > 0
         elif limit is not None and self.memory_bytes > limit:
             self.out_of_memory = True
-        if self.out_of_room or (self.group is None and self.out_of_memory):
+        if self.out_of_space or (self.group is None and self.out_of_memory):
             end(self.members())
             self.has_ended()
 
@@ -93,7 +93,7 @@ class Running:
         code = self.exit_code
         if self.out_of_memory:
             text = "Out of memory: give the instance more memory or lower num_workers."
-        elif self.out_of_room:
+        elif self.out_of_space:
             text = (
                 f"Its work folder held more than {self.record.work_limit_bytes} bytes: let the"
                 " model write less, or raise instance_work_bytes in limits.yaml."

@@ -70,10 +70,10 @@ class BuildLog:
 
     def _append(self, data: bytes, *, important: bool) -> None:
         with self._lock:
-            room = self._limit - (0 if important else self._reserve)
-            if self._file.closed or (self._size + len(data) > room and self._cut):
+            free_bytes = self._limit - (0 if important else self._reserve)
+            if self._file.closed or (self._size + len(data) > free_bytes and self._cut):
                 return
-            if self._size + len(data) > room:
+            if self._size + len(data) > free_bytes:
                 self._cut = True
                 data = b"... the log reached its limit, further lines are left out ...\n"
             self._file.write(data)

@@ -132,14 +132,14 @@ class Environments:
                 installed_as=self.folder / lock.digest / inside,
                 parallel=shared == 0,
             )
-            self._within_budget(shop, command)
+            self._within_bounds(shop, command)
         seconds = time.monotonic() - started
         shop.log.line(
             f"compiled modules in {seconds:.1f} s ({shared} taken from other environments)"
         )
 
     @staticmethod
-    def _within_budget(shop: Workshop, command: list[str]) -> None:
+    def _within_bounds(shop: Workshop, command: list[str]) -> None:
         deadline = min(shop.bounds.deadline, time.monotonic() + COMPILE_S)
         limited = replace(shop, bounds=replace(shop.bounds, deadline=deadline))
         try:

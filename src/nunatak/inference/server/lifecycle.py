@@ -67,7 +67,7 @@ class Orders:
             await self._changed.wait()
 
 
-class Life:
+class Lifecycle:
     """Serves, parks and ends one pool as ordered. ``config_file`` is read again at each wake."""
 
     def __init__(
@@ -161,14 +161,14 @@ async def live(
 ) -> None:
     """Serve until SIGTERM or SIGINT, then drain; be parked from SIGUSR1 to SIGUSR2.
 
-    See ``Life`` for ``beside``.
+    See ``Lifecycle`` for ``beside``.
     """
     orders = Orders()
     loop = asyncio.get_running_loop()
     for number, order in _SIGNALS.items():
         loop.add_signal_handler(number, orders.give, order)
-    life = Life(config, pool, config_file=config_file, orders=orders, beside=beside)
-    await life.run()
+    lifecycle = Lifecycle(config, pool, config_file=config_file, orders=orders, beside=beside)
+    await lifecycle.run()
 
 
 def calm_collector() -> None:

@@ -233,7 +233,7 @@ class ResultStore:
         self._total_bytes += size_bytes - old
 
     def _write_chunk(self, query_id: str, index: int, data: pa.Buffer) -> None:
-        self._disk.check_room(data.size, "the result")
+        self._disk.check_space(data.size, "the result")
         with _naming_full("the result"):
             folder = self._at(query_id)
             folder.mkdir(mode=0o700, exist_ok=True)

@@ -34,7 +34,7 @@ class Shares:
         """`share` is the part of all that one user may have."""
         return cls(turns, max(1, int(turns * share)))
 
-    def has_room(self, taken: Counter[str], user: str) -> bool:
+    def has_capacity(self, taken: Counter[str], user: str) -> bool:
         """Whether one more is free for a user."""
         return taken.total() < self.turns and taken[user] < self.user_turns
 
@@ -100,7 +100,7 @@ class StatementThreads:
         while self._queues:
             with self._lock:
                 user = min(self._queues, key=lambda name: self._running[name])
-                if not self._shares.has_room(self._running, user):
+                if not self._shares.has_capacity(self._running, user):
                     return
                 self._running[user] += 1
             turns = self._queues.pop(user)
@@ -121,7 +121,7 @@ class StatementThreads:
     def lend(self, user: str) -> bool:
         """Count a turn as lent rather than taken; False where too many are."""
         with self._lock:
-            if not self._lending.has_room(self._lent, user):
+            if not self._lending.has_capacity(self._lent, user):
                 return False
             self._lent[user] += 1
             _take(self._running, user)

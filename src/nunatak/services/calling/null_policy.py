@@ -24,7 +24,7 @@ from nunatak.warehouse.model_calls.operator import BatchCaller
 
 
 @dataclass(frozen=True, kw_only=True)
-class LenientCaller:
+class NullPolicyCaller:
     """A caller of a function with such clauses: a
     `nunatak.warehouse.model_calls.operator.BatchCaller`."""
 

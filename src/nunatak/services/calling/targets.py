@@ -15,7 +15,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.models.versions import DEFAULT
 from nunatak.services.calling.instance_calls import Calling, Clients, InstanceCaller
-from nunatak.services.calling.null_policy import LenientCaller
+from nunatak.services.calling.null_policy import NullPolicyCaller
 from nunatak.services.calling.routes import Route, Routes
 from nunatak.services.calling.warehouse_instances import WarehouseCalls
 from nunatak.services.model.ports import ModelSource, ServedMethod, ServedModel
@@ -162,7 +162,7 @@ class _ServiceTarget:
         )
         if not (rules.strict or rules.null_on_failure):
             return caller
-        return LenientCaller(
+        return NullPolicyCaller(
             caller=caller,
             outputs=self.signature.outputs,
             strict=rules.strict,

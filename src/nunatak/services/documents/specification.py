@@ -60,16 +60,16 @@ class ContainerSpec:
 def fill_template(text: str, values: Mapping[str, str]) -> str:
     """A template with `{{ name }}` replaced; raises InvalidArgument for a missing value,
     LimitExceeded when the values make it too long."""
-    room = TEXT_LIMIT_CHARS
+    left = TEXT_LIMIT_CHARS
 
     def filled(match: re.Match[str]) -> str:
-        nonlocal room
+        nonlocal left
         name = match.group(1)
         found = values.get(name, values.get(name.upper()))
         if found is None:
             raise InvalidArgument(f"The specification template needs a value: USING ({name} => …).")
-        room -= len(found)
-        if room < 0:
+        left -= len(found)
+        if left < 0:
             raise LimitExceeded(
                 f"The values of the specification template fill it with more than "
                 f"{TEXT_LIMIT_CHARS} characters."

@@ -45,7 +45,7 @@ def _place_in(
         node = found.assigned.get(item.runtime_id)
         if node is None:
             status = placed[item.record.id]
-            placed[item.record.id] = replace(status, message=_no_room(pool))
+            placed[item.record.id] = replace(status, message=_no_capacity(pool))
             continue
         wanted = requests[item.runtime_id].on(pool.capacity).gpus
         gpus = pick_gpus(
@@ -59,7 +59,7 @@ def _place_in(
             )
 
 
-def _no_room(pool: Pool) -> str:
+def _no_capacity(pool: Pool) -> str:
     """Why there is no room: the pool grows, or cannot."""
     if pool.status.state is PoolState.RESIZING:
         return PROVISIONING

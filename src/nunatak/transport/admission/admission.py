@@ -166,7 +166,7 @@ class Admission:
             share = max(1, limit // (len(self._users) + (mine == 0)))
             if mine >= share and len(self._users) > 1:
                 return self._refuse(now, "this caller has its share of requests inside", user=True)
-            if interactive >= limit + _room_over(limit, returning=returning, fresh=mine < share):
+            if interactive >= limit + _excess(limit, returning=returning, fresh=mine < share):
                 return self._refuse(now, "the instance is at its capacity")
         if self.capacity and interactive / self.capacity > deadline - now:
             return self._refuse(now, "the request would not be answered before its deadline")
@@ -235,7 +235,7 @@ class Admission:
         return Decision(verdict, reason, wait_s)
 
 
-def _room_over(limit: int, *, returning: bool, fresh: bool) -> int:
+def _excess(limit: int, *, returning: bool, fresh: bool) -> int:
     """How far over the limit a request may enter: who was sent away and waited takes the place of
     one that never had to, which is refused when it comes next."""
     if returning:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.inference.core.config import load
-from nunatak.inference.server.lifecycle import PARKED_FILE, Beside, Life, Order, Orders
+from nunatak.inference.server.lifecycle import PARKED_FILE, Beside, Lifecycle, Order, Orders
 from support.front import FakePool, instance_document
 
 pytestmark = pytest.mark.asyncio
@@ -48,7 +48,7 @@ async def life(folder: Path, *, beside: Beside | None = None) -> AsyncIterator[L
     file = folder / "instance.json"
     file.write_text(json.dumps(instance_document(folder)))
     pool, orders = FakePool(), Orders()
-    lived = Life(load(file), pool, config_file=file, orders=orders, beside=beside)
+    lived = Lifecycle(load(file), pool, config_file=file, orders=orders, beside=beside)
     living = Living(folder, pool, orders, asyncio.create_task(lived.run()))
     await living.until("listens")
     try:

@@ -17,7 +17,7 @@ from nunatak.errors import (
     QueryCancelled,
     ServiceUnavailable,
 )
-from nunatak.services.calling.null_policy import LenientCaller
+from nunatak.services.calling.null_policy import NullPolicyCaller
 from nunatak.warehouse.core.results import Field
 
 OUTPUTS = (Field("y", FLOAT), Field("z", FLOAT))
@@ -53,8 +53,8 @@ class Sums:
         self.ended.append("closed")
 
 
-def caller(sums: Sums, *, strict: bool = False, null_on_failure: bool = False) -> LenientCaller:
-    return LenientCaller(
+def caller(sums: Sums, *, strict: bool = False, null_on_failure: bool = False) -> NullPolicyCaller:
+    return NullPolicyCaller(
         caller=sums, outputs=OUTPUTS, strict=strict, null_on_failure=null_on_failure
     )
 
