@@ -15,6 +15,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from nunatak.catalog import kinds  # noqa: F401  their documents are declared there
+from nunatak.catalog.documents import Document, check, encode
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.schema import events, grants, objects
@@ -136,8 +138,8 @@ class Transaction:
         key: Key,
         owner: str,
         *,
-        spec: Mapping[str, Any] | None = None,
-        status: Mapping[str, Any] | None = None,
+        spec: Document | Mapping[str, Any] | None = None,
+        status: Document | Mapping[str, Any] | None = None,
         comment: str = "",
     ) -> Record:
         """Add an object, on which nobody has a grant; raises ObjectExists."""
@@ -149,11 +151,12 @@ class Transaction:
             "name": key.name,
             "owner": owner,
             "comment": comment,
-            "spec": dict(spec or {}),
-            "status": dict(status or {}),
+            "spec": (wanted := encode(spec)),
+            "status": (found := encode(status)),
             "created_on": self.now,
             "updated_on": self.now,
         }
+        check(key.kind, key.title, wanted, found)
         try:
             self.connection.execute(insert(objects).values(values))
         except IntegrityError as error:
@@ -165,15 +168,22 @@ class Transaction:
         self,
         record: Record,
         *,
-        spec: Mapping[str, Any] | None = None,
-        status: Mapping[str, Any] | None = None,
+        spec: Document | Mapping[str, Any] | None = None,
+        status: Document | Mapping[str, Any] | None = None,
         comment: str | None = None,
         owner: str | None = None,
     ) -> Record | None:
         """Change an object if it is still as `record` says; None means somebody was faster."""
         changes: dict[str, Any] = {"revision": record.revision + 1, "updated_on": self.now}
-        wanted = {"spec": spec, "status": status, "comment": comment, "owner": owner}
+        wanted = {
+            "spec": None if spec is None else encode(spec),
+            "status": None if status is None else encode(status),
+            "comment": comment,
+            "owner": owner,
+        }
         changes.update({name: value for name, value in wanted.items() if value is not None})
+        after = {"spec": record.spec, "status": record.status, **changes}
+        check(record.key.kind, record.key.title, after["spec"], after["status"])
         changed = self.connection.execute(
             update(objects)
             .where(and_(objects.c.id == record.id, objects.c.revision == record.revision))
@@ -286,6 +296,7 @@ def _granted_on(key: Key) -> Any:
 
 def _record(row: Row[Any]) -> Record:
     key = Key(row.kind, row.name, row.database_name, row.schema_name, row.parent_id)
+    check(key.kind, key.title, row.spec, row.status)
     return Record(
         id=row.id,
         key=key,

@@ -7,9 +7,12 @@ those that stood empty for a while, and suspends itself when nothing used it for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
+from msgspec.structs import replace
+
+from nunatak.catalog.documents import Document, Part, declare
 from nunatak.catalog.store import Key
 from nunatak.compute.placement import Request, nodes_needed
 from nunatak.compute.resources import Resources
@@ -28,8 +31,7 @@ NODE_LIMIT_REACHED = 392508
 """The vendor's numbers in DESCRIBE: no capacity; the node limit is reached and work waits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolSpec:
+class PoolSpec(Document, frozen=True, kw_only=True):
     """The desired state of a pool; `auto_suspend_s` 0 means never."""
 
     min_nodes: int
@@ -41,7 +43,7 @@ class PoolSpec:
     placement_group: str | None = None
     backup_instance_families: tuple[str, ...] = ()
     application: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     """Values by the ids of TAG objects."""
     changed_by: str = ""
     """Who suspended or resumed it last, in words; empty before anybody did."""
@@ -57,19 +59,8 @@ class PoolSpec:
         if self.auto_suspend_s < 0:
             raise InvalidArgument("AUTO_SUSPEND_SECS must be 0 (never) or a number of seconds.")
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> PoolSpec:
-        """From the catalog."""
-        families = tuple(document.get("backup_instance_families", ()))
-        return cls(**{**document, "backup_instance_families": families})
 
-    def document(self) -> dict[str, Any]:
-        """For the catalog."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class PoolNode:
+class PoolNode(Part, frozen=True, kw_only=True):
     """A node. `used_at` is when something last ran on it. Times are seconds since the epoch."""
 
     id: str
@@ -77,8 +68,7 @@ class PoolNode:
     used_at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PoolStatus:
+class PoolStatus(Document, frozen=True, kw_only=True):
     """The actual state of a pool. `idle_since` is None while it is used or has no nodes."""
 
     state: PoolState
@@ -90,15 +80,9 @@ class PoolStatus:
     resumed_on: float | None = None
     error_code: int | None = None
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> PoolStatus:
-        """From the catalog."""
-        nodes = tuple(PoolNode(**node) for node in document.get("nodes", ()))
-        return cls(**{**document, "state": PoolState(document["state"]), "nodes": nodes})
-
     def document(self) -> dict[str, Any]:
         """For the catalog, without state and message, which the state machine writes."""
-        found = asdict(self)
+        found = super().document()
         del found["state"], found["message"]
         return found
 
@@ -120,6 +104,9 @@ class Demand:
     def any(self) -> bool:
         """Whether something needs the pool."""
         return bool(self.waiting or self.used_nodes or self.jobs or self.services)
+
+
+declare(KIND, spec=PoolSpec, status=PoolStatus)
 
 
 def pool_key(name: str) -> Key:
@@ -195,7 +182,10 @@ def _with_nodes(
     )
     target = max(status.target_nodes, len(demand.used_nodes))
     missing = max(0, target - len(keep))
-    new = tuple(PoolNode(f"node-{status.next_node + index}", now, now) for index in range(missing))
+    new = tuple(
+        PoolNode(id=f"node-{status.next_node + index}", started_at=now, used_at=now)
+        for index in range(missing)
+    )
     resumed_on = now if status.state is PoolState.STARTING else status.resumed_on
     changed = replace(
         status,

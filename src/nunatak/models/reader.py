@@ -12,7 +12,7 @@ from nunatak.models.contents.content import VersionContent, read_content
 from nunatak.models.contents.files import FileEntry, VersionFolders
 from nunatak.models.ports import UsageOf
 from nunatak.models.records import load, with_versions
-from nunatak.models.versions import MODEL, MODEL_VERSION, Model, ModelVersion
+from nunatak.models.versions import MODEL, MODEL_VERSION, Model, ModelVersion, VersionSpec
 
 CACHED_VERSIONS = 256
 
@@ -51,7 +51,7 @@ class ModelReader:
         """A version by the id of its files, whatever it is called now."""
         with self.catalog.read() as transaction:
             for record in transaction.list_kind(MODEL_VERSION):
-                if record.spec["id"] == version_id:
+                if VersionSpec.read(record.spec).id == version_id:
                     owner = transaction.by_id(record.key.parent_id)
                     assert owner is not None, "parts are dropped with their model"
                     return with_versions(transaction, owner), ModelVersion(record)

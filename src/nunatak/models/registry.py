@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, NunatakError
@@ -28,7 +30,9 @@ from nunatak.models.versions import (
     MODEL,
     MODEL_VERSION,
     Model,
+    ModelSpec,
     ModelVersion,
+    VersionSpec,
     check_droppable,
     check_version_name,
     with_alias,
@@ -157,8 +161,10 @@ class Models(ModelReader):
             spec = self._sealed_spec(self.folders.seal(found.id))
             with self.catalog.write() as transaction:
                 model = load(transaction, name)
-                record = model.get(found.name).record
-                update(transaction, record, spec={**record.spec, **spec, "live": False})
+                live = model.get(found.name)
+                record = live.record
+                kept = replace(spec, metadata=live.spec.metadata)
+                update(transaction, record, spec=kept)
                 if version_to is not None and version_to != record.name:
                     rename_version(transaction, model, record, version_to)
                 if model_to is not None and model_to != name:
@@ -191,41 +197,43 @@ class Models(ModelReader):
     def set_default(self, name: QualifiedName, version: str) -> None:
         """Another default version; raises ObjectNotFound, InvalidArgument for a live one."""
 
-        def change(model: Model) -> Mapping[str, Any]:
+        def change(model: Model) -> ModelSpec:
             found = model.get(version)
             if found.is_live and found != model.default:
                 raise InvalidArgument(
                     f"Version '{found.name}' is live and cannot be the default: commit it first."
                 )
-            return {"default": found.record.id}
+            return replace(model.spec, default=found.record.id)
 
         self._change_model(name, change)
 
     def set_alias(self, name: QualifiedName, version: str, alias: str) -> None:
         """Give a version an alias; raises ObjectNotFound, InvalidArgument."""
         self._change_model(
-            name, lambda model: {"aliases": with_alias(model, model.get(version), alias)}
+            name,
+            lambda model: replace(model.spec, aliases=with_alias(model, model.get(version), alias)),
         )
 
     def unset_alias(self, name: QualifiedName, version: str) -> None:
         """Take a version's alias away; raises ObjectNotFound, InvalidArgument if it has none."""
 
-        def change(model: Model) -> Mapping[str, Any]:
+        def change(model: Model) -> ModelSpec:
             kept = without_alias(model, model.get(version))
             if kept == model.user_aliases:
                 raise InvalidArgument(
                     f"Version '{version}' of model {name} has no alias that can be unset."
                 )
-            return {"aliases": kept}
+            return replace(model.spec, aliases=kept)
 
         self._change_model(name, change)
 
     def set_tags(self, name: QualifiedName, tags: Mapping[int, str | None]) -> None:
         """Set tags by the record id of the tag; None takes one away."""
 
-        def change(model: Model) -> Mapping[str, Any]:
+        def change(model: Model) -> ModelSpec:
             changed = {**model.tags, **{str(tag): value for tag, value in tags.items()}}
-            return {"tags": {tag: value for tag, value in changed.items() if value is not None}}
+            kept = {tag: value for tag, value in changed.items() if value is not None}
+            return replace(model.spec, tags=kept)
 
         self._change_model(name, change)
 
@@ -239,9 +247,9 @@ class Models(ModelReader):
     ) -> None:
         """A version's comment, its metadata, or both; None leaves one as it is."""
         with self.catalog.write() as transaction:
-            record = load(transaction, name).get(version).record
-            spec = None if metadata is None else {**record.spec, "metadata": dict(metadata)}
-            update(transaction, record, spec=spec, comment=comment)
+            found = load(transaction, name).get(version)
+            spec = None if metadata is None else replace(found.spec, metadata=metadata)
+            update(transaction, found.record, spec=spec, comment=comment)
 
     # ---- dropping
 
@@ -260,7 +268,7 @@ class Models(ModelReader):
             check_droppable(model, found)
             refuse_in_use(transaction, self.usage, model, (found,))
             kept = without_alias(model, found)
-            update(transaction, model.record, spec={**model.record.spec, "aliases": kept})
+            update(transaction, model.record, spec=replace(model.spec, aliases=kept))
             transaction.delete(found.record)
         self.folders.discard(found.id)
 
@@ -279,7 +287,9 @@ class Models(ModelReader):
         For the start of the server, before it takes statements. Returns what was removed.
         """
         with self.catalog.read() as transaction:
-            referred = {str(item.spec["id"]) for item in transaction.list_kind(MODEL_VERSION)}
+            referred = {
+                VersionSpec.read(item.spec).id for item in transaction.list_kind(MODEL_VERSION)
+            }
         removed = self.folders.sweep(referred)
         if removed:
             _log.info("Removed %d unused model folders and files", len(removed))
@@ -298,7 +308,7 @@ class Models(ModelReader):
         return self.folders.link(source.id)
 
     @contextmanager
-    def _taken(self, take: Callable[[], Sealed]) -> Iterator[dict[str, Any]]:
+    def _taken(self, take: Callable[[], Sealed]) -> Iterator[VersionSpec]:
         """The spec of a version whose files were just taken; they go if the block fails."""
         sealed = take()
         try:
@@ -308,27 +318,27 @@ class Models(ModelReader):
             raise
 
     @contextmanager
-    def _opened(self) -> Iterator[dict[str, Any]]:
+    def _opened(self) -> Iterator[VersionSpec]:
         version_id = self.folders.open_live()
         try:
-            yield {"id": version_id, "live": True}
+            yield VersionSpec(id=version_id, live=True)
         except BaseException:
             self.folders.discard(version_id)
             raise
 
-    def _sealed_spec(self, sealed: Sealed) -> dict[str, Any]:
+    def _sealed_spec(self, sealed: Sealed) -> VersionSpec:
         content = read_content(self.folders.path(sealed.version_id))
         content.check()
         runnable = self._runnable(content)
-        return {
-            "id": sealed.version_id,
-            "digest": sealed.digest,
-            "size_bytes": sealed.size_bytes,
-            "file_count": sealed.file_count,
-            "user_data": dict(content.manifest.user_data),
-            "runnable_in": list(runnable.targets),
-            "runnable_reasons": list(runnable.reasons),
-        }
+        return VersionSpec(
+            id=sealed.version_id,
+            digest=sealed.digest,
+            size_bytes=sealed.size_bytes,
+            file_count=sealed.file_count,
+            user_data=content.manifest.user_data,
+            runnable_in=tuple(runnable.targets),
+            runnable_reasons=tuple(runnable.reasons),
+        )
 
     def _runnable(self, content: VersionContent) -> Runnable:
         try:
@@ -340,7 +350,7 @@ class Models(ModelReader):
         self,
         name: QualifiedName,
         version: str,
-        spec: Mapping[str, Any],
+        spec: VersionSpec,
         *,
         owner: str,
         or_replace: bool,
@@ -352,13 +362,13 @@ class Models(ModelReader):
             record = transaction.create(Key.of(MODEL, name), owner)
             key = Key(MODEL_VERSION, version, parent_id=record.id)
             first = transaction.create(key, owner, spec=spec)
-            update(transaction, record, spec={"default": first.id, "aliases": {}, "tags": {}})
+            update(transaction, record, spec=ModelSpec(default=first.id))
             model = load(transaction, name)
         if replaced is not None:
             self._discard(replaced)
         return model
 
-    def _add(self, name: QualifiedName, version: str, spec: Mapping[str, Any]) -> ModelVersion:
+    def _add(self, name: QualifiedName, version: str, spec: VersionSpec) -> ModelVersion:
         with self.catalog.write() as transaction:
             model = load(transaction, name)
             check_version_name(model, version)
@@ -374,12 +384,10 @@ class Models(ModelReader):
             )
         return ModelVersion(record)
 
-    def _change_model(
-        self, name: QualifiedName, change: Callable[[Model], Mapping[str, Any]]
-    ) -> None:
+    def _change_model(self, name: QualifiedName, change: Callable[[Model], ModelSpec]) -> None:
         with self.catalog.write() as transaction:
             model = load(transaction, name)
-            update(transaction, model.record, spec={**model.record.spec, **change(model)})
+            update(transaction, model.record, spec=change(model))
 
     def _delete(self, transaction: Transaction, model: Model) -> None:
         refuse_in_use(transaction, self.usage, model, model.versions)

@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
+from nunatak.catalog.documents import Document, declare
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, VersionExists
@@ -26,16 +28,49 @@ FIRST_VERSION_NAME = "V1"
 _ALIAS = re.compile(r"[A-Z_][A-Z0-9_$]*\Z")
 
 
-@dataclass(frozen=True, slots=True)
+class ModelSpec(Document, frozen=True, kw_only=True):
+    """A model: `default` and the values of `aliases` are record ids of its versions."""
+
+    default: int | None = None
+    """None only until its first version is there."""
+    aliases: Mapping[str, int] = {}
+    tags: Mapping[str, str] = {}
+    """Values by the ids of TAG objects."""
+
+
+class VersionSpec(Document, frozen=True, kw_only=True):
+    """A version; what is counted and found in its files is there once it is not live any more."""
+
+    id: str
+    live: bool = False
+    digest: str = ""
+    size_bytes: int = 0
+    file_count: int = 0
+    user_data: Mapping[str, Any] = {}
+    runnable_in: tuple[str, ...] = ()
+    runnable_reasons: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = {}
+
+
+declare(MODEL, spec=ModelSpec)
+declare(MODEL_VERSION, spec=VersionSpec)
+
+
+@dataclass(frozen=True)
 class ModelVersion:
     """A version of a model. `id` names its folder and stays the same through every rename."""
 
     record: Record
 
+    @cached_property
+    def spec(self) -> VersionSpec:
+        """The document that the catalog keeps of it."""
+        return VersionSpec.read(self.record.spec)
+
     @property
     def id(self) -> str:
         """The id of its files."""
-        return str(self.record.spec["id"])
+        return self.spec.id
 
     @property
     def name(self) -> str:
@@ -45,40 +80,45 @@ class ModelVersion:
     @property
     def is_live(self) -> bool:
         """Whether its files may still change."""
-        return bool(self.record.spec.get("live"))
+        return self.spec.live
 
     @property
     def digest(self) -> str:
         """SHA-256 over all files; empty for a live version."""
-        return str(self.record.spec.get("digest", ""))
+        return self.spec.digest
 
     @property
     def size_bytes(self) -> int:
         """Bytes of all files; 0 for a live version."""
-        return int(self.record.spec.get("size_bytes", 0))
+        return self.spec.size_bytes
 
     @property
     def metadata(self) -> Mapping[str, Any]:
         """What users keep with the version, metrics among it."""
-        return dict(self.record.spec.get("metadata", {}))
+        return self.spec.metadata
 
     @property
     def runnable_in(self) -> tuple[str, ...]:
         """Platforms that can run it: WAREHOUSE, SNOWPARK_CONTAINER_SERVICES."""
-        return tuple(self.record.spec.get("runnable_in", ()))
+        return self.spec.runnable_in
 
     @property
     def runnable_reasons(self) -> tuple[str, ...]:
         """Why other platforms cannot."""
-        return tuple(self.record.spec.get("runnable_reasons", ()))
+        return self.spec.runnable_reasons
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Model:
     """A model with all its versions, oldest first."""
 
     record: Record
     versions: tuple[ModelVersion, ...]
+
+    @cached_property
+    def spec(self) -> ModelSpec:
+        """The document that the catalog keeps of it."""
+        return ModelSpec.read(self.record.spec)
 
     @property
     def name(self) -> QualifiedName:
@@ -88,17 +128,17 @@ class Model:
     @property
     def user_aliases(self) -> dict[str, int]:
         """Record ids of versions by alias."""
-        return dict(self.record.spec.get("aliases", {}))
+        return dict(self.spec.aliases)
 
     @property
     def tags(self) -> dict[str, str]:
         """Values by the record id of their tag, as text."""
-        return dict(self.record.spec.get("tags", {}))
+        return dict(self.spec.tags)
 
     @property
     def default(self) -> ModelVersion:
         """The version that calls without a version name reach."""
-        wanted = self.record.spec.get("default")
+        wanted = self.spec.default
         return next((item for item in self.versions if item.record.id == wanted), self.first)
 
     @property

@@ -11,8 +11,8 @@ from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import DiskFull, ObjectExists, ObjectNotFound
 
-POOL = Key("COMPUTE_POOL", "P")
-MODEL = Key("MODEL", "M", "DB", "S")
+WAREHOUSE = Key("WAREHOUSE", "P")
+TABLE = Key("TABLE", "M", "DB", "S")
 
 
 @pytest.fixture
@@ -24,62 +24,62 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def test_what_was_created_is_found_with_its_documents(catalog: Catalog) -> None:
     with catalog.write() as tx:
-        tx.create(POOL, "ADA", spec={"min_nodes": 1}, comment="c")
+        tx.create(WAREHOUSE, "ADA", spec={"AUTO_SUSPEND": 1}, comment="c")
     with catalog.read() as tx:
-        record = tx.get(POOL)
-    assert (record.spec, record.owner, record.comment) == ({"min_nodes": 1}, "ADA", "c")
+        record = tx.get(WAREHOUSE)
+    assert (record.spec, record.owner, record.comment) == ({"AUTO_SUSPEND": 1}, "ADA", "c")
     assert record.created_on == 1000.0
 
 
 def test_a_second_object_of_the_same_name_is_refused(catalog: Catalog) -> None:
     with catalog.write() as tx:
-        tx.create(POOL, "ADA")
+        tx.create(WAREHOUSE, "ADA")
     with (
-        pytest.raises(ObjectExists, match="Compute pool 'P' already exists"),
+        pytest.raises(ObjectExists, match="Warehouse 'P' already exists"),
         catalog.write() as tx,
     ):
-        tx.create(POOL, "ADA")
+        tx.create(WAREHOUSE, "ADA")
 
 
 def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
     with pytest.raises(RuntimeError), catalog.write() as tx:
-        tx.create(POOL, "ADA")
+        tx.create(WAREHOUSE, "ADA")
         raise RuntimeError
     with catalog.read() as tx, pytest.raises(ObjectNotFound):
-        tx.get(POOL)
+        tx.get(WAREHOUSE)
 
 
 def test_a_stale_update_changes_nothing(catalog: Catalog) -> None:
     with catalog.write() as tx:
-        record = tx.create(POOL, "ADA", status={"state": "IDLE"})
+        record = tx.create(WAREHOUSE, "ADA", status={"state": "IDLE"})
         assert tx.update(record, status={"state": "ACTIVE"}) is not None
         assert tx.update(record, status={"state": "FAILED"}) is None
-        assert tx.get(POOL).status == {"state": "ACTIVE"}
+        assert tx.get(WAREHOUSE).status == {"state": "ACTIVE"}
 
 
 def test_parts_and_events_go_with_the_whole(catalog: Catalog) -> None:
     with catalog.write() as tx:
-        model = tx.create(MODEL, "ADA")
-        version = Key("MODEL_VERSION", "V1", "DB", "S", model.id)
+        table = tx.create(TABLE, "ADA")
+        version = Key("VIEW", "V1", "DB", "S", table.id)
         tx.note(tx.create(version, "ADA"), "", "LIVE", reason="made", actor="ADA")
-        tx.delete(model)
+        tx.delete(table)
         assert tx.find(version) is None
 
 
 def test_a_moved_object_is_found_under_its_new_name_only(catalog: Catalog) -> None:
     with catalog.write() as tx:
-        model = tx.create(MODEL, "ADA")
-        tx.move(model, Key("MODEL", "N", "DB", "T"))
-        assert tx.find(MODEL) is None
-        assert tx.get(Key("MODEL", "N", "DB", "T")).id == model.id
+        table = tx.create(TABLE, "ADA")
+        tx.move(table, Key("TABLE", "N", "DB", "T"))
+        assert tx.find(TABLE) is None
+        assert tx.get(Key("TABLE", "N", "DB", "T")).id == table.id
 
 
 def test_dropping_a_schema_removes_only_what_is_in_it(catalog: Catalog) -> None:
-    other = Key("MODEL", "M", "DB", "T")
+    other = Key("TABLE", "M", "DB", "T")
     with catalog.write() as tx:
-        tx.create(MODEL, "ADA")
+        tx.create(TABLE, "ADA")
         tx.create(other, "ADA")
-        assert [record.key for record in tx.delete_within("DB", "S")] == [MODEL]
+        assert [record.key for record in tx.delete_within("DB", "S")] == [TABLE]
         assert tx.find(other) is not None
 
 
@@ -87,9 +87,9 @@ def test_the_catalog_is_still_there_after_a_restart(tmp_path: Path) -> None:
     for expected in (0, 1):
         catalog = Catalog(Database.open(tmp_path / "catalog.sqlite"))
         with catalog.write() as tx:
-            assert len(tx.list_kind("COMPUTE_POOL")) == expected
+            assert len(tx.list_kind("WAREHOUSE")) == expected
             if not expected:
-                tx.create(POOL, "ADA")
+                tx.create(WAREHOUSE, "ADA")
         catalog.close()
 
 

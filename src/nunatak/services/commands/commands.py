@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute import pools

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction

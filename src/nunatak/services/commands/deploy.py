@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction

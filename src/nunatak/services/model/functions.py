@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from nunatak.catalog.documents import Document, declare
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, parse_type
 from nunatak.catalog.store import Record
@@ -17,8 +17,7 @@ from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
 KIND = "FUNCTION"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FunctionSpec:
+class FunctionSpec(Document, frozen=True, kw_only=True):
     """A function. `arguments` are (name, SQL type); `path` has no leading slash."""
 
     service: tuple[str, str, str]
@@ -34,21 +33,13 @@ class FunctionSpec:
     null_on_failure: bool = False
     """A batch that fails is answered NULL."""
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> FunctionSpec:
-        """From the catalog."""
-        arguments = tuple((name, kind) for name, kind in document["arguments"])
-        database, schema, name = document["service"]
-        return cls(**{**document, "service": (database, schema, name), "arguments": arguments})
-
-    def document(self) -> dict[str, Any]:
-        """For the catalog."""
-        return asdict(self)
-
     @property
     def service_name(self) -> QualifiedName:
         """The service's full name."""
         return QualifiedName(*self.service)
+
+
+declare(KIND, spec=FunctionSpec)
 
 
 @dataclass(frozen=True, slots=True)

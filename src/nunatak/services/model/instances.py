@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from msgspec.structs import replace
+
+from nunatak.catalog.documents import Document, declare
 from nunatak.compute.placement import UNSCHEDULABLE
 from nunatak.compute.runtime import Observed, Phase
-from nunatak.services.model.spec import PORT
+from nunatak.services.model.spec import INSTANCE_KIND, PORT
 from nunatak.services.model.states import InstanceState
 
 BACKOFF_FIRST_S = 2.0
@@ -37,22 +39,15 @@ _WAKING_LOOK_S = 0.02
 _STARTING_LOOK_SHARE = 0.025
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceSpec:
+class InstanceSpec(Document, frozen=True, kw_only=True):
     """The desired state of an instance. `image` is a digest; `revision` its service's."""
 
     pool: str
     image: str
     revision: int
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> InstanceSpec:
-        """From the catalog."""
-        return cls(**document)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InstanceStatus:
+class InstanceStatus(Document, frozen=True, kw_only=True):
     """The actual state of an instance. Times are seconds since the epoch."""
 
     state: InstanceState = InstanceState.PENDING
@@ -74,26 +69,19 @@ class InstanceStatus:
     restarted_at: float | None = None
     runtime_id: str | None = None
     """The parked instance that it took; None when it was started as one of its own."""
-    moments: Mapping[str, float] = field(default_factory=dict)
+    moments: Mapping[str, float] = {}
     """When its latest start came to each of `MOMENTS`."""
     parked: bool = False
     """Its model was in memory before it was asked for."""
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> InstanceStatus:
-        """From the catalog."""
-        values = {
-            **document,
-            "state": InstanceState(document["state"]),
-            "gpus": tuple(document.get("gpus", ())),
-        }
-        return cls(**values)
-
     def document(self) -> dict[str, Any]:
         """For the catalog, without state and message, which the state machine writes."""
-        found = asdict(self)
+        found = super().document()
         del found["state"], found["message"]
         return found
+
+
+declare(INSTANCE_KIND, spec=InstanceSpec, status=InstanceStatus)
 
 
 def backoff_s(failures: int) -> float:

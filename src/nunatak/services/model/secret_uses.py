@@ -14,9 +14,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName, split_name

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from nunatak.catalog.documents import Document, Part, declare
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
 from nunatak.compute.resources import Resources
 from nunatak.errors import InvalidArgument
+from nunatak.services.model.states import BuildState, ServiceState
 
 KIND = "SERVICE"
 INSTANCE_KIND = "INSTANCE"
@@ -67,8 +69,7 @@ class ModelRef:
         return QualifiedName(self.database, self.schema, self.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Requested:
+class Requested(Part, frozen=True, kw_only=True):
     """Resources that an instance asks for; None is the default of that kind."""
 
     cpus: float | None = None
@@ -86,8 +87,7 @@ class Requested:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SecretUse:
+class SecretUse(Part, frozen=True, kw_only=True):
     """A secret that the workers are handed, as the variable `variable` (the part `part` of it) or
     as files in the folder `directory` (all of its parts)."""
 
@@ -96,24 +96,14 @@ class SecretUse:
     variable: str = ""
     directory: str = ""
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> SecretUse:
-        """From the catalog."""
-        return cls(**{**document, "secret": QualifiedName(**document["secret"])})
 
-
-_FORMER = ("autocapture",)
-"""Parts of a service that homes of earlier releases hold, and that mean nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServiceSpec:
+class ServiceSpec(Document, frozen=True, kw_only=True):
     """A service that answers requests. Times are in seconds; `auto_suspend_s` 0 means never."""
 
     type: ServiceType
     pool: str
     model: ModelRef
-    requested: Requested = field(default_factory=Requested)
+    requested: Requested = Requested()
     num_workers: int | None = None
     max_batch_rows: int | None = None
     min_instances: int = 1
@@ -134,11 +124,11 @@ class ServiceSpec:
     build: str | None = None
     """Name of the build service beside it."""
     integrations: tuple[str, ...] = ()
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = {}
     secrets: tuple[SecretUse, ...] = ()
     log_level: str = "INFO"
     query_warehouse: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     """Values by the ids of TAG objects."""
     suspended_by: str = ""
     """Who suspended it, or why it did so by itself, in words; empty while it is wanted."""
@@ -162,27 +152,8 @@ class ServiceSpec:
         if self.max_batch_rows is not None and self.max_batch_rows < 1:
             raise InvalidArgument("max_batch_rows must be at least 1.")
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> ServiceSpec:
-        """From the catalog."""
-        kept = {name: value for name, value in document.items() if name not in _FORMER}
-        values = {
-            **kept,
-            "type": ServiceType(document["type"]),
-            "model": ModelRef(**document["model"]),
-            "requested": Requested(**document.get("requested", {})),
-            "integrations": tuple(document.get("integrations", ())),
-            "secrets": tuple(map(SecretUse.read, document.get("secrets", ()))),
-        }
-        return cls(**values)
 
-    def document(self) -> dict[str, Any]:
-        """For the catalog."""
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildSpec:
+class BuildSpec(Document, frozen=True, kw_only=True):
     """A build job. `hosts` are host:port pairs that it may reach."""
 
     type: ServiceType = ServiceType.BUILD
@@ -196,26 +167,47 @@ class BuildSpec:
     cancelled: bool = False
     dropped: bool = False
 
-    @classmethod
-    def read(cls, document: Mapping[str, Any]) -> BuildSpec:
-        """From the catalog."""
-        values = {
-            **document,
-            "type": ServiceType.BUILD,
-            "model": ModelRef(**document["model"]),
-            "hosts": tuple(document.get("hosts", ())),
-            "integrations": tuple(document.get("integrations", ())),
-        }
-        return cls(**values)
 
-    def document(self) -> dict[str, Any]:
-        """For the catalog."""
-        return asdict(self)
+class ImageRef(Part, frozen=True, kw_only=True):
+    """A built image, by the digests of itself and of its environment."""
+
+    digest: str
+    environment: str
+
+
+class BuildStatus(Document, frozen=True, kw_only=True):
+    """What a build is now; `image` once it is done."""
+
+    state: BuildState
+    message: str = ""
+    image: ImageRef | None = None
+
+
+class ServiceStatus(Document, frozen=True, kw_only=True):
+    """What a service is now. Times are seconds since the epoch."""
+
+    state: ServiceState
+    message: str = ""
+    image: ImageRef | None = None
+    """The image that it runs; None until it is known."""
+    target_instances: int = 0
+    running_since: float | None = None
+    suspended_on: float | None = None
+    resumed_on: float | None = None
+    rebuild: str | None = None
+    """Why its image is built anew; None when it is not."""
 
 
 def is_build(document: Mapping[str, Any]) -> bool:
     """Whether a service's wanted state is that of a build job."""
     return document.get("type") == ServiceType.BUILD
+
+
+declare(
+    KIND,
+    spec=lambda spec: BuildSpec if is_build(spec) else ServiceSpec,
+    status=lambda spec: BuildStatus if is_build(spec) else ServiceStatus,
+)
 
 
 def service_key(name: QualifiedName) -> Key:

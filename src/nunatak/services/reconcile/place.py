@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from nunatak.compute.nodes import Machine
 from nunatak.compute.placement import UNSCHEDULABLE, pick_gpus, place

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nunatak.catalog.store import Catalog, Transaction
 from nunatak.compute.pools import next_status, should_suspend

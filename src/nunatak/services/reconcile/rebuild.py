@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from nunatak.catalog.store import Transaction
 from nunatak.services.model.ports import Builder

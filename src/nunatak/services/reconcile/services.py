@@ -7,8 +7,10 @@ and stopping instances) happens beside it; a subject with such work under way is
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.compute.nodes import Machine

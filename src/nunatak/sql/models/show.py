@@ -174,7 +174,7 @@ def _version_row(
         flag(version.record.id == model.default.record.id),
         json.dumps([method.name for method in content.methods] if content else []),
         json.dumps(version.metadata),
-        json.dumps(record.spec.get("user_data", {})),
+        json.dumps(version.spec.user_data),
         json.dumps(description.attributes if description else {}),
         version.size_bytes,
         json.dumps(description.environment if description else {}),

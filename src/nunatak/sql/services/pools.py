@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.access.privileges.declared import AppliesTags, Case, Creates, Given, Needs, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP

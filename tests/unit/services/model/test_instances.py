@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from nunatak.services.model.instances import LOOK_S, InstanceStatus, look_again_s
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.catalog.store import Key
+from nunatak.compute.pools import PoolSpec
 from support.plane import World
 
 
@@ -12,7 +13,7 @@ def test_a_snapshot_is_kept_until_something_is_committed(world: World) -> None:
     first = world.plane.snapshot()
     assert world.plane.snapshot() is first
     with world.catalog.write() as tx:
-        tx.create(Key("STAGE", "S", "DB", "PUBLIC"), "ACCOUNTADMIN")
+        tx.create(Key("TABLE", "T", "DB", "PUBLIC"), "ACCOUNTADMIN")
     second = world.plane.snapshot()
     assert second is not first
     assert second == first
@@ -28,7 +29,10 @@ def test_what_was_rolled_back_changes_nothing(world: World) -> None:
 def test_a_change_is_seen_by_the_next_look(world: World) -> None:
     with world.catalog.write() as tx:
         made = tx.create(
-            Key("COMPUTE_POOL", "P"), "ACCOUNTADMIN", spec={"instance_family": "CPU_X64_S"}
+            Key("COMPUTE_POOL", "P"),
+            "ACCOUNTADMIN",
+            spec=PoolSpec(min_nodes=1, max_nodes=1, instance_family="CPU_X64_S"),
+            status={"state": "IDLE"},
         )
     assert world.plane.snapshot().pools["P"].record.comment == ""
     with world.catalog.write() as tx:

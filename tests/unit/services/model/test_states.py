@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from nunatak.catalog.states import IllegalTransition, StateMachine
 from nunatak.catalog.store import Key
 from nunatak.compute.states import POOLS
+from nunatak.services.model.spec import ModelRef, ServiceSpec, ServiceType
 from nunatak.services.model.states import BUILDS, INSTANCES, SERVICES, ServiceState
 from support.plane import World
 
 MACHINES: list[StateMachine[Any]] = [POOLS, BUILDS, SERVICES, INSTANCES]
+SPEC = ServiceSpec(
+    type=ServiceType.CONTAINER, pool="P", model=ModelRef("DB", "S", "M", "V1", "v-1")
+).document()
 PAGE = Path(__file__).parents[4] / "docs" / "services.md"
 
 
@@ -37,7 +41,7 @@ def test_every_state_can_be_reached(machine: StateMachine[StrEnum]) -> None:
 def _begin(world: World) -> Key:
     key = Key("SERVICE", "X", "DB", "S")
     with world.catalog.write() as tx:
-        SERVICES.begin(tx, key, ServiceState.PENDING, owner="O", reason="made", spec={})
+        SERVICES.begin(tx, key, ServiceState.PENDING, owner="O", reason="made", spec=SPEC)
     return key
 
 

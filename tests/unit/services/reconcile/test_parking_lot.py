@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from nunatak.compute.runtime import Milestones, Phase
@@ -53,7 +54,7 @@ def alter(world: World, **changes: object) -> None:
     with world.catalog.write() as tx:
         record = tx.get(world.service().key)
         before = ServiceSpec.read(record.spec)
-        spec = replace(before, **changes, revision=before.revision + 1)  # type: ignore[arg-type]
+        spec = msgspec.structs.replace(before, **changes, revision=before.revision + 1)
         tx.update(record, spec=spec.document())
     world.settle()
 

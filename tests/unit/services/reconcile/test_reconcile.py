@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from nunatak.catalog.names import QualifiedName
@@ -38,7 +39,7 @@ def change(world: World, **changes: object) -> None:
     with world.catalog.write() as tx:
         record = tx.by_id(service_id(world))
         assert record is not None
-        spec = replace(ServiceSpec.read(record.spec), **changes)  # type: ignore[arg-type]
+        spec = msgspec.structs.replace(ServiceSpec.read(record.spec), **changes)
         tx.update(record, spec=spec.document())
     world.settle()
 
