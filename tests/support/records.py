@@ -10,13 +10,20 @@ from msgspec import inspect
 
 from nunatak.catalog.documents import Document, Kind, declared
 from nunatak.cli import compose
-from nunatak.services.model.spec import BuildSpec, BuildStatus, ServiceSpec, ServiceStatus
+from nunatak.services.model.spec import (
+    KIND,
+    WAREHOUSE_KIND,
+    BuildSpec,
+    BuildStatus,
+    ServiceSpec,
+    ServiceStatus,
+)
 
 _EVERY_KIND_IS_DECLARED = compose.assemble
 """Imported for what its import declares."""
-_CHOICES: dict[str, tuple[type[Document], ...]] = {
-    "SERVICE": (ServiceSpec, ServiceStatus, BuildSpec, BuildStatus),
-}
+_CHOICES: dict[str, tuple[type[Document], ...]] = dict.fromkeys(
+    (KIND, WAREHOUSE_KIND), (ServiceSpec, ServiceStatus, BuildSpec, BuildStatus)
+)
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
@@ -31,7 +38,7 @@ _BOUNDED: dict[str, st.SearchStrategy[Any]] = {
     "max_batch_rows": st.none() | st.integers(1, 9),
     "min_nodes": st.just(1),
     "max_nodes": st.integers(1, 1000),
-    "type": st.text(max_size=5),
+    "type": st.just("T"),
 }
 """Parts that a structure checks against each other, or whose value tells which one it is."""
 

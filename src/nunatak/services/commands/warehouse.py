@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from nunatak.catalog.store import Record, Transaction
 from nunatak.compute.nodes import Machine

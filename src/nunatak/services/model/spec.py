@@ -10,6 +10,7 @@ from typing import Any
 from nunatak.catalog.documents import Document, Part, declare
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
+from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
 from nunatak.errors import InvalidArgument
 from nunatak.services.model.states import BuildState, ServiceState
@@ -183,6 +184,13 @@ class BuildStatus(Document, frozen=True, kw_only=True):
     image: ImageRef | None = None
 
 
+class StartFailure(Part, frozen=True, kw_only=True):
+    """The failed start of a model version in the warehouse; `by_build`: it had no image yet."""
+
+    text: str
+    by_build: bool
+
+
 class ServiceStatus(Document, frozen=True, kw_only=True):
     """What a service is now. Times are seconds since the epoch."""
 
@@ -196,6 +204,10 @@ class ServiceStatus(Document, frozen=True, kw_only=True):
     resumed_on: float | None = None
     rebuild: str | None = None
     """Why its image is built anew; None when it is not."""
+    failed_starts: int = 0
+    """Starts of a model version in the warehouse that failed so far."""
+    failure: StartFailure | None = None
+    """The latest of them."""
 
 
 def is_build(document: Mapping[str, Any]) -> bool:
@@ -203,11 +215,13 @@ def is_build(document: Mapping[str, Any]) -> bool:
     return document.get("type") == ServiceType.BUILD
 
 
-declare(
-    KIND,
-    spec=lambda spec: BuildSpec if is_build(spec) else ServiceSpec,
-    status=lambda spec: BuildStatus if is_build(spec) else ServiceStatus,
-)
+for _kind in (KIND, WAREHOUSE_KIND):
+    declare(
+        _kind,
+        spec=lambda spec: BuildSpec if is_build(spec) else ServiceSpec,
+        status=lambda spec: BuildStatus if is_build(spec) else ServiceStatus,
+    )
+declare(WAREHOUSE_POOL_KIND, spec=PoolSpec, status=PoolStatus)
 
 
 def service_key(name: QualifiedName) -> Key:

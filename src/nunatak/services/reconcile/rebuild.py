@@ -7,6 +7,7 @@ at, so that an upgrade of the server does not build everything at once.
 
 from __future__ import annotations
 
+import dataclasses
 import secrets
 from collections.abc import Sequence
 
@@ -44,7 +45,7 @@ def begin_rebuild(tx: Transaction, service: Service, snapshot: Snapshot, reason:
     name = f"MODEL_BUILD_{secrets.token_hex(4).upper()}"
     BUILDS.begin(
         tx,
-        replace(service.record.key, name=name),
+        dataclasses.replace(service.record.key, name=name),
         BuildState.PENDING,
         owner=service.record.owner,
         reason=reason,

@@ -6,6 +6,7 @@ and stopping instances) happens beside it; a subject with such work under way is
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -104,7 +105,9 @@ class ServiceReconciler:
         changed = self._launcher.stop_strangers(look.snapshot, seen)
         changed = self._parking.tend(look.snapshot, seen, busy=look.busy, now=look.now) or changed
         changed = self._write_instances(look) or changed
-        look = replace(look, leaving=self._model_cache.leaving(look.snapshot, now=look.now))
+        look = dataclasses.replace(
+            look, leaving=self._model_cache.leaving(look.snapshot, now=look.now)
+        )
         for service in look.snapshot.services:
             changed = self._step(service, look) or changed
         self._publish(seen)
@@ -235,7 +238,9 @@ class ServiceReconciler:
             parked=parked,
             failure=failed_start(service, [it.status for it in views if it.alive], now=look.now),
         )
-        view = replace(view, dropped=view.dropped or service.record.id in look.leaving.dropped)
+        view = dataclasses.replace(
+            view, dropped=view.dropped or service.record.id in look.leaving.dropped
+        )
         todo, found = plan(view, views), outcome(view, views)
         is_forgotten_now = is_forgotten(service, is_parked=bool(parked), now=look.now)
         if not views and (view.dropped or is_forgotten_now):

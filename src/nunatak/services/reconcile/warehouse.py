@@ -8,8 +8,10 @@ no call needs is unloaded: after its idle time, or when too many are loaded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from nunatak.errors import ObjectNotFound
 from nunatak.services.calling.routes import Routes
