@@ -6,6 +6,7 @@ import sys
 from typing import Any, Callable, Optional, Protocol
 
 from . import convert
+from .features import keep_bytes
 from .frames import Frame
 from .shim import Shim, Vectorized, declared
 
@@ -233,7 +234,7 @@ def load(spec: dict[str, Any]) -> Model:
     shim = Shim()
     shim.install()
     _memoise_packager()
-    _keep_bytes()
+    keep_bytes()
     methods = {}
     for entry in spec["methods"]:
         module_name, _, attribute = str(entry["handler"]).rpartition(".")
@@ -270,21 +271,3 @@ def describe(model: Model) -> dict[str, Any]:
         name: method.marks.max_batch_size for name, method in model.methods.items()
     }
     return {"max_batch_sizes": sizes}
-
-
-def _keep_bytes() -> None:
-    """Let function files leave BYTES what they are: the type that they would turn them into, an
-    array of equally long bytes, ends values at trailing zeros and makes b'None' of nulls."""
-    try:
-        signatures = importlib.import_module("snowflake.ml.model.model_signature")
-    except ImportError:
-        return  # handlers that need it will say so
-    feature, raw = signatures.FeatureSpec, signatures.DataType.BYTES
-    original = feature.as_dtype
-
-    def as_dtype(self: Any, *arguments: Any, **options: Any) -> Any:
-        wanted = original(self, *arguments, **options)
-        is_raw = self._dtype == raw and wanted is raw._numpy_type  # noqa: SLF001  # no other way
-        return object if is_raw else wanted
-
-    feature.as_dtype = as_dtype

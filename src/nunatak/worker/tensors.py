@@ -12,6 +12,7 @@ from typing import Any, Optional
 
 from . import convert
 from .convert import Column
+from .features import numpy_type_of, shape_of
 from .model import Answer, Method
 
 
@@ -97,13 +98,13 @@ class Feature:
     """A declared input: the type of its tensor, and whether a cell is a list. TypeError if it is of
     no numbers."""
 
-    def __init__(self, feature: Any) -> None:
+    def __init__(self, numpy_type: Any, *, shaped: bool) -> None:
         import numpy as np
 
-        self.dtype = np.dtype(feature._dtype._numpy_type)  # noqa: SLF001  # stated nowhere else
+        self.dtype = np.dtype(numpy_type)
         if self.dtype.kind not in "fi":
             raise TypeError(f"{self.dtype} is no type of numbers")
-        self.shaped = bool(feature._shape)  # noqa: SLF001  # likewise
+        self.shaped = shaped
 
     def takes(self, column: Column) -> bool:
         """Whether a column becomes a tensor just as it would in a data frame."""
@@ -133,8 +134,11 @@ def find(method: Method, function: Any) -> Optional[Tensors]:
     if closed.get("load_use_gpu"):
         return None
     try:
-        features = [Feature(feature) for feature in closed["signature"].inputs]
-    except (AttributeError, TypeError):
+        features = [
+            Feature(numpy_type_of(feature), shaped=bool(shape_of(feature)))
+            for feature in closed["signature"].inputs
+        ]
+    except (KeyError, TypeError):
         return None  # a group of features, or a type that is no number
     alike = {(feature.dtype, feature.shaped) for feature in features}
     if not features or (len(alike) > 1 and not closed["multiple_inputs"]):

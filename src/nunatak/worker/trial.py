@@ -6,6 +6,7 @@ from typing import Any, Optional
 
 from . import convert, direct
 from .convert import Column
+from .features import shape_of
 from .model import Method, Model
 
 SAMPLE = os.path.join("model", "sample_input_data.json")
@@ -53,7 +54,7 @@ def sample(method: Method, directory: str) -> list[Column]:
     recorded = _recorded(directory)
     names = [name.upper() for name in method.inputs]
     if recorded is None or [name.upper() for name, _ in recorded] != names:
-        shapes = [getattr(feature, "_shape", None) for feature in _features(method)]
+        shapes = [shape_of(feature) for feature in _features(method)]
         recorded = [(name, [_zeros(shape)]) for name, shape in zip(method.inputs, shapes)]
     kinds = [convert.sql_kind(kind) for kind in method.input_types]
     return [_column(name, kind, values) for (name, values), kind in zip(recorded, kinds)]

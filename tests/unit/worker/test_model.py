@@ -3,7 +3,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -201,28 +200,6 @@ def test_every_function_file_shares_one_loaded_model(
     assert Packager.loads == 2
 
 
-def test_bytes_reach_a_model_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    class DataType:
-        BYTES = SimpleNamespace(_numpy_type=bytes)
-        OTHER = SimpleNamespace(_numpy_type=float)
-
-    class FeatureSpec:
-        def __init__(self, dtype: Any, shape: tuple[int, ...] = ()) -> None:
-            self._dtype, self._shape = dtype, shape
-
-        def as_dtype(self, force_numpy_dtype: bool = False) -> Any:
-            return list if self._shape else self._dtype._numpy_type
-
-    module = SimpleNamespace(DataType=DataType, FeatureSpec=FeatureSpec)
-    monkeypatch.setattr(importlib, "import_module", lambda _: module)
-    model._keep_bytes()
-
-    assert FeatureSpec(DataType.BYTES).as_dtype() is object
-    assert FeatureSpec(DataType.BYTES).as_dtype(force_numpy_dtype=True) is object
-    assert FeatureSpec(DataType.BYTES, (2,)).as_dtype() is list
-    assert FeatureSpec(DataType.OTHER).as_dtype() is float
-
-
 def test_a_trial_uses_the_recorded_sample_or_stand_ins(tmp_path: Path) -> None:
     loaded = load(tmp_path, TEMPLATE)
     method = loaded.method("PREDICT")
@@ -240,7 +217,8 @@ def test_a_trial_uses_the_recorded_sample_or_stand_ins(tmp_path: Path) -> None:
 
 def test_stand_ins_have_the_shape_that_the_signature_tells(tmp_path: Path) -> None:
     class Feature:
-        _shape = (2, -1)
+        def to_dict(self) -> dict[str, Any]:
+            return {"name": "x", "type": "DOUBLE", "shape": (2, -1)}
 
     loaded = load(tmp_path, TEMPLATE + "\nfeatures = [None, None]\n")
     method = loaded.method("PREDICT")

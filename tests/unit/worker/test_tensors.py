@@ -1,4 +1,3 @@
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from nunatak.worker.convert import DTYPES, Column
 
 def feature(dtype: Any, *shape: int) -> tensors.Feature:
     """An input as the vendor's signature declares it."""
-    return tensors.Feature(SimpleNamespace(_dtype=SimpleNamespace(_numpy_type=dtype), _shape=shape))
+    return tensors.Feature(dtype, shaped=bool(shape))
 
 
 def numbers(kind: str, *values: float) -> Column:
