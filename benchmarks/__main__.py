@@ -26,6 +26,7 @@ ALONE = {
     "frameworks": "benchmarks.frameworks.comparison",
     "fuzz": "benchmarks.fuzz",
     "kills": "benchmarks.kills",
+    "parts": "benchmarks.parts",
     "sine": "benchmarks.sine",
     "soak": "benchmarks.soak.run",
 }

@@ -5,6 +5,8 @@ from contextlib import suppress
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nunatak.inference.codecs import arrow
 from nunatak.inference.codecs.arrow import ArrowReader
@@ -164,3 +166,33 @@ def test_other_bytes_in_the_place_of_the_end_are_read_as_such(
     with pytest.raises(BadInput):
         reader.read(body[:-8] + b"\xff\xff\xff\xff\x08\0\0\0")
     assert reader.whole == 2
+
+
+LEARNED = stream(table(1))
+EDITS = st.lists(
+    st.tuples(st.integers(0, len(LEARNED) - 1), st.integers(0, 255)), min_size=1, max_size=4
+)
+
+
+def outcome(reader: ArrowReader, body: bytes) -> str:
+    """What a body says, or that it says nothing."""
+    try:
+        [block] = reader.read(body).blocks
+    except BadInput as error:
+        return f"refused: {error}"
+    assert block.columns is not None
+    return repr(values(block.columns))
+
+
+@given(EDITS, st.sampled_from([b"", b"\0" * 8, LEARNED]), st.integers(0, 64))
+def test_no_bytes_mean_anything_else_to_who_knows_the_layout(
+    edits: list[tuple[int, int]], more: bytes, cut: int
+) -> None:
+    body = bytearray(LEARNED)
+    for place, byte in edits:
+        body[place] = byte
+    changed = bytes(body[: len(body) - cut]) + more
+    knowing = ArrowReader(plain())
+    knowing.read(LEARNED)
+
+    assert outcome(knowing, changed) == outcome(ArrowReader(plain()), changed)
