@@ -32,11 +32,12 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.requirements.declared import Target
 from nunatak.images.store import Image
+from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.control import ControlPlane
 from nunatak.services.documents.deployment import DeploymentOrder
 from nunatak.services.model.ports import InstanceLoad, ServedMethod, ServedModel
 from nunatak.services.model.secret_uses import SecretReader
-from nunatak.services.model.snapshot import Snapshot
+from nunatak.services.model.snapshot import Snapshot, Snapshots
 from nunatak.services.model.spec import ModelRef, service_key
 from nunatak.services.model.vault import Vault
 from nunatak.sql.access import grants, network, secrets
@@ -64,6 +65,8 @@ from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
 from support.runtime import FakeRuntime
 
+MACHINE = Machine(2.0, 8 * GIB)
+FAMILIES_HERE = Families.load(Path("/nonexistent"))
 MODEL = QualifiedName("DB", "S", "M")
 SERVICE = QualifiedName("DB", "S", "SVC")
 T = TypeVar("T")
@@ -199,6 +202,7 @@ class World:
     """Of the statements that run next."""
     time: list[float] = field(default_factory=lambda: [1_000_000.0])
     free_memory: list[int] = field(default_factory=lambda: [4 * GIB])
+    services: Services = field(init=False)
     plane: ControlPlane = field(init=False)
 
     def advance(self, seconds: float) -> None:
@@ -208,8 +212,7 @@ class World:
     def settle(self) -> None:
         """Look until nothing changes any more and no work is under way."""
         for _ in range(500):
-            operations = (self.plane._building, self.plane._launching)
-            was_busy = any(item.busy() for item in operations)
+            was_busy = self.plane.is_busy()
             if not self.plane.iterate() and not was_busy:
                 return
             if was_busy:
@@ -218,12 +221,17 @@ class World:
 
     def restart(self) -> None:
         """Let another server take over, as after the death of the one so far."""
-        self.plane._builds.stop_all()
-        self.plane._building.close()
-        self.plane._launching.drain()
-        self.plane.metrics.close()
-        self.plane = make_plane(self)
+        self.plane.close(stop_instances=False)
+        self.connect()
         self.plane.recover()
+
+    def connect(self) -> None:
+        """Make the parts of a server, and hand them to the rooms."""
+        self.services = make_services(self)
+        self.plane = self.services.control
+        for name in ("control", "monitor", "routes", "addresses", "families", "machine"):
+            setattr(self.rooms, name, getattr(self.services, name))
+        self.rooms.services = self.services.commands  # type: ignore[misc]  # a stand-in
 
     def pool(self, name: str = "POOL", **changes: object) -> None:
         """Create a pool."""
@@ -292,7 +300,7 @@ class World:
     def begin_deploy(self, order: DeploymentOrder | None = None) -> Future[str]:
         """Begin to deploy, without looking."""
         return self.begin(
-            lambda: self.plane.deployments.deploy(
+            lambda: self.services.commands.deploy(
                 order or self.order(),
                 query_id=self.query_id,
                 owner="ACCOUNTADMIN",
@@ -312,7 +320,7 @@ class World:
     def snapshot(self) -> Snapshot:
         """Everything in the catalog."""
         with self.catalog.read() as tx:
-            return Snapshot.read(tx, self.plane.families, self.plane.machine)
+            return Snapshot.read(tx, FAMILIES_HERE, MACHINE)
 
     def context(self, text: str = "") -> Context:
         """What a handler is given."""
@@ -377,27 +385,22 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
         session=session,
         time=moments,
     )
-    world.plane = rooms.control = make_plane(world)
+    world.connect()
     yield world
-    world.plane._builds.stop_all()
-    world.plane._building.close()
-    world.plane._launching.drain()
-    world.plane.metrics.close()
+    world.plane.close(stop_instances=False)
     catalog.close()
 
 
-def make_plane(world: World) -> ControlPlane:
-    """A control plane on the doubles of a world."""
-    return ControlPlane(
-        catalog=world.catalog,
-        settings=world.settings,
+def make_services(world: World) -> Services:
+    """The parts of a server on the doubles of a world."""
+    backends = Backends(
         runtime=world.runtime,
         builder=world.builder,
         models=world.models,
-        loads=world.loads,
         secrets=SecretReader(world.rooms.vault, allows=world.rooms.access.allows),
-        families=Families.load(world.settings.home / "families.yaml"),
-        machine=Machine(2.0, 8 * GIB),
-        counted=world.metrics,
-        free_memory=lambda: world.free_memory[0],
     )
+    probes = Probes(
+        loads=world.loads, metrics=world.metrics, free_memory=lambda: world.free_memory[0]
+    )
+    snapshots = Snapshots(world.catalog, FAMILIES_HERE, MACHINE)
+    return assemble_services(world.settings, snapshots, backends, probes)

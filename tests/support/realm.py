@@ -93,6 +93,12 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             stages=base.stages,
             vault=base.vault,
             control=base.control,
+            services=base.services,
+            monitor=base.monitor,
+            routes=base.routes,
+            addresses=base.addresses,
+            families=base.families,
+            machine=base.machine,
             warehouse=warehouse,
             models=Models(
                 catalog,

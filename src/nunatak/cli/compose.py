@@ -26,15 +26,16 @@ from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
+from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.calling.model_source import ModelVersions
 from nunatak.services.calling.targets import CallTargets
-from nunatak.services.commands.commands import images_in_use
+from nunatak.services.commands.desired import images_in_use
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.control import ControlPlane
 from nunatak.services.model.secret_uses import SecretReader
+from nunatak.services.model.snapshot import Snapshots
 from nunatak.services.model.usage import ServiceUsage
 from nunatak.services.model.vault import Vault
-from nunatak.services.reconcile.instance_loads import InstanceLoads
 from nunatak.services.reconcile.system_pools import prepare_system_pools
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import (
@@ -61,8 +62,12 @@ class Server:
     settings: Settings
     rooms: Rooms
     app: ProtocolApp
-    control: ControlPlane
     ingress: Ingress
+
+    @property
+    def control(self) -> ControlPlane:
+        """The loops that keep services as they are wanted."""
+        return self.rooms.control
 
     @property
     def access(self) -> Access:
@@ -82,7 +87,7 @@ class Server:
                 tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
             known = {record.name for record in tx.list_kind("DATABASE")}
             tidy(self.settings, tx)
-        prepare_system_pools(rooms.catalog, rooms.access.grants, self.control.machine)
+        prepare_system_pools(rooms.catalog, rooms.access.grants, rooms.machine)
         for name in set(rooms.warehouse.databases()) - known:
             rooms.warehouse.drop_database(name)
         rooms.models.collect_garbage()
@@ -103,12 +108,12 @@ def assemble(settings: Settings, *, port: int) -> Server:
     )
     vault = Vault(settings.folder("keys"))
     secrets = SecretReader(vault, allows=access.allows)
-    control = _serving(settings, catalog, models, secrets)
-    control.addresses.public = f"{settings.host}:{port}"
+    services = _services(settings, catalog, models, secrets)
+    services.addresses.public = f"{settings.host}:{port}"
     stages = Stages(catalog, access, settings)
     results = ResultStore.of(settings, disk=disk, clock=access.clock)
     hooks = Hooks(
-        planner=ModelCalls(_call_targets(access, models, control)),
+        planner=ModelCalls(_call_targets(access, models, services)),
         results=StoredResults(results),
         stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
@@ -126,17 +131,17 @@ def assemble(settings: Settings, *, port: int) -> Server:
         models=models,
         warehouse=Warehouse(settings, hooks=hooks),
         queries=lambda: app.execution.queries,
-        control=control,
+        control=services.control,
+        services=services.commands,
+        monitor=services.monitor,
+        routes=services.routes,
+        addresses=services.addresses,
+        families=services.families,
+        machine=services.machine,
         vault=vault,
     )
     app = _app(rooms, results)
-    return Server(
-        settings=settings,
-        rooms=rooms,
-        app=app,
-        control=control,
-        ingress=_ingress(rooms),
-    )
+    return Server(settings=settings, rooms=rooms, app=app, ingress=_ingress(rooms))
 
 
 def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
@@ -147,15 +152,15 @@ def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
         results=results,
         disk=rooms.disk,
         sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
-        metrics=MetricsPage(rooms.access, rooms.control.metric_page).respond,
+        metrics=MetricsPage(rooms.access, rooms.monitor.metric_page).respond,
     )
 
 
-def _serving(
+def _services(
     settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
-) -> ControlPlane:
+) -> Services:
     """What runs models, for services and in the warehouse."""
-    bounds, machine = settings.limits, detect_machine()
+    bounds = settings.limits
     runtime = ProcessRuntime(
         settings.folder("instances"),
         bounds=InstanceBounds(
@@ -176,25 +181,20 @@ def _serving(
         in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
         allow_unconfined=settings.allow_unconfined,
     )
-    return ControlPlane(
-        catalog=catalog,
-        settings=settings,
-        runtime=runtime,
-        builder=builder,
-        models=ModelVersions(models),
-        loads=InstanceLoads(),
-        secrets=secrets,
-        families=Families.load(settings.home / "families.yaml"),
-        machine=machine,
+    backends = Backends(
+        runtime=runtime, builder=builder, models=ModelVersions(models), secrets=secrets
     )
+    families = Families.load(settings.home / "families.yaml")
+    snapshots = Snapshots(catalog, families, detect_machine())
+    return assemble_services(settings, snapshots, backends, Probes())
 
 
-def _call_targets(access: Access, models: Models, control: ControlPlane) -> CallTargets:
+def _call_targets(access: Access, models: Models, services: Services) -> CallTargets:
     """Where calls of models in SQL go: to services, or to the warehouse's own instances."""
     return CallTargets(
-        routes=control.routes,
+        routes=services.routes,
         models=ModelVersions(models),
-        warehouse=control.warehouse_calls,
+        warehouse=services.warehouse,
         require=lambda requirement, role: access.require(requirement, role=role),
         owner_of=access.grants.owner_of,
     )
@@ -202,7 +202,7 @@ def _call_targets(access: Access, models: Models, control: ControlPlane) -> Call
 
 def _ingress(rooms: Rooms) -> Ingress:
     return Ingress(
-        rooms.control.routes,
+        rooms.routes,
         Gate(AccessAuthorities(rooms.access)),
         body_limit_bytes=rooms.settings.limits.request_body_bytes,
         domain=rooms.settings.domain,

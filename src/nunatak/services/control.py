@@ -1,4 +1,4 @@
-"""The control plane: the reconcilers as tasks of one event loop, and what callers need of them.
+"""The control plane: the reconcilers as tasks of one event loop.
 
 Every loop is the same: wait for a change or a tick, look once in a thread, again at once if
 something was changed, until cancelled.
@@ -8,192 +8,70 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.store import Catalog
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine, free_memory_bytes
-from nunatak.compute.runtime import Phase, Runtime
-from nunatak.config import Limits, Settings
-from nunatak.services.calling.addresses import Addresses
-from nunatak.services.calling.routes import Routes
-from nunatak.services.calling.warehouse_instances import WarehouseCalls
-from nunatak.services.commands.commands import Commands
-from nunatak.services.commands.create import Creator
-from nunatak.services.commands.creation import Creation
-from nunatak.services.commands.deploy import Deployments
-from nunatak.services.commands.warehouse import WarehouseModels
+from nunatak.compute.runtime import Runtime
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.instances import DRAIN_S
 from nunatak.services.model.operations import Operations
-from nunatak.services.model.ports import Builder, LoadSource, ModelSource
-from nunatak.services.model.runtime_config import LiveSource
-from nunatak.services.model.secret_uses import SecretReader
-from nunatak.services.model.snapshot import Snapshot, Snapshots
 from nunatak.services.reconcile.builds import BuildReconciler
-from nunatak.services.reconcile.launch import Launcher
-from nunatak.services.reconcile.loads import LoadBook
-from nunatak.services.reconcile.parking import parking_policy
-from nunatak.services.reconcile.parking_lot import ParkingLot
 from nunatak.services.reconcile.pools import PoolReconciler
 from nunatak.services.reconcile.services import ServiceReconciler
-from nunatak.services.reconcile.warehouse import LOAD_LIMIT_S, ModelCache
-from nunatak.services.watching.logs import Logs
-from nunatak.services.watching.metrics import (
-    FRESH_S,
-    LOOK_EVERY_S,
-    InstanceMetrics,
-    MetricsBook,
-    MetricSource,
-    ServiceReadings,
-    uncounted,
-)
-from nunatak.services.watching.page import metric_page
+from nunatak.services.watching.metrics import LOOK_EVERY_S
+from nunatak.services.watching.monitor import Monitor
 
 _log = logging.getLogger(__name__)
 TICK_S = 1.0
 FAILED_LOOK_PAUSE_S = 5.0
-BUILD_THREADS = 4
-LAUNCH_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Reconcilers:
+    """The reconcilers, in the order in which each finds what the one before has written."""
+
+    pools: PoolReconciler
+    builds: BuildReconciler
+    services: ServiceReconciler
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The slow work that reconcilers have begun, by what it is."""
+
+    building: Operations
+    launching: Operations
 
 
 class ControlPlane:
-    """Pools, builds and services, kept as statements want them."""
+    """Keeps pools, builds and services as statements want them."""
 
     def __init__(
         self,
+        reconcilers: Reconcilers,
         *,
-        catalog: Catalog,
-        settings: Settings,
+        work: Work,
         runtime: Runtime,
-        builder: Builder,
-        models: ModelSource,
-        loads: LoadSource,
-        secrets: SecretReader,
-        families: Families,
-        machine: Machine,
-        counted: MetricSource | None = None,
-        free_memory: Callable[[], int] = free_memory_bytes,
+        monitor: Monitor,
+        changes: Changes,
     ) -> None:
-        """`counted` asks instances for their counters; over their sockets, if left out."""
-        self.families = families
-        self.machine = machine
-        self.changes = Changes()
-        self.commands = Commands(catalog=catalog, changes=self.changes)
-        self._snapshots = Snapshots(catalog, families, machine)
-        creation = Creation(self._snapshots, check_confinement=runtime.check_confinement)
-        self.creator = Creator(catalog, creation, changes=self.changes, secrets=secrets)
-        self.inputs = LiveSource(catalog=catalog, runtime=runtime, secrets=secrets)
-        self.routes = Routes(changes=self.changes, wake=self.commands.wake)
-        self.addresses = Addresses(settings)
-        folder = settings.folder("builds")
-        self.logs = Logs(runtime=runtime, builds=folder)
-        self.deployments = Deployments(
-            catalog, creation, builder=builder, models=models, changes=self.changes
-        )
-        self.warehouse_calls = self._warehouse_calls(creation, builder, settings.limits)
-        self.metrics = MetricsBook(counted or InstanceMetrics(), clock=catalog.clock)
+        self._reconcilers = reconcilers
+        self._work = work
         self._runtime = runtime
-        self._home = settings.home
-        self._building = Operations("build", threads=BUILD_THREADS, changes=self.changes)
-        self._launching = Operations("launch", threads=LAUNCH_THREADS, changes=self.changes)
-        self._pools = PoolReconciler(catalog=catalog, snapshots=self._snapshots)
-        self._builds = self._build_reconciler(catalog, builder, models, folder)
-        parking = self._parking_lot(settings, free_memory)
-        self._services = self._service_reconciler(
-            catalog, builder, models, loads, parking, settings.limits.warehouse_models
-        )
+        self._monitor = monitor
+        self._changes = changes
         self._tasks: tuple[asyncio.Task[None], ...] = ()
-
-    def _warehouse_calls(
-        self, creation: Creation, builder: Builder, limits: Limits
-    ) -> WarehouseCalls:
-        models = WarehouseModels(
-            self._snapshots,
-            creation=creation,
-            builder=builder,
-            changes=self.changes,
-            limits=limits,
-        )
-        return WarehouseCalls(
-            self.routes, self.changes, models.want, wait_limit_s=limits.build_s + LOAD_LIMIT_S
-        )
-
-    def _parking_lot(self, settings: Settings, free_memory: Callable[[], int]) -> ParkingLot:
-        return ParkingLot(
-            policy=parking_policy(settings.limits),
-            machine=self.machine,
-            free_memory=free_memory,
-            runtime=self._runtime,
-            operations=self._launching,
-        )
-
-    def _build_reconciler(
-        self, catalog: Catalog, builder: Builder, models: ModelSource, folder: Path
-    ) -> BuildReconciler:
-        return BuildReconciler(
-            catalog=catalog,
-            snapshots=self._snapshots,
-            builder=builder,
-            models=models,
-            operations=self._building,
-            folder=folder,
-        )
-
-    def _service_reconciler(
-        self,
-        catalog: Catalog,
-        builder: Builder,
-        models: ModelSource,
-        loads: LoadSource,
-        parking: ParkingLot,
-        warehouse_models: int,
-    ) -> ServiceReconciler:
-        book = LoadBook(loads)
-        return ServiceReconciler(
-            catalog=catalog,
-            snapshots=self._snapshots,
-            machine=self.machine,
-            runtime=self._runtime,
-            builder=builder,
-            models=models,
-            loads=book,
-            operations=self._launching,
-            routes=self.routes,
-            launcher=Launcher(
-                catalog=catalog,
-                snapshots=self._snapshots,
-                runtime=self._runtime,
-                models=models,
-                operations=self._launching,
-                inputs=self.inputs,
-                platform=self.addresses.environment,
-                environments=self._home / "environments",
-                count_last=self._count_last,
-                parking=parking,
-            ),
-            parking=parking,
-            model_cache=ModelCache(
-                models=models, loads=book, routes=self.routes, bound=warehouse_models
-            ),
-        )
 
     async def start(self) -> None:
         """Take up what an earlier server left, publish the routes, and start the loops."""
         await asyncio.to_thread(self.recover)
+        found, loop = self._reconcilers, partial(Loop, changes=self._changes)
         loops = [
-            Loop("pools", self._pools.iterate, changes=self.changes),
-            Loop("builds", self._builds.iterate, changes=self.changes),
-            Loop(
-                "services",
-                self._services.iterate,
-                changes=self.changes,
-                pause_s=lambda: self._services.pause_s,
-            ),
-            Loop("metrics", self._count_again, changes=self.changes, pause_s=lambda: LOOK_EVERY_S),
+            loop("pools", found.pools.iterate),
+            loop("builds", found.builds.iterate),
+            loop("services", found.services.iterate, pause_s=lambda: found.services.pause_s),
+            loop("metrics", self._count_again, pause_s=lambda: LOOK_EVERY_S),
         ]
         self._tasks = tuple(asyncio.create_task(loop.run(), name=loop.name) for loop in loops)
 
@@ -203,65 +81,47 @@ class ControlPlane:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = ()
-        self._builds.stop_all()
-        await asyncio.to_thread(self._close, stop_instances=stop_instances)
+        await asyncio.to_thread(self.close, stop_instances=stop_instances)
 
     def recover(self) -> None:
         """Adopt what runs and set back what was lost with an earlier server."""
-        self._builds.recover()
-        self._services.recover()
-        self._services.publish()
+        self._reconcilers.builds.recover()
+        self._reconcilers.services.recover()
+        self.refresh()
 
     def refresh(self) -> None:
         """Publish the routes anew, after a function was made or dropped."""
-        self._services.publish()
+        self._reconcilers.services.publish()
 
     def iterate(self) -> bool:
         """One look at everything; whether something was changed."""
-        changed = [
-            self._pools.iterate(),
-            self._builds.iterate(),
-            self._services.iterate(),
-        ]
+        found = self._reconcilers
+        changed = [found.pools.iterate(), found.builds.iterate(), found.services.iterate()]
         if any(changed):
-            self.changes.announce()
+            self._changes.announce()
         return any(changed)
 
-    def snapshot(self) -> Snapshot:
-        """Everything that is decided on and shown, as it is now."""
-        return self._snapshots.newest()[0]
+    def is_busy(self) -> bool:
+        """Whether slow work waits or is under way."""
+        return bool(self._work.building.busy() or self._work.launching.busy())
 
-    def count(self, *, every_s: float = FRESH_S) -> Mapping[int, ServiceReadings]:
-        """What instances count, by service id; asked anew if the last time was that long ago."""
-        if self.metrics.is_due(every_s=every_s):
-            self.metrics.look(self.snapshot(), self._runtime.observe())
-        return self.metrics.readings()
-
-    def metric_page(self, may: Callable[[Requirement], bool]) -> str:
-        """Prometheus text of what somebody `may` monitor."""
-        return metric_page(self.count(), self.snapshot(), may=may)
-
-    def _count_last(self, instance: str) -> Callable[[str], None]:
-        seen = self._runtime.look(instance)
-        if seen is None or seen.phase is Phase.EXITED:
-            return uncounted
-        return self.metrics.look_at(seen)
-
-    def _count_again(self) -> bool:
-        self.count(every_s=LOOK_EVERY_S)
-        return False
-
-    def _close(self, *, stop_instances: bool) -> None:
-        self._building.close()
+    def close(self, *, stop_instances: bool) -> None:
+        """Wait for what is under way, and stop the instances if wanted."""
+        self._reconcilers.builds.stop_all()
+        self._work.building.close()
         if stop_instances:
             for name in self._instance_ids():
                 stop = partial(self._runtime.stop, name, grace_s=DRAIN_S)
-                self._launching.submit(name, stop)
-        self._launching.drain()
+                self._work.launching.submit(name, stop)
+        self._work.launching.drain()
         if stop_instances:  # one that was being started, parked or woken could not be stopped yet
             for name in self._instance_ids():
                 self._runtime.stop(name, grace_s=DRAIN_S)
-        self.metrics.close()
+        self._monitor.close()
+
+    def _count_again(self) -> bool:
+        self._monitor.count(every_s=LOOK_EVERY_S)
+        return False
 
     def _instance_ids(self) -> list[str]:
         """Every instance, as the runtime names it."""

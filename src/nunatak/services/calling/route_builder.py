@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nunatak.errors import NunatakError
-from nunatak.services.calling.routes import Route, Target
+from nunatak.services.calling.routes import Route, Routes, Target
 from nunatak.services.model.functions import user_functions
 from nunatak.services.model.ports import ModelSource, ServedMethod
 from nunatak.services.model.snapshot import Service, Snapshot
@@ -13,15 +13,24 @@ from nunatak.services.model.states import InstanceState
 from nunatak.transport.address import Address
 
 
-class RouteTable:
-    """Makes routes; remembers the methods of versions, which never change."""
+class RoutePublisher:
+    """Publishes routes; remembers the methods of versions, which never change."""
 
-    def __init__(self, models: ModelSource) -> None:
+    def __init__(self, models: ModelSource, routes: Routes) -> None:
         self._models = models
+        self._table = routes
         self._methods: dict[str, tuple[ServedMethod, ...]] = {}
 
-    def routes(self, snapshot: Snapshot, addresses: Mapping[str, Address]) -> list[Route]:
-        """One route for every service that was not dropped; `addresses` are by runtime id."""
+    def publish(self, snapshot: Snapshot, addresses: Mapping[str, Address]) -> None:
+        """Tell callers where services answer; `addresses` are by runtime id."""
+        self._table.publish(self._routes(snapshot, addresses))
+
+    def held(self, service_id: int) -> int:
+        """Calls that need a service now (`Routes.held`)."""
+        return self._table.held(service_id)
+
+    def _routes(self, snapshot: Snapshot, addresses: Mapping[str, Address]) -> list[Route]:
+        """One route for every service that was not dropped."""
         services = [service for service in snapshot.services if not service.spec.dropped]
         used = {service.spec.model.version_id for service in services}
         self._methods = {key: found for key, found in self._methods.items() if key in used}

@@ -2,28 +2,69 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.store import Catalog, Key, Record, Transaction
-from nunatak.compute import pools
-from nunatak.compute.pools import PoolSpec
+from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, ServiceUnavailable
+from nunatak.services.commands.create import Creator
+from nunatak.services.commands.deploy import Deployments
+from nunatak.services.commands.desired import (
+    bury,
+    cancel,
+    rolls,
+    service_record,
+    services_on,
+    want,
+)
+from nunatak.services.documents.deployment import DeploymentOrder
+from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import check_integrations
-from nunatak.services.model.snapshot import Service
-from nunatak.services.model.spec import KIND, BuildSpec, ServiceSpec, is_build
+from nunatak.services.model.spec import ServiceSpec, is_build
 from nunatak.services.model.states import BUILDS
 
 
-class Commands:
-    """Changes of what is wanted; safe to use from many threads."""
+class ServiceCommands:
+    """The commands that change what is wanted; safe to use from many threads."""
 
-    def __init__(self, *, catalog: Catalog, changes: Changes) -> None:
+    def __init__(
+        self, catalog: Catalog, changes: Changes, *, creator: Creator, deployments: Deployments
+    ) -> None:
         self._catalog = catalog
         self._changes = changes
+        self._creator = creator
+        self._deployments = deployments
+
+    def create(
+        self,
+        key: Key,
+        container: ContainerSpec,
+        *,
+        pool: str,
+        owner: str,
+        values: Mapping[str, Any],
+        comment: str = "",
+    ) -> None:
+        """Create a service from a specification (`Creator.create`)."""
+        self._creator.create(key, container, pool=pool, owner=owner, values=values, comment=comment)
+
+    def alter(self, key: Key, container: ContainerSpec) -> None:
+        """Give a service another specification (`Creator.alter`)."""
+        self._creator.alter(key, container)
+
+    def deploy(
+        self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event
+    ) -> str:
+        """Deploy a model version and wait until it runs (`Deployments.deploy`)."""
+        return self._deployments.deploy(order, query_id=query_id, owner=owner, cancelled=cancelled)
+
+    def announce(self) -> None:
+        """Tell the reconcilers that a statement has changed what they look at."""
+        self._changes.announce()
 
     def suspend(self, key: Key, *, by: str = "") -> None:
         """Ask a service to stop its instances; `by` says in words who does.
@@ -35,18 +76,18 @@ class Commands:
     def resume(self, key: Key) -> None:
         """Ask a service to start again, and its pool with it."""
         with self._catalog.write() as tx:
-            record = _service(tx, key)
-            _want(tx, record)
+            record = service_record(tx, key)
+            want(tx, record)
         self._changes.announce()
 
     def change(self, key: Key, changes: Mapping[str, Any], *, comment: str | None = None) -> None:
         """Change properties of a service by their names in ServiceSpec."""
         with self._catalog.write() as tx:
-            record = _service(tx, key)
+            record = service_record(tx, key)
             before = ServiceSpec.read(record.spec)
             check_integrations(tx, changes.get("integrations", ()))
             after = replace(before, **changes)
-            spec = replace(after, revision=before.revision + _rolls(before, after))
+            spec = replace(after, revision=before.revision + rolls(before, after))
             tx.update(record, spec=spec.document(), comment=comment)
         self._changes.announce()
 
@@ -65,7 +106,7 @@ class Commands:
                     f"Service {key.title} is not a job: use ALTER or DROP SERVICE."
                 )
             if not BUILDS.is_final(BUILDS.of(record)):
-                _cancel(tx, record)
+                cancel(tx, record)
         self._changes.announce()
 
     def stop_all(self, pool: str, *, types: Collection[str] = ()) -> None:
@@ -76,7 +117,7 @@ class Commands:
                 if types and record.spec.get("type") not in types:
                     continue
                 if is_build(record.spec):
-                    _cancel(tx, record)
+                    cancel(tx, record)
                 else:
                     bury(tx, record)
         self._changes.announce()
@@ -92,74 +133,5 @@ class Commands:
                     f"Service {record.key.title} is suspended and AUTO_RESUME is off: "
                     f"ALTER SERVICE {record.key.title} RESUME."
                 )
-            _want(tx, record)
+            want(tx, record)
         self._changes.announce()
-
-
-def services_on(tx: Transaction, pool: str) -> list[Record]:
-    """Services and unfinished jobs on a pool that were not dropped."""
-    return [
-        record
-        for record in tx.list_kind(KIND)
-        if record.spec.get("pool") == pool
-        and not record.spec.get("dropped")
-        and not (is_build(record.spec) and BUILDS.is_final(BUILDS.of(record)))
-    ]
-
-
-def images_in_use(catalog: Catalog) -> set[str]:
-    """Digests of the images that services run or will run again."""
-    with catalog.read() as tx:
-        services = [item for item in tx.list_kind(KIND) if not is_build(item.spec)]
-    return {Service(item).image["digest"] for item in services if Service(item).image}
-
-
-def bury(tx: Transaction, record: Record) -> None:
-    """Mark a service as dropped and free its name; the reconcilers do the rest.
-
-    The new name has a blank and the record's id, so no statement can mean it by chance.
-    """
-    if record.spec.get("dropped"):
-        return
-    key = record.key
-    grave = Key(key.kind, f"{key.name} dropped {record.id}", key.database, key.schema)
-    moved = tx.move(record, grave)
-    tx.update(moved, spec={**record.spec, "dropped": True})
-
-
-def _rolls(before: ServiceSpec, after: ServiceSpec) -> bool:
-    """Whether instances must be started anew to follow a change, one by one: those that run follow
-    other integrations, but get no network when they have none."""
-    has_network = bool(before.integrations) != bool(after.integrations)
-    return has_network or before.log_level != after.log_level
-
-
-def _cancel(tx: Transaction, job: Record) -> None:
-    tx.update(job, spec=replace(BuildSpec.read(job.spec), cancelled=True).document())
-
-
-def _service(tx: Transaction, key: Key) -> Record:
-    record = tx.get(key)
-    if is_build(record.spec):
-        raise InvalidArgument(
-            f"Service {key.title} is a job: it cannot be altered, suspended or resumed."
-        )
-    return record
-
-
-def _want(tx: Transaction, record: Record) -> None:
-    """Write that a service and its pool shall run; raises ServiceUnavailable."""
-    spec = ServiceSpec.read(record.spec)
-    pool = tx.get(pools.pool_key(spec.pool))
-    wanted = PoolSpec.read(pool.spec)
-    if wanted.suspended and not wanted.auto_resume:
-        raise ServiceUnavailable(
-            f"Compute pool {pool.key.title} is suspended and AUTO_RESUME is off: "
-            f"ALTER COMPUTE POOL {pool.key.title} RESUME."
-        )
-    if wanted.suspended:
-        by = f"because service {record.key.title} needs it"
-        tx.update(pool, spec=replace(wanted, suspended=False, changed_by=by).document())
-    if spec.suspended:
-        awake = replace(spec, suspended=False, suspended_by="")
-        tx.update(record, spec=awake.document())

@@ -8,15 +8,15 @@ import hmac
 import json
 import math
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from nunatak.compute.resources import Resources
 from nunatak.compute.spec import InstanceSpec, LiveInputs
-from nunatak.services.model.ports import ServedModel
-from nunatak.services.model.runtime_config import StartInputs
-from nunatak.services.model.snapshot import Instance, Service
+from nunatak.services.model.ports import ModelSource, ServedModel
+from nunatak.services.model.runtime_config import LiveSource, StartInputs
+from nunatak.services.model.snapshot import Instance, Service, Snapshot
 from nunatak.version import installed_version
 
 SERVICE_LABEL = "service"
@@ -100,6 +100,42 @@ def instance_spec(
         LAUNCH_LABEL: launch_digest(spec),
     }
     return replace(spec, labels=labels)
+
+
+class InstanceSpecs:
+    """The specifications of instances that start, with what they are told while they run."""
+
+    def __init__(
+        self,
+        models: ModelSource,
+        inputs: LiveSource,
+        *,
+        platform: Callable[[], Mapping[str, str]],
+        environments: Path,
+    ) -> None:
+        """`platform` gives the variables that say where instances run, `environments` is the
+        folder of the environments that they run in."""
+        self._models = models
+        self._inputs = inputs
+        self._platform = platform
+        self._environments = environments
+
+    def of(self, service: Service, instance: Instance, capacity: Resources) -> InstanceSpec:
+        """What to start on a node of that capacity; raises ObjectNotFound, PrivilegeMissing for
+        a version or a secret that cannot be had."""
+        return instance_spec(
+            service,
+            instance,
+            self._models.load(service.spec.model),
+            capacity=capacity,
+            inputs=self._inputs.for_start(service, instance.runtime_id),
+            platform=self._platform(),
+            environments=self._environments,
+        )
+
+    def refresh(self, snapshot: Snapshot, *, busy: Collection[str]) -> None:
+        """Tell running instances what has changed for them (`LiveSource.refresh`)."""
+        self._inputs.refresh(snapshot, busy=busy)
 
 
 def _environment(

@@ -6,25 +6,23 @@ between finds it missing and starts it again, and never starts it twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from functools import partial
-from pathlib import Path
 
-from nunatak.catalog.store import Catalog
 from nunatak.compute.resources import Resources
-from nunatak.compute.runtime import Observed, Phase, Runtime
+from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
 from nunatak.errors import NunatakError, ObjectExists
 from nunatak.services.model import instances as rules
-from nunatak.services.model.instance_spec import LAUNCH_LABEL, instance_spec
+from nunatak.services.model.instance_spec import LAUNCH_LABEL, InstanceSpecs
 from nunatak.services.model.instances import InstanceStatus
 from nunatak.services.model.operations import Operations
-from nunatak.services.model.ports import ModelSource
-from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
 from nunatak.services.model.states import INSTANCES, InstanceState
 from nunatak.services.reconcile.parking_lot import ParkingLot
 from nunatak.services.reconcile.pools import SYSTEM
+
+LOG_TAIL_LINES = 20
 
 
 class Launcher:
@@ -32,38 +30,65 @@ class Launcher:
 
     def __init__(
         self,
-        *,
-        catalog: Catalog,
         snapshots: Snapshots,
         runtime: Runtime,
-        models: ModelSource,
+        *,
         operations: Operations,
-        inputs: LiveSource,
-        platform: Callable[[], Mapping[str, str]],
-        environments: Path,
-        count_last: Callable[[str], Callable[[str], None]],
+        specs: InstanceSpecs,
         parking: ParkingLot,
+        count_last: Callable[[str], Callable[[str], None]],
     ) -> None:
-        """`platform` gives the variables that say where instances run, `environments` is the
-        folder of the environments that they run in; `count_last` is given the
-        runtime's name of an instance that is about to be stopped, and what it returns is given
-        what the instance has left of its counters."""
-        self._catalog = catalog
+        """`count_last` is given the runtime's name of an instance that is about to be stopped, and
+        what it returns is given what the instance has left of its counters."""
         self._snapshots = snapshots
+        self._catalog = snapshots.catalog
         self._runtime = runtime
-        self._models = models
         self._operations = operations
-        self._inputs = inputs
-        self._platform = platform
-        self._environments = environments
-        self._count_last = count_last
+        self._specs = specs
         self._parking = parking
+        self._count_last = count_last
+
+    def busy(self) -> frozenset[str]:
+        """Instances that are being worked on, by their ids for the runtime."""
+        return self._operations.busy()
+
+    def observe(self) -> dict[str, Observed]:
+        """Every instance that runs or has run, by its id for the runtime."""
+        return {item.id: item for item in self._runtime.observe()}
+
+    def log_tail(self, instance: Instance) -> str:
+        """The last lines of an instance's log: of its model if that has said anything."""
+        for stream in (LogStream.MODEL, LogStream.FRONT):
+            try:
+                text = self._runtime.logs(instance.runtime_id, lines=LOG_TAIL_LINES, stream=stream)
+            except NunatakError:
+                return ""
+            if text.strip():
+                return text
+        return ""
+
+    def parked_text(self, service: Service) -> str:
+        """For people: what is parked for a service; empty when nothing is."""
+        return self._parking.text(service)
+
+    def tidy(
+        self,
+        snapshot: Snapshot,
+        observed: Collection[Observed],
+        *,
+        busy: Collection[str],
+        now: float,
+    ) -> bool:
+        """Stop instances that nobody knows, and parked ones that are not to be kept; whether there
+        were any. `busy` are those that were being worked on before they were observed."""
+        strangers = self._stop_strangers(snapshot, observed)
+        return self._parking.tend(snapshot, observed, busy=busy, now=now) or strangers
 
     def act(self) -> bool:
         """Start what has a place and stop what is to go; whether anything was begun."""
         busy = self._operations.busy()
         snapshot, now = self._snapshots.newest()
-        self._inputs.refresh(snapshot, busy=busy)
+        self._specs.refresh(snapshot, busy=busy)
         idle = [item for item in snapshot.instances if item.runtime_id not in busy]
         ending = [item for item in idle if item.status.state is InstanceState.TERMINATING]
         sleepers = self._parking.choose(ending, snapshot)
@@ -79,7 +104,7 @@ class Launcher:
             acted = self._submit_start(item, snapshot, now=now) or acted
         return acted
 
-    def stop_strangers(self, snapshot: Snapshot, observed: Iterable[Observed]) -> bool:
+    def _stop_strangers(self, snapshot: Snapshot, observed: Iterable[Observed]) -> bool:
         """Stop instances that nobody knows, such as those of a catalog that was set back; whether
         there were any. Of parked ones only the parking lot knows."""
         known = {item.runtime_id for item in snapshot.instances} | self._operations.busy()
@@ -115,16 +140,7 @@ class Launcher:
 
     def _start(self, service: Service, item: Instance, capacity: Resources) -> None:
         try:
-            model = self._models.load(service.spec.model)
-            spec = instance_spec(
-                service,
-                item,
-                model,
-                capacity=capacity,
-                inputs=self._inputs.for_start(service, item.runtime_id),
-                platform=self._platform(),
-                environments=self._environments,
-            )
+            spec = self._specs.of(service, item, capacity)
             seen = self._runtime.look(spec.id)
             if seen is not None and seen.phase is Phase.PARKED:
                 self._wake(item, spec, seen)

@@ -13,22 +13,17 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.store import Catalog, Key, Transaction
-from nunatak.compute.nodes import Machine
-from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
-from nunatak.errors import NunatakError
-from nunatak.services.calling.route_builder import RouteTable
-from nunatak.services.calling.routes import Routes
+from nunatak.catalog.store import Key, Transaction
+from nunatak.compute.runtime import Observed, Phase
+from nunatak.services.calling.route_builder import RoutePublisher
 from nunatak.services.model import instances as rules
 from nunatak.services.model.instances import InstanceStatus
-from nunatak.services.model.operations import Operations
-from nunatak.services.model.ports import Builder, ModelSource
+from nunatak.services.model.ports import Builder
 from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
 from nunatak.services.model.spec import INSTANCE_KIND, ServiceSpec
 from nunatak.services.model.states import INSTANCES, SERVICES, InstanceState, ServiceState
 from nunatak.services.reconcile.launch import Launcher
 from nunatak.services.reconcile.loads import LoadBook
-from nunatak.services.reconcile.parking_lot import ParkingLot
 from nunatak.services.reconcile.place import place_instances
 from nunatak.services.reconcile.plan import InstanceView, Outcome, Plan, ServiceView, outcome, plan
 from nunatak.services.reconcile.plan_input import service_view
@@ -44,8 +39,6 @@ from nunatak.services.reconcile.warehouse import (
     is_forgotten,
     unloaded,
 )
-
-LOG_TAIL_LINES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,32 +60,21 @@ class ServiceReconciler:
 
     def __init__(
         self,
-        *,
-        catalog: Catalog,
         snapshots: Snapshots,
-        machine: Machine,
-        runtime: Runtime,
-        builder: Builder,
-        models: ModelSource,
-        loads: LoadBook,
-        operations: Operations,
-        routes: Routes,
         launcher: Launcher,
-        parking: ParkingLot,
+        *,
+        builder: Builder,
+        loads: LoadBook,
+        publisher: RoutePublisher,
         model_cache: ModelCache,
     ) -> None:
-        self._model_cache = model_cache
-        self._launcher = launcher
-        self._parking = parking
-        self._builder = builder
-        self._catalog = catalog
         self._snapshots = snapshots
-        self._machine = machine
-        self._runtime = runtime
+        self._catalog = snapshots.catalog
+        self._launcher = launcher
+        self._builder = builder
         self._loads = loads
-        self._operations = operations
-        self._routes = routes
-        self._table = RouteTable(models)
+        self._publisher = publisher
+        self._model_cache = model_cache
         self.pause_s = rules.LOOK_S
         """How long to wait for the next look when nothing was changed."""
 
@@ -102,8 +84,7 @@ class ServiceReconciler:
         soon = (rules.look_again_s(it.status, now=look.now) for it in look.snapshot.instances)
         self.pause_s = min(soon, default=rules.LOOK_S)
         seen = look.observed.values()
-        changed = self._launcher.stop_strangers(look.snapshot, seen)
-        changed = self._parking.tend(look.snapshot, seen, busy=look.busy, now=look.now) or changed
+        changed = self._launcher.tidy(look.snapshot, seen, busy=look.busy, now=look.now)
         changed = self._write_instances(look) or changed
         look = dataclasses.replace(
             look, leaving=self._model_cache.leaving(look.snapshot, now=look.now)
@@ -116,7 +97,7 @@ class ServiceReconciler:
     def recover(self) -> None:
         """After a start of the server: instances that still run are adopted, others start anew."""
         away = (Phase.EXITED, Phase.PARKED)
-        observed = {item.id for item in self._runtime.observe() if item.phase not in away}
+        observed = {key for key, item in self._launcher.observe().items() if item.phase not in away}
         with self._catalog.write() as tx:
             for instance in self._snapshots.newest()[0].instances:
                 lost = instance.status.started and instance.runtime_id not in observed
@@ -151,19 +132,19 @@ class ServiceReconciler:
 
     def publish(self) -> None:
         """Look, and tell callers where services answer."""
-        self._publish(self._runtime.observe())
+        self._publish(self._launcher.observe().values())
 
     def _publish(self, observed: Iterable[Observed]) -> None:
         # What this pass wrote is told at once; looking at the instances again would delay it.
         snapshot, _ = self._snapshots.newest()
         addresses = {item.id: item.address for item in observed}
-        self._routes.publish(self._table.routes(snapshot, addresses))
+        self._publisher.publish(snapshot, addresses)
         self._loads.forget(service.record.id for service in snapshot.services)
 
     def _look(self) -> _Look:
-        busy = self._operations.busy()  # before observing: what ends meanwhile is then seen
+        busy = self._launcher.busy()  # before observing: what ends meanwhile is then seen
         snapshot, now = self._snapshots.newest()
-        observed = {item.id: item for item in self._runtime.observe()}
+        observed = self._launcher.observe()
         self._look_at_loads(snapshot, observed, now)
         statuses = {
             item.record.id: self._next_status(item, observed.get(item.runtime_id), now)
@@ -172,26 +153,16 @@ class ServiceReconciler:
         }
         placed = {
             key: rules.placed(status, statuses[key], now=now)
-            for key, status in place_instances(snapshot, statuses, self._machine).items()
+            for key, status in place_instances(snapshot, statuses, self._snapshots.machine).items()
         }
         return _Look(snapshot, placed, observed, busy, now)
 
     def _next_status(self, item: Instance, seen: Observed | None, now: float) -> InstanceStatus:
         failed = seen is not None and (seen.phase is Phase.EXITED or bool(seen.failure))
-        tail = self._log_tail(item) if item.status.started and failed else ""
+        tail = self._launcher.log_tail(item) if item.status.started and failed else ""
         answered_at = self._loads.first_answer_at(item.service_id, item.record.name)
         status = rules.answered(item.status, answered_at)
         return rules.next_status(status, seen, log_tail=tail, now=now)
-
-    def _log_tail(self, instance: Instance) -> str:
-        for stream in (LogStream.MODEL, LogStream.FRONT):
-            try:
-                text = self._runtime.logs(instance.runtime_id, lines=LOG_TAIL_LINES, stream=stream)
-            except NunatakError:
-                return ""
-            if text.strip():
-                return text
-        return ""
 
     def _look_at_loads(
         self, snapshot: Snapshot, observed: Mapping[str, Observed], now: float
@@ -204,7 +175,7 @@ class ServiceReconciler:
             }
             for service in snapshot.services
         }
-        held = {service_id: self._routes.held(service_id) for service_id in addresses}
+        held = {service_id: self._publisher.held(service_id) for service_id in addresses}
         self._loads.look(addresses, held, now=now)
 
     def _write_instances(self, look: _Look) -> bool:
@@ -230,7 +201,7 @@ class ServiceReconciler:
 
     def _step(self, service: Service, look: _Look) -> bool:
         views = self._views(service, look)
-        parked = self._parking.text(service)
+        parked = self._launcher.parked_text(service)
         view = service_view(
             service,
             look.snapshot,
@@ -306,7 +277,7 @@ class ServiceReconciler:
         service_id = service.record.id
         return not service.spec.suspended and is_idle(
             idle_s=service.spec.auto_suspend_s,
-            in_flight=self._loads.total_in_flight(service_id) + self._routes.held(service_id),
+            in_flight=self._loads.total_in_flight(service_id) + self._publisher.held(service_id),
             last_request_at=self._loads.last_request_at(service_id, now=look.now),
             running_since=float(service.record.status.get("running_since") or look.now),
             now=look.now,

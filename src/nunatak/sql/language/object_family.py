@@ -91,7 +91,7 @@ class ObjectFamily:
     def announce(self, context: Context) -> None:
         """After a change that has committed."""
         if self.concerns_services:
-            context.rooms.control.changes.announce()
+            context.rooms.services.announce()
 
     def register(self) -> None:
         """Make the statements of this kind known."""

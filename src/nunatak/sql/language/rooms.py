@@ -8,11 +8,17 @@ from typing import Protocol
 
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog
+from nunatak.compute.families import Families
+from nunatak.compute.nodes import Machine
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.models.registry import Models
+from nunatak.services.calling.addresses import Addresses
+from nunatak.services.calling.routes import Routes
+from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.control import ControlPlane
 from nunatak.services.model.vault import Vault
+from nunatak.services.watching.monitor import Monitor
 from nunatak.stages.service import Stages
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -41,4 +47,10 @@ class Rooms:
     queries: Callable[[], QueryControl]
     """The statements that run now; known only once the protocol room is built on this one."""
     control: ControlPlane
+    services: ServiceCommands
+    monitor: Monitor
+    routes: Routes
+    addresses: Addresses
+    families: Families
+    machine: Machine
     vault: Vault

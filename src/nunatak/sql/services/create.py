@@ -43,7 +43,7 @@ class CreateService(Creation):
             tags = with_tags(context, tx, {}, self.tags)
         container = self.specification.read(context)
         check_container(context, container)
-        context.rooms.control.creator.create(
+        context.rooms.services.create(
             key,
             container,
             pool=self.pool,

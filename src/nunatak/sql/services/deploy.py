@@ -70,6 +70,6 @@ def deploy_model(context: Context, arguments: list[Any]) -> str:
     session = context.session
     order = parse_deployment(text, database=session.database, schema=session.schema)
     authorise(ORDER_NEEDS, order, context)
-    return context.rooms.control.deployments.deploy(
+    return context.rooms.services.deploy(
         order, query_id=context.query_id, owner=session.role, cancelled=context.cancelled
     )

@@ -99,7 +99,7 @@ class CreateFunction(Creation):
     def run(self, context: Context) -> Result:
         """Check against the service, then add the function."""
         service = context.session.qualify(self.values["SERVICE"])
-        route = context.rooms.control.routes.by_name(service)
+        route = context.rooms.routes.by_name(service)
         if route is None:
             raise ObjectNotFound("Service", service_key(service).title)
         if self.values["ENDPOINT"].lower() != route.endpoint:

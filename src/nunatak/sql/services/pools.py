@@ -15,7 +15,7 @@ from nunatak.compute import pools
 from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
-from nunatak.services.commands.commands import services_on
+from nunatak.services.commands.desired import services_on
 from nunatak.services.model.spec import ServiceType
 from nunatak.services.reconcile.system_pools import is_system_pool
 from nunatak.sql.language.creation import Creation, creation
@@ -85,7 +85,7 @@ def _spec_values(values: dict[str, Any]) -> dict[str, Any]:
 
 def _check_families(context: Context, spec: PoolSpec) -> None:
     for name in (spec.instance_family, *spec.backup_instance_families):
-        context.rooms.control.families.get(name)
+        context.rooms.families.get(name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +122,7 @@ class CreatePool(Creation):
                 status=PoolStatus(state=state, target_nodes=target).document(),
                 comment=self.values.get("COMMENT", ""),
             )
-        context.rooms.control.changes.announce()
+        context.rooms.services.announce()
         return status_result(f"Compute pool {self.name} successfully created.")
 
 
@@ -175,8 +175,8 @@ class AlterPool:
             _check_families(context, spec)
             tx.update(record, spec=spec.document(), comment=self.values.get("COMMENT"))
         if self.action == "STOP ALL":
-            context.rooms.control.commands.stop_all(self.name, types=self.types)
-        context.rooms.control.changes.announce()
+            context.rooms.services.stop_all(self.name, types=self.types)
+        context.rooms.services.announce()
         return status_result(DONE)
 
     def _changed(self, record: Record, session: Session) -> PoolSpec:
@@ -275,7 +275,7 @@ class DropPool:
                     f"those services first, or ALTER COMPUTE POOL {self.name} STOP ALL."
                 )
             tx.delete(record)
-        context.rooms.control.changes.announce()
+        context.rooms.services.announce()
         return status_result(f"{self.name} successfully dropped.")
 
 

@@ -51,7 +51,7 @@ def _row(record: Record, context: Context) -> Sequence[Any]:
         record.name,
         record.key.database,
         record.key.schema,
-        context.rooms.control.addresses.repository_url(repository_path(record.key.title)),
+        context.rooms.addresses.repository_url(repository_path(record.key.title)),
         record.owner,
         "ROLE",
         record.comment,

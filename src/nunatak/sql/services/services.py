@@ -129,7 +129,7 @@ class AlterService:
 
     def run(self, context: Context) -> Result:
         """Write what is wanted now."""
-        key, commands = service_key_of(context, self.name), context.rooms.control.commands
+        key, commands = service_key_of(context, self.name), context.rooms.services
         with context.rooms.catalog.read() as tx:
             if tx.find(key) is None and self.if_exists:
                 return status_result(DONE)
@@ -201,7 +201,7 @@ class DropService:
         """Remove it; its name is free at once, its instances end in the background."""
         key = service_key_of(context, self.name)
         try:
-            context.rooms.control.commands.drop(key)
+            context.rooms.services.drop(key)
         except ObjectNotFound:
             if not self.if_exists:
                 raise
@@ -221,7 +221,7 @@ def drop_service(cursor: TokenCursor, _: Modifiers) -> DropService:
 
 def snapshot_of(context: Context) -> Snapshot:
     """Everything that SHOW commands look at."""
-    return context.rooms.control.snapshot()
+    return context.rooms.monitor.snapshot()
 
 
 def find_service(context: Context, parts: tuple[str, ...]) -> Record:
@@ -251,7 +251,7 @@ def _with_notes(context: Context, record: Record, message: str) -> str:
     if is_build(record.spec):
         return message
     with context.rooms.catalog.read() as tx:
-        return "\n".join([message, *context.rooms.control.inputs.notes(tx, Service(record))])
+        return "\n".join([message, *context.rooms.monitor.notes(tx, Service(record))])
 
 
 @grammar("DESCRIBE SERVICE", needs=(Needs(ANY, KIND),))
@@ -356,7 +356,7 @@ def show_instances(cursor: TokenCursor, _: Modifiers) -> ShowInService:
 def _endpoints(context: Context, record: Record) -> Sequence[Sequence[Any]]:
     if is_build(record.spec):
         return []
-    return endpoint_rows(ServiceSpec.read(record.spec), context.rooms.control.addresses)
+    return endpoint_rows(ServiceSpec.read(record.spec), context.rooms.addresses)
 
 
 @grammar("SHOW ENDPOINTS IN SERVICE", needs=(Needs(ANY, KIND),))

@@ -39,8 +39,8 @@ class DescribePool:
         pool = snapshot.shown_pools.get(self.name)
         if pool is None:
             raise ObjectNotFound("Compute pool", self.name)
-        control = context.rooms.control
-        row = describe_row(pool, snapshot, families=control.families, machine=control.machine)
+        rooms = context.rooms
+        row = describe_row(pool, snapshot, families=rooms.families, machine=rooms.machine)
         return show_result(self.fields, [row])
 
 
@@ -82,8 +82,8 @@ class ShowFamilies:
 
     def run(self, context: Context) -> Result:
         """One row for each family that a pool may name."""
-        control = context.rooms.control
-        rows = family_rows(control.families, control.machine, snapshot_of(context))
+        rooms = context.rooms
+        rows = family_rows(rooms.families, rooms.machine, snapshot_of(context))
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
 
 

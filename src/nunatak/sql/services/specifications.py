@@ -79,7 +79,7 @@ class AlterSpecification:
             alterable(tx, key)
         container = self.specification.read(context)
         check_container(context, container)
-        context.rooms.control.creator.alter(key, container)
+        context.rooms.services.alter(key, container)
         return status_result(DONE)
 
 

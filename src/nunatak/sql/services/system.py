@@ -37,7 +37,7 @@ def get_service_logs(context: Context, arguments: list[Any]) -> str:
     given, previous, since, with_times = [*arguments[3:], None, None, None, None][:4]
     lines = None if given is None else _number(given, "number of lines", most=LINES_LIMIT)
     with context.rooms.catalog.read() as tx:
-        return context.rooms.control.logs.read(
+        return context.rooms.monitor.read_log(
             tx,
             key,
             instance=str(arguments[1]),
@@ -78,7 +78,7 @@ def wait_for_services(context: Context, arguments: list[Any]) -> str:
 def cancel_job(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$CANCEL_JOB(job): ask a job service to stop."""
     key = _key(context, arguments[0])
-    context.rooms.control.commands.cancel(key)
+    context.rooms.services.cancel(key)
     return f"Job {key.title} is being cancelled."
 
 
@@ -103,7 +103,7 @@ def _wait(context: Context, keys: Sequence[Key], timeout_s: int) -> bool:
             return all(_is_settled(tx.get(key)) for key in keys) or None
 
     try:
-        context.rooms.control.changes.wait_for(
+        context.rooms.monitor.wait_for(
             settled, cancelled=context.cancelled, timeout_s=timeout_s, what="services"
         )
     except DeadlineExceeded:
@@ -149,7 +149,7 @@ def wait_for(context: Context, arguments: list[Any]) -> str:
         return status if status == wanted or _has_ended(record) else None
 
     try:
-        return context.rooms.control.changes.wait_for(
+        return context.rooms.monitor.wait_for(
             reached, cancelled=context.cancelled, timeout_s=timeout_s, what=key.title
         )
     except DeadlineExceeded:

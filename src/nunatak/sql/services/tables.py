@@ -132,9 +132,8 @@ def _at(seconds: float) -> datetime:
 
 def _log_rows(look: _Look) -> Iterator[Row]:
     """Every line that is kept, of the processes now and of those before them."""
-    logs = look.rooms.control.logs
     with look.rooms.catalog.read() as tx:
-        texts = list(logs.read_all(tx, look.key))
+        texts = list(look.rooms.monitor.read_logs(tx, look.key))
     for instance, container, text in texts:
         for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
             at = moment_of(stamp).replace(tzinfo=None) if stamp else None
@@ -177,8 +176,7 @@ def _instances(tx: Transaction, record: Record) -> list[Record]:
 
 def _metric_rows(look: _Look) -> Iterator[Row]:
     """The values now: of each running instance, and without an instance of the whole service."""
-    control = look.rooms.control
-    readings = control.count()
+    readings = look.rooms.monitor.count()
     with look.rooms.catalog.read() as tx:
         record = tx.get(look.key)
         instances = [Instance(item) for item in _instances(tx, record)]

@@ -29,11 +29,11 @@ def test_a_deployment_builds_starts_and_publishes_a_route(world: World) -> None:
     text = world.deploy()
 
     assert text == "Service DB.S.SVC successfully deployed"
-    route = world.plane.routes.by_name(world.service().qualified)
+    route = world.services.routes.by_name(world.service().qualified)
     assert route is not None
     assert [target.instance for target in route.targets] == ["0"]
     assert route.methods[0].spec.name == "PREDICT"
-    assert world.plane.routes.by_endpoint(route.endpoint_id) is route
+    assert world.services.routes.by_endpoint(route.endpoint_id) is route
 
 
 def test_where_no_model_is_run_nothing_is_written(world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_cancelled_deployment_cancels_the_build_and_takes_back_the_service(
     cancelled.set()
 
     with pytest.raises(QueryCancelled):
-        world.plane.deployments.deploy(
+        world.services.commands.deploy(
             world.order(), query_id="0" * 32, owner="ADMIN", cancelled=cancelled
         )
     world.settle()
@@ -186,13 +186,13 @@ def test_the_record_of_a_build_stays_for_thirty_days_and_while_a_service_needs_i
     world.advance(RECORD_S + 1)
     world.settle()
     while_served = len(world.snapshot().builds)
-    world.plane.commands.drop(world.service().key)
+    world.services.commands.drop(world.service().key)
     world.settle()
 
     assert (while_served, len(world.snapshot().builds)) == (1, 0)
     world.query_id = "9" * 32
     world.deploy()
-    world.plane.commands.drop(world.service().key)
+    world.services.commands.drop(world.service().key)
     world.settle()
     world.advance(RECORD_S - 10)
     world.settle()

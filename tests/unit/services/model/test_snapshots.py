@@ -10,20 +10,20 @@ from support.plane import World
 
 
 def test_a_snapshot_is_kept_until_something_is_committed(world: World) -> None:
-    first = world.plane.snapshot()
-    assert world.plane.snapshot() is first
+    first = world.services.monitor.snapshot()
+    assert world.services.monitor.snapshot() is first
     with world.catalog.write() as tx:
         tx.create(Key("TABLE", "T", "DB", "PUBLIC"), "ACCOUNTADMIN")
-    second = world.plane.snapshot()
+    second = world.services.monitor.snapshot()
     assert second is not first
     assert second == first
 
 
 def test_what_was_rolled_back_changes_nothing(world: World) -> None:
-    first = world.plane.snapshot()
+    first = world.services.monitor.snapshot()
     with pytest.raises(ZeroDivisionError), world.catalog.write():
         _ = 1 / 0
-    assert world.plane.snapshot() is first
+    assert world.services.monitor.snapshot() is first
 
 
 def test_a_change_is_seen_by_the_next_look(world: World) -> None:
@@ -34,7 +34,7 @@ def test_a_change_is_seen_by_the_next_look(world: World) -> None:
             spec=PoolSpec(min_nodes=1, max_nodes=1, instance_family="CPU_X64_S"),
             status={"state": "IDLE"},
         )
-    assert world.plane.snapshot().pools["P"].record.comment == ""
+    assert world.services.monitor.snapshot().pools["P"].record.comment == ""
     with world.catalog.write() as tx:
         assert tx.update(made, comment="changed") is not None
-    assert world.plane.snapshot().pools["P"].record.comment == "changed"
+    assert world.services.monitor.snapshot().pools["P"].record.comment == "changed"

@@ -36,12 +36,12 @@ def parked(running: World) -> World:
 
 
 def suspend(world: World) -> None:
-    world.plane.commands.suspend(world.service().key)
+    world.services.commands.suspend(world.service().key)
     world.settle()
 
 
 def resume(world: World) -> None:
-    world.plane.commands.resume(world.service().key)
+    world.services.commands.resume(world.service().key)
     world.settle()
 
 
@@ -63,7 +63,7 @@ def call(world: World) -> int:
     """A call that wakes the service; how many instances then answer."""
     wanted = world.service().id
     route = world.while_looking(
-        lambda: world.plane.routes.wait_ready(wanted, timeout_s=60, cancelled=threading.Event())
+        lambda: world.services.routes.wait_ready(wanted, timeout_s=60, cancelled=threading.Event())
     )
     world.settle()
     return len(route.targets)
@@ -79,7 +79,7 @@ def parking(world: World) -> Iterator[World]:
     world.deploy()
     world.settle()
     world.runtime.gate = threading.Event()
-    world.plane.commands.suspend(world.service().key)
+    world.services.commands.suspend(world.service().key)
     look(world)
     assert world.state() == "SUSPENDING"
     yield world
@@ -99,7 +99,7 @@ def open_gate(world: World) -> None:
 
 
 def test_a_service_resumed_while_its_instance_is_being_parked_takes_it(parking: World) -> None:
-    parking.plane.commands.resume(parking.service().key)
+    parking.services.commands.resume(parking.service().key)
     look(parking)
     assert len(parking.runtime.starts) == 1
 
@@ -111,7 +111,7 @@ def test_a_service_resumed_while_its_instance_is_being_parked_takes_it(parking: 
 
 
 def test_a_service_resumed_does_not_wait_long_for_what_is_being_parked(parking: World) -> None:
-    parking.plane.commands.resume(parking.service().key)
+    parking.services.commands.resume(parking.service().key)
     look(parking)
     parking.advance(COMING_S)
     look(parking)
@@ -128,7 +128,7 @@ def test_a_service_resumed_starts_anew_when_its_instance_could_not_be_parked(
     parking: World,
 ) -> None:
     parking.runtime.refuses = {"park"}
-    parking.plane.commands.resume(parking.service().key)
+    parking.services.commands.resume(parking.service().key)
     look(parking)
 
     open_gate(parking)
@@ -219,7 +219,7 @@ def test_one_that_cannot_be_parked_is_stopped(running: World) -> None:
 
 
 def drop(world: World) -> None:
-    world.plane.commands.drop(world.service().key)
+    world.services.commands.drop(world.service().key)
     world.settle()
 
 
@@ -267,7 +267,9 @@ def test_a_parked_instance_ends(parked: World, happens: Callable[[World], None])
 
 
 def test_what_does_not_change_a_start_leaves_it_parked(parked: World) -> None:
-    parked.plane.commands.change(parked.service().key, {"auto_suspend_s": 60, "min_instances": 0})
+    parked.services.commands.change(
+        parked.service().key, {"auto_suspend_s": 60, "min_instances": 0}
+    )
     parked.settle()
 
     assert phases(parked) == [Phase.PARKED]
@@ -333,17 +335,17 @@ def test_a_server_that_died_before_it_could_wake_it_has_it_woken_by_the_next(
 
 
 def test_a_server_that_stops_leaves_nothing_parked(parked: World) -> None:
-    parked.plane._close(stop_instances=True)
+    parked.plane.close(stop_instances=True)
 
     assert parked.runtime.running == {}
 
 
 def test_a_server_that_stops_while_it_parks_leaves_nothing(running: World) -> None:
     running.runtime.gate = threading.Event()
-    running.plane.commands.suspend(running.service().key)
-    while not running.plane._launching.busy():
+    running.services.commands.suspend(running.service().key)
+    while not running.plane.is_busy():
         running.plane.iterate()
-    closing = running.begin(lambda: running.plane._close(stop_instances=True))
+    closing = running.begin(lambda: running.plane.close(stop_instances=True))
     running.runtime.gate.set()
     closing.result(timeout=60)
 

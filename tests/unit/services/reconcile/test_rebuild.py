@@ -10,7 +10,7 @@ import pytest
 
 from nunatak.catalog.store import Record
 from nunatak.errors import BuildFailed
-from nunatak.services.commands.commands import images_in_use
+from nunatak.services.commands.desired import images_in_use
 from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import service_key
 from support.plane import DIGEST, IMAGE, SERVICE, World
@@ -27,7 +27,7 @@ def asleep(world: World) -> World:
     world.pool()
     world.deploy()
     world.settle()
-    world.plane.commands.suspend(KEY)
+    world.services.commands.suspend(KEY)
     world.settle()
     return world
 
@@ -42,7 +42,7 @@ def digest(world: World) -> str:
 
 def test_a_lost_image_is_built_again_when_the_service_is_resumed(asleep: World) -> None:
     asleep.builder.problems = {DIGEST: MISSING}
-    asleep.plane.commands.resume(KEY)
+    asleep.services.commands.resume(KEY)
     asleep.settle()
 
     assert asleep.state() == "RUNNING"
@@ -52,7 +52,7 @@ def test_a_lost_image_is_built_again_when_the_service_is_resumed(asleep: World) 
 
 def test_a_service_of_before_an_upgrade_gets_a_new_image(asleep: World) -> None:
     asleep.builder.problems, asleep.builder.image = {DIGEST: OUTDATED}, OTHER
-    asleep.plane.commands.resume(KEY)
+    asleep.services.commands.resume(KEY)
     asleep.settle()
 
     assert (asleep.state(), digest(asleep)) == ("RUNNING", OTHER.digest)
@@ -62,7 +62,7 @@ def test_a_service_of_before_an_upgrade_gets_a_new_image(asleep: World) -> None:
 def test_the_message_says_why_it_is_built(asleep: World) -> None:
     asleep.builder.problems, asleep.builder.failure = {DIGEST: OUTDATED}, BuildFailed("no network")
     asleep.builder.gate = threading.Event()
-    asleep.plane.commands.resume(KEY)
+    asleep.services.commands.resume(KEY)
     for _ in range(20):
         asleep.plane.iterate()
     waiting = str(asleep.service().status["message"])
@@ -76,12 +76,12 @@ def test_the_message_says_why_it_is_built(asleep: World) -> None:
 
 def test_a_failed_build_is_tried_again_by_suspend_and_resume(asleep: World) -> None:
     asleep.builder.problems, asleep.builder.failure = {DIGEST: MISSING}, BuildFailed("no network")
-    asleep.plane.commands.resume(KEY)
+    asleep.services.commands.resume(KEY)
     asleep.settle()
     asleep.builder.failure = None
-    asleep.plane.commands.suspend(KEY)
+    asleep.services.commands.suspend(KEY)
     asleep.settle()
-    asleep.plane.commands.resume(KEY)
+    asleep.services.commands.resume(KEY)
     asleep.settle()
 
     assert (asleep.state(), asleep.builder.builds) == ("RUNNING", 3)
@@ -92,10 +92,10 @@ def test_the_recorded_order_is_used_and_force_is_not(world: World) -> None:
     world.pool("BUILDERS")
     world.deploy(world.order(build_pool="BUILDERS", force_rebuild=True))
     world.settle()
-    world.plane.commands.suspend(KEY)
+    world.services.commands.suspend(KEY)
     world.settle()
     world.builder.problems = {DIGEST: MISSING}
-    world.plane.commands.resume(KEY)
+    world.services.commands.resume(KEY)
     world.settle()
 
     assert [item.spec["pool"] for item in builds(world)] == ["BUILDERS", "BUILDERS"]
@@ -107,11 +107,11 @@ def test_an_image_without_a_recorded_build_is_built_on_the_services_pool(world: 
     world.builder.known = IMAGE
     world.deploy()
     world.settle()
-    world.plane.commands.suspend(KEY)
+    world.services.commands.suspend(KEY)
     world.settle()
     assert builds(world) == []
     world.builder.problems = {DIGEST: MISSING}
-    world.plane.commands.resume(KEY)
+    world.services.commands.resume(KEY)
     world.settle()
 
     (build,) = builds(world)

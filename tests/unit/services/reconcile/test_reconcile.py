@@ -97,7 +97,7 @@ def test_a_hundred_wakers_cause_one_start(running: World, parked: bool) -> None:
     cancelled = threading.Event()
 
     def call() -> int:
-        route = running.plane.routes.wait_ready(wanted, timeout_s=60, cancelled=cancelled)
+        route = running.services.routes.wait_ready(wanted, timeout_s=60, cancelled=cancelled)
         return len(route.targets)
 
     wanted = service_id(running)
@@ -106,7 +106,7 @@ def test_a_hundred_wakers_cause_one_start(running: World, parked: bool) -> None:
     assert [running.finish(caller) for caller in callers] == [1] * 100
     assert len(running.runtime.starts) == starts + (not parked)
     assert len(running.runtime.wakes) == parked
-    assert running.plane.routes.held(wanted) == 0
+    assert running.services.routes.held(wanted) == 0
 
 
 def test_a_call_wakes_the_pool_too(running: World) -> None:
@@ -117,7 +117,9 @@ def test_a_call_wakes_the_pool_too(running: World) -> None:
     wanted = service_id(running)
 
     route = running.while_looking(
-        lambda: running.plane.routes.wait_ready(wanted, timeout_s=60, cancelled=threading.Event())
+        lambda: running.services.routes.wait_ready(
+            wanted, timeout_s=60, cancelled=threading.Event()
+        )
     )
 
     assert len(route.targets) == 1
@@ -128,7 +130,7 @@ def test_a_service_without_auto_resume_is_not_woken(running: World) -> None:
     change(running, suspended=True, auto_resume=False)
 
     with pytest.raises(ServiceUnavailable, match="AUTO_RESUME"):
-        running.plane.routes.wait_ready(
+        running.services.routes.wait_ready(
             service_id(running), timeout_s=1, cancelled=threading.Event()
         )
 
@@ -138,7 +140,7 @@ def test_waiting_for_an_instance_ends_with_its_time(running: World) -> None:
     change(running, suspended=True)
 
     with pytest.raises(DeadlineExceeded, match="SVC"):
-        running.plane.routes.wait_ready(
+        running.services.routes.wait_ready(
             service_id(running), timeout_s=0.01, cancelled=threading.Event()
         )
 
@@ -264,7 +266,7 @@ def test_what_does_not_fit_waits_and_starts_when_room_appears(running: World) ->
         running.plane.iterate()
     running.plane.iterate()
     waiting = running.service(OTHER)
-    running.plane.commands.drop(running.service().key)
+    running.services.commands.drop(running.service().key)
     running.finish(deploying)
 
     assert waiting.status["message"].startswith("Unschedulable due to insufficient resources")
@@ -283,7 +285,7 @@ def test_load_that_stays_adds_an_instance_and_its_node(running: World) -> None:
 
     assert len(running.runtime.running) == 2
     assert len(running.snapshot().pools["POOL"].status.nodes) == 2
-    assert running.plane.routes.by_name(SERVICE).targets  # type: ignore[union-attr]
+    assert running.services.routes.by_name(SERVICE).targets  # type: ignore[union-attr]
 
 
 def test_a_new_revision_replaces_instances(running: World) -> None:
@@ -303,7 +305,7 @@ def test_a_new_server_adopts_what_runs(running: World) -> None:
     starts = len(running.runtime.starts)
 
     running.restart()
-    route = running.plane.routes.by_name(SERVICE)
+    route = running.services.routes.by_name(SERVICE)
     running.settle()
 
     assert route is not None
@@ -351,9 +353,9 @@ def test_instances_that_nobody_knows_are_stopped(running: World) -> None:
 
 
 def test_dropping_leaves_nothing_behind(running: World) -> None:
-    running.plane.commands.drop(running.service().key)
+    running.services.commands.drop(running.service().key)
     for build in running.snapshot().builds:
-        running.plane.commands.drop(build.record.key)
+        running.services.commands.drop(build.record.key)
     running.settle()
 
     snapshot = running.snapshot()

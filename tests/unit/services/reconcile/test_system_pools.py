@@ -16,7 +16,7 @@ WITH_GPU = Machine(2.0, 8 * GIB, (Gpu(0, "NVIDIA L4", 24 * GIB),))
 
 
 def prepare(world: World, machine: Machine | None = None) -> None:
-    prepare_system_pools(world.catalog, world.rooms.access.grants, machine or world.plane.machine)
+    prepare_system_pools(world.catalog, world.rooms.access.grants, machine or world.rooms.machine)
 
 
 def test_the_system_pool_sleeps_and_anybody_may_use_it(world: World) -> None:

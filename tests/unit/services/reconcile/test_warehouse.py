@@ -65,7 +65,7 @@ def begin(
 ) -> Future[WarehouseInstances]:
     """A query begins to call a version."""
     model, event = served(world, version_id), cancelled or threading.Event()
-    return world.begin(lambda: world.plane.warehouse_calls.open(model, event))
+    return world.begin(lambda: world.services.warehouse.open(model, event))
 
 
 def call(world: World, version_id: str = "v-1") -> WarehouseInstances:
@@ -152,7 +152,7 @@ def test_a_loaded_model_is_called_without_a_look_at_the_catalog(
     monkeypatch.setattr(world.catalog, "read", None)
     monkeypatch.setattr(world.catalog, "write", None)
 
-    held = world.plane.warehouse_calls.open(served(world), threading.Event())
+    held = world.services.warehouse.open(served(world), threading.Event())
 
     assert len(held.ready()) == 1
     held.release()
@@ -175,7 +175,7 @@ def test_its_states_are_metrics_and_events(world: World) -> None:
         events = [event.new for event in tx.events_of(found)]
     asked: list[Requirement] = []
 
-    page = world.plane.metric_page(lambda needed: asked.append(needed) or True)  # type: ignore[func-returns-value]
+    page = world.services.monitor.metric_page(lambda needed: asked.append(needed) or True)  # type: ignore[func-returns-value]
 
     assert events == ["PENDING", "RUNNING"]
     assert 'nunatak_service_state{service="DB.S.M version V1",state="RUNNING"} 1' in page
@@ -406,7 +406,7 @@ def test_a_cancelled_call_does_not_wait_nor_stop_the_start_for_others(world: Wor
 
 def test_a_call_does_not_wait_for_ever(world: World) -> None:
     world.builder.gate = threading.Event()
-    calls = replace(world.plane.warehouse_calls, wait_limit_s=0.01)
+    calls = replace(world.services.warehouse, wait_limit_s=0.01)
 
     with pytest.raises(DeadlineExceeded, match="model"):
         calls.open(served(world), threading.Event())

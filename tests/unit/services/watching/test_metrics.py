@@ -40,7 +40,7 @@ def say(world: World, count: int) -> None:
 
 
 def look(world: World) -> ServiceReadings:
-    (found,) = world.plane.count(every_s=0.0).values()
+    (found,) = world.services.monitor.count(every_s=0.0).values()
     return found
 
 
@@ -109,14 +109,14 @@ def test_what_is_left_counts_once_although_the_process_was_seen_to_be_gone(
 def test_an_instance_that_leaves_nothing_counts_what_it_told(running: World) -> None:
     look(running)
     (seen,) = running.runtime.observe()
-    running.plane.metrics.look_at(seen)("")
+    running.services.monitor._metrics.look_at(seen)("")
     assert total(running) == 3
 
 
 def test_what_is_left_of_an_instance_of_no_known_service_is_no_matter(running: World) -> None:
     look(running)
     (seen,) = running.runtime.observe()
-    running.plane.metrics.look_at(replace(seen, started_at=-1.0))(page(100))
+    running.services.monitor._metrics.look_at(replace(seen, started_at=-1.0))(page(100))
     assert total(running) == 3
 
 
@@ -167,7 +167,7 @@ def test_processors_in_use_are_the_time_used_between_two_looks(running: World) -
 def test_young_readings_are_not_taken_anew(running: World) -> None:
     look(running)
     say(running, 9)
-    (found,) = running.plane.count().values()
+    (found,) = running.services.monitor.count().values()
 
     assert found.totals()[NAME, ANSWERED] == 3
     running.advance(1)
@@ -179,7 +179,7 @@ def test_a_dropped_service_is_forgotten(running: World) -> None:
     running.rows("DROP SERVICE DB.S.SVC")
     running.settle()
 
-    assert running.plane.count(every_s=0.0) == {}
+    assert running.services.monitor.count(every_s=0.0) == {}
 
 
 def test_one_instance_that_hangs_does_not_hold_up_the_look(
@@ -219,7 +219,7 @@ def test_the_page_names_service_and_instance_and_ended_ones(running: World) -> N
     say(running, 1)
     running.advance(2)
 
-    text = running.plane.metric_page(lambda _: True)
+    text = running.services.monitor.metric_page(lambda _: True)
 
     assert f'{NAME}{{instance="0",outcome="answered",service="DB.S.SVC"}} 1.0\n' in text
     assert f'{NAME}{{instance="ended",outcome="answered",service="DB.S.SVC"}} 3.0\n' in text
@@ -235,7 +235,7 @@ def test_the_page_holds_only_what_may_be_monitored(running: World) -> None:
         asked.append(needed)
         return False
 
-    assert running.plane.metric_page(may) == ""
+    assert running.services.monitor.metric_page(may) == ""
     assert {(needed.privilege, needed.kind) for needed in asked} == {
         ("MONITOR", "SERVICE"),
         ("MONITOR", "COMPUTE_POOL"),

@@ -52,7 +52,7 @@ def test_the_new_instance_is_ready_before_the_old_one_goes(world: World) -> None
     world.settle()
     assert len(runs(world)) == 2
     assert world.row("DESCRIBE SERVICE MINE")["is_upgrading"] == "true"
-    route = world.plane.routes.by_name(MINE)
+    route = world.services.routes.by_name(MINE)
     assert route is not None
     assert [str(target.address) for target in route.targets] == [str(world.runtime.folder / old)]
 

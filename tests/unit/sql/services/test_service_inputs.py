@@ -281,7 +281,7 @@ def test_secrets_that_cannot_be_handed_over(
 
 
 def test_the_platform_tells_an_instance_where_it_runs(world: World) -> None:
-    world.plane.addresses.public = "server.example:8085"
+    world.services.addresses.public = "server.example:8085"
     env = create(world, specification(env={"MINE": "yes"})).env
     assert {key: env[key] for key in env if key.startswith(("SNOWFLAKE", "MINE"))} == {
         "SNOWFLAKE_ACCOUNT": "NUNATAK",

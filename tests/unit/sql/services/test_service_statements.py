@@ -114,7 +114,7 @@ def test_the_specification_is_only_for_the_owner(deployed: World) -> None:
 
 
 def test_the_endpoint_has_an_address_that_clients_show(deployed: World) -> None:
-    deployed.plane.addresses.public = "127.0.0.1:8085"
+    deployed.services.addresses.public = "127.0.0.1:8085"
 
     row = deployed.row("SHOW ENDPOINTS IN SERVICE DB.S.SVC")
 
@@ -479,7 +479,7 @@ def test_rules_integrations_and_repositories_are_shown(world: World) -> None:
         repository["repository_url"]
         == world.row("DESC IMAGE REPOSITORY DB.S.REPO")["repository_url"]
     )
-    address = world.rooms.control.addresses.repository_url("/db/s/repo")
+    address = world.rooms.addresses.repository_url("/db/s/repo")
     assert repository["repository_url"] == address
 
 
@@ -569,7 +569,7 @@ def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
         "MAX_BATCH_ROWS = 10 AS '/{}'"
     )
     deployed.rows(text.format("DOUBLE PRECISION", "predict"))
-    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+    found = deployed.services.routes.by_user_function(deployed.session.qualify(("F",)))
 
     assert found is not None
     route, method = found
@@ -577,7 +577,7 @@ def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
     assert method.signature.is_native
     assert deployed.row("SHOW FUNCTIONS IN SCHEMA DB.S")["arguments"] == "F(FLOAT) RETURN FLOAT"
     deployed.rows("DROP FUNCTION F(FLOAT)")
-    assert deployed.plane.routes.by_user_function(deployed.session.qualify(("F",))) is None
+    assert deployed.services.routes.by_user_function(deployed.session.qualify(("F",))) is None
     with pytest.raises(InvalidArgument, match="/predict"):
         deployed.rows(text.format("OBJECT", "nothing"))
 
@@ -587,7 +587,7 @@ def test_a_function_with_a_patience_of_its_own(deployed: World) -> None:
     text += "ENDPOINT = inference"
     own = "MAX_BATCH_RETRIES = 0 BATCH_TIMEOUT_SECS = 30 ON_BATCH_FAILURE = ABORT"
     deployed.rows(f"{text} {own} AS '/predict'")
-    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+    found = deployed.services.routes.by_user_function(deployed.session.qualify(("F",)))
 
     assert found is not None
     assert (found[0].batches.timeout_s, found[0].batches.retries) == (30, 0)
@@ -602,7 +602,7 @@ def test_a_function_says_what_it_is(deployed: World) -> None:
         "CREATE FUNCTION F (x FLOAT) RETURNS OBJECT NOT NULL STRICT IMMUTABLE SERVICE = SVC "
         "ENDPOINT = inference MAX_BATCH_ROWS = 7 ON_BATCH_FAILURE = RETURN_NULL AS '/predict'"
     )
-    found = deployed.plane.routes.by_user_function(deployed.session.qualify(("F",)))
+    found = deployed.services.routes.by_user_function(deployed.session.qualify(("F",)))
     shown = {row["property"]: row["value"] for row in deployed.rows("DESC FUNCTION F (FLOAT)")}
 
     assert found is not None
