@@ -81,7 +81,7 @@ class AsgiRequests:
 
 
 class _Run:
-    """One request of the application: its body and its answer, as far as they have come.
+    """Request that the application answers: its body and its answer, as far as they have come.
 
     It is the exchange's `nunatak.transport.http1.exchange.Stream`; `receive` and `send` are what
     the application is given.

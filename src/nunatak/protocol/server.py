@@ -69,7 +69,7 @@ def address(listener: socket.socket, *, tls: bool) -> str:
 
 
 class Endpoints(Handler, Protocol):
-    """Who answers the calls of endpoints."""
+    """Endpoints behind the same port: who answers their calls."""
 
     def handles(self, exchange: Exchange) -> bool:
         """Whether a request is for an endpoint, by its path or its host."""

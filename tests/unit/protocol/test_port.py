@@ -345,3 +345,24 @@ async def test_what_is_under_way_is_answered_before_the_server_ends() -> None:
         client.send(b"c")
         assert (await client.seen())["size"] == 3
         assert await client.reader.read() == b""
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("step", ["starting", "readiness"])
+async def test_a_server_that_cannot_begin_tells_why_and_leaves_nothing(step: str) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if step == "starting":
+            raise KeyError(step)
+        await application(scope, receive, send)
+
+    def on_ready() -> None:
+        raise KeyError(step)
+
+    listener = listen("127.0.0.1", 0)
+    before = asyncio.all_tasks()
+    try:
+        with pytest.raises(KeyError, match=step):
+            await serve(app, listener, on_ready=on_ready)
+    finally:
+        listener.close()
+    assert asyncio.all_tasks() == before
