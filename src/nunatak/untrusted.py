@@ -12,8 +12,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import yaml
 from yaml.constructor import ConstructorError, SafeConstructor
 
@@ -25,6 +26,22 @@ DEPTH_LIMIT = 64
 _DIRECTIVES_LIMIT = 10
 _DIGITS_LIMIT = 64
 _LARGEST_NUMBER = 2**64
+T = TypeVar("T")
+Text = Annotated[str, msgspec.Meta(pattern=r"\S")]
+"""The type of an entry that must be a text with something in it."""
+_TYPES = {
+    "str": "a text",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "object": "a map",
+    "array": "a list",
+    "null": "null",
+}
+_PLACE = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$(.*)`)?\Z", re.DOTALL)
+_PART = re.compile(r"Object (missing required|contains unknown) field `(.*)`\Z", re.DOTALL)
+_EXPECTED = re.compile(r"Expected `([^`]*)`(.*?)(?:, got `([^`]*)`)?\Z", re.DOTALL)
+_NOT_EMPTY = r" matching regex '\\S'"
 _MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -96,6 +113,33 @@ def load_json(text: str, title: str, *, bounds: Bounds = Bounds()) -> Any:
         return json.loads(text)
     except ValueError as error:
         raise InvalidArgument(f"{title} is not valid JSON: {error}.") from error
+
+
+def typed(document: object, structure: type[T], title: str) -> T:
+    """What was loaded, as a structure. Raises InvalidArgument, which names the document by `title`
+    and the entry by its path, as in `spec.containers[0].image`."""
+    try:
+        return msgspec.convert(document, structure)
+    except msgspec.ValidationError as error:
+        raise InvalidArgument(f"{title}{_told(str(error))}") from error
+
+
+def _told(text: str) -> str:
+    """An error of msgspec in words that lead with the entry, to follow a document's title."""
+    found = _PLACE.match(text)
+    said, path = (text, "") if found is None else (found[1], (found[2] or "").removeprefix("."))
+    if part := _PART.match(said):
+        place = f"{path}.{part[2]}" if path else part[2]
+        return f": '{place}' {'is missing' if part[1].startswith('m') else 'is not known here'}."
+    start = f": '{path}'" if path else ""
+    expected = _EXPECTED.match(said)
+    if expected is None:
+        return f"{start}: {said}."
+    names = [name for name in expected[1].split(" | ") if name != "null"] or ["null"]
+    wanted = " or ".join(_TYPES.get(name, name) for name in names)
+    more = " that is not empty" if expected[2] == _NOT_EMPTY else expected[2]
+    got = f", not {_TYPES.get(expected[3], expected[3])}" if expected[3] else ""
+    return f"{start} must be {wanted}{more}{got}."
 
 
 def _check_chars(text: str, title: str, bounds: Bounds) -> None:

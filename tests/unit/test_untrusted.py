@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import pytest
 import yaml
 from hypothesis import given
@@ -21,7 +22,7 @@ from nunatak.models.contents.manifest import parse_manifest
 from nunatak.models.contents.modelyaml import parse_description
 from nunatak.services.documents.deployment import parse_deployment
 from nunatak.services.documents.specification import fill_template, parse_specification
-from nunatak.untrusted import DEPTH_LIMIT, Bounds, load_json, load_yaml
+from nunatak.untrusted import DEPTH_LIMIT, Bounds, Text, load_json, load_yaml, typed
 from support.fuzz import examples
 
 SOURCE = Path(__file__).parents[2] / "src" / "nunatak"
@@ -137,3 +138,53 @@ def test_what_users_send_is_read_in_one_place() -> None:
     assert "untrusted.py" in found
     assert {place for place in found if not {place, place.partition("/")[0]} & OWN} == set()
     assert "images/requirements/declared.py" not in found
+
+
+class _Container(msgspec.Struct, forbid_unknown_fields=True):
+    image: str
+    env: dict[str, str | int] = {}
+    name: Text = "n"
+    part: Literal["a", "b"] = "a"
+
+
+class _Form(msgspec.Struct):
+    containers: list[_Container]
+    size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+
+
+@pytest.mark.parametrize(
+    ("document", "message"),
+    [
+        ([], "It must be a map, not a list."),
+        ({}, "It: 'containers' is missing."),
+        ({"containers": 3}, "It: 'containers' must be a list, not a whole number."),
+        ({"containers": [None]}, "It: 'containers[0]' must be a map, not null."),
+        ({"containers": [{}]}, "It: 'containers[0].image' is missing."),
+        ({"containers": [{"image": 1.5}]}, "'containers[0].image' must be a text, not a number."),
+        ({"containers": [{"image": "i", "x": 1}]}, "It: 'containers[0].x' is not known here."),
+        ({"containers": [{"image": "i", "name": " "}]}, "name' must be a text that is not empty."),
+        ({"containers": [{"image": "i", "env": {1: "x"}}]}, "'containers[0].env' must be a text"),
+        ({"containers": [{"image": "i", "env": {"a": []}}]}, "must be a whole number or a text,"),
+        ({"containers": [{"image": "i", "part": "c"}]}, "'containers[0].part': Invalid enum val"),
+        ({"containers": [], "size": 0}, "It: 'size' must be a whole number >= 1."),
+    ],
+    ids=str,
+)
+def test_an_entry_that_does_not_fit_is_named(document: object, message: str) -> None:
+    with pytest.raises(InvalidArgument) as refused:
+        typed(document, _Form, "It")
+    assert message in refused.value.message
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(st.sampled_from(["containers", "image", "env", "size"]), inner)
+        ),
+    )
+)
+def test_whatever_was_loaded_is_typed_or_refused(document: object) -> None:
+    with suppress(InvalidArgument):
+        assert isinstance(typed(document, _Form, "It"), _Form)

@@ -19,8 +19,7 @@ def refuse_autocapture(document: Any) -> None:
         value = pending.pop()
         if isinstance(value, dict):
             for key, item in value.items():
-                name = str(key).strip().lower().replace("-", "_")
-                if name in _KEYS and not is_off(item):
+                if _spelling(key) in _KEYS and not is_off(item):
                     raise unsupported()
             pending.extend(value.values())
         elif isinstance(value, list):
@@ -35,12 +34,18 @@ def refuse_autocapture(document: Any) -> None:
                 raise unsupported()
 
 
-def _refuse_option(text: str) -> None:
-    """An argument of an engine, such as `--autocapture` or `--autocapture=true`."""
-    name, has_value, given = text.lstrip("-").partition("=")
-    is_ours = text.startswith("--") and name.replace("-", "_") in _KEYS
-    if is_ours and not (has_value and is_off(given)):
-        raise unsupported()
+def without_autocapture(document: Any) -> Any:
+    """A document without the keys that switch capturing off, which say what holds anyway."""
+    if isinstance(document, dict):
+        kept = {key: item for key, item in document.items() if _spelling(key) not in _KEYS}
+        return {key: without_autocapture(item) for key, item in kept.items()}
+    if isinstance(document, list):
+        return [without_autocapture(item) for item in document]
+    return document
+
+
+def _spelling(key: object) -> str:
+    return str(key).strip().lower().replace("-", "_")
 
 
 def is_off(value: Any) -> bool:

@@ -10,17 +10,18 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
+from msgspec import Meta, Struct, field
 
 from nunatak.catalog.names import split_name
 from nunatak.compute.resources import parse_cpus, parse_gpus, parse_memory
 from nunatak.errors import InvalidArgument, LimitExceeded, Unsupported
-from nunatak.services.documents.autocapture import VARIABLE, refuse_autocapture
+from nunatak.services.documents.autocapture import VARIABLE, refuse_autocapture, without_autocapture
 from nunatak.services.model.secret_uses import WrittenSecret, parse_secrets, secrets_document
 from nunatak.services.model.spec import CONTAINER, ENDPOINT, PORT, Requested, ServiceSpec
-from nunatak.untrusted import TEXT_LIMIT_CHARS, load_yaml
+from nunatak.untrusted import TEXT_LIMIT_CHARS, load_yaml, typed
 
 IMAGE_NAME = "model-inference"
 GPU_RESOURCE = "nvidia.com/gpu"
@@ -32,6 +33,7 @@ _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z")
 _HOLE = re.compile(r"\{\{\s*([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 PROBE_PATH = "/healthz"
 _PROBES = ("readinessProbe", "livenessProbe")
+_TITLE = "The specification"
 _OWN_PARTS = {
     "serviceRoles": "grant the service's role ALL_ENDPOINTS_USAGE",
     "capabilities": "containers act for the role that owns the service",
@@ -39,6 +41,69 @@ _OWN_PARTS = {
 """Parts beside spec that are refused, and what to do instead."""
 _REFUSED_IN_SPEC = ("volumes", "resourceManagement")
 _REFUSED = ("volumeMounts", "command", "args")
+
+
+class _Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """A section of the document; what it does not know is refused by name."""
+
+
+class _Amounts(_Section, frozen=True, kw_only=True):
+    """The section `limits` or `requests` of `resources`."""
+
+    cpu: str | int | float | None = None
+    memory: str | int | None = None
+    gpu: str | int | None = field(default=None, name=GPU_RESOURCE)
+
+
+class _Resources(_Section, frozen=True, kw_only=True):
+    """The section `resources` of a container."""
+
+    limits: _Amounts | None = None
+    requests: _Amounts | None = None
+
+
+class _Container(_Section, frozen=True, kw_only=True):
+    """An entry of `spec.containers`."""
+
+    name: str
+    image: str
+    env: dict[str, str | int | float | bool | None] | None = None
+    secrets: list[dict[str, Any]] | None = None
+    resources: _Resources | None = None
+    readiness_probe: dict[str, Any] | None = None
+    liveness_probe: dict[str, Any] | None = None
+    volume_mounts: Any = None
+    command: Any = None
+    args: Any = None
+
+
+class _Endpoint(_Section, frozen=True, kw_only=True):
+    """An entry of `spec.endpoints`."""
+
+    name: str = ENDPOINT
+    port: int = PORT
+    public: bool = False
+    protocol: Literal["HTTP"] = "HTTP"
+
+
+class _Spec(_Section, frozen=True, kw_only=True):
+    """The section `spec`."""
+
+    containers: Annotated[list[_Container], Meta(min_length=1)]
+    endpoints: list[_Endpoint] | None = None
+    log_exporters: dict[str, Any] | None = None
+    platform_monitor: dict[str, Any] | None = None
+    """Both choose among what is kept; all of it always is."""
+    volumes: Any = None
+    resource_management: Any = None
+
+
+class _Specification(_Section, frozen=True, kw_only=True):
+    """The whole document."""
+
+    spec: _Spec
+    service_roles: Any = None
+    capabilities: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,35 +147,34 @@ def fill_template(text: str, values: Mapping[str, str]) -> str:
 def parse_specification(text: str) -> ContainerSpec:
     """Read a specification; raises InvalidArgument, LimitExceeded for one that is too large, or
     Unsupported for what no instance offers."""
-    document = _map(load_yaml(text, "The specification"), "The specification")
-    refuse_autocapture(document)
+    loaded = load_yaml(text, _TITLE)
+    refuse_autocapture(loaded)
+    loaded = without_autocapture(loaded)
+    document = typed(loaded, _Specification, _TITLE)
     for part, advice in _OWN_PARTS.items():
-        if document.get(part):
+        if loaded.get(part):
             raise Unsupported(f"{part} is not supported by this server: {advice}.")
-    spec = _map(document.get("spec"), "spec")
-    containers = spec.get("containers")
-    if not isinstance(containers, list) or not containers:
-        raise InvalidArgument("The specification needs a list spec.containers.")
+    for part in _REFUSED_IN_SPEC:
+        if loaded["spec"].get(part):
+            raise Unsupported(f"spec.{part} is not supported by this server.")
+    containers = document.spec.containers
     if len(containers) != 1:
         raise Unsupported("A service with several containers is not supported by this server.")
-    for part in _REFUSED_IN_SPEC:
-        if spec.get(part):
-            raise Unsupported(f"spec.{part} is not supported by this server.")
-    container = _map(containers[0], "spec.containers[0]")
-    _check_container(container)
-    env = {str(key): str(value) for key, value in _map(container.get("env") or {}, "env").items()}
-    endpoint, public = _endpoint(spec.get("endpoints") or [])
-    repository, digest = _image(container)
+    container = containers[0]
+    _check_container(container, loaded["spec"]["containers"][0])
+    env = {key: str(value) for key, value in (container.env or {}).items()}
+    endpoint = _endpoint(document.spec.endpoints or [])
+    repository, digest = _image(container.image)
     return ContainerSpec(
         image=digest,
         repository=repository,
-        requested=_requested(container),
-        endpoint=endpoint,
-        public=public,
+        requested=_requested(container.resources or _Resources()),
+        endpoint=endpoint.name,
+        public=endpoint.public,
         num_workers=_count(env, WORKERS),
         max_batch_rows=_count(env, BATCH_ROWS),
         env={key: value for key, value in env.items() if key not in _OWN_VARIABLES},
-        secrets=parse_secrets(container.get("secrets") or [], env),
+        secrets=parse_secrets(container.secrets or [], env),
     )
 
 
@@ -143,23 +207,16 @@ def specification_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _map(value: object, what: str) -> Mapping[str, Any]:
-    if not isinstance(value, dict):
-        raise InvalidArgument(f"{what} must be a YAML map.")
-    return value
-
-
-def _check_container(container: Mapping[str, Any]) -> None:
-    name = container.get("name")
-    if not isinstance(name, str) or not _NAME.match(name):
+def _check_container(container: _Container, loaded: Mapping[str, Any]) -> None:
+    if not _NAME.match(container.name):
         raise InvalidArgument(
             "A container's name has lower-case letters, digits and dashes, at most 63."
         )
     for part in _REFUSED:
-        if container.get(part):
+        if loaded.get(part):
             raise Unsupported(f"'{part}' of a container is not supported by this server.")
     for part in _PROBES:
-        _check_probe(part, _map(container.get(part) or {}, part))
+        _check_probe(part, loaded.get(part) or {})
 
 
 def _check_probe(part: str, probe: Mapping[str, Any]) -> None:
@@ -175,9 +232,8 @@ def _check_probe(part: str, probe: Mapping[str, Any]) -> None:
             )
 
 
-def _image(container: Mapping[str, Any]) -> tuple[str, str]:
+def _image(image: str) -> tuple[str, str]:
     """The path of the repository and the digest."""
-    image = str(container.get("image", ""))
     match = _IMAGE.match(image)
     if match is None:
         raise Unsupported(
@@ -189,30 +245,26 @@ def _image(container: Mapping[str, Any]) -> tuple[str, str]:
     return path[path.index("/") :] if "/" in path else "", match.group(2)
 
 
-def _requested(container: Mapping[str, Any]) -> Requested:
-    resources = _map(container.get("resources") or {}, "resources")
-    limits = _map(resources.get("limits") or {}, "resources.limits")
-    found = {**limits, **_map(resources.get("requests") or {}, "resources.requests")}
-    gpus = (limits.get(GPU_RESOURCE), found.get(GPU_RESOURCE))
-    if gpus[0] != gpus[1]:
+def _requested(resources: _Resources) -> Requested:
+    limits, requests = resources.limits or _Amounts(), resources.requests or _Amounts()
+    cpu = limits.cpu if requests.cpu is None else requests.cpu
+    memory = limits.memory if requests.memory is None else requests.memory
+    if requests.gpu is not None and requests.gpu != limits.gpu:
         raise InvalidArgument(f"requests and limits of {GPU_RESOURCE} must be equal.")
     return Requested(
-        cpus=parse_cpus(found["cpu"]) if "cpu" in found else None,
-        memory_bytes=parse_memory(found["memory"]) if "memory" in found else None,
-        gpus=parse_gpus(found[GPU_RESOURCE]) if GPU_RESOURCE in found else None,
+        cpus=None if cpu is None else parse_cpus(cpu),
+        memory_bytes=None if memory is None else parse_memory(memory),
+        gpus=None if limits.gpu is None else parse_gpus(limits.gpu),
     )
 
 
-def _endpoint(endpoints: Sequence[Any]) -> tuple[str, bool]:
-    if not isinstance(endpoints, list) or len(endpoints) > 1:
+def _endpoint(endpoints: Sequence[_Endpoint]) -> _Endpoint:
+    if len(endpoints) > 1:
         raise Unsupported("A service has at most one endpoint on this server.")
-    if not endpoints:
-        return ENDPOINT, False
-    endpoint = _map(endpoints[0], "spec.endpoints[0]")
-    name, port = endpoint.get("name", ENDPOINT), endpoint.get("port", PORT)
-    if not isinstance(name, str) or not _NAME.match(name) or port != PORT:
+    endpoint = endpoints[0] if endpoints else _Endpoint()
+    if not _NAME.match(endpoint.name) or endpoint.port != PORT:
         raise InvalidArgument(f"The endpoint needs a name of lower-case letters, and port {PORT}.")
-    return name, bool(endpoint.get("public", False))
+    return endpoint
 
 
 def _count(env: Mapping[str, str], name: str) -> int | None:
