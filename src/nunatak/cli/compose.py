@@ -152,7 +152,7 @@ def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
         results=results,
         disk=rooms.disk,
         sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
-        metrics=MetricsPage(rooms.access, rooms.monitor.metric_page).respond,
+        metrics=MetricsPage(rooms.access, rooms.monitor.metric_page),
     )
 
 

@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Protocol
 
 from nunatak.access.authenticate import Identity
+from nunatak.access.privileges.callers import UserToken
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
@@ -25,6 +26,7 @@ RENEWED_S = 0.5
 KEPT_LIMIT = 10_000
 CHECKS_AT_ONCE = 16
 ENDPOINT_ROLE = "ALL_ENDPOINTS_USAGE"
+ENDPOINT = UserToken("USAGE", f"the service's role {ENDPOINT_ROLE}")
 _SCHEMES = ("bearer ", "snowflake ")
 
 
@@ -58,7 +60,9 @@ class AccessAuthorities:
             self._decided = (commits, {})
         decided = self._decided[1]
         if (identity, service) not in decided:
-            requirement = Requirement("USAGE", "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}")
+            requirement = Requirement(
+                ENDPOINT.privilege, "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}"
+            )
             roles = self._access.roles_of(identity)
             decided[identity, service] = any(
                 self._access.allows(role, requirement) for role in sorted(roles)

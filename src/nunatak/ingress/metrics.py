@@ -9,10 +9,9 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nunatak.access.authenticate import Identity
+from nunatak.access.privileges.callers import UserToken, route
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
-from nunatak.errors import AccessError
-from nunatak.ingress.gate import token_of
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 WritePage = Callable[[Callable[[Requirement], bool]], str]
@@ -27,25 +26,19 @@ class MetricsPage:
         self._access = access
         self._write = write
 
-    async def respond(self, request: Request) -> Response:
+    @route(
+        "GET",
+        "/metrics",
+        caller=UserToken("MONITOR", "each service and pool that is shown"),
+        is_page=True,
+    )
+    async def respond(self, _request: Request, identity: Identity) -> Response:
         """Answer one request."""
-        token = token_of(request.headers.get("authorization", "").encode("latin-1"))
-        text = None if token is None else await asyncio.to_thread(self._page, token)
-        if text is None:
-            return PlainTextResponse(
-                'A valid token is needed: Authorization: Bearer … or Snowflake Token="…".',
-                status_code=401,
-                headers={"www-authenticate": 'Snowflake realm="nunatak"'},
-            )
+        text = await asyncio.to_thread(self._page, identity)
         return PlainTextResponse(text, headers={"content-type": CONTENT_TYPE})
 
-    def _page(self, token: str) -> str | None:
-        """None for a token that opens nothing, or only one endpoint."""
-        try:
-            identity = self._access.authenticator.bearer(token)
-        except AccessError:
-            return None
-        return None if identity.scope is not None else self._write(self._may(identity))
+    def _page(self, identity: Identity) -> str:
+        return self._write(self._may(identity))
 
     def _may(self, identity: Identity) -> Callable[[Requirement], bool]:
         roles = self._access.roles_of(identity)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,17 +16,25 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from nunatak.access.privileges.callers import (
+    Everybody,
+    Registered,
+    SignedAddress,
+    route,
+    routes_of,
+)
 from nunatak.access.service import Access
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.errors import NunatakError
 from nunatak.periodic import repeat
 from nunatak.protocol.bodies import read_body
+from nunatak.protocol.callers import Callers
 from nunatak.protocol.client_address import parse_networks
 from nunatak.protocol.errors import failure_of
-from nunatak.protocol.files.routes import FileRoutes
+from nunatak.protocol.files.routes import FileRoutes, answered
 from nunatak.protocol.files.signing import Signer, load_key
-from nunatak.protocol.files.transfer import FILES, RESULTS, Transfers
+from nunatak.protocol.files.transfer import Transfers
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import Statements
@@ -56,7 +65,7 @@ class ProtocolApp:
         results: ResultStore,
         disk: Disk,
         sources: Mapping[str, FileSource],
-        metrics: Page | None = None,
+        metrics: object | None = None,
     ) -> None:
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
@@ -76,7 +85,6 @@ class ProtocolApp:
             self.execution.queries,
             proxies=parse_networks(settings.trusted_proxies),
         )
-        query_routes = QueryRoutes(self.execution, session_routes, limits)
         scratch = settings.folder("uploads")
         for leftover in scratch.iterdir():
             leftover.unlink()
@@ -85,7 +93,11 @@ class ProtocolApp:
         )
         self._disk = disk
         self._starlette = Starlette(
-            routes=_routes(session_routes, query_routes, files, metrics), lifespan=self._lifespan
+            routes=_routes(
+                Callers(access, self.sessions, transfers),
+                (session_routes, QueryRoutes(self.execution, limits), files, _Pages(), metrics),
+            ),
+            lifespan=self._lifespan,
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -129,10 +141,10 @@ def create_app(
     results: ResultStore | None = None,
     disk: Disk | None = None,
     sources: Mapping[str, FileSource] | None = None,
-    metrics: Page | None = None,
+    metrics: object | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
-    first part of their keys; `metrics` answers GET /metrics."""
+    first part of their keys; `metrics` has the route of its page."""
     disk = disk or Disk.of(settings)
     if results is None:
         results = ResultStore.of(settings, disk=disk, clock=access.clock)
@@ -147,40 +159,26 @@ def create_app(
     )
 
 
-def _routes(
-    sessions: SessionRoutes, queries: QueryRoutes, files: FileRoutes, metrics: Page | None
-) -> list[Route]:
-    def post(path: str, call: Call) -> Route:
-        return Route(path, _guarded(call), methods=["POST"])
-
-    def get(path: str, call: Call) -> Route:
-        return Route(path, _guarded(call), methods=["GET"])
-
+def _routes(callers: Callers, owners: Iterable[object]) -> list[Route]:
+    """The declared routes of all owners: each behind the check of its caller."""
     return [
-        post("/session/v1/login-request", sessions.login),
-        post("/session/token-request", sessions.renew),
-        post("/session/heartbeat", sessions.heartbeat),
-        post("/session/authenticator-request", sessions.refuse_browser),
-        post("/session", sessions.close),
-        post("/queries/v1/query-request", queries.submit),
-        post("/queries/v1/abort-request", queries.abort),
-        get("/queries/{query_id}/result", queries.result),
-        post("/queries/{query_id}/abort-request", queries.abort_query),
-        get("/monitoring/queries/{query_id}", queries.monitor),
-        get("/monitoring/queries//{query_id}", queries.monitor),  # as connector 5 writes it
-        post("/telemetry/send", _telemetry),
-        Route("/oauth/token", sessions.exchange, methods=["POST"]),
-        Route(FILES + "{key:path}", files.upload, methods=["PUT"]),
-        # before GET, which would take HEAD too
-        Route(FILES + "{key:path}", files.look, methods=["HEAD"]),
-        Route(FILES + "{key:path}", files.download, methods=["GET"]),
-        Route(RESULTS + "{key:path}", files.chunk, methods=["GET"]),
-        Route("/healthz", _health, methods=["GET"]),
-        *([Route("/metrics", metrics, methods=["GET"])] if metrics is not None else []),
+        Route(
+            found.path,
+            _endpoint(found, callers.checked(found.caller, handler)),
+            methods=[found.method],
+        )
+        for owner in owners
+        for found, handler in routes_of(owner)
     ]
 
 
-def _guarded(call: Call) -> Callable[[Request], Awaitable[Response]]:
+def _endpoint(found: Registered, call: Callable[[Request], Awaitable[Any]]) -> Page:
+    if isinstance(found.caller, SignedAddress):
+        return partial(answered, call)
+    return call if found.is_page else _guarded(call)
+
+
+def _guarded(call: Call) -> Page:
     """Answer with status 200 whatever happens: the clients repeat most others silently."""
 
     async def endpoint(request: Request) -> Response:
@@ -195,10 +193,25 @@ def _guarded(call: Call) -> Callable[[Request], Awaitable[Response]]:
     return endpoint
 
 
-async def _telemetry(request: Request) -> dict[str, Any]:
-    await read_body(request, limit_bytes=_TELEMETRY_BYTES)
-    return success("Log Received")
+class _Pages:
+    """Routes that concern no session."""
 
+    @route(
+        "POST",
+        "/telemetry/send",
+        caller=Everybody(why="clients send it logged in or not; it is read and forgotten"),
+    )
+    async def telemetry(self, request: Request) -> dict[str, Any]:
+        """Take what clients tell of themselves."""
+        await read_body(request, limit_bytes=_TELEMETRY_BYTES)
+        return success("Log Received")
 
-async def _health(_request: Request) -> Response:
-    return PlainTextResponse("ok")
+    @route(
+        "GET",
+        "/healthz",
+        caller=Everybody(why="it tells nothing but that the server runs"),
+        is_page=True,
+    )
+    async def health(self, _request: Request) -> Response:
+        """Say that the server runs."""
+        return PlainTextResponse("ok")

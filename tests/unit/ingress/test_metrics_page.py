@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import cast
 
@@ -12,11 +12,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from nunatak.access.authenticate import Identity
+from nunatak.access.privileges.callers import routes_of
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.access.standing import Holder
 from nunatak.errors import TokenInvalid
 from nunatak.ingress.metrics import CONTENT_TYPE, MetricsPage
+from nunatak.protocol.callers import Callers
+from nunatak.protocol.files.transfer import Transfers
+from nunatak.protocol.sessions.live_sessions import LiveSessions
 
 NEEDED = Requirement("MONITOR", "SERVICE", "DB.S.SVC")
 IDENTITIES = {
@@ -55,7 +59,14 @@ def page(may: Callable[[Requirement], bool]) -> str:
 def get(authorization: str | None) -> Response:
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     request = Request({"type": "http", "method": "GET", "path": "/metrics", "headers": headers})
-    return asyncio.run(MetricsPage(ACCESS, page).respond(request))
+    ((found, handler),) = routes_of(MetricsPage(ACCESS, page))
+    callers = Callers(ACCESS, cast("LiveSessions", None), cast("Transfers", None))
+    answer: Response = asyncio.run(_awaited(callers.checked(found.caller, handler)(request)))
+    return answer
+
+
+async def _awaited(call: Awaitable[Response]) -> Response:
+    return await call
 
 
 @pytest.mark.parametrize(

@@ -15,13 +15,14 @@ import os
 import tempfile
 import threading
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import IO
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
+from nunatak.access.privileges.callers import SignedAddress, route
 from nunatak.disk import Disk, is_disk_full, settle
 from nunatak.errors import (
     AccessError,
@@ -33,6 +34,7 @@ from nunatak.errors import (
     QueryForgotten,
 )
 from nunatak.protocol.files.transfer import (
+    FILES,
     GENERATION_HEADER,
     NO_GENERATION,
     RESULTS,
@@ -72,25 +74,10 @@ class FileRoutes:
         self._creating = threading.Lock()
         self._attempts = UploadAttempts()
 
-    async def upload(self, request: Request) -> Response:
+    @route("PUT", FILES + "{key:path}", caller=SignedAddress("PUT"))
+    async def upload(self, request: Request, parameters: Mapping[str, str]) -> Response:
         """PUT of one file; 412 where it may not replace another one that is there."""
-        return await _answered(self._upload, request)
-
-    async def look(self, request: Request) -> Response:
-        """HEAD of an address for a PUT: whether there is a file already that it would replace."""
-        return await _answered(self._look, request)
-
-    async def download(self, request: Request) -> Response:
-        """GET of one file."""
-        return await _answered(self._download, request)
-
-    async def chunk(self, request: Request) -> Response:
-        """GET of a part of a result."""
-        return await _answered(self._chunk, request)
-
-    async def _upload(self, request: Request) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        parameters = self._transfers.check("PUT", path, query)
         name, address = named(parameters), f"{path}?{query}"
         is_first = self._transfers.is_of_this_run(parameters) and address not in self._attempts
         if name.name is not None:
@@ -134,10 +121,12 @@ class FileRoutes:
         )
         return Response(status_code=200)
 
-    async def _look(self, request: Request) -> Response:
-        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        name = named(self._transfers.check("PUT", path, query))
-        source, folder = self._transfers.source(path)
+    # before GET, which would take HEAD too
+    @route("HEAD", FILES + "{key:path}", caller=SignedAddress("PUT"))
+    async def look(self, request: Request, parameters: Mapping[str, str]) -> Response:
+        """HEAD of an address for a PUT: whether there is a file already that it would replace."""
+        name = named(parameters)
+        source, folder = self._transfers.source(request.scope["path"])
         if name.name is None or name.may_compress:
             return Response(status_code=404)  # what it will be called, its content tells
         await asyncio.to_thread(source.open_path, f"{folder}/{name.name}")
@@ -151,27 +140,17 @@ class FileRoutes:
             upload.move_to(place)
             return True
 
-    async def _download(self, request: Request) -> Response:
-        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        if self._is_signed_for_upload(path, query):
-            # Some drivers look with GET whether there is a file. An object store forbids what was
-            # not signed, which they take for "no file"; the PUT decides.
-            return PlainTextResponse("The address is of an upload.", status_code=403)
-        self._transfers.check("GET", path, query)
-        source, key = self._transfers.source(path)
+    @route("GET", FILES + "{key:path}", caller=SignedAddress("GET", not_for="PUT"))
+    async def download(self, request: Request, _: Mapping[str, str]) -> Response:
+        """GET of one file."""
+        source, key = self._transfers.source(request.scope["path"])
         file = await asyncio.to_thread(source.open_path, key)
         return FileResponse(file, media_type="application/octet-stream")
 
-    def _is_signed_for_upload(self, path: str, query: str) -> bool:
-        try:
-            self._transfers.check("PUT", path, query)
-        except AccessError:
-            return False
-        return True
-
-    async def _chunk(self, request: Request) -> Response:
-        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")
-        self._transfers.check("GET", path, query)
+    @route("GET", RESULTS + "{key:path}", caller=SignedAddress("GET"))
+    async def chunk(self, request: Request, _: Mapping[str, str]) -> Response:
+        """GET of a part of a result."""
+        path = request.scope["path"]
         query_id, _, name = path.removeprefix(RESULTS).partition("/")
         index, _, wanted = name.partition(".")
         if wanted == JSON:
@@ -233,7 +212,8 @@ class _Upload:
         stream.write(part)
 
 
-async def _answered(endpoint: Endpoint, request: Request) -> Response:
+async def answered(endpoint: Endpoint, request: Request) -> Response:
+    """The answer, or the status of an object store for what went wrong."""
     try:
         return await endpoint(request)
     except (ObjectNotFound, QueryForgotten) as error:

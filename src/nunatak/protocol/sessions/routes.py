@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nunatak.access.authenticate import Identity
+from nunatak.access.privileges.callers import Everybody, MasterToken, SessionToken, route
 from nunatak.access.service import Access
 from nunatak.catalog.names import parse_identifier
 from nunatak.errors import (
@@ -27,25 +28,12 @@ from nunatak.protocol.errors import MASTER_TOKEN_EXPIRED, MASTER_TOKEN_INVALID, 
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions import login as logins
-from nunatak.protocol.sessions.external_sessions import HEADER, ExternalSessions
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.sessions.login_desk import LoginDesk
 
 _LOGIN_BODY_BYTES = 1024 * 1024
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-_SCHEMES = ("snowflake token=", "bearer ")
 _ROLE_SCOPE = "session:role:"
-
-
-def token_of(headers: Mapping[str, str]) -> str:
-    """The token of an Authorization header; raises TokenInvalid when there is none."""
-    value = headers.get("authorization", "").strip()
-    for scheme in _SCHEMES:
-        if value.lower().startswith(scheme):
-            token = value[len(scheme) :].strip().strip('"')
-            if token and token != "None":  # noqa: S105 clients without a session write this word
-                return token
-    raise TokenInvalid("Session token not found in the request data. Log in first.")
 
 
 class SessionRoutes:
@@ -62,18 +50,14 @@ class SessionRoutes:
         self._access = access
         self._sessions = sessions
         self._queries = queries
-        self._external = ExternalSessions(access, sessions)
         self._proxies = proxies
         self._desk = LoginDesk()
 
-    async def live(self, request: Request) -> LiveSession:
-        """The session of a request; raises TokenInvalid or TokenExpired."""
-        token = token_of(request.headers)
-        external_id = request.headers.get(HEADER)
-        if external_id is not None:
-            return await asyncio.to_thread(self._external.find, token, external_id)
-        return await asyncio.to_thread(self._sessions.by_token, token)
-
+    @route(
+        "POST",
+        "/session/v1/login-request",
+        caller=Everybody(why="callers show here who they are"),
+    )
     async def login(self, request: Request) -> dict[str, Any]:
         """Open a session."""
         body = await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
@@ -88,11 +72,11 @@ class SessionRoutes:
             identity = await asyncio.to_thread(establish)
         return success(await asyncio.to_thread(self._open, wanted, identity))
 
-    async def renew(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/session/token-request", caller=MasterToken())
+    async def renew(self, request: Request, master: str) -> dict[str, Any]:
         """Fresh tokens for a master token."""
         await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
         try:
-            master = token_of(request.headers)
             record, tokens = await asyncio.to_thread(self._access.sessions.renew, master)
         except TokenExpired as error:
             return failure(MASTER_TOKEN_EXPIRED, error.message)
@@ -109,21 +93,26 @@ class SessionRoutes:
             }
         )
 
-    async def heartbeat(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/session/heartbeat", caller=SessionToken())
+    async def heartbeat(self, _request: Request, _live: LiveSession) -> dict[str, Any]:
         """Tell that a session is alive."""
-        await self.live(request)
         return success(None)
 
-    async def close(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/session", caller=SessionToken())
+    async def close(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """End a session and what its client waits for. With asynchronous statements under way it
         stays open until they have ended and its idle time is over."""
         if request.query_params.get("delete") != "true":
             raise InvalidArgument("POST /session takes delete=true.")
-        live = await self.live(request)
         if not self._queries.detach_session(live.id):
             await asyncio.to_thread(self._sessions.close, live.id)
         return success(None)
 
+    @route(
+        "POST",
+        "/session/authenticator-request",
+        caller=Everybody(why="whoever asks is refused"),
+    )
     async def refuse_browser(self, _request: Request) -> dict[str, Any]:
         """Say honestly that logging in through a browser is not offered."""
         raise LoginRefused(
@@ -131,6 +120,12 @@ class SessionRoutes:
             "programmatic access token."
         )
 
+    @route(
+        "POST",
+        "/oauth/token",
+        caller=Everybody(why="the signed token in the form tells who calls"),
+        is_page=True,
+    )
     async def exchange(self, request: Request) -> Response:
         """`/oauth/token`: the answer is the bare token, as the clients expect."""
         try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from nunatak.access.privileges.callers import SessionToken, route
 from nunatak.config import Limits
 from nunatak.errors import InvalidArgument, QueryForgotten, SyntaxInvalid
 from nunatak.protocol.bodies import read_json
@@ -15,7 +16,6 @@ from nunatak.protocol.errors import QUERY_ACCEPTED, QUERY_RUNNING
 from nunatak.protocol.queries import Query, QueryStatus
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions.live_sessions import LiveSession
-from nunatak.protocol.sessions.routes import SessionRoutes
 from nunatak.protocol.statements.execution import Execution, Submission
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.parameters import of_statement
@@ -87,14 +87,13 @@ def _bound_text(value: object) -> str | None:
 class QueryRoutes:
     """Handlers of the calls about statements."""
 
-    def __init__(self, execution: Execution, sessions: SessionRoutes, limits: Limits) -> None:
+    def __init__(self, execution: Execution, limits: Limits) -> None:
         self._execution = execution
-        self._sessions = sessions
         self._limits = limits
 
-    async def submit(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/queries/v1/query-request", caller=SessionToken())
+    async def submit(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """Run a statement; answers its result, or where to ask for it."""
-        live = await self._sessions.live(request)
         body = await read_json(request, limit_bytes=self._limits.request_body_bytes)
         submission = parse_submission(
             body,
@@ -110,19 +109,20 @@ class QueryRoutes:
             self._execution.queries.forget(query)
         return answer
 
-    async def result(self, request: Request) -> dict[str, Any]:
+    @route("GET", "/queries/{query_id}/result", caller=SessionToken())
+    async def result(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """The result of a statement that was submitted before; the answer of one that still runs
         is again where to ask."""
-        live = await self._sessions.live(request)
         query_id = str(request.path_params["query_id"])
         query = self._execution.queries.find(query_id)
         if query is not None and live.session.is_of_user(query.user, query.started_on):
             return await self._ended(query, live, request)
         return await asyncio.to_thread(self._stored, query_id, live, base_url(request))
 
-    async def monitor(self, request: Request) -> dict[str, Any]:
+    @route("GET", "/monitoring/queries/{query_id}", caller=SessionToken())
+    @route("GET", "/monitoring/queries//{query_id}", caller=SessionToken())  # of connector 5
+    async def monitor(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """How a statement stands."""
-        live = await self._sessions.live(request)
         query_id = str(request.path_params["query_id"])
         query = self._execution.queries.find(query_id)
         if query is not None:
@@ -132,16 +132,16 @@ class QueryRoutes:
             entries = await asyncio.to_thread(self._stored_entries, query_id, live)
         return success({"queries": entries})
 
-    async def abort(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/queries/v1/abort-request", caller=SessionToken())
+    async def abort(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """Cancel the statement of an earlier request."""
-        live = await self._sessions.live(request)
         body = await read_json(request, limit_bytes=self._limits.request_body_bytes)
         self._execution.queries.cancel_request(live.id, str(body.get("requestId", "")))
         return success(None)
 
-    async def abort_query(self, request: Request) -> dict[str, Any]:
+    @route("POST", "/queries/{query_id}/abort-request", caller=SessionToken())
+    async def abort_query(self, request: Request, live: LiveSession) -> dict[str, Any]:
         """Cancel a statement by its id."""
-        live = await self._sessions.live(request)
         query_id = str(request.path_params["query_id"])
         self._execution.queries.cancel(query_id, user=live.session.user)
         return success(None)
