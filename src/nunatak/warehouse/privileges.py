@@ -6,12 +6,14 @@ query can pass by; what it makes, changes or removes is declared here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from sqlglot import exp
 
 from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import CheckedInside, Declaration, Nothing, declared
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.warehouse.query.execution import Execution
@@ -27,9 +29,9 @@ MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 
 def authorise(execution: Execution, tree: exp.Expr) -> None:
     """Check what a bound statement changes; raises PrivilegeMissing or ObjectNotFound."""
-    check = _CHECKS.get(type(tree))
-    if check is not None and execution.hooks.guard is not None:
-        check(execution, tree)
+    changes = CHANGES[type(tree)]
+    if execution.hooks.guard is not None:
+        changes.check(execution, tree)
 
 
 def _insert(execution: Execution, tree: exp.Insert) -> None:
@@ -125,16 +127,59 @@ def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> N
         execution.permit(table, *privileges)
 
 
-_CHECKS: dict[type[exp.Expr], Callable[[Execution, Any], None]] = {
-    exp.Insert: _insert,
-    exp.Update: _update,
-    exp.Delete: _delete,
-    exp.Merge: _merge,
-    exp.TruncateTable: _truncate,
-    exp.Copy: _copy,
-    exp.Describe: _describe,
-    exp.Alter: _alter,
-    exp.Drop: _alter,
-    exp.Comment: _comment,
-    exp.Create: _create,
+def _nothing(_execution: Execution, _tree: exp.Expr) -> None:
+    """Nothing is changed that others see."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a statement of a kind needs besides what it reads, and the check of that."""
+
+    needs: Declaration
+    check: Callable[[Execution, Any], None]
+
+
+def _named(*privileges: str) -> Declaration:
+    return (CheckedInside(why="the statement names its objects", privileges=privileges),)
+
+
+READS = _named(
+    "SELECT on each table and view that is read, by its owner for what a view reads",
+    "READ on each stage",
+    "USAGE on each file format, model and function",
+    "USAGE on a role of each service",
+)
+"""Of every statement, also inside of others: asked where a name is resolved."""
+_OF_SESSION: Declaration = (Nothing(why="variables belong to the session"),)
+_OF_TRANSACTION: Declaration = (Nothing(why="a transaction belongs to the session"),)
+CHANGES: Mapping[type[exp.Expr], Changes] = {
+    exp.Insert: Changes(_named("INSERT on the table", "DELETE on it with OVERWRITE"), _insert),
+    exp.Update: Changes(_named("UPDATE on the table"), _update),
+    exp.Delete: Changes(_named("DELETE on the table"), _delete),
+    exp.Merge: Changes(
+        _named("INSERT, UPDATE and DELETE on the table, for what the clauses do"), _merge
+    ),
+    exp.TruncateTable: Changes(_named("TRUNCATE on the table"), _truncate),
+    exp.Copy: Changes(_named("INSERT on the table, or WRITE on the stage, that is written"), _copy),
+    exp.Describe: Changes(_named("any privilege on the table"), _describe),
+    exp.Alter: Changes(
+        _named("OWNERSHIP of the object", "CREATE and its kind on the schema for another name"),
+        _alter,
+    ),
+    exp.Drop: Changes(_named("OWNERSHIP of the object"), _alter),
+    exp.Comment: Changes(_named("OWNERSHIP of the table"), _comment),
+    exp.Create: Changes(
+        _named(
+            "CREATE TABLE, VIEW or SEQUENCE on the schema, unless it is temporary",
+            "OWNERSHIP of what OR REPLACE replaces",
+        ),
+        _create,
+    ),
+    exp.Set: Changes(_OF_SESSION, _nothing),
+    exp.Transaction: Changes(_OF_TRANSACTION, _nothing),
+    exp.Commit: Changes(_OF_TRANSACTION, _nothing),
+    exp.Rollback: Changes(_OF_TRANSACTION, _nothing),
 }
+"""Every kind of statement that changes something; another kind does not run."""
+for _kind, _changes in CHANGES.items():
+    declared(_kind.__name__, _changes.needs)

@@ -102,7 +102,7 @@ def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
     view = VIEWS.get(parts[-1])
     if view is None:
         raise ObjectNotFound("Object", ".".join(parts))
-    return view(execution.connection, session, database)
+    return view.rows(execution.connection, session, database)
 
 
 def _kept(execution: Execution, call: exp.Anonymous) -> Result:

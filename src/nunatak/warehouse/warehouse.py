@@ -29,7 +29,7 @@ from nunatak.warehouse.parsing.array_binding import is_array_bound
 from nunatak.warehouse.parsing.bind import bind
 from nunatak.warehouse.parsing.misread import reading
 from nunatak.warehouse.parsing.parse import Parsed, parse
-from nunatak.warehouse.privileges import authorise
+from nunatak.warehouse.privileges import CHANGES, authorise
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.projections import name_projections
 from nunatak.warehouse.rewrite.context import stored
@@ -279,6 +279,7 @@ _HANDLERS: dict[type[exp.Expr], Callable[[Execution, Any], Result]] = {
     exp.Set: set_variables,
     exp.Copy: _copy,
 }
+assert set(_HANDLERS) <= set(CHANGES), "every kind of statement declares what it needs"
 _CHANGES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
 """Statements that open a transaction where AUTOCOMMIT is off."""
 _DATA = (exp.Query, exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Set, exp.Describe, exp.Copy)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.privileges.declared import Declaration, Nothing, declared
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.warehouse.core.results import Field, Result, rows_result
 from nunatak.warehouse.core.session import Session
@@ -190,14 +192,25 @@ def _databases(connection: Connection, _session: Session, _database: str) -> Res
     return rows_result(_DATABASES, rows)
 
 
-VIEWS: dict[str, Callable[[Connection, Session, str], Result]] = {
-    "TABLES": _tables,
-    "VIEWS": _views,
-    "COLUMNS": _columns,
-    "SCHEMATA": _schemata,
-    "DATABASES": _databases,
+@dataclass(frozen=True, slots=True)
+class View:
+    """One of the views, with what reading it needs."""
+
+    rows: Callable[[Connection, Session, str], Result]
+    needs: Declaration
+
+
+_SHOWN: Declaration = (Nothing(why="names of objects are shown to everybody in the account"),)
+VIEWS: Mapping[str, View] = {
+    "TABLES": View(_tables, _SHOWN),
+    "VIEWS": View(_views, _SHOWN),
+    "COLUMNS": View(_columns, _SHOWN),
+    "SCHEMATA": View(_schemata, _SHOWN),
+    "DATABASES": View(_databases, _SHOWN),
 }
 """The views that the warehouse answers itself, by name."""
+for _name, _view in VIEWS.items():
+    declared(_name, _view.needs)
 
 
 def _names(table: Table) -> list[str]:
