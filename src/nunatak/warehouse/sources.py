@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 from sqlglot import exp
 
+from nunatak.access.privileges.declared import CheckedInside, Declaration, Nothing, declared
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.warehouse.copy.infer_schema import infer_schema
 from nunatak.warehouse.copy.staged import read_stage
@@ -71,10 +73,9 @@ def _result_of(
     call = calls.get(inner.name) if isinstance(inner, exp.Anonymous) else None
     if call is not None and is_service_table(execution, call):
         return service_table(execution, call, inner), call.method or ""
-    if isinstance(inner, exp.Anonymous) and inner.name.upper() == "INFER_SCHEMA":
-        return infer_schema(execution, inner), "INFER_SCHEMA"
-    if isinstance(inner, exp.Anonymous) and inner.name.upper() == "RESULT_SCAN":
-        return _kept(execution, inner), "RESULT_SCAN"
+    name = inner.name.upper() if isinstance(inner, exp.Anonymous) else ""
+    if name in QUERY_TABLES:
+        return QUERY_TABLES[name].rows(execution, inner), name
     return _table_function(execution, inner)
 
 
@@ -134,3 +135,30 @@ def _as(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
         for column, field in zip(batch.columns, schema, strict=True)
     ]
     return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTable:
+    """A function that answers rows, TABLE(F(…)), with what it needs."""
+
+    rows: Callable[[Execution, exp.Anonymous], Result]
+    needs: Declaration
+
+
+QUERY_TABLES: Mapping[str, QueryTable] = {
+    "INFER_SCHEMA": QueryTable(
+        infer_schema,
+        (
+            CheckedInside(
+                why="the arguments name them",
+                privileges=("READ on the stage", "USAGE on the file format"),
+            ),
+        ),
+    ),
+    "RESULT_SCAN": QueryTable(
+        _kept, (Nothing(why="a result is shown to the user whose statement it was"),)
+    ),
+}
+"""Those that the warehouse answers itself, by name."""
+for _name, _table in QUERY_TABLES.items():
+    declared(_name, _table.needs)

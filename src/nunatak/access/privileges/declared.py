@@ -191,7 +191,7 @@ def _words(rule: Rule) -> str:
         case Nothing():
             return f"nothing: {rule.why}"
         case CheckedInside():
-            return f"asked while it runs, as {rule.why}: {', '.join(rule.privileges)}"
+            return f"while it runs, as {rule.why}: {', '.join(rule.privileges)}"
         case Needs():
             return _privilege(rule.privilege, _object(rule.kind, each=rule.each)) + _limits(rule)
         case NeedsInHolder():

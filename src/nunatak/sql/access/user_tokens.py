@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS, Token
-from nunatak.access.privileges.declared import Needs
+from nunatak.access.privileges.declared import CheckedInside, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
@@ -23,6 +23,10 @@ from nunatak.sql.language.statement import (
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
 
+NOT_BY_TOKEN = CheckedInside(
+    why="whoever found a token could make better credentials of its user with it",
+    privileges=("a login with a password or a key pair for credentials of one's own",),
+)
 OWNER_OR_SELF = (Needs(OWNERSHIP, USER, of="user", unless_self=True),)
 
 

@@ -12,6 +12,7 @@ from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.errors import ObjectExists
 from nunatak.sql.access.user_tokens import (
+    NOT_BY_TOKEN,
     OWNER_OR_SELF,
     AddAccessToken,
     RemoveAccessToken,
@@ -97,7 +98,7 @@ class CreateUser(Creation):
         return status_result(f"User {self.name} successfully created.")
 
 
-@creation("USER", needs=(Creates(USER),))
+@creation("USER", needs=(Creates(USER), NOT_BY_TOKEN))
 def create_user(cursor: TokenCursor, create: Modifiers) -> CreateUser:
     """Parse CREATE USER."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -129,9 +130,9 @@ class AlterUser:
 
 
 _ALTERATIONS = (
-    Case(AlterUser, "to change", (Needs(OWNERSHIP, USER),)),
-    Case(AddAccessToken, "to add a token", OWNER_OR_SELF),
-    Case(RemoveAccessToken, "to remove a token", OWNER_OR_SELF),
+    Case(AlterUser, "to change", (Needs(OWNERSHIP, USER), NOT_BY_TOKEN)),
+    Case(AddAccessToken, "to add a token", (*OWNER_OR_SELF, NOT_BY_TOKEN)),
+    Case(RemoveAccessToken, "to remove a token", (*OWNER_OR_SELF, NOT_BY_TOKEN)),
 )
 
 
@@ -172,7 +173,7 @@ class DropUser:
         return status_result(f"{self.name} successfully dropped.")
 
 
-@grammar("DROP USER", needs=(Needs(OWNERSHIP, USER),))
+@grammar("DROP USER", needs=(Needs(OWNERSHIP, USER), NOT_BY_TOKEN))
 def drop_user(cursor: TokenCursor, _: Modifiers) -> DropUser:
     """Parse DROP USER."""
     if_exists = cursor.accept("IF", "EXISTS")

@@ -285,3 +285,17 @@ def test_a_new_object_may_be_created_with_or_replace(realm: Realm, words: str) -
     spec = prepare(realm, words)
     create(realm, OTHER, words, replace="OR REPLACE", spec=spec)
     assert state(realm, words)[1] == OTHER
+
+
+@pytest.mark.parametrize("needs", [None, (), [], (Nothing(why=""),), ("OWNERSHIP",)])
+def test_no_statement_registers_without_what_it_needs(needs: Any) -> None:
+    before = registered()
+    with pytest.raises(AssertionError, match="GADGET"):
+        grammar("SHOW GADGETS", needs=needs)(lambda cursor, _: cursor.fail("never called"))
+    with pytest.raises(AssertionError, match="GADGET"):
+        creation("GADGET", needs=needs)
+    with pytest.raises(TypeError, match="needs"):
+        grammar("SHOW GADGETS")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match="needs"):
+        creation("GADGET")  # type: ignore[call-arg]
+    assert registered() == before
