@@ -12,11 +12,12 @@ from time import monotonic
 from typing import Protocol
 
 from nunatak.access.authenticate import Identity
-from nunatak.access.privileges.callers import UserToken
+from nunatak.access.privileges.callers import UserToken, route
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import AccessError
+from nunatak.ingress.address import PREFIX
 from nunatak.services.calling.routes import Route
 
 KEPT_S = 1.0
@@ -27,6 +28,8 @@ KEPT_LIMIT = 10_000
 CHECKS_AT_ONCE = 16
 ENDPOINT_ROLE = "ALL_ENDPOINTS_USAGE"
 ENDPOINT = UserToken("USAGE", f"the service's role {ENDPOINT_ROLE}")
+"""The callers of endpoints."""
+endpoint_route = route("POST", PREFIX + "{endpoint}/{method}", caller=ENDPOINT)
 _SCHEMES = ("bearer ", "snowflake ")
 
 

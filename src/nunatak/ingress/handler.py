@@ -21,13 +21,12 @@ from urllib.parse import unquote
 
 import httptools
 
-from nunatak.access.privileges.callers import route
 from nunatak.errors import NunatakError, ObjectNotFound, ServiceUnavailable
 from nunatak.ingress import errors
-from nunatak.ingress.address import PREFIX, EndpointAddress, address_in_path, address_of_host
+from nunatak.ingress.address import EndpointAddress, address_in_path, address_of_host
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.errors import RequestRefused
-from nunatak.ingress.gate import ENDPOINT, Gate, Known
+from nunatak.ingress.gate import Gate, Known, endpoint_route
 from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
 from nunatak.services.calling.routes import Route
 from nunatak.transport.address import Address
@@ -123,7 +122,7 @@ class Ingress:
         except RequestRefused as refused:
             self._refuse(call, refused)
 
-    @route("POST", PREFIX + "{endpoint}/{method}", caller=ENDPOINT)
+    @endpoint_route
     def request(self, exchange: Exchange) -> None:
         """The body is here: send it on."""
         call: EndpointCall = exchange.context

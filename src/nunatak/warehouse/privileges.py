@@ -133,7 +133,7 @@ def _nothing(_execution: Execution, _tree: exp.Expr) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """What a statement of a kind needs besides what it reads, and the check of that."""
+    """Privileges that a kind of statement needs besides those to read, and their check."""
 
     needs: Declaration
     check: Callable[[Execution, Any], None]

@@ -54,8 +54,8 @@ Caller = SessionToken | MasterToken | UserToken | SignedAddress | Everybody
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """One route. `is_page`: the handler answers a page with a status of its own, where others
-    answer an object that is sent with status 200."""
+    """Route with its caller and handler. `is_page`: the handler answers a page with a status of its
+    own, where others answer an object that is sent with status 200."""
 
     method: str
     path: str

@@ -138,7 +138,7 @@ class OnTargets:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One of the forms that an operation, or a part of it, can have."""
+    """Form that an operation, or a part of it, can have."""
 
     form: type[Any]
     words: str

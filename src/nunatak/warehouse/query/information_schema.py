@@ -194,7 +194,7 @@ def _databases(connection: Connection, _session: Session, _database: str) -> Res
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One of the views, with what reading it needs."""
+    """View of INFORMATION_SCHEMA, with what reading it needs."""
 
     rows: Callable[[Connection, Session, str], Result]
     needs: Declaration
