@@ -206,8 +206,7 @@ class _Server:
 
     async def _drain(self) -> None:
         """Wait for the answers that are owed, as long as there is patience."""
-        for connection in self._connections:
-            connection.drain()
+        self._connections.drain()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._patience_s) as self._patience:
                 await self._connections.ended()

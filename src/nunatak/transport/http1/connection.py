@@ -35,6 +35,7 @@ class Connections:
     ) -> None:
         self.handler, self.limits, self.clock, self.keep_all = handler, limits, clock, keep_all
         self.heads = KnownHeads()
+        self.draining = False
         self._open: set[Connection] = set()
         self._none_open = asyncio.Event()
 
@@ -55,6 +56,12 @@ class Connections:
         self._open.discard(connection)
         if not self._open:
             self._none_open.set()
+
+    def drain(self) -> None:
+        """Answer what is here; idle connections, and those that still begin, are closed at once."""
+        self.draining = True
+        for connection in self:
+            connection.drain()
 
     async def ended(self) -> None:
         """Wait until none is open."""
@@ -91,6 +98,8 @@ class Connection(RequestReader):
         self._all.add(self)
         if len(self._all) > self._limits.connections:
             self._end_with(503, "TOO_MANY_CONNECTIONS", "too many connections; try again")
+        elif self._all.draining:
+            self.drain()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what it finds comes back through its callbacks."""

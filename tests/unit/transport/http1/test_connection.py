@@ -260,6 +260,34 @@ def test_draining_closes_idle_connections_and_answers_the_busy_ones(loop: Clock)
     assert busy.transport.closed
 
 
+def test_a_connection_that_begins_while_the_others_drain_is_closed(loop: Clock) -> None:
+    connections = Connections(Recorder(), LIMITS, clock=loop.time)
+    early = Peer(loop, connections)
+    early.send(post(b"x"))
+    connections.drain()
+    late = Peer(loop, connections)
+    assert (early.transport.closed, late.transport.closed) == (False, True)
+    assert not late.transport.sent
+
+
+def test_who_waits_for_the_end_of_all_connections_is_told_after_the_last() -> None:
+    async def run() -> list[bool]:
+        connections = Connections(Recorder(), LIMITS, clock=asyncio.get_running_loop().time)
+        await connections.ended()
+        made = [Connection(connections, trusted=True) for _ in range(2)]
+        for connection in made:
+            connection.connection_made(FakeTransport())
+        waiting, seen = asyncio.create_task(connections.ended()), []
+        for connection in made:
+            connection.connection_lost(None)
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+            seen.append(waiting.done())
+        return seen
+
+    assert asyncio.run(run()) == [False, True]
+
+
 @given(
     st.lists(st.sampled_from([b"", b"a", b"hello" * 20]), min_size=1, max_size=4),
     st.lists(st.integers(1, 60), min_size=1, max_size=8),
