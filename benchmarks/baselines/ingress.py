@@ -9,13 +9,13 @@ from starlette.applications import Starlette
 
 from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
-from nunatak.ingress.file_lines import FileLines
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.protocol.server import listen, serve
 from nunatak.services.calling.routes import Route, Target
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import Address, UnixAddress
+from nunatak.transport.client.file_lines import FileLines
 
 ENDPOINT = "/ep/benchmark.snowflakecomputing.app/predict"
 TOKEN = "anybody"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -19,11 +20,12 @@ from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.calling.routes import Route, Target
 from nunatak.services.model.states import ServiceState
-from nunatak.transport.address import Address, UnixAddress
+from nunatak.transport.address import Address, TlsAddress, UnixAddress
 from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
 from nunatak.transport.mux.frames import TARGET
+from support.credentials import make_credentials
 from support.front import Answer, FakeTransport, answers
 
 ROUTE = Route(
@@ -58,6 +60,7 @@ class Instance:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.address: Address = UnixAddress(path)
         self.play: Callable[[Exchange], None] = echo
         self.requests: list[Exchange] = []
         self.bodies: list[bytes] = []
@@ -91,8 +94,11 @@ class Instance:
         """Everything is let in."""
 
     def request(self, exchange: Exchange) -> None:
-        """Open a link, or play."""
+        """Open a link, for who has the token if one is needed, or play."""
         if exchange.target == TARGET:
+            if isinstance(self.address, TlsAddress):
+                token = self.address.token.encode()
+                assert exchange.headers[b"authorization"] == b"Bearer " + token
             loop = asyncio.get_running_loop()
             offer_link(self, exchange, self.links, loop=loop, clock=time.monotonic)
             return
@@ -230,13 +236,41 @@ class World:
         return Caller(self.ingress)
 
 
+@dataclass(frozen=True)
+class Ground:
+    """A folder, and where instances listen: see `support.credentials.KINDS`."""
+
+    folder: Path
+    kind: str = "unix"
+
+    def nowhere(self) -> Address:
+        """An address at which nobody listens."""
+        if self.kind == "unix":
+            return UnixAddress(self.folder / "nobody")
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port: int = closed.getsockname()[1]
+        return make_credentials(self.folder / "nobody").address(port)
+
+    async def listen(self, instance: Instance) -> asyncio.Server:
+        """Let an instance listen."""
+        loop = asyncio.get_running_loop()
+        if self.kind == "unix":
+            return await loop.create_unix_server(instance.connection, str(instance.path))
+        made = make_credentials(instance.path)
+        server = await loop.create_server(
+            instance.connection, "127.0.0.1", 0, ssl=made.context(), ssl_shutdown_timeout=1.0
+        )
+        instance.address = made.address(server.sockets[0].getsockname()[1])
+        return server
+
+
 @asynccontextmanager
-async def world(tmp_path: Path, *, instances: int = 1, **options: Any) -> AsyncIterator[World]:
+async def world(ground: Ground, *, instances: int = 1, **options: Any) -> AsyncIterator[World]:
     """An ingress with instances behind it."""
     loop = asyncio.get_running_loop()
-    made = [Instance(tmp_path / str(index)) for index in range(instances)]
-    servers = [await loop.create_unix_server(item.connection, str(item.path)) for item in made]
-    targets = tuple(Target(item.path.name, UnixAddress(item.path)) for item in made)
+    made = [Instance(ground.folder / str(index)) for index in range(instances)]
+    servers = [await ground.listen(item) for item in made]
+    targets = tuple(Target(item.path.name, item.address) for item in made)
     table = Table(replace(ROUTE, targets=targets))
     gate = Gate(Authorities())
     ingress = Ingress(table, gate, **{"body_limit_bytes": 900, "clock": loop.time, **options})

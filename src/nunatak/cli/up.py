@@ -19,8 +19,9 @@ from nunatak.confinement.gates import keep_home
 from nunatak.confinement.policy import confinement
 from nunatak.errors import NunatakError
 from nunatak.imports import leave_out_pandas
-from nunatak.protocol.server import TlsFiles, address, listen, serve
+from nunatak.protocol.server import address, listen, serve
 from nunatak.telemetry import configure_logs
+from nunatak.transport.address import CertificateFiles
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,10 +98,11 @@ async def _stop(server: Server) -> None:
     await asyncio.to_thread(server.close)
 
 
-def _certificate(settings: Settings) -> TlsFiles | None:
+def _certificate(settings: Settings) -> CertificateFiles | None:
     if not settings.tls:
         return None
-    from nunatak.protocol.tls import authority_file, development_certificate
+    from nunatak.protocol.tls import development_certificate
+    from nunatak.transport.certificates import authority_file
 
     folder = settings.folder("keys")
     hosts = [settings.host, "localhost", *([f"*.{settings.domain}"] if settings.domain else [])]

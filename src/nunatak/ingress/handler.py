@@ -102,7 +102,7 @@ class Ingress:
         for task in self._tasks:
             task.cancel()
         for instance in list(self._instances.values()):
-            instance.close()
+            instance.line.close()
         self._gate.close()
         self._instances.clear()
         self._choices.clear()
@@ -186,7 +186,7 @@ class Ingress:
         if route.targets and (size is None or size > _LARGE_BYTES):
             instance = self._choose(call, route)
             self._admit(call, instance, size or 0)
-            if instance.files.expect(exchange):
+            if instance.line.files.expect(exchange):
                 self._hold(call, size or 0)  # the memory is taken before a byte has come
         call.stage = "being read"
         exchange.go_on()
@@ -213,7 +213,7 @@ class Ingress:
         call.stage = "at the instance"
         message = call.message(call.exchange.body, left_s=call.until - now)
         try:
-            call.withdraw = instance.send(call, message, call.file)
+            call.withdraw = instance.line.send(call, message, call.file)
         except LinkError as error:
             raise RequestRefused(431, "headers_too_large", f"{error}.") from error
         call.instance = instance
@@ -290,7 +290,7 @@ class Ingress:
         gone = [] if known is None else [item.address for item in known[0].targets]
         for address in gone:
             if address not in addresses and (old := self._instances.pop(address, None)):
-                old.retire()
+                old.line.retire()
         loop = asyncio.get_running_loop()
         for address in addresses:
             if address not in self._instances:

@@ -14,13 +14,12 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from starlette.types import ASGIApp
 
 from nunatak.protocol.asgi import AsgiRequests, living
+from nunatak.transport.address import CertificateFiles
 from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange, Handler
 from nunatak.transport.http1.heads import HttpLimits
@@ -41,14 +40,6 @@ LIMITS = HttpLimits(
 _DRAIN_S = 15.0
 _CANCEL_S = 1.0
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFiles:
-    """PEM files of the server's certificate (with its chain) and private key."""
-
-    certificate: Path
-    key: Path
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -81,7 +72,7 @@ async def serve(
     listener: socket.socket,
     *,
     on_ready: Callable[[], None],
-    tls: TlsFiles | None = None,
+    tls: CertificateFiles | None = None,
     endpoints: Endpoints | None = None,
     on_stop: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
@@ -97,7 +88,7 @@ async def serve(
             await server.run(listener, _context(tls), on_ready, on_stop)
 
 
-def _context(tls: TlsFiles | None) -> ssl.SSLContext | None:
+def _context(tls: CertificateFiles | None) -> ssl.SSLContext | None:
     if tls is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

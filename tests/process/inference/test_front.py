@@ -7,8 +7,10 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,9 @@ import numpy as np
 import pytest
 
 from nunatak.inference.server.server import TOTALS_FILE
+from nunatak.transport.client.connections import InFlight
+from nunatak.transport.client.instance_client import InstanceClient
+from support.credentials import make_credentials
 from support.front import Answer, answers, instance_document, post
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -242,18 +247,23 @@ async def test_a_parked_instance_that_ends_leaves_nothing(run_instance: Any, who
             assert "the parked model is lost" in (instance.directory / "front.log").read_text()
 
 
-async def test_over_tcp_the_token_is_asked_for(run_instance: Any) -> None:
-    with_tcp = {"host": "127.0.0.1", "port": 0, "token": "secret"}
-    async with run_instance(tcp=with_tcp) as instance:
+async def test_over_tls_it_answers_who_has_its_token(run_instance: Any, tmp_path: Path) -> None:
+    credentials = make_credentials(tmp_path / "credentials")
+    async with run_instance(tcp=credentials.document()) as instance:
         log = (instance.directory / "front.log").read_text()
-        port = int(log.partition("TCP port ")[2].split()[0])
-        for headers, status in ((None, 401), ({"Authorization": "Bearer secret"}, 200)):
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(post(BODY, headers=headers))
-            head = await reader.readuntil(b"\r\n")
-            assert int(head.split()[1]) == status
-            writer.close()
-            await writer.wait_closed()
+        address = credentials.address(int(log.partition("TCP port ")[2].split()[0]))
+        for shown, status in ((replace(address, token="another"), 401), (address, 200)):
+            client = InstanceClient(shown)
+            answer = await asyncio.to_thread(
+                client.call,
+                "/predict",
+                json.dumps(BODY).encode(),
+                {},
+                deadline=time.monotonic() + 30,
+                in_flight=InFlight(),
+            )
+            assert answer.status == status
+            client.close()
 
 
 async def test_a_configuration_that_cannot_be_used_ends_the_process(tmp_path: Path) -> None:

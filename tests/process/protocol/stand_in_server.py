@@ -29,8 +29,9 @@ from nunatak.errors import ObjectNotFound, QueryCancelled, SyntaxInvalid
 from nunatak.protocol.app import create_app
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import StatementRequest
-from nunatak.protocol.server import TlsFiles, address, listen, serve
+from nunatak.protocol.server import address, listen, serve
 from nunatak.protocol.tls import development_certificate
+from nunatak.transport.address import CertificateFiles
 from nunatak.warehouse.core.parameters import set_parameter
 from nunatak.warehouse.core.results import (
     Description,
@@ -265,7 +266,7 @@ def main() -> None:
     listener = listen("127.0.0.1", 0)
     port = listener.getsockname()[1]
     write_own_connection(settings, host="127.0.0.1", port=port, password=password)
-    tls: TlsFiles | None = None
+    tls: CertificateFiles | None = None
     if settings.tls:
         tls = development_certificate(settings.folder("keys"), hosts=("127.0.0.1", "localhost"))
 

@@ -18,16 +18,17 @@ from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.services.calling.routes import Target
 from nunatak.services.model.states import ServiceState
-from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import Class
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.mux.frames import PIECE_BYTES, LinkAnswer, answer_frame
+from support.credentials import KINDS
 from support.front import Answer
 from support.ingress import (
     BODY,
     ROUTE,
     Authorities,
     Caller,
+    Ground,
     Instance,
     Table,
     echo,
@@ -52,9 +53,15 @@ def break_links(instance: Instance) -> None:
         link.end("it died")
 
 
+@pytest.fixture(params=KINDS)
+def ground(request: pytest.FixtureRequest, tmp_path: Path) -> Ground:
+    """Where the instances listen."""
+    return Ground(tmp_path, request.param)
+
+
 @pytest.mark.asyncio
-async def test_a_request_reaches_the_method_without_its_credential(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_a_request_reaches_the_method_without_its_credential(ground: Ground) -> None:
+    async with world(ground) as made:
         got = await made.caller.post(
             sf_context_current_user="ROOT", x_nunatak_class="bulk", cookie="secret=1"
         )
@@ -75,11 +82,11 @@ async def test_a_request_reaches_the_method_without_its_credential(tmp_path: Pat
 
 
 @pytest.mark.asyncio
-async def test_nothing_of_a_request_waits_for_the_garbage_collector(tmp_path: Path) -> None:
+async def test_nothing_of_a_request_waits_for_the_garbage_collector(ground: Ground) -> None:
     gc.collect()
     gc.disable()
     try:
-        async with world(tmp_path) as made:
+        async with world(ground) as made:
             statuses = [
                 (await made.caller.post()).status,
                 (await made.another().post(token="bad")).status,
@@ -100,8 +107,8 @@ async def test_nothing_of_a_request_waits_for_the_garbage_collector(tmp_path: Pa
 
 
 @pytest.mark.asyncio
-async def test_all_requests_to_an_instance_share_one_link(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_all_requests_to_an_instance_share_one_link(ground: Ground) -> None:
+    async with world(ground) as made:
         callers = [made.another() for _ in range(5)]
         found = await asyncio.gather(*(caller.post() for caller in callers))
         found += [await made.caller.post() for _ in range(5)]
@@ -110,8 +117,8 @@ async def test_all_requests_to_an_instance_share_one_link(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_answers_come_to_whom_they_belong_in_any_order(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_answers_come_to_whom_they_belong_in_any_order(ground: Ground) -> None:
+    async with world(ground) as made:
         [instance] = made.instances
         kept: list[Exchange] = []
         instance.play = kept.append
@@ -145,9 +152,9 @@ async def test_answers_come_to_whom_they_belong_in_any_order(tmp_path: Path) -> 
     ],
 )
 async def test_refusals(
-    tmp_path: Path, changes: dict[str, Any], status: int, expected: str
+    ground: Ground, changes: dict[str, Any], status: int, expected: str
 ) -> None:
-    async with world(tmp_path) as made:
+    async with world(ground) as made:
         for _ in range(2):  # before and after the token is known
             got = await made.another().post(**changes)
             assert (got.status, code(got)) == (status, expected)
@@ -156,8 +163,8 @@ async def test_refusals(
 
 
 @pytest.mark.asyncio
-async def test_chunks_over_the_limit_are_refused_while_they_come(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_chunks_over_the_limit_are_refused_while_they_come(ground: Ground) -> None:
+    async with world(ground) as made:
         await made.caller.post()
         head = request(b"", transfer_encoding="chunked").replace(b"content-length: 0\r\n", b"")
         made.caller.connection.data_received(head + b"3e8\r\n" + b"x" * 1000)
@@ -167,24 +174,24 @@ async def test_chunks_over_the_limit_are_refused_while_they_come(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_an_endpoint_that_is_not_public_is_not_found(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_an_endpoint_that_is_not_public_is_not_found(ground: Ground) -> None:
+    async with world(ground) as made:
         assert made.table.route is not None
         made.table.route = replace(made.table.route, public=False)
         assert code(await made.caller.post()) == "not_found"
 
 
 @pytest.mark.asyncio
-async def test_a_body_in_pieces_is_put_together(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_a_body_in_pieces_is_put_together(ground: Ground) -> None:
+    async with world(ground) as made:
         got = await made.caller.post(b"0123456789" * 20, pieces=7)
         assert got.body == b"0123456789" * 20
 
 
 @pytest.mark.asyncio
-async def test_large_bodies_cross_the_link_both_ways(tmp_path: Path) -> None:
+async def test_large_bodies_cross_the_link_both_ways(ground: Ground) -> None:
     body = bytes(range(256)) * 1500
-    async with world(tmp_path, body_limit_bytes=len(body)) as made:
+    async with world(ground, body_limit_bytes=len(body)) as made:
         large = asyncio.create_task(made.caller.post(body))
         small = await made.another().post(b"small")
         assert small.body == b"small"
@@ -192,8 +199,8 @@ async def test_large_bodies_cross_the_link_both_ways(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_asks_is_told_to_send_the_body_only_when_let_in(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_who_asks_is_told_to_send_the_body_only_when_let_in(ground: Ground) -> None:
+    async with world(ground) as made:
         head = request(b"ok", expect="100-continue")[:-2]
         made.caller.connection.data_received(head)
         assert (await made.caller.answer()).status == 100
@@ -205,8 +212,8 @@ async def test_who_asks_is_told_to_send_the_body_only_when_let_in(tmp_path: Path
 
 
 @pytest.mark.asyncio
-async def test_answers_are_passed_on_whatever_they_are(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_answers_are_passed_on_whatever_they_are(ground: Ground) -> None:
+    async with world(ground) as made:
 
         def full(exchange: Exchange) -> None:
             body = b'{"error":{"code":"busy","message":"m"}}'
@@ -219,8 +226,8 @@ async def test_answers_are_passed_on_whatever_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.asyncio
-async def test_requests_go_to_the_instance_with_the_fewest(tmp_path: Path) -> None:
-    async with world(tmp_path, instances=2) as made:
+async def test_requests_go_to_the_instance_with_the_fewest(ground: Ground) -> None:
+    async with world(ground, instances=2) as made:
         kept: list[Exchange] = []
         for instance in made.instances:
             instance.play = kept.append
@@ -233,8 +240,8 @@ async def test_requests_go_to_the_instance_with_the_fewest(tmp_path: Path) -> No
 
 
 @pytest.mark.asyncio
-async def test_a_request_is_sent_again_only_if_no_byte_of_an_answer_came(tmp_path: Path) -> None:
-    async with world(tmp_path, instances=2) as made:
+async def test_a_request_is_sent_again_only_if_no_byte_of_an_answer_came(ground: Ground) -> None:
+    async with world(ground, instances=2) as made:
         first, second = made.instances
 
         def break_off(exchange: Exchange) -> None:
@@ -254,8 +261,8 @@ async def test_a_request_is_sent_again_only_if_no_byte_of_an_answer_came(tmp_pat
 
 
 @pytest.mark.asyncio
-async def test_a_request_that_kills_every_instance_is_given_up(tmp_path: Path) -> None:
-    async with world(tmp_path, instances=2) as made:
+async def test_a_request_that_kills_every_instance_is_given_up(ground: Ground) -> None:
+    async with world(ground, instances=2) as made:
         for instance in made.instances:
             instance.play = lambda _, instance=instance: break_links(instance)  # type: ignore[misc]
         assert code(await made.caller.post()) == "bad_gateway"
@@ -263,10 +270,10 @@ async def test_a_request_that_kills_every_instance_is_given_up(tmp_path: Path) -
 
 
 @pytest.mark.asyncio
-async def test_an_instance_that_is_not_there_is_passed_over(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_an_instance_that_is_not_there_is_passed_over(ground: Ground) -> None:
+    async with world(ground) as made:
         assert made.table.route is not None
-        nobody = Target("9", UnixAddress(tmp_path / "nobody"))
+        nobody = Target("9", ground.nowhere())
         made.table.route = replace(made.table.route, targets=(nobody, *made.table.route.targets))
         assert (await made.caller.post()).status == 200
         made.table.route = replace(made.table.route, targets=(nobody,))
@@ -276,20 +283,21 @@ async def test_an_instance_that_is_not_there_is_passed_over(tmp_path: Path) -> N
 
 @pytest.mark.asyncio
 async def test_a_request_waits_for_the_instance_in_place_of_one_that_ended(
-    tmp_path: Path,
+    ground: Ground,
 ) -> None:
-    async with world(tmp_path) as made:
+    async with world(ground) as made:
         assert made.table.route is not None
         made.table.woken = made.table.route
-        made.table.route = replace(ROUTE, targets=(Target("9", UnixAddress(tmp_path / "nobody")),))
+        nowhere = ground.nowhere()
+        made.table.route = replace(ROUTE, targets=(Target("9", nowhere),))
         assert (await made.caller.post(x_nunatak_deadline_ms="5000")).status == 200
-        assert made.table.losses == [UnixAddress(tmp_path / "nobody")]
+        assert made.table.losses == [nowhere]
         assert 4.0 < made.table.waits[0] <= 5.0
 
 
 @pytest.mark.asyncio
-async def test_an_instance_that_is_taken_out_answers_what_it_has(tmp_path: Path) -> None:
-    async with world(tmp_path, instances=2) as made:
+async def test_an_instance_that_is_taken_out_answers_what_it_has(ground: Ground) -> None:
+    async with world(ground, instances=2) as made:
         first, second = made.instances
         route = made.table.route
         assert route is not None
@@ -308,8 +316,8 @@ async def test_an_instance_that_is_taken_out_answers_what_it_has(tmp_path: Path)
 
 
 @pytest.mark.asyncio
-async def test_who_does_not_speak_the_link_is_no_instance(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_who_does_not_speak_the_link_is_no_instance(ground: Ground) -> None:
+    async with world(ground) as made:
         made.instances[0].request = lambda exchange: exchange.respond(404, b"")  # type: ignore[method-assign]
         got = await made.caller.post()
         assert code(got) == "bad_gateway"
@@ -317,8 +325,8 @@ async def test_who_does_not_speak_the_link_is_no_instance(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_a_sleeping_service_is_woken_while_the_request_is_held(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_a_sleeping_service_is_woken_while_the_request_is_held(ground: Ground) -> None:
+    async with world(ground) as made:
         made.table.woken = made.table.route
         made.table.route = replace(ROUTE, state=ServiceState.SUSPENDED)
         assert (await made.caller.post(x_nunatak_deadline_ms="5000")).status == 200
@@ -326,8 +334,8 @@ async def test_a_sleeping_service_is_woken_while_the_request_is_held(tmp_path: P
 
 
 @pytest.mark.asyncio
-async def test_a_service_that_cannot_be_woken_is_unavailable_or_gone(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_a_service_that_cannot_be_woken_is_unavailable_or_gone(ground: Ground) -> None:
+    async with world(ground) as made:
         made.table.route = replace(ROUTE, state=ServiceState.SUSPENDED)
         made.table.refusal = ServiceUnavailable("no node", retry_after_s=7.2)
         got = await made.caller.post()
@@ -338,9 +346,9 @@ async def test_a_service_that_cannot_be_woken_is_unavailable_or_gone(tmp_path: P
 
 @pytest.mark.asyncio
 async def test_a_bug_costs_one_request_its_answer(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ground: Ground, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with world(tmp_path) as made:
+    async with world(ground) as made:
         ready, made.table.route = made.table.route, replace(ROUTE, state=ServiceState.SUSPENDED)
         made.table.refusal = KeyError("a bug")
         got = await made.caller.post()
@@ -351,8 +359,8 @@ async def test_a_bug_costs_one_request_its_answer(
 
 
 @pytest.mark.asyncio
-async def test_when_the_caller_leaves_so_does_the_request(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_when_the_caller_leaves_so_does_the_request(ground: Ground) -> None:
+    async with world(ground) as made:
         [instance] = made.instances
         instance.play = lambda _: None
         made.caller.connection.data_received(request())
@@ -366,11 +374,11 @@ async def test_when_the_caller_leaves_so_does_the_request(tmp_path: Path) -> Non
 
 
 @pytest.mark.asyncio
-async def test_without_room_a_request_is_refused_here_and_now(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_without_room_a_request_is_refused_here_and_now(ground: Ground) -> None:
+    async with world(ground) as made:
         await made.caller.post()
         [instance] = made.instances
-        admission = made.ingress._instances[UnixAddress(instance.path)].admission
+        admission = made.ingress._instances[instance.address].admission
         user, now = "Ädä", made.caller.clock()
         count = admission.policy.most
         for _ in range(count):
@@ -386,8 +394,8 @@ async def test_without_room_a_request_is_refused_here_and_now(tmp_path: Path) ->
 
 
 @pytest.mark.asyncio
-async def test_what_is_refused_or_answered_holds_nothing(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_what_is_refused_or_answered_holds_nothing(ground: Ground) -> None:
+    async with world(ground) as made:
         for changes in ({}, {"token": "bad"}, {"method": "GET"}, {"body": b"x" * 1000}):
             await made.another().post(**changes)
         ingress = made.ingress
@@ -397,8 +405,8 @@ async def test_what_is_refused_or_answered_holds_nothing(tmp_path: Path) -> None
 
 
 @pytest.mark.asyncio
-async def test_requests_sent_ahead_are_answered_in_order(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_requests_sent_ahead_are_answered_in_order(ground: Ground) -> None:
+    async with world(ground) as made:
         made.caller.connection.data_received(
             request(b"1") + request(b"2", token="bad") + request(b"3", method="GET")
         )
@@ -408,8 +416,8 @@ async def test_requests_sent_ahead_are_answered_in_order(tmp_path: Path) -> None
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("host", ["abc.example.com", "ABC.Example.com:8085"])
-async def test_a_domain_makes_addresses_of_hosts(tmp_path: Path, host: str) -> None:
-    async with world(tmp_path, domain="example.com") as made:
+async def test_a_domain_makes_addresses_of_hosts(ground: Ground, host: str) -> None:
+    async with world(ground, domain="example.com") as made:
         got = await made.caller.post(path="/predict", host=host)
         assert got.status == 200
         exchange = made.instances[0].requests[0]
@@ -417,15 +425,15 @@ async def test_a_domain_makes_addresses_of_hosts(tmp_path: Path, host: str) -> N
 
 
 @pytest.mark.asyncio
-async def test_what_is_unusual_in_a_path_stays_encoded(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_what_is_unusual_in_a_path_stays_encoded(ground: Ground) -> None:
+    async with world(ground) as made:
         await made.caller.post(path="/ep/abc/a%20b%0d%0ac%C3%A9?q=1")
         assert made.instances[0].requests[0].target == b"/a%20b%0D%0Ac%C3%A9"
 
 
 @pytest.mark.asyncio
-async def test_a_chosen_request_id_is_kept_if_it_is_fit(tmp_path: Path) -> None:
-    async with world(tmp_path) as made:
+async def test_a_chosen_request_id_is_kept_if_it_is_fit(ground: Ground) -> None:
+    async with world(ground) as made:
         fit = await made.caller.post(x_request_id="mine-1")
         assert fit.headers["x-request-id"] == "mine-1"
         assert len((await made.caller.post(x_request_id="x" * 500)).headers["x-request-id"]) == 32
@@ -433,9 +441,9 @@ async def test_a_chosen_request_id_is_kept_if_it_is_fit(tmp_path: Path) -> None:
         assert refused.headers["x-request-id"] == "mine-2"
 
 
-def test_it_works_on_the_loop_that_the_server_runs_on(tmp_path: Path) -> None:
+def test_it_works_on_the_loop_that_the_server_runs_on(ground: Ground) -> None:
     async def scenario() -> int:
-        async with world(tmp_path) as made:
+        async with world(ground) as made:
             return (await made.caller.post()).status
 
     assert uvloop.run(scenario()) == 200

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from nunatak.protocol.server import LIMITS, TlsFiles, listen, serve
-from nunatak.protocol.tls import authority_file, development_certificate
+from nunatak.protocol.server import LIMITS, listen, serve
+from nunatak.protocol.tls import development_certificate
+from nunatak.transport.address import CertificateFiles
+from nunatak.transport.certificates import authority_file
 from nunatak.transport.http1.exchange import Exchange
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -153,7 +155,7 @@ class Port:
 
 @asynccontextmanager
 async def running(
-    tls: TlsFiles | None = None, context: ssl.SSLContext | None = None
+    tls: CertificateFiles | None = None, context: ssl.SSLContext | None = None
 ) -> AsyncIterator[Port]:
     ready, endpoints = asyncio.Event(), Endpoints()
     current[:] = [Signals()]

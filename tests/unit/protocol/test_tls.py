@@ -8,7 +8,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from nunatak.protocol.tls import authority_file, development_certificate
+from nunatak.protocol.tls import development_certificate
+from nunatak.transport.certificates import authority_file
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 HOSTS = ("127.0.0.1", "localhost", "*.example.test")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import http.client
-import socket
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
 
 from nunatak.compute.runtime import Milestones
-from nunatak.transport.address import UnixAddress
+from nunatak.transport.address import Address
+from nunatak.transport.client.errors import CallError, NobodyListens
+from nunatak.transport.client.instance_client import InstanceClient
 
 PROBE_TIMEOUT_S = 2.0
 _BODY_LIMIT_BYTES = 256 * 1024
@@ -28,31 +28,18 @@ class Health:
     milestones: Milestones | None = None
 
 
-class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path) -> None:
-        super().__init__("localhost", timeout=PROBE_TIMEOUT_S)
-        self._path = path
-
-    def connect(self) -> None:
-        """Connect to the socket file in place of a host."""
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(PROBE_TIMEOUT_S)
-        self.sock.connect(str(self._path))
-
-
-def probe(address: UnixAddress) -> Health:
+def probe(address: Address) -> Health:
     """One look at `/healthz`; never raises."""
-    connection = _UnixConnection(address.path)
+    client = InstanceClient(address)
     try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        body = answer.read(_BODY_LIMIT_BYTES)
-    except (FileNotFoundError, ConnectionRefusedError):
+        answer = client.get("/healthz", timeout_s=PROBE_TIMEOUT_S, limit_bytes=_BODY_LIMIT_BYTES)
+    except NobodyListens:
         return Health(ready=False, detail="The inference server is starting.")
-    except (OSError, http.client.HTTPException) as error:
+    except CallError as error:
         return Health(ready=False, detail=f"The inference server does not answer: {error}.")
     finally:
-        connection.close()
+        client.close()
+    body = bytes(answer.body)
     if answer.status == http.client.OK:
         return Health(ready=True, detail="", milestones=_milestones(body))
     return _not_ready(body, answer.status)

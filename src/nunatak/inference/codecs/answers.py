@@ -11,7 +11,6 @@ import orjson
 from nunatak.inference.core.columns import Column, Columns, Kind
 from nunatak.inference.core.timestamps import format_timestamps
 
-ARROW = b"application/vnd.apache.arrow.stream"
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 

@@ -1,6 +1,7 @@
 """The instance's configuration: one JSON file, read once, checked whole."""
 
 import os
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,17 +12,28 @@ from nunatak.inference.core.egress import EgressConfig
 from nunatak.inference.core.errors import ConfigError
 from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.core.signature import Method, field_of
+from nunatak.transport.address import CertificateFiles
+from nunatak.transport.tls import instance_context
 
 _LONGEST_SOCKET_PATH = 107
 """What the kernel takes as the address of a unix socket."""
 
 
 class TcpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where else to listen: callers must send ``Authorization: Bearer <token>``."""
+    """The network listener: with TLS, for callers that show a certificate of the
+    authority and send ``Authorization: Bearer <token>``. Files are PEM."""
 
     host: str
     port: int
     token: str
+    certificate: str
+    key: str
+    authority: str
+
+    def context(self) -> ssl.SSLContext:
+        """What connections are accepted with. Raises OSError."""
+        files = CertificateFiles(Path(self.certificate), Path(self.key))
+        return instance_context(files, Path(self.authority))
 
 
 class _MethodEntry(msgspec.Struct, frozen=True):
@@ -40,10 +52,10 @@ class _File(msgspec.Struct, frozen=True):
     service: str
     instance_id: str
     directory: str
-    socket: str
     python: list[str]
     model_dir: str
     methods: list[_MethodEntry]
+    socket: str | None = None
     tcp: TcpConfig | None = None
     sandbox: list[str] = []
     env: dict[str, str] = {}
@@ -69,7 +81,7 @@ class InstanceConfig:
     service: str
     instance_id: str
     directory: Path
-    socket: Path
+    socket: Path | None
     tcp: TcpConfig | None
     methods: tuple[Method, ...]
     pool: PoolSettings
@@ -96,7 +108,7 @@ def load(path: Path) -> InstanceConfig:
         service=file.service,
         instance_id=file.instance_id,
         directory=Path(file.directory),
-        socket=Path(file.socket),
+        socket=None if file.socket is None else Path(file.socket),
         tcp=file.tcp,
         methods=tuple(_method(entry) for entry in file.methods),
         pool=PoolSettings.from_instance(
@@ -132,24 +144,38 @@ def _check(file: _File) -> None:
         value = getattr(file, name)
         if value is not None and value < 1:
             raise ConfigError(f"{name} is {value}; it must be at least 1, or null")
-    if len(os.fsencode(file.socket)) > _LONGEST_SOCKET_PATH:
-        raise ConfigError(
-            f"the socket's path is longer than {_LONGEST_SOCKET_PATH} bytes: {file.socket}; "
-            "choose a home folder with a shorter path"
-        )
+    _check_listeners(file)
     if file.default_deadline_s <= 0:
         raise ConfigError(f"default_deadline_s is {file.default_deadline_s}; it must be above 0")
     if not file.methods:
         raise ConfigError("the model has no method to serve")
     if not file.python:
         raise ConfigError("python names no interpreter for the model")
-    if file.tcp is not None and not file.tcp.token:
-        raise ConfigError("tcp has no token; listening on TCP without one is not allowed")
     if file.log_level.upper() not in ("DEBUG", "INFO", "WARNING", "ERROR"):
         raise ConfigError(f"log_level {file.log_level!r} is none of DEBUG, INFO, WARNING, ERROR")
     paths = [spelling(method.path) for method in file.methods]
     if len(set(paths)) != len(paths):
         raise ConfigError("two methods share one path")
+
+
+def _check_listeners(file: _File) -> None:
+    if file.socket is None and file.tcp is None:
+        raise ConfigError("neither socket nor tcp says where to listen")
+    if file.socket is not None and len(os.fsencode(file.socket)) > _LONGEST_SOCKET_PATH:
+        raise ConfigError(
+            f"the socket's path is longer than {_LONGEST_SOCKET_PATH} bytes: {file.socket}; "
+            "choose a home folder with a shorter path"
+        )
+    if file.tcp is None:
+        return
+    if not file.tcp.token:
+        raise ConfigError("tcp has no token; listening on TCP without one is not allowed")
+    try:
+        file.tcp.context()
+    except OSError as error:  # what TLS cannot read is one, too
+        raise ConfigError(
+            f"tcp: its certificate, key or authority cannot be used: {error.strerror or error}"
+        ) from error
 
 
 def spelling(path: str) -> str:

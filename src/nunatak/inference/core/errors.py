@@ -7,7 +7,7 @@ InferenceError
 ├── LoadFailed          the model could not be loaded into any worker
 ├── PoolStopped         the pool is stopping or was never started
 ├── CannotPark          no process can keep the model in memory without workers
-├── FrameError          a peer sent bytes that are not a frame of this protocol
+├── LayoutError         a batch does not fit a frame, or a frame holds no batch
 ├── ConfigError         the instance's configuration cannot be used
 ├── BadInput            a request's body or header does not say what the method needs
 └── Refused             admission control turned the request away
@@ -55,8 +55,8 @@ class CannotPark(InferenceError):
     """No process can keep the model in memory while there are no workers; the text says why."""
 
 
-class FrameError(InferenceError):
-    """A frame between the front and a worker is malformed, too large or cut short."""
+class LayoutError(InferenceError):
+    """A batch does not fit into a frame, or the columns in a frame cannot be read."""
 
 
 class ConfigError(InferenceError):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 
-from nunatak.inference.codecs.answers import ARROW
 from nunatak.inference.codecs.arrow import ArrowReader
 from nunatak.inference.codecs.arrow_layouts import Body, content_of
 from nunatak.inference.codecs.json_codec import JsonReader
@@ -13,8 +12,8 @@ from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.payload import Parsed
 from nunatak.inference.core.signature import Method
 from nunatak.inference.server.shm_server import FileExchange
-from nunatak.inference.workers.frames import INLINE_LIMIT_BYTES
-from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.http1.exchange import ARROW, Exchange
+from nunatak.transport.shm.frames import INLINE_LIMIT_BYTES
 from nunatak.transport.shm.memory_file import MemoryFile
 from nunatak.transport.shm.memory_file_pool import SpareFiles
 

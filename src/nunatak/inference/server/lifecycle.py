@@ -100,7 +100,7 @@ class Lifecycle:
         await server.start()
         if not self._pool.snapshot().milestones.parked:
             calm_collector()
-        logger.info("listening on %s, TCP port %s", self._config.socket, server.tcp_port)
+        logger.info("listening on socket %s, TCP port %s", self._config.socket, server.tcp_port)
         await self._orders.over(Order.SERVE)
         if self._orders.current is Order.PARK:
             try:

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from nunatak.inference.core.config import InstanceConfig
+from nunatak.inference.core.config import InstanceConfig, TcpConfig
 from nunatak.inference.core.pool_settings import default_workers
 from nunatak.inference.core.request_memory import memory_for_requests
 from nunatak.inference.scheduling.batcher import BatchPolicy
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 _BACKLOG = 2048
 _LINK_LINGER_S = 2.0
+_HANDSHAKE_S = 10.0
+_SHUTDOWN_S = 2.0
 TOTALS_FILE = "totals.json"
 """Left in the instance's folder at an orderly end: what it has counted, as `/metrics` tells it."""
 
@@ -36,6 +38,7 @@ class Server:
     ) -> None:
         self._config, self._pool, self._loop = config, pool, loop
         self._servers: list[asyncio.Server] = []
+        self._tcp: asyncio.Server | None = None
         self._memory: MemoryListener | None = None
         self._totals = config.directory / TOTALS_FILE
         self._sweeper: asyncio.Task[None] | None = None
@@ -47,31 +50,18 @@ class Server:
     @property
     def tcp_port(self) -> int | None:
         """The TCP port in use; None when TCP was not asked for."""
-        if self._config.tcp is None or len(self._servers) < 2:
+        if self._tcp is None:
             return None
-        port: int = self._servers[1].sockets[0].getsockname()[1]
+        port: int = self._tcp.sockets[0].getsockname()[1]
         return port
 
     async def start(self) -> None:
         """Listen, then begin to load the model; ``/healthz`` tells when it is loaded."""
-        path = self._config.socket
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):
-            path.unlink()
         self._totals.unlink(missing_ok=True)
-        await self._listen_unix(path)
-        self._memory = MemoryListener(
-            self.service, path=UnixAddress(path).memory_path, clock=time.monotonic
-        )
+        if self._config.socket is not None:
+            await self._listen_unix(self._config.socket)
         if self._config.tcp is not None:
-            self._servers.append(
-                await self._loop.create_server(
-                    lambda: Connection(self._connections, trusted=False),
-                    self._config.tcp.host,
-                    self._config.tcp.port,
-                    backlog=_BACKLOG,
-                )
-            )
+            await self._listen_tcp(self._config.tcp)
         self._sweeper = self._loop.create_task(self._sweep())
         await self._pool.start()
 
@@ -117,8 +107,9 @@ class Server:
         await asyncio.sleep(0)
         for connection in self._all_connections():
             connection.abort()
-        with suppress(FileNotFoundError):
-            self._config.socket.unlink()
+        if self._config.socket is not None:
+            with suppress(FileNotFoundError):
+                self._config.socket.unlink()
         self._leave_totals()
 
     def _leave_totals(self) -> None:
@@ -140,7 +131,20 @@ class Server:
         for link in list(self.service.links):
             link.end("the instance is stopping")
 
+    async def _listen_tcp(self, tcp: TcpConfig) -> None:
+        self._tcp = await self._loop.create_server(
+            lambda: Connection(self._connections, trusted=False),
+            tcp.host,
+            tcp.port,
+            backlog=_BACKLOG,
+            ssl=tcp.context(),
+            ssl_handshake_timeout=_HANDSHAKE_S,
+            ssl_shutdown_timeout=_SHUTDOWN_S,
+        )
+        self._servers.append(self._tcp)
+
     async def _listen_unix(self, path: Path) -> None:
+        _make_way(path)
         before = os.umask(0o177)
         try:
             server = await self._loop.create_unix_server(
@@ -149,6 +153,9 @@ class Server:
         finally:
             os.umask(before)
         self._servers.append(server)
+        self._memory = MemoryListener(
+            self.service, path=UnixAddress(path).memory_path, clock=time.monotonic
+        )
 
     async def _sweep(self) -> None:
         while True:
@@ -164,6 +171,12 @@ class Server:
 
     def _all_connections(self) -> list[Connection | MemoryLine]:
         return [*self._connections, *(self._memory.lines if self._memory is not None else ())]
+
+
+def _make_way(path: Path) -> None:
+    """Nothing is where a socket file will be, in a folder of the instance's user alone."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
 
 
 def settings_of(config: InstanceConfig) -> ServiceSettings:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from nunatak.inference.codecs import arrow
-from nunatak.inference.codecs.answers import ARROW, Result, error_body
+from nunatak.inference.codecs.answers import Result, error_body
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.config import spelling
 from nunatak.inference.core.errors import BadInput, InferenceError, ModelError, Refused
@@ -35,7 +35,7 @@ from nunatak.transport.admission.admission import (
     Decision,
     Verdict,
 )
-from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.http1.exchange import ARROW, Exchange
 from nunatak.transport.loop_share import Turns
 from nunatak.transport.shm.memory_file_pool import SpareFiles
 

@@ -13,12 +13,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from nunatak.inference.codecs.answers import ARROW
-from nunatak.inference.core.errors import FrameError
-from nunatak.inference.workers.frames import Frame, FrameType, encode
-from nunatak.inference.workers.stream import FrameStream
-from nunatak.transport.http1.exchange import Exchange, Handler, WholeLine
+from nunatak.transport.http1.exchange import ARROW, Exchange, Handler, WholeLine
+from nunatak.transport.shm.frames import Frame, FrameError, FrameType, encode
 from nunatak.transport.shm.memory_file import OWNED_SEALS, MemoryFile
+from nunatak.transport.shm.stream import FrameStream
 
 _BACKLOG = 128
 _CONNECTIONS = 512

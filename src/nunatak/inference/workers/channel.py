@@ -7,16 +7,17 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nunatak.inference.core.errors import FrameError, ModelError, WorkerLost
-from nunatak.inference.workers.frames import (
+from nunatak.inference.core.errors import LayoutError, ModelError, WorkerLost
+from nunatak.transport.shm.frames import (
     MAX_BODY_BYTES,
     Buffer,
     Frame,
+    FrameError,
     FrameType,
     encode,
     encode_with_descriptor,
 )
-from nunatak.inference.workers.stream import FrameStream
+from nunatak.transport.shm.stream import FrameStream
 
 
 class Channel:
@@ -60,7 +61,7 @@ class Channel:
         """Send a frame; the future gets the answer, or ModelError, or WorkerLost.
 
         A descriptor that is passed is closed here once it is sent; with a ``size`` it is that of
-        a memory file with the body.
+        a memory file with the body. Raises LayoutError for what no frame can hold.
         """
         answer: asyncio.Future[Frame] = self._loop.create_future()
         if self.closed.done():
@@ -69,10 +70,15 @@ class Channel:
             answer.set_exception(WorkerLost(self.closed.result()))
             return answer
         number = next(self._numbers)
-        if descriptor >= 0:
-            outgoing = encode_with_descriptor(kind, number, head, descriptor=descriptor, size=size)
-        else:
-            outgoing = encode(kind, number, head, buffers=buffers)
+        try:
+            if descriptor >= 0:
+                outgoing = encode_with_descriptor(
+                    kind, number, head, descriptor=descriptor, size=size
+                )
+            else:
+                outgoing = encode(kind, number, head, buffers=buffers)
+        except FrameError as error:
+            raise LayoutError(str(error)) from error
         self._questions[number] = answer
         self._stream.send(outgoing)
         return answer

@@ -7,8 +7,8 @@ import numpy as np
 import orjson
 
 from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind, Mask, Values
-from nunatak.inference.core.errors import FrameError
-from nunatak.inference.workers.frames import Buffer
+from nunatak.inference.core.errors import LayoutError
+from nunatak.transport.shm.frames import Buffer
 from nunatak.transport.shm.memory_file import MemoryFile
 
 
@@ -64,26 +64,26 @@ def _column_bytes(column: Column) -> Buffer:
     try:
         return orjson.dumps(column.values)
     except TypeError as error:
-        raise FrameError(f"column {column.name!r} holds what JSON cannot: {error}") from error
+        raise LayoutError(f"column {column.name!r} holds what JSON cannot: {error}") from error
 
 
 def decode_columns(head: Mapping[str, Any], body: memoryview) -> Columns:
-    """The batch that a frame holds; numbers are views of the body. Raises FrameError."""
+    """The batch that a frame holds; numbers are views of the body. Raises LayoutError."""
     try:
         rows = head["rows"]
         if not isinstance(rows, int) or rows < 0:
-            raise FrameError(f"a batch cannot have {rows!r} rows")
+            raise LayoutError(f"a batch cannot have {rows!r} rows")
         entries = head["columns"]
         return Columns(tuple(_decode_column(entry, body, rows) for entry in entries), rows)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise FrameError(f"a frame's columns cannot be read: {error}") from error
+        raise LayoutError(f"a frame's columns cannot be read: {error}") from error
 
 
 def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
     name, kind_name, start, size, nulls_start = entry
     kind = Kind(kind_name)
     if not isinstance(name, str) or min(start, size) < 0 or start + size > len(body):
-        raise FrameError("a column lies outside its frame's body")
+        raise LayoutError("a column lies outside its frame's body")
     nulls: Mask | None = None
     if nulls_start >= 0:
         nulls = np.frombuffer(body, np.uint8, rows, nulls_start) != 0
@@ -93,7 +93,7 @@ def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
         return Column(name, kind, values, nulls)
     values = _decode_list(kind, body[start : start + size], rows)
     if len(values) != rows:
-        raise FrameError(f"column {name!r} has {len(values)} values for {rows} rows")
+        raise LayoutError(f"column {name!r} has {len(values)} values for {rows} rows")
     if nulls is not None:
         for row in np.flatnonzero(nulls).tolist():
             values[row] = None
@@ -108,7 +108,7 @@ def _decode_list(kind: Kind, data: memoryview, rows: int) -> list[Any]:
         return [content[start:end] for start, end in zip(starts, ends, strict=True)]
     values = orjson.loads(data)
     if not isinstance(values, list):
-        raise FrameError("a column's values are not a list")
+        raise LayoutError("a column's values are not a list")
     if kind is Kind.TEXT and not all(value is None or isinstance(value, str) for value in values):
-        raise FrameError("a text column holds something else")
+        raise LayoutError("a text column holds something else")
     return values

@@ -95,7 +95,7 @@ class WorkerPool(Protocol):
         ``columns`` are positional: the inputs, then as many params as were given. Waits for an
         idle worker. ``deadline`` is on the running loop's clock; ``request_id`` appears beside
         whatever the model prints. Raises ModelError, WorkerLost, DeadlineExceeded, PoolStopped, and
-        FrameError for a batch that cannot be sent (over 4 GiB, or a value that JSON cannot hold).
+        LayoutError for a batch that cannot be sent (over 4 GiB, or a value that JSON cannot hold).
         A caller that is cancelled leaves at once; its worker is idle again when it has answered.
         """
         ...

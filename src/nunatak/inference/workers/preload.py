@@ -11,8 +11,8 @@ from pathlib import Path
 
 from nunatak.inference.core.errors import InferenceError
 from nunatak.inference.core.pool_settings import PoolSettings
-from nunatak.inference.workers.frames import FrameType, encode
 from nunatak.inference.workers.launcher import Launcher, Started, load_head
+from nunatak.transport.shm.frames import FrameError, FrameType, encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,15 @@ def begin(config: Path) -> Begun | None:
         settings = PoolSettings.from_instance(document)
         question = encode(FrameType.LOAD, 1, load_head(settings)).data
         process = Launcher(settings, output=output[1]).launch()
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, InferenceError):
+    except (
+        OSError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        InferenceError,
+        FrameError,
+    ):
         for descriptor in output:
             os.close(descriptor)
         return None

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.errors import InferenceError, WorkerLost
 from nunatak.inference.workers.channel import Channel
-from nunatak.inference.workers.frames import Frame, FrameType
 from nunatak.inference.workers.launcher import ProcessHandle
 from nunatak.inference.workers.layout import decode_columns, encode_columns, placed_columns
+from nunatak.transport.shm.frames import Frame, FrameType
 from nunatak.transport.shm.memory_file import MemoryFile
 
 

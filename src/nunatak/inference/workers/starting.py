@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 from nunatak.inference.core.errors import (
     CannotPark,
-    FrameError,
     InferenceError,
     LoadFailed,
     ModelError,
@@ -17,7 +16,6 @@ from nunatak.inference.core.errors import (
 )
 from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.channel import Channel
-from nunatak.inference.workers.frames import Frame, FrameType
 from nunatak.inference.workers.launcher import (
     Launcher,
     Process,
@@ -27,6 +25,7 @@ from nunatak.inference.workers.launcher import (
 )
 from nunatak.inference.workers.pool import Start
 from nunatak.inference.workers.remote import RemoteWorker, Worker
+from nunatak.transport.shm.frames import Frame, FrameError, FrameType
 
 logger = logging.getLogger(__name__)
 

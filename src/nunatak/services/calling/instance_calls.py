@@ -8,20 +8,20 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import pyarrow as pa
 
-from nunatak.errors import DeadlineExceeded, LimitExceeded, NunatakError
+from nunatak.errors import DeadlineExceeded, LimitExceeded, NunatakError, QueryCancelled
 from nunatak.services.calling.call_files import CallFiles
-from nunatak.services.calling.connections import InFlight
-from nunatak.services.calling.instance_client import (
+from nunatak.services.calling.method_client import (
     CallOptions,
     InstanceBusy,
-    InstanceClient,
     InstanceGone,
+    MethodClient,
 )
 from nunatak.transport.address import Address
+from nunatak.transport.client.connections import InFlight
 
 BATCH_TIMEOUT_S = 3600.0
 """How long one batch of a query may take, waiting and repetitions included."""
@@ -61,12 +61,12 @@ class Clients:
     def __init__(self, *, limit: int = 256) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._clients: dict[Address, InstanceClient] = {}
+        self._clients: dict[Address, MethodClient] = {}
 
-    def of(self, address: Address) -> InstanceClient:
+    def of(self, address: Address) -> MethodClient:
         """The client of an instance."""
         with self._lock:
-            client = self._clients.pop(address, None) or InstanceClient(address)
+            client = self._clients.pop(address, None) or MethodClient(address)
             self._clients[address] = client
             oldest = next(iter(self._clients)) if len(self._clients) > self._limit else None
             surplus = self._clients.pop(oldest) if oldest is not None else None
@@ -151,7 +151,7 @@ class InstanceCaller:
     def _call(self, table: pa.Table, deadline: float) -> pa.Table:
         gone: list[Address] = []
         while True:
-            self._in_flight.check()
+            self._check()
             options = CallOptions(
                 deadline=deadline,
                 request_id=self._calling.query_id,
@@ -196,6 +196,11 @@ class InstanceCaller:
                 " instances, or send less at a time."
             )
         self._in_flight.pause(seconds)
+        self._check()
+
+    def _check(self) -> None:
+        if self._in_flight.cancelled:
+            raise QueryCancelled("The query was cancelled.")
 
     @contextmanager
     def _chosen(self, *, avoid: Sequence[Address]) -> Iterator[Address]:
@@ -213,7 +218,6 @@ class InstanceCaller:
 
     def _slots(self, address: Address) -> int:
         try:
-            status: Any = self._clients.of(address).status()
-            return int(status["bulk_slots"])
-        except (NunatakError, KeyError, TypeError, ValueError):
+            return self._clients.of(address).bulk_slots() or _SLOTS_UNKNOWN
+        except NunatakError:
             return _SLOTS_UNKNOWN

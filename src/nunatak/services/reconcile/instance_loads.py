@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from nunatak.errors import NunatakError
-from nunatak.services.calling.instance_client import InstanceClient
+import orjson
+
 from nunatak.services.model.ports import InstanceLoad
 from nunatak.transport.address import Address
+from nunatak.transport.client.errors import CallError
+from nunatak.transport.client.instance_client import InstanceClient
 
 
 class InstanceLoads:
@@ -18,8 +20,8 @@ class InstanceLoads:
         """The load now; None when the instance does not answer."""
         client = InstanceClient(address)
         try:
-            return read_load(client.status())
-        except (NunatakError, KeyError, ValueError):
+            return read_load(orjson.loads(client.get("/status").body))
+        except (CallError, KeyError, ValueError):
             return None
         finally:
             client.close()

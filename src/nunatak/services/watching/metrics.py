@@ -16,11 +16,11 @@ from typing import Protocol
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.compute.runtime import Observed, Phase
-from nunatak.errors import NunatakError
-from nunatak.services.calling.instance_client import InstanceClient
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
 from nunatak.services.watching.exposition import Exposition, Family, Key, read_counters
 from nunatak.transport.address import Address
+from nunatak.transport.client.errors import CallError
+from nunatak.transport.client.instance_client import InstanceClient
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +59,8 @@ class InstanceMetrics:
         """See `MetricSource`."""
         client = InstanceClient(address)
         try:
-            return client.metrics()
-        except NunatakError:
+            return bytes(client.get("/metrics").body).decode()
+        except CallError:
             return None
         finally:
             client.close()

@@ -361,7 +361,7 @@ class Connection(RequestReader):
         self._since = self._clock()
         if self._transport is None:
             return
-        if self._reading is not None and self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
+        if self._reading is None:
             self._transport.close()
+        elif self._transport.can_write_eof():  # not with TLS: the client sees that it is whole
+            self._transport.write_eof()

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from nunatak.transport.http1.peer import Peer
 
 JSON = b"application/json"
+ARROW = b"application/vnd.apache.arrow.stream"
 
 
 class Stream(Protocol):

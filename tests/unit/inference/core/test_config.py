@@ -14,6 +14,7 @@ from nunatak.inference.core.errors import ConfigError
 from nunatak.inference.core.payload import assemble
 from nunatak.inference.core.signature import field_of, kind_of, with_reals
 from nunatak.inference.server.server import settings_of
+from support.credentials import make_credentials
 from support.front import instance_document, method
 
 
@@ -32,6 +33,20 @@ def test_a_configuration_says_what_to_serve_and_where(tmp_path: Path) -> None:
     assert (config.pool.num_workers, config.pool.env) == (3, {"A": "b"})
 
 
+def test_a_configuration_may_listen_on_the_network_alone(tmp_path: Path) -> None:
+    credentials = make_credentials(tmp_path / "credentials")
+    config = loaded(tmp_path, socket=None, tcp=credentials.document(8443))
+    assert config.socket is None
+    assert config.tcp is not None
+    assert (config.tcp.port, config.tcp.certificate) == (
+        8443,
+        str(credentials.instance.certificate),
+    )
+    swapped = credentials.document() | {"key": str(credentials.caller.key)}
+    with pytest.raises(ConfigError, match="certificate, key or authority cannot be used"):
+        loaded(tmp_path, tcp=swapped)
+
+
 def test_workers_default_to_twice_the_processors_and_one(tmp_path: Path) -> None:
     assert loaded(tmp_path, num_workers=None).pool.num_workers % 2 == 1
 
@@ -46,13 +61,18 @@ def two_of_one_path(folder: Path) -> list[dict[str, Any]]:
     return [one, one | {"name": "OTHER", "path": "/PREDICT/"}]
 
 
+TCP = {"host": "127.0.0.1", "port": 0, "token": "t",
+       "certificate": "/none", "key": "/none", "authority": "/none"}  # fmt: skip
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"num_workers": 0}, "num_workers is 0"),
     ({"default_deadline_s": 0}, "default_deadline_s"),
     ({"methods": []}, "no method"),
     ({"python": []}, "no interpreter"),
     ({"log_level": "LOUD"}, "LOUD"),
-    ({"tcp": {"host": "127.0.0.1", "port": 0, "token": ""}}, "no token"),
+    ({"tcp": TCP | {"token": ""}}, "no token"),
+    ({"tcp": TCP}, "certificate, key or authority cannot be used: No such file"),
+    ({"tcp": {"host": "127.0.0.1", "port": 0, "token": "t"}}, "certificate"),
+    ({"socket": None}, "neither socket nor tcp"),
     ({"socket": 5}, "socket"),
     ({"socket": "/" + "s" * 107}, "longer than 107 bytes"),
     ({"methods": [{"name": "M", "path": "m", "inputs": [{"name": "x"}]}]}, "type"),

@@ -427,7 +427,7 @@ async def test_values_that_json_lacks_are_null_or_text() -> None:
 def test_every_error_has_a_status() -> None:
     subclasses = set(errors.InferenceError.__subclasses__())
     # These never reach a caller: they end the start, become WorkerLost, and end the process.
-    unseen = {errors.ConfigError, errors.FrameError, errors.CannotPark}
+    unseen = {errors.ConfigError, errors.LayoutError, errors.CannotPark}
     assert subclasses - STATUS.keys() == unseen
 
 

@@ -21,22 +21,27 @@ from hypothesis import strategies as st
 
 from nunatak.errors import LimitExceeded, QueryCancelled
 from nunatak.inference.core.columns import Column, Columns, Kind
-from nunatak.inference.core.errors import FrameError
 from nunatak.inference.server.service import InferenceService
 from nunatak.inference.server.shm_server import MemoryListener
-from nunatak.inference.workers.frames import FrameParser, FrameType, encode, encode_with_descriptor
 from nunatak.inference.workers.layout import placed_columns
 from nunatak.services.calling.call_files import CallFile, CallFiles
-from nunatak.services.calling.connections import InFlight
-from nunatak.services.calling.instance_client import (
+from nunatak.services.calling.method_client import (
     CallOptions,
     InstanceBusy,
-    InstanceClient,
     InstanceGone,
+    MethodClient,
 )
-from nunatak.services.calling.shm_client import MemoryLine
 from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
+from nunatak.transport.client.connections import InFlight
+from nunatak.transport.client.memory_line import MemoryLine
+from nunatak.transport.shm.frames import (
+    FrameError,
+    FrameParser,
+    FrameType,
+    encode,
+    encode_with_descriptor,
+)
 from nunatak.transport.shm.memory_file import OWNED_SEALS, MemoryFile
 from support.front import FakePool, fields, method, service, total
 
@@ -52,7 +57,7 @@ class World:
         self.listener = MemoryListener(
             self.service, path=UnixAddress(self.path).memory_path, clock=time.monotonic
         )
-        self.client = InstanceClient(UnixAddress(self.path))
+        self.client = MethodClient(UnixAddress(self.path))
         self.files = CallFiles()
 
     async def until(self, condition: Callable[[], bool]) -> None:

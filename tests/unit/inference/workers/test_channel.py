@@ -7,7 +7,7 @@ import pytest
 
 from nunatak.inference.core.errors import ModelError, WorkerLost
 from nunatak.inference.workers.channel import Channel
-from nunatak.inference.workers.frames import Frame, FrameType
+from nunatak.transport.shm.frames import Frame, FrameType
 from nunatak.worker import frames as worker_frames
 
 pytestmark = pytest.mark.asyncio

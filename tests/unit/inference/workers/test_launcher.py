@@ -9,7 +9,6 @@ import pytest
 
 from nunatak.inference.core.errors import LoadFailed
 from nunatak.inference.core.pool_settings import PoolSettings
-from nunatak.inference.workers.frames import FrameType, encode
 from nunatak.inference.workers.launcher import (
     Launcher,
     Process,
@@ -21,6 +20,7 @@ from nunatak.inference.workers.launcher import (
 from nunatak.inference.workers.log import BoundedLog, LogPipe
 from nunatak.inference.workers.preload import begin
 from nunatak.inference.workers.starting import ProcessSource, fork_refusal
+from nunatak.transport.shm.frames import FrameType, encode
 
 METHOD = {
     "name": "PREDICT",

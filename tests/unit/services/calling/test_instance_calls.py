@@ -11,15 +11,15 @@ import pytest
 
 from nunatak.errors import DeadlineExceeded, LimitExceeded, ModelCallFailed, QueryCancelled
 from nunatak.services.calling.call_files import CallFiles
-from nunatak.services.calling.connections import InFlight
 from nunatak.services.calling.instance_calls import GONE_LIMIT, Calling, Clients, InstanceCaller
-from nunatak.services.calling.instance_client import (
+from nunatak.services.calling.method_client import (
     CallOptions,
     InstanceBusy,
-    InstanceClient,
     InstanceGone,
+    MethodClient,
 )
 from nunatak.transport.address import Address, UnixAddress
+from nunatak.transport.client.connections import InFlight
 
 BATCH = pa.record_batch({"x": pa.array([1.0, 2.0, 3.0, 4.0])})
 Answer = Callable[[Address, pa.Table], pa.Table]
@@ -34,10 +34,10 @@ class FakeClients(Clients):
         self.asked: list[tuple[str, int]] = []
         self.options: CallOptions | None = None
 
-    def of(self, address: Address) -> InstanceClient:
+    def of(self, address: Address) -> MethodClient:
         clients = self
 
-        class Client(InstanceClient):
+        class Client(MethodClient):
             def predict_arrow(
                 self,
                 method: str,
@@ -51,8 +51,8 @@ class FakeClients(Clients):
                 clients.options = options
                 return clients.answer(address, table)
 
-            def status(self, *, timeout_s: float = 2.0) -> object:
-                return {"bulk_slots": 3}
+            def bulk_slots(self) -> int:
+                return 3
 
         return Client(address)
 

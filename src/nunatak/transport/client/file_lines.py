@@ -13,31 +13,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from nunatak.inference.codecs.answers import ARROW
-from nunatak.inference.core.errors import FrameError
-from nunatak.inference.workers.frames import (
+from nunatak.transport.http1.exchange import ARROW, JSON, Exchange
+from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
+from nunatak.transport.shm.frames import (
     INLINE_LIMIT_BYTES,
     Frame,
+    FrameError,
     FrameType,
     encode_with_descriptor,
 )
-from nunatak.inference.workers.stream import FrameStream
-from nunatak.transport.address import UnixAddress
-from nunatak.transport.http1.exchange import Exchange
-from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
 from nunatak.transport.shm.memory_file import MemoryFile
 from nunatak.transport.shm.memory_file_pool import SpareFiles
+from nunatak.transport.shm.stream import FrameStream
 
 LINES_LIMIT = 64
 """Requests at a time; more go over the link."""
 _SPARE_BYTES = 64 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 5.0
 _OK = 200
-_JSON = b"application/json"
 
 
 class Waiter(Protocol):
-    """Who waits for an answer; exactly one of the two is called, once, unless it was cancelled."""
+    """The receiver of an answer; one of the two is called, once, unless it was cancelled."""
 
     def answered(self, answer: LinkAnswer) -> None:
         """The whole answer."""
@@ -49,8 +46,9 @@ class Waiter(Protocol):
 class FileLines:
     """The connections to one instance that take memory files. Belongs to one event loop."""
 
-    def __init__(self, address: UnixAddress, *, loop: asyncio.AbstractEventLoop) -> None:
-        self._path = address.memory_path
+    def __init__(self, path: Path | None, *, loop: asyncio.AbstractEventLoop) -> None:
+        """`path` is the socket that takes files; None for an instance that cannot take any."""
+        self._path = path
         self._loop = loop
         self._files = SpareFiles(loop, limit_bytes=_SPARE_BYTES)
         self._lines: set[_Line] = set()
@@ -61,7 +59,8 @@ class FileLines:
         """Before a body is read: whether it is to go in a file, into which it will be read."""
         size = exchange.content_length or 0
         is_arrow = exchange.headers.get(b"content-type", b"").startswith(ARROW)
-        is_fit = size > INLINE_LIMIT_BYTES and is_arrow and self._path.exists()
+        is_large = size > INLINE_LIMIT_BYTES and is_arrow
+        is_fit = is_large and self._path is not None and self._path.exists()
         file = self._files.take(size) if is_fit else None
         if file is not None:
             exchange.gather_in(file)
@@ -71,10 +70,12 @@ class FileLines:
         self, waiter: Waiter, request: LinkRequest, file: MemoryFile
     ) -> Callable[[], None] | None:
         """Send a request with the file as its body; what to call when nobody waits for its answer
-        any more. None when too many are under way.
+        any more. None when too many are under way, or none can be taken.
 
         The waiter is not called before this returns.
         """
+        if self._path is None:
+            return None
         if self._idle:
             line = self._idle.pop()
         elif len(self._lines) < LINES_LIMIT:
@@ -115,7 +116,7 @@ class FileLines:
 
 
 class _Line:
-    """One connection."""
+    """A connection that carries one request at a time."""
 
     def __init__(self, path: Path, lines: FileLines, *, loop: asyncio.AbstractEventLoop) -> None:
         self._lines, self._loop = lines, loop
@@ -210,5 +211,5 @@ def _answer(frame: Frame) -> LinkAnswer:
         extra = "".join(f"{name}: {value}\r\n" for name, value in head["headers"].items())
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise FrameError(f"an answer cannot be read: {error}") from error
-    content_type = ARROW if status == _OK else _JSON
+    content_type = ARROW if status == _OK else JSON
     return LinkAnswer(status, content_type, extra.encode("latin-1"), len(body), body)

@@ -16,7 +16,7 @@ from nunatak.inference.server.shm_server import FileExchange
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.shm.memory_file import MemoryFile
 from support.front import Answer
-from support.ingress import Instance, World, request, world
+from support.ingress import Ground, Instance, World, request, world
 
 BODY = bytes(range(256)) * 1000
 ARROW = {"content_type": "application/vnd.apache.arrow.stream"}
@@ -25,7 +25,7 @@ ARROW = {"content_type": "application/vnd.apache.arrow.stream"}
 @asynccontextmanager
 async def filing(tmp_path: Path, *, instances: int = 1) -> AsyncIterator[World]:
     """Instances that take files, behind an ingress that knows its caller."""
-    async with world(tmp_path, instances=instances, body_limit_bytes=10**7) as made:
+    async with world(Ground(tmp_path), instances=instances, body_limit_bytes=10**7) as made:
         for instance in made.instances:
             instance.take_files()
             instance.play = length
@@ -117,7 +117,7 @@ async def test_what_is_small_or_no_arrow_or_not_welcome_in_a_file_goes_over_the_
 async def test_more_files_at_a_time_than_there_are_lines_go_over_the_link(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nunatak.ingress.file_lines.LINES_LIMIT", 2)
+    monkeypatch.setattr("nunatak.transport.client.file_lines.LINES_LIMIT", 2)
     async with filing(tmp_path) as made:
         instance = made.instances[0]
         instance.play = lambda exchange: None

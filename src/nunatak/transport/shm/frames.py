@@ -1,4 +1,4 @@
-"""The front's end of the frame protocol: questions to bytes and bytes to answers.
+"""The frame protocol over unix sockets: frames to bytes, memory files beside them, and back.
 
 The format is stated once, in docs/worker-protocol.md; the worker's end is written separately,
 for old Pythons and without any package. Nothing here waits or touches a socket.
@@ -16,7 +16,6 @@ from typing import Any
 
 import orjson
 
-from nunatak.inference.core.errors import FrameError
 from nunatak.transport.shm.memory_file import SEALS, MemoryFile, NotMappable
 
 VERSION = 1
@@ -29,6 +28,10 @@ MAX_HEAD_BYTES = 4 * 1024 * 1024
 MAX_BODY_BYTES = 4 * 1024 * 1024 * 1024
 
 Buffer = bytes | bytearray | memoryview
+
+
+class FrameError(Exception):
+    """A frame is malformed, too large or cut short."""
 
 
 class FrameType(IntEnum):

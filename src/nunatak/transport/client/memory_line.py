@@ -9,30 +9,24 @@ from __future__ import annotations
 import array
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-from nunatak.inference.core.errors import FrameError
-from nunatak.inference.workers.frames import Frame, FrameParser, FrameType, encode_with_descriptor
-from nunatak.services.calling.connections import connected, wait_until
+from nunatak.transport.client.connections import Answer, wait_until
+from nunatak.transport.client.dialing import unix_connected
+from nunatak.transport.shm.frames import (
+    Frame,
+    FrameError,
+    FrameParser,
+    FrameType,
+    encode_with_descriptor,
+)
 
 _RECEIVE_BYTES = 256 * 1024
 _DESCRIPTOR_BYTES = socket.CMSG_SPACE(4)
 
 
-@dataclass(frozen=True, slots=True)
-class MemoryAnswer:
-    """What an instance answered; `headers` have names in small letters."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: memoryview
-    let_go: bool
-    """Whether nobody there looks into the memory file of the request any more."""
-
-
 class MemoryLine:
-    """One connection to an instance (`nunatak.services.calling.connections.Reusable`)."""
+    """A connection to an instance (`nunatak.transport.client.connections.Reusable`)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -43,7 +37,7 @@ class MemoryLine:
     def open(self, deadline: float) -> socket.socket:
         """The connected socket, which waits no longer than a little past the deadline."""
         if self._socket is None:
-            self._socket = connected(self._path)
+            self._socket = unix_connected(str(self._path))
         return wait_until(self._socket, deadline)
 
     def close(self) -> None:
@@ -54,9 +48,7 @@ class MemoryLine:
             self._socket.close()
             self._socket = None
 
-    def call(
-        self, target: str, headers: Mapping[str, str], descriptor: int, size: int
-    ) -> MemoryAnswer:
+    def call(self, target: str, headers: Mapping[str, str], descriptor: int, size: int) -> Answer:
         """Send a request whose body is a memory file, and wait. Raises OSError, FrameError."""
         assert self._socket is not None
         self._number += 1
@@ -82,14 +74,14 @@ class MemoryLine:
             if frames:
                 return frames[0]
 
-    def _answer(self, frame: Frame) -> MemoryAnswer:
+    def _answer(self, frame: Frame) -> Answer:
         head = frame.head
         if frame.type is not FrameType.ANSWER or frame.id != self._number:
             raise FrameError(f"frame {frame.type.name} of question {frame.id} is not expected")
         try:
             body = frame.body[: int(head["size"])]
             let_go = head.get("let_go") is True
-            return MemoryAnswer(int(head["status"]), dict(head["headers"]), body, let_go)
+            return Answer(int(head["status"]), dict(head["headers"]), body, let_go)
         except (KeyError, TypeError, ValueError) as error:
             raise FrameError(f"an answer cannot be read: {error}") from error
 

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.core.columns import Columns, Kind
-from nunatak.inference.core.errors import FrameError, InferenceError
+from nunatak.inference.core.errors import InferenceError, LayoutError
 from nunatak.inference.workers.channel import Channel
-from nunatak.inference.workers.frames import Frame, FrameParser, FrameType
 from nunatak.inference.workers.layout import decode_columns
 from nunatak.transport.mux import frames as link_frames
 from nunatak.transport.mux.frames import FrameCutter, LinkError
+from nunatak.transport.shm.frames import Frame, FrameError, FrameParser, FrameType
 from nunatak.worker import convert
 from nunatak.worker import frames as worker_frames
 from support.fuzz import examples, mutations
@@ -64,7 +64,7 @@ def test_a_head_that_lies_is_refused_at_both_ends(head: dict[str, Any], body: by
         decoded = decode_columns(head, memoryview(body))
         for column in decoded.columns:
             assert len(column.to_list()) == decoded.rows
-    except FrameError:
+    except LayoutError:
         pass
     try:
         columns, rows = convert.decode(head, memoryview(body))
@@ -200,5 +200,5 @@ def test_damaged_frames_of_the_link_are_read_or_refused(stream: bytes, size: int
 
 def test_a_list_column_of_another_length_is_refused() -> None:
     head = {"rows": 3, "columns": [["a", "TEXT", 0, 8, 8]]}
-    with pytest.raises(FrameError, match="2 values for 3 rows"):
+    with pytest.raises(LayoutError, match="2 values for 3 rows"):
         decode_columns(head, memoryview(b'["","a"]' + bytes(8)))

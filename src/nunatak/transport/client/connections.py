@@ -7,17 +7,28 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from nunatak.errors import QueryCancelled
+from nunatak.transport.client.dialing import Dialer
+from nunatak.transport.client.errors import CallCancelled
 
-_CONNECT_TIMEOUT_S = 5.0
 _KEPT_CONNECTIONS = 32
 _LATE_ANSWER_S = 2.0
 """The instance keeps the deadline itself; we wait so much longer for it to say so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An instance's answer; `headers` have names in small letters."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes | memoryview
+    let_go: bool = True
+    """Whether nobody there looks into the memory file of the request any more."""
 
 
 class InFlight:
@@ -29,12 +40,13 @@ class InFlight:
         self._cancelled = threading.Event()
 
     def cancel(self) -> None:
-        """Break off all requests, now and in future; they raise QueryCancelled."""
+        """Break off all requests, now and in future; they raise CallCancelled."""
         with self._lock:
             self._cancelled.set()
             for connected in self._sockets:
                 try:
-                    connected.shutdown(socket.SHUT_RDWR)
+                    # Not that of TLS, which would take the layer away from who is reading.
+                    socket.socket.shutdown(connected, socket.SHUT_RDWR)
                 except OSError:
                     continue  # it has just been closed
 
@@ -44,20 +56,15 @@ class InFlight:
         return self._cancelled.is_set()
 
     def pause(self, seconds: float) -> None:
-        """Wait, but not after `cancel`; raises QueryCancelled then."""
+        """Wait, but not after `cancel`."""
         self._cancelled.wait(seconds)
-        self.check()
-
-    def check(self) -> None:
-        """Raise QueryCancelled after `cancel`."""
-        if self._cancelled.is_set():
-            raise QueryCancelled("The query was cancelled.")
 
     @contextmanager
     def track(self, connected: socket.socket) -> Iterator[None]:
-        """While a request uses this socket."""
+        """While a request uses this socket. Raises CallCancelled after `cancel`."""
         with self._lock:
-            self.check()
+            if self._cancelled.is_set():
+                raise CallCancelled
             self._sockets.add(connected)
         try:
             yield
@@ -112,18 +119,6 @@ class Kept(Generic[C]):
             connection.close()
 
 
-def connected(path: Path) -> socket.socket:
-    """A new connection to a socket file. Raises OSError."""
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        made.settimeout(_CONNECT_TIMEOUT_S)
-        made.connect(str(path))
-    except OSError:
-        made.close()
-        raise
-    return made
-
-
 def wait_until(connection: socket.socket, deadline: float) -> socket.socket:
     """Let a socket wait no longer than a little past the deadline."""
     connection.settimeout(max(0.001, deadline - time.monotonic()) + _LATE_ANSWER_S)
@@ -131,15 +126,15 @@ def wait_until(connection: socket.socket, deadline: float) -> socket.socket:
 
 
 class HttpConnection(http.client.HTTPConnection):
-    """HTTP over a socket file; `open` gives each request its own time."""
+    """HTTP to an instance; `open` gives each request its own time."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, dialer: Dialer) -> None:
         super().__init__("localhost")
-        self._path = path
+        self._dialer = dialer
 
     def connect(self) -> None:
-        """Connect to the socket file in place of a host."""
-        self.sock = connected(self._path)
+        """Connect to the instance's address in place of a host."""
+        self.sock = self._dialer.connected()
 
     def open(self, deadline: float) -> socket.socket:
         """The connected socket, which will wait no longer than a little past the deadline."""

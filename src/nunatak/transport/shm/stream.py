@@ -8,8 +8,7 @@ import struct
 from collections import deque
 from collections.abc import Callable
 
-from nunatak.inference.core.errors import FrameError
-from nunatak.inference.workers.frames import MAX_BODY_BYTES, Frame, FrameParser, Outgoing
+from nunatak.transport.shm.frames import MAX_BODY_BYTES, Frame, FrameError, FrameParser, Outgoing
 from nunatak.transport.shm.memory_file import SEALS
 
 _RECEIVE_BYTES = 128 * 1024
