@@ -6,10 +6,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nunatak.config import Limits
 from nunatak.errors import InvalidArgument
+from nunatak.untrusted import load_yaml
 
 MAY_BE_ZERO = {"parked_instances", "disk_reserve_bytes"}
 
@@ -24,9 +23,10 @@ def load_limits(file: Path) -> Limits:
     if not file.exists():
         return limits
     try:
-        document = yaml.safe_load(file.read_text()) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        text = file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
         raise InvalidArgument(f"{file} cannot be read: {error}") from error
+    document = load_yaml(text, str(file)) or {}
     if not isinstance(document, dict):
         raise InvalidArgument(f"{file} must map names of limits to numbers.")
     known = {field.name: type(getattr(limits, field.name)) for field in fields(limits)}

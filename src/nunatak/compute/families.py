@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-import yaml
+from msgspec import Meta, Struct
 
 from nunatak.catalog.names import is_unquoted
 from nunatak.compute.resources import GIB, Resources
 from nunatak.errors import InvalidArgument
+from nunatak.untrusted import load_yaml, typed
 
 FILE_LIMIT_BYTES = 256 * 1024
 _STORAGE_GIB = 100
@@ -119,35 +120,40 @@ class Families:
         return found
 
 
+class _Family(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An entry of the operator's file."""
+
+    vcpu: Annotated[float, Meta(gt=0)]
+    memory_gib: Annotated[float, Meta(gt=0)]
+    gpus: Annotated[int, Meta(ge=0)] = 0
+    gpu: str = ""
+    gpu_memory_gib: float = 0.0
+    description: str = ""
+
+
 def _read(file: Path) -> dict[str, InstanceFamily]:
     if file.stat().st_size > FILE_LIMIT_BYTES:
         raise InvalidArgument(f"{file} is larger than {FILE_LIMIT_BYTES} bytes.")
     try:
-        document = yaml.safe_load(file.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        text = file.read_text("utf-8")
+    except UnicodeDecodeError as error:
         raise InvalidArgument(f"{file} is not valid YAML: {error}") from error
+    document = load_yaml(text, str(file))
     if not isinstance(document, dict):
         raise InvalidArgument(f"{file} must map family names to their resources.")
     return {str(name).upper(): _family(file, str(name), entry) for name, entry in document.items()}
 
 
 def _family(file: Path, name: str, entry: object) -> InstanceFamily:
-    if not is_unquoted(name) or not isinstance(entry, dict):
+    if not is_unquoted(name):
         raise InvalidArgument(f"{file}: '{name}' must be a plain name with a map of resources.")
-    try:
-        family = InstanceFamily(
-            name.upper(),
-            float(entry["vcpu"]),
-            float(entry["memory_gib"]),
-            int(entry.get("gpus", 0)),
-            str(entry.get("gpu", "")),
-            float(entry.get("gpu_memory_gib", 0)),
-            str(entry.get("description", "")),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise InvalidArgument(
-            f"{file}: family {name} needs the numbers vcpu and memory_gib ({error})."
-        ) from error
-    if family.vcpu <= 0 or family.memory_gib <= 0 or family.gpus < 0:
-        raise InvalidArgument(f"{file}: the resources of family {name} must be above 0.")
-    return family
+    family = typed(entry, _Family, f"{file}: family {name}")
+    return InstanceFamily(
+        name.upper(),
+        family.vcpu,
+        family.memory_gib,
+        family.gpus,
+        family.gpu,
+        family.gpu_memory_gib,
+        family.description,
+    )
