@@ -376,6 +376,30 @@ def test_an_image_is_found_again_until_something_in_it_changes(bench: Bench) -> 
     assert image.python.is_file()
 
 
+def test_an_image_is_assembled_only_of_an_environment_that_is_there(arrows: Bench) -> None:
+    folder = version_folder(arrows.root / "m1", "beta==2.0")
+    for_services = BuildRequest(version_root=folder)
+    request = BuildRequest(version_root=folder, target=Target.WAREHOUSE)
+    builder = arrows.builder(find_links=arrows.root / "wheels")
+    with arrows.log() as log:
+        builder.build(for_services, log, threading.Event())
+        assert builder.assemble(request) is None
+        image = builder.build(request, log, threading.Event())
+    assert run(Environment("", image.environment, 0), "import beta, pyarrow") == ""
+    again = BuildRequest(
+        version_root=version_folder(arrows.root / "m2", "beta==2.0"),
+        target=Target.WAREHOUSE,
+        model_digest="another",
+    )
+    assert builder.find(again) is None
+
+    found = builder.assemble(again)
+
+    assert found is not None
+    assert (found.environment, found.digest != image.digest) == (image.environment, True)
+    assert builder.find(again) == found
+
+
 def test_collection_keeps_what_is_used(bench: Bench) -> None:
     builder = bench.builder()
     with bench.log() as log:

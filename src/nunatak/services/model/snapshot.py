@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Catalog, Record, Transaction
 from nunatak.compute import pools
 from nunatak.compute.families import Families
@@ -91,7 +91,7 @@ class Service:
     def monitored_by(self) -> Requirement:
         """What it takes to watch it."""
         if self.in_warehouse:
-            return Requirement(OWNERSHIP, MODEL, str(self.spec.model.model))
+            return Requirement("MONITOR", MODEL, str(self.spec.model.model))
         return Requirement("MONITOR", KIND, self.record.key.title)
 
 

@@ -1,5 +1,6 @@
 """TABLE(service!SPCS_GET_LOGS()), …_EVENTS() and …_METRICS(): what a service says and counts.
 
+Where there is no service of the name, it is the model's whose default version the warehouse runs.
 All take START_TIME and END_TIME, by default the last day up to now.
 """
 
@@ -12,9 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from nunatak.access.privileges.declared import Needs
+from nunatak.access.privileges.declared import OnTargets, Target
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
 from nunatak.catalog.store import Event, Key, Record, Transaction
+from nunatak.models.records import with_versions
+from nunatak.models.versions import MODEL
 from nunatak.services.model.snapshot import Instance
 from nunatak.services.model.spec import (
     BUILD_CONTAINER,
@@ -22,6 +26,7 @@ from nunatak.services.model.spec import (
     INSTANCE_KIND,
     KIND,
     is_build,
+    warehouse_key,
 )
 from nunatak.services.watching.exposition import Key as SampleKey
 from nunatak.services.watching.log_lines import moment_of, stamped
@@ -67,7 +72,6 @@ METRIC_FIELDS = (
     Field("RECORD_ATTRIBUTES", OBJECT),
 )
 _UNITS = (("_bytes", "bytes"), ("_seconds", "s"), ("_seconds_sum", "s"), ("_seconds_total", "s"))
-_MONITOR = (Needs("MONITOR", KIND, of=0),)
 Row = Sequence[Any]
 
 
@@ -81,13 +85,39 @@ class _Look:
     end: float
 
 
+def _key(name: Sequence[str], context: Context) -> Key:
+    """The record of a service; else that of a model in the warehouse, for who may watch it."""
+    key, model = (key_of(kind, tuple(name), context.session) for kind in (KIND, MODEL))
+    with context.rooms.catalog.read() as tx:
+        if tx.find(key) is not None or (record := tx.find(model)) is None:
+            return key
+        version = with_versions(tx, record).default
+        loaded = warehouse_key(version.id)
+        is_loaded = tx.find(loaded) is not None
+    needed = Requirement("MONITOR", MODEL, model.title)
+    return (
+        loaded if is_loaded and context.rooms.access.allows(context.session.role, needed) else key
+    )
+
+
+def _watched(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
+    """The service, or the model."""
+    key = _key(arguments[0], context)
+    if key.kind != KIND:
+        key = key_of(MODEL, tuple(arguments[0]), context.session)
+    return [Target(key.kind, key.title)]
+
+
+_MONITOR = (OnTargets("MONITOR", _watched, "the service, or the model in the warehouse"),)
+
+
 def _look(context: Context, arguments: Sequence[Any]) -> _Look:
     name, given = arguments
     first, last = given.get("START_TIME"), given.get("END_TIME")
     rooms = context.rooms
     return _Look(
         rooms=rooms,
-        key=key_of(KIND, name, context.session),
+        key=_key(name, context),
         start=rooms.catalog.clock() - DAY_S if first is None else first.timestamp(),
         end=math.inf if last is None else last.timestamp(),
     )

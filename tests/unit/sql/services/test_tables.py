@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Key
 from nunatak.compute.runtime import Phase
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from nunatak.models.versions import MODEL, MODEL_VERSION, ModelSpec, VersionSpec
+from nunatak.services.model.spec import service_key
 from nunatak.sql.language.functions import service_tables
 from support.plane import World, told
 
@@ -100,3 +105,54 @@ def test_each_needs_monitor_and_a_service(running: World, function: str) -> None
     running.session.role = "ANALYST"
     with pytest.raises(PrivilegeMissing, match="MONITOR"):
         ask(running, function)
+
+
+@pytest.fixture
+def in_warehouse(running: World) -> World:
+    """Model DB.S.M, whose only version the warehouse has loaded."""
+    world = running
+    with world.catalog.write() as tx:
+        model = tx.create(Key(MODEL, "M", "DB", "S"), "ACCOUNTADMIN", spec=ModelSpec())
+        version = VersionSpec(id="v-1")
+        tx.create(Key(MODEL_VERSION, "V1", parent_id=model.id), "ACCOUNTADMIN", spec=version)
+    calls, served = world.services.warehouse, world.models.model
+    world.finish(world.begin(lambda: calls.open(served, threading.Event()))).release()
+    world.settle()
+    return world
+
+
+def test_a_model_in_the_warehouse_is_watched_by_its_name(in_warehouse: World) -> None:
+    logs, events, metrics = (
+        ask(in_warehouse, function, "M")
+        for function in ("SPCS_GET_LOGS", "SPCS_GET_EVENTS", "SPCS_GET_METRICS")
+    )
+
+    assert {row["CONTAINER_NAME"] for row in logs} == {"model-inference", "proxy"}
+    states = {json.loads(row["EVENT_DETAILS"])["status"] for row in events}
+    assert states == {"PENDING", "READY", "RUNNING"}
+    assert any(row["METRIC_NAME"] == "container.state.ready" for row in metrics)
+
+
+def test_a_service_of_the_same_name_is_watched_before_the_model(in_warehouse: World) -> None:
+    in_warehouse.query_id = in_warehouse.query_id.replace("aa", "bb")
+    in_warehouse.pool("OTHER")
+    in_warehouse.deploy(in_warehouse.order(service=QualifiedName("DB", "S", "M"), pool="OTHER"))
+    in_warehouse.settle()
+
+    rows = ask(in_warehouse, "SPCS_GET_EVENTS", "M")
+
+    states = [json.loads(row["EVENT_DETAILS"])["status"] for row in rows]
+    assert states.count("RUNNING") == 1
+    in_warehouse.services.commands.drop(service_key(QualifiedName("DB", "S", "M")))
+    in_warehouse.settle()
+    assert ask(in_warehouse, "SPCS_GET_LOGS", "M")
+
+
+@pytest.mark.parametrize("name", ["M", "NOPE"])
+def test_who_may_not_watch_a_model_is_not_told_whether_it_is_loaded(
+    in_warehouse: World, name: str
+) -> None:
+    in_warehouse.session.role = "ANALYST"
+
+    with pytest.raises(PrivilegeMissing, match=f"service 'DB.S.{name}': MONITOR is needed"):
+        ask(in_warehouse, "SPCS_GET_LOGS", name)
