@@ -11,7 +11,7 @@ from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.config import Settings
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, Prepared, parse_registered
+from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models import (
     alter as models_alter,
@@ -81,8 +81,7 @@ class Bench:
         """Check the privileges, run, and return the rows by column name."""
         context = self.context(parameters)
         prepared = parse(text)
-        for requirement in prepared.requirements(context):
-            self.rooms.access.require(requirement, role=self.session.role)
+        authorise(prepared.needs, prepared.statement, context)
         result = prepared.statement.run(context)
         assert isinstance(result, Result)
         names = [field.name for field in result.fields]

@@ -42,7 +42,7 @@ from nunatak.services.model.spec import ModelRef, service_key
 from nunatak.services.model.vault import Vault
 from nunatak.sql.access import grants, network, secrets
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, parse_registered
+from nunatak.sql.language.statement import Context, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services import (
     create as service_creation,
@@ -332,8 +332,7 @@ class World:
         cursor = TokenCursor(text)
         prepared = parse_registered(cursor)
         assert prepared is not None, f"not registered: {text}"
-        for requirement in prepared.requirements(context):
-            self.rooms.access.require(requirement, role=self.session.role)
+        authorise(prepared.needs, prepared.statement, context)
         result = prepared.statement.run(context)
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]

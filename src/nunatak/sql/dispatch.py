@@ -17,7 +17,7 @@ from sqlglot.tokenizer_core import TokenType
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
 from nunatak.sql.language.folding import folded
-from nunatak.sql.language.statement import Context, Prepared, parse_registered
+from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
 from nunatak.sql.language.tokens import TokenCursor, tokenize
 from nunatak.sql.session.parameters import UseRole
@@ -82,7 +82,7 @@ def _describe(context: Context) -> Description:
     prepared = _parse(context)
     _check_acting(prepared, context)
     if prepared is not None:
-        _authorise(prepared, context)
+        authorise(prepared.needs, prepared.statement, context)
         return Description(prepared.statement.fields)
     return context.rooms.warehouse.describe(_query(context))
 
@@ -115,7 +115,7 @@ def _execute_one(context: Context) -> Result | Transfer:
     _check_acting(prepared, context)
     if prepared is None:
         return context.rooms.warehouse.query(_query(context))
-    _authorise(prepared, context)
+    authorise(prepared.needs, prepared.statement, context)
     return prepared.statement.run(context)
 
 
@@ -141,11 +141,6 @@ def _check_acting(prepared: Prepared | None, context: Context) -> None:
     """The session may act with its role at this moment; USE ROLE is the way out when not."""
     if prepared is None or not isinstance(prepared.statement, UseRole):
         context.rooms.access.check_acting(context.session)
-
-
-def _authorise(prepared: Prepared, context: Context) -> None:
-    for requirement in prepared.requirements(context):
-        context.rooms.access.require(requirement, role=context.session.role)
 
 
 def _query(context: Context) -> QueryRequest:

@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Record, Transaction
 from nunatak.errors import ObjectNotFound
-from nunatak.models.versions import MODEL
 from nunatak.services.documents.specification import ContainerSpec, repository_path
 from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import KIND, ModelRef
@@ -27,13 +25,6 @@ class FoundImage:
     image: dict[str, Any]
     model: ModelRef
     repository: str | None
-
-    @property
-    def requirement(self) -> Requirement:
-        """What it takes to run it: READ on its repository, else on the model."""
-        if self.repository is not None:
-            return Requirement("READ", REPOSITORY, self.repository)
-        return Requirement("READ", MODEL, str(self.model.model))
 
 
 def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.sql.language.statement import Context
@@ -68,18 +67,3 @@ def dropped(name: str, *, was_there: bool) -> Result:
     if was_there:
         return status_result(f"{name} successfully dropped.")
     return status_result(f"Drop statement executed successfully ({name} already dropped).")
-
-
-def ownership(key: Key) -> Requirement:
-    """The requirement to own an object."""
-    return Requirement(OWNERSHIP, key.kind, key.title)
-
-
-def on_schema(privilege: str, key: Key) -> Requirement:
-    """A privilege on the schema that holds the object, for example CREATE STAGE."""
-    return Requirement(privilege, "SCHEMA", Key("SCHEMA", key.schema, key.database).title)
-
-
-def on_account(privilege: str, context: Context) -> Requirement:
-    """A privilege on the account, for example CREATE DATABASE."""
-    return Requirement(privilege, "ACCOUNT", context.session.account)

@@ -16,12 +16,11 @@ Parsers start behind the words they are registered under.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nunatak.access.privileges.declared import Declaration, declared
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, Unsupported
@@ -87,10 +86,6 @@ class Prepared:
 
     statement: Statement
     needs: Declaration
-
-    def requirements(self, context: Context) -> Iterable[Requirement]:
-        """The privileges that the current role must hold."""
-        return resolve(self.needs, self.statement, context)
 
 
 @dataclass(frozen=True, slots=True)

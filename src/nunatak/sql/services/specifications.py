@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nunatak.access.privileges.declared import CheckedInside
+from nunatak.access.privileges.declared import (
+    CheckedInside,
+    Given,
+    NeedsOnAccount,
+    OnTargets,
+    Target,
+    in_words,
+)
 from nunatak.errors import InvalidArgument
+from nunatak.models.versions import MODEL
 from nunatak.services.commands.create import alterable
-from nunatak.services.commands.repository_images import find_image
+from nunatak.services.commands.repository_images import REPOSITORY, FoundImage, find_image
 from nunatak.services.documents.specification import (
     ContainerSpec,
     fill_template,
@@ -15,8 +23,8 @@ from nunatak.services.documents.specification import (
 )
 from nunatak.services.model.spec import KIND
 from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.objects import on_account, schema_key
-from nunatak.sql.language.statement import STATUS_FIELDS, Context
+from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.stage_files import StagedText
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -39,26 +47,36 @@ class Specification:
         return parse_specification(filled)
 
 
+@dataclass(frozen=True, slots=True)
+class _Used:
+    """The image that a specification names, and whether it has a public endpoint."""
+
+    image: FoundImage
+    public: bool
+
+    def source(self, _: Context) -> list[Target]:
+        """The repository of the image, else the model in it."""
+        if self.image.repository is not None:
+            return [Target(REPOSITORY, self.image.repository)]
+        return [Target(MODEL, str(self.image.model.model))]
+
+
+_USED_NEEDS = (
+    OnTargets("READ", _Used.source, "the image repository, or the model of the image"),
+    NeedsOnAccount("BIND SERVICE ENDPOINT", when=Given("public", "for a public endpoint")),
+)
 IMAGE_AND_ENDPOINTS = CheckedInside(
     why="the specification names the image and the endpoints",
-    privileges=(
-        "READ on the image repository or the model of the image",
-        "BIND SERVICE ENDPOINT on the account for a public endpoint",
-    ),
+    privileges=(in_words(_USED_NEEDS),),
 )
 
 
 def check_container(context: Context, container: ContainerSpec) -> None:
-    """READ on the image's repository, BIND SERVICE ENDPOINT on the account for a public endpoint.
-
-    Raises PrivilegeMissing, or ObjectNotFound for the image.
-    """
-    access, role = context.rooms.access, context.session.role
+    """Check what IMAGE_AND_ENDPOINTS lists; raises PrivilegeMissing, or ObjectNotFound for the
+    image."""
     with context.rooms.catalog.read() as tx:
-        image = find_image(tx, container)
-    access.require(image.requirement, role=role)
-    if container.public:
-        access.require(on_account("BIND SERVICE ENDPOINT", context), role=role)
+        used = _Used(find_image(tx, container), public=container.public)
+    authorise(_USED_NEEDS, used, context)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, parse_registered
+from nunatak.sql.language.statement import Context, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import containers, sequences, show_keys, stages, stages_alter
 from nunatak.sql.storage.table_guard import CatalogTableGuard
@@ -62,8 +62,7 @@ class Bench:
         """A statement of a family, with its privileges checked."""
         prepared = parse_registered(TokenCursor(text))
         assert prepared is not None, text
-        for requirement in prepared.requirements(self.context):
-            self.context.rooms.access.require(requirement, role=self.session.role)
+        authorise(prepared.needs, prepared.statement, self.context)
         result = prepared.statement.run(self.context)
         assert isinstance(result, Result)
         assert result.fields == prepared.statement.fields

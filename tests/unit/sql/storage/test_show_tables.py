@@ -14,6 +14,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import NoCurrentContext, ObjectNotFound
+from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
@@ -63,7 +64,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
 def shown(context: Context, text: str) -> list[dict[str, Any]]:
     prepared = parse_registered(TokenCursor(text))
     assert prepared is not None
-    assert not list(prepared.requirements(context))
+    assert not list(resolve(prepared.needs, prepared.statement, context))
     result = prepared.statement.run(context)
     assert isinstance(result, Result)
     assert result.fields == prepared.statement.fields
