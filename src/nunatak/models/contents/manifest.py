@@ -7,16 +7,27 @@ accepted here is complete: every runtime that a method names is there, no path l
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from msgspec import Meta, Struct
 
 from nunatak.catalog.names import NAME_LIMIT_CHARS
 from nunatak.catalog.sqltypes import parse_type
 from nunatak.errors import InvalidArgument
-from nunatak.models.contents.yaml_documents import Section, parse_yaml, read_text
+from nunatak.models.contents.yaml_documents import (
+    LIST_LIMIT,
+    Word,
+    parse_yaml,
+    path_inside,
+    read_text,
+    written,
+    wrong,
+)
+from nunatak.untrusted import typed
 
 MANIFEST_FILE = "MANIFEST.yml"
 METHODS_LIMIT = 500
@@ -26,6 +37,10 @@ _HANDLER = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*+)+\Z")
 _METHOD_NAME = re.compile(r"[^\W\d][\w$]*\Z")
 """As methods are called in Python: it becomes a name in SQL and a path over HTTP."""
 _RUNTIME_LANGUAGE = "PYTHON"
+Name = Annotated[str, Meta(min_length=1, max_length=NAME_LIMIT_CHARS)] | int | float
+_T = TypeVar("_T")
+Items = Annotated[list[_T], Meta(max_length=LIST_LIMIT)] | None
+"""A list; null is an empty one."""
 
 
 class MethodKind(StrEnum):
@@ -126,150 +141,219 @@ def read_manifest(folder: Path) -> Manifest:
     return parse_manifest(read_text(folder / MANIFEST_FILE, MANIFEST_FILE))
 
 
+class _Argument(Struct, frozen=True, kw_only=True):
+    """An entry of `inputs` or `params`."""
+
+    name: Name
+    type: Word
+    default: str | int | float | None = None
+
+
+class _Output(Struct, frozen=True, kw_only=True):
+    """An entry of `outputs`."""
+
+    type: Word
+    name: Name | None = None
+
+
+class _Method(Struct, frozen=True, kw_only=True):
+    """An entry of `methods`."""
+
+    name: Name
+    handler: Word
+    runtime: Word
+    type: Word = MethodKind.FUNCTION.value
+    inputs: Items[_Argument] = []
+    params: Items[_Argument] = []
+    outputs: Items[_Output] = []
+    volatility: Word | None = None
+
+
+class _Dependencies(Struct, frozen=True, kw_only=True):
+    """The section `dependencies` of a runtime."""
+
+    conda: Word | None = None
+    pip: Word | None = None
+    artifact_repository_map: dict[str, Word] | None = None
+
+
+class _Runtime(Struct, frozen=True, kw_only=True):
+    """An entry of `runtimes`."""
+
+    version: Word
+    language: Word = _RUNTIME_LANGUAGE
+    imports: Items[str] = []
+    dependencies: _Dependencies | None = None
+    resource_constraint: dict[str, Word] | None = None
+
+
+class _Source(Struct, frozen=True, kw_only=True):
+    """An entry of `lineage_sources`."""
+
+    type: Word
+    entity: Word
+    version: Word | None = None
+
+
+class _Manifest(Struct, frozen=True, kw_only=True):
+    """The whole document."""
+
+    manifest_version: Word
+    methods: Annotated[list[_Method], Meta(min_length=1, max_length=METHODS_LIMIT)]
+    runtimes: dict[str, Any]
+    target_platforms: Items[str] = []
+    lineage_sources: Items[_Source] = []
+    user_data: dict[str, Any] | None = None
+    user_files: Items[str] = []
+
+
 def parse_manifest(text: str) -> Manifest:
     """Read the text of a manifest; raises InvalidArgument."""
-    document = parse_yaml(text, MANIFEST_FILE)
-    version = document.text("manifest_version")
+    document = parse_yaml(text, MANIFEST_FILE, _Manifest)
+    version = str(document.manifest_version)
     if version.split(".")[0] != "1":
         raise InvalidArgument(
             f"{MANIFEST_FILE}: manifest_version {version} is not known to this server, which "
             "reads 1.0: log the model with another version of the client."
         )
-    runtimes = _runtimes(document.section("runtimes"))
-    methods = tuple(_method(section, runtimes) for section in document.sections("methods"))
-    if not methods or len(methods) > METHODS_LIMIT:
-        raise document.wrong("methods", f"a list of 1 to {METHODS_LIMIT} methods")
+    runtimes = {name: _runtime(name, entry) for name, entry in document.runtimes.items()}
+    if not runtimes:
+        raise InvalidArgument(f"{MANIFEST_FILE}: runtimes is empty; a method needs a runtime.")
+    methods = tuple(
+        _method(entry, f"methods[{index}]", runtimes)
+        for index, entry in enumerate(document.methods)
+    )
     _refuse_twice(MANIFEST_FILE, "method", [method.name for method in methods])
     _refuse_alike([method.name for method in methods])
     return Manifest(
         methods=methods,
         runtimes=runtimes,
-        target_platforms=_platforms(document),
+        target_platforms=_platforms(document.target_platforms or []),
         lineage_sources=tuple(
-            LineageSource(
-                section.text("type").upper(),
-                section.text("entity"),
-                section.optional_text("version"),
-            )
-            for section in document.sections("lineage_sources")
+            LineageSource(str(item.type).upper(), str(item.entity), written(item.version) or None)
+            for item in document.lineage_sources or []
         ),
-        user_data=document.section("user_data").values,
-        user_files=document.paths("user_files"),
+        user_data=document.user_data or {},
+        user_files=_paths("user_files", document.user_files),
     )
 
 
-def _runtimes(section: Section) -> dict[str, Runtime]:
-    found = {name: _runtime(name, section.section(name)) for name in section.values}
-    if not found:
-        raise InvalidArgument(f"{section.title} is missing or empty; a method needs a runtime.")
-    return found
+def _wrong(place: str, expected: str) -> InvalidArgument:
+    return wrong(MANIFEST_FILE, place, expected)
 
 
-def _runtime(name: str, section: Section) -> Runtime:
-    if section.text("language", _RUNTIME_LANGUAGE).upper() != _RUNTIME_LANGUAGE:
-        raise section.wrong("language", _RUNTIME_LANGUAGE)
-    dependencies = section.section("dependencies")
+def _paths(place: str, paths: Sequence[str] | None) -> tuple[str, ...]:
+    return tuple(
+        path_inside(MANIFEST_FILE, f"{place}[{index}]", path)
+        for index, path in enumerate(paths or ())
+    )
+
+
+def _runtime(name: str, entry: object) -> Runtime:
+    place = f"runtimes.{name}"
+    runtime = typed(entry, _Runtime, f"{MANIFEST_FILE}: {place}")
+    if str(runtime.language).upper() != _RUNTIME_LANGUAGE:
+        raise _wrong(f"{place}.language", _RUNTIME_LANGUAGE)
+    dependencies = runtime.dependencies or _Dependencies()
+    files = {
+        key: None
+        if path is None
+        else path_inside(MANIFEST_FILE, f"{place}.dependencies.{key}", path)
+        for key, path in (("conda", dependencies.conda), ("pip", dependencies.pip))
+    }
     return Runtime(
         name=name,
-        python=section.text("version"),
-        imports=section.paths("imports"),
-        conda_file=dependencies.path("conda") if dependencies.has("conda") else None,
-        pip_file=dependencies.path("pip") if dependencies.has("pip") else None,
-        artifact_repositories=_texts_by_name(dependencies.section("artifact_repository_map")),
-        resource_constraint=_texts_by_name(section.section("resource_constraint")),
+        python=str(runtime.version),
+        imports=_paths(f"{place}.imports", runtime.imports),
+        conda_file=files["conda"],
+        pip_file=files["pip"],
+        artifact_repositories=_texts_by_name(dependencies.artifact_repository_map),
+        resource_constraint=_texts_by_name(runtime.resource_constraint),
     )
 
 
-def _texts_by_name(section: Section) -> dict[str, str]:
-    return {key: section.text(key) for key in section.values}
+def _texts_by_name(words: Mapping[str, Word] | None) -> dict[str, str]:
+    return {key: str(word) for key, word in (words or {}).items()}
 
 
-def _method(section: Section, runtimes: Mapping[str, Runtime]) -> MethodEntry:
-    kind = section.text("type", MethodKind.FUNCTION).upper()
+def _method(entry: _Method, place: str, runtimes: Mapping[str, Runtime]) -> MethodEntry:
+    kind = str(entry.type).upper()
     if kind not in MethodKind.__members__:
-        raise section.wrong("type", " or ".join(MethodKind))
-    handler = section.text("handler")
+        raise _wrong(f"{place}.type", " or ".join(MethodKind))
+    handler, runtime, name = str(entry.handler), str(entry.runtime), str(entry.name)
     if not _HANDLER.match(handler):
-        raise section.wrong("handler", "a dotted path such as functions.predict.infer")
-    runtime = section.text("runtime")
+        raise _wrong(f"{place}.handler", "a dotted path such as functions.predict.infer")
     if runtime not in runtimes:
-        raise section.wrong("runtime", f"one of {', '.join(runtimes)}")
-    inputs = tuple(_argument(item) for item in section.sections("inputs"))
-    params = tuple(_param(item) for item in section.sections("params"))
+        raise _wrong(f"{place}.runtime", f"one of {', '.join(runtimes)}")
+    inputs = _arguments(entry.inputs, f"{place}.inputs", are_params=False)
+    params = _arguments(entry.params, f"{place}.params", are_params=True)
     if len(inputs) + len(params) > ARGUMENTS_LIMIT:
-        raise section.wrong("inputs", f"at most {ARGUMENTS_LIMIT} with the params")
-    _refuse_twice(section.title, "argument", [item.name for item in (*inputs, *params)])
+        raise _wrong(f"{place}.inputs", f"at most {ARGUMENTS_LIMIT} with the params")
+    title = f"{MANIFEST_FILE}: {place}"
+    _refuse_twice(title, "argument", [item.name for item in (*inputs, *params)])
+    if not _METHOD_NAME.match(name):
+        expected = "letters, digits, _ and $, and start with a letter or _"
+        raise _wrong(f"{place}.name", expected)
     return MethodEntry(
-        name=_method_name(section),
+        name=name,
         handler=handler,
         kind=MethodKind(kind),
         runtime=runtime,
         inputs=inputs,
         params=params,
-        outputs=_outputs(section, MethodKind(kind)),
-        volatility=_volatility(section),
+        outputs=_outputs(entry.outputs or [], f"{place}.outputs", MethodKind(kind)),
+        volatility=_volatility(entry, place),
     )
 
 
-def _argument(section: Section) -> Argument:
-    return Argument(_name(section), _type(section))
+def _arguments(
+    entries: Sequence[_Argument] | None, place: str, *, are_params: bool
+) -> tuple[Argument, ...]:
+    """Inputs, which have no default, or params, whose default is NULL unless it is said."""
+    return tuple(
+        Argument(
+            str(entry.name),
+            _type(entry.type, f"{place}[{index}]"),
+            written(entry.default, "NULL") if are_params else None,
+        )
+        for index, entry in enumerate(entries or ())
+    )
 
 
-def _param(section: Section) -> Argument:
-    value = section.values.get("default")
-    default = "NULL" if value is None else section.text("default", "")
-    return Argument(_name(section), _type(section), default)
-
-
-def _outputs(section: Section, kind: MethodKind) -> tuple[Output, ...]:
+def _outputs(entries: Sequence[_Output], place: str, kind: MethodKind) -> tuple[Output, ...]:
     found = tuple(
-        Output(_type(item), _name(item) if item.has("name") else None)
-        for item in section.sections("outputs")
+        Output(
+            _type(entry.type, f"{place}[{index}]"), None if entry.name is None else str(entry.name)
+        )
+        for index, entry in enumerate(entries)
     )
     if kind is MethodKind.FUNCTION and len(found) != 1:
-        raise section.wrong("outputs", "a list of one output for a FUNCTION")
+        raise _wrong(place, "a list of one output for a FUNCTION")
     if kind is MethodKind.TABLE_FUNCTION and (not found or None in [out.name for out in found]):
-        raise section.wrong("outputs", "a list of named columns for a TABLE_FUNCTION")
+        raise _wrong(place, "a list of named columns for a TABLE_FUNCTION")
     return found
 
 
-def _name(section: Section) -> str:
-    name = section.text("name")
-    if len(name) > NAME_LIMIT_CHARS:
-        raise section.wrong("name", f"at most {NAME_LIMIT_CHARS} characters long")
-    return name
-
-
-def _method_name(section: Section) -> str:
-    name = _name(section)
-    if not _METHOD_NAME.match(name):
-        raise section.wrong("name", "letters, digits, _ and $, and start with a letter or _")
-    return name
-
-
-def _type(section: Section) -> str:
-    text = section.text("type").upper()
+def _type(word: Word, place: str) -> str:
+    text = str(word).upper()
     try:
         parse_type(text)
     except InvalidArgument as error:
-        raise section.wrong("type", "a SQL data type") from error
+        raise _wrong(f"{place}.type", "a SQL data type") from error
     return text
 
 
-def _volatility(section: Section) -> str | None:
-    text = section.optional_text("volatility")
-    if text is not None and text.upper() not in ("IMMUTABLE", "VOLATILE"):
-        raise section.wrong("volatility", "IMMUTABLE or VOLATILE")
-    return text.upper() if text else None
+def _volatility(entry: _Method, place: str) -> str | None:
+    text = written(entry.volatility).upper()
+    if text not in ("", "IMMUTABLE", "VOLATILE"):
+        raise _wrong(f"{place}.volatility", "IMMUTABLE or VOLATILE")
+    return text or None
 
 
-def _platforms(document: Section) -> tuple[Platform, ...] | None:
-    if not document.has("target_platforms"):
-        return None
-    names = [name.upper() for name in document.texts("target_platforms")]
-    unknown = [name for name in names if name not in set(Platform)]
-    if unknown:
-        raise document.wrong("target_platforms", f"a list of {' and '.join(Platform)}")
+def _platforms(given: Sequence[str]) -> tuple[Platform, ...] | None:
+    names = [name.upper() for name in given]
+    if any(name not in set(Platform) for name in names):
+        raise _wrong("target_platforms", f"a list of {' and '.join(Platform)}")
     return tuple(platform for platform in Platform if platform in names) or None
 
 

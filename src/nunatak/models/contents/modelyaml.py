@@ -6,13 +6,25 @@ from its signatures, and tells from it which library made the model and for whic
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from nunatak.models.contents.yaml_documents import LIST_LIMIT, Section, parse_yaml, read_text
+from msgspec import Struct
+
+from nunatak.errors import InvalidArgument
+from nunatak.models.contents.yaml_documents import (
+    LIST_LIMIT,
+    Word,
+    parse_yaml,
+    path_inside,
+    read_text,
+    written,
+    wrong,
+)
+from nunatak.untrusted import typed
 
 MODEL_FILE = "model/model.yaml"
 _CLIENT = "snowflake-ml-python"
@@ -117,60 +129,166 @@ def read_description(folder: Path) -> ModelDescription:
     return parse_description(read_text(file, MODEL_FILE))
 
 
+class _Feature(Struct, frozen=True, kw_only=True):
+    """An entry of a signature; parameters call its type `dtype`."""
+
+    name: Word
+    type: Word | None = None
+    dtype: Word | None = None
+    nullable: Any = True
+    specs: list[_Feature] | None = None
+    shape: Any = None
+    default_value: Any = None
+
+
+class _Signature(Struct, frozen=True, kw_only=True):
+    """An entry of `signatures`."""
+
+    inputs: list[_Feature] | None = None
+    params: list[_Feature] | None = None
+    outputs: list[_Feature] | None = None
+    sample_input_file_path: Word | None = None
+
+
+class _Environment(Struct, frozen=True, kw_only=True):
+    """The section `env`."""
+
+    snowpark_ml_version: Word | None = None
+    python_version: Word | None = None
+    cuda_version: Word | None = None
+
+
+class _Properties(Struct, frozen=True, kw_only=True):
+    """An entry of `function_properties`."""
+
+    PARTITIONED: Any = None
+
+
+class _Options(Struct, frozen=True, kw_only=True):
+    """The section `options` of an entry of `models`."""
+
+    base_model_name: Word | None = None
+    base_model_version: Word | None = None
+
+
+class _Packed(Struct, frozen=True, kw_only=True):
+    """An entry of `models`."""
+
+    options: _Options | None = None
+
+
+class _Description(Struct, frozen=True, kw_only=True):
+    """The whole document."""
+
+    model_type: Word | None = None
+    task: Word | None = None
+    env: _Environment | None = None
+    signatures: dict[str, Any] | None = None
+    function_properties: dict[str, _Properties | None] | None = None
+    models: dict[str, _Packed | None] | None = None
+
+
 def parse_description(text: str) -> ModelDescription:
     """Read the text of a description; raises InvalidArgument."""
-    document = parse_yaml(text, MODEL_FILE)
-    environment = document.section("env")
-    signatures = document.section("signatures")
-    properties = document.section("function_properties")
+    document = parse_yaml(text, MODEL_FILE, _Description)
+    environment = document.env or _Environment()
     return ModelDescription(
         text=text,
-        framework=document.text("model_type", ""),
-        task=document.text("task", _UNKNOWN_TASK),
-        client_version=environment.text("snowpark_ml_version", "").split("+")[0],
-        python=environment.text("python_version", ""),
-        cuda=environment.optional_text("cuda_version"),
-        signatures={name: _signature(signatures.section(name)) for name in signatures.values},
+        framework=written(document.model_type),
+        task=written(document.task, _UNKNOWN_TASK),
+        client_version=written(environment.snowpark_ml_version).split("+")[0],
+        python=written(environment.python_version),
+        cuda=written(environment.cuda_version) or None,
+        signatures={
+            name: _signature(f"{MODEL_FILE}: signatures.{name}", entry)
+            for name, entry in (document.signatures or {}).items()
+        },
         partitioned=frozenset(
             name
-            for name in properties.values
-            if properties.section(name).values.get("PARTITIONED") is True
+            for name, properties in (document.function_properties or {}).items()
+            if properties is not None and properties.PARTITIONED is True
         ),
-        base_models=_base_models(document.section("models")),
+        base_models=_base_models(document.models or {}),
     )
 
 
-def _base_models(models: Section) -> tuple[tuple[str, str], ...]:
-    options = [models.section(name).section("options") for name in models.values]
+def _base_models(models: Mapping[str, _Packed | None]) -> tuple[tuple[str, str], ...]:
+    options = [packed.options for packed in models.values() if packed and packed.options]
     return tuple(
-        (item.text("base_model_name"), item.text("base_model_version"))
+        (str(item.base_model_name), str(item.base_model_version))
         for item in options
-        if item.has("base_model_name") and item.has("base_model_version")
+        if item.base_model_name is not None and item.base_model_version is not None
     )
 
 
-def _signature(section: Section) -> Signature:
-    sample = section.path("sample_input_file_path") if section.has("sample_input_file_path") else ""
+def _signature(title: str, entry: object) -> Signature:
+    found = typed(entry or {}, _Signature, title)
+    sample = found.sample_input_file_path
+    path = "" if sample is None else path_inside(title, "sample_input_file_path", sample)
     return Signature(
-        inputs=tuple(_feature(item, "type") for item in section.sections("inputs")),
-        params=tuple(_feature(item, "dtype") for item in section.sections("params")),
-        outputs=tuple(_feature(item, "type") for item in section.sections("outputs")),
-        sample_input_path=f"model/{sample}" if sample else None,
+        inputs=_features(title, "inputs", found.inputs),
+        params=_features(title, "params", found.params),
+        outputs=_features(title, "outputs", found.outputs),
+        sample_input_path=f"model/{path}" if path else None,
     )
 
 
-def _feature(section: Section, type_key: str) -> Feature:
-    nullable = section.values.get("nullable", True) is not False
-    sql_type = _sql_type(section, type_key)
-    reals = _reals(section, type_key) if sql_type in ("ARRAY", "OBJECT") else None
+def _features(title: str, name: str, entries: Sequence[_Feature] | None) -> tuple[Feature, ...]:
+    if len(entries or ()) > LIST_LIMIT:
+        raise wrong(title, name, f"a list of at most {LIST_LIMIT} items")
+    type_key = "dtype" if name == "params" else "type"
+    return tuple(
+        _feature(entry, _Place(title, f"{name}[{index}]", type_key))
+        for index, entry in enumerate(entries or ())
+    )
+
+
+def _feature(entry: _Feature, place: _Place) -> Feature:
+    sql_type = _sql_type(entry, place)
+    is_nested = sql_type in ("ARRAY", "OBJECT")
     return Feature(
-        section.text("name"),
+        str(entry.name),
         sql_type,
-        nullable,
-        reals=reals,
-        limits=None if sql_type in ("ARRAY", "OBJECT") else _limits(section.text(type_key)),
-        default=_default(section),
+        entry.nullable is not False,
+        reals=_reals(entry, place) if is_nested else None,
+        limits=None if is_nested else _limits(place.type_of(entry)),
+        default=_default(entry, place),
     )
+
+
+def _sql_type(entry: _Feature, place: _Place) -> str:
+    if entry.shape:
+        return "ARRAY"
+    if entry.specs is not None:
+        return "OBJECT"
+    name = place.type_of(entry)
+    if name not in _SQL_TYPES:
+        raise place.wrong(place.type_key, f"one of {', '.join(_SQL_TYPES)}")
+    return _SQL_TYPES[name]
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """The place of an entry: the file and signature, its path there, and how its type is called."""
+
+    title: str
+    path: str
+    type_key: str
+
+    def type_of(self, entry: _Feature) -> str:
+        """The name of the type of Python; raises InvalidArgument when there is none."""
+        word = entry.dtype if self.type_key == "dtype" else entry.type
+        if word is None:
+            raise InvalidArgument(f"{self.title}: '{self.path}.{self.type_key}' is missing.")
+        return str(word)
+
+    def member(self, index: int) -> _Place:
+        """The place of a member of a group."""
+        return _Place(self.title, f"{self.path}.specs[{index}]", self.type_key)
+
+    def wrong(self, key: str, expected: str) -> InvalidArgument:
+        """The error for a part of the entry that is not as it must be."""
+        return wrong(self.title, f"{self.path}.{key}", expected)
 
 
 def _limits(name: str) -> tuple[int, int] | None:
@@ -180,35 +298,28 @@ def _limits(name: str) -> tuple[int, int] | None:
     return (0, 2**bits - 1) if name.startswith("U") else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
 
 
-def _reals(section: Section, type_key: str) -> Reals:
-    if not section.has("specs"):
-        return section.text(type_key) in ("FLOAT", "DOUBLE") or None
-    found = {item.text("name"): _reals(item, type_key) for item in section.sections("specs")}
+def _reals(entry: _Feature, place: _Place) -> Reals:
+    if entry.specs is None:
+        return place.type_of(entry) in ("FLOAT", "DOUBLE") or None
+    found = {
+        str(item.name): _reals(item, place.member(index)) for index, item in enumerate(entry.specs)
+    }
     return {name: reals for name, reals in found.items() if reals is not None} or None
 
 
-def _default(section: Section) -> Any:
+def _default(entry: _Feature, place: _Place) -> Any:
     """A group's own default, or what its members' defaults make of it."""
-    value = section.values.get("default_value")
-    if value is not None or not section.has("specs"):
+    value = entry.default_value
+    if value is not None or entry.specs is None:
         return value
-    value = {item.text("name"): _default(item) for item in section.sections("specs")}
-    shape = section.values.get("shape") or []
+    value = {
+        str(item.name): _default(item, place.member(at)) for at, item in enumerate(entry.specs)
+    }
+    shape = entry.shape or []
     if not isinstance(shape, list) or not all(type(size) is int for size in shape):
-        raise section.wrong("shape", "a list of whole numbers")
+        raise place.wrong("shape", "a list of whole numbers")
     if prod(shape) > LIST_LIMIT:
-        raise section.wrong("shape", f"of at most {LIST_LIMIT} values")
+        raise place.wrong("shape", f"of at most {LIST_LIMIT} values")
     for size in reversed(shape):
         value = [value] * size if size > 0 else []
     return value
-
-
-def _sql_type(section: Section, type_key: str) -> str:
-    if section.values.get("shape"):
-        return "ARRAY"
-    if section.has("specs"):
-        return "OBJECT"
-    name = section.text(type_key)
-    if name not in _SQL_TYPES:
-        raise section.wrong(type_key, f"one of {', '.join(_SQL_TYPES)}")
-    return _SQL_TYPES[name]

@@ -1,24 +1,27 @@
 """Reading YAML documents that somebody else wrote: bounded, safe, and with errors that say where.
 
-A `Section` is one mapping of a document together with its title, so that every complaint names
-the file and the place in it. Keys that nobody asks for are ignored: newer clients write more.
+Each reader has structures for what it asks for; an error names the file and the path of the entry.
+Keys that nobody asks for are ignored: newer clients write more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Annotated, TypeVar
+
+from msgspec import Meta
 
 from nunatak.errors import InvalidArgument, LimitExceeded, StageUnreadable
-from nunatak.untrusted import Bounds, load_yaml
+from nunatak.untrusted import Bounds, load_yaml, typed
 
 DOCUMENT_LIMIT_BYTES = 8 * 1024 * 1024
 LIST_LIMIT = 10_000
 TEXT_LIMIT_CHARS = 1_000_000
 PATH_LIMIT_CHARS = 1_024
 
+T = TypeVar("T")
+Word = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT_CHARS)] | int | float
+"""A text; a number is taken as it is written."""
 _BOUNDS = Bounds(chars=DOCUMENT_LIMIT_BYTES, values=250_000)
 """A column of a method's signature has about ten values; the widest models have thousands."""
 
@@ -38,87 +41,27 @@ def read_text(file: Path, title: str) -> str:
         )
 
 
-def parse_yaml(text: str, title: str) -> Section:
-    """The mapping that a YAML text holds; raises InvalidArgument or LimitExceeded."""
-    document = load_yaml(text, title, bounds=_BOUNDS)
-    if not isinstance(document, dict):
-        raise InvalidArgument(f"{title} must hold a mapping of keys to values.")
-    return Section(title, document)
+def parse_yaml(text: str, title: str, structure: type[T]) -> T:
+    """What a YAML text holds, as a structure; raises InvalidArgument or LimitExceeded."""
+    return typed(load_yaml(text, title, bounds=_BOUNDS), structure, title)
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
-    """A mapping of a document. Every getter raises InvalidArgument for a value of the wrong kind,
-    and for a missing one unless a default is given."""
+def written(word: Word | None, otherwise: str = "") -> str:
+    """The text of an entry, as it is written; `otherwise` for one that is not there."""
+    return otherwise if word is None else str(word)
 
-    title: str
-    values: Mapping[str, Any]
 
-    def has(self, key: str) -> bool:
-        """Whether the key is there with a value."""
-        return self.values.get(key) is not None
+def wrong(title: str, place: str, expected: str) -> InvalidArgument:
+    """The error for an entry that is not as it must be."""
+    return InvalidArgument(f"{title}: '{place}' is not valid; it must be {expected}.")
 
-    def text(self, key: str, default: str | None = None) -> str:
-        """A text of at least one character; numbers are taken as they are written."""
-        value = self.values.get(key, default)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            value = str(value)
-        if not isinstance(value, str) or (not value and default is None):
-            raise self.wrong(key, "a text")
-        if len(value) > TEXT_LIMIT_CHARS:
-            raise self.wrong(key, f"at most {TEXT_LIMIT_CHARS} characters long")
-        return value
 
-    def optional_text(self, key: str) -> str | None:
-        """A text, or None when the key is absent or null."""
-        return self.text(key) if self.has(key) else None
-
-    def path(self, key: str) -> str:
-        """A relative path inside the version."""
-        return self._path(key, self.text(key))
-
-    def paths(self, key: str) -> tuple[str, ...]:
-        """A list of relative paths inside the version; absent is empty."""
-        return tuple(self._path(key, path) for path in self.texts(key))
-
-    def texts(self, key: str) -> tuple[str, ...]:
-        """A list of texts; absent is empty."""
-        items = self._list(key)
-        if not all(isinstance(item, str) for item in items):
-            raise self.wrong(key, "a list of texts")
-        return tuple(items)
-
-    def section(self, key: str) -> Section:
-        """A mapping; absent or null is empty."""
-        value = self.values.get(key) or {}
-        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-            raise self.wrong(key, "a mapping")
-        return Section(f"{self.title}: {key}", value)
-
-    def sections(self, key: str) -> tuple[Section, ...]:
-        """A list of mappings; absent is empty."""
-        items = self._list(key)
-        if not all(isinstance(item, dict) for item in items):
-            raise self.wrong(key, "a list of mappings")
-        return tuple(
-            Section(f"{self.title}: {key}[{index}]", item) for index, item in enumerate(items)
-        )
-
-    def wrong(self, key: str, expected: str) -> InvalidArgument:
-        """The error for a value that is not as it must be."""
-        found = "is missing" if key not in self.values else "is not valid"
-        return InvalidArgument(f"{self.title}: '{key}' {found}; it must be {expected}.")
-
-    def _list(self, key: str) -> list[Any]:
-        value = self.values.get(key) or []
-        if not isinstance(value, list) or len(value) > LIST_LIMIT:
-            raise self.wrong(key, f"a list of at most {LIST_LIMIT} items")
-        return value
-
-    def _path(self, key: str, text: str) -> str:
-        if not is_inside(text):
-            raise self.wrong(key, f"a relative path inside the model version, not '{text}'")
-        return text
+def path_inside(title: str, place: str, path: Word) -> str:
+    """A relative path inside the version; raises InvalidArgument."""
+    text = str(path)
+    if not is_inside(text):
+        raise wrong(title, place, f"a relative path inside the model version, not '{text}'")
+    return text
 
 
 def is_inside(path: str) -> bool:

@@ -181,7 +181,7 @@ def test_a_group_may_have_a_shape(
 def test_a_shape_of_very_many_values_is_refused(tmp_path: Path) -> None:
     for shape in ([10**9], [200, 200], "many", [1.5]):
         group = {"name": "g", "shape": shape, "specs": [{"name": "x", "dtype": "DOUBLE"}]}
-        with pytest.raises(InvalidArgument, match="'shape' is not valid"):
+        with pytest.raises(InvalidArgument, match=r"'params\[0\]\.shape' is not valid"):
             with_params(tmp_path, [{"name": "G", "type": "ARRAY", "default": "[]"}], [group])
 
 

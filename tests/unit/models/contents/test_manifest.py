@@ -85,32 +85,41 @@ METHOD_NAMES = [
     "?x=1",
 ]
 BAD = [
-    *[({"methods": [{**PREDICT, "name": name}]}, r"methods\[0\]: 'name'") for name in METHOD_NAMES],
+    *[({"methods": [{**PREDICT, "name": name}]}, r"'methods\[0\]\.name'") for name in METHOD_NAMES],
     ({"methods": [PREDICT, {**PREDICT, "name": "Predict"}]}, "differ only in case"),
     ({"manifest_version": "2.0"}, "manifest_version 2.0"),
     ({"manifest_version": None}, "'manifest_version'"),
     ({"methods": []}, "'methods'"),
     ({"methods": "PREDICT"}, "'methods'"),
     ({"methods": [PREDICT, PREDICT]}, "'PREDICT' is there twice"),
-    ({"methods": [{**PREDICT, "runtime": "other"}]}, r"methods\[0\]: 'runtime'"),
-    ({"methods": [{**PREDICT, "handler": "os"}]}, r"methods\[0\]: 'handler'"),
-    ({"methods": [{**PREDICT, "handler": "../../x.y"}]}, r"methods\[0\]: 'handler'"),
-    ({"methods": [{**PREDICT, "type": "PROCEDURE"}]}, r"methods\[0\]: 'type'"),
+    ({"methods": [{**PREDICT, "runtime": "other"}]}, r"'methods\[0\]\.runtime'"),
+    ({"methods": [{**PREDICT, "handler": "os"}]}, r"'methods\[0\]\.handler'"),
+    ({"methods": [{**PREDICT, "handler": "../../x.y"}]}, r"'methods\[0\]\.handler'"),
+    ({"methods": [{**PREDICT, "type": "PROCEDURE"}]}, r"'methods\[0\]\.type'"),
     ({"methods": [{**PREDICT, "inputs": [{"name": "A", "type": "WIDGET"}]}]}, "SQL data type"),
-    ({"methods": [{**PREDICT, "inputs": [{"type": "DOUBLE"}]}]}, "'name' is missing"),
+    (
+        {"methods": [{**PREDICT, "inputs": [{"type": "DOUBLE"}]}]},
+        r"'methods\[0\]\.inputs\[0\]\.name' is missing",
+    ),
     ({"methods": [{**PREDICT, "params": [PARAMS[0], PARAMS[0]]}]}, "'TEMPERATURE' is there twice"),
     ({"methods": [{**PREDICT, "outputs": []}]}, "one output"),
     ({"methods": [{**EXPLAIN, "outputs": [{"type": "OBJECT"}]}]}, "named columns"),
-    ({"methods": [{**PREDICT, "volatility": "SOMETIMES"}]}, "'volatility'"),
+    ({"methods": [{**PREDICT, "volatility": "SOMETIMES"}]}, r"'methods\[0\]\.volatility'"),
     ({"runtimes": {}}, "runtimes"),
-    ({"runtimes": {"python_runtime": {"language": "JAVA", "version": "17"}}}, "'language'"),
-    ({"runtimes": {"python_runtime": {"version": "3.11", "imports": ["../x"]}}}, "'imports'"),
+    (
+        {"runtimes": {"python_runtime": {"language": "JAVA", "version": "17"}}},
+        r"'runtimes\.python_runtime\.language'",
+    ),
+    (
+        {"runtimes": {"python_runtime": {"version": "3.11", "imports": ["../x"]}}},
+        r"'runtimes\.python_runtime\.imports\[0\]'",
+    ),
     (
         {"runtimes": {"python_runtime": {"version": "3.11", "dependencies": {"pip": "/etc/x"}}}},
-        "'pip'",
+        r"'runtimes\.python_runtime\.dependencies\.pip'",
     ),
     ({"target_platforms": ["MOON"]}, "'target_platforms'"),
-    ({"user_files": ["a/../../b"]}, "'user_files'"),
+    ({"user_files": ["a/../../b"]}, r"'user_files\[0\]'"),
 ]
 
 
@@ -203,5 +212,32 @@ def test_a_version_may_have_no_description(tmp_path: Path) -> None:
 
 def test_an_unknown_type_in_a_signature_is_named() -> None:
     document = description(signatures={"predict": {"inputs": [feature("a", "WIDGET")]}})
-    with pytest.raises(InvalidArgument, match=r"signatures: predict: inputs\[0\]: 'type'"):
+    with pytest.raises(InvalidArgument, match=r"signatures\.predict: 'inputs\[0\]\.type'"):
         parse_description(yaml.safe_dump(document))
+
+
+@pytest.mark.parametrize(
+    ("signature", "words"),
+    [
+        ({"inputs": [{"type": "INT64"}]}, r"signatures\.predict: 'inputs\[0\]\.name' is missing"),
+        ({"inputs": [{"name": "a"}]}, r"signatures\.predict: 'inputs\[0\]\.type' is missing"),
+        ({"params": [{"name": "a"}]}, r"'params\[0\]\.dtype' is missing"),
+        (
+            {"inputs": [{"name": "g", "specs": [feature("a"), {"name": "b"}]}]},
+            r"'inputs\[0\]\.specs\[1\]\.type' is missing",
+        ),
+        ({"inputs": {"a": 1}}, r"'inputs' must be a list, not a map"),
+        ({"sample_input_file_path": "../x"}, "'sample_input_file_path' is not valid"),
+        ([1], r"signatures\.predict must be a map, not a list"),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_in_a_signature_is_named(signature: object, words: str) -> None:
+    with pytest.raises(InvalidArgument, match=words):
+        parse_description(yaml.safe_dump(description(signatures={"predict": signature})))
+
+
+@given(key=st.sampled_from(sorted(description())), value=_values)
+def test_no_description_breaks_the_reader(key: str, value: Any) -> None:
+    with suppress(NunatakError):
+        parse_description(yaml.safe_dump(description() | {key: value}))
