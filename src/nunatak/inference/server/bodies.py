@@ -15,7 +15,7 @@ from nunatak.inference.server.shm_server import FileExchange
 from nunatak.transport.http1.exchange import ARROW, Exchange
 from nunatak.transport.shm.frames import INLINE_LIMIT_BYTES
 from nunatak.transport.shm.memory_file import MemoryFile
-from nunatak.transport.shm.memory_file_pool import SpareFiles
+from nunatak.transport.shm.memory_file_pool import MemoryFilePool
 
 
 def is_arrow(exchange: Exchange) -> bool:
@@ -23,7 +23,7 @@ def is_arrow(exchange: Exchange) -> bool:
     return exchange.headers.get(b"content-type", b"").startswith(ARROW)
 
 
-def expect(exchange: Exchange, size_bytes: int, files: SpareFiles) -> None:
+def expect(exchange: Exchange, size_bytes: int, files: MemoryFilePool) -> None:
     """Before a body of that size is read: a large Arrow stream is gathered in a memory file."""
     has_one = isinstance(exchange, FileExchange)
     if size_bytes > INLINE_LIMIT_BYTES and is_arrow(exchange) and not has_one:
@@ -52,7 +52,7 @@ class BodyReader:
         return self._json.read(bytes(body))
 
 
-def end(exchange: Exchange, files: SpareFiles, *, answered: bool) -> None:
+def end(exchange: Exchange, files: MemoryFilePool, *, answered: bool) -> None:
     """Nobody needs the body any more. Its file serves again if all of it was ``answered``: else
     a batch of it may still be on its way to a worker."""
     file, exchange.body_file = exchange.body_file, None

@@ -37,7 +37,7 @@ from nunatak.transport.admission.admission import (
 )
 from nunatak.transport.http1.exchange import ARROW, Exchange
 from nunatak.transport.loop_share import Turns
-from nunatak.transport.shm.memory_file_pool import SpareFiles
+from nunatak.transport.shm.memory_file_pool import MemoryFilePool
 
 _SPARE_SHARE = 16
 """The part of the memory for requests that may be kept for the next ones."""
@@ -97,7 +97,7 @@ class InferenceService:
         self._settled = asyncio.Event()
         self.links: set[LinkServer] = set()
         kept_bytes = settings.admission.memory_bytes // _SPARE_SHARE
-        self.files = SpareFiles(loop, limit_bytes=kept_bytes)
+        self.files = MemoryFilePool(loop, limit_bytes=kept_bytes)
         self.pages: Mapping[bytes, Callable[[Exchange], None]] = {}
         """What is answered to GET, by path."""
 

@@ -23,7 +23,7 @@ from nunatak.transport.shm.frames import (
     encode_with_descriptor,
 )
 from nunatak.transport.shm.memory_file import MemoryFile
-from nunatak.transport.shm.memory_file_pool import SpareFiles
+from nunatak.transport.shm.memory_file_pool import MemoryFilePool
 from nunatak.transport.shm.stream import FrameStream
 
 LINES_LIMIT = 64
@@ -50,7 +50,7 @@ class FileLines:
         """`path` is the socket that takes files; None for an instance that cannot take any."""
         self._path = path
         self._loop = loop
-        self._files = SpareFiles(loop, limit_bytes=_SPARE_BYTES)
+        self._files = MemoryFilePool(loop, limit_bytes=_SPARE_BYTES)
         self._lines: set[_Line] = set()
         self._idle: list[_Line] = []
         self._retired = False

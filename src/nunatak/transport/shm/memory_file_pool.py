@@ -12,7 +12,7 @@ _LEAST_BYTES = 256 * 1024
 _IDLE_S = 10.0
 
 
-class SpareFiles:
+class MemoryFilePool:
     """Files that nobody looks into. Belongs to one event loop."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, *, limit_bytes: int) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.transport.shm.memory_file import MemoryFile
-from nunatak.transport.shm.memory_file_pool import SpareFiles
+from nunatak.transport.shm.memory_file_pool import MemoryFilePool
 
 MB = 1_000_000
 
@@ -20,7 +20,7 @@ class Loop(asyncio.SelectorEventLoop):
     """A loop that is not run: nothing is kept by its timers."""
 
 
-def taken(files: SpareFiles, size: int) -> MemoryFile:
+def taken(files: MemoryFilePool, size: int) -> MemoryFile:
     file = files.take(size)
     assert file is not None
     return file
@@ -38,7 +38,7 @@ def test_a_file_is_never_in_two_hands_and_what_is_kept_is_bounded(
 ) -> None:
     loop = Loop()
     try:
-        files = SpareFiles(loop, limit_bytes=limit)
+        files = MemoryFilePool(loop, limit_bytes=limit)
         held: list[MemoryFile] = []
         lost: list[MemoryFile] = []
         for size, end in bodies:
@@ -63,7 +63,7 @@ def test_a_file_is_never_in_two_hands_and_what_is_kept_is_bounded(
 @pytest.mark.looptime
 @pytest.mark.asyncio
 async def test_what_is_not_needed_for_a_while_is_let_go() -> None:
-    files = SpareFiles(asyncio.get_running_loop(), limit_bytes=100 * MB)
+    files = MemoryFilePool(asyncio.get_running_loop(), limit_bytes=100 * MB)
     first, second = taken(files, MB), taken(files, 2 * MB)
     files.give_back(first)
     await asyncio.sleep(6)
