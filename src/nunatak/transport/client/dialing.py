@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from nunatak.transport.address import Address, TlsAddress, UnixAddress
+from nunatak.transport.client.errors import InstanceLost
 from nunatak.transport.tls import caller_context
 
 CONNECT_TIMEOUT_S = 5.0
@@ -34,7 +35,7 @@ class Dialer:
                 return {}
 
     def connected(self) -> socket.socket:
-        """A new connection that blocks. Raises OSError."""
+        """A new connection that blocks. Raises OSError, InstanceLost."""
         match self._address:
             case UnixAddress():
                 return unix_connected(str(self._address.path))
@@ -50,7 +51,7 @@ class Dialer:
     async def connect(
         self, loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.Protocol]
     ) -> None:
-        """A new connection on a loop. Raises OSError."""
+        """A new connection on a loop. Raises OSError, InstanceLost."""
         match self._address:
             case UnixAddress():
                 await loop.create_unix_connection(protocol, str(self._address.path))
@@ -67,7 +68,12 @@ class Dialer:
     def _tls(self, far: TlsAddress) -> ssl.SSLContext:
         context = self._context
         if context is None:
-            context = self._context = caller_context(far.own, far.authority)
+            try:
+                context = self._context = caller_context(far.own, far.authority)
+            except OSError as error:
+                raise InstanceLost(
+                    "the certificates to call it with cannot be read or do not fit"
+                ) from error
         return context
 
 

@@ -12,6 +12,7 @@ from functools import partial
 
 from nunatak.transport.address import Address, UnixAddress
 from nunatak.transport.client.dialing import CONNECT_TIMEOUT_S, Dialer, reason_of
+from nunatak.transport.client.errors import InstanceLost
 from nunatak.transport.client.file_lines import FileLines, Waiter
 from nunatak.transport.client.link import ClientLink
 from nunatak.transport.mux.frames import LinkRequest
@@ -72,5 +73,5 @@ class LoopLine:
                 await link.agreed.wait()
         except TimeoutError:
             link.end("it cannot be reached (it does not answer)")
-        except OSError as error:
+        except (OSError, InstanceLost) as error:
             link.end(f"it cannot be reached ({reason_of(error)})")

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,7 +28,7 @@ from nunatak.services.calling.call_files import CallFiles
 from nunatak.services.calling.method_client import CallOptions, MethodClient
 from nunatak.services.reconcile.instance_loads import InstanceLoads
 from nunatak.services.watching.metrics import InstanceMetrics
-from nunatak.transport.address import Address, UnixAddress
+from nunatak.transport.address import Address, CertificateFiles, UnixAddress
 from nunatak.transport.client.connections import InFlight
 from nunatak.transport.client.errors import CallError
 from nunatak.transport.client.instance_client import InstanceClient
@@ -347,6 +347,17 @@ async def test_without_a_certificate_or_without_tls_there_is_no_answer(short: Pa
             assert b"HTTP" not in received
             assert b"ready" not in received
         assert (await linked(made.address)).body == ANSWER
+
+
+@on_each_loop
+async def test_a_caller_whose_files_are_gone_is_told_so_and_does_not_wait(short: Path) -> None:
+    async with serving(short, "tls") as made:
+        good = made.credentials.address(made.port)
+        address = replace(good, own=CertificateFiles(short / "none.pem", short / "none.key"))
+        health = await asyncio.to_thread(probe, address)
+        assert "certificates to call it with cannot be read" in health.detail
+        with pytest.raises(ConnectionError, match="cannot be read"):
+            await linked(address)
 
 
 @on_each_loop
