@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
@@ -173,7 +174,7 @@ class Routes:
 
         Raises ServiceUnavailable, ObjectNotFound, DeadlineExceeded, QueryCancelled.
         """
-        with self.holding(service_id):
+        with self._holding(service_id):
             return self._changes.wait_for(
                 lambda: self._ready(service_id),
                 cancelled=cancelled,
@@ -191,7 +192,7 @@ class Routes:
             return route
         event = asyncio.Event()
         waiter = (asyncio.get_running_loop(), event)
-        with self.holding(service_id):
+        with self._holding(service_id):
             with self._lock:
                 self._waiters.add(waiter)
             try:
@@ -235,21 +236,30 @@ class Routes:
             raise ObjectNotFound("Service", str(service_id), hint="It was dropped.")
         return route
 
-    @contextmanager
-    def holding(self, service_id: int) -> Iterator[None]:
-        """Count a call as one that needs a service, within; raises ServiceUnavailable when there
-        are too many."""
+    def hold(self, service_id: int) -> Callable[[], None]:
+        """Count a call as one that needs a service, until what is returned is called, once.
+
+        Raises ServiceUnavailable when there are too many.
+        """
         with self._lock:
             if self._held.total() >= WAITERS_LIMIT:
                 raise ServiceUnavailable(f"{WAITERS_LIMIT} calls wait for services already.")
             self._held[service_id] += 1
+        return partial(self._let_go, service_id)
+
+    def _let_go(self, service_id: int) -> None:
+        with self._lock:
+            self._held[service_id] -= 1
+            if not self._held[service_id]:
+                del self._held[service_id]
+
+    @contextmanager
+    def _holding(self, service_id: int) -> Iterator[None]:
+        let_go = self.hold(service_id)
         try:
             yield
         finally:
-            with self._lock:
-                self._held[service_id] -= 1
-                if not self._held[service_id]:
-                    del self._held[service_id]
+            let_go()
 
     def _call_waiters(self) -> None:
         with self._lock:

@@ -7,8 +7,7 @@ that is not loaded is written down as wanted, and the call waits for the reconci
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -62,7 +61,7 @@ class WarehouseInstances:
     def __init__(self, calls: WarehouseCalls, served: ServedModel) -> None:
         self._calls = calls
         self._served = served
-        self._held = ExitStack()
+        self._let_go: Callable[[], None] | None = None
 
     def hold(self, cancelled: threading.Event) -> None:
         """Wait until an instance is ready, and keep the version loaded until `release`."""
@@ -72,7 +71,7 @@ class WarehouseInstances:
             service_id = self._wait(cancelled)
         else:
             service_id = route.service_id
-        self._held.enter_context(routes.holding(service_id))
+        self._let_go = routes.hold(service_id)
 
     def ready(self) -> Sequence[Address]:
         """What the routing table says now."""
@@ -92,7 +91,9 @@ class WarehouseInstances:
 
     def release(self) -> None:
         """May be called twice."""
-        self._held.close()
+        let_go, self._let_go = self._let_go, None
+        if let_go is not None:
+            let_go()
 
     def _wait(self, cancelled: threading.Event) -> int:
         """The id of the version's record, once an instance of it is ready."""
@@ -105,11 +106,14 @@ class WarehouseInstances:
             calls.want(self._served, known_failures=wanted.failed_starts)
             return None
 
-        with calls.routes.holding(wanted.service_id):
+        let_go = calls.routes.hold(wanted.service_id)
+        try:
             calls.changes.wait_for(
                 look,
                 cancelled=cancelled,
                 timeout_s=calls.wait_limit_s,
                 what=f"model {ref.model} version {ref.version}",
             )
+        finally:
+            let_go()
         return wanted.service_id
