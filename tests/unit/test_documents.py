@@ -1,4 +1,4 @@
-"""The pages point at files that are there."""
+"""Pages: they point at files that are there, and the generated one says what the code says."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+
+from nunatak.cli.privileges import page as privileges
 
 ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"\]\((?!https?:|#)([^)#\s]+)")
@@ -19,3 +21,10 @@ def test_links_lead_somewhere(page: Path) -> None:
         target for target in _LINK.findall(page.read_text()) if not (page.parent / target).exists()
     ]
     assert missing == []
+
+
+def test_the_page_of_privileges_says_what_is_declared() -> None:
+    written = (ROOT / "docs" / "privileges.md").read_text("utf-8")
+    assert privileges() == written, (
+        "what is required has changed: python -m nunatak.cli.privileges > docs/privileges.md"
+    )
