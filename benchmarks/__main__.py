@@ -29,6 +29,7 @@ ALONE = {
     "parts": "benchmarks.parts",
     "sine": "benchmarks.sine",
     "soak": "benchmarks.soak.run",
+    "walks": "benchmarks.walks",
 }
 """These start what they need themselves and have options of their own."""
 

@@ -180,11 +180,12 @@ def _client_python() -> str:
 
 
 @contextmanager
-def plane(folder: Path) -> Iterator[Plane]:
-    """A server with its home in ``folder/home`` and clients; both end with the block."""
+def plane(folder: Path, source: Path = ROOT / "src") -> Iterator[Plane]:
+    """A server with its home in ``folder/home`` and clients; both end with the block. Its code is
+    what lies in ``source``."""
     client_python = _client_python()
     home = folder / "home"
-    environ = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    environ = os.environ | {"PYTHONPATH": str(source)}
     command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
     command += ["--allow-unconfined"] if obstacle() else []
     with (folder / "server.log").open("w") as log:

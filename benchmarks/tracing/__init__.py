@@ -1,0 +1,1 @@
+"""What a traced process imports before anything else."""
