@@ -10,14 +10,15 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-import sqlglot
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, TEXT, VARIANT, SqlType, TypeKind
 from nunatak.errors import ModelCallFailed, ObjectNotFound
 from nunatak.warehouse.core.call_markers import ModelCall, QueryRunner, extract_calls
+from nunatak.warehouse.core.dialect import tree_of
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import tokenize
 from nunatak.warehouse.model_calls.operator import BatchCaller
 from nunatak.warehouse.model_calls.planner import (
     CallTarget,
@@ -126,8 +127,8 @@ class World:
 
     def reference(self, sql: str) -> list[Row]:
         """The same with each model as an ordinary function that is called row by row."""
-        found = extract_calls(sql, lambda name: self.knows_function(SESSION, name))
-        tree = sqlglot.parse_one(found.text, read="snowflake")
+        found = extract_calls(tokenize(sql), lambda name: self.knows_function(SESSION, name))
+        tree = tree_of(sql, found.tokens, {})
         for node in list(tree.find_all(exp.Anonymous)):
             if node.name.upper() not in found.calls:
                 continue
@@ -200,9 +201,8 @@ class Runner:
 
     def planned(self, sql: str) -> str:
         """The statement for the engine, its calls planned."""
-        found = extract_calls(sql, lambda name: self._world.knows_function(SESSION, name))
-        tree = sqlglot.parse_one(found.text, read="snowflake")
-        assert isinstance(tree, exp.Expression)
+        found = extract_calls(tokenize(sql), lambda name: self._world.knows_function(SESSION, name))
+        tree = tree_of(sql, found.tokens, {})
         planned = ModelCalls(self._world).plan(tree, found.calls, runner=self)
         self.plan = planned.sql("snowflake")
         return to_engine(planned)

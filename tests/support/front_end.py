@@ -24,8 +24,10 @@ from nunatak.sql.language.statement import Context
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result, Transfer
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
@@ -86,14 +88,14 @@ class Front:
         self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
     ) -> Context:
         """A statement of the session, with texts bound to its markers and its own parameters."""
-        return Context(
-            rooms=self.rooms,
+        request = StatementRequest(
             session=self.session,
+            statement=StatementText(text),
             query_id=str(uuid.uuid4()),
-            text=text,
             bindings=[Binding("TEXT", value) for value in bound],
             parameters=parameters or {},
         )
+        return Context(rooms=self.rooms, request=request)
 
     def run(self, text: str, *bound: str) -> Result | Transfer:
         """Run one statement."""

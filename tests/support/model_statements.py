@@ -29,8 +29,10 @@ from nunatak.sql.models import (
     tags as models_tags,
 )
 from nunatak.stages.service import Stages
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from support.model_versions import Usage, open_models
 
 FAMILIES = (models, models_alter, models_show, models_system, models_tags)
@@ -38,7 +40,7 @@ FAMILIES = (models, models_alter, models_show, models_system, models_tags)
 
 def parse(text: str) -> Prepared:
     """A statement of one of the families."""
-    prepared = parse_registered(TokenCursor(text))
+    prepared = parse_registered(TokenCursor(StatementText(text)))
     assert prepared is not None, f"not registered: {text}"
     return prepared
 
@@ -71,9 +73,13 @@ class Bench:
 
     def context(self, parameters: Mapping[str, Any] | None = None) -> Context:
         """What a handler is given."""
-        return Context(
-            rooms=self.rooms, session=self.session, query_id="q", parameters=parameters or {}
+        request = StatementRequest(
+            session=self.session,
+            statement=StatementText(""),
+            query_id="q",
+            parameters=parameters or {},
         )
+        return Context(rooms=self.rooms, request=request)
 
     def rows(
         self, text: str, *, parameters: Mapping[str, Any] | None = None

@@ -60,8 +60,10 @@ from nunatak.sql.services import (
 )
 from nunatak.stages.service import Stages
 from nunatak.transport.address import Address
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
 from support.runtime import FakeRuntime
 
@@ -324,12 +326,15 @@ class World:
 
     def context(self, text: str = "") -> Context:
         """What a handler is given."""
-        return Context(rooms=self.rooms, session=self.session, query_id=self.query_id, text=text)
+        request = StatementRequest(
+            session=self.session, statement=StatementText(text), query_id=self.query_id
+        )
+        return Context(rooms=self.rooms, request=request)
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         """Run a statement with its privileges checked; the rows by column name."""
         context = self.context(text)
-        cursor = TokenCursor(text)
+        cursor = TokenCursor(StatementText(text))
         prepared = parse_registered(cursor)
         assert prepared is not None, f"not registered: {text}"
         authorise(prepared.needs, prepared.statement, context)

@@ -19,8 +19,10 @@ from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, Transfer
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 from support.plane import World, open_world
 
@@ -48,10 +50,10 @@ class Realm:
 
     def run(self, role: str, text: str) -> Result | Transfer:
         """Run one statement with a role."""
-        context = Context(
-            rooms=self.rooms, session=self.session(role), query_id=str(uuid.uuid4()), text=text
+        request = StatementRequest(
+            session=self.session(role), statement=StatementText(text), query_id=str(uuid.uuid4())
         )
-        return dispatch.execute(context)
+        return dispatch.execute(Context(rooms=self.rooms, request=request))
 
     def rows(self, role: str, text: str) -> list[dict[str, Any]]:
         """Run one statement with a role and read its rows."""

@@ -10,18 +10,15 @@ import dataclasses
 import importlib
 import pkgutil
 import uuid
-from collections.abc import Sequence
-
-from sqlglot.tokenizer_core import TokenType
+from typing import Any
 
 from nunatak import sql
 from nunatak.errors import QueryCancelled, SyntaxInvalid
 from nunatak.sql.language.folding import folded
 from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
-from nunatak.sql.language.tokens import TokenCursor, tokenize
+from nunatak.sql.language.tokens import TokenCursor, WordCursor
 from nunatak.sql.session.parameters import UseRole
-from nunatak.warehouse.core.request import QueryRequest
 from nunatak.warehouse.core.results import Description, Result, Transfer
 from nunatak.warehouse.engine.errors import TOO_DEEP
 from nunatak.warehouse.parsing.markers import shares
@@ -36,75 +33,67 @@ for _module in pkgutil.walk_packages(sql.__path__, f"{sql.__name__}."):
 
 
 def execute(context: Context) -> Result | Transfer:
-    """Run `context.text`. Raises the errors of `nunatak.errors`; everything that the statement
+    """Run a statement. Raises the errors of `nunatak.errors`; everything that the statement
     changed has committed when this returns."""
     try:
         with context.session.statement() as session:
-            return _execute(dataclasses.replace(context, session=session))
+            return _execute(_with(context, session=session))
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
 
 
 def describe(context: Context) -> Description:
-    """What `context.text` would answer, without running anything."""
+    """What a statement would answer, without running anything."""
     try:
         with context.session.statement() as session:
-            return _describe(dataclasses.replace(context, session=session))
+            return _describe(_with(context, session=session))
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
 
 
+def _with(context: Context, **changes: Any) -> Context:
+    """The context of a request that differs in some fields."""
+    return Context(rooms=context.rooms, request=dataclasses.replace(context.request, **changes))
+
+
 def _execute(context: Context) -> Result | Transfer:
-    context = _with_folded_names(context)
-    parts = flow_parts(context.text)
-    values = shares(parts, context.bindings)
-    for part, bindings in zip(parts[:-1], values, strict=False):
-        step = dataclasses.replace(
-            context, text=part, bindings=bindings, query_id=str(uuid.uuid4())
-        )
-        result = _execute_one(step)
-        if isinstance(result, Transfer):
+    *before, last = _steps(context)
+    flow = None
+    for step in before:
+        flow = _execute_one(_with(step, flow=flow, query_id=str(uuid.uuid4())))
+        if isinstance(flow, Transfer):
             raise SyntaxInvalid("SQL compilation error:\nPUT and GET cannot feed '->>'.")
-        context = dataclasses.replace(context, flow=result)
-    return _execute_one(dataclasses.replace(context, text=parts[-1], bindings=values[-1]))
+    return _execute_one(_with(last, flow=flow) if flow is not None else last)
 
 
 def _describe(context: Context) -> Description:
+    *before, last = _steps(context)
+    flow = None
+    for step in before:
+        flow = Result(fields=_describe_one(_with(step, flow=flow)).fields, batches=())
+    return _describe_one(_with(last, flow=flow) if flow is not None else last)
+
+
+def _steps(context: Context) -> list[Context]:
+    """A statement for each that `->>` joins, with its share of the bound values; the statement
+    itself for an ordinary one. Raises SyntaxInvalid and InvalidArgument."""
     context = _with_folded_names(context)
-    parts = flow_parts(context.text)
-    values = shares(parts, context.bindings)
-    for part, bindings in zip(parts[:-1], values, strict=False):
-        step = dataclasses.replace(context, text=part, bindings=bindings)
-        context = dataclasses.replace(
-            context, flow=Result(fields=_describe(step).fields, batches=())
-        )
-    context = dataclasses.replace(context, text=parts[-1], bindings=values[-1])
-    prepared = _parse(context)
-    _check_acting(prepared, context)
-    if prepared is not None:
-        authorise(prepared.needs, prepared.statement, context)
-        return Description(prepared.statement.fields)
-    return context.rooms.warehouse.describe(_query(context))
-
-
-def flow_parts(text: str) -> Sequence[str]:
-    """The statements that `->>` joins; one for ordinary text. Raises SyntaxInvalid when empty."""
-    if "->>" not in text:
-        return [text]
-    parts, start = [], 0
-    for token in tokenize(text):
-        if token.token_type is TokenType.DARROW:
-            parts.append(text[start : token.start])
-            start = token.end + 1
-    return [*parts, text[start:]]
+    parts = context.request.statement.flow()
+    values = shares(parts, context.request.bindings)
+    if len(parts) == 1 and values[0] is context.request.bindings:
+        return [context]
+    return [
+        _with(context, statement=part, bindings=bindings)
+        for part, bindings in zip(parts, values, strict=True)
+    ]
 
 
 def _with_folded_names(context: Context) -> Context:
-    parameter = "QUOTED_IDENTIFIERS_IGNORE_CASE"
-    if not context.parameters.get(parameter, context.session.parameter(parameter)):
+    request = context.request
+    if not request.parameter("QUOTED_IDENTIFIERS_IGNORE_CASE"):
         return context
-    text, bindings = folded(context.text, context.bindings)
-    return dataclasses.replace(context, text=text, bindings=bindings)
+    statement, bindings = folded(request.statement, request.bindings)
+    return _with(context, statement=statement, bindings=bindings)
 
 
 def _execute_one(context: Context) -> Result | Transfer:
@@ -114,9 +103,18 @@ def _execute_one(context: Context) -> Result | Transfer:
     prepared = _parse(context)
     _check_acting(prepared, context)
     if prepared is None:
-        return context.rooms.warehouse.query(_query(context))
+        return context.rooms.warehouse.query(context.request)
     authorise(prepared.needs, prepared.statement, context)
     return prepared.statement.run(context)
+
+
+def _describe_one(context: Context) -> Description:
+    prepared = _parse(context)
+    _check_acting(prepared, context)
+    if prepared is not None:
+        authorise(prepared.needs, prepared.statement, context)
+        return Description(prepared.statement.fields)
+    return context.rooms.warehouse.describe(context.request)
 
 
 def _check_disk(context: Context) -> None:
@@ -124,14 +122,14 @@ def _check_disk(context: Context) -> None:
     disk = context.rooms.disk
     disk.look()
     if disk.is_full:
-        cursor = TokenCursor(context.text)
+        cursor = WordCursor(context.request.statement)
         verb = cursor.peek()
         if verb in _ADDING or (verb == "ALTER" and cursor.peek(1) in _GROWING):
             disk.check_writes(verb)
 
 
 def _parse(context: Context) -> Prepared | None:
-    cursor = TokenCursor(context.text, bindings=context.bindings)
+    cursor = TokenCursor(context.request.statement, bindings=context.request.bindings)
     if cursor.done:
         raise SyntaxInvalid("Empty SQL statement.")
     return parse_registered(cursor) or parse_system_select(cursor)
@@ -141,15 +139,3 @@ def _check_acting(prepared: Prepared | None, context: Context) -> None:
     """The session may act with its role at this moment; USE ROLE is the way out when not."""
     if prepared is None or not isinstance(prepared.statement, UseRole):
         context.rooms.access.check_acting(context.session)
-
-
-def _query(context: Context) -> QueryRequest:
-    return QueryRequest(
-        session=context.session,
-        text=context.text,
-        query_id=context.query_id,
-        bindings=context.bindings,
-        cancelled=context.cancelled,
-        flow=context.flow,
-        parameters=context.parameters,
-    )

@@ -1,48 +1,15 @@
-"""The SQL front end as the protocol room sees it: texts in, answers out, and the life of a
+"""The SQL front end as the protocol room sees it: requests in, answers out, and the life of a
 session's own objects."""
 
 from __future__ import annotations
-
-import threading
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 from nunatak.catalog.store import Key
 from nunatak.sql import dispatch
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
-from nunatak.sql.language.tokens import split_statements
-from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Result, Transfer
 from nunatak.warehouse.core.session import Session
-
-
-class Request(Protocol):
-    """One statement to run, as the protocol room received it."""
-
-    @property
-    def session(self) -> Session:
-        """Whose statement it is."""
-
-    @property
-    def query_id(self) -> str:
-        """A UUID in hexadecimal text."""
-
-    @property
-    def text(self) -> str:
-        """The statement."""
-
-    @property
-    def bindings(self) -> Sequence[Binding]:
-        """Values for its markers."""
-
-    @property
-    def parameters(self) -> Mapping[str, Any]:
-        """Statement parameters sent beside the text, by upper-case name."""
-
-    @property
-    def cancelled(self) -> threading.Event:
-        """Set to stop it."""
 
 
 class FrontEnd:
@@ -51,17 +18,13 @@ class FrontEnd:
     def __init__(self, rooms: Rooms) -> None:
         self._rooms = rooms
 
-    def split(self, text: str) -> Sequence[str]:
-        """The statements of a text that semicolons separate."""
-        return split_statements(text)
-
-    def execute(self, request: Request) -> Result | Transfer:
+    def execute(self, request: StatementRequest) -> Result | Transfer:
         """Run a statement; raises the errors of `nunatak.errors`."""
-        return dispatch.execute(self._context(request))
+        return dispatch.execute(Context(rooms=self._rooms, request=request))
 
-    def describe(self, request: Request) -> Description:
+    def describe(self, request: StatementRequest) -> Description:
         """What a statement would answer, without running it."""
-        return dispatch.describe(self._context(request))
+        return dispatch.describe(Context(rooms=self._rooms, request=request))
 
     def start_session(self, session: Session) -> None:
         """Forget the names that a login brought and that name nothing."""
@@ -80,14 +43,3 @@ class FrontEnd:
         """Free what lives as long as the session: temporary tables, stages and their files."""
         self._rooms.warehouse.close_session(session)
         self._rooms.stages.end_session(session)
-
-    def _context(self, request: Request) -> Context:
-        return Context(
-            rooms=self._rooms,
-            session=request.session,
-            query_id=request.query_id,
-            text=request.text,
-            bindings=request.bindings,
-            parameters=request.parameters,
-            cancelled=request.cancelled,
-        )

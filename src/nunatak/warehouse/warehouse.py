@@ -20,7 +20,7 @@ from nunatak.errors import (
 from nunatak.warehouse.copy.load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy.unload import UNLOAD_FIELDS, copy_into_stage
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result, status_result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.engine.engine import Engine, identifier
@@ -122,7 +122,7 @@ class Warehouse:
         """Stop everything and write everything."""
         self.engine.close()
 
-    def query(self, request: QueryRequest) -> Result:
+    def query(self, request: StatementRequest) -> Result:
         """Run one statement. A result with rows is lazy: read it to its end or close it."""
         parsed = self._parse(request)
         if isinstance(parsed.tree, exp.Transaction | exp.Commit | exp.Rollback):
@@ -138,12 +138,12 @@ class Warehouse:
             execution.close()
         return result
 
-    def describe(self, request: QueryRequest) -> Description:
+    def describe(self, request: StatementRequest) -> Description:
         """What a statement would answer, without running anything."""
         with reading():
             return self._describe(request)
 
-    def _describe(self, request: QueryRequest) -> Description:
+    def _describe(self, request: StatementRequest) -> Description:
         parsed = self._parse(request)
         if isinstance(parsed.tree, exp.Insert):
             return Description(_described(parsed.tree), takes_lists=takes_lists(parsed.tree))
@@ -152,7 +152,7 @@ class Warehouse:
         execution = self._execution(request, parsed, describe_only=True)
         try:
             tree = self._prepared(execution, parsed)
-            return Description(execution.fields(tree, text=request.text))
+            return Description(execution.fields(tree, request.statement))
         finally:
             execution.close()
 
@@ -167,18 +167,18 @@ class Warehouse:
         timezone = str(session.parameter("TIMEZONE"))
         self._transactions.begin(session.id, lambda: self.engine.connect(timezone=timezone))
 
-    def _parse(self, request: QueryRequest) -> Parsed:
+    def _parse(self, request: StatementRequest) -> Parsed:
         planner = self.hooks.planner
         if planner is None:
-            return parse(request.text, bindings=request.bindings)
+            return parse(request.statement, bindings=request.bindings)
         return parse(
-            request.text,
+            request.statement,
             lambda name: planner.knows_function(request.session, name),
             request.bindings,
         )
 
     def _execution(
-        self, request: QueryRequest, parsed: Parsed, *, describe_only: bool = False
+        self, request: StatementRequest, parsed: Parsed, *, describe_only: bool = False
     ) -> Execution:
         session = request.session
         if not describe_only and not isinstance(parsed.tree, _DATA):
@@ -211,7 +211,7 @@ class Warehouse:
         calls = {name: call for name, call in parsed.calls.items() if name in left}
         if not calls:
             return tree
-        name_projections(tree, request.text)
+        name_projections(tree, request.statement)
         if self.hooks.planner is None:
             raise Unsupported("Unsupported: model calls, because no models are served here.")
         return self.hooks.planner.plan(tree, calls, runner=execution)
@@ -226,13 +226,13 @@ class Warehouse:
             views.refuse_model_calls(parsed.calls.values())
         tree = self._prepared(execution, parsed)
         if handler is None:
-            return execution.rows(tree, text=request.text)
+            return execution.rows(tree, request.statement)
         authorise(execution, tree)
         return handler(execution, tree)
 
 
 def _create(execution: Execution, tree: exp.Create) -> Result:
-    refuse_other_words(execution.request.text, tree)
+    refuse_other_words(execution.request.statement, tree)
     kind = str(tree.args["kind"]).upper()
     match kind:
         case "TABLE":

@@ -20,7 +20,7 @@ from nunatak.catalog.engine import Database
 from nunatak.config import Limits, Settings
 from nunatak.errors import ObjectNotFound
 from nunatak.protocol.app import ProtocolApp, create_app
-from nunatak.protocol.rooms import StatementRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result, Transfer, status_result
 from nunatak.warehouse.core.session import Session
 
@@ -48,10 +48,6 @@ class Script:
     ended: list[int] = field(default_factory=list)
     starting: Callable[[Session], None] = field(default=lambda _: None)
     """Takes places that are not there from a session that starts."""
-
-    def split(self, text: str) -> list[str]:
-        """Cut at semicolons."""
-        return [part.strip() for part in text.split(";") if part.strip()]
 
     def execute(self, request: StatementRequest) -> Result | Transfer:
         """Run the handler of a text; others succeed."""

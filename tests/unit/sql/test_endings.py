@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import NunatakError, SyntaxInvalid
-from nunatak.sql import dispatch
 from nunatak.sql.language import statement
 from nunatak.sql.language.statement import parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
-from nunatak.sql.language.tokens import TokenCursor, split_statements
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.statement_text import StatementText
 from support.fuzz import examples
 
 TESTS = Path(__file__).parents[2]
@@ -33,7 +33,7 @@ class CountingCursor(TokenCursor):
     """Counts how often the parser looks."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(text)
+        super().__init__(StatementText(text))
         self.left = LOOKS_PER_TOKEN * (len(self.tokens) + 1)
 
     def peek(self, ahead: int = 0) -> str:
@@ -47,9 +47,10 @@ class CountingCursor(TokenCursor):
 def read(text: str) -> None:
     """Parse a text as a statement, as the dispatcher does."""
     with suppress(NunatakError):
-        for part in dispatch.flow_parts(text):
+        statement = StatementText(text)
+        for part in (step.text for step in statement.flow()):
             parse_registered(CountingCursor(part)) or parse_system_select(CountingCursor(part))
-        split_statements(text)
+        _ = statement.statements()
 
 
 def _written() -> Iterator[str]:
@@ -99,7 +100,7 @@ def test_a_statement_without_its_end_is_refused(text: str) -> None:
 def test_every_statement_may_be_cut_off_anywhere() -> None:
     for text in STATEMENTS:
         with suppress(NunatakError):
-            for token in TokenCursor(text).tokens:
+            for token in TokenCursor(StatementText(text)).tokens:
                 read(text[: token.start])
                 read(text[: token.end + 1])
 

@@ -12,7 +12,8 @@ import pytest
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
+from nunatak.warehouse.core.statement_text import StatementText
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 REFUSED = (PrivilegeMissing, ObjectNotFound)
@@ -116,7 +117,9 @@ def test_no_statement_reads_past_the_rights_of_the_owner(realm: Realm) -> None:
         with pytest.raises(ObjectNotFound, match="expansion"):
             realm.rows(PUBLIC, text)
         with pytest.raises(ObjectNotFound, match="expansion"):
-            request = QueryRequest(session=realm.session(PUBLIC), text="SELECT * FROM V")
+            request = StatementRequest(
+                session=realm.session(PUBLIC), statement=StatementText("SELECT * FROM V")
+            )
             realm.rooms.warehouse.describe(request)
 
 

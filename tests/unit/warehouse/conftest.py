@@ -9,9 +9,10 @@ import pytest
 from nunatak.config import Settings
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.planner import ModelCalls
 from nunatak.warehouse.warehouse import Warehouse
 from support.calls import World
@@ -44,7 +45,9 @@ class Sql:
         self.session = session
 
     def result(self, text: str, *bindings: Binding) -> Result:
-        request = QueryRequest(session=self.session, text=text, bindings=bindings, query_id="q")
+        request = StatementRequest(
+            session=self.session, statement=StatementText(text), bindings=bindings, query_id="q"
+        )
         return self.warehouse.query(request)
 
     def __call__(self, text: str, *bindings: Binding) -> Rows:
@@ -56,7 +59,7 @@ class Sql:
 
     def described(self, text: str, *bindings: Binding) -> Description:
         return self.warehouse.describe(
-            QueryRequest(session=self.session, text=text, bindings=bindings)
+            StatementRequest(session=self.session, statement=StatementText(text), bindings=bindings)
         )
 
     def describe(self, text: str, *bindings: Binding) -> tuple[Field, ...]:

@@ -25,9 +25,10 @@ from nunatak.errors import (
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.query.result_batches import ResultBatches
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -356,9 +357,9 @@ def test_table_functions_of_other_rooms(with_hooks: Callable[[Hooks], Sql]) -> N
 
 def test_the_rows_before_the_flow_operator(sql: Sql) -> None:
     flow = rows_result([Field("name", TEXT), Field("o", OBJECT)], [["a", '{"k": 1}'], ["b", None]])
-    request = QueryRequest(
+    request = StatementRequest(
         session=sql.session,
-        text="""SELECT "name", f."o":k::int FROM $1 f WHERE "name" < 'b'""",
+        statement=StatementText("""SELECT "name", f."o":k::int FROM $1 f WHERE "name" < 'b'"""),
         flow=flow,
     )
     assert rows_of(sql.warehouse.query(request)) == [("a", 1)]
@@ -389,10 +390,12 @@ def test_results_stream_and_stop(sql: Sql) -> None:
 
 def test_cancelling_a_running_statement(sql: Sql) -> None:
     cancelled = Cancellation()
-    request = QueryRequest(
+    request = StatementRequest(
         session=sql.session,
-        text="select count(*) from table(generator(rowcount => 1000000)) a, "
-        "table(generator(rowcount => 1000000)) b where (a.seq * b.seq) % 7 = 3",
+        statement=StatementText(
+            "select count(*) from table(generator(rowcount => 1000000)) a, "
+            "table(generator(rowcount => 1000000)) b where (a.seq * b.seq) % 7 = 3"
+        ),
         cancelled=cancelled,
     )
     started = threading.Event()
@@ -440,7 +443,9 @@ def test_a_cancelled_statement_does_not_start(sql: Sql) -> None:
     cancelled = Cancellation()
     cancelled.set()
     sql("create table t(a int)")
-    request = QueryRequest(session=sql.session, text="drop table t", cancelled=cancelled)
+    request = StatementRequest(
+        session=sql.session, statement=StatementText("drop table t"), cancelled=cancelled
+    )
     with pytest.raises(QueryCancelled):
         sql.warehouse.query(request)
     assert sql("select * from t") == []

@@ -8,7 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,13 +25,14 @@ from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
 from nunatak.protocol.results import answers
 from nunatak.protocol.results.presented import presented
 from nunatak.protocol.results.result_store import ResultStore, StoredResult
-from nunatak.protocol.rooms import StatementRequest, Statements
+from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.statements.fair_threads import Shares, StatementThreads
-from nunatak.warehouse.core.bindings import Binding
-from nunatak.warehouse.core.parameters import in_force, of_statement
+from nunatak.warehouse.core.parameters import in_force
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, Transfer
-from nunatak.warehouse.parsing.markers import marker_count, shares
+from nunatak.warehouse.core.statement_text import StatementText
+from nunatak.warehouse.parsing.markers import shares
 
 _LOGGER = logging.getLogger(__name__)
 _SESSION_QUERIES = 100
@@ -52,22 +53,11 @@ _COLUMN_BYTES = 400
 class Submission:
     """What a client asked to run; `base_url` is this server's address as the client wrote it."""
 
-    text: str
+    request: StatementRequest
     request_id: str = ""
     base_url: str = ""
     describe_only: bool = False
     runs_alone: bool = False
-    bindings: Sequence[Binding] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters for this statement alone, by upper-case name; known ones have their type."""
-
-    def parameter(self, live: LiveSession, name: str) -> Any:
-        """The value in force for this statement."""
-        return self.parameters_in_force(live)[name]
-
-    def parameters_in_force(self, live: LiveSession) -> dict[str, Any]:
-        """The session's parameters, with what was sent for this statement alone."""
-        return in_force(live.session.parameters, of_statement(self.parameters))
 
 
 class Execution:
@@ -166,13 +156,15 @@ class Execution:
             await asyncio.wait(self._tasks, timeout=seconds)
 
     def _new_query(self, live: LiveSession, submission: Submission) -> Query:
+        request = submission.request
         return Query(
-            id=str(uuid.uuid4()),
+            id=request.query_id,
             session_id=live.id,
             user=live.session.user,
-            text=submission.text[:_TEXT_KEPT_CHARS],
+            text=request.text[:_TEXT_KEPT_CHARS],
             request_id=submission.request_id,
             started_on=self._clock(),
+            cancelled=request.cancelled,
             runs_alone=submission.runs_alone,
         )
 
@@ -184,7 +176,7 @@ class Execution:
     async def _own(self, query: Query, live: LiveSession, submission: Submission) -> None:
         pool = self._alone if submission.runs_alone else self._waited_for
         loop = asyncio.get_running_loop()
-        limit_s = _timeout_s(live, submission)
+        limit_s = _timeout_s(submission.request)
         timer = loop.call_later(limit_s, query.expire, limit_s)
         try:
             status = await pool.run(
@@ -239,32 +231,23 @@ class Execution:
         return QueryStatus.FAILED_WITH_INCIDENT
 
     def _outcome(self, query: Query, live: LiveSession, submission: Submission) -> dict[str, Any]:
-        request = StatementRequest(
-            session=live.session,
-            query_id=query.id,
-            text=submission.text,
-            bindings=submission.bindings,
-            parameters=submission.parameters,
-            cancelled=query.cancelled,
-        )
+        request = submission.request
         if submission.describe_only:
-            return self._described(request, live, submission)
-        parts = self._parts(submission, live)
+            return self._described(request, live)
+        parts = _parts(request)
         if len(parts) > 1:
             return self._several(query, live, submission, parts)
-        return self._one(dataclasses.replace(request, text=parts[0]), live, submission)
+        return self._one(dataclasses.replace(request, statement=parts[0]), live, submission)
 
-    def _described(
-        self, request: StatementRequest, live: LiveSession, submission: Submission
-    ) -> dict[str, Any]:
+    def _described(self, request: StatementRequest, live: LiveSession) -> dict[str, Any]:
         described = self._statements.describe(request)
-        parameters = submission.parameters_in_force(live)
+        parameters = request.parameters_in_force()
         data = answers.described_data(
             request.query_id,
             described,
             wanted=answers.result_format(parameters, live.application, 0),
             parameters=parameters,
-            binds=marker_count(request.text),
+            binds=request.statement.markers,
         )
         return data | answers.final_names(live.session)
 
@@ -272,17 +255,15 @@ class Execution:
         self, request: StatementRequest, live: LiveSession, submission: Submission
     ) -> dict[str, Any]:
         outcome = self._statements.execute(request)
+        # What a statement that sets parameters answers has them set.
+        parameters = request.parameters_in_force()
         if isinstance(outcome, Transfer):
-            parameters = submission.parameters_in_force(live)
             data = answers.base_data(request.query_id, (), kind=0, parameters=parameters)
             data |= self._transfers.data(
                 outcome, base_url=submission.base_url, is_bound=bool(request.bindings)
             )
             return data | answers.final_names(live.session)
-        shown = presented(outcome, submission.parameters_in_force(live))
-        stored, inline = self._store(shown, request, live)
-        # What a statement that sets parameters answers has them set.
-        parameters = submission.parameters_in_force(live)
+        stored, inline = self._store(presented(outcome, parameters), request, live)
         return self._data(stored, live, parameters, base_url=submission.base_url, inline=inline)
 
     def _store(
@@ -307,29 +288,22 @@ class Execution:
         return None if is_read_back else answers.success(data)
 
     def _several(
-        self, query: Query, live: LiveSession, submission: Submission, parts: Sequence[str]
+        self,
+        query: Query,
+        live: LiveSession,
+        submission: Submission,
+        parts: Sequence[StatementText],
     ) -> dict[str, Any]:
         """Statements one after the other; the first that fails ends the request."""
         done: list[tuple[str, int]] = []
-        for text, bindings in zip(parts, shares(parts, submission.bindings), strict=True):
-            child = Query(
-                id=str(uuid.uuid4()),
-                session_id=live.id,
-                user=query.user,
-                text=text[:_TEXT_KEPT_CHARS],
-                request_id="",
-                started_on=self._clock(),
-                cancelled=query.cancelled,
+        whole = submission.request
+        for part, bindings in zip(parts, shares(parts, whole.bindings), strict=True):
+            request = dataclasses.replace(
+                whole, statement=part, bindings=bindings, query_id=str(uuid.uuid4())
             )
+            child = self._new_query(live, dataclasses.replace(submission, request=request))
+            child.request_id = ""
             child.become(QueryStatus.RUNNING)
-            request = StatementRequest(
-                session=live.session,
-                query_id=child.id,
-                text=text,
-                bindings=bindings,
-                parameters=submission.parameters,
-                cancelled=query.cancelled,
-            )
             data = self._one(request, live, submission)
             child.answer = self._kept(data)
             child.become(QueryStatus.SUCCESS)
@@ -338,21 +312,9 @@ class Execution:
             self.queries.add(child)
             self._remember(live, child)
             done.append((child.id, data["statementTypeId"]))
-        parameters = submission.parameters_in_force(live)
+        parameters = whole.parameters_in_force()
         data = answers.multi_data(query.id, done, parameters=parameters)
         return data | answers.final_names(live.session)
-
-    def _parts(self, submission: Submission, live: LiveSession) -> Sequence[str]:
-        count = int(submission.parameter(live, "MULTI_STATEMENT_COUNT"))
-        if ";" not in submission.text and count in (0, 1):
-            return [submission.text]
-        parts = self._statements.split(submission.text)
-        if count not in (0, max(len(parts), 1)):
-            raise StatementCountDiffers(
-                f"Actual statement count {len(parts)} did not match the desired statement count "
-                f"{count}."
-            )
-        return parts or [submission.text]
 
     def _data(
         self,
@@ -374,9 +336,23 @@ class Execution:
         )
 
 
-def _timeout_s(live: LiveSession, submission: Submission) -> float:
+def _parts(request: StatementRequest) -> Sequence[StatementText]:
+    """The statements of a request, at least one; raises StatementCountDiffers."""
+    count = int(request.parameter("MULTI_STATEMENT_COUNT"))
+    if ";" not in request.text and count in (0, 1):
+        return [request.statement]
+    parts = request.statement.statements()
+    if count not in (0, max(len(parts), 1)):
+        raise StatementCountDiffers(
+            f"Actual statement count {len(parts)} did not match the desired statement count "
+            f"{count}."
+        )
+    return parts or [request.statement]
+
+
+def _timeout_s(request: StatementRequest) -> float:
     """How long a statement may run; 0 means the longest."""
-    wanted = float(submission.parameter(live, "STATEMENT_TIMEOUT_IN_SECONDS"))
+    wanted = float(request.parameter("STATEMENT_TIMEOUT_IN_SECONDS"))
     return wanted or _LONGEST_STATEMENT_S
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,9 @@ from nunatak.protocol.sessions.live_sessions import LiveSession
 from nunatak.protocol.statements.execution import Execution, Submission
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.parameters import of_statement
+from nunatak.warehouse.core.request import StatementRequest
+from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 
 _MESSAGE_RUNNING = "Query execution in progress. Please check query status by using the result URL."
 _MOST_BINDINGS = 16_384
@@ -26,7 +30,9 @@ _ABORT_AFTER_S = 172_800
 _ID_LIMIT_CHARS = 100
 
 
-def parse_submission(body: Mapping[str, Any], *, request_id: str, base_url: str) -> Submission:
+def parse_submission(
+    body: Mapping[str, Any], session: Session, *, request_id: str, base_url: str
+) -> Submission:
     """Read a query-request; raises SyntaxInvalid or InvalidArgument."""
     text = body.get("sqlText")
     if not isinstance(text, str) or not text.strip():
@@ -38,13 +44,17 @@ def parse_submission(body: Mapping[str, Any], *, request_id: str, base_url: str)
         raise InvalidArgument("Bound values are taken in the request, not from a stage.")
     sent = {str(name).upper(): value for name, value in parameters.items()}
     return Submission(
-        text=text,
+        request=StatementRequest(
+            session=session,
+            statement=StatementText(text),
+            query_id=str(uuid.uuid4()),
+            bindings=parse_bindings(body.get("bindings")),
+            parameters=sent | of_statement(sent),
+        ),
         request_id=request_id[:_ID_LIMIT_CHARS],
         base_url=base_url,
         describe_only=bool(body.get("describeOnly")),
         runs_alone=bool(body.get("asyncExec")),
-        bindings=parse_bindings(body.get("bindings")),
-        parameters=sent | of_statement(sent),
     )
 
 
@@ -97,6 +107,7 @@ class QueryRoutes:
         body = await read_json(request, limit_bytes=self._limits.request_body_bytes)
         submission = parse_submission(
             body,
+            live.session,
             request_id=request.query_params.get("requestId", ""),
             base_url=base_url(request),
         )

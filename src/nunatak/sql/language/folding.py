@@ -7,22 +7,25 @@ from collections.abc import Sequence
 
 from sqlglot.tokenizer_core import Token, TokenType
 
-from nunatak.sql.language.tokens import tokenize
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.dialect import is_marker
+from nunatak.warehouse.core.statement_text import StatementText
 
 _NAMING = frozenset({"IDENTIFIER", "TABLE"})
 
 
-def folded(text: str, bindings: Sequence[Binding]) -> tuple[str, Sequence[Binding]]:
+def folded(
+    statement: StatementText, bindings: Sequence[Binding]
+) -> tuple[StatementText, Sequence[Binding]]:
     """A statement with its quoted names in upper case, and with such names among its values:
     `"aB"`, `IDENTIFIER('"aB"')`, `IDENTIFIER(?)`. Members of documents (`v:"aB"`) keep their case.
 
     Raises SyntaxInvalid.
     """
+    text = statement.text
     if '"' not in text and not bindings:
-        return text, bindings
-    tokens = tokenize(text)
+        return statement, bindings
+    tokens = statement.tokens
     path = _path_members(tokens)
     pieces, position = [], 0
     values = list(bindings)
@@ -34,7 +37,7 @@ def folded(text: str, bindings: Sequence[Binding]) -> tuple[str, Sequence[Bindin
             position = token.end + 1
         elif is_marker(token) and _names(tokens, index):
             _fold_value(values, sum(map(is_marker, tokens[:index])))
-    return "".join((*pieces, text[position:])), values
+    return (StatementText("".join((*pieces, text[position:]))) if pieces else statement), values
 
 
 def _names(tokens: Sequence[Token], index: int) -> bool:

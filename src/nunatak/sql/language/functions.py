@@ -19,8 +19,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nunatak.access.privileges.declared import Declaration, Needs, declared
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.language.statement import Context, authorise
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 
 if TYPE_CHECKING:
     from nunatak.sql.language.rooms import Rooms
@@ -178,7 +180,10 @@ def service_tables(
 def _callables(form: Form, rooms: MakeRooms) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
     def called(function: Function) -> Callable[[Session, Sequence[Any]], Any]:
         def call(session: Session, arguments: Sequence[Any]) -> Any:
-            context = Context(rooms=rooms(), session=session, query_id=str(uuid.uuid4()))
+            request = StatementRequest(
+                session=session, statement=StatementText(""), query_id=str(uuid.uuid4())
+            )
+            context = Context(rooms=rooms(), request=request)
             return function.call(context, arguments)
 
         return call

@@ -15,9 +15,8 @@ Parsers start behind the words they are registered under.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nunatak.access.privileges.declared import Declaration, declared
@@ -26,7 +25,8 @@ from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.cancel import Cancellation
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result, Transfer
 from nunatak.warehouse.core.session import Session
 
@@ -41,15 +41,22 @@ class Context:
     """Everything one running statement may use."""
 
     rooms: Rooms
-    session: Session
-    query_id: str
-    text: str = ""
-    bindings: Sequence[Binding] = ()
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Statement parameters sent beside the text, by upper-case name."""
-    cancelled: threading.Event = field(default_factory=threading.Event)
-    flow: Result | None = None
-    """The rows of the statement before `->>`, read as `$1`."""
+    request: StatementRequest
+
+    @property
+    def session(self) -> Session:
+        """Whose statement it is."""
+        return self.request.session
+
+    @property
+    def query_id(self) -> str:
+        """The statement's id."""
+        return self.request.query_id
+
+    @property
+    def cancelled(self) -> Cancellation:
+        """Set when the statement shall stop."""
+        return self.request.cancelled
 
     def exists(self, key: Key) -> bool:
         """Whether there is such an object, whoever may see it."""

@@ -1,75 +1,44 @@
 """A cursor over the tokens of one statement, for the hand-written parsers of this room.
 
-The tokens come from SQLGlot's Snowflake tokenizer, so strings, comments, `$$` blocks and quoted
-identifiers follow the vendor's rules. Names are returned in their stored form.
+Names are returned in their stored form.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import NoReturn
 
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.catalog.names import split_name
 from nunatak.errors import InvalidArgument, SyntaxInvalid
 from nunatak.warehouse.core.bindings import Binding, bound
-from nunatak.warehouse.core.dialect import DIALECT, PlainTokenizer, is_marker
+from nunatak.warehouse.core.dialect import is_marker
+from nunatak.warehouse.core.statement_text import StatementText
 
 _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
 _NUMBER_DIGITS = 38
 
 
-_BARE_PATH = re.compile(
-    r"((?:\A|;)\s*(?:PUT|GET\s+(?:'[^']*'|\S+))\s+)(file://[^\s';]*)", re.IGNORECASE
-)
-"""A local path of PUT or GET without quotes, in which `/*` and `--` begin no comment."""
+class WordCursor:
+    """Reads words and signs from left to right; every `expect_…` raises SyntaxInvalid at its
+    place."""
 
-
-def _neutral(found: re.Match[str]) -> str:
-    """A word of the same length, so that tokens keep their places."""
-    return found[1] + "F" * len(found[2])
-
-
-def tokenize(text: str) -> list[Token]:
-    """The tokens of a text; raises SyntaxInvalid."""
-    try:
-        return list(PlainTokenizer(dialect=DIALECT).tokenize(_BARE_PATH.sub(_neutral, text)))
-    except TokenError as error:
-        raise SyntaxInvalid(f"SQL compilation error:\nsyntax error: {error}") from error
-
-
-def split_statements(text: str) -> list[str]:
-    """The statements of a text separated by semicolons, without them; empty ones are left out."""
-    statements: list[str] = []
-    start = 0
-    for token in tokenize(text):
-        if token.token_type is TokenType.SEMICOLON:
-            statements.append(text[start : token.start])
-            start = token.end + 1
-    statements.append(text[start:])
-    return [part.strip() for part in statements if tokenize(part)]
-
-
-class TokenCursor:
-    """Reads tokens from left to right; every `expect_…` raises SyntaxInvalid at its place."""
-
-    def __init__(self, text: str, *, bindings: Sequence[Binding] = ()) -> None:
-        self.text = text
-        self.bindings = bindings
+    def __init__(self, statement: StatementText) -> None:
+        self.text = statement.text
         self.tokens = [
             word
-            for token in tokenize(text)
+            for token in statement.tokens
             if token.token_type is not TokenType.SEMICOLON
             for word in _words(token)
         ]
         self.position = 0
 
     def __repr__(self) -> str:
-        return f"TokenCursor(at {self.position} of {len(self.tokens)}: {self.rest()[:40]!r})"
+        return (
+            f"{type(self).__name__}(at {self.position} of {len(self.tokens)}: {self.rest()[:40]!r})"
+        )
 
     @property
     def done(self) -> bool:
@@ -127,6 +96,14 @@ class TokenCursor:
     def rest(self) -> str:
         """The text that was not read yet."""
         return "" if self.done else self.text[self.tokens[self.position].start :]
+
+
+class TokenCursor(WordCursor):
+    """Reads names and values too, also those that are bound to markers."""
+
+    def __init__(self, statement: StatementText, *, bindings: Sequence[Binding] = ()) -> None:
+        super().__init__(statement)
+        self.bindings = bindings
 
     def name(self) -> tuple[str, ...]:
         """A dotted name in stored parts; understands IDENTIFIER('…'), IDENTIFIER(?) and ?."""

@@ -138,7 +138,10 @@ class ShowVersions:
         model = context.rooms.models.get(context.session.qualify(self.model))
         chosen = self.clauses.select(model.versions, lambda version: version.name)
         services = context.rooms.models.services_of(chosen)
-        detailed = str(context.parameters.get(DETAILS_PARAMETER, "")).lower() in ("true", "1")
+        detailed = str(context.request.parameters.get(DETAILS_PARAMETER, "")).lower() in (
+            "true",
+            "1",
+        )
         rows = []
         for version in chosen:
             content = _content(context, version)

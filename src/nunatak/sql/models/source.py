@@ -11,6 +11,7 @@ from nunatak.models.versions import MODEL, ModelVersion
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.stages.locations import STAGE_EXCEPT
+from nunatak.warehouse.core.statement_text import StatementText
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def version_name(cursor: TokenCursor) -> str:
 
 
 def _identifier_in(text: str) -> str:
-    inner = TokenCursor(text)
+    inner = TokenCursor(StatementText(text))
     name = inner.identifier()
     inner.expect_end()
     return name

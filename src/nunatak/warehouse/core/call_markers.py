@@ -22,12 +22,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import pyarrow as pa
 from sqlglot import exp
-from sqlglot.errors import TokenError
 from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.catalog.sqltypes import SqlType
 from nunatak.errors import SyntaxInvalid
-from nunatak.warehouse.core.dialect import tokens_of
 from nunatak.warehouse.core.results import Field
 
 if TYPE_CHECKING:
@@ -35,6 +33,18 @@ if TYPE_CHECKING:
 
 PLACEHOLDER = "__NUNATAK_CALL_"
 """Placeholder functions are named so, with the number of the call."""
+
+_OF_CALLS = frozenset({TokenType.EXCLAMATION, TokenType.L_PAREN})
+"""Without any of these a statement has no call."""
+_EMPTY_QUERY = (
+    (TokenType.L_PAREN, "("),
+    (TokenType.SELECT, "SELECT"),
+    (TokenType.NULL, "NULL"),
+    (TokenType.ALIAS, "AS"),
+    (TokenType.VAR, "__NUNATAK_MODEL"),
+    (TokenType.R_PAREN, ")"),
+)
+"""What stands for a model that WITH names."""
 
 KnowsFunction = Callable[[tuple[str, ...]], bool]
 """Whether the stored parts of a name, as the session sees them, are a service function."""
@@ -58,9 +68,10 @@ class ModelCall:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedCalls:
-    """A statement's text with placeholders, and the calls they stand for, by function name."""
+    """A statement's tokens with placeholders, and the calls they stand for, by function name.
+    A placeholder has the place in the text of what it stands for."""
 
-    text: str
+    tokens: Sequence[Token]
     calls: Mapping[str, ModelCall]
     model_names: frozenset[str]
     """Names that `WITH name AS MODEL …` gave; each is an empty common table expression now."""
@@ -142,22 +153,16 @@ class ModelCallPlanner(Protocol):
         """The tree without placeholders (it may be changed in place)."""
 
 
-def tokenize(text: str) -> list[Token]:
-    """The statement's tokens, with character offsets `start` and `end` (inclusive)."""
-    try:
-        return tokens_of(text)
-    except TokenError as error:
-        raise SyntaxInvalid(f"SQL compilation error:\n{error}") from error
-
-
-def extract_calls(text: str, knows_function: KnowsFunction = lambda _: False) -> ExtractedCalls:
+def extract_calls(
+    tokens: Sequence[Token], knows_function: KnowsFunction = lambda _: False
+) -> ExtractedCalls:
     """Replace every model call of a statement by a placeholder function call.
 
-    Raises SyntaxInvalid when the text cannot be cut into tokens, or a call is malformed.
+    Raises SyntaxInvalid when a call is malformed.
     """
-    if "!" not in text and "(" not in text:
-        return ExtractedCalls(text, {}, frozenset())
-    scan = _Scan(text, tokenize(text), knows_function)
+    if not any(token.token_type in _OF_CALLS for token in tokens):
+        return ExtractedCalls(tokens, {}, frozenset())
+    scan = _Scan(tokens, knows_function)
     scan.run()
     return ExtractedCalls(scan.result(), scan.calls, frozenset(scan.models))
 
@@ -165,13 +170,12 @@ def extract_calls(text: str, knows_function: KnowsFunction = lambda _: False) ->
 class _Scan:
     """A walk over the tokens of a statement."""
 
-    def __init__(self, text: str, tokens: list[Token], knows_function: KnowsFunction) -> None:
-        self.text = text
+    def __init__(self, tokens: Sequence[Token], knows_function: KnowsFunction) -> None:
         self.tokens = tokens
         self.knows_function = knows_function
         self.calls: dict[str, ModelCall] = {}
         self.models: dict[str, tuple[tuple[str, ...], str | None]] = {}
-        self.edits: list[tuple[int, int, str]] = []
+        self.edits: list[tuple[int, int, list[Token]]] = []
 
     def run(self) -> None:
         index = 0
@@ -183,12 +187,13 @@ class _Scan:
                 or index + 1
             )
 
-    def result(self) -> str:
-        pieces, position = [], 0
-        for start, end, replacement in self.edits:
-            pieces += [self.text[position:start], replacement]
-            position = end
-        return "".join((*pieces, self.text[position:]))
+    def result(self) -> Sequence[Token]:
+        found: list[Token] = []
+        position = 0
+        for first, last, replacement in self.edits:
+            found += [*self.tokens[position:first], *replacement]
+            position = last + 1
+        return [*found, *self.tokens[position:]] if self.edits else self.tokens
 
     def _is(self, index: int, *types: TokenType) -> bool:
         return index < len(self.tokens) and self.tokens[index].token_type in types
@@ -239,7 +244,7 @@ class _Scan:
                 raise self._malformed(end, "a version name after VERSION")
             end += 2
         self.models[alias] = (target, version)
-        self._replace(index + 2, end - 1, "(SELECT NULL AS __NUNATAK_MODEL)")
+        self._replace(index + 2, end - 1, _EMPTY_QUERY)
         return end
 
     def _model_literal(self, index: int) -> int | None:
@@ -292,10 +297,14 @@ class _Scan:
 
     def _call(self, first: int, last: int, call: ModelCall) -> None:
         self.calls[call.function] = call
-        self._replace(first, last, call.function)
+        self._replace(first, last, [(TokenType.VAR, call.function)])
 
-    def _replace(self, first: int, last: int, replacement: str) -> None:
-        self.edits.append((self.tokens[first].start, self.tokens[last].end + 1, replacement))
+    def _replace(self, first: int, last: int, words: Sequence[tuple[TokenType, str]]) -> None:
+        start, end = self.tokens[first], self.tokens[last]
+        placed = [
+            Token(kind, word, start.line, start.col, start.start, end.end) for kind, word in words
+        ]
+        self.edits.append((first, last, placed))
 
     def _malformed(self, index: int, expected: str) -> SyntaxInvalid:
         token = self.tokens[min(index, len(self.tokens) - 1)]

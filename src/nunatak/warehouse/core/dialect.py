@@ -23,7 +23,7 @@ class VendorDialect(Snowflake):
 DIALECT = VendorDialect()
 
 
-class VendorTokenizer(Snowflake.Tokenizer):
+class _VendorTokenizer(Snowflake.Tokenizer):
     """The vendor's tokens. A marker before a cast (`?::INT`) is a marker."""
 
     KEYWORDS: ClassVar[dict[str, TokenType]] = {
@@ -31,7 +31,7 @@ class VendorTokenizer(Snowflake.Tokenizer):
     }
 
 
-class PlainTokenizer(VendorTokenizer):
+class _PlainTokenizer(_VendorTokenizer):
     """The vendor's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
 
     COMMANDS: ClassVar[set[TokenType]] = set()
@@ -95,17 +95,19 @@ def is_marker(token: Token) -> bool:
 
 def tokens_of(text: str) -> list[Token]:
     """The tokens of a text, with character offsets; raises TokenError of the parser's library."""
-    return list(VendorTokenizer(dialect=DIALECT).tokenize(text))
+    return list(_PlainTokenizer(dialect=DIALECT).tokenize(text))
 
 
-def tree_of(text: str, values: Mapping[int, exp.Expr]) -> exp.Expr:
-    """One statement as a tree, with `values` for its markers by their number in the text.
+def tree_of(text: str, tokens: Sequence[Token], values: Mapping[int, exp.Expr]) -> exp.Expr:
+    """One statement as a tree: its tokens, the text where they have their places, and `values`
+    for its markers by their number.
 
     Raises ParseError or TokenError of the parser's library.
     """
-    tokens = tokens_of(text)
+    if tokens and tokens[0].token_type in _VendorTokenizer.COMMANDS:
+        tokens = _VendorTokenizer(dialect=DIALECT).tokenize(text)
     parser = _VendorParser(tokens, values)
-    trees = parser.parse(tokens, text)
+    trees = parser.parse(list(tokens), text)
     if not trees or trees[0] is None:
         raise ParseError("No statement was found")
     return exp.Block(expressions=trees) if len(trees) > 1 else trees[0]

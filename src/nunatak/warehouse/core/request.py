@@ -1,34 +1,52 @@
-"""One statement as the warehouse is asked to run it."""
+"""One statement as it is asked for: made by the protocol, and handed down to the engine."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.warehouse.core.bindings import Binding
-from nunatak.warehouse.core.parameters import Value
+from nunatak.warehouse.core.cancel import Cancellation
+from nunatak.warehouse.core.parameters import PARAMETERS, Value, in_force
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueryRequest:
-    """A statement's text with everything that it may refer to."""
+class StatementRequest:
+    """A statement with everything that it may refer to."""
 
     session: Session
-    text: str
+    statement: StatementText
     query_id: str = ""
+    """A UUID in hexadecimal text."""
     bindings: Sequence[Binding] = ()
-    cancelled: threading.Event = field(default_factory=threading.Event)
+    """Values for its markers."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters for this statement alone, by upper-case name; they go before the session's.
+    Those that the server knows have their type."""
+    cancelled: Cancellation = field(default_factory=Cancellation)
     """Set to stop the statement; it then ends with QueryCancelled."""
     flow: Result | None = None
     """The rows of the statement before `->>`; read as `$1`."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Parameters for this statement alone, by upper-case name; they go before the session's."""
+
+    @property
+    def text(self) -> str:
+        """The statement as it was written."""
+        return self.statement.text
 
     def parameter(self, name: str) -> Value:
         """The value in force; raises InvalidArgument for an unknown parameter."""
         value: Value | None = self.parameters.get(name)
         return self.session.parameter(name) if value is None else value
+
+    def parameters_in_force(self) -> dict[str, Any]:
+        """Every parameter with the value in force now."""
+        own = {
+            name: value
+            for name, value in self.parameters.items()
+            if value is not None and name in PARAMETERS
+        }
+        return in_force(self.session.parameters, own)

@@ -1,38 +1,28 @@
-"""Markers in the texts of statements, and which of a request's values belong to which text."""
+"""Which of a request's values belong to which of its statements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlglot.errors import TokenError
-
-from nunatak.errors import InvalidArgument, SyntaxInvalid
+from nunatak.errors import InvalidArgument
 from nunatak.warehouse.core.bindings import Binding, numbered
-from nunatak.warehouse.core.dialect import DIALECT, PlainTokenizer, is_marker
+from nunatak.warehouse.core.statement_text import StatementText
 
 
-def marker_count(text: str) -> int:
-    """How many `?` a statement has; raises SyntaxInvalid."""
-    if "?" not in text:
-        return 0
-    try:
-        return sum(map(is_marker, PlainTokenizer(dialect=DIALECT).tokenize(text)))
-    except TokenError as error:
-        raise SyntaxInvalid(f"SQL compilation error:\n{error}") from error
-
-
-def shares(texts: Sequence[str], bindings: Sequence[Binding]) -> list[Sequence[Binding]]:
+def shares(
+    statements: Sequence[StatementText], bindings: Sequence[Binding]
+) -> list[Sequence[Binding]]:
     """The values that belong to each of several statements of one request: `?` counts through
     all of them, `:1` and `:name` mean the same in each.
 
     Raises InvalidArgument when there are more or fewer values than markers.
     """
     if not bindings:
-        return [() for _ in texts]
-    counts = [marker_count(text) for text in texts]
+        return [() for _ in statements]
+    counts = [statement.markers for statement in statements]
     values, total = numbered(bindings), sum(counts)
-    if not total and (not values or any(":" in text for text in texts)):
-        return [bindings for _ in texts]
+    if not total and (not values or any(":" in part.text for part in statements)):
+        return [bindings for _ in statements]
     if total != len(values):
         raise InvalidArgument(
             f"The statement has {total} markers '?' and came with {len(values)} values: "

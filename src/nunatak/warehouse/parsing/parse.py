@@ -11,19 +11,21 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 from sqlglot.errors import ParseError
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.errors import SyntaxInvalid
 from nunatak.warehouse.core.bindings import Binding
-from nunatak.warehouse.core.call_markers import KnowsFunction, ModelCall, extract_calls, tokenize
+from nunatak.warehouse.core.call_markers import KnowsFunction, ModelCall, extract_calls
 from nunatak.warehouse.core.dialect import tree_of
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.engine.errors import TOO_DEEP
 from nunatak.warehouse.parsing.bind import marker_values
 from nunatak.warehouse.parsing.misread import reading
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # its warnings repeat what we answer
 
-_SCOPED = re.compile(r"\b(SCOPED|LOCAL|GLOBAL)\b", re.IGNORECASE)
+_PLAIN = frozenset({"UNSET", "START", "BEGIN", "COMMIT", "ROLLBACK"})
+_SCOPES = frozenset({"SCOPED", "LOCAL", "GLOBAL"})
 _HIGHLIGHT = re.compile(r"\x1b\[\d*m")
 
 
@@ -31,15 +33,13 @@ _HIGHLIGHT = re.compile(r"\x1b\[\d*m")
 class Parsed:
     """A statement as a tree of the vendor's dialect."""
 
-    text: str
-    """As the user wrote it."""
     tree: exp.Expr
     calls: Mapping[str, ModelCall]
     """Model calls, by the placeholder function that stands for each in the tree."""
 
 
 def parse(
-    text: str,
+    statement: StatementText,
     knows_function: KnowsFunction = lambda _: False,
     bindings: Sequence[Binding] = (),
 ) -> Parsed:
@@ -47,30 +47,33 @@ def parse(
 
     Raises SyntaxInvalid, or InvalidArgument for a value that is not of its type.
     """
-    plain = _plain_statement(text)
+    plain = _plain_statement(statement.text)
     if plain is not None:
-        return Parsed(text, plain, {})
-    extracted = extract_calls(_without_scoped(text.strip().rstrip(";")), knows_function)
+        return Parsed(plain, {})
+    extracted = extract_calls(_bare_tokens(statement), knows_function)
     try:
         with reading():
-            tree = _tree(extracted.text, bindings)
+            tree = _tree(statement.text, extracted.tokens, bindings)
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
     _drop_model_names(tree, extracted.model_names)
-    return Parsed(text, tree, extracted.calls)
+    return Parsed(tree, extracted.calls)
 
 
-def _tree(text: str, bindings: Sequence[Binding]) -> exp.Expr:
+def _tree(text: str, tokens: Sequence[Token], bindings: Sequence[Binding]) -> exp.Expr:
     try:
-        return tree_of(text, marker_values(bindings))
+        return tree_of(text, tokens, marker_values(bindings))
     except ParseError as error:
         raise _syntax_error(error) from error
 
 
 def _plain_statement(text: str) -> exp.Expr | None:
     """Statements of a few words that the parser reads as something else."""
+    start = text.split(maxsplit=1)
+    if not start or start[0].rstrip(";").upper() not in _PLAIN:
+        return None
     words = text.strip().rstrip(";").split()
-    first = words[0].upper() if words else ""
+    first = words[0].upper()
     if first == "UNSET" and len(words) > 1:
         names = re.findall(r"[A-Za-z_][\w$]*", " ".join(words[1:]))
         return exp.Set(expressions=[exp.to_identifier(name) for name in names], unset=True)
@@ -86,16 +89,21 @@ def _plain_statement(text: str) -> exp.Expr | None:
     return None
 
 
-def _without_scoped(text: str) -> str:
-    """`CREATE SCOPED | LOCAL | GLOBAL TEMPORARY …`: all end with the session here."""
-    if not _SCOPED.search(text):
-        return text
-    tokens = tokenize(text)
-    for token, following in itertools.pairwise(tokens):
-        is_word = token.token_type is TokenType.VAR and _SCOPED.fullmatch(str(token.text))
-        if is_word and following.token_type is TokenType.TEMPORARY:
-            return text[: token.start] + text[token.end + 1 :]
-    return text
+def _bare_tokens(statement: StatementText) -> Sequence[Token]:
+    """The tokens without semicolons at the end, and without the first word of
+    `CREATE SCOPED | LOCAL | GLOBAL TEMPORARY …`: all end with the session here."""
+    tokens = statement.tokens
+    end = len(tokens)
+    while end and tokens[end - 1].token_type is TokenType.SEMICOLON:
+        end -= 1
+    for index, (token, following) in enumerate(itertools.pairwise(tokens[:end])):
+        if (
+            following.token_type is TokenType.TEMPORARY
+            and token.token_type is TokenType.VAR
+            and str(token.text).upper() in _SCOPES
+        ):
+            return [*tokens[:index], *tokens[index + 1 : end]]
+    return tokens[:end]
 
 
 def _drop_model_names(tree: exp.Expr, names: frozenset[str]) -> None:

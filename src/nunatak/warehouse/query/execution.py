@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -19,9 +18,10 @@ from nunatak.errors import NunatakError, ObjectNotFound, QueryCancelled
 from nunatak.warehouse.core.call_markers import BatchStream
 from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import canonical_type, refined, sql_type_of
 from nunatak.warehouse.engine.engine import BATCH_ROWS, Connection, Engine, Query, identifier
 from nunatak.warehouse.parsing.bind import literal_value, value_literal
@@ -39,6 +39,8 @@ from nunatak.warehouse.tables.tables import Table, Tables
 Source: TypeAlias = Any
 """A RecordBatchReader, an Arrow table, or the text of a query of the engine."""
 _REGISTERED = "__NUNATAK_ROWS_"
+_NOT_WRITTEN = StatementText("")
+"""Of a query that the server made itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Execution:
 
     def __init__(
         self,
-        request: QueryRequest,
+        request: StatementRequest,
         *,
         engine: Engine,
         tables: Tables,
@@ -82,7 +84,7 @@ class Execution:
         self.functions = functions or StatementFunctions(engine, pinned=pinned)
         self.functions.used_by(self.connection)
         self._owns_functions = functions is None
-        self._watch(self.connection)
+        request.cancelled.on_set(self.connection.interrupt)
 
     @property
     def session(self) -> Session:
@@ -100,13 +102,13 @@ class Execution:
         return self._describe_only
 
     @property
-    def cancelled(self) -> threading.Event:
+    def cancelled(self) -> Cancellation:
         """Set when the statement shall stop."""
         return self.request.cancelled
 
-    def translate(self, tree: exp.Expr, *, text: str = "") -> Translated:
+    def translate(self, tree: exp.Expr, written: StatementText = _NOT_WRITTEN) -> Translated:
         """A bound query in the engine's dialect; the tree is used up."""
-        name_projections(tree, text)
+        name_projections(tree, written)
         resolve_names(tree, self._column_names, self._full_name)
         names = output_names(tree)
         hints = dict(note_column_types(tree, self._declared))
@@ -178,18 +180,18 @@ class Execution:
         wrapped = _readable(query, translated.sql)
         return (self.connection.query(wrapped) if wrapped else query), fields
 
-    def fields(self, tree: exp.Expr, *, text: str = "") -> tuple[Field, ...]:
+    def fields(self, tree: exp.Expr, written: StatementText = _NOT_WRITTEN) -> tuple[Field, ...]:
         """The columns of a bound query."""
-        return self.described(self.translate(tree, text=text))
+        return self.described(self.translate(tree, written))
 
     def described(self, translated: Translated) -> tuple[Field, ...]:
         """The columns of a translated query, without running it."""
         columns, types = self.connection.describe(translated.sql)
         return _fields(columns, types, translated)
 
-    def rows(self, tree: exp.Expr, *, text: str = "") -> Result:
+    def rows(self, tree: exp.Expr, written: StatementText = _NOT_WRITTEN) -> Result:
         """Start a query. Its result closes this execution when it is read or closed."""
-        query, fields = self.bound(self.translate(tree, text=text))
+        query, fields = self.bound(self.translate(tree, written))
         batches = ResultBatches(self, query, fields)
         if self.in_transaction:  # the session's connection is needed for the next statement
             return Result(fields=fields, batches=[*batches])
@@ -280,8 +282,7 @@ class Execution:
         if self._closed:
             return
         self._closed = True
-        if isinstance(self.cancelled, Cancellation):
-            self.cancelled.forget(self.connection.interrupt)
+        self.cancelled.forget(self.connection.interrupt)
         try:
             for callback in reversed(self._callbacks):
                 callback()
@@ -309,10 +310,6 @@ class Execution:
     @property
     def _timezone(self) -> str:
         return str(self.request.parameter("TIMEZONE"))
-
-    def _watch(self, connection: Connection) -> None:
-        if isinstance(self.cancelled, Cancellation):
-            self.cancelled.on_set(connection.interrupt)
 
     def _declared(self, parts: tuple[str, ...]) -> Columns | None:
         if len(parts) == 1 and parts[0] in self._sources:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
-from nunatak.warehouse.core.call_markers import tokenize
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.rewrite.context import quoted, stored
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
@@ -17,7 +19,7 @@ _ENDING = frozenset(
 )
 
 
-def name_projections(tree: exp.Expr, text: str) -> None:
+def name_projections(tree: exp.Expr, written: StatementText) -> None:
     """Give every unnamed expression of every SELECT the name that the vendor gives it."""
     outermost = first_select(tree)
     for select in tree.find_all(exp.Select):
@@ -28,7 +30,7 @@ def name_projections(tree: exp.Expr, text: str) -> None:
         ]
         if not unnamed:
             continue
-        texts = projection_texts(text) if select is outermost else []
+        texts = projection_texts(written) if select is outermost else []
         exact = len(texts) == len(select.expressions)
         for index, node in unnamed:
             name = texts[index] if exact else node.sql(dialect="snowflake")
@@ -59,9 +61,9 @@ def first_select(tree: exp.Expr) -> exp.Select | None:
     return tree if isinstance(tree, exp.Select) else None
 
 
-def projection_texts(text: str) -> list[str]:
+def projection_texts(written: StatementText) -> list[str]:
     """The expressions of the outermost SELECT as they were written."""
-    tokens = tokenize(text)
+    text, tokens = written.text, written.tokens
     start = _outermost_select(tokens)
     if start is None:
         return []
@@ -83,7 +85,7 @@ def projection_texts(text: str) -> list[str]:
     return pieces
 
 
-def _outermost_select(tokens: list[Token]) -> int | None:
+def _outermost_select(tokens: Sequence[Token]) -> int | None:
     depth = 0
     for index, token in enumerate(tokens):
         if token.token_type is TokenType.SELECT and depth == 0:

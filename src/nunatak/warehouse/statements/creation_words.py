@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.core.call_markers import tokenize
+from nunatak.warehouse.core.statement_text import StatementText
 
 STORAGE = {"DATA_RETENTION_TIME_IN_DAYS", "MAX_DATA_EXTENSION_TIME_IN_DAYS", "CHANGE_TRACKING"}
 """Taken without effect: advice to the vendor's storage, for what is not offered here."""
@@ -27,11 +27,11 @@ _UNKEPT: dict[type[exp.Expr], str] = {
 }
 
 
-def refuse_other_words(text: str, tree: exp.Create) -> None:
+def refuse_other_words(statement: StatementText, tree: exp.Create) -> None:
     """Raise Unsupported for what would be lost without a word: CREATE OR ALTER, which the parser
     reads as OR REPLACE, and whatever protects, checks or changes what is made."""
     kind = str(tree.args["kind"]).upper()
-    if [token.text.upper() for token in tokenize(text)[:3]] == ["CREATE", "OR", "ALTER"]:
+    if [token.text.upper() for token in statement.tokens[:3]] == ["CREATE", "OR", "ALTER"]:
         raise Unsupported(f"Unsupported: CREATE OR ALTER {kind}.")
     clone = tree.args.get("clone")
     if kind == "SEQUENCE" and clone is not None:

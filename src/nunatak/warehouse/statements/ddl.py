@@ -19,8 +19,8 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
-from nunatak.warehouse.core.call_markers import tokenize
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result, status_result
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import engine_type
 from nunatak.warehouse.engine.engine import folded, identifier, literal
 from nunatak.warehouse.query.execution import Execution, sql_text
@@ -100,7 +100,7 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
             return status_result(_SUCCESS)
         raise ObjectNotFound(kind.capitalize(), ".".join(stored(part) for part in tree.this.parts))
     if any(isinstance(action, exp.AlterRename) for action in tree.args.get("actions") or ()):
-        _require_to(execution.request.text)
+        _require_to(execution.request.statement)
     if any(tree.args.get(key) for key in ("options", "only", "iceberg")):
         raise Unsupported(f"Unsupported: {tree.sql(dialect='snowflake')}.")
     statements: list[str] = []
@@ -209,11 +209,12 @@ def _rename_table(execution: Execution, table: Table, node: exp.AlterRename) -> 
     raise Unsupported("Unsupported: moving a table to another schema by RENAME.")
 
 
-def _require_to(text: str) -> None:
+def _require_to(statement: StatementText) -> None:
     """The parser reads `RENAME x TO y`, where COLUMN is missing, as renaming the table."""
-    tokens = tokenize(text)
     follow = [
-        after for token, after in itertools.pairwise(tokens) if token.token_type is TokenType.RENAME
+        after
+        for token, after in itertools.pairwise(statement.tokens)
+        if token.token_type is TokenType.RENAME
     ]
     if any(token.token_type is TokenType.VAR and token.text.upper() == "TO" for token in follow):
         return

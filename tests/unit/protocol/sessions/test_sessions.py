@@ -9,9 +9,9 @@ import pytest
 
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import InvalidArgument
-from nunatak.protocol.rooms import StatementRequest
 from nunatak.protocol.sessions.external_sessions import HEADER
 from nunatak.protocol.sessions.login import parse_login
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, status_result
 from nunatak.warehouse.core.session import Session
 

@@ -12,7 +12,7 @@ import pytest
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import QueryCancelled
 from nunatak.protocol.queries import QueryStatus
-from nunatak.protocol.rooms import StatementRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, status_result
 
 from ..asgi import get, post

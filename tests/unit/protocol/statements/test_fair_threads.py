@@ -13,12 +13,12 @@ import pytest_asyncio
 
 from nunatak.access.bootstrap import FIRST_USER
 from nunatak.errors import QueryCancelled
-from nunatak.protocol.rooms import StatementRequest
 from nunatak.protocol.statements.fair_threads import Shares, StatementThreads
 from nunatak.services.model.changes import Changes
 from nunatak.sql.language.statement import Context
 from nunatak.sql.session.query_functions import wait
 from nunatak.warehouse.core.cancel import Cancellation, waiting
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, status_result
 
 from ..conftest import World, until
@@ -165,12 +165,7 @@ async def test_no_order_of_events_breaks_a_bound(work: Work, seed: int) -> None:
 
 
 def _wait_function(request: StatementRequest) -> Result:
-    context = Context(
-        rooms=None,  # type: ignore[arg-type]
-        session=request.session,
-        query_id=request.query_id,
-        cancelled=request.cancelled,
-    )
+    context = Context(rooms=None, request=request)  # type: ignore[arg-type]
     return status_result(wait(context, [3_600]))
 
 

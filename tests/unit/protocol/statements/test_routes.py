@@ -18,10 +18,10 @@ from nunatak.catalog.sqltypes import NUMBER, VARIANT
 from nunatak.config import Limits
 from nunatak.errors import DiskFull, InvalidArgument, QueryCancelled, QueryForgotten
 from nunatak.protocol.results.kept_results import StoredResults
-from nunatak.protocol.rooms import StatementRequest
 from nunatak.protocol.statements.routes import parse_bindings
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.parameters import PARAMETERS
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import (
     Field,
     Result,

@@ -6,6 +6,7 @@ import pytest
 
 from nunatak.sql.language.folding import folded
 from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.statement_text import StatementText
 from support.front_end import Front
 
 
@@ -25,16 +26,16 @@ from support.front_end import Front
     ],
 )  # fmt: skip
 def test_names_are_folded_and_nothing_else(text: str, expected: str) -> None:
-    assert folded(text, ()) == (expected, [])
+    statement, bindings = folded(StatementText(text), ())
+    assert (statement.text, list(bindings)) == (expected, [])
 
 
 def test_bound_names_are_folded_and_bound_values_are_not() -> None:
     values = [Binding("TEXT", "aB"), Binding("TEXT", '"x".y'), Binding("TEXT", "cD")]
     text = "select ? from identifier(?) where a = ?"
-    assert folded(text, values) == (
-        text,
-        [Binding("TEXT", "aB"), Binding("TEXT", '"X".Y'), Binding("TEXT", "cD")],
-    )
+    statement, bindings = folded(StatementText(text), values)
+    assert statement.text == text
+    assert bindings == [Binding("TEXT", "aB"), Binding("TEXT", '"X".Y'), Binding("TEXT", "cD")]
 
 
 @pytest.mark.parametrize("way", ["session", "statement"])

@@ -21,9 +21,10 @@ from nunatak.sql.storage import containers, sequences, show_keys, stages, stages
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 
 FAMILIES = (containers, sequences, show_keys, stages, stages_alter)
@@ -52,15 +53,16 @@ class Bench:
             stages=Stages(self.catalog, access, settings),
             settings=settings,
         )
-        self.context = Context(rooms=cast("Rooms", rooms), session=self.session, query_id="q")
+        request = StatementRequest(session=self.session, statement=StatementText(""), query_id="q")
+        self.context = Context(rooms=cast("Rooms", rooms), request=request)
 
     def sql(self, text: str) -> None:
         """A statement of the warehouse."""
-        self.warehouse.query(QueryRequest(session=self.session, text=text))
+        self.warehouse.query(StatementRequest(session=self.session, statement=StatementText(text)))
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         """A statement of a family, with its privileges checked."""
-        prepared = parse_registered(TokenCursor(text))
+        prepared = parse_registered(TokenCursor(StatementText(text)))
         assert prepared is not None, text
         authorise(prepared.needs, prepared.statement, self.context)
         result = prepared.statement.run(self.context)
@@ -94,7 +96,9 @@ def test_sequences_are_shown_with_what_comes_next_but_not_those_of_columns(bench
     [row] = bench.rows("SHOW SEQUENCES LIKE '%' IN DATABASE DB")
     assert (row["name"], row["next_value"], row["interval"]) == ("S", 5, 2)
     list(
-        bench.warehouse.query(QueryRequest(session=bench.session, text="select s.nextval")).batches
+        bench.warehouse.query(
+            StatementRequest(session=bench.session, statement=StatementText("select s.nextval"))
+        ).batches
     )
     bench.rows("ALTER SEQUENCE s SET COMMENT = 'odd'")
     [row] = bench.rows("DESCRIBE SEQUENCE s")

@@ -8,12 +8,13 @@ from nunatak.errors import NoCurrentContext, SyntaxInvalid
 from nunatak.sql.language.show import Scope, ShowClauses, show_clauses
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 
 SESSION = Session(id=1, user="ADA", role="R", database="DB", schema="S")
 
 
 def clauses(text: str) -> ShowClauses:
-    cursor = TokenCursor(text)
+    cursor = TokenCursor(StatementText(text))
     found = show_clauses(cursor)
     cursor.expect_end()
     return found

@@ -13,6 +13,7 @@ from nunatak.services.commands.deploy import build_name
 from nunatak.sql.language.statement import parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.statement_text import StatementText
 from support.plane import QUERY_ID, World, open_world
 
 BUILD = build_name(QUERY_ID)
@@ -73,10 +74,12 @@ def test_what_is_asked_wrongly_is_refused(world: World) -> None:
 
 def test_select_asks_the_same_and_leaves_methods_of_models_alone(world: World) -> None:
     world.deploy()
-    found = parse_system_select(TokenCursor("SELECT DB.S.SVC!SPCS_WAIT_FOR('RUNNING', 1) AS x"))
+    found = parse_system_select(
+        TokenCursor(StatementText("SELECT DB.S.SVC!SPCS_WAIT_FOR('RUNNING', 1) AS x"))
+    )
     assert found is not None
     result = found.statement.run(world.context())
     rows = [row for batch in result.batches for row in batch.to_pylist()]  # type: ignore[union-attr]
     assert rows == [{"X": "RUNNING"}]
-    assert parse_system_select(TokenCursor("SELECT SVC!PREDICT(1)")) is None
-    assert parse_registered(TokenCursor("SELECT SVC!PREDICT(1)")) is None
+    assert parse_system_select(TokenCursor(StatementText("SELECT SVC!PREDICT(1)"))) is None
+    assert parse_registered(TokenCursor(StatementText("SELECT SVC!PREDICT(1)"))) is None

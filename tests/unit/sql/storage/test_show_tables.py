@@ -20,9 +20,10 @@ from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import show_tables
 from nunatak.sql.storage.table_guard import CatalogTableGuard
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 
 assert show_tables
@@ -42,7 +43,7 @@ def context(tmp_path: Path) -> Iterator[Context]:
         "create view v as select a from t1",
         "create temporary table tmp(i int)",
     ):
-        warehouse.query(QueryRequest(session=session, text=text))
+        warehouse.query(StatementRequest(session=session, statement=StatementText(text)))
     settings = Settings(home=tmp_path)
     catalog = Catalog(Database.open(settings.catalog_file))
     access = Access(catalog.database, settings)
@@ -56,13 +57,16 @@ def context(tmp_path: Path) -> Iterator[Context]:
     guard = CatalogTableGuard(catalog, access, settings)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
     rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, catalog=catalog))
-    yield Context(rooms=rooms, session=session, query_id="q")
+    yield Context(
+        rooms=rooms,
+        request=StatementRequest(session=session, statement=StatementText(""), query_id="q"),
+    )
     warehouse.close()
     catalog.close()
 
 
 def shown(context: Context, text: str) -> list[dict[str, Any]]:
-    prepared = parse_registered(TokenCursor(text))
+    prepared = parse_registered(TokenCursor(StatementText(text)))
     assert prepared is not None
     assert not list(resolve(prepared.needs, prepared.statement, context))
     result = prepared.statement.run(context)

@@ -13,8 +13,9 @@ from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 
 TABLE = QualifiedName("DB", "PUBLIC", "T")
@@ -39,7 +40,9 @@ class World:
         self.other = Session(id=2, user="B", role="OTHER", database="DB", schema="PUBLIC")
 
     def run(self, session: Session, text: str) -> list[dict[str, object]]:
-        result = self.warehouse.query(QueryRequest(session=session, text=text))
+        result = self.warehouse.query(
+            StatementRequest(session=session, statement=StatementText(text))
+        )
         return [row for batch in result.batches for row in batch.to_pylist()]
 
     def grant(self, privilege: str, kind: str, name: str) -> None:
@@ -76,7 +79,9 @@ def test_a_table_without_any_privilege_is_not_seen(world: World, text: str) -> N
 
 def test_describing_a_query_needs_what_running_it_needs(world: World) -> None:
     with pytest.raises(ObjectNotFound):
-        world.warehouse.describe(QueryRequest(session=world.other, text="select * from t"))
+        world.warehouse.describe(
+            StatementRequest(session=world.other, statement=StatementText("select * from t"))
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,15 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import parse_type
 from nunatak.errors import InvalidArgument
-from nunatak.warehouse.core.dialect import tree_of
+from nunatak.warehouse.core.dialect import tokens_of, tree_of
 from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter, match_arguments
 
 DOUBLE = parse_type("DOUBLE")
 
 
 def matched(names: list[str], arguments: str) -> list[str]:
-    call = tree_of(f"SELECT F({arguments})", {}).find(exp.Anonymous)
+    text = f"SELECT F({arguments})"
+    call = tree_of(text, tokens_of(text), {}).find(exp.Anonymous)
     assert call is not None
     signature = MethodSignature(inputs=tuple(Parameter(name, DOUBLE) for name in names))
     found = match_arguments(call, signature, label="M!F")

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, OBJECT, TEXT
 from nunatak.errors import InvalidArgument, ModelCallFailed, QueryCancelled, Unsupported
 from nunatak.warehouse.core.cancel import Cancellation
-from nunatak.warehouse.core.request import QueryRequest
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.planner import Parameter
 from support.calls import World, model
 
@@ -174,9 +175,9 @@ def test_a_cancelled_statement_ends_while_the_model_computes(made: MadeWith) -> 
     )
     sql = made(here)
     cancelled = Cancellation()
-    request = QueryRequest(
+    request = StatementRequest(
         session=sql.session,
-        text="SELECT T.ID FROM T LEFT JOIN U ON SVC_F(T.A) = U.V",
+        statement=StatementText("SELECT T.ID FROM T LEFT JOIN U ON SVC_F(T.A) = U.V"),
         query_id="q",
         cancelled=cancelled,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, NunatakError, SyntaxInvalid
 from nunatak.warehouse.core.bindings import Binding
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.parsing.markers import shares
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -212,20 +213,24 @@ def test_a_statement_is_described_without_its_values(
     assert nine.types(text) == types
 
 
+def shared(texts: list[str], bindings: Sequence[Binding]) -> list[Sequence[Binding]]:
+    return shares([StatementText(text) for text in texts], bindings)
+
+
 def test_as_many_values_as_markers() -> None:
     one, two = Binding("FIXED", "1"), Binding("FIXED", "2")
     name = Binding("TEXT", "k", "NAME")
-    assert shares(["select ?", "select '?', ?"], (one, two)) == [[one], [two]]
-    assert shares(["select ?, :NAME", "select 1"], (one, name)) == [[one, name], [name]]
-    assert shares(["select :1", "select :2"], (one, two)) == [(one, two)] * 2
-    assert shares(["select :NAME", "select 1"], (name,)) == [(name,)] * 2
-    assert shares(["select 1"], ()) == [()]
-    assert shares(["call f(?, ?)"], (one, two)) == [[one, two]]
+    assert shared(["select ?", "select '?', ?"], (one, two)) == [[one], [two]]
+    assert shared(["select ?, :NAME", "select 1"], (one, name)) == [[one, name], [name]]
+    assert shared(["select :1", "select :2"], (one, two)) == [(one, two)] * 2
+    assert shared(["select :NAME", "select 1"], (name,)) == [(name,)] * 2
+    assert shared(["select 1"], ()) == [()]
+    assert shared(["call f(?, ?)"], (one, two)) == [[one, two]]
     for text in ("select ?", "select ?, ?, ?", "select 1", "select '?' -- ?"):
         with pytest.raises(InvalidArgument, match="2 values: bind one value to each"):
-            shares([text], (one, two))
+            shared([text], (one, two))
     with pytest.raises(SyntaxInvalid):
-        shares(["select ? '"], (one,))
+        shared(["select ? '"], (one,))
 
 
 TYPED = "id int, d date, c time, n timestamp_ntz, l timestamp_ltz, b binary, f float, g boolean"

@@ -6,6 +6,7 @@ import pytest
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.parsing.parse import parse
 from nunatak.warehouse.query.execution import sql_text
 from nunatak.warehouse.query.infer import note_column_types
@@ -25,7 +26,7 @@ def rewritten(text: str) -> str:
         name = session.qualify(parts)
         return Table(name, Location.permanent(name), TABLE)
 
-    tree = parse(text).tree
+    tree = parse(StatementText(text)).tree
     note_column_types(tree, lambda _: {column.name: column.type for column in TABLE})
     context = RewriteContext(
         session=session,
@@ -82,17 +83,17 @@ def test_texts_of_projections() -> None:
     text = (
         "with x as (select a b) SELECT distinct f(a, 'x,y') ,  \"q, r\"+1 FROM x where (select 1)"
     )
-    assert projection_texts(text) == ["f(a, 'x,y')", '"q, r"+1']
-    assert projection_texts("select 1") == ["1"]
-    assert projection_texts("insert into t values (1)") == []
+    assert projection_texts(StatementText(text)) == ["f(a, 'x,y')", '"q, r"+1']
+    assert projection_texts(StatementText("select 1")) == ["1"]
+    assert projection_texts(StatementText("insert into t values (1)")) == []
 
 
 def test_names_of_projections() -> None:
-    text = "select a, 1+1, b as c, count( * ) from t"
-    tree = parse(text).tree
-    name_projections(tree, text)
+    written = StatementText("select a, 1+1, b as c, count( * ) from t")
+    tree = parse(written).tree
+    name_projections(tree, written)
     assert output_names(tree) == ["A", "1+1", "C", "COUNT( * )"]
-    assert output_names(parse("select * from t").tree) is None
+    assert output_names(parse(StatementText("select * from t")).tree) is None
 
 
 def test_locations() -> None:
