@@ -8,10 +8,9 @@ from collections.abc import Mapping
 from nunatak.access.authenticate import Authenticator
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.credentials.tokens import Tokens
-from nunatak.access.privileges.decide import Decision, allowed
+from nunatak.access.privileges.authority import Authority
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import Roles
 from nunatak.access.records.store import AccessStore, Clock
 from nunatak.access.sessions import Sessions
@@ -19,10 +18,9 @@ from nunatak.access.standing import Acting, Holder, Standing
 from nunatak.access.users import Users
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
-from nunatak.errors import PrivilegeMissing
 
 
-class Access:
+class Access(Authority):
     """Who there is, and who may do what. Safe to use from many threads."""
 
     def __init__(
@@ -34,11 +32,10 @@ class Access:
         passwords: Passwords | None = None,
     ) -> None:
         store = AccessStore(database, clock=clock)
+        super().__init__(Roles(store), Grants(store))
         self._store = store
         self.clock = clock
         self.users = Users(store, passwords or Passwords())
-        self.roles = Roles(store)
-        self.grants = Grants(store)
         self.tokens = Tokens(store)
         self._standing = Standing(store, users=self.users, roles=self.roles, tokens=self.tokens)
         self.sessions = Sessions(
@@ -58,20 +55,6 @@ class Access:
         """A number that changes with every change; what was decided holds while it stays."""
         return self._store.commits
 
-    def decide(self, requirement: Requirement, *, role: str) -> Decision:
-        """Whether a role may do what a requirement says, with what it inherits."""
-        roles = self.roles.effective(role)
-        return allowed(
-            requirement,
-            grants=self.grants.held(roles, requirement.kind, requirement.object_name),
-            roles=roles,
-            owner=self.grants.owner_of(requirement.kind, requirement.object_name),
-        )
-
-    def allows(self, role: str, requirement: Requirement) -> bool:
-        """Whether a role may do what a requirement says."""
-        return self.decide(requirement, role=role).is_allowed
-
     def roles_of(self, holder: Holder) -> frozenset[str]:
         """The roles that somebody may act with now (`Standing.roles_of`)."""
         return self._standing.roles_of(holder)
@@ -79,12 +62,6 @@ class Access:
     def check_acting(self, acting: Acting) -> None:
         """Raise unless a session may act with its current role now (`Standing.check`)."""
         self._standing.check(acting)
-
-    def require(self, requirement: Requirement, *, role: str) -> None:
-        """Raise PrivilegeMissing unless the role may."""
-        decision = self.decide(requirement, role=role)
-        if not decision.is_allowed:
-            raise PrivilegeMissing(decision.reason)
 
     def alter_user(self, name: str, settings: Mapping[str, str | bool | None]) -> None:
         """Change a user as `Users.alter` does; disabling one ends the sessions."""

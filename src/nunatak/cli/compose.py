@@ -174,12 +174,12 @@ def _services(
         build_s=bounds.build_s,
         quota_bytes=bounds.environments_bytes,
         processes=bounds.build_processes,
+        allow_unconfined=settings.allow_unconfined,
     )
     builder = ImageBuilder(
         settings.home,
         limits=limits,
         in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
-        allow_unconfined=settings.allow_unconfined,
     )
     backends = Backends(
         runtime=runtime, builder=builder, models=ModelVersions(models), secrets=secrets

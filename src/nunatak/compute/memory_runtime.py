@@ -14,8 +14,8 @@ from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 from nunatak.transport.address import UnixAddress
 
 
-class InMemoryRuntime:
-    """Keeps the contract of `Runtime`; `become_ready`, `end` and `write_log` play the world."""
+class MemoryRuntime:
+    """Instances in memory, by the contract of `Runtime`."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.time, ready_at_once: bool = False
@@ -142,6 +142,10 @@ class InMemoryRuntime:
     def describe_capabilities(self) -> Sequence[Capability]:
         """See `Runtime.describe_capabilities`."""
         return ()
+
+
+class InMemoryRuntime(MemoryRuntime):
+    """The runtime in memory, whose world is played by `become_ready`, `end` and `write_log`."""
 
     def become_ready(self, instance_id: str) -> None:
         """The instance has loaded its model."""

@@ -30,12 +30,14 @@ from nunatak.images.store import Image, ImageStore, Parts, inference_version, tr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """Bounds of building: seconds of one build, bytes of all environments (None: no quota)."""
+    """Rules of building: seconds of one build, bytes of all environments (None: no quota)."""
 
     build_s: float = 4 * 3600.0
     quota_bytes: int | None = None
     processes: int = 1024
     """Processes and threads that one build may have."""
+    allow_unconfined: bool = False
+    """Whether builds run where nothing can be confined."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +86,7 @@ class ImageBuilder:
     """Builds environments and images in `home`; thread-safe.
 
     `indexes` None reads the machine's configuration; `in_use` gives the digests of images and
-    environments that must stay when the quota makes room. Where nothing can be confined, builds run
-    only with `allow_unconfined`.
+    environments that must stay when the quota makes room.
     """
 
     def __init__(
@@ -97,7 +98,6 @@ class ImageBuilder:
         uv: Uv | None = None,
         server_version: str | None = None,
         in_use: Callable[[], Collection[str]] | None = None,
-        allow_unconfined: bool = False,
     ) -> None:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._home = home.resolve()
@@ -106,7 +106,6 @@ class ImageBuilder:
         self._given_uv = uv
         self._server_version = server_version or inference_version()
         self._in_use = in_use
-        self._allow_unconfined = allow_unconfined
         self._environments = Environments(self._home / "environments")
         self._locks = Locks(self._home / "environments" / "locks")
         self._store = ImageStore(self._home / "images")
@@ -272,7 +271,7 @@ class ImageBuilder:
             log=job.log,
             bounds=job.bounds,
             processes=self._limits.processes,
-            allow_unconfined=self._allow_unconfined,
+            allow_unconfined=self._limits.allow_unconfined,
         )
 
     def _known(

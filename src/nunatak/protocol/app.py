@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -53,6 +54,16 @@ Call = Callable[[Request], Awaitable[dict[str, Any]]]
 Page = Callable[[Request], Awaitable[Response]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """Storage of what statements answer and move: kept results, and the files of other rooms by
+    the first part of their keys, on one disk."""
+
+    results: ResultStore
+    disk: Disk
+    sources: Mapping[str, FileSource]
+
+
 class ProtocolApp:
     """The application that speaks the protocol."""
 
@@ -62,14 +73,13 @@ class ProtocolApp:
         settings: Settings,
         access: Access,
         statements: Statements,
-        results: ResultStore,
-        disk: Disk,
-        sources: Mapping[str, FileSource],
+        storage: Storage,
         metrics: object | None = None,
     ) -> None:
+        results, disk = storage.results, storage.disk
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
-        transfers = Transfers(signer, sources, clock=access.clock)
+        transfers = Transfers(signer, storage.sources, clock=access.clock)
         self.sessions = LiveSessions(access, statements, account=settings.account)
         self.execution = Execution(
             statements=statements,
@@ -152,9 +162,7 @@ def create_app(
         settings=settings,
         access=access,
         statements=statements,
-        results=results,
-        disk=disk,
-        sources=sources or {},
+        storage=Storage(results=results, disk=disk, sources=sources or {}),
         metrics=metrics,
     )
 

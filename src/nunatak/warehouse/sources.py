@@ -16,9 +16,10 @@ from nunatak.warehouse.copy.staged import read_stage
 from nunatak.warehouse.core.call_markers import ModelCall
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.parsing.bind import literal_value
-from nunatak.warehouse.query.execution import Execution, source_schema
+from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.information_schema import NAME, VIEWS
 from nunatak.warehouse.query.service_tables import is_service_table, service_table
+from nunatak.warehouse.query.statement_sources import source_schema
 from nunatak.warehouse.rewrite.context import quoted, stored
 
 _FLOW = "__NUNATAK_FLOW"
@@ -126,7 +127,7 @@ def _offset(node: exp.Expr) -> int:
 def _registered(execution: Execution, result: Result) -> exp.Table:
     schema = source_schema(result.fields)
     batches = [_as(batch, schema) for batch in result.batches]
-    return execution.register_table(result.fields, pa.Table.from_batches(batches, schema))
+    return execution.sources.table(result.fields, pa.Table.from_batches(batches, schema))
 
 
 def _as(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

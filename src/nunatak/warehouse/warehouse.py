@@ -32,6 +32,7 @@ from nunatak.warehouse.parsing.parse import Parsed, parse
 from nunatak.warehouse.privileges import CHANGES, authorise
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.projections import name_projections
+from nunatak.warehouse.query.translation import Surroundings
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import resolve_sources, stage_location
 from nunatak.warehouse.statements import ddl, dml, views
@@ -187,9 +188,7 @@ class Warehouse:
             self._begin(session)
         return Execution(
             request,
-            engine=self.engine,
-            tables=self.tables,
-            hooks=self.hooks,
+            Surroundings(self.engine, self.tables, self.hooks),
             describe_only=describe_only,
             pinned=self._transactions.connection(session.id),
         )

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -60,11 +60,10 @@ class Bench:
         return ImageBuilder(
             self.root / "home",
             indexes=Indexes(default=self.address, find_links=links),
-            limits=limits,
+            limits=replace(limits or ImageLimits(), allow_unconfined=True),
             uv=Uv(find_uv(), self.root / "cache"),
             server_version=server_version,
             in_use=None if in_use is None else lambda: in_use,
-            allow_unconfined=True,
         )
 
     def log(self) -> BuildLog:
@@ -189,7 +188,7 @@ def test_the_same_declaration_gives_the_same_lock_until_forced(bench: Bench) -> 
             bench.root / "home",
             indexes=Indexes(default=bench.address),
             uv=Uv(find_uv(), bench.root / "other-cache"),
-            allow_unconfined=True,
+            limits=ImageLimits(allow_unconfined=True),
         ),
     )
     assert run(forced, "import beta; print(beta.VERSION)") == "3.0"

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 
 def call(deadline: float) -> Call:
-    return Call(None, lambda _: None, arrived=0.0, deadline=deadline)
+    return Call(lambda _: None, arrived=0.0, deadline=deadline)
 
 
 async def test_requests_expire_at_their_deadlines_in_any_order_of_arrival() -> None:

@@ -23,7 +23,7 @@ def test_whoever_comes_after_its_deadline_expires_and_hurts_nobody() -> None:
         deadlines: Deadlines[Call] = Deadlines(loop, expire)
         now = loop.time()
         for deadline in (now - 2.0, now - 1.0, now + 60.0):
-            deadlines.watch(Call(None, lambda _: None, arrived=0.0, deadline=deadline))
+            deadlines.watch(Call(lambda _: None, arrived=0.0, deadline=deadline))
         await both.wait()
         assert expired == [now - 2.0, now - 1.0]
         return deadlines.close()

@@ -75,8 +75,8 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceFolder:
-    """One instance's place on disk."""
+class InstancePaths:
+    """Places of what belongs to one instance."""
 
     path: Path
 
@@ -89,29 +89,6 @@ class InstanceFolder:
     def config(self) -> Path:
         """What the inference server is given."""
         return self.path / "instance.json"
-
-    def parked_at(self) -> float | None:
-        """Since when it is parked; None when it is not."""
-        try:
-            return (self.path / "parked").stat().st_mtime
-        except OSError:
-            return None
-
-    def totals(self) -> str:
-        """What its process left of its counters at an orderly end; empty when there was none."""
-        try:
-            with self._totals.open("rb") as file:
-                return file.read(_TOTALS_BYTES).decode("utf-8", "replace")
-        except OSError:
-            return ""
-
-    def forget_totals(self) -> None:
-        """What a process counts from now on is not in them."""
-        self._totals.unlink(missing_ok=True)
-
-    @property
-    def _totals(self) -> Path:
-        return self.path / "totals.json"
 
     @property
     def work(self) -> Path:
@@ -147,6 +124,34 @@ class InstanceFolder:
                 f"{short} belongs to somebody else; set TMPDIR to a folder of yours"
             )
         return short / f"{folder_key(self.path)}-{name}"
+
+    @property
+    def _totals(self) -> Path:
+        return self.path / "totals.json"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceFolder(InstancePaths):
+    """One instance's folder on disk: made, read, written and removed."""
+
+    def parked_at(self) -> float | None:
+        """Since when it is parked; None when it is not."""
+        try:
+            return (self.path / "parked").stat().st_mtime
+        except OSError:
+            return None
+
+    def totals(self) -> str:
+        """What its process left of its counters at an orderly end; empty when there was none."""
+        try:
+            with self._totals.open("rb") as file:
+                return file.read(_TOTALS_BYTES).decode("utf-8", "replace")
+        except OSError:
+            return ""
+
+    def forget_totals(self) -> None:
+        """What a process counts from now on is not in them."""
+        self._totals.unlink(missing_ok=True)
 
     def prepare(self, *, user: int | None) -> None:
         """Make the folder, or ready it for the next process with the logs so far put aside.

@@ -91,7 +91,6 @@ class Call:
 
     def __init__(
         self,
-        parsed: Parsed | None,
         on_end: "Callable[[Call], None]",
         *,
         arrived: float,
@@ -99,7 +98,6 @@ class Call:
         request_id: str = "",
         user: str = "",
         klass: Class = Class.INTERACTIVE,
-        size_bytes: int = 0,
     ) -> None:
         self.state = State.ARRIVED
         self.arrived = arrived
@@ -107,7 +105,7 @@ class Call:
         self.request_id = request_id
         self.user = user
         self.klass = klass
-        self.size_bytes = size_bytes
+        self.size_bytes = 0
         self.on_end = on_end
         self.answer: tuple[Result, int, int] | None = None
         self.error: Exception | None = None
@@ -119,8 +117,6 @@ class Call:
         self.parts: tuple[Part, ...] = ()
         self._results: list[Columns | None] = []
         self._missing = 0
-        if parsed is not None:
-            self.take(parsed)
 
     def take(self, parsed: Parsed) -> None:
         """The body has been read: these are its rows."""

@@ -193,15 +193,14 @@ class InferenceService:
             )
             return
         call = Call(
-            None,
             partial(self._ended, exchange),
             arrived=exchange.arrived,
             deadline=deadline,
             request_id=self._ids.of(headers.get(b"x-request-id")),
             user=headers.get(b"sf-context-current-user", b"").decode("latin-1"),
             klass=klass,
-            size_bytes=exchange.content_length or 0,
         )
+        call.size_bytes = exchange.content_length or 0
         exchange.context = call
         self.last_request_at = time.time()
         decision = self.admission.ask(

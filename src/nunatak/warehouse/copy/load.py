@@ -28,7 +28,8 @@ from nunatak.warehouse.copy.staged import (
 )
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.engine.engine import identifier, literal
-from nunatak.warehouse.query.execution import Execution, sql_text
+from nunatak.warehouse.query.execution import Execution
+from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.statements.dml import alone
 from nunatak.warehouse.tables.load_history import LoadHistory, purge
@@ -208,7 +209,7 @@ class _Load:
         if not isinstance(select, exp.Select):
             raise Unsupported("Unsupported: COPY INTO table FROM anything but a simple SELECT.")
         source = select.args["from_"].this
-        staged_rows = self.execution.register_view(self.found.columns, self.found.sql())
+        staged_rows = self.execution.sources.view(self.found.columns, self.found.sql())
         self._view = staged_rows.name
         use_file_columns(source, self.found)
         alias = source.args.get("alias") or exp.TableAlias(this=quoted("STAGED"))
@@ -280,14 +281,14 @@ class _Load:
         return header_fields(self.execution, self.found)
 
     def _select(self, chosen: Sequence[str]) -> None:
-        staged_rows = self.execution.register_view(self.found.columns, self.found.sql())
+        staged_rows = self.execution.sources.view(self.found.columns, self.found.sql())
         self._view = staged_rows.name
         self._query = f"SELECT {', '.join(chosen)} FROM {identifier(self._view)}"
 
     def _load(self, file: StagedFile) -> Loaded:
         self.execution.check_cancelled()
         fields = self.found.columns
-        self.execution.add_source(self._view, fields, self.found.sql([file]))
+        self.execution.sources.add(self._view, fields, self.found.sql([file]))
         names = [f"c{index}" for index in range(len(self.columns))]
         rows = f"({self._query}) AS q({', '.join(names)})"
         if self.policy.abort:

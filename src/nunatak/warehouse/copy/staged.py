@@ -211,7 +211,7 @@ def read_stage(execution: Execution, node: exp.Table, location: str) -> exp.Expr
     if found is None:
         raise InvalidArgument(f"There are no files in '{location}'.")
     use_file_columns(node, found)
-    return execution.register_view(found.columns, found.sql())
+    return execution.sources.view(found.columns, found.sql())
 
 
 def use_file_columns(node: exp.Expr, found: Staged) -> None:

@@ -61,7 +61,7 @@ def put_bound_rows(execution: Execution, tree: exp.Insert, bindings: Sequence[Bi
         tree.set("expression", projected)
     if next(tree.find_all(exp.Placeholder), None) is not None:
         raise InvalidArgument("Array binding is supported for markers in one row of VALUES only.")
-    execution.add_source(BINDINGS, fields, source)
+    execution.sources.add(BINDINGS, fields, source)
 
 
 def _compute_with_numbers(

@@ -19,7 +19,8 @@ from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
 from nunatak.warehouse.core.results import Field, Result, status_result
 from nunatak.warehouse.core.types import engine_type, sql_type_of
 from nunatak.warehouse.engine.engine import identifier, literal
-from nunatak.warehouse.query.execution import Execution, sql_text
+from nunatak.warehouse.query.execution import Execution
+from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored

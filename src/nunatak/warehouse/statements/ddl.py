@@ -23,7 +23,8 @@ from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_re
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import engine_type
 from nunatak.warehouse.engine.engine import folded, identifier, literal
-from nunatak.warehouse.query.execution import Execution, sql_text
+from nunatak.warehouse.query.execution import Execution
+from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
 from nunatak.warehouse.rewrite.context import stored

@@ -18,7 +18,8 @@ from nunatak.warehouse.core.results import (
     rows_result,
     status_result,
 )
-from nunatak.warehouse.query.execution import Execution, sql_text
+from nunatak.warehouse.query.execution import Execution
+from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.statements.byte_columns import (
     merged_as_bytes,

@@ -83,7 +83,7 @@ def _write_view(
     properties: Sequence[exp.Expression],
 ) -> None:
     """Create the view with the note that says what its text and the types of its columns are."""
-    if execution.reads_passing_sources:
+    if execution.sources.names:
         raise Unsupported(
             "Unsupported: a view over staged files, INFORMATION_SCHEMA, or rows that a statement "
             "left behind. Keep the rows with CREATE TABLE … AS SELECT."

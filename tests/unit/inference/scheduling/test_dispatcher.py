@@ -119,13 +119,13 @@ class World:
             self.poisoned.add(number * 1000.0)
         now = self.loop.time()
         call = Call(
-            Parsed(blocks, sum(rows for rows, _ in plan.runs), None),
             self.ended,
             arrived=now,
             deadline=now + plan.patience_s,
             request_id=str(number),
             klass=plan.klass,
         )
+        call.take(Parsed(blocks, sum(rows for rows, _ in plan.runs), None))
         call.move(State.ADMITTED)
         return call
 
@@ -312,10 +312,9 @@ def test_what_waits_is_known_exactly_once_nothing_does() -> None:
     for size in (500, 1500) * 5:
         batcher.cost(METHOD.name).observe(size, size / 1000)
     block = block_of_records(METHOD, [(1.0,)] * 300, (0.1,), offset=0, size=8)
-    calls = [
-        Call(Parsed((block,), 300, None), lambda _: None, arrived=0.0, deadline=9.0)
-        for _ in range(3)
-    ]
+    calls = [Call(lambda _: None, arrived=0.0, deadline=9.0) for _ in range(3)]
+    for call in calls:
+        call.take(Parsed((block,), 300, None))
     assert batcher.wait_s(calls[0]) == 0.0
     for count, call in enumerate(calls, start=1):
         call.move(State.ADMITTED)
@@ -360,7 +359,7 @@ def test_bulk_is_not_starved_by_interactive_requests() -> None:
 
 @given(st.lists(st.sampled_from(State), max_size=8))
 def test_only_steps_of_the_table_are_taken(steps: list[State]) -> None:
-    call = Call(None, lambda _: None, arrived=0.0, deadline=1.0)
+    call = Call(lambda _: None, arrived=0.0, deadline=1.0)
     for step in steps:
         before = call.state
         try:

@@ -206,9 +206,8 @@ def test_rows_of_a_request_that_was_dropped_while_it_waited() -> None:
     seen = weakref.ref(values)
     columns = Columns((Column("a", Kind.FLOAT64, values),), 5)
     block = Block(predict, (), batch_key(predict, ()), 5, 40, columns=columns)
-    call = Call(
-        Parsed((block,), 5, None), lambda call: None, arrived=0.0, deadline=1.0, klass=Class.BULK
-    )
+    call = Call(lambda call: None, arrived=0.0, deadline=1.0, klass=Class.BULK)
+    call.take(Parsed((block,), 5, None))
     call.move(State.ADMITTED)
     batcher = Batcher(BatchPolicy(slots=1, workers=1))
     batcher.push(call, 0.0)

@@ -8,9 +8,9 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.parsing.parse import parse
-from nunatak.warehouse.query.execution import sql_text
 from nunatak.warehouse.query.infer import note_column_types
 from nunatak.warehouse.query.projections import name_projections, output_names, projection_texts
+from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
 from nunatak.warehouse.tables.tables import Column, Location, Table
 
