@@ -64,10 +64,7 @@ class Front:
         access.roles.grant(ADMIN, grantee_kind="USER", grantee="ADA", by="")
         self.queries = Queries()
         stages = Stages(catalog, access, settings)
-        hooks = Hooks(
-            stages=stages,
-            system_functions=functions_in_queries(lambda: self.rooms),
-        )
+        hooks = Hooks(stages=stages)
         rooms = SimpleNamespace(
             settings=settings,
             disk=Disk(home, reserve_bytes=0),
@@ -75,10 +72,11 @@ class Front:
             access=access,
             stages=stages,
             warehouse=Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2),
-            queries=lambda: self.queries,
+            queries=self.queries,
             models=SimpleNamespace(check_droppable_within=lambda *_, **__: None),
         )
         self.rooms = cast("Rooms", rooms)
+        self.rooms.warehouse.add_functions(functions_in_queries(self.rooms))
         self.session = Session(id=7, user="ADA", role=ADMIN)
         with catalog.write() as tx:
             tx.create(Key("WAREHOUSE", "WH"), ADMIN)

@@ -24,9 +24,11 @@ from nunatak.ingress.metrics import MetricsPage
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
+from nunatak.protocol.statements.execution import query_registry
 from nunatak.services.calling.model_source import ModelVersions
 from nunatak.services.calling.targets import CallTargets
 from nunatak.services.commands.desired import images_in_use
@@ -38,12 +40,7 @@ from nunatak.services.model.usage import ServiceUsage
 from nunatak.services.model.vault import Vault
 from nunatak.services.reconcile.system_pools import prepare_system_pools
 from nunatak.sql.frontend import FrontEnd
-from nunatak.sql.language.functions import (
-    functions_in_queries,
-    service_tables,
-    table_functions,
-    virtual_tables,
-)
+from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.sql.storage.transfers import MODELS, STAGES
@@ -117,11 +114,8 @@ def assemble(settings: Settings, *, port: int) -> Server:
         results=StoredResults(results),
         stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
-        virtual_tables=virtual_tables(lambda: rooms),
-        table_functions=table_functions(lambda: rooms),
-        service_tables=service_tables(lambda: rooms),
-        system_functions=functions_in_queries(lambda: rooms),
     )
+    queries = query_registry(settings.limits, access.clock)
     rooms = Rooms(
         settings=settings,
         disk=disk,
@@ -130,7 +124,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
         stages=stages,
         models=models,
         warehouse=Warehouse(settings, hooks=hooks),
-        queries=lambda: app.execution.queries,
+        queries=queries,
         control=services.control,
         services=services.commands,
         monitor=services.monitor,
@@ -140,17 +134,19 @@ def assemble(settings: Settings, *, port: int) -> Server:
         machine=services.machine,
         vault=vault,
     )
-    app = _app(rooms, results)
+    rooms.warehouse.add_functions(functions_in_queries(rooms))
+    app = _app(rooms, results, queries)
     return Server(settings=settings, rooms=rooms, app=app, ingress=_ingress(rooms))
 
 
-def _app(rooms: Rooms, results: ResultStore) -> ProtocolApp:
+def _app(rooms: Rooms, results: ResultStore, queries: QueryRegistry) -> ProtocolApp:
     return create_app(
         settings=rooms.settings,
         access=rooms.access,
         statements=FrontEnd(rooms),
         results=results,
         disk=rooms.disk,
+        queries=queries,
         sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
         metrics=MetricsPage(rooms.access, rooms.monitor.metric_page),
     )
@@ -179,7 +175,7 @@ def _services(
     builder = ImageBuilder(
         settings.home,
         limits=limits,
-        in_use=lambda: images_in_use(catalog) | _environments_in_use(settings),
+        in_use=_InUse(catalog, settings.folder("instances")),
     )
     backends = Backends(
         runtime=runtime, builder=builder, models=ModelVersions(models), secrets=secrets
@@ -195,8 +191,7 @@ def _call_targets(access: Access, models: Models, services: Services) -> CallTar
         routes=services.routes,
         models=ModelVersions(models),
         warehouse=services.warehouse,
-        require=lambda requirement, role: access.require(requirement, role=role),
-        owner_of=access.grants.owner_of,
+        rights=access,
     )
 
 
@@ -209,13 +204,20 @@ def _ingress(rooms: Rooms) -> Ingress:
     )
 
 
-def _environments_in_use(settings: Settings) -> set[str]:
-    """Digests of the environments that instances run in; an environment's folder is its digest."""
-    found: set[str] = set()
-    for file in settings.folder("instances").glob("*/instance.json"):
-        try:
-            python = Path(json.loads(file.read_text())["python"][0])
-        except (OSError, ValueError, LookupError):
-            continue  # the instance is being started or removed
-        found.update(part.name for part in python.parents)
-    return found
+@dataclass(frozen=True, slots=True)
+class _InUse:
+    """Digests of the images of services, and of the environments that instances run in."""
+
+    catalog: Catalog
+    instances: Path
+
+    def __call__(self) -> set[str]:
+        """Those of now; an environment's folder is its digest."""
+        found = set(images_in_use(self.catalog))
+        for file in self.instances.glob("*/instance.json"):
+            try:
+                python = Path(json.loads(file.read_text())["python"][0])
+            except (OSError, ValueError, LookupError):
+                continue  # the instance is being started or removed
+            found.update(part.name for part in python.parents)
+        return found

@@ -36,12 +36,13 @@ from nunatak.protocol.errors import failure_of
 from nunatak.protocol.files.routes import FileRoutes, answered
 from nunatak.protocol.files.signing import Signer, load_key
 from nunatak.protocol.files.transfer import Transfers
+from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSessions
 from nunatak.protocol.sessions.routes import SessionRoutes
-from nunatak.protocol.statements.execution import Execution, incident
+from nunatak.protocol.statements.execution import Execution, incident, query_registry
 from nunatak.protocol.statements.routes import QueryRoutes
 from nunatak.stages.sources import FileSource
 
@@ -74,6 +75,7 @@ class ProtocolApp:
         access: Access,
         statements: Statements,
         storage: Storage,
+        queries: QueryRegistry,
         metrics: object | None = None,
     ) -> None:
         results, disk = storage.results, storage.disk
@@ -84,10 +86,10 @@ class ProtocolApp:
         self.execution = Execution(
             statements=statements,
             sessions=self.sessions,
+            queries=queries,
             results=results,
             transfers=transfers,
             limits=limits,
-            clock=access.clock,
         )
         self._session_routes = session_routes = SessionRoutes(
             access,
@@ -151,10 +153,12 @@ def create_app(
     results: ResultStore | None = None,
     disk: Disk | None = None,
     sources: Mapping[str, FileSource] | None = None,
+    queries: QueryRegistry | None = None,
     metrics: object | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
-    first part of their keys; `metrics` has the route of its page."""
+    first part of their keys; `queries` are known to others too; `metrics` has the route of its
+    page."""
     disk = disk or Disk.of(settings)
     if results is None:
         results = ResultStore.of(settings, disk=disk, clock=access.clock)
@@ -163,6 +167,7 @@ def create_app(
         access=access,
         statements=statements,
         storage=Storage(results=results, disk=disk, sources=sources or {}),
+        queries=queries or query_registry(settings.limits, access.clock),
         metrics=metrics,
     )
 

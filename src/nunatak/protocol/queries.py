@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -84,7 +85,15 @@ class QueryRegistry:
     Safe to use from many threads; `Query.done` belongs to the event loop.
     """
 
-    def __init__(self, *, entries: int, most_unfinished: int, most_of_user: int) -> None:
+    def __init__(
+        self,
+        *,
+        entries: int,
+        most_unfinished: int,
+        most_of_user: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.clock = clock
         self._entries = entries
         self._most_unfinished = most_unfinished
         self._most_of_user = most_of_user

@@ -86,7 +86,7 @@ def _table_function(execution: Execution, inner: exp.Expr) -> tuple[Result | Non
     if not isinstance(call, exp.Anonymous) or not isinstance(inner.this, exp.Dot | exp.Identifier):
         return None, ""
     place = inner.this.expression if isinstance(inner.this, exp.Dot) else inner.this
-    function = execution.hooks.table_functions.get(call.name.upper())
+    function = execution.hooks.functions.table_functions.get(call.name.upper())
     if function is None or not isinstance(place, exp.Identifier) or stored(place) != NAME:
         return None, ""
     arguments = [literal_value(argument) for argument in call.expressions]
@@ -98,7 +98,7 @@ def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
     database = session.qualify(parts).database
     if database not in execution.engine.databases():
         raise ObjectNotFound("Database", database)
-    hooked = execution.hooks.virtual_tables.get(parts[-1])
+    hooked = execution.hooks.functions.virtual_tables.get(parts[-1])
     if hooked is not None:
         return hooked(session, database)
     view = VIEWS.get(parts[-1])

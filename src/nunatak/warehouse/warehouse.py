@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from sqlglot import exp
@@ -19,7 +20,7 @@ from nunatak.errors import (
 )
 from nunatak.warehouse.copy.load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy.unload import UNLOAD_FIELDS, copy_into_stage
-from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.hooks import Hooks, ServerFunctions
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result, status_result
 from nunatak.warehouse.core.session import Session
@@ -63,6 +64,10 @@ class Warehouse:
         self.tables = Tables()
         self.engine = Engine(settings, memory_limit_bytes=memory_limit_bytes)
         self._transactions = Transactions()
+
+    def add_functions(self, functions: ServerFunctions) -> None:
+        """Let queries call what other rooms write, which may be made only after this one."""
+        self.hooks = replace(self.hooks, functions=functions)
 
     def databases(self) -> list[str]:
         """Names of the databases that have files."""

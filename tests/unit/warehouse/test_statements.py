@@ -24,7 +24,7 @@ from nunatak.errors import (
 )
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.cancel import Cancellation
-from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.hooks import Hooks, ServerFunctions
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.core.session import Session
@@ -327,8 +327,12 @@ def test_virtual_tables_and_functions_of_other_rooms(
 
     sql = with_hooks(
         Hooks(
-            virtual_tables={"PACKAGES": packages},
-            system_functions={"SYSTEM$ECHO": lambda session, values: f"{session.user}:{values}"},
+            functions=ServerFunctions(
+                virtual_tables={"PACKAGES": packages},
+                system_functions={
+                    "SYSTEM$ECHO": lambda session, values: f"{session.user}:{values}"
+                },
+            )
         )
     )
     assert sql(
@@ -343,7 +347,7 @@ def test_table_functions_of_other_rooms(with_hooks: Callable[[Hooks], Sql]) -> N
     def echo(session: Session, values: Sequence[Any]) -> Result:
         return rows_result([Field("USER_NAME"), Field("VALUE")], [[session.user, values[0]]])
 
-    sql = with_hooks(Hooks(table_functions={"ECHO": echo}))
+    sql = with_hooks(Hooks(functions=ServerFunctions(table_functions={"ECHO": echo})))
     database = sql.value("select current_database()")
     assert sql(f"SELECT t.VALUE FROM TABLE({database}.INFORMATION_SCHEMA.ECHO($$it's$$)) t") == [
         ("it's",)

@@ -16,6 +16,10 @@ class Authority:
         self.roles = roles
         self.grants = grants
 
+    def owner_of(self, kind: str, title: str) -> str | None:
+        """The role that owns an object; None where nobody does."""
+        return self.grants.owner_of(kind, title)
+
     def decide(self, requirement: Requirement, *, role: str) -> Decision:
         """Whether a role may do what a requirement says, with what it inherits."""
         roles = self.roles.effective(role)

@@ -60,6 +60,17 @@ class Submission:
     runs_alone: bool = False
 
 
+def query_registry(limits: Limits, clock: Callable[[], float] = time.time) -> QueryRegistry:
+    """The queries of a server, as many as its threads may be asked for."""
+    shares = Shares.of(limits.statement_threads, limits.statement_user_share)
+    return QueryRegistry(
+        entries=limits.request_memory_entries,
+        most_unfinished=_UNFINISHED_PER_THREAD * shares.turns,
+        most_of_user=_UNFINISHED_PER_THREAD * shares.user_turns,
+        clock=clock,
+    )
+
+
 class Execution:
     """Starts statements, waits for them, and answers for those that have ended.
 
@@ -72,23 +83,19 @@ class Execution:
         *,
         statements: Statements,
         sessions: LiveSessions,
+        queries: QueryRegistry,
         results: ResultStore,
         transfers: Transfers,
         limits: Limits,
-        clock: Callable[[], float] = time.time,
     ) -> None:
         shares = Shares.of(limits.statement_threads, limits.statement_user_share)
-        self.queries = QueryRegistry(
-            entries=limits.request_memory_entries,
-            most_unfinished=_UNFINISHED_PER_THREAD * shares.turns,
-            most_of_user=_UNFINISHED_PER_THREAD * shares.user_turns,
-        )
+        self.queries = queries
         self.results = results
         self._statements = statements
         self._sessions = sessions
         self._transfers = transfers
         self._limits = limits
-        self._clock = clock
+        self._clock = queries.clock
         self._waited_for = StatementThreads("statement", shares)
         self._alone = StatementThreads("statement-alone", shares)
         self._tasks: set[asyncio.Task[None]] = set()

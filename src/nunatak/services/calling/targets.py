@@ -7,8 +7,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
@@ -30,11 +31,15 @@ WAKE_LIMIT_S = 900.0
 """A query waits so long for a service that sleeps or starts."""
 _TABLE_FUNCTION = "TABLE_FUNCTION"
 
-Require = Callable[[Requirement, str], None]
-"""Raises PrivilegeMissing unless a role (the second argument) meets the requirement."""
 
-OwnerOf = Callable[[str, str], str | None]
-"""The role that owns an object of a kind and title."""
+class Rights(Protocol):
+    """Decisions about what roles may do."""
+
+    def require(self, requirement: Requirement, *, role: str) -> None:
+        """Raise PrivilegeMissing unless the role may."""
+
+    def owner_of(self, kind: str, title: str) -> str | None:
+        """The role that owns an object."""
 
 
 class CallTargets:
@@ -46,15 +51,13 @@ class CallTargets:
         routes: Routes,
         models: ModelSource,
         warehouse: WarehouseCalls,
-        require: Require,
-        owner_of: OwnerOf,
+        rights: Rights,
         clients: Clients | None = None,
     ) -> None:
         self._routes = routes
         self._models = models
         self._warehouse = warehouse
-        self._require = require
-        self._owner_of = owner_of
+        self._rights = rights
         self._clients = clients or Clients()
 
     def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
@@ -98,7 +101,7 @@ class CallTargets:
         )
 
     def _of_model(self, session: Session, name: QualifiedName, call: ModelCall) -> CallTarget:
-        self._require(Requirement("USAGE", "MODEL", str(name)), session.role)
+        self._rights.require(Requirement("USAGE", "MODEL", str(name)), role=session.role)
         served = self._models.resolve_for_warehouse(name, call.version or DEFAULT)
         method = _method(served.methods, call.method or "", name)
         return _ModelTarget(
@@ -114,10 +117,10 @@ class CallTargets:
         self, session: Session, name: QualifiedName, service: QualifiedName
     ) -> None:
         """The function's users need nothing on the service: its owner does, at every call."""
-        self._require(Requirement("USAGE", "FUNCTION", str(name)), session.role)
-        owner = self._owner_of("FUNCTION", str(name))
+        self._rights.require(Requirement("USAGE", "FUNCTION", str(name)), role=session.role)
+        owner = self._rights.owner_of("FUNCTION", str(name))
         try:
-            self._require(_service_role(service, ENDPOINTS_ROLE), owner or "")
+            self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=owner or "")
         except PrivilegeMissing as missing:
             raise PrivilegeMissing(
                 f"Function '{name}' calls service '{service}' with the rights of its owner, role "
@@ -128,9 +131,9 @@ class CallTargets:
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""
         try:
-            self._require(_service_role(service, ENDPOINTS_ROLE), session.role)
+            self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=session.role)
         except PrivilegeMissing:
-            self._require(_service_role(service, FUNCTIONS_ROLE), session.role)
+            self._rights.require(_service_role(service, FUNCTIONS_ROLE), role=session.role)
 
 
 def _service_role(service: QualifiedName, role: str) -> Requirement:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from nunatak.access.privileges.declared import Declaration, Needs, declared
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.language.statement import Context, authorise
+from nunatak.warehouse.core.hooks import ServerFunctions, ServiceTable, VirtualTable
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from nunatak.sql.language.rooms import Rooms
 
 Body = TypeVar("Body", bound=Callable[[Context, list[Any]], Any])
-MakeRooms = Callable[[], "Rooms"]
 
 
 class Form(StrEnum):
@@ -139,52 +139,43 @@ def registered_functions() -> Iterator[Function]:
         yield from (functions[name] for name in sorted(functions))
 
 
-def functions_in_queries(
-    rooms: MakeRooms,
-) -> Mapping[str, Callable[[Session, Sequence[Any]], Any]]:
-    """The system functions as the query engine calls them: for a session, with literals."""
-    return _callables(Form.SYSTEM, rooms)
+def functions_in_queries(rooms: Rooms) -> ServerFunctions:
+    """Every function and table as the query engine calls them."""
+    return ServerFunctions(
+        system_functions=_callables(Form.SYSTEM, rooms),
+        table_functions=_callables(Form.TABLE_FUNCTION, rooms),
+        virtual_tables={
+            name: _of_database(call) for name, call in _callables(Form.VIRTUAL_TABLE, rooms).items()
+        },
+        service_tables={
+            name: _of_service(call) for name, call in _callables(Form.SERVICE_TABLE, rooms).items()
+        },
+    )
 
 
-def table_functions(rooms: MakeRooms) -> Mapping[str, Callable[[Session, Sequence[Any]], Result]]:
-    """The table functions of INFORMATION_SCHEMA as the query engine calls them."""
-    return _callables(Form.TABLE_FUNCTION, rooms)
+def _of_database(call: Callable[[Session, Sequence[Any]], Result]) -> VirtualTable:
+    def asked(session: Session, database: str) -> Result:
+        return call(session, [database])
+
+    return asked
 
 
-def virtual_tables(rooms: MakeRooms) -> Mapping[str, Callable[[Session, str], Result]]:
-    """The tables of INFORMATION_SCHEMA as the query engine asks for them."""
-    calls = _callables(Form.VIRTUAL_TABLE, rooms)
+def _of_service(call: Callable[[Session, Sequence[Any]], Result]) -> ServiceTable:
+    def asked(session: Session, name: Sequence[str], given: Mapping[str, Any]) -> Result:
+        return call(session, [tuple(name), given])
 
-    def asked(
-        call: Callable[[Session, Sequence[Any]], Result],
-    ) -> Callable[[Session, str], Result]:
-        return lambda session, database: call(session, [database])
-
-    return {name: asked(call) for name, call in calls.items()}
+    return asked
 
 
-def service_tables(
-    rooms: MakeRooms,
-) -> Mapping[str, Callable[[Session, Sequence[str], Mapping[str, Any]], Result]]:
-    """The tables of services as the query engine calls them."""
-    calls = _callables(Form.SERVICE_TABLE, rooms)
+def _callables(form: Form, rooms: Rooms) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
+    """The functions of a form, for a session and with the values of their arguments."""
 
-    def asked(
-        call: Callable[[Session, Sequence[Any]], Result],
-    ) -> Callable[[Session, Sequence[str], Mapping[str, Any]], Result]:
-        return lambda session, name, given: call(session, [tuple(name), given])
-
-    return {name: asked(call) for name, call in calls.items()}
-
-
-def _callables(form: Form, rooms: MakeRooms) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
     def called(function: Function) -> Callable[[Session, Sequence[Any]], Any]:
         def call(session: Session, arguments: Sequence[Any]) -> Any:
             request = StatementRequest(
                 session=session, statement=StatementText(""), query_id=str(uuid.uuid4())
             )
-            context = Context(rooms=rooms(), request=request)
-            return function.call(context, arguments)
+            return function.call(Context(rooms=rooms, request=request), arguments)
 
         return call
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,8 +43,7 @@ class Rooms:
     stages: Stages
     models: Models
     warehouse: Warehouse
-    queries: Callable[[], QueryControl]
-    """The statements that run now; known only once the protocol room is built on this one."""
+    queries: QueryControl
     control: ControlPlane
     services: ServiceCommands
     monitor: Monitor

@@ -25,7 +25,7 @@ _OWN = (Nothing(why="only statements of the session's user are cancelled"),)
 def cancel_query(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$CANCEL_QUERY('<query id>')."""
     query_id = str(_only(arguments, "SYSTEM$CANCEL_QUERY", "a query id"))
-    if context.rooms.queries().cancel(query_id, user=context.session.user):
+    if context.rooms.queries.cancel(query_id, user=context.session.user):
         return f"query [{query_id}] terminated."
     return f"Identified SQL statement is not currently executing: [{query_id}]"
 
@@ -36,7 +36,7 @@ def cancel_all_queries(context: Context, arguments: list[Any]) -> str:
     wanted = _only(arguments, "SYSTEM$CANCEL_ALL_QUERIES", "a session id")
     if str(wanted) != str(context.session.id):
         raise InvalidArgument(f"Session {wanted} is not yours: cancel statements of your own.")
-    control = context.rooms.queries()
+    control = context.rooms.queries
     count = control.cancel_session(context.session.id, spare=context.query_id)
     return f"{count} cancelled."
 

@@ -71,6 +71,20 @@ class TableGuard(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ServerFunctions:
+    """Functions and tables that the server writes itself, by upper-case name."""
+
+    virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
+    """Tables of INFORMATION_SCHEMA."""
+    table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
+    """Table functions of INFORMATION_SCHEMA."""
+    service_tables: Mapping[str, ServiceTable] = field(default_factory=dict)
+    """Table functions of services."""
+    system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
+    """Functions such as SYSTEM$TYPEOF, for use inside queries."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Hooks:
     """Extensions of the warehouse by other rooms; all may be left out."""
 
@@ -79,11 +93,4 @@ class Hooks:
     stages: StageResolver | None = None
     guard: TableGuard | None = None
     """None allows everything."""
-    virtual_tables: Mapping[str, VirtualTable] = field(default_factory=dict)
-    """INFORMATION_SCHEMA tables by upper-case name."""
-    table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
-    """INFORMATION_SCHEMA table functions by upper-case name."""
-    service_tables: Mapping[str, ServiceTable] = field(default_factory=dict)
-    """Table functions of services by upper-case name."""
-    system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)
-    """Functions such as SYSTEM$TYPEOF by upper-case name, for use inside queries."""
+    functions: ServerFunctions = field(default_factory=ServerFunctions)

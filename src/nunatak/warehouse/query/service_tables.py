@@ -16,7 +16,7 @@ _ARGUMENTS = ("START_TIME", "END_TIME")
 
 def service_table(execution: Execution, call: ModelCall, node: exp.Anonymous) -> Result:
     """The rows of such a call; its arguments are constant expressions."""
-    table = execution.hooks.service_tables[call.method or ""]
+    table = execution.hooks.functions.service_tables[call.method or ""]
     arguments: dict[str, datetime | None] = {}
     for argument in node.expressions:
         name = argument.this.name.upper() if isinstance(argument, exp.Kwarg) else ""
@@ -28,7 +28,7 @@ def service_table(execution: Execution, call: ModelCall, node: exp.Anonymous) ->
 
 def is_service_table(execution: Execution, call: ModelCall) -> bool:
     """Whether a call is of such a function."""
-    return (call.method or "") in execution.hooks.service_tables
+    return (call.method or "") in execution.hooks.functions.service_tables
 
 
 def _moment(execution: Execution, node: exp.Expr) -> datetime | None:

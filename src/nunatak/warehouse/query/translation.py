@@ -190,7 +190,7 @@ class Translator:
         return (name.database, name.schema, name.name)
 
     def _system_function(self, node: exp.Anonymous) -> exp.Expr | None:
-        function = self.hooks.system_functions.get(str(node.this).upper())
+        function = self.hooks.functions.system_functions.get(str(node.this).upper())
         if function is None:
             return None
         arguments = [literal_value(argument) for argument in node.expressions]

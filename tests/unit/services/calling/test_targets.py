@@ -87,11 +87,13 @@ class World:
             routes=self.routes,
             models=self.models,
             warehouse=None,  # type: ignore[arg-type]  # nothing is opened here
-            require=self.require,
-            owner_of=lambda kind, title: f"OWNER_OF_{kind}_{title}",
+            rights=self,
         )
 
-    def require(self, requirement: Requirement, role: str) -> None:
+    def owner_of(self, kind: str, title: str) -> str:
+        return f"OWNER_OF_{kind}_{title}"
+
+    def require(self, requirement: Requirement, *, role: str) -> None:
         text = f"{requirement.kind} {requirement.object_name} {role}"
         if text not in self.granted:
             raise PrivilegeMissing(text)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing, Unsupported
-from nunatak.sql.language.functions import find_function, table_functions
+from nunatak.sql.language.functions import find_function, functions_in_queries
 from nunatak.warehouse.core.results import Result
 from support.plane import World
 
@@ -21,7 +21,9 @@ def world(running: World) -> World:
 
 
 def references(world: World, arguments: list[str]) -> Result:
-    return table_functions(lambda: world.rooms)["TAG_REFERENCES"](world.session, arguments)
+    return functions_in_queries(world.rooms).table_functions["TAG_REFERENCES"](
+        world.session, arguments
+    )
 
 
 def value(world: World, tag: str, name: str, domain: str) -> Any:

@@ -16,7 +16,7 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.models import tags
-from nunatak.sql.language.functions import find_function, table_functions
+from nunatak.sql.language.functions import find_function, functions_in_queries
 from nunatak.sql.models.system import (
     dgql,
     ml_platform_capabilities,
@@ -41,7 +41,9 @@ def bench() -> Iterator[Bench]:
 
 
 def references(bench: Bench, arguments: list[object]) -> Result:
-    return table_functions(lambda: bench.rooms)["TAG_REFERENCES"](bench.session, arguments)
+    return functions_in_queries(bench.rooms).table_functions["TAG_REFERENCES"](
+        bench.session, arguments
+    )
 
 
 def value(bench: Bench, tag: str = "DB.OTHER.T") -> str | None:

@@ -15,7 +15,7 @@ from nunatak.compute.runtime import Phase
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.models.versions import MODEL, MODEL_VERSION, ModelSpec, VersionSpec
 from nunatak.services.model.spec import service_key
-from nunatak.sql.language.functions import service_tables
+from nunatak.sql.language.functions import functions_in_queries
 from support.plane import World, told
 
 START = 1_000_000.0
@@ -27,7 +27,7 @@ continued
 
 def ask(world: World, function: str, name: str = "SVC", **arguments: Any) -> list[dict[str, Any]]:
     """The rows of a function."""
-    table = service_tables(lambda: world.rooms)[function]
+    table = functions_in_queries(world.rooms).service_tables[function]
     batches = table(world.session, (name,), arguments).batches
     return [row for batch in batches for row in batch.to_pylist()]
 

@@ -10,7 +10,7 @@ import pytest
 
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.warehouse.core.hooks import Hooks
+from nunatak.warehouse.core.hooks import Hooks, ServerFunctions
 from nunatak.warehouse.core.results import Field, Result, rows_result
 from nunatak.warehouse.core.session import Session
 
@@ -42,7 +42,7 @@ def logs() -> Logs:
 
 @pytest.fixture
 def sql(with_hooks: Callable[[Hooks], Sql], logs: Logs) -> Sql:
-    return with_hooks(Hooks(service_tables={"SPCS_GET_LOGS": logs}))
+    return with_hooks(Hooks(functions=ServerFunctions(service_tables={"SPCS_GET_LOGS": logs})))
 
 
 def test_the_rows_can_be_filtered_joined_and_named(sql: Sql, logs: Logs) -> None:
