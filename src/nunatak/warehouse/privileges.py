@@ -16,8 +16,8 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import CheckedInside, Declaration, Nothing, declared
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import stage_location
 from nunatak.warehouse.statements.create import qualified
 from nunatak.warehouse.statements.dml import merge_counts

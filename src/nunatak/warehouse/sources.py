@@ -14,13 +14,13 @@ from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.warehouse.copy.infer_schema import infer_schema
 from nunatak.warehouse.copy.staged import read_stage
 from nunatak.warehouse.core.call_markers import ModelCall
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.parsing.bind import literal_value
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.information_schema import NAME, VIEWS
 from nunatak.warehouse.query.service_tables import is_service_table, service_table
 from nunatak.warehouse.query.statement_sources import source_schema
-from nunatak.warehouse.rewrite.context import quoted, stored
 
 _FLOW = "__NUNATAK_FLOW"
 _NO_CALLS: Mapping[str, ModelCall] = {}

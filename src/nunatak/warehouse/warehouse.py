@@ -20,6 +20,7 @@ from nunatak.errors import (
 )
 from nunatak.warehouse.copy.load import COPY_FIELDS, copy_into_table
 from nunatak.warehouse.copy.unload import UNLOAD_FIELDS, copy_into_stage
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.hooks import Hooks, ServerFunctions
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result, status_result
@@ -34,7 +35,6 @@ from nunatak.warehouse.privileges import CHANGES, authorise
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.projections import name_projections
 from nunatak.warehouse.query.translation import Surroundings
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.sources import resolve_sources, stage_location
 from nunatak.warehouse.statements import ddl, dml, views
 from nunatak.warehouse.statements.bound_rows import put_bound_rows, takes_lists

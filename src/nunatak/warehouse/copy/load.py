@@ -26,11 +26,11 @@ from nunatak.warehouse.copy.staged import (
     stages_of,
     use_file_columns,
 )
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
-from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.statements.dml import alone
 from nunatak.warehouse.tables.load_history import LoadHistory, purge
 from nunatak.warehouse.tables.tables import Column, Table

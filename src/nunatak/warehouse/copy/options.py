@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.warehouse.rewrite.context import stored
+from nunatak.warehouse.core.dialect import stored
 
 _KNOWN = frozenset(
     {"FILE_FORMAT", "FILES", "PATTERN", "ON_ERROR", "PURGE", "FORCE", "MATCH_BY_COLUMN_NAME"}

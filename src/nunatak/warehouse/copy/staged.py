@@ -15,13 +15,13 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.stages.places import StagedFile, StagePlace, staged_files
 from nunatak.warehouse.copy.file_formats import FileFormat, merged, reader
 from nunatak.warehouse.copy.nested_values import json_of
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.hooks import StageResolver
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.types import sql_type_of
 from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.name_scopes import collide
-from nunatak.warehouse.rewrite.context import quoted
 from nunatak.warehouse.tables.tables import INTERNAL_PREFIX
 
 FILENAME, ROW_NUMBER = "METADATA$FILENAME", "METADATA$FILE_ROW_NUMBER"

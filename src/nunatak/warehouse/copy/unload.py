@@ -17,10 +17,10 @@ from nunatak.stages.places import StagePlace, file_inside
 from nunatak.warehouse.copy.file_formats import FileFormat
 from nunatak.warehouse.copy.options import CopyOptions, copy_options
 from nunatak.warehouse.copy.staged import resolved_format, stages_of
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.rewrite.context import quoted
 
 UNLOAD_FIELDS = (
     Field("rows_unloaded", NUMBER),

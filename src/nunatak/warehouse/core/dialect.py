@@ -88,6 +88,18 @@ def _only(name: str, given: Sequence[exp.Expr]) -> exp.Expr:
     return given[0]
 
 
+def stored(identifier: exp.Expr | None) -> str:
+    """The stored form of an identifier: unquoted ones in upper case."""
+    assert isinstance(identifier, exp.Identifier)
+    text = str(identifier.this)
+    return text if identifier.args.get("quoted") else text.upper()
+
+
+def quoted(name: str) -> exp.Identifier:
+    """An identifier that is exactly this name."""
+    return exp.to_identifier(name, quoted=True)
+
+
 def is_marker(token: Token) -> bool:
     """Whether a token is a `?`, the place of a bound value."""
     return token.token_type is TokenType.PLACEHOLDER

@@ -34,7 +34,7 @@ from nunatak.catalog.sqltypes import (
     TypeKind,
 )
 from nunatak.errors import Unsupported
-from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.results import Field, arrow_type
 
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)\Z")
 _VECTOR = re.compile(r"(FLOAT|INTEGER)\[(\d+)\]\Z")
@@ -118,33 +118,22 @@ def refined(engine: str, hint: SqlType | None) -> SqlType:
 
 
 def canonical_type(sql_type: SqlType, given: pa.DataType) -> pa.DataType:
-    """The canonical Arrow type for values that come as `given`."""
+    """The canonical Arrow type for values that come as `given`: integers and instants are as wide
+    and as fine as these are."""
     match sql_type.kind:
-        case TypeKind.FIXED:
-            if sql_type.scale:
-                return pa.decimal128(38, sql_type.scale)
+        case TypeKind.FIXED if not sql_type.scale:
             wide = pa.types.is_decimal(given) or given == pa.uint64()
             return pa.decimal128(38, 0) if wide else pa.int64()
-        case TypeKind.REAL:
-            return pa.float64()
-        case TypeKind.BOOLEAN:
-            return pa.bool_()
-        case TypeKind.DATE:
-            return pa.date32()
-        case TypeKind.TIME:
-            return pa.time64("ns")
         case TypeKind.TIMESTAMP_NTZ:
             return pa.timestamp(given.unit if pa.types.is_timestamp(given) else "us")
         case TypeKind.TIMESTAMP_LTZ | TypeKind.TIMESTAMP_TZ:
             unit = given.unit if pa.types.is_timestamp(given) else "us"
             return pa.timestamp(unit, tz="UTC")
-        case TypeKind.BINARY:
-            return pa.binary()
         case TypeKind.VECTOR:
             element = pa.int32() if sql_type.element == "int" else pa.float32()
             return pa.list_(element, sql_type.length or -1)
         case _:
-            return pa.string()
+            return arrow_type(sql_type)
 
 
 def canonical_schema(fields: Sequence[Field], given: pa.Schema) -> pa.Schema:

@@ -18,7 +18,7 @@ from nunatak.warehouse.model_calls.tree_queries import (
     conjuncts,
     has_aggregate,
     is_star,
-    stored,
+    name_of,
     walk,
 )
 
@@ -35,14 +35,14 @@ def spell_out_aliases(select: exp.Select, source_names: Callable[[], Container[s
     known: Container[str] | None = None
     for _ in range(_ROUNDS):
         aliases = _aliases(select)
-        candidates = [column for column in _references(select) if stored(column.this) in aliases]
+        candidates = [column for column in _references(select) if name_of(column.this) in aliases]
         if not candidates:
             return
         if known is None:
             known = source_names()
         changed = False
         for column in candidates:
-            name = stored(column.this)
+            name = name_of(column.this)
             if name not in known and aliases[name] not in _parents(column):
                 meant = aliases[name].copy()
                 is_key = isinstance(column.parent, exp.Group)
@@ -93,7 +93,7 @@ def join_calls_to_where(select: exp.Select, functions: Container[str]) -> None:
 
 def _aliases(select: exp.Select) -> dict[str, exp.Expr]:
     return {
-        stored(item.args["alias"]): item.this
+        name_of(item.args["alias"]): item.this
         for item in select.expressions
         if isinstance(item, exp.Alias) and not _is_same(item)
     }
@@ -102,7 +102,7 @@ def _aliases(select: exp.Select) -> dict[str, exp.Expr]:
 def _is_same(alias: exp.Alias) -> bool:
     """`x AS x` names what it is."""
     column = alias.this
-    return isinstance(column, exp.Column) and stored(column.this) == stored(alias.args["alias"])
+    return isinstance(column, exp.Column) and name_of(column.this) == name_of(alias.args["alias"])
 
 
 def _references(select: exp.Select) -> list[exp.Column]:

@@ -23,6 +23,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import TypeKind
 from nunatak.warehouse.core.call_markers import BatchStream, ModelCall, QueryRunner
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.results import Field, arrow_type
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.model_calls.aliases import (
@@ -49,10 +50,9 @@ from nunatak.warehouse.model_calls.tree_queries import (
     inside_aggregate,
     is_call,
     is_grouped,
+    name_of,
     own_calls,
     post_order,
-    quoted,
-    stored,
     tables_named,
     text_of,
     visible_ctes,
@@ -334,7 +334,7 @@ class _Plan:
 
     def _spool_if_read_twice(self, cte: exp.CTE) -> None:
         """The rows of an operator can be read once only."""
-        name = stored(cte.args["alias"].this)
+        name = name_of(cte.args["alias"].this)
         read = {table.name for table in cte.this.find_all(exp.Table)}
         if not read & self._streams:
             return
@@ -352,7 +352,7 @@ class _Plan:
         names = cte.args["alias"].args.get("columns") or []
         fields = list(self._runner.describe(query))
         for index, identifier in enumerate(names[: len(fields)]):
-            fields[index] = Field(stored(identifier), fields[index].type, fields[index].nullable)
+            fields[index] = Field(name_of(identifier), fields[index].type, fields[index].nullable)
         schema = pa.schema([pa.field(item.name, _described_type(item)) for item in fields])
         runner = self._runner
         spool = Spool(lambda: runner.stream(query, batch_rows=BATCH_ROWS), schema=schema)
@@ -360,7 +360,7 @@ class _Plan:
         for place in places:
             rows = schema.empty_table().to_reader() if runner.describe_only else spool.reader()
             table = runner.register(fields, rows)
-            alias = place.args.get("alias") or exp.TableAlias(this=quoted(stored(place.this)))
+            alias = place.args.get("alias") or exp.TableAlias(this=quoted(name_of(place.this)))
             table.set("alias", alias.copy())
             for extra in ("pivots", "sample", "joins", "laterals"):
                 table.set(extra, place.args.get(extra))

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.model_calls.tree_queries import (
     calls_in,
     is_call,
     is_star,
+    name_of,
     own_nodes,
-    quoted,
-    stored,
     tables_named,
 )
 
@@ -138,7 +138,7 @@ class Readers:
 
     def uses(self, select: exp.Select, projection: exp.Alias) -> _Uses | None:
         """Who reads a projection; None when that cannot be told, or it is the final result."""
-        name = stored(projection.args["alias"])
+        name = name_of(projection.args["alias"])
         if select.args.get("distinct") is not None or _reads_itself(select, projection, name):
             return None
         return self._readers(select, name)
@@ -151,7 +151,7 @@ class Readers:
             if not _is_plain(parent):
                 return None
             reader = parent.find_ancestor(exp.Select)
-            alias = stored(parent.args["alias"].this) if parent.args.get("alias") else ""
+            alias = name_of(parent.args["alias"].this) if parent.args.get("alias") else ""
             return None if reader is None else self._uses_in(reader, select, name, alias)
         return None
 
@@ -161,14 +161,14 @@ class Readers:
         if owner is None or cte.args["alias"].args.get("columns"):
             return None
         if id(cte) not in self._tables:
-            self._tables[id(cte)] = tables_named(owner, stored(cte.args["alias"].this))
+            self._tables[id(cte)] = tables_named(owner, name_of(cte.args["alias"].this))
         uses = _Uses()
         for table in self._tables[id(cte)]:
             reader = table.find_ancestor(exp.Select)
             if reader is None or not _is_plain(table):
                 return None
             alias = table.args.get("alias")
-            known_as = stored(alias.this if alias else table.this)
+            known_as = name_of(alias.this if alias else table.this)
             found = self._uses_in(reader, cte, name, known_as)
             if found is None:
                 return None
@@ -183,7 +183,7 @@ class Readers:
             return None
         uses = _Uses()
         for column in reads.columns.get(name, ()):
-            if not column.table or stored(column.args["table"]) == alias:
+            if not column.table or name_of(column.args["table"]) == alias:
                 uses.columns.append(column)
                 uses.is_starred |= column.find_ancestor(exp.Select) is not reader
         if any(star.passes_on(name, alias) for star in reads.stars):
@@ -228,7 +228,7 @@ def _reads(node: exp.Expr, source: exp.Expr) -> _Reads:
     reads = _Reads()
     for column in node.find_all(exp.Column):
         if not (isinstance(column.parent, exp.Star) or is_star(column)):
-            reads.columns.setdefault(stored(column.this), []).append(column)
+            reads.columns.setdefault(name_of(column.this), []).append(column)
     if not isinstance(node, exp.Select):
         return reads
     inside = {id(column) for column in source.find_all(exp.Column)}
@@ -243,7 +243,7 @@ def _reads(node: exp.Expr, source: exp.Expr) -> _Reads:
 
 def _star_read(star: exp.Expr) -> _StarRead:
     if isinstance(star, exp.Column):
-        return _StarRead(stored(star.args.get("table")), frozenset())
+        return _StarRead(name_of(star.args.get("table")), frozenset())
     return _StarRead("", frozenset(_names(star.args.get("except_"))))
 
 
@@ -260,7 +260,7 @@ def _is_opaque(node: exp.Expr) -> bool:
 
 
 def _names(items: list[exp.Expr] | None) -> set[str]:
-    return {stored(item.this if isinstance(item, exp.Column) else item) for item in items or []}
+    return {name_of(item.this if isinstance(item, exp.Column) else item) for item in items or []}
 
 
 def _reads_itself(select: exp.Select, projection: exp.Alias, name: str) -> bool:
@@ -271,6 +271,6 @@ def _reads_itself(select: exp.Select, projection: exp.Alias, name: str) -> bool:
         and id(node) not in inside
         and not node.table
         and not is_star(node)
-        and stored(node.this) == name
+        and name_of(node.this) == name
         for node in own_nodes(select)
     )

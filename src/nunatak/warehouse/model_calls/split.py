@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.model_calls.pruning import Readers, accessed_key
 from nunatak.warehouse.model_calls.tree_queries import (
@@ -29,9 +30,8 @@ from nunatak.warehouse.model_calls.tree_queries import (
     is_call,
     is_grouped,
     is_star,
+    name_of,
     own_nodes,
-    quoted,
-    stored,
     text_of,
     visible_ctes,
     with_needed,
@@ -222,13 +222,13 @@ class SelectSplitter:
         done: list[exp.Expr] = []
         for item in self._select.expressions:
             if any(item is column for column in self._expanded):
-                self._output_names.add(stored(item.args["alias"]))
+                self._output_names.add(name_of(item.args["alias"]))
                 done.append(item)
                 continue
             if isinstance(item, exp.Alias):
-                name = stored(item.args["alias"])
+                name = name_of(item.args["alias"])
             elif isinstance(item, exp.Column):
-                name = stored(item.this)
+                name = name_of(item.this)
             else:
                 name = text_of(item).upper()
             self._output_names.add(name)
@@ -262,8 +262,12 @@ class SelectSplitter:
 
     def _rewrite_order(self, term: exp.Expr) -> None:
         key = term.this
-        if isinstance(key, exp.Column) and not key.table and stored(key.this) in self._output_names:
-            key.replace(exp.column(quoted(stored(key.this))))
+        if (
+            isinstance(key, exp.Column)
+            and not key.table
+            and name_of(key.this) in self._output_names
+        ):
+            key.replace(exp.column(quoted(name_of(key.this))))
         elif not isinstance(key, exp.Literal):
             self._rewrite(key)
 
@@ -340,15 +344,15 @@ class SelectSplitter:
         if order is None:
             return {}
         aliases = {
-            stored(item.args["alias"]): item.this
+            name_of(item.args["alias"]): item.this
             for item in self._select.expressions
             if isinstance(item, exp.Alias)
         }
         copied = order.copy()
         for term in copied.expressions:
             key = term.this
-            if isinstance(key, exp.Column) and not key.table and stored(key.this) in aliases:
-                key.replace(aliases[stored(key.this)].copy())
+            if isinstance(key, exp.Column) and not key.table and name_of(key.this) in aliases:
+                key.replace(aliases[name_of(key.this)].copy())
             elif not isinstance(key, exp.Column):
                 return None
             if calls_in(term, self._functions):

@@ -6,22 +6,19 @@ from collections.abc import Container, Iterator
 
 from sqlglot import exp
 
+from nunatak.warehouse.core.dialect import stored
+
 DIALECT = "snowflake"
 _WRAPPERS = (exp.IgnoreNulls, exp.RespectNulls, exp.Filter, exp.WithinGroup)
 SOURCES = ("from_", "joins", "laterals", "with_", "connect", "match", "start")
 """Clauses of a SELECT that say where rows come from."""
 
 
-def stored(identifier: exp.Expr | None) -> str:
-    """An identifier as the catalog spells it: unquoted ones in upper case."""
-    if identifier is None:
-        return ""
-    return identifier.name if identifier.args.get("quoted") else identifier.name.upper()
-
-
-def quoted(name: str) -> exp.Identifier:
-    """An identifier that is exactly this name."""
-    return exp.Identifier(this=name, quoted=True)
+def name_of(node: exp.Expr | None) -> str:
+    """The stored form of an identifier, or of what stands in its place; empty for none."""
+    if isinstance(node, exp.Identifier):
+        return stored(node)
+    return "" if node is None else node.name.upper()
 
 
 def text_of(node: exp.Expr) -> str:
@@ -170,7 +167,7 @@ def visible_ctes(select: exp.Expr) -> dict[str, exp.CTE]:
             before = next((i for i, cte in enumerate(ctes) if cte is came_from), len(ctes))
             found.append(ctes[:before])
         came_from, node = node, node.parent
-    return {stored(cte.args["alias"].this): cte for ctes in reversed(found) for cte in ctes}
+    return {name_of(cte.args["alias"].this): cte for ctes in reversed(found) for cte in ctes}
 
 
 def tables_named(tree: exp.Expr, name: str) -> list[exp.Table]:
@@ -180,7 +177,7 @@ def tables_named(tree: exp.Expr, name: str) -> list[exp.Table]:
         for table in tree.find_all(exp.Table)
         if not table.args.get("db")
         and isinstance(table.this, exp.Identifier)
-        and stored(table.this) == name
+        and name_of(table.this) == name
     ]
 
 
@@ -208,7 +205,7 @@ def drop_unread_ctes(tree: exp.Expr) -> None:
         changed = False
         for with_ in list(tree.find_all(exp.With)):
             for cte in list(with_.expressions):
-                name = stored(cte.args["alias"].this)
+                name = name_of(cte.args["alias"].this)
                 if all(_is_inside(table, cte) for table in tables_named(tree, name)):
                     cte.pop()
                     changed = True

@@ -10,8 +10,8 @@ from nunatak.errors import StatementError, Unsupported
 from nunatak.warehouse.model_calls.tree_queries import (
     calls_in,
     is_in_expression,
+    name_of,
     own_calls,
-    stored,
     tables_named,
     visible_ctes,
     with_needed,
@@ -47,7 +47,7 @@ def needs_function(call: exp.Anonymous, statement: exp.Expr, *, label: str) -> b
     if isinstance(join, exp.Join) and (join.side or join.kind not in ("", "INNER")):
         return True
     cte = call.find_ancestor(exp.CTE)
-    return cte is not None and bool(tables_named(cte.this, stored(cte.args["alias"].this)))
+    return cte is not None and bool(tables_named(cte.this, name_of(cte.args["alias"].this)))
 
 
 def all_calls(select: exp.Select, functions: Container[str]) -> list[exp.Anonymous]:

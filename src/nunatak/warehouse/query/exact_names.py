@@ -16,6 +16,7 @@ from typing import TypeAlias
 from sqlglot import exp
 
 from nunatak.errors import NunatakError, Unsupported
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.engine.engine import folded
 from nunatak.warehouse.query.exact_pivots import pivoted
 from nunatak.warehouse.query.exact_stars import (
@@ -35,7 +36,6 @@ from nunatak.warehouse.query.name_scopes import (
     name_of,
     unique,
 )
-from nunatak.warehouse.rewrite.context import quoted, stored
 from nunatak.warehouse.rewrite.sources import FLATTEN_COLUMNS
 
 Lookup: TypeAlias = Callable[[tuple[str, ...]], Sequence[str] | None]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.query.name_scopes import collide
-from nunatak.warehouse.rewrite.context import stored
 
 
 def pivoted(pivot: exp.Pivot, columns: Sequence[str] | None) -> list[str] | None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.engine.engine import folded
 from nunatak.warehouse.query.name_scopes import Scope, Source, indistinct, invalid, name_of
-from nunatak.warehouse.rewrite.context import quoted, stored
 
 
 def projected(node: exp.Select, scope: Scope) -> Sequence[str] | None:

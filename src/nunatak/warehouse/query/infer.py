@@ -24,14 +24,13 @@ from nunatak.catalog.sqltypes import (
     SqlType,
 )
 from nunatak.errors import NunatakError, Unsupported
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.rewrite.casts import declared_type
 from nunatak.warehouse.rewrite.context import (
     STARRED_KEY,
     STARRED_NAMES,
     common_type,
     passed_values,
-    quoted,
-    stored,
     type_of,
     typed,
 )

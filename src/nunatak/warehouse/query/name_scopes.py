@@ -14,8 +14,8 @@ from sqlglot import exp
 
 from nunatak.catalog import names
 from nunatak.errors import InvalidIdentifier, Unsupported
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.engine.engine import folded
-from nunatak.warehouse.rewrite.context import quoted, stored
 
 Qualify = Callable[[tuple[str, ...]], tuple[str, ...]]
 

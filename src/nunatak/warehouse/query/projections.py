@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlglot import exp
 from sqlglot.tokenizer_core import Token, TokenType
 
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.statement_text import StatementText
-from nunatak.warehouse.rewrite.context import quoted, stored
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})

@@ -11,10 +11,10 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
 from nunatak.errors import NunatakError
+from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.types import canonical_type
 from nunatak.warehouse.engine.engine import Connection, identifier
-from nunatak.warehouse.rewrite.context import quoted
 
 Source: TypeAlias = Any
 """A RecordBatchReader, an Arrow table, or the text of a query of the engine."""

@@ -53,18 +53,6 @@ class RewriteContext:
     """Rewrites a tree that a rule made in the vendor's dialect."""
 
 
-def stored(identifier: exp.Expr | None) -> str:
-    """The stored form of an identifier."""
-    assert isinstance(identifier, exp.Identifier)
-    text = str(identifier.this)
-    return text if identifier.args.get("quoted") else text.upper()
-
-
-def quoted(name: str) -> exp.Identifier:
-    """An identifier that stays as it is."""
-    return exp.to_identifier(name, quoted=True)
-
-
 def call(name: str, *arguments: exp.Expr) -> exp.Anonymous:
     """A call of a function of the engine, or of one of our macros."""
     return exp.Anonymous(this=name, expressions=list(arguments))

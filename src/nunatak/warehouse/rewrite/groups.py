@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.rewrite.context import STARRED_KEY, STARRED_NAMES, RewriteContext, quoted
+from nunatak.warehouse.core.dialect import quoted
+from nunatak.warehouse.rewrite.context import STARRED_KEY, STARRED_NAMES, RewriteContext
 from nunatak.warehouse.rewrite.semi import is_json
 from nunatak.warehouse.rewrite.variants import as_one_kind, canonical, key
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.warehouse.rewrite.context import RewriteContext, quoted, stored
+from nunatak.warehouse.core.dialect import quoted, stored
+from nunatak.warehouse.rewrite.context import RewriteContext
 from nunatak.warehouse.tables.tables import Location
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
-from nunatak.warehouse.core.dialect import DIALECT
-from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted, type_of, typed
+from nunatak.warehouse.core.dialect import DIALECT, quoted
+from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.semi import engine_path
 
 _FLATTEN_ARGUMENTS = ("INPUT", "PATH", "OUTER", "RECURSIVE", "MODE")

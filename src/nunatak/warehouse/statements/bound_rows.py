@@ -11,9 +11,9 @@ from sqlglot import exp
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.errors import InvalidArgument
 from nunatak.warehouse.core.bindings import Binding, numbered
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.parsing.array_binding import bound_columns, bound_table
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.rewrite.context import quoted, stored
 
 BINDINGS = "__NUNATAK_BINDINGS"
 _ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Mod, exp.Neg)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SqlType, TypeKind
-from nunatak.warehouse.rewrite.context import quoted, stored
+from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.tables.tables import Table
 
 _ROWS = quoted("__NUNATAK_INSERTED")

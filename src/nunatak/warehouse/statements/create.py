@@ -16,6 +16,7 @@ from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import InvalidArgument, ObjectExists, Unsupported
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.results import Field, Result, status_result
 from nunatak.warehouse.core.types import engine_type, sql_type_of
 from nunatak.warehouse.engine.engine import identifier, literal
@@ -23,7 +24,6 @@ from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.statements.byte_columns import rows_as_bytes
 from nunatak.warehouse.statements.identities import drawn_last, identities, identity_sequence
 from nunatak.warehouse.statements.template import template_columns

@@ -19,6 +19,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result, status_result
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import engine_type
@@ -27,7 +28,6 @@ from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import rewrite
 from nunatak.warehouse.rewrite.casts import session_type
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.statements.create import (
     column_note,
     column_of,

@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.errors import InvalidIdentifier, Unsupported
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.results import (
     Field,
     Result,
@@ -20,7 +21,6 @@ from nunatak.warehouse.core.results import (
 )
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.statements.byte_columns import (
     merged_as_bytes,
     set_as_bytes,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.errors import InvalidArgument, LimitExceeded
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.results import Result, status_result
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.rewrite.context import stored
 
 VARIABLES_LIMIT = 1_000
 VALUE_LIMIT_CHARS = 16 * 1024

@@ -12,10 +12,10 @@ from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.core.call_markers import ModelCall
+from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.core.results import Result, status_result
 from nunatak.warehouse.engine.engine import identifier, literal
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.rewrite.context import stored
 from nunatak.warehouse.statements.create import (
     claiming,
     comment_of,

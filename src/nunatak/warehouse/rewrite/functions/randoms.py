@@ -11,7 +11,8 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, TEXT, SqlType, TypeKind
 from nunatak.errors import Unsupported
-from nunatak.warehouse.rewrite.context import RewriteContext, call, quoted, stored, type_of, typed
+from nunatak.warehouse.core.dialect import quoted, stored
+from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 
 _ROW = "__NUNATAK_ROW"
 _UNNUMBERED = ("where", "group", "having")
