@@ -27,8 +27,8 @@ from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
-from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.protocol.statements.execution import query_registry
+from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.calling.model_source import ModelVersions
 from nunatak.services.calling.targets import CallTargets
 from nunatak.services.commands.desired import images_in_use
