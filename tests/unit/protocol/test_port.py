@@ -9,12 +9,14 @@ import signal
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from nunatak.protocol import server
 from nunatak.protocol.server import LIMITS, listen, serve
 from nunatak.protocol.tls import development_certificate
 from nunatak.transport.address import CertificateFiles
@@ -161,7 +163,7 @@ async def running(
     current[:] = [Signals()]
     listener = listen("127.0.0.1", 0)
     port = Port(listener.getsockname()[1], endpoints, context)
-    server = asyncio.create_task(
+    serving = asyncio.create_task(
         serve(application, listener, on_ready=ready.set, tls=tls, endpoints=endpoints)
     )
     async with asyncio.timeout(30):
@@ -172,9 +174,9 @@ async def running(
             for client in port.clients:
                 client.writer.close()
                 await asyncio.gather(client.writer.wait_closed(), return_exceptions=True)
-            if not server.done():
+            if not serving.done():
                 os.kill(os.getpid(), signal.SIGTERM)
-            await server
+            await serving
 
 
 def post(path: str, body: bytes = b"", *headers: str) -> bytes:
@@ -368,3 +370,24 @@ async def test_a_server_that_cannot_begin_tells_why_and_leaves_nothing(step: str
     finally:
         listener.close()
     assert asyncio.all_tasks() == before
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("change", "sent", "answer"),
+    [
+        ({"idle_s": -1.0}, b"", b""),
+        ({"slow_s": -1.0}, b"POST /x HTTP/1.1\r\nContent-Length: 9\r\n\r\nabc", b"HTTP/1.1 408 "),
+    ],
+)
+async def test_idle_and_slow_clients_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], sent: bytes, answer: bytes
+) -> None:
+    monkeypatch.setattr(server, "_SWEEP_EVERY_S", 0.001)
+    monkeypatch.setattr(server, "LIMITS", replace(LIMITS, **change))
+    async with running() as port:
+        client = await port.client()
+        client.send(sent)
+        got = await client.reader.read()
+        assert got.startswith(answer)
+        assert bool(got) is bool(answer)
