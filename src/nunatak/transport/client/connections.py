@@ -16,8 +16,6 @@ from nunatak.transport.client.dialing import Dialer
 from nunatak.transport.client.errors import CallCancelled
 
 _KEPT_CONNECTIONS = 32
-_LATE_ANSWER_S = 2.0
-"""The instance keeps the deadline itself; we wait so much longer for it to say so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +74,8 @@ class InFlight:
 class Reusable(Protocol):
     """A connection that carries one request after another."""
 
-    def open(self, deadline: float) -> socket.socket:
-        """The connected socket, which waits no longer than a little past the deadline."""
+    def open(self, until: float) -> socket.socket:
+        """The connected socket, none of whose steps waits longer than until then."""
         ...
 
     def close(self) -> None:
@@ -119,10 +117,9 @@ class Kept(Generic[C]):
             connection.close()
 
 
-def wait_until(connection: socket.socket, deadline: float) -> socket.socket:
-    """Let a socket wait no longer than a little past the deadline."""
-    connection.settimeout(max(0.001, deadline - time.monotonic()) + _LATE_ANSWER_S)
-    return connection
+def left_s(until: float) -> float:
+    """The seconds until then, on the monotonic clock, of which a little is always left."""
+    return max(0.001, until - time.monotonic())
 
 
 class HttpConnection(http.client.HTTPConnection):
@@ -132,12 +129,10 @@ class HttpConnection(http.client.HTTPConnection):
         super().__init__("localhost")
         self._dialer = dialer
 
-    def connect(self) -> None:
-        """Connect to the instance's address in place of a host."""
-        self.sock = self._dialer.connected()
-
-    def open(self, deadline: float) -> socket.socket:
-        """The connected socket, which will wait no longer than a little past the deadline."""
+    def open(self, until: float) -> socket.socket:
+        """The socket, connected to the instance's address in place of a host; see `Reusable`."""
         if self.sock is None:
-            self.connect()
-        return wait_until(self.sock, deadline)
+            self.sock = self._dialer.connected(left_s(until))
+        connected: socket.socket = self.sock
+        connected.settimeout(left_s(until))
+        return connected

@@ -34,13 +34,17 @@ class Dialer:
             case _:
                 return {}
 
-    def connected(self) -> socket.socket:
-        """A new connection that blocks. Raises OSError, InstanceLost."""
+    def connected(self, timeout_s: float) -> socket.socket:
+        """A new connection that blocks, made within the time and at most a few seconds.
+
+        Raises OSError, InstanceLost.
+        """
+        timeout_s = min(timeout_s, CONNECT_TIMEOUT_S)
         match self._address:
             case UnixAddress():
-                return unix_connected(str(self._address.path))
+                return unix_connected(str(self._address.path), timeout_s)
             case TlsAddress() as far:
-                made = socket.create_connection((far.host, far.port), timeout=CONNECT_TIMEOUT_S)
+                made = socket.create_connection((far.host, far.port), timeout=timeout_s)
                 try:
                     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                     return self._tls(far).wrap_socket(made, server_hostname=far.server_name)
@@ -77,11 +81,11 @@ class Dialer:
         return context
 
 
-def unix_connected(path: str) -> socket.socket:
+def unix_connected(path: str, timeout_s: float) -> socket.socket:
     """A new connection to a socket file, which blocks. Raises OSError."""
     made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        made.settimeout(CONNECT_TIMEOUT_S)
+        made.settimeout(min(timeout_s, CONNECT_TIMEOUT_S))
         made.connect(path)
     except OSError:
         made.close()

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from nunatak.transport.client.dialing import CONNECT_TIMEOUT_S
 from nunatak.transport.http1.exchange import ARROW, JSON, Exchange
 from nunatak.transport.mux.frames import LinkAnswer, LinkRequest
 from nunatak.transport.shm.frames import (
@@ -29,7 +30,6 @@ from nunatak.transport.shm.stream import FrameStream
 LINES_LIMIT = 64
 """Requests at a time; more go over the link."""
 _SPARE_BYTES = 64 * 1024 * 1024
-_CONNECT_TIMEOUT_S = 5.0
 _OK = 200
 
 
@@ -165,7 +165,7 @@ class _Line:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connection.settimeout(0)
         try:
-            async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
                 await self._loop.sock_connect(connection, str(path))
         except (OSError, TimeoutError) as error:
             connection.close()

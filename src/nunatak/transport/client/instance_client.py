@@ -29,7 +29,9 @@ from nunatak.transport.client.memory_line import MemoryLine
 from nunatak.transport.shm.frames import FrameError
 
 ANSWER_LIMIT_BYTES = 1024**3
-GET_TIMEOUT_S = 2.0
+GET_TIMEOUT_S = 4.0
+_LATE_ANSWER_S = 2.0
+"""The instance keeps the deadline itself; we wait so much longer for it to say so."""
 _STALE = (ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError)
 """What a kept connection fails with that the instance has closed meanwhile."""
 A = TypeVar("A")
@@ -63,13 +65,13 @@ class InstanceClient:
         limit_bytes: int = ANSWER_LIMIT_BYTES,
     ) -> Answer:
         """One of the pages that an instance tells of itself. Raises CallError."""
-        deadline = time.monotonic() + timeout_s
+        until = time.monotonic() + timeout_s
 
         def exchange(connection: HttpConnection) -> Answer:
             connection.request("GET", path, headers=self._dialer.credentials)
             return _answer(connection, limit_bytes)
 
-        return self._exchanged(self._connections, deadline, InFlight(), exchange)
+        return self._exchanged(self._connections, until, InFlight(), exchange)
 
     def call(
         self,
@@ -87,7 +89,7 @@ class InstanceClient:
             connection.request("POST", path, body=body, headers=all_headers)
             return _answer(connection, ANSWER_LIMIT_BYTES)
 
-        return self._exchanged(self._connections, deadline, in_flight, exchange)
+        return self._exchanged(self._connections, deadline + _LATE_ANSWER_S, in_flight, exchange)
 
     def call_with_file(
         self,
@@ -109,7 +111,7 @@ class InstanceClient:
             # Who was sent the file on a connection that broke off has not let go of it.
             return replace(answer, let_go=answer.let_go and sent == 1)
 
-        return self._exchanged(self._memory_lines, deadline, in_flight, exchange)
+        return self._exchanged(self._memory_lines, deadline + _LATE_ANSWER_S, in_flight, exchange)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -121,13 +123,13 @@ class InstanceClient:
         return MemoryLine(self._memory)
 
     def _exchanged(
-        self, kept: Kept[C], deadline: float, in_flight: InFlight, exchange: Callable[[C], A]
+        self, kept: Kept[C], until: float, in_flight: InFlight, exchange: Callable[[C], A]
     ) -> A:
         """One request. A kept connection that turns out to be closed is replaced once."""
         while True:
             connection, is_kept = kept.take()
             try:
-                connected = connection.open(deadline)
+                connected = connection.open(until)
                 with in_flight.track(connected):
                     answer = exchange(connection)
             except CallCancelled:

@@ -11,7 +11,7 @@ import socket
 from collections.abc import Mapping
 from pathlib import Path
 
-from nunatak.transport.client.connections import Answer, wait_until
+from nunatak.transport.client.connections import Answer, left_s
 from nunatak.transport.client.dialing import unix_connected
 from nunatak.transport.shm.frames import (
     Frame,
@@ -34,11 +34,12 @@ class MemoryLine:
         self._parser = FrameParser()
         self._number = 0
 
-    def open(self, deadline: float) -> socket.socket:
-        """The connected socket, which waits no longer than a little past the deadline."""
+    def open(self, until: float) -> socket.socket:
+        """The connected socket; see `Reusable`."""
         if self._socket is None:
-            self._socket = unix_connected(str(self._path))
-        return wait_until(self._socket, deadline)
+            self._socket = unix_connected(str(self._path), left_s(until))
+        self._socket.settimeout(left_s(until))
+        return self._socket
 
     def close(self) -> None:
         """Close it; `open` connects anew."""
