@@ -11,7 +11,7 @@ from typing import Any
 
 from nunatak.catalog.documents import Document, declare
 
-Option = str | int | float | bool | list[str] | None
+Option = str | int | float | bool | list[str | int | float | bool | None] | None
 """A value that a statement gives to an option."""
 NameParts = tuple[str, str, str]
 """Database, schema and name of a schema object."""
@@ -56,10 +56,10 @@ class StageSpec(Document, frozen=True, kw_only=True):
     """A stage: `id` names its folder; the rest are the options that were given."""
 
     id: str
-    FILE_FORMAT: Mapping[str, Option] = {}
-    DIRECTORY: Mapping[str, Option] = {}
-    ENCRYPTION: Mapping[str, Option] = {}
-    COPY_OPTIONS: Mapping[str, Option] = {}
+    FILE_FORMAT: Mapping[str, Option] | None = None
+    DIRECTORY: Mapping[str, Option] | None = None
+    ENCRYPTION: Mapping[str, Option] | None = None
+    COPY_OPTIONS: Mapping[str, Option] | None = None
 
 
 class FileFormatSpec(Document, frozen=True, kw_only=True):

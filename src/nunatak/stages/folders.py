@@ -11,6 +11,7 @@ import hashlib
 import shutil
 from collections.abc import Iterable
 
+from nunatak.catalog.kinds import StageSpec
 from nunatak.catalog.store import Record, Transaction
 from nunatak.config import Settings
 
@@ -22,7 +23,7 @@ def folder_of(record: Record) -> str | None:
     """The name of the folder of a stage, or of a table's stage; other objects have none."""
     if record.key.kind == TABLE:
         return f"table-{record.id}"
-    return str(record.spec["id"]) if record.key.kind == STAGE else None
+    return StageSpec.read(record.spec).id if record.key.kind == STAGE else None
 
 
 def user_folder(user: str) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
+from nunatak.catalog.kinds import FileFormatSpec
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.objects import Change, Created, Existing, Objects, require_schema
 from nunatak.catalog.store import Catalog, Key, Record
@@ -96,7 +97,7 @@ class Stages:
         def changed(_: object, record: Record) -> Change:
             if key.kind == STAGE:
                 return Change(spec={**record.spec, **changes}, comment=comment)
-            options = {**record.spec.get("options", {}), **changes}
+            options = {**FileFormatSpec.read(record.spec).options, **changes}
             return Change(spec={**record.spec, "options": options}, comment=comment)
 
         self._objects.change(key, changed, if_exists=if_exists)

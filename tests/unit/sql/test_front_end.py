@@ -198,6 +198,7 @@ def test_describing_runs_nothing(front: Front) -> None:
         ("  ;  ", SyntaxInvalid, "Empty"),
         ("CREATE DATABASE", SyntaxInvalid, "expected a name"),
         ("DROP WAREHOUSE wh nonsense", SyntaxInvalid, "unexpected 'nonsense'"),
+        ("ALTER WAREHOUSE wh UNSET nonsense", SyntaxInvalid, "expected one of"),
         ("CALL no_such_procedure()", Unsupported, "NO_SUCH_PROCEDURE"),
         ("SELECT SYSTEM$NO_SUCH()", Unsupported, "SYSTEM$NO_SUCH"),
         ("CREATE TASK t AS SELECT 1", Unsupported, "TASK"),

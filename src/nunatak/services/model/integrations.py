@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from nunatak.catalog.kinds import IntegrationSpec, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.egress.policy import ANYWHERE, ANYWHERE_PORTS, BadDestination, HostPort
@@ -44,9 +45,10 @@ def allowed_hosts(tx: Transaction, names: Iterable[str]) -> tuple[str, ...]:
     check_integrations(tx, listed)
     for name in listed:
         record = tx.get(Key(INTEGRATION, name))
-        if not record.spec.get("enabled"):
+        spec = IntegrationSpec.read(record.spec)
+        if not spec.enabled:
             raise InvalidArgument(_disabled(record))
-        for rule in record.spec.get("rules", ()):
+        for rule in spec.rules:
             tx.get(_rule_key(rule))
     return reachable(tx, listed)[0]
 
@@ -67,16 +69,16 @@ def reachable(tx: Transaction, names: Iterable[str]) -> tuple[tuple[str, ...], t
         record = tx.find(Key(INTEGRATION, name))
         if record is None:
             notes.append(f"Integration {name} does not exist any more: its hosts are closed.")
-        elif not record.spec.get("enabled"):
+        elif not (spec := IntegrationSpec.read(record.spec)).enabled:
             notes.append(_disabled(record))
         else:
-            for rule in record.spec.get("rules", ()):
+            for rule in spec.rules:
                 found = tx.find(_rule_key(rule))
                 if found is None:
                     title = _rule_key(rule).title
                     notes.append(f"Network rule {title} does not exist any more.")
                 else:
-                    hosts += found.spec.get("values", ())
+                    hosts += NetworkRuleSpec.read(found.spec).values
     return tuple(dict.fromkeys(hosts)), tuple(notes)
 
 
@@ -85,7 +87,7 @@ def check_hosts_limit(
 ) -> None:
     """Raises InvalidArgument when the rules of one integration, and `more`, list too many hosts."""
     listed = set(more) | {
-        host for rule in rules for host in tx.get(_rule_key(rule)).spec.get("values", ())
+        host for rule in rules for host in NetworkRuleSpec.read(tx.get(_rule_key(rule)).spec).values
     }
     if len(listed) > HOSTS_LIMIT:
         raise InvalidArgument(
@@ -95,8 +97,9 @@ def check_hosts_limit(
 
 def users_of_rule(tx: Transaction, rule: Key) -> list[Record]:
     """The integrations that name a rule."""
-    wanted = [rule.database, rule.schema, rule.name]
-    return [item for item in tx.list_kind(INTEGRATION) if wanted in item.spec.get("rules", ())]
+    wanted = (rule.database, rule.schema, rule.name)
+    found = tx.list_kind(INTEGRATION)
+    return [item for item in found if wanted in IntegrationSpec.read(item.spec).rules]
 
 
 def _rule_key(rule: Sequence[str]) -> Key:

@@ -21,6 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.catalog.kinds import SecretSpec
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing, Unsupported
@@ -178,7 +179,7 @@ class SecretReader:
                 f"owns the service, needs READ on it: GRANT READ ON SECRET {key.title} TO ROLE "
                 f"{owner}."
             )
-        kind = str(record.spec.get("type"))
+        kind = SecretSpec.read(record.spec).type
         if kind not in PARTS:
             raise Unsupported(
                 f"Secret {key.title} is of type {kind}; services are handed {' or '.join(PARTS)}."
@@ -191,5 +192,5 @@ class SecretReader:
         return record
 
     def _open(self, record: Record) -> dict[str, str]:
-        values = self._vault.open(record.spec["sealed"])
+        values = self._vault.open(SecretSpec.read(record.spec).sealed)
         return {name.lower(): value for name, value in values.items()}

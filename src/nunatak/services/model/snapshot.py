@@ -301,4 +301,4 @@ def capacity_of(record: Record, families: Families, machine: Machine) -> Resourc
     machine has but its GPUs."""
     if record.key.kind == WAREHOUSE_POOL_KIND:
         return Resources(machine.cpus, machine.memory_bytes)
-    return node_capacity(families.get(str(record.spec["instance_family"])), machine)
+    return node_capacity(families.get(PoolSpec.read(record.spec).instance_family), machine)

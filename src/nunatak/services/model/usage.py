@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from nunatak.catalog.store import Transaction
-from nunatak.services.model.spec import KIND, is_build
+from nunatak.services.model.spec import KIND, ServiceSpec, is_build
 
 
 class ServiceUsage:
@@ -17,10 +17,13 @@ class ServiceUsage:
         """(version id, service's qualified name) for every service, running or suspended, that
         was not dropped and uses one of the versions."""
         wanted = set(version_ids)
-        return [
-            (record.spec["model"]["version_id"], str(record.qualified))
+        found = [
+            (ServiceSpec.read(record.spec), record)
             for record in transaction.list_kind(KIND)
             if not is_build(record.spec)
-            and not record.spec.get("dropped")
-            and record.spec.get("model", {}).get("version_id") in wanted
+        ]
+        return [
+            (spec.model.version_id, str(record.qualified))
+            for spec, record in found
+            if not spec.dropped and spec.model.version_id in wanted
         ]

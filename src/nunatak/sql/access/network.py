@@ -7,6 +7,7 @@ from typing import Any
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import OnTargets, Target
+from nunatak.catalog.kinds import IntegrationSpec, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
@@ -90,7 +91,12 @@ def _rule_guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> No
         check_hosts_limit(tx, others, more=() if spec is None else spec["values"])
 
 
+def _values(record: Record) -> Sequence[str]:
+    return NetworkRuleSpec.read(record.spec).values
+
+
 def _rule_row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
+    spec = NetworkRuleSpec.read(record.spec)
     return [
         moment(record.created_on),
         record.name,
@@ -98,8 +104,8 @@ def _rule_row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
         record.key.schema,
         record.owner,
         record.comment,
-        record.spec["type"],
-        record.spec["mode"],
+        spec.type,
+        spec.mode,
         *last,
     ]
 
@@ -118,9 +124,11 @@ RULES = ObjectFamily(
     spec=_rule_spec,
     unset={"VALUE_LIST": []},
     show_fields=(*_RULE_COMMON, Field("entries_in_valuelist", NUMBER), Field("owner_role_type")),
-    show_row=lambda record, _: _rule_row(record, [len(record.spec["values"]), "ROLE"]),
+    show_row=lambda record, _: _rule_row(
+        record, [len(NetworkRuleSpec.read(record.spec).values), "ROLE"]
+    ),
     describe_fields=(*_RULE_COMMON, Field("value_list")),
-    describe_rows=lambda record, _: [_rule_row(record, [",".join(record.spec["values"])])],
+    describe_rows=lambda record, _: [_rule_row(record, [",".join(_values(record))])],
     concerns_services=True,
     guard=_rule_guard,
 )
@@ -214,7 +222,7 @@ INTEGRATIONS = ObjectFamily(
         record.name,
         "EXTERNAL_ACCESS",
         "EXTERNAL_ACCESS",
-        flag(record.spec["enabled"]),
+        flag(IntegrationSpec.read(record.spec).enabled),
         record.comment,
         moment(record.created_on),
     ],

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from nunatak.catalog.kinds import SecretSpec
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record, Transaction
@@ -114,21 +115,22 @@ def _row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
         record.key.database,
         record.owner,
         record.comment,
-        record.spec["type"],
+        SecretSpec.read(record.spec).type,
         *last,
     ]
 
 
 def _scopes(record: Record) -> str | None:
-    scopes = record.spec.get("shown", {}).get("OAUTH_SCOPES")
+    scopes = SecretSpec.read(record.spec).shown.get("OAUTH_SCOPES")
     return None if scopes is None else f"[{', '.join(scopes)}]"
 
 
 def _described(record: Record) -> Sequence[Any]:
-    shown = record.spec.get("shown", {})
+    spec = SecretSpec.read(record.spec)
+    shown = spec.shown
     integration = shown.get("API_AUTHENTICATION")
     return [
-        record.spec["username"],
+        spec.username,
         None,
         moment(shown.get("OAUTH_REFRESH_TOKEN_EXPIRY_TIME")),
         _scopes(record),

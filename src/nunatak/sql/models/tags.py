@@ -18,6 +18,7 @@ from typing import Any
 
 from nunatak.access.privileges.declared import Creates, Given, Needs, NeedsInHolder, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound
@@ -142,7 +143,7 @@ class AlterTag:
             require_schema(transaction, key)
             transaction.move(record, key)
             return
-        values = list(record.spec.get("allowed_values") or ())
+        values = list(TagSpec.read(record.spec).allowed_values)
         if self.is_drop:
             gone = set(self.allowed_values or values)
             values = [value for value in values if value not in gone]
@@ -217,7 +218,7 @@ class ShowTags:
 
 
 def _row(record: Record) -> list[Any]:
-    values = record.spec.get("allowed_values") or None
+    values = TagSpec.read(record.spec).allowed_values or None
     return [
         moment(record.created_on),
         record.name,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import Needs, OnTargets, Target
+from nunatak.catalog.kinds import RepositorySpec
 from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record, Transaction
@@ -55,7 +56,7 @@ def _row(record: Record, context: Context) -> Sequence[Any]:
         record.owner,
         "ROLE",
         record.comment,
-        record.spec.get("encryption", _ENCRYPTIONS[0]),
+        RepositorySpec.read(record.spec).encryption or _ENCRYPTIONS[0],
         None,
     ]
 

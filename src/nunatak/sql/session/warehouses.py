@@ -134,9 +134,17 @@ class AlterWarehouse:
             for name in self.unset:
                 spec[name] = _DEFAULTS.get(name)
             comment = spec.pop("COMMENT", None)
+            comment = "" if "COMMENT" in self.unset else comment
             status = {**record.status, **({"state": self.state} if self.state else {})}
             tx.update(record, spec=spec, status=status, comment=comment)
         return status_result("Statement executed successfully.")
+
+
+def _property(cursor: TokenCursor) -> str:
+    name = cursor.identifier()
+    if name not in _PROPERTIES:
+        cursor.fail(f"expected one of {', '.join(_PROPERTIES)}")
+    return name
 
 
 @grammar(
@@ -156,9 +164,9 @@ def alter_warehouse(cursor: TokenCursor, _: Modifiers) -> AlterWarehouse:
         cursor.accept("IF", "SUSPENDED")
         return AlterWarehouse(name=name, if_exists=if_exists, state="STARTED")
     if cursor.accept("UNSET"):
-        names = [cursor.identifier()]
+        names = [_property(cursor)]
         while cursor.accept(","):
-            names.append(cursor.identifier())
+            names.append(_property(cursor))
         return AlterWarehouse(name=name, if_exists=if_exists, unset=tuple(names))
     cursor.expect("SET")
     return AlterWarehouse(name=name, if_exists=if_exists, settings=properties(cursor, _PROPERTIES))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import DATABASE, SCHEMA
+from nunatak.catalog.kinds import ContainerSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.sql.language.show import (
@@ -90,7 +91,7 @@ class ShowDatabases:
                 record.owner,
                 record.comment,
                 "",
-                str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+                str(ContainerSpec.read(record.spec).data_retention_time_in_days),
                 "STANDARD",
             ]
             for record in records
@@ -166,7 +167,7 @@ def _schema_row(record: Record, context: Context) -> list[Any]:
         record.owner,
         record.comment,
         "",
-        str(record.spec.get("DATA_RETENTION_TIME_IN_DAYS", 1)),
+        str(ContainerSpec.read(record.spec).data_retention_time_in_days),
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.catalog.kinds import FileFormatSpec, StageSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.sql.language.creation import Creation, created, creation
@@ -229,7 +230,7 @@ def show_file_formats(cursor: TokenCursor, _: Modifiers) -> ShowFileObjects:
 
 
 def _stage_row(record: Record) -> list[Any]:
-    directory = record.spec.get("DIRECTORY") or {}
+    directory = StageSpec.read(record.spec).DIRECTORY or {}
     return [
         moment(record.created_on),
         record.name,
@@ -252,7 +253,7 @@ def _stage_row(record: Record) -> list[Any]:
 
 
 def _format_row(record: Record) -> list[Any]:
-    options = record.spec.get("options", {})
+    options = FileFormatSpec.read(record.spec).options
     return [
         moment(record.created_on),
         record.name,
