@@ -34,21 +34,32 @@ class Server:
     process: subprocess.Popen[str]
 
 
-def start_server(home: Path, *options: str, allow_unconfined: bool | None = None) -> Server:
+def start_server(
+    home: Path, *options: str, allow_unconfined: bool | None = None, program: Path | None = None
+) -> Server:
     """Start `nunatak up` on a free port and wait for its ready line.
 
     Where nothing can be shut in, models run all the same, unless `allow_unconfined` says else.
+    `program` is an installed command, run beside the home, instead of this source tree.
     """
-    command = [sys.executable, "-m", "nunatak", "up", "--home", str(home), "--port", "0"]
+    start = [sys.executable, "-m", "nunatak"] if program is None else [str(program)]
+    command = [*start, "up", "--home", str(home), "--port", "0"]
     if bool(obstacle()) if allow_unconfined is None else allow_unconfined:
         command += ["--allow-unconfined"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    if program is not None:
+        del environment["PYTHONPATH"]
     # So that a server that is started again and again compiles its modules once.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
     environment["PYTHONPYCACHEPREFIX"] = str(home.parent / "bytecode")
     with (home.parent / f"{home.name}.log").open("a") as log:
         process = subprocess.Popen(
-            [*command, *options], stdout=subprocess.PIPE, stderr=log, text=True, env=environment
+            [*command, *options],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            env=environment,
+            cwd=None if program is None else home.parent,
         )
     assert process.stdout is not None
     line = process.stdout.readline()
