@@ -16,7 +16,7 @@ from nunatak.ingress import handler, metrics
 from nunatak.protocol import app
 from nunatak.sql import dispatch
 from nunatak.sql.language.functions import registered_functions
-from nunatak.sql.language.statement import declarations
+from nunatak.sql.language.statement import grammars
 from nunatak.warehouse.privileges import CHANGES, READS
 from nunatak.warehouse.query.information_schema import VIEWS
 from nunatak.warehouse.sources import QUERY_TABLES
@@ -35,7 +35,7 @@ This page is written by `python -m nunatak.cli.privileges`, and a test holds it 
 
 def statements() -> Iterator[tuple[str, str]]:
     """What statements that are known by their words require."""
-    for words, grammar in declarations().items():
+    for words, grammar in grammars().items():
         yield words, in_words(grammar.needs)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from sqlglot import exp
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import CheckedInside, Declaration, Nothing, declared
+from nunatak.access.privileges.declared import CheckedInside, Nothing, Rules, declared
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted
 from nunatak.warehouse.core.dialect import stored
@@ -135,11 +135,11 @@ def _nothing(_execution: Execution, _tree: exp.Expr) -> None:
 class Changes:
     """Privileges that a kind of statement needs besides those to read, and their check."""
 
-    needs: Declaration
+    needs: Rules
     check: Callable[[Execution, Any], None]
 
 
-def _named(*privileges: str) -> Declaration:
+def _named(*privileges: str) -> Rules:
     return (CheckedInside(why="the statement names its objects", privileges=privileges),)
 
 
@@ -150,8 +150,8 @@ READS = _named(
     "USAGE on a role of each service",
 )
 """Of every statement, also inside of others: asked where a name is resolved."""
-_OF_SESSION: Declaration = (Nothing(why="variables belong to the session"),)
-_OF_TRANSACTION: Declaration = (Nothing(why="a transaction belongs to the session"),)
+_OF_SESSION: Rules = (Nothing(why="variables belong to the session"),)
+_OF_TRANSACTION: Rules = (Nothing(why="a transaction belongs to the session"),)
 CHANGES: Mapping[type[exp.Expr], Changes] = {
     exp.Insert: Changes(_named("INSERT on the table", "DELETE on it with OVERWRITE"), _insert),
     exp.Update: Changes(_named("UPDATE on the table"), _update),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 from sqlglot import exp
 
-from nunatak.access.privileges.declared import CheckedInside, Declaration, Nothing, declared
+from nunatak.access.privileges.declared import CheckedInside, Nothing, Rules, declared
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.warehouse.copy.infer_schema import infer_schema
 from nunatak.warehouse.copy.staged import read_stage
@@ -143,7 +143,7 @@ class QueryTable:
     """A function that answers rows, TABLE(F(…)), with what it needs."""
 
     rows: Callable[[Execution, exp.Anonymous], Result]
-    needs: Declaration
+    needs: Rules
 
 
 QUERY_TABLES: Mapping[str, QueryTable] = {

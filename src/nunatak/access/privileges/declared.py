@@ -142,7 +142,7 @@ class Case:
 
     form: type[Any]
     words: str
-    needs: Declaration
+    needs: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,10 +165,10 @@ Rule = (
     | OnTargets
     | OneOf
 )
-Declaration = tuple[Rule, ...]
+Rules = tuple[Rule, ...]
 
 
-def declared(what: str, needs: Declaration) -> Declaration:
+def declared(what: str, needs: Rules) -> Rules:
     """The declaration of an operation that registers; fails when it declares nothing."""
     assert isinstance(needs, tuple), f"{what} must declare what it needs: a tuple of rules"
     assert needs, f"{what} must declare what it needs"
@@ -181,7 +181,7 @@ def declared(what: str, needs: Declaration) -> Declaration:
     return needs
 
 
-def in_words(needs: Declaration) -> str:
+def in_words(needs: Rules) -> str:
     """A declaration as a reader of documentation sees it."""
     return "; ".join(dict.fromkeys(_words(rule) for rule in needs))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from nunatak.access.privileges.declared import Creates, Declaration, declared
+from nunatak.access.privileges.declared import Creates, Rules, declared
 from nunatak.catalog.objects import Created, Existing
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, register
 from nunatak.sql.language.tokens import TokenCursor
@@ -51,7 +51,7 @@ def created(made: Created, title: str, name: str) -> Result:
 Parser = TypeVar("Parser", bound=Callable[[TokenCursor, Modifiers], Creation])
 
 
-def creation(words: str, *, needs: Declaration) -> Callable[[Parser], Parser]:
+def creation(words: str, *, needs: Rules) -> Callable[[Parser], Parser]:
     """Register the parser of `CREATE <words>`, which must declare what it creates."""
     kinds = [rule for rule in declared(words, needs) if isinstance(rule, Creates)]
     assert len(kinds) == 1, f"CREATE {words} must declare what it creates"

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from nunatak.access.privileges.declared import Declaration, Needs, declared
+from nunatak.access.privileges.declared import Needs, Rules, declared
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.sql.language.statement import Context, authorise
 from nunatak.warehouse.core.hooks import ServerFunctions, ServiceTable, VirtualTable
@@ -48,7 +48,7 @@ class Function:
     name: str
     form: Form
     body: Callable[[Context, list[Any]], Any]
-    needs: Declaration
+    needs: Rules
     takes: tuple[int, int] | None
 
     def call(self, context: Context, arguments: Sequence[Any]) -> Any:
@@ -66,7 +66,7 @@ _FUNCTIONS: dict[Form, dict[str, Function]] = {form: {} for form in Form}
 
 
 def _register(
-    form: Form, name: str, needs: Declaration, takes: tuple[int, int] | None
+    form: Form, name: str, needs: Rules, takes: tuple[int, int] | None
 ) -> Callable[[Body], Body]:
     """Make a function known; fails when it declares nothing, or what an argument names that may
     be left out."""
@@ -86,31 +86,29 @@ def _register(
 
 
 def system_function(
-    name: str, *, needs: Declaration, takes: tuple[int, int] | None = None
+    name: str, *, needs: Rules, takes: tuple[int, int] | None = None
 ) -> Callable[[Body], Body]:
     """Register SYSTEM$…; without `takes` the body judges the number of its arguments."""
     return _register(Form.SYSTEM, name, needs, takes)
 
 
-def service_method(
-    name: str, *, needs: Declaration, takes: tuple[int, int]
-) -> Callable[[Body], Body]:
+def service_method(name: str, *, needs: Rules, takes: tuple[int, int]) -> Callable[[Body], Body]:
     """Register a function of services; its first argument is the written name of the service."""
     return _register(Form.METHOD, name, needs, takes)
 
 
-def service_table(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+def service_table(name: str, *, needs: Rules) -> Callable[[Body], Body]:
     """Register a table of services; the arguments are the parts of the service's name, and the
     values that are given by name."""
     return _register(Form.SERVICE_TABLE, name, needs, (2, 2))
 
 
-def table_function(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+def table_function(name: str, *, needs: Rules) -> Callable[[Body], Body]:
     """Register a table function of INFORMATION_SCHEMA."""
     return _register(Form.TABLE_FUNCTION, name, needs, None)
 
 
-def virtual_table(name: str, *, needs: Declaration) -> Callable[[Body], Body]:
+def virtual_table(name: str, *, needs: Rules) -> Callable[[Body], Body]:
     """Register a table of INFORMATION_SCHEMA; its argument is the database."""
     return _register(Form.VIRTUAL_TABLE, name, needs, (1, 1))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import Creates, Declaration, Needs
+from nunatak.access.privileges.declared import Creates, Needs, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectNotFound
@@ -70,7 +70,7 @@ class ObjectFamily:
     replaceable: bool = True
     aliases: tuple[str, ...] = ()
     """Other words for ALTER, DROP and DESCRIBE."""
-    uses: Declaration = ()
+    uses: Rules = ()
     """What CREATE and ALTER need on the objects that the properties name."""
     concerns_services: bool = False
     """Running services follow a change, and are told of it."""

@@ -16,7 +16,6 @@ from nunatak.access.privileges.declared import (
     AppliesTags,
     CheckedInside,
     Creates,
-    Declaration,
     Given,
     Needs,
     NeedsInHolder,
@@ -25,6 +24,7 @@ from nunatak.access.privileges.declared import (
     OneOf,
     OnTargets,
     Rule,
+    Rules,
 )
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, split_name
@@ -47,7 +47,7 @@ class Scope(Protocol):
         """Whether there is such an object, whoever may see it."""
 
 
-def resolve(needs: Declaration, subject: Any, scope: Scope) -> Iterator[Requirement]:
+def resolve(needs: Rules, subject: Any, scope: Scope) -> Iterator[Requirement]:
     """The privileges that a parsed statement, or the arguments of a function, require.
 
     Raises NoCurrentContext and InvalidArgument for names that name nothing.

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nunatak.access.privileges.declared import Declaration, declared
+from nunatak.access.privileges.declared import Rules, declared
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, Unsupported
@@ -69,7 +69,7 @@ class Context:
             return tx.find(key) is not None
 
 
-def authorise(needs: Declaration, subject: Any, context: Context) -> None:
+def authorise(needs: Rules, subject: Any, context: Context) -> None:
     """Raise PrivilegeMissing unless the current role holds what a declaration requires of a parsed
     statement, or of the arguments of a function."""
     for requirement in resolve(needs, subject, context):
@@ -92,7 +92,7 @@ class Prepared:
     """A parsed statement with what it declares to need."""
 
     statement: Statement
-    needs: Declaration
+    needs: Rules
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Grammar:
     """How a statement is read, and what it needs."""
 
     parser: Parser
-    needs: Declaration
+    needs: Rules
 
 
 _GRAMMARS: dict[tuple[str, ...], Grammar] = {}
@@ -122,7 +122,7 @@ _MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE
 _LONGEST_WORDS = 5
 
 
-def grammar(*spellings: str, needs: Declaration) -> Callable[[Parser], Parser]:
+def grammar(*spellings: str, needs: Rules) -> Callable[[Parser], Parser]:
     """Register a parser under the leading words of its statement, in one or more spellings, with
     what the statement needs."""
 
@@ -137,7 +137,7 @@ def grammar(*spellings: str, needs: Declaration) -> Callable[[Parser], Parser]:
     return decorate
 
 
-def register(spelling: str, parser: Parser, needs: Declaration) -> None:
+def register(spelling: str, parser: Parser, needs: Rules) -> None:
     """Make a statement known by its leading words."""
     words = tuple(spelling.split())
     assert words not in _GRAMMARS, f"{spelling} is registered twice"
@@ -154,7 +154,7 @@ def registered() -> Sequence[str]:
     return [" ".join(words) for words in _GRAMMARS]
 
 
-def declarations() -> Mapping[str, Grammar]:
+def grammars() -> Mapping[str, Grammar]:
     """Every statement that is known, by its leading words."""
     return {" ".join(words): found for words, found in sorted(_GRAMMARS.items())}
 

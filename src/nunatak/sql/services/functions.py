@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import Creates, Needs, Nothing, OnTargets, Target
+from nunatak.access.privileges.declared import Creates, Needs, OnTargets, Target
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
@@ -17,7 +17,14 @@ from nunatak.services.model.spec import ENDPOINTS_ROLE, service_key
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.object_family import visible
 from nunatak.sql.language.objects import create_object, drop_object, schema_key
-from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
+from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
+    ShowClauses,
+    moment,
+    scope_in,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -299,7 +306,7 @@ class ShowFunctions:
 @grammar(
     "SHOW FUNCTIONS",
     "SHOW USER FUNCTIONS",
-    needs=(Nothing(why="only what the role may see is shown"),),
+    needs=SHOWN_WHERE_ALLOWED,
 )
 def show_functions(cursor: TokenCursor, _: Modifiers) -> ShowFunctions:
     """Parse SHOW FUNCTIONS."""

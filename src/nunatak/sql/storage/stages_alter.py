@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Declaration, Given, Needs, NeedsInHolder
+from nunatak.access.privileges.declared import Given, Needs, NeedsInHolder, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Key
 from nunatak.errors import Unsupported
@@ -20,7 +20,7 @@ from nunatak.stages.service import FILE_FORMAT
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 
-def _alters(kind: str) -> Declaration:
+def _alters(kind: str) -> Rules:
     """OWNERSHIP, and for another name the privilege to create; none for temporary objects."""
     return (
         Needs(OWNERSHIP, kind, of="parts", unless_own="parts"),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Declaration, Nothing, declared
+from nunatak.access.privileges.declared import Nothing, Rules, declared
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.warehouse.core.results import Field, Result, rows_result
 from nunatak.warehouse.core.session import Session
@@ -197,10 +197,10 @@ class View:
     """View of INFORMATION_SCHEMA, with what reading it needs."""
 
     rows: Callable[[Connection, Session, str], Result]
-    needs: Declaration
+    needs: Rules
 
 
-_SHOWN: Declaration = (Nothing(why="names of objects are shown to everybody in the account"),)
+_SHOWN: Rules = (Nothing(why="names of objects are shown to everybody in the account"),)
 VIEWS: Mapping[str, View] = {
     "TABLES": View(_tables, _SHOWN),
     "VIEWS": View(_views, _SHOWN),

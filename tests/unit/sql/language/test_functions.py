@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from nunatak.access.privileges.declared import Declaration, Needs, Nothing
+from nunatak.access.privileges.declared import Needs, Nothing, Rules
 from nunatak.errors import InvalidArgument, PrivilegeMissing
 from nunatak.sql.language import functions
 from nunatak.sql.language.functions import (
@@ -55,7 +55,7 @@ def test_nothing_registers_without_what_it_needs(needs: Any) -> None:
     ],
 )
 def test_what_is_declared_of_an_argument_is_always_given(
-    needs: Declaration, takes: tuple[int, int] | None
+    needs: Rules, takes: tuple[int, int] | None
 ) -> None:
     with pytest.raises(AssertionError, match="GADGET"):
         system_function("GADGET", needs=needs, takes=takes)

@@ -16,7 +16,6 @@ from nunatak.access.privileges.declared import (
     Case,
     CheckedInside,
     Creates,
-    Declaration,
     Given,
     Needs,
     NeedsInHolder,
@@ -25,6 +24,7 @@ from nunatak.access.privileges.declared import (
     OneOf,
     OnTargets,
     Rule,
+    Rules,
     Target,
 )
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
@@ -34,7 +34,7 @@ from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import InvalidArgument, NoCurrentContext
 from nunatak.sql import dispatch
 from nunatak.sql.language.requirements import key_of, resolve
-from nunatak.sql.language.statement import Grammar, declarations
+from nunatak.sql.language.statement import Grammar, grammars
 from nunatak.warehouse.core.session import Session
 
 assert dispatch, "all families are registered"
@@ -225,7 +225,7 @@ def forms(grammar: Grammar) -> list[type[Any]]:
     return list(typing.get_args(answer)) if union else [answer]
 
 
-def paths(needs: Declaration) -> Iterator[str]:
+def paths(needs: Rules) -> Iterator[str]:
     """The attributes that rules read of the statement itself."""
     for rule in needs:
         if isinstance(rule, Needs | NeedsInHolder | Creates | AppliesTags | OneOf):
@@ -238,7 +238,7 @@ def paths(needs: Declaration) -> Iterator[str]:
             yield from (rule.unless_temporary, "or_replace")
 
 
-def lacking(form: type[Any], needs: Declaration) -> set[str]:
+def lacking(form: type[Any], needs: Rules) -> set[str]:
     """Attributes that a declaration reads and the statement has not."""
     known = {item.name for item in dataclasses.fields(form)}
     found = {path.partition(".")[0] for path in paths(needs)} - known - {""}
@@ -249,9 +249,9 @@ def lacking(form: type[Any], needs: Declaration) -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("words", declarations())
+@pytest.mark.parametrize("words", grammars())
 def test_every_declaration_fits_its_statement(words: str) -> None:
-    grammar = declarations()[words]
+    grammar = grammars()[words]
     answers = forms(grammar)
     cases = [rule for rule in grammar.needs if isinstance(rule, OneOf) and not rule.of]
     listed = {case.form for rule in cases for case in rule.cases}
