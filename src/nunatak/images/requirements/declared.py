@@ -146,8 +146,10 @@ def _from_runtime(
         conda=tuple(item for item in conda if item.name != "python"),
         pip=tuple(dict.fromkeys(pip)),
         channels=tuple(channels),
-        imports=tuple(_inside(root, base, str(item)) for item in runtime.get("imports") or ()),
-        extra_indexes=tuple(map(str, runtime.get("pip_extra_index_urls") or ())),
+        imports=tuple(
+            _inside(root, base, str(item)) for item in _texts(runtime.get("imports"), "imports")
+        ),
+        extra_indexes=_texts(runtime.get("pip_extra_index_urls"), "pip_extra_index_urls"),
         artifact_repository=str(repository) if repository else None,
         cuda=str(cuda) if cuda else None,
         architecture=str(architecture) if architecture else None,
@@ -160,7 +162,7 @@ def read_conda_file(
     """Dependencies, pip requirements and foreign channels of a parsed conda.yml."""
     conda: list[CondaDependency] = []
     pip: list[str] = []
-    entries = document.get("dependencies") or ()
+    entries = document.get("dependencies") or []
     if not isinstance(entries, list):
         raise DeclarationInvalid("'dependencies' of conda.yml must be a list.")
     for entry in entries:
@@ -170,7 +172,7 @@ def read_conda_file(
             pip += read_requirements("\n".join(map(str, entry["pip"])))
         else:
             raise DeclarationInvalid(f"conda.yml has an entry that is no dependency: {entry!r}.")
-    names = [str(channel) for channel in document.get("channels") or ()]
+    names = _texts(document.get("channels"), "channels of conda.yml")
     return conda, pip, [name for name in names if not is_home_channel(name)]
 
 
@@ -250,6 +252,14 @@ def _mapping(value: object, what: str) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise DeclarationInvalid(f"The {what} must be a mapping.")
     return value
+
+
+def _texts(value: object, what: str) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
+        raise DeclarationInvalid(f"The {what} must be a list of texts.")
+    return tuple(value)
 
 
 def _inside(root: Path, base: Path, relative: str) -> str:

@@ -204,3 +204,19 @@ def test_a_large_file_is_refused(tmp_path: Path) -> None:
     write(root, "r.txt", "#" * 2_000_000)
     with pytest.raises(DeclarationInvalid, match="larger than"):
         read_declared(root, Target.WAREHOUSE)
+
+
+@pytest.mark.parametrize("given", [3, "text", {"a": 1}, [3], True])
+@pytest.mark.parametrize("entry", ["imports", "pip_extra_index_urls", "channels"])
+def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, given: object, entry: str) -> None:
+    if entry == "channels":
+        root = version(tmp_path, dependencies={"conda": "conda.yml"})
+        write(root, "conda.yml", {"channels": given, "dependencies": []})
+    elif entry == "imports":
+        root = services(tmp_path, {"gpu": {**runtime("gpu"), "imports": given}}, cuda_version="12")
+    else:
+        indexes: dict[str, Any] = {"pip_extra_index_urls": given}
+        root = services(tmp_path, {"gpu": runtime("gpu")}, cuda_version="12.4", **indexes)
+    target = Target.WAREHOUSE if entry == "channels" else Target.GPU
+    with pytest.raises(DeclarationInvalid, match=f"{entry}.* must be a list of texts"):
+        read_declared(root, target)
