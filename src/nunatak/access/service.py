@@ -21,7 +21,8 @@ from nunatak.config import Settings
 
 
 class Access(Authority):
-    """Who there is, and who may do what. Safe to use from many threads."""
+    """The access service: users, roles, credentials, and the privilege decision. Safe to use from
+    many threads."""
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ class WarehouseSpec(Document, frozen=True, kw_only=True, rename="upper"):
 
 
 class WarehouseStatus(Document, frozen=True, kw_only=True):
-    """What a warehouse is now: STARTED or SUSPENDED."""
+    """The actual state of a warehouse: STARTED or SUSPENDED."""
 
     state: str = "STARTED"
 

@@ -15,7 +15,7 @@ Document = Mapping[str, Any]
 
 
 class Existing(Enum):
-    """What becomes of an object that has the name of a new one already."""
+    """The fate of an object that has the name of a new one already."""
 
     REFUSE = "refuse"
     KEEP = "keep"

@@ -54,7 +54,7 @@ from nunatak.warehouse.warehouse import Warehouse
 
 @dataclass(frozen=True, kw_only=True)
 class Server:
-    """All rooms of one running server."""
+    """The parts of one running server."""
 
     settings: Settings
     rooms: Rooms

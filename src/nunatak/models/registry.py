@@ -34,7 +34,7 @@ from nunatak.models.versions import (
 
 
 class Models(ModelEditor):
-    """All models of the server; safe to use from many threads."""
+    """The models of the server; safe to use from many threads."""
 
     def __init__(
         self,

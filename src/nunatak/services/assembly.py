@@ -45,8 +45,8 @@ LAUNCH_THREADS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backends:
-    """What instances are made of and run on: a runtime, a builder of images, model versions, and
-    the secrets that they are handed."""
+    """The backends of instances: a runtime, a builder of images, model versions, and the secrets
+    that they are handed."""
 
     runtime: Runtime
     builder: Builder
@@ -56,7 +56,8 @@ class Backends:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """What asks instances for their load and their counters, and the machine for its memory."""
+    """The probes: what asks instances for their load and their counters, and the machine for its
+    memory."""
 
     loads: LoadSource = field(default_factory=InstanceLoads)
     metrics: MetricSource = field(default_factory=InstanceMetrics)
@@ -79,7 +80,7 @@ class Services:
 
 @dataclass(frozen=True, slots=True)
 class _Ground:
-    """What nearly every part is made of."""
+    """The common parts that nearly every other is made of."""
 
     settings: Settings
     snapshots: Snapshots

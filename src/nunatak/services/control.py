@@ -129,7 +129,7 @@ class ControlPlane:
 
 
 class Loop:
-    """One reconciler's loop."""
+    """The loop of one reconciler."""
 
     def __init__(
         self,

@@ -39,7 +39,7 @@ _MD5_CACHE_ENTRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class StageFile:
-    """One file of a stage; `name` is relative to the stage, `modified_on` seconds since 1970."""
+    """A file of a stage; `name` is relative to the stage, `modified_on` seconds since 1970."""
 
     name: str
     file: Path

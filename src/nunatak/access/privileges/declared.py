@@ -1,4 +1,4 @@
-"""What an operation requires, as data, declared where the operation registers.
+"""Declared requirements of operations: data that stands where an operation registers.
 
 A declaration is one or several rules that must all be met. Nothing registers without one: what
 everybody may do says so with `Nothing` and a reason, what only running it can tell is listed with

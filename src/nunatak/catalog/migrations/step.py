@@ -26,7 +26,7 @@ def _no_statements(_connection: Connection) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One step of the schema, run inside the transaction of the whole migration."""
+    """A step of the schema, run inside the transaction of the whole migration."""
 
     number: int
     """The schema that it leads to, from the one before."""

@@ -132,7 +132,7 @@ class InstancePaths:
 
 @dataclass(frozen=True, slots=True)
 class InstanceFolder(InstancePaths):
-    """One instance's folder on disk: made, read, written and removed."""
+    """The folder of one instance on disk: made, read, written and removed."""
 
     def parked_at(self) -> float | None:
         """Since when it is parked; None when it is not."""

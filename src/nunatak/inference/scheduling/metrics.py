@@ -62,7 +62,7 @@ class Gauge:
 
 
 class Histogram:
-    """How often values fell below each bound, with their sum and count."""
+    """A histogram: how often values fell below each bound, with their sum and count."""
 
     kind = "histogram"
 
@@ -93,7 +93,7 @@ class Histogram:
 
 
 class InstanceMetrics:
-    """Everything that one instance counts; true totals, since one process owns them."""
+    """The metrics of one instance; true totals, since one process owns them."""
 
     def __init__(self) -> None:
         n = "nunatak_inference_"

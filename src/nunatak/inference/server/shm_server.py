@@ -86,8 +86,7 @@ class MemoryListener:
 
 
 class MemoryLine(WholeLine):
-    """One connection, with one request at a time: a
-    `nunatak.transport.http1.exchange.AnswerLine`."""
+    """A connection with one request at a time: a `nunatak.transport.http1.exchange.AnswerLine`."""
 
     def __init__(
         self,

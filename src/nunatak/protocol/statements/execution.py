@@ -51,7 +51,8 @@ _COLUMN_BYTES = 400
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What a client asked to run; `base_url` is this server's address as the client wrote it."""
+    """The submission of a client: what it asked to run; `base_url` is this server's address as the
+    client wrote it."""
 
     request: StatementRequest
     request_id: str = ""

@@ -35,7 +35,7 @@ _IN_FLIGHT_LIMIT = 32
 
 
 class Instances(Protocol):
-    """Where the instances of one target listen now."""
+    """The instances of one target, and where they listen now."""
 
     def ready(self) -> Sequence[Address]:
         """The addresses of ready instances; does not wait."""
@@ -56,7 +56,8 @@ class Instances(Protocol):
 
 
 class Clients:
-    """One client per address, shared by all queries; those that are unused go first."""
+    """The clients of instances, one per address, shared by all queries; those that are unused go
+    first."""
 
     def __init__(self, *, limit: int = 256) -> None:
         self._limit = limit
@@ -85,7 +86,7 @@ class Clients:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calling:
-    """What all batches of one call have in common. `path` is the method's, at the instance, and
+    """The common part of all batches of one call. `path` is the method's, at the instance, and
     `names` are those of its inputs and parameters; empty for a method that takes an OBJECT."""
 
     path: str

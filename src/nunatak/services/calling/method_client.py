@@ -44,7 +44,7 @@ class InstanceGone(ServiceUnavailable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallOptions:
-    """What goes along with a request. `deadline` is on the monotonic clock."""
+    """The options of a request. `deadline` is on the monotonic clock."""
 
     deadline: float
     request_id: str = ""

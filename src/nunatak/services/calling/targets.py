@@ -1,4 +1,4 @@
-"""What a model call in SQL means: a method of a service, or of a model that runs in the warehouse.
+"""Targets of model calls in SQL: methods of a service, or of a model that runs in the warehouse.
 
 `db.s.name!method(…)` is the service of that name if there is one with the method, else the model;
 `MODEL(m, v)!method(…)` is always the model. `name_method(…)` is the function of a service.

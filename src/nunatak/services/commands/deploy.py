@@ -50,7 +50,7 @@ def build_name(query_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Deployed:
-    """What a deployment wrote."""
+    """The records that a deployment wrote."""
 
     service_id: int
     build_id: int | None

@@ -177,7 +177,7 @@ class ImageRef(Part, frozen=True, kw_only=True):
 
 
 class BuildStatus(Document, frozen=True, kw_only=True):
-    """What a build is now; `image` once it is done."""
+    """The actual state of a build; `image` once it is done."""
 
     state: BuildState
     message: str = ""
@@ -192,7 +192,7 @@ class StartFailure(Part, frozen=True, kw_only=True):
 
 
 class ServiceStatus(Document, frozen=True, kw_only=True):
-    """What a service is now. Times are seconds since the epoch."""
+    """The actual state of a service. Times are seconds since the epoch."""
 
     state: ServiceState
     message: str = ""

@@ -14,7 +14,7 @@ LOOK_EVERY_S = 5.0
 
 @dataclass(slots=True)
 class _Seen:
-    """What is known of one service."""
+    """The load that was seen of one service."""
 
     scale: Scale
     last_request_at: float

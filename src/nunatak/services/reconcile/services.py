@@ -43,7 +43,7 @@ from nunatak.services.reconcile.warehouse import (
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at everything."""
+    """A look at the whole state."""
 
     snapshot: Snapshot
     statuses: Mapping[int, InstanceStatus]

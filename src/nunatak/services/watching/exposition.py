@@ -21,7 +21,7 @@ COUNTERS = frozenset({"counter", "histogram"})
 
 
 class Family(msgspec.Struct, frozen=True):
-    """What is told of all samples of one metric."""
+    """The family of all samples of one metric."""
 
     name: str
     kind: str

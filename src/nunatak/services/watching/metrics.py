@@ -68,7 +68,7 @@ class InstanceMetrics:
 
 @dataclass(slots=True)
 class Reading:
-    """What is known of one process of an instance. `at` is when it was last looked at."""
+    """A reading of one process of an instance. `at` is when it was last looked at."""
 
     instance: str
     page: Exposition = field(default_factory=Exposition)
@@ -94,7 +94,7 @@ class Reading:
 
 @dataclass(slots=True)
 class ServiceReadings:
-    """What is known of one service: its running processes, and the sum of those that ended."""
+    """The readings of one service: its running processes, and the sum of those that ended."""
 
     service: QualifiedName
     running: dict[Process, Reading] = field(default_factory=dict)

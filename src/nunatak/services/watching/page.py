@@ -1,4 +1,4 @@
-"""All services, their instances and the pools as one page of Prometheus text."""
+"""The metrics page: all services, their instances and the pools as Prometheus text."""
 
 from __future__ import annotations
 

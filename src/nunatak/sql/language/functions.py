@@ -32,7 +32,7 @@ Body = TypeVar("Body", bound=Callable[[Context, list[Any]], Any])
 
 
 class Form(StrEnum):
-    """How a function is written."""
+    """The form in which a function is written."""
 
     SYSTEM = "function"
     METHOD = "function of a service, s!F(…)"

@@ -1,4 +1,4 @@
-"""From what an operation declares to the privileges that its session must hold.
+"""Requirements: from what an operation declares to the privileges that its session must hold.
 
 `resolve` is pure but for names that OR REPLACE and locations lead to: it knows no room.
 """
@@ -37,7 +37,7 @@ Name = str | tuple[str, ...] | QualifiedName
 
 
 class Scope(Protocol):
-    """Where an operation runs."""
+    """The scope in which an operation runs."""
 
     @property
     def session(self) -> Session:

@@ -34,7 +34,7 @@ class QueryControl(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Rooms:
-    """One facade of each lower room."""
+    """The facades of the lower packages."""
 
     settings: Settings
     disk: Disk

@@ -38,7 +38,7 @@ STATUS_FIELDS = (Field("status"),)
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Everything one running statement may use."""
+    """The context of one running statement: all that it may use."""
 
     rooms: Rooms
     request: StatementRequest
@@ -110,7 +110,7 @@ Parser = Callable[[TokenCursor, Modifiers], Statement]
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """How a statement is read, and what it needs."""
+    """A grammar: how a statement is read, and what it needs."""
 
     parser: Parser
     needs: Rules

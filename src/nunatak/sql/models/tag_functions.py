@@ -1,4 +1,4 @@
-"""What is asked about tags: SYSTEM$GET_TAG and TAG_REFERENCES. The domain of a model is MODULE."""
+"""Functions about tags: SYSTEM$GET_TAG and TAG_REFERENCES. The domain of a model is MODULE."""
 
 from __future__ import annotations
 

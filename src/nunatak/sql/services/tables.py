@@ -77,7 +77,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Look:
-    """One call: of what, and from when to when, in seconds since the epoch."""
+    """A call: of what, and from when to when, in seconds since the epoch."""
 
     rooms: Rooms
     key: Key

@@ -1,4 +1,4 @@
-"""Small text files on stages, as statements name them: specifications and deployments."""
+"""Text files on stages, small ones, as statements name them: specifications and deployments."""
 
 from __future__ import annotations
 

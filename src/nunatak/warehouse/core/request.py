@@ -1,4 +1,4 @@
-"""One statement as it is asked for: made by the protocol, and handed down to the engine."""
+"""The request of a statement: made by the protocol, and handed down to the engine."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _BARE_PATH = re.compile(
 
 
 class StatementText:
-    """One statement, or several with what separates them, as somebody wrote it."""
+    """The text of a statement, or of several with what separates them, as somebody wrote it."""
 
     __slots__ = ("_tokens", "text")
 

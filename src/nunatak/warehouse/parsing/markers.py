@@ -1,4 +1,4 @@
-"""Which of a request's values belong to which of its statements."""
+"""Markers of bound values: which of a request's values belong to which of its statements."""
 
 from __future__ import annotations
 

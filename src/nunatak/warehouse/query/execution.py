@@ -21,7 +21,7 @@ from nunatak.warehouse.query.translation import NOT_WRITTEN, Surroundings, Trans
 
 
 class Execution(Translator):
-    """One statement while it runs. It implements the `QueryRunner` of model calls."""
+    """A statement while it runs. It implements the `QueryRunner` of model calls."""
 
     def __init__(
         self,
