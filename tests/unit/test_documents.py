@@ -12,6 +12,8 @@ import yaml
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
 
+from nunatak.cli.privileges import page as privileges
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "nunatak"
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
@@ -126,3 +128,10 @@ def test_the_licence_is_the_declared_one() -> None:
     assert project["license"] == "Apache-2.0"
     assert project["license-files"] == ["LICENSE"]
     assert (ROOT / "LICENSE").read_text().split()[:4] == ["Apache", "License", "Version", "2.0,"]
+
+
+def test_the_page_of_privileges_says_what_is_declared() -> None:
+    written = (ROOT / "docs" / "privileges.md").read_text("utf-8")
+    assert privileges() == written, (
+        "what is required has changed: python -m nunatak.cli.privileges > docs/privileges.md"
+    )
