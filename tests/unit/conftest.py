@@ -3,10 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from nunatak.catalog import engine
+
+HERE = Path(__file__).parent
+SLOW = {
+    "access/test_access_model.py",
+    "inference/codecs/test_json_codec.py",
+    "inference/scheduling/test_dispatcher.py",
+    "inference/workers/test_frames.py",
+    "models/test_versions.py",
+    "sql/language/test_creation.py",
+    "sql/storage/test_stage_access.py",
+    "sql/test_deep_statements.py",
+    "sql/test_endings.py",
+    "sql/test_odd_statements.py",
+    "sql/test_statement_sessions.py",
+    "sql/test_view_rights.py",
+    "warehouse/model_calls/test_functions.py",
+    "warehouse/model_calls/test_random_model_calls.py",
+    "warehouse/parsing/test_bound_values.py",
+    "warehouse/parsing/test_wide_statements.py",
+    "warehouse/query/test_exact_columns.py",
+    "warehouse/query/test_exact_names.py",
+    "warehouse/rewrite/functions/test_averages.py",
+    "warehouse/rewrite/functions/test_formats.py",
+    "warehouse/rewrite/test_once.py",
+}
+"""Modules that take seconds, by what was measured: properties, comparisons, wide statements."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the slow modules, which `make unit` leaves out."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and str(item.path.relative_to(HERE)) in SLOW:
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session", autouse=True)

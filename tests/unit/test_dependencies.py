@@ -6,6 +6,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -35,14 +36,20 @@ def imports(*places: Path) -> set[str]:
     files = [
         file for place in places for file in (place.rglob("*.py") if place.is_dir() else [place])
     ]
-    found = set()
-    for file in files:
-        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
-            if isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module.partition(".")[0])
-            elif isinstance(node, ast.Import):
-                found |= {alias.name.partition(".")[0] for alias in node.names}
+    found = set().union(*map(imported, files))
     return found - sys.stdlib_module_names - {"nunatak"}
+
+
+@cache
+def imported(file: Path) -> frozenset[str]:
+    """The first names of everything that a file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+    return frozenset(found)
 
 
 @pytest.fixture(scope="module")
