@@ -13,9 +13,17 @@ from argon2 import PasswordHasher
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.disk import Disk
+from nunatak.objects.databases import Databases
+from nunatak.objects.repositories import Repositories
+from nunatak.objects.roles import RoleAccounts
+from nunatak.objects.ruled import RuledObjects
+from nunatak.objects.tags import Tags
+from nunatak.objects.users import UserAccounts
+from nunatak.objects.warehouses import Warehouses
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
@@ -65,15 +73,27 @@ class Front:
         self.queries = Queries()
         stages = Stages(catalog, access, settings)
         hooks = Hooks(stages=stages)
+        models = SimpleNamespace(check_droppable_within=lambda *_, **__: None)
+        warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
+        objects = SimpleNamespace(
+            plain=Objects(catalog),
+            databases=Databases(catalog, warehouse, models, settings),
+            warehouses=Warehouses(catalog),
+            tags=Tags(catalog),
+            users=UserAccounts(access, settings),
+            roles=RoleAccounts(catalog, access),
+            repositories=RuledObjects(catalog, Repositories()),
+        )
         rooms = SimpleNamespace(
             settings=settings,
             disk=Disk(home, reserve_bytes=0),
             catalog=catalog,
             access=access,
             stages=stages,
-            warehouse=Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2),
+            objects=objects,
+            warehouse=warehouse,
             queries=self.queries,
-            models=SimpleNamespace(check_droppable_within=lambda *_, **__: None),
+            models=models,
         )
         self.rooms = cast("Rooms", rooms)
         self.rooms.warehouse.add_functions(functions_in_queries(self.rooms))

@@ -10,6 +10,7 @@ from typing import Any, cast
 from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.config import Settings
+from nunatak.objects.tags import Tags
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
@@ -66,6 +67,7 @@ class Bench:
             catalog=self.models.catalog,
             access=access,
             stages=Stages(self.models.catalog, access, settings),
+            objects=SimpleNamespace(tags=Tags(self.models.catalog)),
             models=self.models,
         )
         self.rooms = cast("Rooms", rooms)  # the rooms that statements about models use

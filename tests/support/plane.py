@@ -32,6 +32,8 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.requirements.declared import Target
 from nunatak.images.store import Image
+from nunatak.objects.account import AccountObjects
+from nunatak.objects.databases import Databases
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.control import ControlPlane
 from nunatak.services.documents.deployment import DeploymentOrder
@@ -227,6 +229,11 @@ class World:
         self.connect()
         self.plane.recover()
 
+    @property
+    def vault(self) -> Vault:
+        """Where secrets are kept."""
+        return Vault(self.settings.folder("keys"))
+
     def connect(self) -> None:
         """Make the parts of a server, and hand them to the rooms."""
         self.services = make_services(self)
@@ -234,6 +241,14 @@ class World:
         for name in ("control", "monitor", "routes", "addresses", "families", "machine"):
             setattr(self.rooms, name, getattr(self.services, name))
         self.rooms.services = self.services.commands  # type: ignore[misc]  # a stand-in
+        self.rooms.objects = AccountObjects.of(  # type: ignore[misc]  # a stand-in
+            self.settings,
+            self.catalog,
+            access=self.rooms.access,
+            databases=cast("Databases", None),  # there are none in this world
+            services=self.services,
+            vault=self.vault,
+        )
 
     def pool(self, name: str = "POOL", **changes: object) -> None:
         """Create a pool."""
@@ -375,7 +390,6 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
         catalog=catalog,
         access=access,
         stages=Stages(catalog, access, settings),
-        vault=Vault(settings.folder("keys")),
     )
     session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
     world = World(
@@ -401,7 +415,7 @@ def make_services(world: World) -> Services:
         runtime=world.runtime,
         builder=world.builder,
         models=world.models,
-        secrets=SecretReader(world.rooms.vault, allows=world.rooms.access.allows),
+        secrets=SecretReader(world.vault, allows=world.rooms.access.allows),
     )
     probes = Probes(
         loads=world.loads, metrics=world.metrics, free_memory=lambda: world.free_memory[0]

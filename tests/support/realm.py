@@ -5,19 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from nunatak.models.registry import Models
+from nunatak.objects.databases import Databases
+from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.model.usage import ServiceUsage
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
-from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, Transfer
@@ -87,13 +88,21 @@ def open_realm(folder: Path) -> Iterator[Realm]:
         warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
         warehouse.create_database("DB")
         warehouse.create_schema("DB", "S")
+        models = Models(
+            catalog,
+            settings.folder("models"),
+            usage=ServiceUsage(),
+            where_runnable=where_runnable,
+        )
         rooms = SimpleNamespace(
             settings=settings,
             disk=base.disk,
             catalog=catalog,
             access=access,
             stages=base.stages,
-            vault=base.vault,
+            objects=replace(
+                base.objects, databases=Databases(catalog, warehouse, models, settings)
+            ),
             control=base.control,
             services=base.services,
             monitor=base.monitor,
@@ -102,12 +111,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             families=base.families,
             machine=base.machine,
             warehouse=warehouse,
-            models=Models(
-                catalog,
-                settings.folder("models"),
-                usage=ServiceUsage(),
-                where_runnable=where_runnable,
-            ),
+            models=models,
         )
         realm = Realm(world, cast("Rooms", rooms))
         yield realm

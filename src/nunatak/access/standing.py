@@ -45,6 +45,21 @@ class Acting(Holder, Protocol):
         """Its identity when it was taken; None where that was not noted."""
 
 
+def came_by_token(holder: Holder) -> bool:
+    """Whether the credential is a token, and not a password or a key pair."""
+    return holder.opened_by is not None or holder.restricted_to is not None
+
+
+def check_not_by_token(user: str, by: Holder) -> None:
+    """Raise PrivilegeMissing for somebody who came by a token and would change who can log in as
+    their own user: whoever found a token could make themselves a better credential with it."""
+    if user == by.user and came_by_token(by):
+        raise PrivilegeMissing(
+            f"A session that was opened with a token cannot change the credentials of its own user "
+            f"'{user}'. Log in with a password or a key pair for that."
+        )
+
+
 class Standing:
     """Decides anew at every use, so that what was taken away acts no more."""
 

@@ -27,7 +27,7 @@ class Existing(Enum):
 @dataclass(frozen=True, slots=True)
 class Created:
     """Outcome of CREATE: `is_kept` when the object was there and stays, `replaced` the one that
-    made way."""
+    had to go."""
 
     is_kept: bool = False
     replaced: Record | None = None
@@ -77,6 +77,10 @@ class Objects:
                 tx.update(record, spec=new.spec, status=new.status, comment=new.comment)
         return record
 
+    def comment(self, key: Key, comment: str, *, if_exists: bool = False) -> None:
+        """Give an object a comment. Raises ObjectNotFound."""
+        self.change(key, lambda *_: Change(comment=comment), if_exists=if_exists)
+
     def rename(self, key: Key, to: Key, *, if_exists: bool = False) -> None:
         """Give an object another name or schema. Raises ObjectNotFound, ObjectExists."""
         with self._catalog.write() as tx:
@@ -94,19 +98,25 @@ class Objects:
         return record
 
 
-def make_way(tx: Transaction, key: Key, existing: Existing) -> Created:
-    """Prepare a name for a new object: one that has it is kept, refused, or deleted. Raises
-    ObjectExists, or ObjectNotFound when the schema is missing."""
-    require_schema(tx, key)
+def outcome(tx: Transaction, key: Key, existing: Existing) -> Created:
+    """The outcome of CREATE: an object that has the name is kept, refused, or has to be removed.
+    Raises ObjectExists."""
     found = tx.find(key)
     if found is None:
         return Created()
-    if existing is Existing.KEEP:
-        return Created(is_kept=True)
     if existing is Existing.REFUSE:
         raise ObjectExists(key.label, key.title)
-    tx.delete(found)
-    return Created(replaced=found)
+    return Created(is_kept=True) if existing is Existing.KEEP else Created(replaced=found)
+
+
+def make_way(tx: Transaction, key: Key, existing: Existing) -> Created:
+    """The outcome of CREATE, after what is replaced has been deleted. Raises ObjectExists, or
+    ObjectNotFound when the schema is missing."""
+    require_schema(tx, key)
+    made = outcome(tx, key, existing)
+    if made.replaced is not None:
+        tx.delete(made.replaced)
+    return made
 
 
 def present(tx: Transaction, key: Key, *, if_exists: bool) -> Record | None:

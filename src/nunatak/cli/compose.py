@@ -6,11 +6,12 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from nunatak.access.bootstrap import DATABASE, SCHEMA, WAREHOUSE
+from nunatak.access.bootstrap import DATABASE, WAREHOUSE
 from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
-from nunatak.catalog.store import Catalog, Key
+from nunatak.catalog.objects import Existing
+from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process.bounds import InstanceBounds
@@ -23,6 +24,9 @@ from nunatak.ingress.handler import Ingress
 from nunatak.ingress.metrics import MetricsPage
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
+from nunatak.objects.account import AccountObjects
+from nunatak.objects.databases import Databases
+from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.kept_results import StoredResults
@@ -42,7 +46,6 @@ from nunatak.services.reconcile.system_pools import prepare_system_pools
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.sql.storage.transfers import MODELS, STAGES
 from nunatak.stages.folders import tidy
 from nunatak.stages.service import Stages
@@ -74,14 +77,10 @@ class Server:
     def prepare(self) -> None:
         """Make what every account has, and remove what a crash left behind."""
         rooms = self.rooms
-        with rooms.catalog.write() as tx:
-            if tx.find(Key("WAREHOUSE", WAREHOUSE)) is None:
-                spec = {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 600, "AUTO_RESUME": True}
-                tx.create(Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, spec=spec)
-            if tx.find(Key("DATABASE", DATABASE)) is None:
-                rooms.warehouse.create_database(DATABASE, or_replace=True)
-                tx.create(Key("DATABASE", DATABASE), ACCOUNTADMIN)
-                tx.create(Key("SCHEMA", SCHEMA, DATABASE), ACCOUNTADMIN)
+        objects = rooms.objects
+        objects.warehouses.create(WAREHOUSE, ACCOUNTADMIN, existing=Existing.KEEP)
+        objects.databases.create_database(DATABASE, ACCOUNTADMIN, existing=Existing.KEEP)
+        with rooms.catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}
             tidy(self.settings, tx)
         prepare_system_pools(rooms.catalog, rooms.access.grants, rooms.machine)
@@ -100,12 +99,9 @@ def assemble(settings: Settings, *, port: int) -> Server:
     disk = Disk.of(settings)
     catalog = Catalog(Database.open(settings.catalog_file))
     access = Access(catalog.database, settings)
-    models = Models(
-        catalog, settings.folder("models"), usage=ServiceUsage(), where_runnable=where_runnable
-    )
+    models = _models(settings, catalog)
     vault = Vault(settings.folder("keys"))
-    secrets = SecretReader(vault, allows=access.allows)
-    services = _services(settings, catalog, models, secrets)
+    services = _services(settings, catalog, models, SecretReader(vault, allows=access.allows))
     services.addresses.public = f"{settings.host}:{port}"
     stages = Stages(catalog, access, settings)
     results = ResultStore.of(settings, disk=disk, clock=access.clock)
@@ -116,14 +112,23 @@ def assemble(settings: Settings, *, port: int) -> Server:
         guard=CatalogTableGuard(catalog, access, settings),
     )
     queries = query_registry(settings.limits, access.clock)
+    warehouse = Warehouse(settings, hooks=hooks)
     rooms = Rooms(
         settings=settings,
         disk=disk,
         catalog=catalog,
         access=access,
         stages=stages,
+        objects=AccountObjects.of(
+            settings,
+            catalog,
+            access=access,
+            databases=Databases(catalog, warehouse, models, settings),
+            services=services,
+            vault=vault,
+        ),
         models=models,
-        warehouse=Warehouse(settings, hooks=hooks),
+        warehouse=warehouse,
         queries=queries,
         control=services.control,
         services=services.commands,
@@ -132,11 +137,16 @@ def assemble(settings: Settings, *, port: int) -> Server:
         addresses=services.addresses,
         families=services.families,
         machine=services.machine,
-        vault=vault,
     )
     rooms.warehouse.add_functions(functions_in_queries(rooms))
     app = _app(rooms, results, queries)
     return Server(settings=settings, rooms=rooms, app=app, ingress=_ingress(rooms))
+
+
+def _models(settings: Settings, catalog: Catalog) -> Models:
+    return Models(
+        catalog, settings.folder("models"), usage=ServiceUsage(), where_runnable=where_runnable
+    )
 
 
 def _app(rooms: Rooms, results: ResultStore, queries: QueryRegistry) -> ProtocolApp:

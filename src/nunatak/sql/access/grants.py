@@ -13,8 +13,8 @@ from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key
-from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.services.model.spec import SERVICE_ROLES, service_key
+from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.objects.roles import service_role_title
 from nunatak.sql.language.grantable import check_privileges
 from nunatak.sql.language.show import flag, moment, show_result
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
@@ -115,39 +115,22 @@ class GrantPrivileges:
 
     def run(self, context: Context) -> Result:
         """Write the grants down; the object and the role must exist."""
-        access = context.rooms.access
-        if not access.roles.exists(self.role):
-            raise ObjectNotFound("Role", self.role)
-        if OWNERSHIP in self.privileges and self.kind == "SERVICE":
-            raise InvalidArgument(
-                "The ownership of a service cannot be transferred: drop it and create it with the "
-                "other role."
-            )
-        if OWNERSHIP in self.privileges and self.is_revoked:
-            raise InvalidArgument("OWNERSHIP is not revoked: GRANT it to another role.")
-        if self.kind == SERVICE_ROLE and not self.is_revoked:
-            self._check_service_role(context)
-        for title in self._titles(context):
-            if self.is_revoked:
-                access.grants.revoke(self.privileges, self.kind, title, role=self.role)
-                continue
-            access.grants.grant(
+        roles, by_role, role = context.rooms.objects.roles, context.session.role, self.role
+        if self.is_revoked:
+            roles.revoke(self.privileges, self.kind, self._titles(context), role=role)
+        elif self.kind == SERVICE_ROLE:
+            service = context.session.qualify(self.parts[:-1])
+            roles.grant_service_role(service, self.parts[-1], role=role, by_role=by_role)
+        else:
+            roles.grant(
                 self.privileges,
                 self.kind,
-                title,
-                role=self.role,
-                by=context.session.role,
+                self._titles(context),
+                role=role,
+                by_role=by_role,
                 grant_option=self.grant_option,
             )
         return status_result(_DONE)
-
-    def _check_service_role(self, context: Context) -> None:
-        """Raises ObjectNotFound unless the service is there and has that role."""
-        with context.rooms.catalog.read() as tx:
-            tx.get(service_key(context.session.qualify(self.parts[:-1])))
-        if self.parts[-1] not in SERVICE_ROLES:
-            hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
-            raise ObjectNotFound("Service role", self.parts[-1], hint=hint)
 
     def _titles(self, context: Context) -> list[str]:
         """The objects; raises ObjectNotFound for one that is not there."""
@@ -164,11 +147,9 @@ class GrantPrivileges:
 
     def _all_titles(self, context: Context) -> list[str]:
         container = split_name(object_title(context, self.within, self.parts))
-        schema = container[1] if self.within == "SCHEMA" else None
-        with context.rooms.catalog.read() as tx:
-            tx.get(Key(self.within, container[-1], container[0] if schema else ""))
-            records = tx.list_kind(self.kind, database=container[0], schema=schema)
-        return [record.key.title for record in records if not record.spec.get("dropped")]
+        database = container[0] if self.within == "SCHEMA" else ""
+        key = Key(self.within, container[-1], database)
+        return context.rooms.objects.roles.titles_within(self.kind, key)
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
@@ -182,7 +163,7 @@ def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
         return ".".join(map(quoted, (*database, parts[-1])))
     if kind == SERVICE_ROLE:
         service = context.session.qualify(parts[:-1])
-        return f"{service}!{parts[-1]}"
+        return service_role_title(service, parts[-1])
     return str(context.session.qualify(parts))
 
 

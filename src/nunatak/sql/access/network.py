@@ -10,15 +10,11 @@ from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.catalog.kinds import IntegrationSpec, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
+from nunatak.catalog.store import Key, Record
+from nunatak.objects.network import ALL
 from nunatak.services.model.integrations import (
-    HOSTS_LIMIT,
     INTEGRATION,
     RULE,
-    check_hosts_limit,
-    checked_hosts,
-    users_of_rule,
 )
 from nunatak.services.model.vault import KIND as SECRET
 from nunatak.sql.language.object_family import AlterObject, CreateObject, ObjectFamily
@@ -59,38 +55,6 @@ def _word(cursor: TokenCursor) -> str:
     return cursor.string().upper() if cursor.at_string() else cursor.identifier()
 
 
-def _rule_spec(
-    _: Context, __: Transaction, values: dict[str, Any], old: Mapping[str, Any]
-) -> dict[str, Any]:
-    mode = values.get("MODE", old.get("mode", "INGRESS"))
-    kind = values.get("TYPE", old.get("type"))
-    if mode != "EGRESS" or kind != "HOST_PORT":
-        raise Unsupported(
-            "Only network rules with MODE = EGRESS and TYPE = HOST_PORT are supported by this "
-            "server."
-        )
-    if "VALUE_LIST" not in values and not old:
-        raise InvalidArgument("A network rule needs VALUE_LIST = ('host:port', …).")
-    listed = values.get("VALUE_LIST", old.get("values", []))
-    if len(listed) > HOSTS_LIMIT:
-        raise InvalidArgument(f"A network rule has at most {HOSTS_LIMIT} values.")
-    return {"mode": mode, "type": kind, "values": list(checked_hosts(listed))}
-
-
-def _rule_guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
-    """A rule stays while integrations name it, and they keep to their number of hosts."""
-    users = users_of_rule(tx, key)
-    if spec is None and users:
-        names = ", ".join(user.name for user in users)
-        raise ObjectInUse(
-            f"Network rule {key.title} is named by {names}: take it out with ALTER EXTERNAL ACCESS "
-            "INTEGRATION … SET ALLOWED_NETWORK_RULES = (…), then drop it."
-        )
-    for user in users:
-        others = [rule for rule in user.spec["rules"] if str(QualifiedName(*rule)) != key.title]
-        check_hosts_limit(tx, others, more=() if spec is None else spec["values"])
-
-
 def _values(record: Record) -> Sequence[str]:
     return NetworkRuleSpec.read(record.spec).values
 
@@ -121,7 +85,7 @@ RULES = ObjectFamily(
         "MODE": _word,
         "VALUE_LIST": TokenCursor.strings_in_parentheses,
     },
-    spec=_rule_spec,
+    service=lambda objects: objects.network_rules,
     unset={"VALUE_LIST": []},
     show_fields=(*_RULE_COMMON, Field("entries_in_valuelist", NUMBER), Field("owner_role_type")),
     show_row=lambda record, _: _rule_row(
@@ -129,8 +93,6 @@ RULES = ObjectFamily(
     ),
     describe_fields=(*_RULE_COMMON, Field("value_list")),
     describe_rows=lambda record, _: [_rule_row(record, [",".join(_values(record))])],
-    concerns_services=True,
-    guard=_rule_guard,
 )
 RULES.register()
 
@@ -141,36 +103,22 @@ def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
     return cursor.names_in_parentheses()
 
 
-def _integration_spec(
-    context: Context, tx: Transaction, values: dict[str, Any], old: Mapping[str, Any]
-) -> dict[str, Any]:
-    spec = {"enabled": False, "rules": [], "secrets": [], **old}
-    if "ALLOWED_NETWORK_RULES" in values:
-        rules = [context.session.qualify(parts) for parts in values["ALLOWED_NETWORK_RULES"]]
-        spec["rules"] = [_existing(tx, RULE, rule) for rule in rules]
-        check_hosts_limit(tx, spec["rules"])
-    if "ALLOWED_AUTHENTICATION_SECRETS" in values:
-        given = values["ALLOWED_AUTHENTICATION_SECRETS"]
-        spec["secrets"] = (
-            ["ALL"]
-            if given == [("ALL",)]
-            else [_existing(tx, SECRET, context.session.qualify(parts)) for parts in given]
-        )
-    if "ENABLED" in values:
-        spec["enabled"] = values["ENABLED"]
-    if not old and ("ENABLED" not in values or not spec["rules"]):
-        raise InvalidArgument(
-            "An external access integration needs ALLOWED_NETWORK_RULES = (…) and ENABLED = TRUE "
-            "or FALSE."
-        )
-    return spec
+def _meant(context: Context, values: dict[str, Any]) -> dict[str, Any]:
+    """The full names of rules and secrets."""
+    found = dict(values)
+    for name in ("ALLOWED_NETWORK_RULES", "ALLOWED_AUTHENTICATION_SECRETS"):
+        if name in values:
+            found[name] = [context.session.qualify(parts) for parts in values[name]]
+    if values.get("ALLOWED_AUTHENTICATION_SECRETS") == [(ALL,)]:
+        found["ALLOWED_AUTHENTICATION_SECRETS"] = ALL
+    return found
 
 
 def _named(values: Mapping[str, Any], session: Session) -> list[Key]:
     """The rules and secrets that properties name."""
     secrets = values.get("ALLOWED_AUTHENTICATION_SECRETS", ())
     named = [(RULE, parts) for parts in values.get("ALLOWED_NETWORK_RULES", ())]
-    named += [(SECRET, parts) for parts in (() if secrets == [("ALL",)] else secrets)]
+    named += [(SECRET, parts) for parts in (() if secrets == [(ALL,)] else secrets)]
     return [key_of(kind, parts, session) for kind, parts in named]
 
 
@@ -179,12 +127,6 @@ def _used(statement: CreateObject | AlterObject, context: Context) -> list[Targe
     keys = _named(statement.values, context.session)
     with context.rooms.catalog.read() as tx:
         return [Target(key.kind, tx.get(key).key.title) for key in keys]
-
-
-def _existing(tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
-    """The parts of its name; raises ObjectNotFound."""
-    tx.get(Key.of(kind, name))
-    return [name.database, name.schema, name.name]
 
 
 def _listed(names: Sequence[Any]) -> str:
@@ -215,7 +157,8 @@ INTEGRATIONS = ObjectFamily(
         "ALLOWED_API_AUTHENTICATION_INTEGRATIONS": _names,
         "ENABLED": TokenCursor.boolean,
     },
-    spec=_integration_spec,
+    service=lambda objects: objects.integrations,
+    meant=_meant,
     unset={"ALLOWED_AUTHENTICATION_SECRETS": [], "ALLOWED_NETWORK_RULES": []},
     show_fields=_INTEGRATION_FIELDS,
     show_row=lambda record, _: [
@@ -230,6 +173,5 @@ INTEGRATIONS = ObjectFamily(
     describe_rows=_property_rows,
     aliases=("INTEGRATION",),
     uses=(OnTargets(ANY, _used, "each network rule and secret that is named"),),
-    concerns_services=True,
 )
 INTEGRATIONS.register()

@@ -9,10 +9,8 @@ from nunatak.access.privileges.declared import Creates, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse
-from nunatak.services.model.spec import KIND as SERVICE
-from nunatak.services.model.spec import is_build
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.creation import Creation, created, creation
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -23,7 +21,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.results import Field, Result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,37 +33,13 @@ class CreateRole(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the role."""
-        access, owner = context.rooms.access, context.session.role
-        exists = access.roles.exists(self.name)
-        if exists and self.if_not_exists:
-            return status_result(f"{self.name} already exists, statement succeeded.")
-        if exists and not self.or_replace:
-            raise ObjectExists("Role", self.name)
-        if exists:
-            _drop(context, self.name)
-        access.create_role(self.name, owner=owner, comment=self.comment)
-        return status_result(f"Role {self.name} successfully created.")
-
-
-def _drop(context: Context, name: str) -> None:
-    """Drop a role; what it owned goes to the current one. Raises ObjectNotFound, InvalidArgument
-    for the current role, ObjectInUse while it owns services, which act with their owner's rights.
-    """
-    heir = context.session.role
-    if name == heir:
-        raise InvalidArgument(f"Cannot drop role '{name}': it is the current role. Use another.")
-    with context.rooms.catalog.read() as tx:
-        owned = [
-            record.key.title
-            for record in tx.list_kind(SERVICE)
-            if record.owner == name and not is_build(record.spec) and not record.spec.get("dropped")
-        ]
-    if owned:
-        raise ObjectInUse(
-            f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
-            "dropped. Drop the service first."
+        made = context.rooms.objects.roles.create(
+            self.name,
+            by_role=context.session.role,
+            comment=self.comment,
+            existing=self.existing,
         )
-    context.rooms.access.drop_role(name, heir=heir)
+        return created(made, "Role", self.name)
 
 
 @creation("ROLE", needs=(Creates(ROLE),))
@@ -89,11 +63,9 @@ class DropRole:
 
     def run(self, context: Context) -> Result:
         """Remove the role with its grants; what it owned goes to the session's role."""
-        if self.if_exists and not context.rooms.access.roles.exists(self.name):
-            text = f"Drop statement executed successfully ({self.name} already dropped)."
-            return status_result(text)
-        _drop(context, self.name)
-        return status_result(f"{self.name} successfully dropped.")
+        roles, by_role = context.rooms.objects.roles, context.session.role
+        was_there = roles.drop(self.name, by_role=by_role, if_exists=self.if_exists)
+        return dropped(self.name, was_there=was_there)
 
 
 @grammar("DROP ROLE", needs=(Needs(OWNERSHIP, ROLE),))

@@ -1,4 +1,4 @@
-"""Programmatic access tokens of users, and what a session that came by a token may not do."""
+"""Programmatic access tokens of users."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from nunatak.access.privileges.declared import CheckedInside, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.errors import PrivilegeMissing
+from nunatak.objects.users import TokenTerms
 from nunatak.sql.language.show import moment, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -41,23 +41,14 @@ class AddAccessToken:
 
     def run(self, context: Context) -> Result:
         """Make the token; its secret is in this answer and nowhere else."""
-        check_not_by_token(self.user or context.session.user, context)
-        user = context.rooms.access.users.get(self.user or context.session.user).name
-        secret = context.rooms.access.tokens.add_access(
-            user,
-            self.name,
+        terms = TokenTerms(
             days=self.settings.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
-            role=self._restriction(context),
+            role=self.settings.get("ROLE_RESTRICTION"),
             comment=self.settings.get("COMMENT", ""),
         )
+        user, by = self.user or context.session.user, context.session
+        secret = context.rooms.objects.users.add_token(user, self.name, by=by, terms=terms)
         return show_result(self.fields, [[self.name, secret]])
-
-    def _restriction(self, context: Context) -> str | None:
-        """The role of that very name, else of the name in upper case."""
-        name: str | None = self.settings.get("ROLE_RESTRICTION")
-        if name is None or context.rooms.access.roles.exists(name):
-            return name
-        return name.upper()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +61,8 @@ class RemoveAccessToken:
 
     def run(self, context: Context) -> Result:
         """Revoke it at once, with the sessions that it opened."""
-        if came_by_token(context):
-            raise PrivilegeMissing(
-                "A session that was opened with a token cannot remove tokens. Log in with a "
-                "password or a key pair for that."
-            )
-        user = self.user or context.session.user
-        context.rooms.access.remove_access_token(user, self.name)
+        user, by = self.user or context.session.user, context.session
+        context.rooms.objects.users.remove_token(user, self.name, by=by)
         return status_result(f"Programmatic access token {self.name} successfully removed.")
 
 
@@ -148,19 +134,3 @@ def _token_row(token: Token, now: float) -> list[Any]:
         token.comment,
         moment(token.created_on),
     ]
-
-
-def came_by_token(context: Context) -> bool:
-    """Whether the session was opened with a token, and not with a password or a key pair."""
-    session = context.session
-    return session.opened_by is not None or session.restricted_to is not None
-
-
-def check_not_by_token(user: str, context: Context) -> None:
-    """Raise PrivilegeMissing for a session that came by a token and would change who can log in
-    as its own user: whoever found a token could make themselves a better credential with it."""
-    if user == context.session.user and came_by_token(context):
-        raise PrivilegeMissing(
-            f"A session that was opened with a token cannot change the credentials of its own user "
-            f"'{user}'. Log in with a password or a key pair for that."
-        )

@@ -10,16 +10,16 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.errors import ObjectExists
 from nunatak.sql.access.user_tokens import (
     NOT_BY_TOKEN,
     OWNER_OR_SELF,
     AddAccessToken,
     RemoveAccessToken,
-    check_not_by_token,
     token_change,
 )
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.creation import Creation, created, creation
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -32,10 +32,7 @@ from nunatak.sql.language.statement import (
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.session.parameters import literal
-from nunatak.stages.folders import remove_folder, user_folder
 from nunatak.warehouse.core.results import Field, Result, status_result
-
-_DONE = "Statement executed successfully."
 
 
 def _text(cursor: TokenCursor) -> str:
@@ -56,10 +53,6 @@ _READERS: dict[str, Any] = {
     "DISABLED": TokenCursor.boolean,
     "MUST_CHANGE_PASSWORD": TokenCursor.boolean,
 }
-CREDENTIALS = frozenset(
-    {"PASSWORD", "LOGIN_NAME", "RSA_PUBLIC_KEY", "RSA_PUBLIC_KEY_2", "DISABLED"}
-)
-"""What decides who can log in as the user."""
 _IGNORED = ("MUST_CHANGE_PASSWORD",)
 
 
@@ -82,20 +75,10 @@ class CreateUser(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the user, whose own stage is empty."""
-        access = context.rooms.access
-        exists = access.users.find(self.name) is not None
-        if exists and self.if_not_exists:
-            return status_result(f"{self.name} already exists, statement succeeded.")
-        if exists and not self.or_replace:
-            raise ObjectExists("User", self.name)
-        owner = context.session.role
-        if exists:
-            check_not_by_token(self.name, context)
-            access.replace_user(self.name, owner=owner, settings=self.settings)
-        else:
-            access.users.create(self.name, owner=owner, settings=self.settings)
-        remove_folder(context.rooms.settings, user_folder(self.name))
-        return status_result(f"User {self.name} successfully created.")
+        made = context.rooms.objects.users.create(
+            self.name, self.settings, by=context.session, existing=self.existing
+        )
+        return created(made, "User", self.name)
 
 
 @creation("USER", needs=(Creates(USER), NOT_BY_TOKEN))
@@ -121,12 +104,9 @@ class AlterUser:
 
     def run(self, context: Context) -> Result:
         """Change the user; disabling one ends the sessions."""
-        if self.if_exists and context.rooms.access.users.find(self.name) is None:
-            return status_result(_DONE)
-        if not CREDENTIALS.isdisjoint(self.settings):
-            check_not_by_token(self.name, context)
-        context.rooms.access.alter_user(self.name, self.settings)
-        return status_result(_DONE)
+        users, by = context.rooms.objects.users, context.session
+        users.alter(self.name, self.settings, by=by, if_exists=self.if_exists)
+        return status_result(DONE)
 
 
 _ALTERATIONS = (
@@ -164,13 +144,9 @@ class DropUser:
 
     def run(self, context: Context) -> Result:
         """Remove the user with tokens, sessions and the files in the user's own stage."""
-        if self.if_exists and context.rooms.access.users.find(self.name) is None:
-            text = f"Drop statement executed successfully ({self.name} already dropped)."
-            return status_result(text)
-        check_not_by_token(self.name, context)
-        context.rooms.access.drop_user(self.name)
-        remove_folder(context.rooms.settings, user_folder(self.name))
-        return status_result(f"{self.name} successfully dropped.")
+        users, by = context.rooms.objects.users, context.session
+        was_there = users.drop(self.name, by=by, if_exists=self.if_exists)
+        return dropped(self.name, was_there=was_there)
 
 
 @grammar("DROP USER", needs=(Needs(OWNERSHIP, USER), NOT_BY_TOKEN))

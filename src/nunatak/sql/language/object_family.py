@@ -14,11 +14,12 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, ObjectNotFound
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.errors import InvalidArgument
+from nunatak.objects.account import AccountObjects
+from nunatak.objects.ruled import RuledObjects
+from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.objects import (
-    create_object,
-    drop_object,
+    dropped,
 )
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import (
@@ -44,14 +45,15 @@ Readers = Mapping[str, Callable[[TokenCursor], Any]]
 Row = Callable[[Record, Context], Sequence[Any]]
 
 
-def _agreed(_: Transaction, __: Key, ___: Mapping[str, Any] | None) -> None:
-    """Nothing forbids it."""
+def _as_given(_: Context, values: dict[str, Any]) -> dict[str, Any]:
+    """Properties that mean the same in every session."""
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFamily:
-    """A kind of object. `readers` are its properties; `spec` makes the wanted state from those that
-    were given and the state so far (empty for CREATE); `unset` are the values after UNSET."""
+    """A kind of object. `readers` are its properties, `unset` their values after UNSET; `service`
+    keeps the objects, and knows the rules about properties."""
 
     kind: str
     words: str
@@ -61,7 +63,9 @@ class ObjectFamily:
     title: str
     in_schema: bool
     readers: Readers
-    spec: Callable[[Context, Transaction, dict[str, Any], Mapping[str, Any]], dict[str, Any]]
+    service: Callable[[AccountObjects], RuledObjects]
+    meant: Callable[[Context, dict[str, Any]], dict[str, Any]] = _as_given
+    """The properties with names completed from the session."""
     unset: Mapping[str, Any] = field(default_factory=dict)
     show_fields: tuple[Field, ...]
     show_row: Row
@@ -72,10 +76,6 @@ class ObjectFamily:
     """Other words for ALTER, DROP and DESCRIBE."""
     uses: Rules = ()
     """What CREATE and ALTER need on the objects that the properties name."""
-    concerns_services: bool = False
-    """Running services follow a change, and are told of it."""
-    guard: Callable[[Transaction, Key, Mapping[str, Any] | None], None] = _agreed
-    """Raises when other objects forbid that the object becomes so; None: that it is dropped."""
 
     def key(self, context: Context, parts: tuple[str, ...]) -> Key:
         """Where an object of that name is."""
@@ -88,10 +88,9 @@ class ObjectFamily:
             raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
         return parts
 
-    def announce(self, context: Context) -> None:
-        """After a change that has committed."""
-        if self.concerns_services:
-            context.rooms.services.announce()
+    def objects(self, context: Context) -> RuledObjects:
+        """The service that keeps the objects."""
+        return self.service(context.rooms.objects)
 
     def register(self) -> None:
         """Make the statements of this kind known."""
@@ -169,20 +168,15 @@ class CreateObject(Creation):
         """Add the object."""
         values = dict(self.values)
         comment = values.pop("COMMENT", "")
-        with context.rooms.catalog.read() as tx:
-            spec = self.family.spec(context, tx, values, {})
-            self.family.guard(tx, self.family.key(context, self.name), spec)
-        result = create_object(
-            context,
-            self.family.key(context, self.name),
-            title=self.family.title,
-            or_replace=self.or_replace,
-            if_not_exists=self.if_not_exists,
-            spec=spec,
+        key = self.family.key(context, self.name)
+        made = self.family.objects(context).create(
+            key,
+            context.session.role,
+            self.family.meant(context, values),
             comment=comment,
+            existing=self.existing,
         )
-        self.family.announce(context)
-        return result
+        return created(made, self.family.title, key.name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,16 +194,12 @@ class AlterObject:
         key = self.family.key(context, self.name)
         values = dict(self.values)
         comment = values.pop("COMMENT", None)
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key)
-            if record is None and self.if_exists:
-                return status_result(DONE)
-            if record is None:
-                raise ObjectNotFound(key.label, key.title)
-            spec = self.family.spec(context, tx, values, record.spec)
-            self.family.guard(tx, key, spec)
-            tx.update(record, spec=spec, comment=comment)
-        self.family.announce(context)
+        self.family.objects(context).alter(
+            key,
+            self.family.meant(context, values),
+            comment=comment,
+            if_exists=self.if_exists,
+        )
         return status_result(DONE)
 
 
@@ -225,11 +215,8 @@ class DropObject:
     def run(self, context: Context) -> Result:
         """Remove it."""
         key = self.family.key(context, self.name)
-        with context.rooms.catalog.read() as tx:
-            self.family.guard(tx, key, None)
-        result = drop_object(context, key, if_exists=self.if_exists)[1]
-        self.family.announce(context)
-        return result
+        was_there = self.family.objects(context).drop(key, if_exists=self.if_exists)
+        return dropped(key.name, was_there=was_there)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,20 +1,12 @@
-"""Tags on compute pools and services: TAG (…) of CREATE, SET TAG and UNSET TAG of ALTER.
-
-An object keeps its tags by the id of the TAG object, as models do, so that renaming a tag changes
-nothing and dropping it takes it off.
-"""
+"""Tags on compute pools and services: TAG (…) of CREATE, SET TAG and UNSET TAG of ALTER."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import LimitExceeded, ObjectNotFound
-from nunatak.models.tags import TAG, TAGS_PER_OBJECT, TagReference, check_value
+from nunatak.objects.tags import TagChanges
 from nunatak.sql.language.object_family import DONE, Readers
-from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -70,32 +62,9 @@ def _names(cursor: TokenCursor) -> TagValues:
     return tuple((name, None) for name in names)
 
 
-def with_tags(
-    context: Context, tx: Transaction, old: Mapping[str, str], tags: TagValues
-) -> dict[str, str]:
-    """The tags of an object after a change, by the ids of TAG objects.
-
-    Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
-    """
-    found = dict(old)
-    for name, value in tags:
-        tag = tx.get(_key(context, name))
-        if value is None:
-            found.pop(str(tag.id), None)
-        else:
-            check_value(tag, value)
-            found[str(tag.id)] = value
-    if len(found) > TAGS_PER_OBJECT:
-        raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
-    return found
-
-
-def references(tx: Transaction, record: Record) -> list[TagReference]:
-    """The tags that an object carries and that are still there, by name."""
-    carried = dict(record.spec.get("tags") or {})
-    found = [(tx.by_id(int(tag)), value) for tag, value in carried.items()]
-    listed = [TagReference(tag.qualified, value) for tag, value in found if tag is not None]
-    return sorted(listed, key=lambda reference: reference.tag)
+def tag_changes(context: Context, tags: TagValues) -> TagChanges:
+    """The full names of tags, with their values."""
+    return [(context.session.qualify(name), value) for name, value in tags]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,15 +80,6 @@ class AlterTags:
     def run(self, context: Context) -> Result:
         """Change the record."""
         key = key_of(self.kind, self.name, context.session)
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key)
-            if record is None and not self.if_exists:
-                raise ObjectNotFound(key.label, key.title)
-            if record is not None:
-                tags = with_tags(context, tx, record.spec.get("tags") or {}, self.tags)
-                tx.update(record, spec={**record.spec, "tags": tags})
+        changes = tag_changes(context, self.tags)
+        context.rooms.objects.tags.put(key, changes, if_exists=self.if_exists)
         return status_result(DONE)
-
-
-def _key(context: Context, parts: tuple[str, ...]) -> Key:
-    return schema_key(context, TAG, parts)

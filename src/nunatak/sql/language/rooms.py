@@ -12,11 +12,11 @@ from nunatak.compute.nodes import Machine
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.models.registry import Models
+from nunatak.objects.account import AccountObjects
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.control import ControlPlane
-from nunatak.services.model.vault import Vault
 from nunatak.services.watching.monitor import Monitor
 from nunatak.stages.service import Stages
 from nunatak.warehouse.warehouse import Warehouse
@@ -41,6 +41,7 @@ class Rooms:
     catalog: Catalog
     access: Access
     stages: Stages
+    objects: AccountObjects
     models: Models
     warehouse: Warehouse
     queries: QueryControl
@@ -51,4 +52,3 @@ class Rooms:
     addresses: Addresses
     families: Families
     machine: Machine
-    vault: Vault

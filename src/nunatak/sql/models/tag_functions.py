@@ -15,7 +15,6 @@ from nunatak.models.tags import TAG, ModelTags, TagReference
 from nunatak.models.versions import MODEL
 from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.language.functions import system_function, table_function
-from nunatak.sql.language.object_tags import references
 from nunatak.sql.language.requirements import Scope, key_of
 from nunatak.sql.language.statement import Context
 from nunatak.warehouse.core.results import Field, Result, rows_result
@@ -104,5 +103,4 @@ def _references(context: Context, key: Key) -> list[TagReference]:
     if key.kind == MODEL:
         name = context.session.qualify((key.database, key.schema, key.name))
         return ModelTags(context.rooms.models).references(name)
-    with context.rooms.catalog.read() as tx:
-        return references(tx, tx.get(key))
+    return context.rooms.objects.tags.references(key)

@@ -20,19 +20,17 @@ from nunatak.access.privileges.declared import Creates, Given, Needs, NeedsInHol
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, ObjectNotFound
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import InvalidArgument
 from nunatak.models.tags import (
     ALLOWED_VALUES_LIMIT,
     TAG,
     VALUE_LIMIT_CHARS,
 )
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.object_family import DONE
 from nunatak.sql.language.objects import (
-    create_object,
-    drop_object,
-    require_schema,
+    dropped,
     schema_key,
 )
 from nunatak.sql.language.show import ShowClauses, moment, scope_in, show_clauses, show_result
@@ -72,15 +70,14 @@ class CreateTag(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the tag; a replaced one is taken off everything that carried it."""
-        return create_object(
-            context,
-            _key(context, self.name),
-            title="Tag",
-            or_replace=self.or_replace,
-            if_not_exists=self.if_not_exists,
-            spec={"allowed_values": list(self.allowed_values)},
+        made = context.rooms.objects.tags.create(
+            context.session.qualify(self.name),
+            context.session.role,
+            allowed_values=self.allowed_values,
             comment=self.comment,
+            existing=self.existing,
         )
+        return created(made, "Tag", self.name[-1])
 
 
 @creation("TAG", needs=(Creates(TAG),))
@@ -129,29 +126,17 @@ class AlterTag:
 
     def run(self, context: Context) -> Result:
         """Change the record."""
-        with context.rooms.catalog.write() as transaction:
-            record = transaction.find(_key(context, self.name))
-            if record is None and not self.if_exists:
-                raise ObjectNotFound("Tag", _key(context, self.name).title)
-            if record is not None:
-                self._change(context, transaction, record)
-        return status_result(DONE)
-
-    def _change(self, context: Context, transaction: Transaction, record: Record) -> None:
+        tags, if_exists = context.rooms.objects.tags, self.if_exists
+        name = context.session.qualify(self.name)
         if self.to is not None:
-            key = _key(context, self.to)
-            require_schema(transaction, key)
-            transaction.move(record, key)
-            return
-        values = list(TagSpec.read(record.spec).allowed_values)
-        if self.is_drop:
-            gone = set(self.allowed_values or values)
-            values = [value for value in values if value not in gone]
+            tags.rename(name, context.session.qualify(self.to), if_exists=if_exists)
+        elif self.comment is not None:
+            tags.comment(name, self.comment, if_exists=if_exists)
+        elif self.is_drop:
+            tags.disallow(name, self.allowed_values, if_exists=if_exists)
         else:
-            values = list(dict.fromkeys([*values, *self.allowed_values]))
-        if len(values) > ALLOWED_VALUES_LIMIT:
-            raise InvalidArgument(f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values.")
-        transaction.update(record, spec={"allowed_values": values}, comment=self.comment)
+            tags.allow(name, self.allowed_values, if_exists=if_exists)
+        return status_result(DONE)
 
 
 @grammar(
@@ -191,7 +176,9 @@ class DropTag:
 
     def run(self, context: Context) -> Result:
         """Drop it; objects that carried it do so no longer."""
-        return drop_object(context, _key(context, self.name), if_exists=self.if_exists)[1]
+        name = context.session.qualify(self.name)
+        was_there = context.rooms.objects.tags.drop(name, if_exists=self.if_exists)
+        return dropped(name.name, was_there=was_there)
 
 
 @grammar("DROP TAG", needs=(Needs(OWNERSHIP, TAG),))

@@ -11,12 +11,12 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
 from nunatak.catalog.store import Record
-from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.services.model.functions import KIND, FunctionSpec, declared_method
-from nunatak.services.model.spec import ENDPOINTS_ROLE, service_key
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.services.model.functions import KIND, FunctionSpec
+from nunatak.services.model.spec import ENDPOINTS_ROLE
+from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.object_family import visible
-from nunatak.sql.language.objects import create_object, drop_object, schema_key
+from nunatak.sql.language.objects import dropped, schema_key
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
     ShowClauses,
@@ -106,16 +106,9 @@ class CreateFunction(Creation):
     def run(self, context: Context) -> Result:
         """Check against the service, then add the function."""
         service = context.session.qualify(self.values["SERVICE"])
-        route = context.rooms.routes.by_name(service)
-        if route is None:
-            raise ObjectNotFound("Service", service_key(service).title)
-        if self.values["ENDPOINT"].lower() != route.endpoint:
-            raise ObjectNotFound(
-                "Endpoint", self.values["ENDPOINT"], hint=f"The endpoint is '{route.endpoint}'."
-            )
         spec = FunctionSpec(
             service=(service.database, service.schema, service.name),
-            endpoint=route.endpoint,
+            endpoint=self.values["ENDPOINT"],
             path=self.values["AS"],
             arguments=self.arguments,
             returns=self.returns,
@@ -125,18 +118,14 @@ class CreateFunction(Creation):
             strict=self.strict,
             null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
         )
-        declared_method(spec, route.methods)
-        result = create_object(
-            context,
-            schema_key(context, KIND, self.name),
-            title="Function",
-            or_replace=self.or_replace,
-            if_not_exists=self.if_not_exists,
-            spec=spec.document(),
+        made = context.rooms.objects.functions.create(
+            context.session.qualify(self.name),
+            context.session.role,
+            spec,
             comment=self.values.get("COMMENT", ""),
+            existing=self.existing,
         )
-        context.rooms.control.refresh()
-        return result
+        return created(made, "Function", self.name[-1])
 
 
 @creation(
@@ -220,10 +209,9 @@ class DropFunction:
 
     def run(self, context: Context) -> Result:
         """Remove it."""
-        key = schema_key(context, KIND, self.name)
-        result = drop_object(context, key, if_exists=self.if_exists)[1]
-        context.rooms.control.refresh()
-        return result
+        name = context.session.qualify(self.name)
+        was_there = context.rooms.objects.functions.drop(name, if_exists=self.if_exists)
+        return dropped(name.name, was_there=was_there)
 
 
 @grammar("DROP FUNCTION", needs=(Needs(OWNERSHIP, KIND),))

@@ -10,23 +10,20 @@ from msgspec.structs import replace
 from nunatak.access.privileges.declared import AppliesTags, Case, Creates, Given, Needs, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
-from nunatak.catalog.store import Record
 from nunatak.compute import pools
-from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec, PoolStatus, pool_key
-from nunatak.compute.states import POOLS, PoolState
-from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
-from nunatak.services.commands.desired import services_on
+from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec
+from nunatak.errors import InvalidArgument
 from nunatak.services.model.spec import ServiceType
-from nunatak.services.reconcile.system_pools import is_system_pool
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.object_family import DONE, unset_values
 from nunatak.sql.language.object_tags import (
     AlterTags,
     TagValues,
     properties_and_tags,
     tag_change,
-    with_tags,
+    tag_changes,
 )
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -38,13 +35,6 @@ from nunatak.sql.language.statement import (
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.workloads import workload_type
 from nunatak.warehouse.core.results import Field, Result, status_result
-from nunatak.warehouse.core.session import Session
-
-JOBS_LIMIT_NAMED = 5
-_CREATED_SUSPENDED = (
-    "The compute pool was created suspended: ALTER COMPUTE POOL … RESUME starts it, and so does "
-    "work that needs it if AUTO_RESUME is on."
-)
 
 
 def _word(cursor: TokenCursor) -> str:
@@ -83,11 +73,6 @@ def _spec_values(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check_families(context: Context, spec: PoolSpec) -> None:
-    for name in (spec.instance_family, *spec.backup_instance_families):
-        context.rooms.families.get(name)
-
-
 @dataclass(frozen=True, kw_only=True)
 class CreatePool(Creation):
     """CREATE COMPUTE POOL [IF NOT EXISTS] p [FOR APPLICATION a] properties."""
@@ -102,28 +87,13 @@ class CreatePool(Creation):
             if needed not in self.values:
                 raise InvalidArgument(f"CREATE COMPUTE POOL needs {needed} = ….")
         spec = PoolSpec(**_spec_values(self.values))
-        _check_families(context, spec)
-        key = pool_key(self.name)
-        with context.rooms.catalog.write() as tx:
-            if tx.find(key) is not None:
-                if self.if_not_exists:
-                    return status_result(f"{self.name} already exists, statement succeeded.")
-                raise ObjectExists(key.label, key.title)
-            spec = replace(spec, tags=with_tags(context, tx, {}, self.tags))
-            state = PoolState.SUSPENDED if spec.suspended else PoolState.STARTING
-            target = 0 if spec.suspended else spec.min_nodes
-            POOLS.begin(
-                tx,
-                key,
-                state,
-                owner=context.session.role,
-                reason=_CREATED_SUSPENDED if spec.suspended else "The compute pool was created.",
-                spec=spec.document(),
-                status=PoolStatus(state=state, target_nodes=target).document(),
-                comment=self.values.get("COMMENT", ""),
-            )
-        context.rooms.services.announce()
-        return status_result(f"Compute pool {self.name} successfully created.")
+        objects = context.rooms.objects
+        spec = replace(spec, tags=objects.tags.carried(tag_changes(context, self.tags)))
+        comment = self.values.get("COMMENT", "")
+        made = objects.pools.create(
+            self.name, context.session.role, spec, comment=comment, existing=self.existing
+        )
+        return created(made, "Compute pool", self.name)
 
 
 @creation("COMPUTE POOL", needs=(Creates(pools.KIND), AppliesTags()))
@@ -165,39 +135,19 @@ class AlterPool:
 
     def run(self, context: Context) -> Result:
         """Write what is wanted now."""
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(pool_key(self.name))
-            if record is None and self.if_exists:
-                return status_result(DONE)
-            if record is None:
-                raise ObjectNotFound("Compute pool", self.name)
-            spec = self._changed(record, context.session)
-            _check_families(context, spec)
-            tx.update(record, spec=spec.document(), comment=self.values.get("COMMENT"))
-        if self.action == "STOP ALL":
-            context.rooms.services.stop_all(self.name, types=self.types)
-        context.rooms.services.announce()
-        return status_result(DONE)
-
-    def _changed(self, record: Record, session: Session) -> PoolSpec:
+        pools, session, if_exists = context.rooms.objects.pools, context.session, self.if_exists
         by = f"by {session.user} (role {session.role})"
-        spec, state = PoolSpec.read(record.spec), POOLS.of(record)
         match self.action:
             case "SUSPEND":
-                if spec.suspended and state is PoolState.SUSPENDED:
-                    raise InvalidArgument(f"Compute pool {self.name} is suspended already.")
-                return replace(spec, suspended=True, changed_by=by)
+                pools.suspend(self.name, by=by, if_exists=if_exists)
             case "RESUME":
-                return replace(spec, suspended=False, changed_by=by)
+                pools.resume(self.name, by=by, if_exists=if_exists)
             case "STOP ALL":
-                return spec
-        changed = replace(spec, **_spec_values(self.values))
-        moved = changed.instance_family != spec.instance_family
-        if moved and state is not PoolState.SUSPENDED:
-            raise InvalidArgument(
-                f"INSTANCE_FAMILY can be changed only while compute pool {self.name} is suspended."
-            )
-        return changed
+                pools.stop_all(self.name, types=self.types, if_exists=if_exists)
+            case _:
+                values, comment = _spec_values(self.values), self.values.get("COMMENT")
+                pools.alter(self.name, values, comment=comment, if_exists=if_exists)
+        return status_result(DONE)
 
 
 _ALTERATIONS = (
@@ -254,29 +204,8 @@ class DropPool:
     def run(self, context: Context) -> Result:
         """Remove it; refused while services or jobs are on it, running or suspended, and for a
         pool of the system."""
-        if is_system_pool(self.name):
-            raise InvalidArgument(
-                f"Compute pool {self.name} is part of every account and cannot be dropped: "
-                f"ALTER COMPUTE POOL {self.name} SUSPEND stops it."
-            )
-        key = pool_key(self.name)
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key)
-            if record is None:
-                if self.if_exists:
-                    text = f"Drop statement executed successfully ({self.name} already dropped)."
-                    return status_result(text)
-                raise ObjectNotFound(key.label, key.title)
-            users = [item.key.title for item in services_on(tx, self.name)]
-            if users:
-                named = ", ".join(users[:JOBS_LIMIT_NAMED])
-                raise ObjectInUse(
-                    f"Compute pool {self.name} cannot be dropped: it is used by {named}. Drop "
-                    f"those services first, or ALTER COMPUTE POOL {self.name} STOP ALL."
-                )
-            tx.delete(record)
-        context.rooms.services.announce()
-        return status_result(f"{self.name} successfully dropped.")
+        was_there = context.rooms.objects.pools.drop(self.name, if_exists=self.if_exists)
+        return dropped(self.name, was_there=was_there)
 
 
 @grammar("DROP COMPUTE POOL", needs=(Needs(OWNERSHIP, pools.KIND),))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,8 @@ from nunatak.access.privileges.declared import Needs, OnTargets, Target
 from nunatak.catalog.kinds import RepositorySpec
 from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.catalog.store import Record, Transaction
+from nunatak.errors import InvalidArgument
 from nunatak.services.commands.repository_images import REPOSITORY, images_in
 from nunatak.services.documents.specification import IMAGE_NAME, repository_path
 from nunatak.sql.language.functions import system_function
@@ -72,24 +72,6 @@ def _encryption(cursor: TokenCursor) -> str:
     return kind
 
 
-def _spec(
-    _: Context, __: Transaction, values: dict[str, Any], old: Mapping[str, Any]
-) -> dict[str, Any]:
-    given = {"encryption": values["ENCRYPTION"]} if "ENCRYPTION" in values else {}
-    return {**old, **given}
-
-
-def _guard(tx: Transaction, key: Key, spec: Mapping[str, Any] | None) -> None:
-    """Names of images are in lower case, so that repositories need names that differ by more."""
-    path = repository_path(key.title)
-    for record in tx.list_kind(REPOSITORY) if spec is not None else ():
-        if record.key != key and repository_path(record.key.title) == path:
-            raise Unsupported(
-                f"Image repository {key.title} cannot be made beside {record.key.title}: names of "
-                "images would not tell them apart: choose another name."
-            )
-
-
 REPOSITORIES = ObjectFamily(
     kind=REPOSITORY,
     words="IMAGE REPOSITORY",
@@ -97,8 +79,7 @@ REPOSITORIES = ObjectFamily(
     title="Image Repository",
     in_schema=True,
     readers={"ENCRYPTION": _encryption},
-    spec=_spec,
-    guard=_guard,
+    service=lambda objects: objects.repositories,
     show_fields=_FIELDS,
     show_row=_row,
     describe_fields=_FIELDS,

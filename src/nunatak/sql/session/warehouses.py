@@ -1,5 +1,4 @@
-"""Warehouses. Queries run in the server's own engine, so a warehouse is a name with properties
-that scripts set and read; suspending and resuming changes its state and nothing else."""
+"""Statements about warehouses."""
 
 from __future__ import annotations
 
@@ -10,9 +9,11 @@ from nunatak.access.privileges.declared import Creates, Given, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.errors import ObjectNotFound
-from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.objects import create_object, drop_object
+from nunatak.objects.warehouses import STARTED, SUSPENDED
+from nunatak.objects.warehouses import WAREHOUSE as KIND
+from nunatak.sql.language.creation import Creation, created, creation
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -25,8 +26,6 @@ from nunatak.sql.language.statement import (
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
 
-KIND = "WAREHOUSE"
-_DEFAULTS = {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 600, "AUTO_RESUME": True}
 _FIELDS = (
     Field("name"),
     Field("state"),
@@ -80,21 +79,19 @@ class CreateWarehouse(Creation):
 
     def run(self, context: Context) -> Result:
         """Add the warehouse and make it the session's current one, as the vendor does."""
-        settings = {**_DEFAULTS, **self.settings}
+        settings, session = dict(self.settings), context.session
         comment = settings.pop("COMMENT", "")
-        state = "SUSPENDED" if settings.pop("INITIALLY_SUSPENDED", False) else "STARTED"
-        result = create_object(
-            context,
-            Key(KIND, self.name),
-            title="Warehouse",
-            or_replace=self.or_replace,
-            if_not_exists=self.if_not_exists,
-            spec=settings,
-            status={"state": state},
+        is_suspended = settings.pop("INITIALLY_SUSPENDED", False)
+        made = context.rooms.objects.warehouses.create(
+            self.name,
+            session.role,
+            settings=settings,
+            is_suspended=is_suspended,
             comment=comment,
+            existing=self.existing,
         )
-        context.session.warehouse = self.name
-        return result
+        session.warehouse = self.name
+        return created(made, "Warehouse", self.name)
 
 
 @creation("WAREHOUSE", needs=(Creates(KIND),))
@@ -124,20 +121,16 @@ class AlterWarehouse:
 
     def run(self, context: Context) -> Result:
         """Change the record."""
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(Key(KIND, self.name))
-            if record is None and self.if_exists:
-                return status_result("Statement executed successfully.")
-            if record is None:
-                raise ObjectNotFound("Warehouse", self.name)
-            spec = {**record.spec, **self.settings}
-            for name in self.unset:
-                spec[name] = _DEFAULTS.get(name)
-            comment = spec.pop("COMMENT", None)
-            comment = "" if "COMMENT" in self.unset else comment
-            status = {**record.status, **({"state": self.state} if self.state else {})}
-            tx.update(record, spec=spec, status=status, comment=comment)
-        return status_result("Statement executed successfully.")
+        warehouses, if_exists = context.rooms.objects.warehouses, self.if_exists
+        if self.state is not None:
+            act = warehouses.resume if self.state == STARTED else warehouses.suspend
+            act(self.name, if_exists=if_exists)
+            return status_result(DONE)
+        settings, unset = dict(self.settings), set(self.unset)
+        comment = settings.pop("COMMENT", "" if "COMMENT" in unset else None)
+        unset.discard("COMMENT")
+        warehouses.alter(self.name, settings, unset=unset, comment=comment, if_exists=if_exists)
+        return status_result(DONE)
 
 
 def _property(cursor: TokenCursor) -> str:
@@ -159,10 +152,10 @@ def alter_warehouse(cursor: TokenCursor, _: Modifiers) -> AlterWarehouse:
     if_exists = cursor.accept("IF", "EXISTS")
     name = cursor.identifier()
     if cursor.accept("SUSPEND"):
-        return AlterWarehouse(name=name, if_exists=if_exists, state="SUSPENDED")
+        return AlterWarehouse(name=name, if_exists=if_exists, state=SUSPENDED)
     if cursor.accept("RESUME"):
         cursor.accept("IF", "SUSPENDED")
-        return AlterWarehouse(name=name, if_exists=if_exists, state="STARTED")
+        return AlterWarehouse(name=name, if_exists=if_exists, state=STARTED)
     if cursor.accept("UNSET"):
         names = [_property(cursor)]
         while cursor.accept(","):
@@ -182,10 +175,10 @@ class DropWarehouse:
 
     def run(self, context: Context) -> Result:
         """Remove it; a session that uses it has no current warehouse afterwards."""
-        _, result = drop_object(context, Key(KIND, self.name), if_exists=self.if_exists)
+        was_there = context.rooms.objects.warehouses.drop(self.name, if_exists=self.if_exists)
         if context.session.warehouse == self.name:
             context.session.warehouse = None
-        return result
+        return dropped(self.name, was_there=was_there)
 
 
 @grammar("DROP WAREHOUSE", needs=(Needs(OWNERSHIP, KIND),))
@@ -230,7 +223,7 @@ def _row(record: Record, context: Context) -> list[Any]:
     spec = record.spec
     return [
         record.name,
-        record.status.get("state", "STARTED"),
+        record.status.get("state", STARTED),
         str(spec.get("WAREHOUSE_TYPE", "STANDARD")).upper(),
         spec.get("WAREHOUSE_SIZE"),
         0,

@@ -1,18 +1,17 @@
-"""Databases and schemas. A database is a record in the catalog and a file of the query engine;
-the file is made before the record commits and removed after the record is gone, so a crash in
-between leaves a file without a record, which the next CREATE replaces."""
+"""CREATE, ALTER and DROP of databases and schemas."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import DATABASE, SCHEMA, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
-from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import ObjectExists, ObjectNotFound, Unsupported
-from nunatak.sql.language.creation import Creation, creation
+from nunatak.errors import Unsupported
+from nunatak.objects.databases import DEFAULT_SCHEMA
+from nunatak.sql.language.creation import Creation, created, creation
+from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -23,10 +22,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.stages.folders import remove_folders
 from nunatak.warehouse.core.results import Field, Result, status_result
-
-DEFAULT_SCHEMA = "PUBLIC"
 
 _PROPERTIES = {
     "COMMENT": TokenCursor.string,
@@ -47,20 +43,13 @@ class CreateDatabase(Creation):
 
     def run(self, context: Context) -> Result:
         """Make the file and the record with its schema PUBLIC, and go there as the vendor does."""
-        session, key = context.session, Key(DATABASE, self.name)
-        with context.rooms.catalog.write() as tx:
-            existing = tx.find(key)
-            if existing is not None and self.if_not_exists:
-                return status_result(f"{self.name} already exists, statement succeeded.")
-            if existing is not None and not self.or_replace:
-                raise ObjectExists("Database", self.name)
-            gone = _forget(context, tx, existing) if existing is not None else ()
-            context.rooms.warehouse.create_database(self.name, or_replace=True)
-            tx.create(key, session.role, comment=self.comment)
-            _add_schema(context, tx, Key(SCHEMA, DEFAULT_SCHEMA, self.name), "")
-        remove_folders(context.rooms.settings, gone)
-        session.database, session.schema = self.name, DEFAULT_SCHEMA
-        return status_result(f"Database {self.name} successfully created.")
+        session, databases = context.session, context.rooms.objects.databases
+        made = databases.create_database(
+            self.name, session.role, comment=self.comment, existing=self.existing
+        )
+        if not made.is_kept:
+            session.database, session.schema = self.name, DEFAULT_SCHEMA
+        return created(made, "Database", self.name)
 
 
 @creation("DATABASE", needs=(Creates(DATABASE),))
@@ -83,21 +72,13 @@ class CreateSchema(Creation):
 
     def run(self, context: Context) -> Result:
         """Make the schema and go there as the vendor does."""
-        key = key_of(SCHEMA, self.parts, context.session)
-        with context.rooms.catalog.write() as tx:
-            tx.get(Key(DATABASE, key.database))
-            existing = tx.find(key)
-            if existing is not None and self.if_not_exists:
-                return status_result(f"{key.name} already exists, statement succeeded.")
-            if existing is not None and not self.or_replace:
-                raise ObjectExists("Schema", key.title)
-            gone = _forget(context, tx, existing) if existing is not None else ()
-            if existing is not None:
-                context.rooms.warehouse.drop_schema(key.database, key.name)
-            _add_schema(context, tx, key, self.comment)
-        remove_folders(context.rooms.settings, gone)
-        context.session.database, context.session.schema = key.database, key.name
-        return status_result(f"Schema {key.name} successfully created.")
+        session, key = context.session, key_of(SCHEMA, self.parts, context.session)
+        made = context.rooms.objects.databases.create_schema(
+            key, session.role, comment=self.comment, existing=self.existing
+        )
+        if not made.is_kept:
+            session.database, session.schema = key.database, key.name
+        return created(made, "Schema", key.name)
 
 
 @creation("SCHEMA", needs=(Creates(SCHEMA, of="parts"),))
@@ -126,29 +107,13 @@ class DropContainer:
 
     def run(self, context: Context) -> Result:
         """Remove the container with all that is in it."""
-        key = key_of(self.kind, self.parts, context.session)
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key)
-            if record is None and self.if_exists:
-                text = f"Drop statement executed successfully ({key.name} already dropped)."
-                return status_result(text)
-            if record is None:
-                raise ObjectNotFound(self.kind.capitalize(), key.title)
-            gone = _forget(context, tx, record)
-        self._drop_tables(context, key)
-        remove_folders(context.rooms.settings, gone)
-        return status_result(f"{key.name} successfully dropped.")
-
-    def _drop_tables(self, context: Context, key: Key) -> None:
-        session = context.session
-        if self.kind == DATABASE:
-            context.rooms.warehouse.drop_database(key.name)
-            if session.database == key.name:
-                session.database = session.schema = None
-            return
-        context.rooms.warehouse.drop_schema(key.database, key.name)
-        if (session.database, session.schema) == (key.database, key.name):
+        session, key = context.session, key_of(self.kind, self.parts, context.session)
+        was_there = context.rooms.objects.databases.drop(key, if_exists=self.if_exists)
+        if was_there and self.kind == DATABASE and session.database == key.name:
+            session.database = session.schema = None
+        if was_there and (session.database, session.schema) == (key.database, key.name):
             session.schema = None
+        return dropped(key.name, was_there=was_there)
 
 
 def _drop(cursor: TokenCursor, kind: str) -> DropContainer:
@@ -182,17 +147,12 @@ class AlterContainer:
 
     def run(self, context: Context) -> Result:
         """Change the record."""
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key_of(self.kind, self.parts, context.session))
-            if record is None and not self.if_exists:
-                raise ObjectNotFound(
-                    self.kind.capitalize(), key_of(self.kind, self.parts, context.session).title
-                )
-            if record is not None:
-                settings = dict(self.settings)
-                comment = settings.pop("COMMENT", None)
-                tx.update(record, spec={**record.spec, **settings}, comment=comment)
-        return status_result("Statement executed successfully.")
+        key, settings = key_of(self.kind, self.parts, context.session), dict(self.settings)
+        comment = settings.pop("COMMENT", None)
+        context.rooms.objects.databases.alter(
+            key, settings, comment=comment, if_exists=self.if_exists
+        )
+        return status_result(DONE)
 
 
 @grammar("ALTER DATABASE", needs=MODIFIES_DATABASE)
@@ -213,17 +173,3 @@ def _alter(cursor: TokenCursor, kind: str) -> AlterContainer:
     cursor.expect("SET")
     settings = properties(cursor, _PROPERTIES)
     return AlterContainer(kind=kind, parts=parts, if_exists=if_exists, settings=settings)
-
-
-def _add_schema(context: Context, tx: Transaction, key: Key, comment: str) -> None:
-    context.rooms.warehouse.create_schema(key.database, key.name)
-    tx.create(key, context.session.role, comment=comment)
-
-
-def _forget(context: Context, tx: Transaction, record: Record) -> Sequence[Record]:
-    """Take a container and all that it holds out of the catalog; answers what it held."""
-    place = record.key.database or record.name, record.name if record.key.database else None
-    context.rooms.models.check_droppable_within(tx, database=place[0], schema=place[1])
-    gone = tx.delete_within(*place)
-    tx.delete(record)
-    return gone

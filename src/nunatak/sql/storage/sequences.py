@@ -16,7 +16,7 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
-from nunatak.errors import ObjectNotFound
+from nunatak.sql.language.object_family import DONE
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import (
     SHOWN_TO_ALL,
@@ -99,13 +99,8 @@ class CommentOnSequence:
     def run(self, context: Context) -> Result:
         """Keep the comment."""
         key = schema_key(context, SEQUENCE, self.parts)
-        with context.rooms.catalog.write() as tx:
-            record = tx.find(key)
-            if record is not None:
-                tx.update(record, comment=self.comment)
-            elif not self.if_exists:
-                raise ObjectNotFound("Sequence", key.title)
-        return status_result("Statement executed successfully.")
+        context.rooms.objects.plain.comment(key, self.comment, if_exists=self.if_exists)
+        return status_result(DONE)
 
 
 @grammar("ALTER SEQUENCE", needs=_OWNER)

@@ -141,7 +141,7 @@ def test_a_symmetric_key_is_made_once(world: World) -> None:
     def key() -> str:
         with world.catalog.read() as tx:
             (record,) = tx.list_kind("SECRET")
-        return world.rooms.vault.open(record.spec["sealed"])["KEY"]
+        return world.vault.open(record.spec["sealed"])["KEY"]
 
     made = key()
     assert len(bytes.fromhex(made)) == 32

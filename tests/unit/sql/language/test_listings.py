@@ -11,14 +11,16 @@ import pytest
 
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
+from nunatak.objects.databases import Databases
+from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import containers, sequences, show_keys, stages, stages_alter
-from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
@@ -46,11 +48,16 @@ class Bench:
             tx.create(Key("DATABASE", "DB"), "ACCOUNTADMIN")
             tx.create(Key("SCHEMA", "PUBLIC", "DB"), "ACCOUNTADMIN")
         self.session = Session(id=1, user="A", role="ACCOUNTADMIN", database="DB", schema="PUBLIC")
+        models = SimpleNamespace(check_droppable_within=lambda *_, **__: None)
         rooms = SimpleNamespace(
             warehouse=self.warehouse,
             catalog=self.catalog,
             access=access,
             stages=Stages(self.catalog, access, settings),
+            objects=SimpleNamespace(
+                plain=Objects(self.catalog),
+                databases=Databases(self.catalog, self.warehouse, models, settings),
+            ),
             settings=settings,
         )
         request = StatementRequest(session=self.session, statement=StatementText(""), query_id="q")

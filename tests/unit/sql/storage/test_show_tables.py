@@ -14,12 +14,12 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import NoCurrentContext, ObjectNotFound
+from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import show_tables
-from nunatak.sql.storage.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session

@@ -11,7 +11,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
-from nunatak.sql.storage.table_guard import CatalogTableGuard
+from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.session import Session

@@ -1,0 +1,133 @@
+"""Databases and schemas. A database is a record in the catalog and a file of the query engine;
+the file is made before the record commits and removed after the record is gone, so a crash in
+between leaves a file without a record, which the next CREATE replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from nunatak.catalog.objects import Change, Created, Existing, Objects, outcome, present
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.config import Settings
+from nunatak.stages.folders import remove_folders
+
+DATABASE, SCHEMA = "DATABASE", "SCHEMA"
+DEFAULT_SCHEMA = "PUBLIC"
+
+
+class Files(Protocol):
+    """The databases and schemas of the query engine."""
+
+    def create_database(self, name: str, *, or_replace: bool = False) -> None:
+        """Make a database's file."""
+
+    def drop_database(self, name: str) -> None:
+        """Remove it with its tables."""
+
+    def create_schema(self, database: str, name: str) -> None:
+        """Make a schema."""
+
+    def drop_schema(self, database: str, name: str) -> None:
+        """Remove it with its tables."""
+
+
+class UsedModels(Protocol):
+    """The models that services use."""
+
+    def check_droppable_within(
+        self, transaction: Transaction, *, database: str, schema: str | None = None
+    ) -> None:
+        """Raises ObjectInUse if a model there is used by a service elsewhere."""
+
+
+class Databases:
+    """The databases of the account, and their schemas. Who may is decided before. Safe to use from
+    many threads."""
+
+    def __init__(
+        self, catalog: Catalog, files: Files, models: UsedModels, settings: Settings
+    ) -> None:
+        self._catalog = catalog
+        self._objects = Objects(catalog)
+        self._files = files
+        self._models = models
+        self._settings = settings
+
+    def create_database(
+        self, name: str, owner: str, *, comment: str = "", existing: Existing = Existing.REFUSE
+    ) -> Created:
+        """Add a database with its schema PUBLIC; raises ObjectExists, and ObjectInUse when one
+        that is replaced has models that services elsewhere use."""
+        key = Key(DATABASE, name)
+        with self._catalog.write() as tx:
+            made = outcome(tx, key, existing)
+            if made.is_kept:
+                return made
+            gone = self._forget(tx, made.replaced)
+            self._files.create_database(name, or_replace=True)
+            tx.create(key, owner, comment=comment)
+            self._add_schema(tx, Key(SCHEMA, DEFAULT_SCHEMA, name), owner)
+        remove_folders(self._settings, gone)
+        return made
+
+    def create_schema(
+        self, key: Key, owner: str, *, comment: str = "", existing: Existing = Existing.REFUSE
+    ) -> Created:
+        """Add a schema; raises as `create_database`, and ObjectNotFound without its database."""
+        with self._catalog.write() as tx:
+            tx.get(Key(DATABASE, key.database))
+            made = outcome(tx, key, existing)
+            if made.is_kept:
+                return made
+            gone = self._forget(tx, made.replaced)
+            if made.replaced is not None:
+                self._files.drop_schema(key.database, key.name)
+            self._add_schema(tx, key, owner, comment)
+        remove_folders(self._settings, gone)
+        return made
+
+    def alter(
+        self,
+        key: Key,
+        settings: Mapping[str, Any],
+        *,
+        comment: str | None = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Keep settings of a database or schema; raises ObjectNotFound."""
+        self._objects.change(
+            key,
+            lambda _, record: Change(spec={**record.spec, **settings}, comment=comment),
+            if_exists=if_exists,
+        )
+
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Remove a database or schema with all that is in it; whether it was there. Raises
+        ObjectNotFound, and ObjectInUse while services elsewhere use its models."""
+        with self._catalog.write() as tx:
+            record = present(tx, key, if_exists=if_exists)
+            if record is None:
+                return False
+            gone = self._forget(tx, record)
+        if key.kind == DATABASE:
+            self._files.drop_database(key.name)
+        else:
+            self._files.drop_schema(key.database, key.name)
+        remove_folders(self._settings, gone)
+        return True
+
+    def _add_schema(self, tx: Transaction, key: Key, owner: str, comment: str = "") -> None:
+        self._files.create_schema(key.database, key.name)
+        tx.create(key, owner, comment=comment)
+
+    def _forget(self, tx: Transaction, record: Record | None) -> Sequence[Record]:
+        """Take a container and all that it holds out of the catalog; answers what it held."""
+        if record is None:
+            return ()
+        is_schema = record.key.kind == SCHEMA
+        database, schema = record.key.database or record.name, record.name if is_schema else None
+        self._models.check_droppable_within(tx, database=database, schema=schema)
+        gone = tx.delete_within(database, schema)
+        tx.delete(record)
+        return gone

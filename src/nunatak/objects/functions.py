@@ -1,0 +1,58 @@
+"""Functions that users make on endpoints of services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Created, Existing, Objects
+from nunatak.catalog.store import Catalog, Key
+from nunatak.errors import ObjectNotFound
+from nunatak.services.calling.routes import Routes
+from nunatak.services.model.functions import KIND, FunctionSpec, declared_method
+from nunatak.services.model.spec import service_key
+
+
+class Functions:
+    """The functions of the account. Who may is decided before. Safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog, *, routes: Routes, refresh: Callable[[], None]) -> None:
+        """`refresh` reads functions again where calls are routed."""
+        self._objects = Objects(catalog)
+        self._routes = routes
+        self._refresh = refresh
+
+    def create(
+        self,
+        name: QualifiedName,
+        owner: str,
+        spec: FunctionSpec,
+        *,
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
+    ) -> Created:
+        """Add a function after a look at its service, which must have the method. Raises
+        ObjectExists, ObjectNotFound, InvalidArgument."""
+        service = QualifiedName(*spec.service)
+        route = self._routes.by_name(service)
+        if route is None:
+            raise ObjectNotFound("Service", service_key(service).title)
+        if spec.endpoint.lower() != route.endpoint:
+            raise ObjectNotFound(
+                "Endpoint", spec.endpoint, hint=f"The endpoint is '{route.endpoint}'."
+            )
+        spec = replace(spec, endpoint=route.endpoint)
+        declared_method(spec, route.methods)
+        made = self._objects.create(
+            Key.of(KIND, name), owner, existing=existing, spec=spec.document(), comment=comment
+        )
+        self._refresh()
+        return made
+
+    def drop(self, name: QualifiedName, *, if_exists: bool = False) -> bool:
+        """Remove a function; whether it was there. Raises ObjectNotFound."""
+        gone = self._objects.drop(Key.of(KIND, name), if_exists=if_exists)
+        self._refresh()
+        return gone is not None

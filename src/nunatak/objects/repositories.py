@@ -1,0 +1,31 @@
+"""Rules of image repositories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nunatak.catalog.store import Key, Transaction
+from nunatak.errors import Unsupported
+from nunatak.objects.ruled import Values
+from nunatak.services.commands.repository_images import REPOSITORY
+from nunatak.services.documents.specification import repository_path
+
+
+class Repositories:
+    """Properties of image repositories: ENCRYPTION, the type of it."""
+
+    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
+        """The encryption that was asked for."""
+        given = {"encryption": values["ENCRYPTION"]} if "ENCRYPTION" in values else {}
+        return {**old, **given}
+
+    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+        """Names of images are in lower case, so that repositories need names that differ by
+        more."""
+        path = repository_path(key.title)
+        for record in tx.list_kind(REPOSITORY) if spec is not None else ():
+            if record.key != key and repository_path(record.key.title) == path:
+                raise Unsupported(
+                    f"Image repository {key.title} cannot be made beside {record.key.title}: names "
+                    "of images would not tell them apart: choose another name."
+                )

@@ -1,0 +1,141 @@
+"""Roles, and the objects on which privileges are granted to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from nunatak.access.privileges.grants import SERVICE_ROLE
+from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.service import Access
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Created, Existing
+from nunatak.catalog.store import Catalog, Key
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.services.model.spec import KIND as SERVICE
+from nunatak.services.model.spec import SERVICE_ROLES, is_build, service_key
+
+
+class RoleAccounts:
+    """The roles of the account, and privileges that they are given. Whether somebody may give them
+    is decided before. Safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog, access: Access) -> None:
+        self._catalog = catalog
+        self._access = access
+
+    def create(
+        self,
+        name: str,
+        *,
+        by_role: str,
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
+    ) -> Created:
+        """Add a role, which `by_role` owns. Raises ObjectExists, and as `drop` where one is
+        replaced."""
+        if self._access.roles.exists(name):
+            if existing is Existing.KEEP:
+                return Created(is_kept=True)
+            if existing is Existing.REFUSE:
+                raise ObjectExists("Role", name)
+            self.drop(name, by_role=by_role)
+        self._access.create_role(name, owner=by_role, comment=comment)
+        return Created()
+
+    def drop(self, name: str, *, by_role: str, if_exists: bool = False) -> bool:
+        """Remove a role with its grants; whether there was one. What it owned goes to `by_role`.
+
+        Raises ObjectNotFound, InvalidArgument for `by_role` itself, and ObjectInUse while it owns
+        services, which act with their owner's rights.
+        """
+        if if_exists and not self._access.roles.exists(name):
+            return False
+        if name == by_role:
+            raise InvalidArgument(
+                f"Cannot drop role '{name}': it is the current role. Use another."
+            )
+        with self._catalog.read() as tx:
+            owned = [
+                record.key.title
+                for record in tx.list_kind(SERVICE)
+                if record.owner == name
+                and not is_build(record.spec)
+                and not record.spec.get("dropped")
+            ]
+        if owned:
+            raise ObjectInUse(
+                f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
+                "dropped. Drop the service first."
+            )
+        self._access.drop_role(name, heir=by_role)
+        return True
+
+    def grant(
+        self,
+        privileges: Sequence[str],
+        kind: str,
+        titles: Sequence[str],
+        *,
+        role: str,
+        by_role: str,
+        grant_option: bool = False,
+    ) -> None:
+        """Give privileges on objects of a kind to a role; OWNERSHIP makes it their owner. Raises
+        ObjectNotFound, InvalidArgument."""
+        self._check(privileges, kind, role)
+        for title in titles:
+            self._access.grants.grant(
+                privileges, kind, title, role=role, by=by_role, grant_option=grant_option
+            )
+
+    def revoke(
+        self, privileges: Sequence[str], kind: str, titles: Sequence[str], *, role: str
+    ) -> None:
+        """Take privileges on objects of a kind from a role; what was not given is passed over.
+        Raises ObjectNotFound, InvalidArgument."""
+        self._check(privileges, kind, role)
+        if OWNERSHIP in privileges:
+            raise InvalidArgument("OWNERSHIP is not revoked: GRANT it to another role.")
+        for title in titles:
+            self._access.grants.revoke(privileges, kind, title, role=role)
+
+    def grant_service_role(
+        self, service: QualifiedName, name: str, *, role: str, by_role: str
+    ) -> None:
+        """Give the role of a service, which may use its endpoints, to a role. Raises
+        ObjectNotFound."""
+        self._check((), SERVICE_ROLE, role)
+        with self._catalog.read() as tx:
+            tx.get(service_key(service))
+        if name not in SERVICE_ROLES:
+            hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
+            raise ObjectNotFound("Service role", name, hint=hint)
+        title = service_role_title(service, name)
+        self._access.grants.grant(("USAGE",), SERVICE_ROLE, title, role=role, by=by_role)
+
+    def titles_within(self, kind: str, container: Key) -> list[str]:
+        """The objects of a kind that there are in a database or a schema; raises
+        ObjectNotFound."""
+        is_schema = container.kind == "SCHEMA"
+        with self._catalog.read() as tx:
+            tx.get(container)
+            records = tx.list_kind(
+                kind,
+                database=container.database if is_schema else container.name,
+                schema=container.name if is_schema else None,
+            )
+        return [record.key.title for record in records if not record.spec.get("dropped")]
+
+    def _check(self, privileges: Sequence[str], kind: str, role: str) -> None:
+        if not self._access.roles.exists(role):
+            raise ObjectNotFound("Role", role)
+        if OWNERSHIP in privileges and kind == SERVICE:
+            raise InvalidArgument(
+                "The ownership of a service cannot be transferred: drop it and create it with the "
+                "other role."
+            )
+
+
+def service_role_title(service: QualifiedName, name: str) -> str:
+    """The title of a role that a service brings, as grants on it have it."""
+    return f"{service}!{name}"

@@ -1,0 +1,86 @@
+"""Kinds of objects with rules of their own about properties, kept with one set of methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from nunatak.catalog.objects import Change, Created, Existing, Objects, make_way, present
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+
+Values = Mapping[str, Any]
+"""Properties that were given, by upper-case name."""
+
+
+class Rules(Protocol):
+    """Rules of one kind of objects."""
+
+    def spec(self, tx: Transaction, values: Values, old: Values) -> dict[str, Any]:
+        """The specification that follows from given properties and the one so far, empty for a new
+        object. Raises InvalidArgument, Unsupported, ObjectNotFound."""
+
+    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+        """Raises when other objects forbid that an object becomes so; None: that it is dropped."""
+
+
+class RuledObjects:
+    """The objects of one kind. Who may create, alter or drop is decided before. Safe to use from
+    many threads."""
+
+    def __init__(
+        self, catalog: Catalog, rules: Rules, *, announce: Callable[[], None] = lambda: None
+    ) -> None:
+        """`announce` is called after every change, for those who follow it."""
+        self._catalog = catalog
+        self._objects = Objects(catalog)
+        self._rules = rules
+        self._announce = announce
+
+    def create(
+        self,
+        key: Key,
+        owner: str,
+        values: Values,
+        *,
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
+    ) -> Created:
+        """Add an object; raises ObjectExists, ObjectNotFound when its schema is missing, and what
+        the rules raise."""
+        with self._catalog.write() as tx:
+            spec = self._rules.spec(tx, values, {})
+            self._rules.check(tx, key, spec)
+            made = make_way(tx, key, existing)
+            if not made.is_kept:
+                tx.create(key, owner, spec=spec, comment=comment)
+        self._announce()
+        return made
+
+    def alter(
+        self,
+        key: Key,
+        values: Values,
+        *,
+        comment: str | None = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Change properties; raises ObjectNotFound, and what the rules raise."""
+
+        def changed(tx: Transaction, record: Record) -> Change:
+            spec = self._rules.spec(tx, values, record.spec)
+            self._rules.check(tx, key, spec)
+            return Change(spec=spec, comment=comment)
+
+        if self._objects.change(key, changed, if_exists=if_exists) is not None:
+            self._announce()
+
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Remove an object; whether it was there. Raises ObjectNotFound, and what the rules
+        raise."""
+        with self._catalog.write() as tx:
+            self._rules.check(tx, key, None)
+            record = present(tx, key, if_exists=if_exists)
+            if record is not None:
+                tx.delete(record)
+        self._announce()
+        return record is not None

@@ -1,0 +1,77 @@
+"""Rules of secrets: named values, kept encrypted and never shown."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from nunatak.catalog.store import Key, Transaction
+from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.objects.ruled import Values
+from nunatak.services.model.vault import Vault
+
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Type:
+    """Properties of a type of secrets: `sealed` values are encrypted, `shown` ones described."""
+
+    sealed: tuple[str, ...] = ()
+    shown: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+
+
+_TYPES = {
+    "GENERIC_STRING": _Type(sealed=("SECRET_STRING",)),
+    "PASSWORD": _Type(sealed=("USERNAME", "PASSWORD")),
+    "OAUTH2": _Type(
+        sealed=("OAUTH_REFRESH_TOKEN",),
+        shown=("API_AUTHENTICATION", "OAUTH_SCOPES", "OAUTH_REFRESH_TOKEN_EXPIRY_TIME"),
+        optional=("OAUTH_SCOPES", "OAUTH_REFRESH_TOKEN", "OAUTH_REFRESH_TOKEN_EXPIRY_TIME"),
+    ),
+    "SYMMETRIC_KEY": _Type(shown=("ALGORITHM",)),
+}
+
+
+class Secrets:
+    """Properties of secrets: TYPE, and those of the type; texts, lists of texts, and a moment in
+    seconds since 1970."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
+        """The type, what is shown, and what is sealed."""
+        kind = values.get("TYPE", old.get("type"))
+        wanted = _TYPES.get(str(kind))
+        if wanted is None:
+            raise Unsupported(
+                f"Secrets of type {kind or '(none)'} are not supported by this server: use "
+                f"{', '.join(_TYPES)}."
+            )
+        if old and kind != old["type"]:
+            raise InvalidArgument("The type of a secret cannot be changed: replace the secret.")
+        given = {name: value for name, value in values.items() if name != "TYPE"}
+        before = {**old.get("shown", {}), **(self._vault.open(old["sealed"]) if old else {})}
+        kept = {**before, **given}
+        known = (*wanted.sealed, *wanted.shown)
+        if strange := [name for name in given if name not in known]:
+            raise InvalidArgument(f"A secret of type {kind} has no {', '.join(strange)}.")
+        if missing := [name for name in known if name not in kept and name not in wanted.optional]:
+            raise InvalidArgument(f"A secret of type {kind} needs {' and '.join(missing)}.")
+        if kind == "SYMMETRIC_KEY" and kept["ALGORITHM"] != "GENERIC":
+            raise InvalidArgument("The algorithm of a SYMMETRIC_KEY is GENERIC.")
+        sealed = {name: kept[name] for name in wanted.sealed if name in kept}
+        if kind == "SYMMETRIC_KEY":
+            sealed = {"KEY": before.get("KEY") or secrets.token_hex(_KEY_BYTES)}
+        return {
+            "type": kind,
+            "username": kept.get("USERNAME"),
+            "shown": {name: kept[name] for name in wanted.shown if name in kept},
+            "sealed": self._vault.seal(sealed),
+        }
+
+    def check(self, _: Transaction, __: Key, ___: Values | None) -> None:
+        """Nothing forbids it: services that use a dropped secret fail with its name."""

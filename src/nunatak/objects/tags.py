@@ -1,0 +1,131 @@
+"""TAG objects, and the tags that compute pools and services carry.
+
+An object keeps its tags by the id of the TAG object, as models do (`nunatak.models.tags`), so that
+renaming a tag changes nothing and dropping it takes it off.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Change, Created, Existing, Objects
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.errors import InvalidArgument, LimitExceeded
+from nunatak.models.tags import (
+    ALLOWED_VALUES_LIMIT,
+    TAG,
+    TAGS_PER_OBJECT,
+    TagReference,
+    check_value,
+)
+
+TagChanges = Sequence[tuple[QualifiedName, str | None]]
+"""Names of tags with their values; None takes a tag off."""
+
+
+class Tags:
+    """The tags of the account. Who may is decided before. Safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._objects = Objects(catalog)
+
+    def create(
+        self,
+        name: QualifiedName,
+        owner: str,
+        *,
+        allowed_values: Sequence[str] = (),
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
+    ) -> Created:
+        """Add a tag; a replaced one is taken off everything that carried it. Raises ObjectExists,
+        or ObjectNotFound when the schema is missing."""
+        return self._objects.create(
+            Key.of(TAG, name),
+            owner,
+            existing=existing,
+            spec={"allowed_values": list(allowed_values)},
+            comment=comment,
+        )
+
+    def allow(self, name: QualifiedName, values: Sequence[str], *, if_exists: bool = False) -> None:
+        """Add allowed values; raises ObjectNotFound, InvalidArgument for too many."""
+
+        def changed(_: Transaction, record: Record) -> Change:
+            found = list(dict.fromkeys([*_allowed(record), *values]))
+            if len(found) > ALLOWED_VALUES_LIMIT:
+                raise InvalidArgument(f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values.")
+            return Change(spec={"allowed_values": found})
+
+        self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
+
+    def disallow(
+        self, name: QualifiedName, values: Sequence[str] = (), *, if_exists: bool = False
+    ) -> None:
+        """Drop allowed values, all of them without any; raises ObjectNotFound."""
+
+        def changed(_: Transaction, record: Record) -> Change:
+            gone = values or _allowed(record)
+            kept = [value for value in _allowed(record) if value not in gone]
+            return Change(spec={"allowed_values": kept})
+
+        self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
+
+    def comment(self, name: QualifiedName, comment: str, *, if_exists: bool = False) -> None:
+        """Give a tag a comment; raises ObjectNotFound."""
+        self._objects.comment(Key.of(TAG, name), comment, if_exists=if_exists)
+
+    def rename(self, name: QualifiedName, to: QualifiedName, *, if_exists: bool = False) -> None:
+        """Give a tag another name or schema; raises ObjectNotFound, ObjectExists."""
+        self._objects.rename(Key.of(TAG, name), Key.of(TAG, to), if_exists=if_exists)
+
+    def drop(self, name: QualifiedName, *, if_exists: bool = False) -> bool:
+        """Remove a tag; whether it was there. Objects that carried it do so no longer. Raises
+        ObjectNotFound."""
+        return self._objects.drop(Key.of(TAG, name), if_exists=if_exists) is not None
+
+    def carried(self, changes: TagChanges) -> dict[str, str]:
+        """The tags of a new object, by the ids of TAG objects, as its specification keeps them.
+
+        Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
+        """
+        with self._catalog.read() as tx:
+            return _changed({}, changes, tx)
+
+    def put(self, key: Key, changes: TagChanges, *, if_exists: bool = False) -> None:
+        """Change the tags of a pool or a service; raises as `carried`."""
+
+        def changed(tx: Transaction, record: Record) -> Change:
+            tags = _changed(record.spec.get("tags") or {}, changes, tx)
+            return Change(spec={**record.spec, "tags": tags})
+
+        self._objects.change(key, changed, if_exists=if_exists)
+
+    def references(self, key: Key) -> list[TagReference]:
+        """The tags that a pool or a service carries and that are still there, by name; raises
+        ObjectNotFound."""
+        with self._catalog.read() as tx:
+            carried = dict(tx.get(key).spec.get("tags") or {})
+            found = [(tx.by_id(int(tag)), value) for tag, value in carried.items()]
+        listed = [TagReference(tag.qualified, value) for tag, value in found if tag is not None]
+        return sorted(listed, key=lambda reference: reference.tag)
+
+
+def _allowed(tag: Record) -> Sequence[str]:
+    return tag.spec.get("allowed_values") or ()
+
+
+def _changed(old: Mapping[str, str], changes: TagChanges, tx: Transaction) -> dict[str, str]:
+    found = dict(old)
+    for name, value in changes:
+        tag = tx.get(Key.of(TAG, name))
+        if value is None:
+            found.pop(str(tag.id), None)
+        else:
+            check_value(tag, value)
+            found[str(tag.id)] = value
+    if len(found) > TAGS_PER_OBJECT:
+        raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
+    return found

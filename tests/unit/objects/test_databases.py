@@ -1,0 +1,142 @@
+"""Databases and schemas, as callers that speak no SQL have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.catalog.engine import Database
+from nunatak.catalog.objects import Existing
+from nunatak.catalog.store import Catalog, Key, Transaction
+from nunatak.config import Settings
+from nunatak.errors import ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.objects.databases import DATABASE, SCHEMA, Databases
+from nunatak.stages.folders import STAGE
+
+D, S = Key(DATABASE, "D"), Key(SCHEMA, "S", "D")
+
+
+class Files:
+    """The databases of an engine that only counts."""
+
+    def __init__(self) -> None:
+        self.schemas: dict[str, set[str]] = {}
+
+    def create_database(self, name: str, *, or_replace: bool = False) -> None:
+        if or_replace or name not in self.schemas:
+            self.schemas[name] = {"PUBLIC"}
+
+    def drop_database(self, name: str) -> None:
+        del self.schemas[name]
+
+    def create_schema(self, database: str, name: str) -> None:
+        self.schemas[database].add(name)
+
+    def drop_schema(self, database: str, name: str) -> None:
+        self.schemas[database].discard(name)
+
+
+class Models:
+    """Models of which some are used."""
+
+    used = False
+
+    def check_droppable_within(
+        self, transaction: Transaction, *, database: str, schema: str | None = None
+    ) -> None:
+        if self.used:
+            raise ObjectInUse(f"{database}.{schema}")
+
+
+class World:
+    """Databases over a catalog, with a stage in D.S that has a file."""
+
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home)
+        self.catalog = Catalog(Database.open(self.settings.catalog_file))
+        self.files, self.models = Files(), Models()
+        self.databases = Databases(self.catalog, self.files, self.models, self.settings)
+        self.databases.create_database("D", "R")
+        self.databases.create_schema(S, "R")
+        with self.catalog.write() as tx:
+            tx.create(Key(STAGE, "ST", "D", "S"), "R", spec={"id": "folder"})
+        self.folder = self.settings.folder("stages") / "folder"
+        self.folder.mkdir()
+
+    def names(self) -> set[str]:
+        with self.catalog.read() as tx:
+            kinds = (DATABASE, SCHEMA, STAGE)
+            return {record.key.title for kind in kinds for record in tx.list_kind(kind)}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    opened = World(tmp_path)
+    yield opened
+    opened.catalog.close()
+
+
+def test_a_database_comes_with_its_schema(world: World) -> None:
+    assert world.names() == {"D", "D.PUBLIC", "D.S", "D.S.ST"}
+    assert world.files.schemas == {"D": {"PUBLIC", "S"}}
+
+
+@pytest.mark.parametrize("key", [D, S], ids=["database", "schema"])
+def test_what_is_replaced_goes_with_all_that_it_holds(world: World, key: Key) -> None:
+    def create(existing: Existing) -> bool:
+        if key.kind == DATABASE:
+            return world.databases.create_database("D", "R", existing=existing).is_kept
+        return world.databases.create_schema(key, "R", existing=existing).is_kept
+
+    with pytest.raises(ObjectExists):
+        create(Existing.REFUSE)
+    assert create(Existing.KEEP)
+    assert world.folder.exists()
+    assert not create(Existing.REPLACE)
+
+    assert "D.S.ST" not in world.names()
+    assert key.title in world.names()
+    assert not world.folder.exists()
+
+
+@pytest.mark.parametrize(("key", "left"), [(D, set()), (S, {"D", "D.PUBLIC"})])
+def test_what_is_dropped_goes_with_all_that_it_holds(
+    world: World, key: Key, left: set[str]
+) -> None:
+    assert world.databases.drop(key)
+
+    assert world.names() == left
+    assert not world.folder.exists()
+    assert not world.databases.drop(key, if_exists=True)
+    with pytest.raises(ObjectNotFound):
+        world.databases.drop(key)
+
+
+@pytest.mark.parametrize("key", [D, S], ids=["database", "schema"])
+def test_models_that_are_used_elsewhere_keep_their_place(world: World, key: Key) -> None:
+    world.models.used = True
+    before = world.names()
+
+    with pytest.raises(ObjectInUse):
+        world.databases.drop(key)
+
+    assert world.names() == before
+    assert world.folder.exists()
+    assert world.files.schemas == {"D": {"PUBLIC", "S"}}
+
+
+def test_settings_add_up(world: World) -> None:
+    world.databases.alter(S, {"DATA_RETENTION_TIME_IN_DAYS": 1}, comment="c")
+    world.databases.alter(S, {"DEFAULT_DDL_COLLATION": "de"})
+
+    with world.catalog.read() as tx:
+        record = tx.get(S)
+    assert record.spec == {"DATA_RETENTION_TIME_IN_DAYS": 1, "DEFAULT_DDL_COLLATION": "de"}
+    assert record.comment == "c"
+
+
+def test_a_schema_needs_its_database(world: World) -> None:
+    with pytest.raises(ObjectNotFound):
+        world.databases.create_schema(Key(SCHEMA, "S", "GONE"), "R")

@@ -1,0 +1,124 @@
+"""Roles and what is granted to them, as callers that speak no SQL have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.service import Access
+from nunatak.catalog.engine import Database
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Existing
+from nunatak.catalog.store import Catalog, Key
+from nunatak.config import Settings
+from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.objects.roles import RoleAccounts
+from nunatak.services.model.spec import KIND as SERVICE
+from nunatak.services.model.spec import ModelRef, ServiceSpec, ServiceStatus, ServiceType
+from nunatak.services.model.states import ServiceState
+
+ADMIN = "ACCOUNTADMIN"
+SVC = QualifiedName("DB", "S", "SVC")
+
+
+class World:
+    """A role R that owns the service DB.S.SVC, and one named Q."""
+
+    def __init__(self, home: Path) -> None:
+        settings = Settings(home=home)
+        self.catalog = Catalog(Database.open(settings.catalog_file))
+        self.access = Access(self.catalog.database, settings)
+        self.access.roles.create(ADMIN, owner=ADMIN)
+        self.roles = RoleAccounts(self.catalog, self.access)
+        for name in ("R", "Q"):
+            self.roles.create(name, by_role=ADMIN)
+        with self.catalog.write() as tx:
+            tx.create(Key("DATABASE", "DB"), ADMIN)
+            tx.create(Key("SCHEMA", "S", "DB"), ADMIN)
+            spec = ServiceSpec(
+                type=ServiceType.INFERENCE,
+                pool="P",
+                model=ModelRef("DB", "S", "M", "V1", "id"),
+            )
+            status = ServiceStatus(state=ServiceState.PENDING)
+            key = Key.of(SERVICE, SVC)
+            tx.create(key, "R", spec=spec.document(), status=status.document())
+
+    def granted(self, kind: str, title: str) -> list[tuple[str, str]]:
+        return [(grant.privilege, grant.role) for grant in self.access.grants.on(kind, title)]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    opened = World(tmp_path)
+    yield opened
+    opened.catalog.close()
+
+
+def test_a_role_is_refused_kept_or_replaced(world: World) -> None:
+    before = world.access.roles.identity("Q")
+    with pytest.raises(ObjectExists):
+        world.roles.create("Q", by_role=ADMIN)
+    assert world.roles.create("Q", by_role=ADMIN, existing=Existing.KEEP).is_kept
+    assert world.access.roles.identity("Q") == before
+
+    assert not world.roles.create("Q", by_role=ADMIN, existing=Existing.REPLACE).is_kept
+    assert world.access.roles.identity("Q") != before
+
+
+@pytest.mark.parametrize("act", ["drop", "replace"])
+def test_a_role_stays_while_services_act_with_its_rights(world: World, act: str) -> None:
+    with pytest.raises(ObjectInUse, match="SVC"):
+        if act == "drop":
+            world.roles.drop("R", by_role=ADMIN)
+        else:
+            world.roles.create("R", by_role=ADMIN, existing=Existing.REPLACE)
+
+    assert world.access.roles.exists("R")
+
+
+def test_nobody_drops_the_role_that_they_act_with(world: World) -> None:
+    with pytest.raises(InvalidArgument, match="current role"):
+        world.roles.drop("Q", by_role="Q")
+
+    assert world.roles.drop("Q", by_role=ADMIN)
+    assert not world.roles.drop("Q", by_role=ADMIN, if_exists=True)
+    with pytest.raises(ObjectNotFound):
+        world.roles.drop("Q", by_role=ADMIN)
+
+
+def test_privileges_are_given_on_all_objects_of_a_schema(world: World) -> None:
+    titles = world.roles.titles_within(SERVICE, Key("SCHEMA", "S", "DB"))
+
+    assert titles == world.roles.titles_within(SERVICE, Key("DATABASE", "DB")) == ["DB.S.SVC"]
+    world.roles.grant(("USAGE",), SERVICE, titles, role="Q", by_role=ADMIN)
+    assert world.granted(SERVICE, "DB.S.SVC") == [("USAGE", "Q")]
+    world.roles.revoke(("ALL",), SERVICE, titles, role="Q")
+    assert world.granted(SERVICE, "DB.S.SVC") == []
+    with pytest.raises(ObjectNotFound):
+        world.roles.titles_within(SERVICE, Key("SCHEMA", "GONE", "DB"))
+
+
+def test_ownership_has_rules(world: World) -> None:
+    with pytest.raises(InvalidArgument, match="cannot be transferred"):
+        world.roles.grant((OWNERSHIP,), SERVICE, ["DB.S.SVC"], role="Q", by_role=ADMIN)
+    with pytest.raises(InvalidArgument, match="not revoked"):
+        world.roles.revoke((OWNERSHIP,), "SCHEMA", ["DB.S"], role="Q")
+    with pytest.raises(ObjectNotFound):
+        world.roles.grant((OWNERSHIP,), "SCHEMA", ["DB.S"], role="NOBODY", by_role=ADMIN)
+
+
+def test_roles_of_services_are_given_by_their_name(world: World) -> None:
+    world.roles.grant_service_role(SVC, "ALL_ENDPOINTS_USAGE", role="Q", by_role=ADMIN)
+
+    title = "DB.S.SVC!ALL_ENDPOINTS_USAGE"
+    assert world.granted("SERVICE_ROLE", title) == [("USAGE", "Q")]
+    with pytest.raises(ObjectNotFound, match="Every service has"):
+        world.roles.grant_service_role(SVC, "OTHER", role="Q", by_role=ADMIN)
+    with pytest.raises(ObjectNotFound):
+        world.roles.grant_service_role(
+            SVC.sibling("GONE"), "ALL_ENDPOINTS_USAGE", role="Q", by_role=ADMIN
+        )

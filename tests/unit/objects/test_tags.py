@@ -1,0 +1,83 @@
+"""TAG objects and the tags that objects carry, as callers that speak no SQL have them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nunatak.catalog.engine import Database
+from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Catalog, Key
+from nunatak.compute.pools import PoolSpec
+from nunatak.errors import InvalidArgument, LimitExceeded, ObjectNotFound
+from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, TAGS_PER_OBJECT
+from nunatak.objects.tags import Tags
+
+T, U = QualifiedName("DB", "S", "T"), QualifiedName("DB", "S", "U")
+POOL = Key("COMPUTE_POOL", "P")
+
+
+@pytest.fixture
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    opened = Catalog(Database.open(tmp_path / "catalog.sqlite"))
+    with opened.write() as tx:
+        tx.create(Key("SCHEMA", "S", "DB"), "R")
+        spec = PoolSpec(min_nodes=1, max_nodes=1, instance_family="CPU_X64_XS")
+        tx.create(POOL, "R", spec=spec.document(), status={"state": "STARTING"})
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tags(catalog: Catalog) -> Tags:
+    return Tags(catalog)
+
+
+def allowed(catalog: Catalog) -> list[str]:
+    with catalog.read() as tx:
+        return list(tx.get(Key.of(TAG, T)).spec["allowed_values"])
+
+
+def test_allowed_values_come_and_go(catalog: Catalog, tags: Tags) -> None:
+    tags.create(T, "R", allowed_values=("a", "b"))
+    tags.allow(T, ("b", "c"))
+    tags.comment(T, "c")
+    before = allowed(catalog)
+    tags.disallow(T, ("a",))
+    after = allowed(catalog)
+    tags.disallow(T)
+
+    assert (before, after, allowed(catalog)) == (["a", "b", "c"], ["b", "c"], [])
+    with pytest.raises(InvalidArgument):
+        tags.allow(T, [str(number) for number in range(ALLOWED_VALUES_LIMIT + 1)])
+
+
+def test_an_object_carries_tags_by_what_they_are(tags: Tags) -> None:
+    tags.create(T, "R", allowed_values=("a",))
+    tags.put(POOL, [(T, "a")])
+    tags.rename(T, U)
+
+    assert [(found.tag, found.value) for found in tags.references(POOL)] == [(U, "a")]
+    tags.create(T, "R")
+    tags.put(POOL, [(T, "x"), (U, None)])
+    assert [(found.tag, found.value) for found in tags.references(POOL)] == [(T, "x")]
+    tags.drop(T)
+    assert tags.references(POOL) == []
+
+
+def test_values_and_numbers_of_tags_are_bounded(tags: Tags) -> None:
+    tags.create(T, "R", allowed_values=("a",))
+    names = [T.sibling(f"T{number}") for number in range(TAGS_PER_OBJECT + 1)]
+    for name in names:
+        tags.create(name, "R")
+
+    with pytest.raises(InvalidArgument):
+        tags.carried([(T, "b")])
+    with pytest.raises(ObjectNotFound):
+        tags.carried([(U, "b")])
+    with pytest.raises(LimitExceeded):
+        tags.put(POOL, [(name, "x") for name in names])
+    assert len(tags.carried([(name, "x") for name in names[:-1]])) == TAGS_PER_OBJECT
+    assert tags.references(POOL) == []
