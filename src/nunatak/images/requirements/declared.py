@@ -8,15 +8,13 @@ then the manifest's runtime.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
+from msgspec import structs
 from packaging.requirements import InvalidRequirement, Requirement
 
-from nunatak.errors import InvalidArgument, LimitExceeded
 from nunatak.images.errors import DeclarationInvalid, GpuUnsupported
 from nunatak.images.requirements.conda_specs import (
     LINE_LIMIT_CHARS,
@@ -24,13 +22,26 @@ from nunatak.images.requirements.conda_specs import (
     parse_conda,
     translate,
 )
-from nunatak.untrusted import Bounds, load_yaml
+from nunatak.images.requirements.files import (
+    CondaFile,
+    Constraint,
+    Dependencies,
+    Environment,
+    ManifestFile,
+    ModelFile,
+    Repositories,
+    Runtime,
+    Word,
+    path_inside,
+    read_document,
+    read_text,
+    runtime_of,
+)
 
 MANIFEST = "MANIFEST.yml"
 MODEL_FOLDER = "model"
+MODEL_FILE = f"{MODEL_FOLDER}/model.yaml"
 SUPPORTED_PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14")
-FILE_LIMIT_BYTES = 1024 * 1024
-_BOUNDS = Bounds(chars=FILE_LIMIT_BYTES, values=250_000)
 REQUIREMENTS_LIMIT = 1_000
 _HOME_CHANNELS = frozenset({"", "snowflake", "nodefaults", "defaults"})
 _RESERVED = {"python": "set the Python version of the model", "cuda": "set its CUDA version"}
@@ -94,86 +105,77 @@ def read_declared(version_root: Path, target: Target) -> Declared:
     Raises DeclarationInvalid when a file is missing or malformed, GpuUnsupported when the target
     is gpu and the version declares a CPU runtime only.
     """
-    manifest = _read_yaml(version_root, MANIFEST)
-    runtime = _manifest_runtime(manifest)
-    if target is Target.WAREHOUSE:
-        return _from_runtime(version_root, Path(), runtime, target, str(runtime.get("version")))
-    if not (version_root / MODEL_FOLDER / "model.yaml").is_file():
-        return _from_runtime(version_root, Path(), runtime, target, str(runtime.get("version")))
-    model = _read_yaml(version_root, f"{MODEL_FOLDER}/model.yaml")
-    environment = _mapping(model.get("env"), "env of model.yaml")
-    runtimes = _mapping(model.get("runtimes"), "runtimes of model.yaml")
-    cuda = environment.get("cuda_version")
-    if target is Target.GPU and "gpu" not in runtimes and not cuda:
+    runtime = _manifest_runtime(read_document(version_root, MANIFEST, ManifestFile))
+    if target is Target.WAREHOUSE or not (version_root / MODEL_FILE).is_file():
+        return _from_runtime(version_root, Path(), runtime, target, runtime.version)
+    model = read_document(version_root, MODEL_FILE, ModelFile)
+    environment = model.env or Environment()
+    runtimes = model.runtimes or {}
+    if target is Target.GPU and "gpu" not in runtimes and not environment.cuda_version:
         raise GpuUnsupported(
-            f"GPUs were requested, but model '{model.get('name', '')}' declares a CPU runtime only:"
+            f"GPUs were requested, but model '{model.name or ''}' declares a CPU runtime only:"
             " deploy it without gpu_requests, or log it again with a CUDA version."
         )
-    python = str(environment.get("python_version") or runtime.get("version"))
-    base = Path(MODEL_FOLDER)
     if target.value in runtimes:
-        chosen = dict(_mapping(runtimes[target.value], f"runtime '{target}' of model.yaml"))
+        chosen = runtime_of(runtimes, target.value, MODEL_FILE)
     else:
-        chosen = {"dependencies": environment, "imports": ()}
+        chosen = Runtime(dependencies=environment)
     if target is Target.GPU:
-        chosen["pip_extra_index_urls"] = environment.get("pip_extra_index_urls") or ()
-        chosen["cuda_version"] = cuda
-    return _from_runtime(version_root, base, chosen, target, python)
+        chosen = structs.replace(
+            chosen,
+            pip_extra_index_urls=environment.pip_extra_index_urls,
+            cuda_version=environment.cuda_version,
+        )
+    python = environment.python_version or runtime.version
+    return _from_runtime(version_root, Path(MODEL_FOLDER), chosen, target, python)
 
 
 def _from_runtime(
-    root: Path, base: Path, runtime: Mapping[str, Any], target: Target, python: str
+    root: Path, base: Path, runtime: Runtime, target: Target, python: Word | None
 ) -> Declared:
-    dependencies = _mapping(runtime.get("dependencies"), "dependencies of a runtime")
+    dependencies = runtime.dependencies or Dependencies()
     conda: list[CondaDependency] = []
     pip: list[str] = []
     channels: list[str] = []
-    if dependencies.get("conda"):
-        document = _read_yaml(root, (base / str(dependencies["conda"])).as_posix())
-        conda, pip, channels = read_conda_file(document)
-    if dependencies.get("pip"):
-        pip += read_requirements(_read_text(root, (base / str(dependencies["pip"])).as_posix()))
+    if dependencies.conda:
+        relative = (base / str(dependencies.conda)).as_posix()
+        conda, pip, channels = read_conda_file(read_document(root, relative, CondaFile))
+    if dependencies.pip:
+        pip += read_requirements(read_text(root, (base / str(dependencies.pip)).as_posix()))
     if len(conda) + len(pip) > REQUIREMENTS_LIMIT:
         raise DeclarationInvalid(f"More than {REQUIREMENTS_LIMIT} dependencies are declared.")
-    repositories = _mapping(dependencies.get("artifact_repository_map"), "artifact_repository_map")
-    constraint = _mapping(runtime.get("resource_constraint"), "resource_constraint")
-    repository = repositories.get("pip")
-    architecture = constraint.get("architecture")
-    cuda = runtime.get("cuda_version")
+    repositories = dependencies.artifact_repository_map or Repositories()
+    constraint = runtime.resource_constraint or Constraint()
     return Declared(
         target=target,
         python=_python_version(python, conda),
         conda=tuple(item for item in conda if item.name != "python"),
         pip=tuple(dict.fromkeys(pip)),
         channels=tuple(channels),
-        imports=tuple(
-            _inside(root, base, str(item)) for item in _texts(runtime.get("imports"), "imports")
-        ),
-        extra_indexes=_texts(runtime.get("pip_extra_index_urls"), "pip_extra_index_urls"),
-        artifact_repository=str(repository) if repository else None,
-        cuda=str(cuda) if cuda else None,
-        architecture=str(architecture) if architecture else None,
+        imports=tuple(path_inside(root, base, item) for item in runtime.imports or ()),
+        extra_indexes=tuple(runtime.pip_extra_index_urls or ()),
+        artifact_repository=_text(repositories.pip),
+        cuda=_text(runtime.cuda_version),
+        architecture=_text(constraint.architecture),
     )
 
 
+def _text(word: Word | None) -> str | None:
+    return str(word) if word else None
+
+
 def read_conda_file(
-    document: Mapping[str, Any],
+    document: CondaFile,
 ) -> tuple[list[CondaDependency], list[str], list[str]]:
-    """Dependencies, pip requirements and foreign channels of a parsed conda.yml."""
+    """Dependencies, pip requirements and foreign channels of a conda.yml."""
     conda: list[CondaDependency] = []
     pip: list[str] = []
-    entries = document.get("dependencies") or []
-    if not isinstance(entries, list):
-        raise DeclarationInvalid("'dependencies' of conda.yml must be a list.")
-    for entry in entries:
+    for entry in document.dependencies or ():
         if isinstance(entry, str):
             conda.append(parse_conda(entry))
-        elif isinstance(entry, dict) and set(entry) == {"pip"} and isinstance(entry["pip"], list):
-            pip += read_requirements("\n".join(map(str, entry["pip"])))
         else:
-            raise DeclarationInvalid(f"conda.yml has an entry that is no dependency: {entry!r}.")
-    names = _texts(document.get("channels"), "channels of conda.yml")
-    return conda, pip, [name for name in names if not is_home_channel(name)]
+            pip += read_requirements("\n".join(entry.pip))
+    return conda, pip, [name for name in document.channels or () if not is_home_channel(name)]
 
 
 def is_home_channel(channel: str) -> bool:
@@ -218,10 +220,14 @@ def _requirement(line: str) -> str:
     return str(requirement)
 
 
-def _python_version(text: str, conda: list[CondaDependency]) -> str:
-    found = re.match(r"(\d+\.\d+)", text)
+def _python_version(given: Word | None, conda: list[CondaDependency]) -> str:
+    if given is None:
+        raise DeclarationInvalid(
+            f"{MANIFEST} names no Python version: its runtime needs a 'version' of the form 3.11."
+        )
+    found = re.match(r"(\d+\.\d+)", str(given))
     if found is None:
-        raise DeclarationInvalid(f"Python version '{text}' is not of the form 3.11.")
+        raise DeclarationInvalid(f"Python version '{given}' is not of the form 3.11.")
     version = found[1]
     if version not in SUPPORTED_PYTHONS:
         raise DeclarationInvalid(
@@ -236,58 +242,11 @@ def _python_version(text: str, conda: list[CondaDependency]) -> str:
     return version
 
 
-def _manifest_runtime(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-    runtimes = _mapping(manifest.get("runtimes"), "runtimes of MANIFEST.yml")
-    methods = manifest.get("methods") or [{}]
-    first = methods[0] if isinstance(methods, list) and isinstance(methods[0], dict) else {}
-    name = str(first.get("runtime") or "python_runtime")
+def _manifest_runtime(manifest: ManifestFile) -> Runtime:
+    """The runtime of the first method."""
+    runtimes = manifest.runtimes or {}
+    named = manifest.methods[0].runtime if manifest.methods else None
+    name = str(named or "python_runtime")
     if name not in runtimes:
-        raise DeclarationInvalid(f"MANIFEST.yml has no runtime '{name}' under 'runtimes'.")
-    return _mapping(runtimes[name], f"runtime '{name}' of MANIFEST.yml")
-
-
-def _mapping(value: object, what: str) -> Mapping[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise DeclarationInvalid(f"The {what} must be a mapping.")
-    return value
-
-
-def _texts(value: object, what: str) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise DeclarationInvalid(f"The {what} must be a list of texts.")
-    return tuple(value)
-
-
-def _inside(root: Path, base: Path, relative: str) -> str:
-    """`relative` under `base`, as a path relative to `root`; never outside of it."""
-    path = (root / base / relative).resolve()
-    if Path(relative).is_absolute() or not path.is_relative_to(root.resolve()):
-        raise DeclarationInvalid(f"Path '{relative}' leads out of the model version.")
-    return (base / relative).as_posix()
-
-
-def _read_text(root: Path, relative: str) -> str:
-    path = root / _inside(root, Path(), relative)
-    try:
-        if path.stat().st_size > FILE_LIMIT_BYTES:
-            raise DeclarationInvalid(f"File {relative} is larger than {FILE_LIMIT_BYTES} bytes.")
-        return path.read_text("utf-8")
-    except FileNotFoundError:
-        raise DeclarationInvalid(f"The model version has no file {relative}.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise DeclarationInvalid(f"File {relative} cannot be read: {error}.") from error
-
-
-def _read_yaml(root: Path, relative: str) -> Mapping[str, Any]:
-    text = _read_text(root, relative)
-    try:
-        document = load_yaml(text, f"File {relative}", bounds=_BOUNDS)
-    except (InvalidArgument, LimitExceeded) as error:
-        raise DeclarationInvalid(error.message) from error
-    if not isinstance(document, dict):
-        raise DeclarationInvalid(f"File {relative} must hold a mapping.")
-    return document
+        raise DeclarationInvalid(f"{MANIFEST} has no runtime '{name}' under 'runtimes'.")
+    return runtime_of(runtimes, name, MANIFEST)

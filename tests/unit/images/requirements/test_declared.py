@@ -156,10 +156,11 @@ def test_only_packages_of_an_index_are_taken(line: str, message: str) -> None:
 @pytest.mark.parametrize(
     ("manifest", "message"),
     [
-        ("- a list", "must hold a mapping"),
+        ("- a list", "must be a map, not a list"),
         ("a: [", "not valid YAML"),
         ("methods: []", "no runtime 'python_runtime'"),
-        ("runtimes: {python_runtime: 3}", "must be a mapping"),
+        ("runtimes: {python_runtime: 3}", r"runtimes\.python_runtime must be a map"),
+        ("runtimes: {python_runtime: null}", "names no Python version"),
         ("runtimes: {python_runtime: {version: new}}", "not of the form"),
         ("runtimes: {python_runtime: {version: '3.7'}}", "Python 3.7 is not supported"),
         (
@@ -218,5 +219,9 @@ def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, given: object, entr
         indexes: dict[str, Any] = {"pip_extra_index_urls": given}
         root = services(tmp_path, {"gpu": runtime("gpu")}, cuda_version="12.4", **indexes)
     target = Target.WAREHOUSE if entry == "channels" else Target.GPU
-    with pytest.raises(DeclarationInvalid, match=f"{entry}.* must be a list of texts"):
+    inner = isinstance(given, list)
+    wanted = rf"'{entry}\[0\]' must be a text" if inner else f"'{entry}' must be a list"
+    if entry == "pip_extra_index_urls":
+        wanted = wanted.replace("'pip", r"'env\.pip")
+    with pytest.raises(DeclarationInvalid, match=wanted):
         read_declared(root, target)
