@@ -2,8 +2,10 @@
 
     home_content.py (make | finish | ask)
 
-`make` leaves a service running, which `finish` alters and suspends. `ask` prints a JSON object:
-each question, and its answer without what changes from one start of a server to the next.
+`make` leaves a service and a model of the warehouse running; `finish` alters and suspends the
+service, and drops that model, so that nothing is built where the home is opened. `ask` prints a
+JSON object: each question, and its answer without what changes from one start of a server to the
+next.
 Annotations are evaluated here: the registry looks at those of the model.
 """
 
@@ -90,7 +92,13 @@ SERVICES = f"""
       AUTO_SUSPEND_SECS = 600 WITH TAG (KEPT.S.TEAM = 'a') COMMENT = 'a pool';
     CREATE IMAGE REPOSITORY KEPT.S.REPO COMMENT = 'a repository'
 """
+CALLED = """
+    CREATE FUNCTION KEPT.S.ADD (a FLOAT, b FLOAT) RETURNS OBJECT STRICT SERVICE = KEPT.S.SVC
+      ENDPOINT = inference MAX_BATCH_ROWS = 10 AS '/predict';
+    SELECT KEPT.S.BRIEF!PREDICT(1, 2)
+"""
 AFTER = f"""
+    DROP MODEL KEPT.S.BRIEF;
     ALTER MODEL KEPT.S.ADDER SET COMMENT = 'a model';
     ALTER MODEL KEPT.S.ADDER VERSION V2 SET ALIAS = BEST;
     ALTER MODEL KEPT.S.ADDER SET DEFAULT_VERSION = V2;
@@ -100,8 +108,6 @@ AFTER = f"""
       AUTO_SUSPEND_SECS = 300;
     ALTER SERVICE KEPT.S.SVC SET TAG KEPT.S.TEAM = 'b';
     GRANT SERVICE ROLE KEPT.S.SVC!ALL_ENDPOINTS_USAGE TO ROLE KEPT_ROLE;
-    CREATE FUNCTION KEPT.S.ADD (a FLOAT, b FLOAT) RETURNS OBJECT STRICT SERVICE = KEPT.S.SVC
-      ENDPOINT = inference MAX_BATCH_ROWS = 10 AS '/predict';
     ALTER SERVICE KEPT.S.SVC SUSPEND;
     CALL KEPT.S.SVC!SPCS_WAIT_FOR('SUSPENDED', 60);
     ALTER COMPUTE POOL {POOL} SUSPEND
@@ -172,7 +178,7 @@ def statements(text: str) -> list[str]:
 
 
 def log_models(admin: SnowflakeConnection) -> None:
-    """A model with two versions, and a service of the first."""
+    """A model with two versions, a service of the first, and a model for the warehouse."""
     import pandas as pd
     from snowflake.ml.model import custom_model
     from snowflake.ml.registry import Registry
@@ -191,14 +197,18 @@ def log_models(admin: SnowflakeConnection) -> None:
     made = [
         registry.log_model(
             Adder(custom_model.ModelContext()),
-            model_name="ADDER",
+            model_name=model,
             version_name=name,
             comment=f"version {name}",
             metrics={"rmse": 0.5},
             sample_input_data=pd.DataFrame({"A": [1.0], "B": [2.0]}),
-            target_platforms=["SNOWPARK_CONTAINER_SERVICES"],
+            target_platforms=[platform],
         )
-        for name in ("V1", "V2")
+        for model, name, platform in (
+            ("ADDER", "V1", "SNOWPARK_CONTAINER_SERVICES"),
+            ("ADDER", "V2", "SNOWPARK_CONTAINER_SERVICES"),
+            ("BRIEF", "V1", "WAREHOUSE"),
+        )
     ]
     made[0].create_service(
         service_name="SVC",
@@ -223,6 +233,8 @@ def make(admin: SnowflakeConnection) -> None:
     admin.cursor().execute(NEXT)
     admin.cursor().execute("USE SCHEMA KEPT.S")
     log_models(admin)
+    for statement in statements(CALLED):
+        admin.cursor().execute(statement)
 
 
 def finish(admin: SnowflakeConnection) -> None:
