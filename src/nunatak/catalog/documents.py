@@ -74,8 +74,8 @@ def declared() -> Mapping[str, Kind]:
     return dict(_KINDS)
 
 
-def encode(document: Document | Mapping[str, Any] | None) -> dict[str, Any]:
-    """A document in builtin types, as it is written; None is an empty one."""
+def encode(document: Part | Mapping[str, Any] | None) -> dict[str, Any]:
+    """A document, or a part of one, in builtin types, as it is written; None is an empty one."""
     found: dict[str, Any] = msgspec.to_builtins(document or {})
     return found
 

@@ -24,6 +24,7 @@ from nunatak.services.documents.deployment import DeploymentOrder
 from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import check_integrations
+from nunatak.services.model.snapshot import read_service
 from nunatak.services.model.spec import ServiceSpec, is_build
 from nunatak.services.model.states import BUILDS
 
@@ -114,7 +115,7 @@ class ServiceCommands:
         of some types, if any are given."""
         with self._catalog.write() as tx:
             for record in services_on(tx, pool):
-                if types and record.spec.get("type") not in types:
+                if types and read_service(record).spec.type not in types:
                     continue
                 if is_build(record.spec):
                     cancel(tx, record)
@@ -126,9 +127,10 @@ class ServiceCommands:
         """A call needs a service that sleeps; raises ServiceUnavailable, ObjectNotFound."""
         with self._catalog.write() as tx:
             record = tx.by_id(service_id)
-            if record is None or record.spec.get("dropped"):
+            spec = None if record is None else ServiceSpec.read(record.spec)
+            if record is None or spec is None or spec.dropped:
                 raise ObjectNotFound("Service", str(service_id), hint="It was dropped.")
-            if record.spec.get("suspended") and not record.spec.get("auto_resume"):
+            if spec.suspended and not spec.auto_resume:
                 raise ServiceUnavailable(
                     f"Service {record.key.title} is suspended and AUTO_RESUME is off: "
                     f"ALTER SERVICE {record.key.title} RESUME."

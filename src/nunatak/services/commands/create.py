@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nunatak.catalog.documents import encode
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectExists
@@ -16,7 +17,7 @@ from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.secret_uses import SecretReader
-from nunatak.services.model.snapshot import Service
+from nunatak.services.model.snapshot import Service, read_service
 from nunatak.services.model.spec import SecretUse, ServiceSpec, ServiceType
 
 
@@ -70,7 +71,9 @@ class Creator:
                 **_from_container(container),
                 **_with_bounds(values),
             )
-            self._creation.begin(tx, key, spec, owner=owner, image=found.image, comment=comment)
+            self._creation.begin(
+                tx, key, spec, owner=owner, image=encode(found.image), comment=comment
+            )
         self._changes.announce()
 
     def alter(self, key: Key, container: ContainerSpec) -> None:
@@ -96,10 +99,12 @@ class Creator:
                 secrets=uses,
                 **_from_container(container),
             )
-            if after == before and found.image["digest"] == Service(record).image.get("digest"):
+            service = Service(record)
+            if after == before and found.image.digest == service.digest:
                 return
             after = replace(after, revision=before.revision + 1)
-            tx.update(record, spec=after.document(), status={**record.status, "image": found.image})
+            status = replace(service.status, image=found.image)
+            tx.update(record, spec=after.document(), status=status.document())
         self._changes.announce()
 
     def _uses(self, key: Key, container: ContainerSpec, owner: str) -> tuple[SecretUse, ...]:
@@ -112,7 +117,7 @@ class Creator:
 def alterable(tx: Transaction, key: Key) -> Record:
     """A service whose specification is its owner's own; raises ObjectNotFound, InvalidArgument."""
     record = tx.get(key)
-    if record.spec.get("type") != ServiceType.CONTAINER:
+    if read_service(record).spec.type is not ServiceType.CONTAINER:
         raise InvalidArgument(
             f"The specification of service {key.title} cannot be altered: it was made for a model, "
             "which the service must go on to serve. DESCRIBE SERVICE shows it: copy it, change it, "

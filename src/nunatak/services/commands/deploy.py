@@ -31,8 +31,8 @@ from nunatak.services.documents.deployment import DeploymentOrder
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.ports import Builder, ModelSource, ServedModel
-from nunatak.services.model.snapshot import Service
-from nunatak.services.model.spec import BuildSpec, ServiceSpec, ServiceType, service_key
+from nunatak.services.model.snapshot import Build, Service
+from nunatak.services.model.spec import BuildSpec, ServiceSpec, ServiceType, is_build, service_key
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
 from nunatak.services.reconcile.builds import build_request, image_document
 
@@ -129,7 +129,7 @@ class Deployments:
 
     def _join(self, tx: Transaction, existing: Record, spec: ServiceSpec) -> _Deployed | None:
         """An existing service that is just what is asked for; a failed one makes room."""
-        is_service = existing.spec.get("type") != ServiceType.BUILD
+        is_service = not is_build(existing.spec)
         if is_service and Service(existing).state is ServiceState.FAILED:
             bury(tx, existing)
             return None
@@ -162,17 +162,17 @@ class Deployments:
             record = tx.by_id(deployed.service_id)
             build = tx.by_id(deployed.build_id) if deployed.build_id else None
         if build is not None and BUILDS.of(build) in (BuildState.FAILED, BuildState.CANCELLED):
-            message = str(build.status.get("message", ""))
+            message = Build(build).message
             self._abandon(deployed)
             raise BuildFailed(f"Image build {build.key.title} failed: {message}")
-        if record is None or record.spec.get("dropped"):
+        if record is None or ServiceSpec.read(record.spec).dropped:
             raise ObjectNotFound("Service", str(deployed.service_id), hint="It was dropped.")
         match SERVICES.of(record):
             case ServiceState.RUNNING | ServiceState.SUSPENDED:
                 return True
             case ServiceState.FAILED:
                 raise ModelCallFailed(
-                    f"Service {record.key.title} failed: {record.status.get('message')}"
+                    f"Service {record.key.title} failed: {Service(record).message}"
                 )
             case _:
                 return None

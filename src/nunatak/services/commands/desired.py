@@ -8,7 +8,7 @@ from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute import pools
 from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument, ServiceUnavailable
-from nunatak.services.model.snapshot import Service
+from nunatak.services.model.snapshot import Build, Service, read_service
 from nunatak.services.model.spec import KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.model.states import BUILDS
 
@@ -16,19 +16,19 @@ from nunatak.services.model.states import BUILDS
 def services_on(tx: Transaction, pool: str) -> list[Record]:
     """Services and unfinished jobs on a pool that were not dropped."""
     return [
-        record
-        for record in tx.list_kind(KIND)
-        if record.spec.get("pool") == pool
-        and not record.spec.get("dropped")
-        and not (is_build(record.spec) and BUILDS.is_final(BUILDS.of(record)))
+        item.record
+        for item in map(read_service, tx.list_kind(KIND))
+        if item.spec.pool == pool
+        and not item.spec.dropped
+        and not (isinstance(item, Build) and BUILDS.is_final(item.state))
     ]
 
 
 def images_in_use(catalog: Catalog) -> set[str]:
     """Digests of the images that services run or will run again."""
     with catalog.read() as tx:
-        services = [item for item in tx.list_kind(KIND) if not is_build(item.spec)]
-    return {Service(item).image["digest"] for item in services if Service(item).image}
+        found = [read_service(record) for record in tx.list_kind(KIND)]
+    return {item.digest for item in found if isinstance(item, Service) and item.digest}
 
 
 def bury(tx: Transaction, record: Record) -> None:
@@ -36,12 +36,13 @@ def bury(tx: Transaction, record: Record) -> None:
 
     The new name has a blank and the record's id, so no statement can mean it by chance.
     """
-    if record.spec.get("dropped"):
+    spec = read_service(record).spec
+    if spec.dropped:
         return
     key = record.key
     grave = Key(key.kind, f"{key.name} dropped {record.id}", key.database, key.schema)
     moved = tx.move(record, grave)
-    tx.update(moved, spec={**record.spec, "dropped": True})
+    tx.update(moved, spec=replace(spec, dropped=True).document())
 
 
 def rolls(before: ServiceSpec, after: ServiceSpec) -> bool:

@@ -7,13 +7,12 @@ the name under which they are found, and on which grants are checked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from nunatak.catalog.store import Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.services.documents.specification import ContainerSpec, repository_path
-from nunatak.services.model.snapshot import Service
-from nunatak.services.model.spec import KIND, ModelRef
+from nunatak.services.model.snapshot import read_service
+from nunatak.services.model.spec import KIND, ImageRef, ModelRef
 
 REPOSITORY = "IMAGE_REPOSITORY"
 
@@ -22,7 +21,7 @@ REPOSITORY = "IMAGE_REPOSITORY"
 class FoundImage:
     """An image, the model version in it, and the title of its repository if it has one."""
 
-    image: dict[str, Any]
+    image: ImageRef
     model: ModelRef
     repository: str | None
 
@@ -33,11 +32,11 @@ def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:
     Raises ObjectNotFound.
     """
     known = [
-        record
-        for record in tx.list_kind(KIND)
-        if _digest(record).startswith(container.image)
-        and _digest(record)
-        and repository_path(record.spec.get("image_repository")) == container.repository
+        (item, item.status.image)
+        for item in map(read_service, tx.list_kind(KIND))
+        if item.status.image
+        and item.digest.startswith(container.image)
+        and repository_path(item.spec.image_repository) == container.repository
     ]
     if not known:
         place = f" in {container.repository}" if container.repository else ""
@@ -46,23 +45,18 @@ def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:
             f"sha256:{container.image}",
             hint=f"There is none{place}: SHOW IMAGES IN IMAGE REPOSITORY lists the images.",
         )
-    record = max(known, key=lambda record: record.created_on)
-    model = ModelRef(**record.spec["model"])
-    return FoundImage(dict(Service(record).image), model, record.spec.get("image_repository"))
+    item, image = max(known, key=lambda pair: pair[0].record.created_on)
+    return FoundImage(image, item.spec.model, item.spec.image_repository)
 
 
 def images_in(tx: Transaction, repository: Record) -> dict[str, Record]:
     """The first build or service of each image, by the image's digest, oldest first."""
     title = repository.key.title
-    records = [
-        record
-        for record in tx.list_kind(KIND)
-        if record.spec.get("image_repository") == title and _digest(record)
+    found = [
+        item
+        for item in map(read_service, tx.list_kind(KIND))
+        if item.spec.image_repository == title and item.digest
     ]
-    newest_first = sorted(records, key=lambda record: record.created_on, reverse=True)
-    first = {_digest(record): record for record in newest_first}
+    newest_first = sorted(found, key=lambda item: item.record.created_on, reverse=True)
+    first = {item.digest: item.record for item in newest_first}
     return dict(sorted(first.items(), key=lambda item: item[1].created_on))
-
-
-def _digest(record: Record) -> str:
-    return str(Service(record).image.get("digest", ""))

@@ -24,7 +24,7 @@ from nunatak.services.model.spec import (
 )
 from nunatak.services.reconcile.builds import image_document, warehouse_request
 from nunatak.services.reconcile.pools import SYSTEM
-from nunatak.services.reconcile.warehouse import FAILURE, failed_starts
+from nunatak.services.reconcile.warehouse import failed_starts
 
 
 class WarehouseModels:
@@ -69,7 +69,7 @@ class WarehouseModels:
         record = tx.find(key)
         if record is None:
             record = self._creation.begin(tx, key, spec, owner=SYSTEM, image=image)
-        elif record.spec.get("suspended"):
+        else:
             _wake(tx, record, spec)
         return Wanted(record.id, failed_starts(Service(record)))
 
@@ -92,15 +92,18 @@ def warehouse_spec(served: ServedModel, limits: Limits, machine: Machine) -> Ser
 
 
 def _wake(tx: Transaction, record: Record, wanted: ServiceSpec) -> None:
-    """Write that a version is wanted again, as the bounds and its names are now."""
+    """Write that a version that sleeps is wanted again, as the bounds and its names are now."""
     before = ServiceSpec.read(record.spec)
+    if not before.suspended:
+        return
     is_other = (before.requested, before.num_workers) != (wanted.requested, wanted.num_workers)
     after = replace(wanted, build=before.build, revision=before.revision + is_other)
     tx.update(record, spec=after.document())
 
 
 def _failure(service: Service) -> BuildFailed | ModelCallFailed:
-    found = service.record.status[FAILURE]
-    if found["by_build"]:
-        return BuildFailed(str(found["text"]))
-    return ModelCallFailed(f"Model {service.spec.model.model} could not be loaded: {found['text']}")
+    found = service.status.failure
+    text = "" if found is None else found.text
+    if found is not None and found.by_build:
+        return BuildFailed(text)
+    return ModelCallFailed(f"Model {service.spec.model.model} could not be loaded: {text}")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nunatak.compute.resources import Resources
 from nunatak.compute.spec import InstanceSpec, LiveInputs
+from nunatak.errors import ServiceUnavailable
 from nunatak.services.model.ports import ModelSource, ServedModel
 from nunatak.services.model.runtime_config import LiveSource, StartInputs
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
@@ -33,8 +34,8 @@ def made_for(service: Service) -> str:
 
     Another owner, pool, image or revision is another text.
     """
-    spec, digest = service.spec, service.image.get("digest", "")
-    return "\n".join([service.record.owner, spec.pool, digest, str(spec.revision)])
+    spec = service.spec
+    return "\n".join([service.record.owner, spec.pool, service.digest, str(spec.revision)])
 
 
 def launch_digest(spec: InstanceSpec) -> str:
@@ -74,8 +75,7 @@ def instance_spec(
     """What to start; `platform` are variables that say where the instance runs, `environments` is
     the folder of this home's environments."""
     resources = taken_resources(service, capacity)
-    # catalogs of before name it with the folder, which is that of another home if this is a copy
-    environment = environments / Path(service.image["environment"]).name
+    environment = _environment_folder(service, environments)
     spec = InstanceSpec(
         id=instance.runtime_id,
         service=service.title,
@@ -100,6 +100,13 @@ def instance_spec(
         LAUNCH_LABEL: launch_digest(spec),
     }
     return replace(spec, labels=labels)
+
+
+def _environment_folder(service: Service, environments: Path) -> Path:
+    if service.image is None:
+        raise ServiceUnavailable(f"Service {service.title} has no image yet.")
+    # catalogs of before name it with the folder, which is that of another home if this is a copy
+    return environments / Path(service.image.environment).name
 
 
 class InstanceSpecs:

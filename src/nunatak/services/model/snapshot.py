@@ -24,7 +24,10 @@ from nunatak.services.model.spec import (
     WAREHOUSE_KIND,
     WAREHOUSE_POOL_KIND,
     BuildSpec,
+    BuildStatus,
+    ImageRef,
     ServiceSpec,
+    ServiceStatus,
     ServiceType,
     is_build,
 )
@@ -60,6 +63,11 @@ class Service:
         """What is wanted."""
         return ServiceSpec.read(self.record.spec)
 
+    @cached_property
+    def status(self) -> ServiceStatus:
+        """What is."""
+        return ServiceStatus.read(self.record.status)
+
     @property
     def state(self) -> ServiceState:
         """Its state."""
@@ -68,12 +76,17 @@ class Service:
     @property
     def message(self) -> str:
         """Why it is in its state."""
-        return str(self.record.status.get("message", ""))
+        return self.status.message
 
     @property
-    def image(self) -> Mapping[str, str]:
-        """The image that it runs: digest, python, environment; empty until it is known."""
-        return dict(self.record.status.get("image") or {})
+    def image(self) -> ImageRef | None:
+        """The image that it runs; None until it is known."""
+        return self.status.image
+
+    @property
+    def digest(self) -> str:
+        """The digest of its image; empty until it is known."""
+        return _digest(self.image)
 
     @property
     def in_warehouse(self) -> bool:
@@ -111,6 +124,11 @@ class Build:
         """What is wanted."""
         return BuildSpec.read(self.record.spec)
 
+    @cached_property
+    def status(self) -> BuildStatus:
+        """What is."""
+        return BuildStatus.read(self.record.status)
+
     @property
     def state(self) -> BuildState:
         """Its state."""
@@ -119,7 +137,21 @@ class Build:
     @property
     def message(self) -> str:
         """Why it is in its state."""
-        return str(self.record.status.get("message", ""))
+        return self.status.message
+
+    @property
+    def digest(self) -> str:
+        """The digest of the image that it made; empty until then."""
+        return _digest(self.status.image)
+
+
+def read_service(record: Record) -> Service | Build:
+    """A service or a build job, whichever a record is of."""
+    return Build(record) if is_build(record.spec) else Service(record)
+
+
+def _digest(image: ImageRef | None) -> str:
+    return "" if image is None else image.digest
 
 
 @dataclass(frozen=True)

@@ -157,5 +157,6 @@ def _may_sleep(item: Instance, service: Service, snapshot: Snapshot) -> bool:
         and not item.status.gpus
         and item.spec.revision == service.spec.revision
         and item.spec.pool == service.spec.pool
-        and item.spec.image == service.image.get("digest")
+        and service.image is not None
+        and item.spec.image == service.image.digest
     )

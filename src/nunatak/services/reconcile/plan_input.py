@@ -7,7 +7,6 @@ from nunatak.services.model.snapshot import Pool, Service, Snapshot
 from nunatak.services.model.spec import BUILD_CONTAINER
 from nunatak.services.model.states import BuildState
 from nunatak.services.reconcile.plan import ServiceView
-from nunatak.services.reconcile.rebuild import REASON
 
 
 def service_view(
@@ -72,6 +71,6 @@ def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
             where = f"SYSTEM$GET_SERVICE_LOGS('{name}', '0', '{BUILD_CONTAINER}') shows its log."
             return "", f"Image build {build.record.name} failed: {build.message} {where}"
         case _:
-            reason = str(service.record.status.get(REASON) or "")
+            reason = service.status.rebuild or ""
             text = f"{reason} Waiting for image build {build.record.name}: {build.message}"
             return text.strip(), ""

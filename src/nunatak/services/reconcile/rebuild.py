@@ -32,7 +32,7 @@ def rebuild_reason(
     if view.suspended or view.dropped or any(item.status.started for item in instances):
         return ""
     if service.image:
-        return builder.problem(service.image["digest"])
+        return builder.problem(service.digest)
     if service.in_warehouse:
         return "" if service.spec.build else "There is no image yet."
     if service.state is ServiceState.SUSPENDED and view.broken:

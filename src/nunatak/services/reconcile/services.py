@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nunatak.catalog.documents import encode
 from nunatak.catalog.store import Key, Transaction
 from nunatak.compute.runtime import Observed, Phase
 from nunatak.services.calling.route_builder import RoutePublisher
@@ -250,14 +251,14 @@ class ServiceReconciler:
         return None
 
     def _views(self, service: Service, look: _Look) -> list[InstanceView]:
-        digest = service.image.get("digest")
+        digest = service.digest
         return [
             InstanceView(
                 name=item.record.name,
                 status=look.statuses.get(item.record.id, item.status),
                 current=item.spec.revision == service.spec.revision
                 and item.spec.pool == service.spec.pool
-                and (digest is None or item.spec.image == digest),
+                and (not digest or item.spec.image == digest),
                 in_flight=self._loads.in_flight(service.record.id, item.record.name),
                 created_on=item.record.created_on,
             )
@@ -267,7 +268,7 @@ class ServiceReconciler:
     def _target(self, service: Service, look: _Look) -> int:
         return self._loads.target(
             service.record.id,
-            current=int(service.record.status.get("target_instances", 0)),
+            current=service.status.target_instances,
             minimum=service.spec.min_instances,
             maximum=service.spec.max_instances,
             now=look.now,
@@ -279,7 +280,7 @@ class ServiceReconciler:
             idle_s=service.spec.auto_suspend_s,
             in_flight=self._loads.total_in_flight(service_id) + self._publisher.held(service_id),
             last_request_at=self._loads.last_request_at(service_id, now=look.now),
-            running_since=float(service.record.status.get("running_since") or look.now),
+            running_since=service.status.running_since or look.now,
             now=look.now,
         )
 
@@ -290,9 +291,9 @@ class ServiceReconciler:
         changes: dict[str, Any] = {"target_instances": 0 if view.suspended else view.target}
         if not service.image:
             build = look.snapshot.build_of(service)
-            image = build.record.status.get("image") if build else None
-            changes["image"] = image or service.record.status.get("image")
-            if image and service.record.status.get(REASON):
+            image = build.status.image if build else None
+            changes["image"] = encode(image) if image else None
+            if image and service.status.rebuild:
                 changes[REASON] = None
         if service.in_warehouse and found.state is ServiceState.FAILED:
             changes |= failure_changes(service, found.message)
@@ -324,7 +325,7 @@ class ServiceReconciler:
                 reason="Waiting to start",
                 spec={
                     "pool": service.spec.pool,
-                    "image": service.image.get("digest", ""),
+                    "image": service.digest,
                     "revision": service.spec.revision,
                 },
                 status=InstanceStatus(moments={"asked": _asked_at(service, look)}).document(),
@@ -346,9 +347,9 @@ class ServiceReconciler:
 def _asked_at(service: Service, look: _Look) -> float:
     """When an instance that is made now was asked for: by whoever deployed or woke its service, or
     only now, by this look."""
-    record, slept_at = service.record, service.record.status.get("suspended_on")
+    record, slept_at = service.record, service.status.suspended_on
     if service.state is ServiceState.SUSPENDED and slept_at and record.updated_on > slept_at:
         return record.updated_on
-    if not record.status.get("running_since") and not slept_at and not service.spec.build:
+    if not service.status.running_since and not slept_at and not service.spec.build:
         return record.created_on
     return look.now

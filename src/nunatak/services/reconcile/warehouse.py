@@ -44,7 +44,7 @@ class Loaded:
 def failed_start(service: Service, statuses: Iterable[InstanceStatus], *, now: float) -> str:
     """Why the instances of a model version could not be started; empty while they may be, and
     for one that ran: its instance is started again like those of services."""
-    if not service.in_warehouse or service.record.status.get("running_since"):
+    if not service.in_warehouse or service.status.running_since:
         return ""
     failures = (start_failure(status, limit_s=LOAD_LIMIT_S, now=now) for status in statuses)
     return next(filter(None, failures), "")
@@ -77,19 +77,19 @@ def failure_changes(service: Service, text: str) -> Mapping[str, Any]:
 
 def failed_starts(service: Service) -> int:
     """How many starts of a model version have failed so far."""
-    return int(service.record.status.get(FAILED_STARTS, 0))
+    return service.status.failed_starts
 
 
 def is_forgotten(service: Service, *, is_parked: bool, now: float) -> bool:
     """Whether the record of a model version may go, which the next call makes again."""
-    slept_at = service.record.status.get("suspended_on")
+    slept_at = service.status.suspended_on
     return (
         service.in_warehouse
         and service.spec.suspended
         and service.state is ServiceState.SUSPENDED
         and not is_parked
         and slept_at is not None
-        and now - float(slept_at) >= FORGET_S
+        and now - slept_at >= FORGET_S
     )
 
 

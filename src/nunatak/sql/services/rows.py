@@ -11,7 +11,7 @@ from nunatak.catalog.store import Record
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.documents.specification import specification_digest, specification_text
 from nunatak.services.model.instances import MOMENTS
-from nunatak.services.model.snapshot import Build, Instance, Service, Snapshot
+from nunatak.services.model.snapshot import Build, Instance, Service, Snapshot, read_service
 from nunatak.services.model.spec import (
     BUILD_CONTAINER,
     CONTAINER,
@@ -130,13 +130,13 @@ def describe_row(record: Record, snapshot: Snapshot, *, shows_spec: bool) -> lis
     text = None
     if shows_spec and not is_build(record.spec):
         text = service_document(Service(record))
-    message = str(record.status.get("message", ""))
+    message = read_service(record).message
     return [*row[:_POOL_COLUMN], text, *row[_POOL_COLUMN:], message]
 
 
 def service_document(service: Service) -> str:
     """The specification of a service as YAML."""
-    return specification_text(service.spec, digest=service.image.get("digest", ""))
+    return specification_text(service.spec, digest=service.digest)
 
 
 def _row(service: Service, snapshot: Snapshot) -> list[Any]:
@@ -147,7 +147,7 @@ def _row(service: Service, snapshot: Snapshot) -> list[Any]:
     return [
         *_identity(record, str(service.state), spec.pool),
         sum(item.alive for item in instances),
-        int(record.status.get("target_instances", 0)),
+        service.status.target_instances,
         spec.min_ready_instances,
         spec.min_instances,
         spec.max_instances,
@@ -155,8 +155,8 @@ def _row(service: Service, snapshot: Snapshot) -> list[Any]:
         _names(spec.integrations),
         moment(record.created_on),
         moment(record.updated_on),
-        moment(record.status.get("resumed_on")),
-        moment(record.status.get("suspended_on")),
+        moment(service.status.resumed_on),
+        moment(service.status.suspended_on),
         spec.auto_suspend_s,
         record.comment or None,
         "ROLE",
@@ -224,7 +224,7 @@ def _place(record: Record) -> list[Any]:
 
 
 def _container(item: Instance, service: Service) -> list[Any]:
-    status, digest = item.status, service.image.get("digest")
+    status, digest = item.status, service.digest
     return [
         item.record.name,
         str(status.state),

@@ -13,7 +13,7 @@ from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.services.documents.autocapture import unsupported
 from nunatak.services.model.integrations import INTEGRATION
-from nunatak.services.model.snapshot import Service, Snapshot
+from nunatak.services.model.snapshot import Service, Snapshot, read_service
 from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
 from nunatak.sql.language.object_family import DONE, unset_values, visible
 from nunatak.sql.language.object_tags import AlterTags, tag_change
@@ -287,14 +287,14 @@ class ShowServices:
         return scope_in(context, self.clauses), None
 
     def _is_wanted(self, record: Record, scope: Scope, pool: str | None) -> bool:
-        is_job = is_build(record.spec)
+        spec, is_job = read_service(record).spec, is_build(record.spec)
         return (
-            not record.spec.get("dropped")
+            not spec.dropped
             and self.jobs in (None, is_job)
             and scope.database in (None, record.key.database)
             and scope.schema in (None, record.key.schema)
-            and pool in (None, record.spec.get("pool"))
-            and self.of_type in (None, record.spec.get("type"))
+            and pool in (None, spec.pool)
+            and self.of_type in (None, spec.type)
         )
 
 

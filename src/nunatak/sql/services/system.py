@@ -12,6 +12,7 @@ from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import DeadlineExceeded, InvalidArgument
 from nunatak.services.calling.addresses import dns_hash
+from nunatak.services.model.snapshot import read_service
 from nunatak.services.model.spec import KIND, is_build
 from nunatak.services.model.states import BUILDS, SERVICES, ServiceState
 from nunatak.services.watching.log_lines import moment_of
@@ -145,7 +146,7 @@ def wait_for(context: Context, arguments: list[Any]) -> str:
     def reached() -> str | None:
         with context.rooms.catalog.read() as tx:
             record = tx.get(key)
-        status = str(record.status["state"])
+        status = str(read_service(record).state)
         return status if status == wanted or _has_ended(record) else None
 
     try:
@@ -154,7 +155,7 @@ def wait_for(context: Context, arguments: list[Any]) -> str:
         )
     except DeadlineExceeded:
         with context.rooms.catalog.read() as tx:
-            return str(tx.get(key).status["state"])
+            return str(read_service(tx.get(key)).state)
 
 
 def _has_ended(record: Record) -> bool:

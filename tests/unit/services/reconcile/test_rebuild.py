@@ -37,7 +37,7 @@ def builds(world: World) -> list[Record]:
 
 
 def digest(world: World) -> str:
-    return Service(world.service()).image["digest"]
+    return Service(world.service()).digest
 
 
 def test_a_lost_image_is_built_again_when_the_service_is_resumed(asleep: World) -> None:
