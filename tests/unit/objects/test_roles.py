@@ -17,8 +17,7 @@ from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
 from nunatak.objects.roles import RoleAccounts
 from nunatak.services.model.spec import KIND as SERVICE
-from nunatak.services.model.spec import ModelRef, ServiceSpec, ServiceStatus, ServiceType
-from nunatak.services.model.states import ServiceState
+from support.services import create_service
 
 ADMIN = "ACCOUNTADMIN"
 SVC = QualifiedName("DB", "S", "SVC")
@@ -38,14 +37,7 @@ class World:
         with self.catalog.write() as tx:
             tx.create(Key("DATABASE", "DB"), ADMIN)
             tx.create(Key("SCHEMA", "S", "DB"), ADMIN)
-            spec = ServiceSpec(
-                type=ServiceType.INFERENCE,
-                pool="P",
-                model=ModelRef("DB", "S", "M", "V1", "id"),
-            )
-            status = ServiceStatus(state=ServiceState.PENDING)
-            key = Key.of(SERVICE, SVC)
-            tx.create(key, "R", spec=spec.document(), status=status.document())
+            create_service(tx, Key.of(SERVICE, SVC), owner="R")
 
     def granted(self, kind: str, title: str) -> list[tuple[str, str]]:
         return [(grant.privilege, grant.role) for grant in self.access.grants.on(kind, title)]

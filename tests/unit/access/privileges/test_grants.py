@@ -9,6 +9,7 @@ from nunatak.access.privileges.roles import ROLE
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from support.services import create_service
 
 MODEL = Key("MODEL", "M", "DB", "S")
 
@@ -67,7 +68,7 @@ def test_what_the_catalog_does_not_list_belongs_to_its_schemas_owner(access: Acc
 
 def test_a_services_role_belongs_to_the_services_owner(access: Access, catalog: Catalog) -> None:
     with catalog.write() as tx:
-        tx.create(Key("SERVICE", "SVC", "DB", "S"), owner="R")
+        create_service(tx, Key("SERVICE", "SVC", "DB", "S"), owner="R")
 
     assert access.grants.owner_of("SERVICE_ROLE", "DB.S.SVC!ALL_ENDPOINTS_USAGE") == "R"
 
@@ -84,8 +85,8 @@ def test_system_roles_hold_their_account_privileges(access: Access) -> None:
 def test_grants_of_a_services_roles_go_with_the_service(access: Access, catalog: Catalog) -> None:
     key = Key("SERVICE", "SVC", "DB", "S")
     with catalog.write() as tx:
-        tx.create(key, owner="R")
-        tx.create(Key("SERVICE", "SVC2", "DB", "S"), owner="R")
+        create_service(tx, key, owner="R")
+        create_service(tx, Key("SERVICE", "SVC2", "DB", "S"), owner="R")
     for name in ("SVC", "SVC2"):
         title = f"DB.S.{name}!ALL_ENDPOINTS_USAGE"
         access.grants.grant(["USAGE"], "SERVICE_ROLE", title, role="MODELOWNER", by="R")

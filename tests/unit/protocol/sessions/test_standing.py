@@ -21,6 +21,7 @@ from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.sessions.external_sessions import HEADER
 from nunatak.sql.frontend import FrontEnd
 from support.front_end import Front
+from support.services import create_service
 
 from ..asgi import post, send
 
@@ -114,7 +115,7 @@ async def account(tmp_path: Path) -> AsyncIterator[Account]:
     app = create_app(settings=rooms.settings, access=rooms.access, statements=FrontEnd(rooms))
     made = Account(front, app)
     with rooms.catalog.write() as tx:
-        tx.create(Key.of("SERVICE", SERVICE), "ACCOUNTADMIN")
+        create_service(tx, Key.of("SERVICE", SERVICE), owner="ACCOUNTADMIN")
     rooms.access.users.alter("ADA", {"PASSWORD": PASSWORD})
     made.admin(
         f"CREATE USER bob PASSWORD = '{PASSWORD}'",
