@@ -51,8 +51,8 @@ def refused(*statements: str) -> list[list[Any]]:
     return found
 
 
-def definitions() -> dict[str, Any]:
-    """Tables, views, sequences, and what is told of them."""
+def define() -> None:
+    """Make tables, views and sequences, and change them."""
     run(
         "CREATE OR REPLACE DATABASE STATEMENTS COMMENT = 'all of them'",
         "CREATE SCHEMA S",
@@ -82,6 +82,11 @@ def definitions() -> dict[str, Any]:
         "CREATE SEQUENCE SEQ START = 5 INCREMENT = 2",
         "COMMENT ON SEQUENCE SEQ IS 'odd'",
     )
+
+
+def definitions() -> dict[str, Any]:
+    """Tables, views, sequences, and what is told of them."""
+    define()
     return {
         "path": rows("SELECT ID, V:a.b[1]::INT, V['c']::STRING FROM T ORDER BY ID"),
         "flatten": rows(
@@ -118,8 +123,8 @@ def definitions() -> dict[str, Any]:
     }
 
 
-def files() -> dict[str, Any]:
-    """Stages, file formats, and data that goes in and out."""
+def make_stages() -> None:
+    """Make files, a stage, file formats and tables to load into."""
     (FOLDER / "a.csv").write_text('A,B\n1,"x"\n2,y\n')
     (FOLDER / "b.csv").write_text('A,B\n3,"z"\n')
     (FOLDER / "c.json").write_text('[{"a": 1, "b": [2]}, {"a": 3}]')
@@ -136,7 +141,11 @@ def files() -> dict[str, Any]:
         f"PUT file://{FOLDER}/c.json @~/mine",
         f"PUT file://{FOLDER}/a.csv @%LOADED",
     )
-    found: dict[str, Any] = {
+
+
+def loaded() -> dict[str, Any]:
+    """Files that go in."""
+    return {
         "put": sorted(
             row[1] for row in rows(f"PUT file://{FOLDER}/*.csv @ST/in auto_compress=false")
         ),
@@ -156,6 +165,12 @@ def files() -> dict[str, Any]:
             1
         ],
         "documents": rows("SELECT V:a::INT, V:b[0]::INT FROM DOCUMENTS ORDER BY 1"),
+    }
+
+
+def unloaded() -> dict[str, Any]:
+    """Rows that go out, and what is read of their files."""
+    return {
         "unloaded": rows(
             "COPY INTO @ST/out/ FROM LOADED FILE_FORMAT = (TYPE = PARQUET) HEADER = TRUE"
         )[0][0],
@@ -171,6 +186,12 @@ def files() -> dict[str, Any]:
             "FILE_FORMAT => 'FP'))"
         ),
     }
+
+
+def files() -> dict[str, Any]:
+    """Stages, file formats, and data that goes in and out."""
+    make_stages()
+    found = loaded() | unloaded()
     run(
         "CREATE TABLE TEMPLATED USING TEMPLATE (SELECT ARRAY_AGG(OBJECT_CONSTRUCT(*)) FROM "
         "TABLE(INFER_SCHEMA(LOCATION => '@ST/out/', FILE_FORMAT => 'FP')))"

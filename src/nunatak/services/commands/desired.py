@@ -53,10 +53,12 @@ def rolls(before: ServiceSpec, after: ServiceSpec) -> bool:
 
 
 def cancel(tx: Transaction, job: Record) -> None:
+    """Write that a job shall stop."""
     tx.update(job, spec=replace(BuildSpec.read(job.spec), cancelled=True).document())
 
 
 def service_record(tx: Transaction, key: Key) -> Record:
+    """The record of a service that is no job; raises ObjectNotFound, InvalidArgument."""
     record = tx.get(key)
     if is_build(record.spec):
         raise InvalidArgument(
