@@ -47,7 +47,7 @@ class RequestReader(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._reading: Exchange | None = None
         self._read: Exchange | None = None
-        self._head_bytes = self._head_count = 0
+        self._head_bytes = self._head_count = self._untold_bytes = 0
         self._resuming = False
 
     @abstractmethod
@@ -107,8 +107,11 @@ class RequestReader(asyncio.Protocol):
 
     def _feed(self, data: bytes) -> None:
         while data:
+            self._untold_bytes += len(data)
             try:
                 self._parser.feed_data(data)
+                if self._untold_bytes > self._limits.head_bytes:
+                    raise HeadTooLarge  # the parser keeps a header until it has come to its end
                 return
             except httptools.HttpParserUpgrade as offer:
                 data = data[offer.args[0] :]
@@ -150,7 +153,7 @@ class RequestReader(asyncio.Protocol):
         if self._resuming:
             return
         self._reading = self._begin()
-        self._head_bytes = self._head_count = 0
+        self._head_bytes = self._head_count = self._untold_bytes = 0
 
     def on_url(self, url: bytes) -> None:
         """The target, whole or in pieces."""
@@ -188,11 +191,13 @@ class RequestReader(asyncio.Protocol):
 
     def on_body(self, data: bytes) -> None:
         """A piece of the body."""
+        self._untold_bytes = 0
         if self._reading is not None:
             self._take(self._reading, data)
 
     def on_message_complete(self) -> None:
         """The request is whole."""
+        self._untold_bytes = 0
         exchange = self._reading
         if exchange is None or (
             self._parser.should_upgrade() and exchange.has_body and not exchange.received
@@ -209,6 +214,7 @@ class RequestReader(asyncio.Protocol):
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
+        self._untold_bytes = 0
         limits = self._limits
         if self._head_bytes > limits.head_bytes or self._head_count >= limits.headers:
             raise HeadTooLarge

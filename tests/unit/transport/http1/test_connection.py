@@ -197,6 +197,33 @@ def test_what_is_not_acceptable_is_refused_and_closed(peer: Peer, data: bytes, s
     assert peer.transport.closed
 
 
+CHUNKED = b"POST /p HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("size", [1, 100, 499])
+@pytest.mark.parametrize(
+    "begun",
+    [
+        pytest.param(b"GET /", id="target"),
+        pytest.param(b"GET / HTTP/1.1\r\na", id="name"),
+        pytest.param(b"GET / HTTP/1.1\r\nHost: x\r\na: ", id="value"),
+        pytest.param(CHUNKED + b"1;a", id="chunk's extension"),
+        pytest.param(CHUNKED + b"0\r\na: ", id="trailer"),
+        pytest.param(post(b"whole")[:-5] + b"wholeGET / HTTP/1.1\r\na: ", id="sent ahead"),
+    ],
+)
+def test_what_does_not_come_to_its_end_is_bounded(peer: Peer, begun: bytes, size: int) -> None:
+    peer.send(begun)
+    if peer.handler.requests:
+        peer.handler.requests[0].respond(200, b"")
+    sent = 0
+    while not peer.transport.closed and sent < 5 * LIMITS.head_bytes:
+        peer.send(b"a" * size)
+        sent += size
+    assert peer.statuses[-1] == 431
+    assert sent <= LIMITS.head_bytes + size
+
+
 def test_an_offer_to_change_protocols_is_passed_over(peer: Peer) -> None:
     offer = {"Connection": "Upgrade, HTTP2-Settings", "Upgrade": "h2c"}
     peer.send(post(b"one", headers=offer) + post(b"two"))
