@@ -31,7 +31,6 @@ QUERY_ACCEPTED = "333334"
 """Not an error: the query runs on its own."""
 MASTER_TOKEN_EXPIRED = WireCode("390114", "08001", _AUTHENTICATION)
 MASTER_TOKEN_INVALID = WireCode("390115", "08001", _AUTHENTICATION)
-ACCESS_TOKEN_INVALID = WireCode("394400", "28000", _AUTHENTICATION)
 
 CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.NunatakError: WireCode("100183", "P0000"),
