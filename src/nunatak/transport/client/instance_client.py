@@ -132,14 +132,14 @@ class InstanceClient:
                 connected = connection.open(until)
                 with in_flight.track(connected):
                     answer = exchange(connection)
-            except CallCancelled:
-                connection.close()
-                raise
             except (OSError, http.client.HTTPException, FrameError, InstanceLost) as error:
                 connection.close()
                 if is_kept and isinstance(error, _STALE):
                     continue
                 raise _broken(error, in_flight) from error
+            except BaseException:
+                connection.close()
+                raise
             kept.give_back(connection)
             return answer
 
@@ -147,6 +147,8 @@ class InstanceClient:
 def _answer(connection: HttpConnection, limit_bytes: int) -> Answer:
     answer = connection.getresponse()
     data = answer.read(limit_bytes)
+    if answer.length and len(data) < limit_bytes:  # so much of it is missing
+        raise InstanceLost("it broke off its answer")
     if not answer.isclosed():
         raise InstanceLost(f"its answer has more than {limit_bytes} bytes")
     if answer.will_close:

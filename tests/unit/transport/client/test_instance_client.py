@@ -113,6 +113,40 @@ def test_an_answer_over_the_limit_is_no_answer(instance: Instance, client: Insta
         client.get("/p", limit_bytes=4)
 
 
+@pytest.mark.parametrize("framing", ["sized", "chunked"])
+@pytest.mark.parametrize("sent", [0, 1, 4])
+def test_an_answer_that_is_cut_off_is_no_answer(
+    instance: Instance, client: InstanceClient, framing: str, sent: int
+) -> None:
+    piece = b"12345"[:sent]
+    in_framing = {
+        "sized": b"Content-Length: 5\r\n\r\n" + piece,
+        "chunked": b"Transfer-Encoding: chunked\r\n\r\n5\r\n" + piece,
+    }
+
+    def cut_off(handler: Handler, body: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n" + in_framing[framing])
+
+    instance.play = cut_off
+    with pytest.raises(InstanceLost) as caught:
+        client.get("/p")
+    assert "more than" not in str(caught.value)
+    with pytest.raises(InstanceLost):
+        post(client)
+
+
+def test_what_cannot_be_sent_leaves_no_connection(
+    instance: Instance, client: InstanceClient
+) -> None:
+    for _ in range(2):
+        with pytest.raises(ValueError, match="Invalid header value"):
+            client.call(
+                "/p", b"", {"X-A": "\n"}, deadline=time.monotonic() + 30, in_flight=InFlight()
+            )
+    assert post(client) == b"{}"
+    assert instance.connections == 3
+
+
 def test_cancelling_breaks_off_a_request_that_is_waiting(
     instance: Instance, client: InstanceClient
 ) -> None:
