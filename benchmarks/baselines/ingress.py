@@ -11,11 +11,12 @@ from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
-from nunatak.protocol.server import listen, serve
+from nunatak.protocol.server import serve
 from nunatak.services.calling.routes import Route, Target
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import Address, UnixAddress
 from nunatak.transport.client.file_lines import FileLines
+from nunatak.transport.listening import listen
 
 ENDPOINT = "/ep/benchmark.snowflakecomputing.app/predict"
 TOKEN = "anybody"

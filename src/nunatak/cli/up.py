@@ -19,9 +19,10 @@ from nunatak.confinement.gates import keep_home
 from nunatak.confinement.policy import confinement
 from nunatak.errors import NunatakError
 from nunatak.imports import leave_out_pandas
-from nunatak.protocol.server import address, listen, serve
+from nunatak.protocol.server import address, serve
 from nunatak.telemetry import configure_logs
 from nunatak.transport.address import CertificateFiles
+from nunatak.transport.listening import listen
 
 _LOGGER = logging.getLogger(__name__)
 

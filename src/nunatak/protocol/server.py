@@ -23,10 +23,10 @@ from nunatak.transport.address import CertificateFiles
 from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange, Handler
 from nunatak.transport.http1.heads import HttpLimits
+from nunatak.transport.listening import BACKLOG, TlsListener
 
 _LOGGER = logging.getLogger(__name__)
 
-_BACKLOG = 2048
 _SWEEP_EVERY_S = 1.0
 LIMITS = HttpLimits(
     body_bytes=64 * 1024 * 1024,
@@ -39,17 +39,9 @@ LIMITS = HttpLimits(
 """Of one connection. The application and the endpoints bound bodies for themselves."""
 _DRAIN_S = 15.0
 _CANCEL_S = 1.0
+_SHUTDOWN_S = 30.0
+"""For the rest of an answer with TLS, when it is the connection's last."""
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    # Accepted sockets inherit it. Without it an answer in two writes waits for the client's
-    # delayed acknowledgement, 40 ms each time.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
 
 
 def address(listener: socket.socket, *, tls: bool) -> str:
@@ -156,13 +148,7 @@ class _Server:
         on_stop: Callable[[], Awaitable[None]] | None,
     ) -> None:
         """Accept until told to stop, then answer what was taken."""
-        loop = asyncio.get_running_loop()
-        accepting = await loop.create_server(
-            lambda: Connection(self._connections, trusted=False),
-            sock=listener,
-            ssl=context,
-            backlog=_BACKLOG,
-        )
+        accepting = await self._accept(listener, context)
         sweeping = asyncio.create_task(self._sweep(), name="sweeping connections")
         try:
             on_ready()
@@ -177,6 +163,17 @@ class _Server:
             sweeping.cancel()
             await asyncio.gather(sweeping, return_exceptions=True)
             await self._break_off()
+
+    async def _accept(
+        self, listener: socket.socket, context: ssl.SSLContext | None
+    ) -> asyncio.Server | TlsListener:
+        def make() -> Connection:
+            return Connection(self._connections, trusted=False)
+
+        if context is not None:
+            return TlsListener(listener, context, make, shutdown_s=_SHUTDOWN_S)
+        loop = asyncio.get_running_loop()
+        return await loop.create_server(make, sock=listener, backlog=BACKLOG)
 
     def _stop(self, number: int) -> None:
         if not self._stopping.is_set():

@@ -28,9 +28,10 @@ from nunatak.disk import Disk
 from nunatak.errors import ObjectNotFound, QueryCancelled, SyntaxInvalid
 from nunatak.protocol.app import create_app
 from nunatak.protocol.results.result_store import ResultStore
-from nunatak.protocol.server import address, listen, serve
+from nunatak.protocol.server import address, serve
 from nunatak.protocol.tls import development_certificate
 from nunatak.transport.address import CertificateFiles
+from nunatak.transport.listening import listen
 from nunatak.warehouse.core.parameters import set_parameter
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import (

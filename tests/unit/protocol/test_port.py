@@ -17,11 +17,12 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from nunatak.protocol import server
-from nunatak.protocol.server import LIMITS, listen, serve
+from nunatak.protocol.server import LIMITS, serve
 from nunatak.protocol.tls import development_certificate
 from nunatak.transport.address import CertificateFiles
 from nunatak.transport.certificates import authority_file
 from nunatak.transport.http1.exchange import Exchange
+from nunatak.transport.listening import listen
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 LARGE = 3_000_000

@@ -19,12 +19,11 @@ from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
 from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.heads import HttpLimits
+from nunatak.transport.listening import BACKLOG, TlsListener, listen
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048
 _LINK_LINGER_S = 2.0
-_HANDSHAKE_S = 10.0
 _SHUTDOWN_S = 2.0
 TOTALS_FILE = "totals.json"
 """Left in the instance's folder at an orderly end: what it has counted, as `/metrics` tells it."""
@@ -37,8 +36,8 @@ class Server:
         self, config: InstanceConfig, pool: WorkerPool, *, loop: asyncio.AbstractEventLoop
     ) -> None:
         self._config, self._pool, self._loop = config, pool, loop
-        self._servers: list[asyncio.Server] = []
-        self._tcp: asyncio.Server | None = None
+        self._servers: list[asyncio.Server | TlsListener] = []
+        self._tcp: TlsListener | None = None
         self._memory: MemoryListener | None = None
         self._totals = config.directory / TOTALS_FILE
         self._sweeper: asyncio.Task[None] | None = None
@@ -50,10 +49,7 @@ class Server:
     @property
     def tcp_port(self) -> int | None:
         """The TCP port in use; None when TCP was not asked for."""
-        if self._tcp is None:
-            return None
-        port: int = self._tcp.sockets[0].getsockname()[1]
-        return port
+        return None if self._tcp is None else self._tcp.port
 
     async def start(self) -> None:
         """Listen, then begin to load the model; ``/healthz`` tells when it is loaded."""
@@ -61,7 +57,7 @@ class Server:
         if self._config.socket is not None:
             await self._listen_unix(self._config.socket)
         if self._config.tcp is not None:
-            await self._listen_tcp(self._config.tcp)
+            self._listen_tcp(self._config.tcp)
         self._sweeper = self._loop.create_task(self._sweep())
         await self._pool.start()
 
@@ -131,15 +127,12 @@ class Server:
         for link in list(self.service.links):
             link.end("the instance is stopping")
 
-    async def _listen_tcp(self, tcp: TcpConfig) -> None:
-        self._tcp = await self._loop.create_server(
+    def _listen_tcp(self, tcp: TcpConfig) -> None:
+        self._tcp = TlsListener(
+            listen(tcp.host, tcp.port),
+            tcp.context(),
             lambda: Connection(self._connections, trusted=False),
-            tcp.host,
-            tcp.port,
-            backlog=_BACKLOG,
-            ssl=tcp.context(),
-            ssl_handshake_timeout=_HANDSHAKE_S,
-            ssl_shutdown_timeout=_SHUTDOWN_S,
+            shutdown_s=_SHUTDOWN_S,
         )
         self._servers.append(self._tcp)
 
@@ -148,7 +141,7 @@ class Server:
         before = os.umask(0o177)
         try:
             server = await self._loop.create_unix_server(
-                lambda: Connection(self._connections, trusted=True), str(path), backlog=_BACKLOG
+                lambda: Connection(self._connections, trusted=True), str(path), backlog=BACKLOG
             )
         finally:
             os.umask(before)
