@@ -65,13 +65,10 @@ class WarehouseInstances:
 
     def hold(self, cancelled: threading.Event) -> None:
         """Wait until an instance is ready, and keep the version loaded until `release`."""
-        version_id, routes = self._served.ref.version_id, self._calls.routes
-        route = routes.by_version(version_id)
-        if route is None or not route.targets:
+        service_id = self._ready_id()
+        if service_id is None:
             service_id = self._wait(cancelled)
-        else:
-            service_id = route.service_id
-        self._let_go = routes.hold(service_id)
+        self._let_go = self._calls.routes.hold(service_id)
 
     def ready(self) -> Sequence[Address]:
         """What the routing table says now."""
@@ -95,20 +92,25 @@ class WarehouseInstances:
         if let_go is not None:
             let_go()
 
+    def _ready_id(self) -> int | None:
+        """The id of the version's record, if an instance of it is ready."""
+        route = self._calls.routes.by_version(self._served.ref.version_id)
+        return None if route is None or not route.targets else route.service_id
+
     def _wait(self, cancelled: threading.Event) -> int:
         """The id of the version's record, once an instance of it is ready."""
         calls, ref = self._calls, self._served.ref
         wanted = calls.want(self._served)
 
-        def look() -> bool | None:
-            if self.ready():
-                return True
-            calls.want(self._served, known_failures=wanted.failed_starts)
-            return None
+        def look() -> int | None:
+            ready_id = self._ready_id()
+            if ready_id is None:
+                calls.want(self._served, known_failures=wanted.failed_starts)
+            return ready_id
 
         let_go = calls.routes.hold(wanted.service_id)
         try:
-            calls.changes.wait_for(
+            return calls.changes.wait_for(
                 look,
                 cancelled=cancelled,
                 timeout_s=calls.wait_limit_s,
@@ -116,4 +118,3 @@ class WarehouseInstances:
             )
         finally:
             let_go()
-        return wanted.service_id

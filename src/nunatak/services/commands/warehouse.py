@@ -47,14 +47,15 @@ class WarehouseModels:
         self._limits = limits
 
     def want(self, served: ServedModel, *, known_failures: int | None = None) -> Wanted:
-        """See `WantModel`; what is wanted already is only looked at."""
+        """See `WantModel`. What is wanted already is only looked at, and so is one that goes with
+        its version: it is begun anew once it is gone."""
         with self._snapshots.catalog.read() as tx:
             record = tx.find(warehouse_key(served.ref.version_id))
         if record is not None:
             service = Service(record)
             if known_failures is not None and failed_starts(service) > known_failures:
                 raise _failure(service)
-            if not service.spec.suspended:
+            if service.spec.dropped or not service.spec.suspended:
                 return Wanted(record.id, failed_starts(service))
         self._creation.check()
         image = self._builder.assemble(warehouse_request(served)) if record is None else None
@@ -94,7 +95,7 @@ def warehouse_spec(served: ServedModel, limits: Limits, machine: Machine) -> Ser
 def _wake(tx: Transaction, record: Record, wanted: ServiceSpec) -> None:
     """Write that a version that sleeps is wanted again, as the bounds and its names are now."""
     before = ServiceSpec.read(record.spec)
-    if not before.suspended:
+    if before.dropped or not before.suspended:
         return
     is_other = (before.requested, before.num_workers) != (wanted.requested, wanted.num_workers)
     after = replace(wanted, build=before.build, revision=before.revision + is_other)

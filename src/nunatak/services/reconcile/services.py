@@ -339,7 +339,8 @@ class ServiceReconciler:
     def _forget(self, service: Service) -> bool:
         with self._catalog.write() as tx:
             record = tx.by_id(service.record.id)
-            if record is not None:
+            # A call may have woken it since it was looked at.
+            if record is not None and record.spec == service.record.spec:
                 tx.delete(record)
         return True
 

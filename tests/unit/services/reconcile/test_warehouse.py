@@ -29,8 +29,15 @@ from nunatak.errors import (
 from nunatak.images.requirements.declared import Target
 from nunatak.services.calling.warehouse_instances import WarehouseInstances
 from nunatak.services.model.ports import InstanceLoad, ServedModel
+from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import WAREHOUSE_POOL, warehouse_key
-from nunatak.services.reconcile.warehouse import FORGET_S, LOAD_LIMIT_S, Loaded, surplus
+from nunatak.services.reconcile.warehouse import (
+    FORGET_S,
+    LOAD_LIMIT_S,
+    Loaded,
+    is_forgotten,
+    surplus,
+)
 from support.plane import IMAGE, World, open_world
 
 LIMITS = Limits(
@@ -98,6 +105,12 @@ def loaded(world: World) -> set[str]:
         for item in world.snapshot().services
         if item.in_warehouse and world.snapshot().instances_of(item)
     }
+
+
+def replace_spec(world: World, found: Record, **changes: bool) -> None:
+    """Somebody writes another spec."""
+    with world.catalog.write() as tx:
+        tx.update(found, spec={**found.spec, **changes})
 
 
 def pass_time(world: World, seconds: float) -> None:
@@ -230,6 +243,29 @@ def test_it_is_removed_when_its_version_is_dropped_and_no_query_holds_it(world: 
     assert (record(world), world.runtime.running) == (None, {})
 
 
+@pytest.mark.parametrize("is_idle", [False, True])
+def test_a_call_of_one_that_is_being_removed_waits_for_its_end_and_begins_it_anew(
+    world: World, is_idle: bool
+) -> None:
+    use(world)
+    before = record(world)
+    assert before is not None
+    replace_spec(world, before, dropped=True, suspended=is_idle)
+    world.plane.iterate()
+    going = record(world)
+
+    wanted = world.services.warehouse.want(served(world))
+
+    assert (wanted.service_id, state(world)) == (before.id, "DELETING")
+    assert record(world) == going
+    held = world.finish(begin(world))
+    after = record(world)
+    assert after is not None
+    assert after.id != before.id
+    assert world.services.routes.held(after.id) == 1
+    held.release()
+
+
 def test_the_least_recently_called_makes_room(world: World) -> None:
     for version_id in ("v-1", "v-2"):
         use(world, version_id)
@@ -282,6 +318,28 @@ def test_one_that_nobody_calls_for_long_leaves_no_record(world: World) -> None:
     assert record(world) is None
     use(world)
     assert state(world) == "RUNNING"
+
+
+def test_one_that_a_call_wakes_while_it_is_forgotten_stays(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(world)
+    pass_time(world, 70)
+    before = record(world)
+
+    def woken_meanwhile(service: Service, *, is_parked: bool, now: float) -> bool:
+        found = is_forgotten(service, is_parked=is_parked, now=now)
+        if found:
+            world.services.warehouse.want(served(world))
+        return found
+
+    monkeypatch.setattr("nunatak.services.reconcile.services.is_forgotten", woken_meanwhile)
+    pass_time(world, FORGET_S + 1)
+
+    after = record(world)
+    assert before is not None
+    assert after is not None
+    assert (after.id, state(world)) == (before.id, "RUNNING")
 
 
 # ---- failed
