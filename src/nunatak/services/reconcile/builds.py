@@ -67,10 +67,25 @@ def build_log_file(folder: Path, build_id: int) -> Path:
 
 def is_outdated(build: Build, snapshot: Snapshot, *, now: float) -> bool:
     """Whether the record of a build that has ended was kept long enough. What a service runs may
-    have to be built again in the same manner, so builds of its model version stay."""
+    have to be built again in the same manner, so builds of its model version stay; of those for the
+    warehouse, which every call after a failed one begins, only the newest does."""
+    if build.for_warehouse and _is_replaced(build, snapshot):
+        return True
     served = {service.spec.model.version_id for service in snapshot.services}
     is_old = now - build.record.updated_on >= RECORD_S
     return is_old and build.spec.model.version_id not in served
+
+
+def _is_replaced(build: Build, snapshot: Snapshot) -> bool:
+    """Whether a newer build for the warehouse took the place of one that nothing waits for."""
+    version_id = build.spec.model.version_id
+    waiting = {item.spec.build for item in snapshot.services if item.in_warehouse}
+    return build.record.name not in waiting and any(
+        other.for_warehouse
+        and other.spec.model.version_id == version_id
+        and other.record.id > build.record.id
+        for other in snapshot.builds
+    )
 
 
 class BuildReconciler:

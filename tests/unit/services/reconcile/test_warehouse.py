@@ -395,6 +395,20 @@ def test_the_call_after_a_failed_build_tries_again(world: World) -> None:
     assert (world.builder.builds, state(world)) == (2, "RUNNING")
 
 
+def test_of_the_builds_that_failed_only_the_newest_is_kept(world: World) -> None:
+    world.builder.failure = BuildFailed("no such package")
+    for version_id in ("v-1", "v-2", "v-1", "v-1", "v-2"):
+        with pytest.raises(BuildFailed):
+            call(world, version_id)
+        world.settle()
+
+    builds = world.snapshot().builds
+
+    assert world.builder.builds == 5
+    assert sorted(build.spec.model.version_id for build in builds) == ["v-1", "v-2"]
+    assert len(list((world.settings.home / "builds").iterdir())) == 2
+
+
 def test_the_call_after_a_failed_start_tries_again(world: World) -> None:
     world.runtime.failure = NunatakError("no more processes")
     for _ in range(3):
