@@ -106,7 +106,7 @@ NOBODY_LEAVES = Leaving()
 
 
 class ModelCache:
-    """The loaded model versions of the warehouse, at most `bound` beside those in use."""
+    """The loaded model versions of the warehouse: at most `bound`, but all that are in use."""
 
     def __init__(self, *, models: ModelSource, loads: LoadBook, routes: Routes, bound: int) -> None:
         self._models = models

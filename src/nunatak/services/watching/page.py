@@ -40,7 +40,7 @@ def metric_page(
         if (found := readings.get(service_id)) is not None:
             families |= found.families
             samples += _counted(name, found)
-    for pool in snapshot.pools.values():
+    for pool in snapshot.shown_pools.values():
         if may(Requirement("MONITOR", pools.KIND, pool.record.key.title)):
             samples += _nodes(pool, snapshot)
     return write_exposition(families, samples)

@@ -193,6 +193,7 @@ def test_its_states_are_metrics_and_events(world: World) -> None:
     assert events == ["PENDING", "RUNNING"]
     assert 'nunatak_service_state{service="DB.S.M version V1",state="RUNNING"} 1' in page
     assert Requirement("MONITOR", "MODEL", "DB.S.M") in asked
+    assert WAREHOUSE_POOL not in page
 
 
 def test_where_nothing_can_be_confined_nothing_is_written(world: World) -> None:
