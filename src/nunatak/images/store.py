@@ -27,6 +27,8 @@ _CONFIG_TYPE = "application/vnd.nunatak.model.config.v1+json"
 _LOCK_TYPE = "application/vnd.nunatak.model.lock.v1+text"
 _ENVIRONMENT_TYPE = "application/vnd.nunatak.model.environment.v1"
 _VERSION_TYPE = "application/vnd.nunatak.model.version.v1"
+SERVER_PACKAGES = ("inference", "worker", "egress", "transport")
+"""The packages whose code the inference server is made of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +178,7 @@ def inference_version() -> str:
     home = Path(nunatak.__file__).parent
     parts = [
         [f"{package}/{path.relative_to(home / package).as_posix()}", path.read_text("utf-8")]
-        for package in ("inference", "worker", "egress")
+        for package in SERVER_PACKAGES
         for path in sorted((home / package).rglob("*.py"))
     ]
     return f"{installed_version()}+{digest_of(parts)[:12]}"

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import nunatak
 from nunatak.images.building.environment import Environment, Environments, size_of
 from nunatak.images.building.indexes import Indexes
 from nunatak.images.building.interpreters import Interpreter
 from nunatak.images.building.lock import Lock, Locks, declaration_digest
 from nunatak.images.image import ImageBuilder
 from nunatak.images.requirements.declared import Declared, Target
-from nunatak.images.store import ImageStore, Needs, Parts, inference_version, tree_digest
+from nunatak.images.store import (
+    SERVER_PACKAGES,
+    ImageStore,
+    Needs,
+    Parts,
+    inference_version,
+    tree_digest,
+)
 
 LOCK = Lock(
     text="beta==2.0 \\\n    --hash=sha256:00\nalpha==1.0+cpu \\\n    --hash=sha256:01\n",
@@ -141,6 +150,22 @@ def test_a_tree_is_known_by_names_contents_and_links(tmp_path: Path) -> None:
 def test_the_inference_server_has_a_version() -> None:
     assert inference_version() == inference_version()
     assert "+" in inference_version()
+
+
+@pytest.mark.parametrize("package", SERVER_PACKAGES)
+def test_that_version_follows_every_package_that_the_inference_server_uses(package: str) -> None:
+    home = Path(nunatak.__file__).parent
+    nodes = [
+        node
+        for file in (home / package).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+    ]
+    names = [it.module.split(".") for it in nodes if isinstance(it, ast.ImportFrom) and it.module]
+    used = {name[1] for name in names if name[0] == "nunatak" and len(name) > 1}
+    packages = {name for name in used if (home / name).is_dir()}
+
+    assert packages <= set(SERVER_PACKAGES)
+    assert package == "worker" or used
 
 
 def test_environments_are_found_only_when_complete(tmp_path: Path) -> None:
