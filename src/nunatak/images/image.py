@@ -163,13 +163,6 @@ class ImageBuilder:
         job = self._job(declared, log, cancel, egress)
         return self._environment(job, force=force_rebuild)[1]
 
-    def find_environment(
-        self, declared: Declared, *, egress: EgressPolicy | None = None
-    ) -> Environment | None:
-        """The environment for `declared`, if it was built before."""
-        found = self._known(declared, egress)
-        return found[1] if found else None
-
     def usage_bytes(self) -> int:
         """Bytes that the environments take, files that they share counted in each."""
         return sum(item.size_bytes for item in self._environments.all())

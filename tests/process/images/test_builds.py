@@ -87,6 +87,10 @@ class Bench:
                 force_rebuild=force,
             )
 
+    def request(self, pip: str) -> BuildRequest:
+        """A version that declares just what `environment` is given."""
+        return BuildRequest(version_root=version_folder(self.root / "versions" / pip, pip))
+
     def text(self) -> str:
         return read_log(self.root / f"build-{self.builds}.log")[0]
 
@@ -199,8 +203,10 @@ def test_a_found_environment_needs_no_network(bench: Bench) -> None:
     first = bench.environment("beta")
     nothing = EgressPolicy.of([])
     assert bench.environment("beta", egress=nothing) == first
-    assert bench.builder().find_environment(declared("beta")) == first
-    assert bench.builder().find_environment(declared("alpha")) is None
+    found = bench.builder().assemble(bench.request("beta"))
+    assert found is not None
+    assert found.environment == first.path
+    assert bench.builder().assemble(bench.request("alpha")) is None
 
 
 def test_a_local_build_of_the_same_version_wins(bench: Bench) -> None:
@@ -349,7 +355,7 @@ def _processes_of(root: Path) -> list[str]:
 def version_folder(root: Path, requirement: str) -> Path:
     runtime = {"language": "PYTHON", "version": PYTHON, "dependencies": {"pip": "r.txt"}}
     manifest = {"methods": [{"name": "P"}], "runtimes": {"python_runtime": runtime}}
-    root.mkdir(parents=True)
+    root.mkdir(parents=True, exist_ok=True)
     (root / "MANIFEST.yml").write_text(json.dumps(manifest))
     (root / "r.txt").write_text(requirement)
     return root
@@ -437,6 +443,7 @@ def test_abandoned_builds_are_removed_at_the_next_start(bench: Bench) -> None:
 
 def test_a_broken_environment_is_built_again(bench: Bench) -> None:
     first = bench.environment("beta")
+    assert bench.builder().assemble(bench.request("beta")) is not None
     first.python.unlink()
-    assert bench.builder().find_environment(declared("beta")) is None
+    assert bench.builder().assemble(bench.request("beta")) is None
     assert run(bench.environment("beta"), "import beta; print(beta.VERSION)") == "2.0"
