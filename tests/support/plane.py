@@ -43,6 +43,7 @@ from nunatak.services.model.snapshot import Snapshot, Snapshots
 from nunatak.services.model.spec import ModelRef, service_key
 from nunatak.services.model.vault import Vault
 from nunatak.sql.access import grants, network, secrets
+from nunatak.sql.language import system_functions
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
@@ -90,6 +91,7 @@ FAMILIES = (
     service_functions,
     services,
     show_pools,
+    system_functions,
 )
 """Imported, so that their statements are registered."""
 
