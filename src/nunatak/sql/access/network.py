@@ -12,10 +12,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.objects.network import ALL
-from nunatak.services.model.integrations import (
-    INTEGRATION,
-    RULE,
-)
+from nunatak.services.model.integrations import INTEGRATION, RULE
 from nunatak.services.model.vault import KIND as SECRET
 from nunatak.sql.language.object_family import AlterObject, CreateObject, ObjectFamily
 from nunatak.sql.language.requirements import key_of
@@ -43,6 +40,7 @@ _INTEGRATION_FIELDS = (
     Field("comment"),
     Field("created_on", TIMESTAMP_LTZ),
 )
+_ALLOWED_RULES, _ALLOWED_SECRETS = "ALLOWED_NETWORK_RULES", "ALLOWED_AUTHENTICATION_SECRETS"
 _PROPERTY_FIELDS = (
     Field("property"),
     Field("property_type"),
@@ -104,21 +102,27 @@ def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
 
 
 def _meant(context: Context, values: dict[str, Any]) -> dict[str, Any]:
-    """The full names of rules and secrets."""
+    """The full names of rules and secrets; ALL is no name."""
     found = dict(values)
-    for name in ("ALLOWED_NETWORK_RULES", "ALLOWED_AUTHENTICATION_SECRETS"):
-        if name in values:
+    for name in (_ALLOWED_RULES, _ALLOWED_SECRETS):
+        if name == _ALLOWED_SECRETS and _is_all(values):
+            found[name] = ALL
+        elif name in values:
             found[name] = [context.session.qualify(parts) for parts in values[name]]
-    if values.get("ALLOWED_AUTHENTICATION_SECRETS") == [(ALL,)]:
-        found["ALLOWED_AUTHENTICATION_SECRETS"] = ALL
     return found
+
+
+def _is_all(values: Mapping[str, Any]) -> bool:
+    """Whether every secret is allowed."""
+    given: bool = values.get(_ALLOWED_SECRETS) == [(ALL,)]
+    return given
 
 
 def _named(values: Mapping[str, Any], session: Session) -> list[Key]:
     """The rules and secrets that properties name."""
-    secrets = values.get("ALLOWED_AUTHENTICATION_SECRETS", ())
-    named = [(RULE, parts) for parts in values.get("ALLOWED_NETWORK_RULES", ())]
-    named += [(SECRET, parts) for parts in (() if secrets == [(ALL,)] else secrets)]
+    secrets = () if _is_all(values) else values.get(_ALLOWED_SECRETS, ())
+    named = [(RULE, parts) for parts in values.get(_ALLOWED_RULES, ())]
+    named += [(SECRET, parts) for parts in secrets]
     return [key_of(kind, parts, session) for kind, parts in named]
 
 
@@ -152,14 +156,14 @@ INTEGRATIONS = ObjectFamily(
     title="Integration",
     in_schema=False,
     readers={
-        "ALLOWED_NETWORK_RULES": TokenCursor.names_in_parentheses,
-        "ALLOWED_AUTHENTICATION_SECRETS": _names,
+        _ALLOWED_RULES: TokenCursor.names_in_parentheses,
+        _ALLOWED_SECRETS: _names,
         "ALLOWED_API_AUTHENTICATION_INTEGRATIONS": _names,
         "ENABLED": TokenCursor.boolean,
     },
     service=lambda objects: objects.integrations,
     meant=_meant,
-    unset={"ALLOWED_AUTHENTICATION_SECRETS": [], "ALLOWED_NETWORK_RULES": []},
+    unset={_ALLOWED_SECRETS: [], _ALLOWED_RULES: []},
     show_fields=_INTEGRATION_FIELDS,
     show_row=lambda record, _: [
         record.name,

@@ -77,6 +77,27 @@ def test_an_integration_has_at_most_a_hundred_hosts(world: World) -> None:
         world.rows(f"ALTER NETWORK RULE R2 SET VALUE_LIST = ({listed})")
 
 
+@pytest.mark.parametrize("form", ["CREATE", "ALTER"])
+@pytest.mark.parametrize(
+    ("secrets", "shown"), [("ALL", "[ALL]"), ("NONE", "[]"), ("(DB.S.K)", "[DB.S.K]")]
+)
+def test_full_names_need_no_current_schema_nor_do_the_words_for_all_and_none(
+    world: World, form: str, secrets: str, shown: str
+) -> None:
+    world.rows(rule("DB.S.R", "a.example"))
+    world.rows("CREATE SECRET DB.S.K TYPE = GENERIC_STRING SECRET_STRING = 'x'")
+    world.session.database = world.session.schema = None
+    wanted = f"ALLOWED_AUTHENTICATION_SECRETS = {secrets}"
+    if form == "CREATE":
+        world.rows(f"{integration('DB.S.R')} {wanted}")
+    else:
+        world.rows(integration("DB.S.R"))
+        world.rows(f"ALTER EXTERNAL ACCESS INTEGRATION I SET {wanted}")
+
+    rows = {row["property"]: row["property_value"] for row in world.rows("DESCRIBE INTEGRATION I")}
+    assert rows["ALLOWED_AUTHENTICATION_SECRETS"] == shown
+
+
 def test_a_rule_that_an_integration_names_stays(world: World) -> None:
     world.rows(rule("R", "a.example"))
     world.rows(integration("R"))
