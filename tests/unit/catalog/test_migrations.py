@@ -9,11 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import Connection, text
 
+from nunatak.catalog.documents import check
 from nunatak.catalog.engine import Database
+from nunatak.catalog.kinds import WarehouseSpec
 from nunatak.catalog.migrations import FIRST_VERSION, SCHEMA_VERSION, STEPS
-from nunatak.catalog.migrations.m0002_complete_tables import without_former_parts
+from nunatak.catalog.migrations.m0002_complete_tables import (
+    without_former_parts,
+    without_unset_words,
+)
 from nunatak.catalog.migrations.migrate import stored_version
 from nunatak.catalog.migrations.step import Step, Stored
 from nunatak.catalog.store import Catalog, Key
@@ -132,6 +139,32 @@ def test_documents_are_changed_by_kind(tmp_path: Path) -> None:
     )
     Database.open(file, steps=[*STEPS, change]).close()
     assert ask(file, "SELECT status FROM objects") == [('{"seen": true}',)]
+
+
+@given(
+    kept=st.builds(WarehouseSpec, auto_suspend=st.none() | st.integers(0, 9)),
+    unset=st.lists(st.text(min_size=1)),
+)
+def test_warehouses_keep_their_properties_and_lose_other_words(
+    kept: WarehouseSpec, unset: list[str]
+) -> None:
+    properties = kept.document()
+    stored = Stored({**dict.fromkeys(unset), **properties}, {"state": "STARTED"})
+    after = without_unset_words(stored)
+    assert after == Stored(properties, {"state": "STARTED"})
+    check("WAREHOUSE", "W", after.spec, after.status)
+
+
+def test_a_home_in_which_any_word_was_unset_of_a_warehouse_is_read(tmp_path: Path) -> None:
+    file = made(tmp_path)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        spec = '{"AUTO_SUSPEND": 5, "RESOURCE_MONITOR": null}'
+        connection.execute("UPDATE objects SET kind = 'WAREHOUSE', spec = ?", (spec,))
+        connection.execute("UPDATE facts SET value = '1' WHERE name = 'schema_version'")
+    database = Database.open(file)
+    with Catalog(database).read() as tx:
+        assert tx.get(Key("WAREHOUSE", "D")).spec == {"AUTO_SUSPEND": 5}
+    database.close()
 
 
 def test_services_lose_what_means_nothing_any_more() -> None:

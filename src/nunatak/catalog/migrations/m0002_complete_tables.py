@@ -1,4 +1,4 @@
-"""Schema 2: columns that came to tables later, and parts of services that mean nothing any more.
+"""Schema 2: columns that came to tables later, and parts of documents that mean nothing.
 
 Before it, columns were added when a server started, and readers left out what they did not know.
 """
@@ -11,6 +11,22 @@ from nunatak.catalog.migrations.step import Step, Stored, columns_of
 
 _LATER_COLUMNS = (("roles", "identity", "VARCHAR(32)"), ("sessions", "opened_by", "VARCHAR(64)"))
 _FORMER_PARTS = ("autocapture",)
+_WAREHOUSE_PARTS = frozenset(
+    {
+        "WAREHOUSE_SIZE",
+        "WAREHOUSE_TYPE",
+        "AUTO_SUSPEND",
+        "AUTO_RESUME",
+        "INITIALLY_SUSPENDED",
+        "MIN_CLUSTER_COUNT",
+        "MAX_CLUSTER_COUNT",
+        "SCALING_POLICY",
+        "MAX_CONCURRENCY_LEVEL",
+        "STATEMENT_TIMEOUT_IN_SECONDS",
+        "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS",
+        "ENABLE_QUERY_ACCELERATION",
+    }
+)
 
 
 def complete(connection: Connection) -> None:
@@ -30,9 +46,15 @@ def without_former_parts(stored: Stored) -> Stored:
     return stored._replace(spec=kept)
 
 
+def without_unset_words(stored: Stored) -> Stored:
+    """A warehouse without the words that ALTER … UNSET was given and that are no properties."""
+    kept = {name: value for name, value in stored.spec.items() if name in _WAREHOUSE_PARTS}
+    return stored._replace(spec=kept)
+
+
 STEP = Step(
     number=2,
-    title="columns that came later, and former parts of services",
+    title="columns that came later, and parts of documents that mean nothing",
     statements=complete,
-    documents={"SERVICE": without_former_parts},
+    documents={"SERVICE": without_former_parts, "WAREHOUSE": without_unset_words},
 )
