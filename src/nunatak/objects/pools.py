@@ -13,6 +13,7 @@ from nunatak.compute.families import Families
 from nunatak.compute.pools import PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectInUse
+from nunatak.objects.tags import TagChanges, with_changes
 from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.desired import services_on
 from nunatak.services.reconcile.system_pools import is_system_pool
@@ -40,16 +41,18 @@ class Pools:
         owner: str,
         spec: PoolSpec,
         *,
+        tags: TagChanges = (),
         comment: str = "",
         existing: Existing = Existing.REFUSE,
     ) -> Created:
         """Write a pool down; its reconciler starts it unless it is suspended. Raises ObjectExists,
-        InvalidArgument for a family of instances that there is not."""
+        InvalidArgument for a family of instances that there is not, and what tags raise."""
         _check_families(self._families, spec)
         with self._catalog.write() as tx:
             made = outcome(tx, pool_key(name), existing)
             if made.is_kept:
                 return made
+            spec = replace(spec, tags=with_changes({}, tags, tx))
             state = PoolState.SUSPENDED if spec.suspended else PoolState.STARTING
             target = 0 if spec.suspended else spec.min_nodes
             POOLS.begin(

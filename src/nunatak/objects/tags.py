@@ -87,18 +87,15 @@ class Tags:
         return self._objects.drop(Key.of(TAG, name), if_exists=if_exists) is not None
 
     def carried(self, changes: TagChanges) -> dict[str, str]:
-        """The tags of a new object, by the ids of TAG objects, as its specification keeps them.
-
-        Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
-        """
+        """The tags of a new object, as its specification keeps them; raises as `with_changes`."""
         with self._catalog.read() as tx:
-            return _changed({}, changes, tx)
+            return with_changes({}, changes, tx)
 
     def put(self, key: Key, changes: TagChanges, *, if_exists: bool = False) -> None:
         """Change the tags of a pool or a service; raises as `carried`."""
 
         def changed(tx: Transaction, record: Record) -> Change:
-            tags = _changed(record.spec.get("tags") or {}, changes, tx)
+            tags = with_changes(record.spec.get("tags") or {}, changes, tx)
             return Change(spec={**record.spec, "tags": tags})
 
         self._objects.change(key, changed, if_exists=if_exists)
@@ -117,7 +114,11 @@ def _allowed(tag: Record) -> Sequence[str]:
     return tag.spec.get("allowed_values") or ()
 
 
-def _changed(old: Mapping[str, str], changes: TagChanges, tx: Transaction) -> dict[str, str]:
+def with_changes(old: Mapping[str, str], changes: TagChanges, tx: Transaction) -> dict[str, str]:
+    """The tags of an object after a change, by the ids of TAG objects.
+
+    Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
+    """
     found = dict(old)
     for name, value in changes:
         tag = tx.get(Key.of(TAG, name))

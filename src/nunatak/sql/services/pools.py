@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec.structs import replace
-
 from nunatak.access.privileges.declared import AppliesTags, Case, Creates, Given, Needs, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import quoted
@@ -86,12 +84,13 @@ class CreatePool(Creation):
         for needed in ("MIN_NODES", "MAX_NODES", "INSTANCE_FAMILY"):
             if needed not in self.values:
                 raise InvalidArgument(f"CREATE COMPUTE POOL needs {needed} = ….")
-        spec = PoolSpec(**_spec_values(self.values))
-        objects = context.rooms.objects
-        spec = replace(spec, tags=objects.tags.carried(tag_changes(context, self.tags)))
-        comment = self.values.get("COMMENT", "")
-        made = objects.pools.create(
-            self.name, context.session.role, spec, comment=comment, existing=self.existing
+        made = context.rooms.objects.pools.create(
+            self.name,
+            context.session.role,
+            PoolSpec(**_spec_values(self.values)),
+            tags=tag_changes(context, self.tags),
+            comment=self.values.get("COMMENT", ""),
+            existing=self.existing,
         )
         return created(made, "Compute pool", self.name)
 

@@ -50,6 +50,24 @@ def test_a_pool_is_created_with_tags_and_changed(world: World) -> None:
     assert found[0]["OBJECT_DATABASE"] is None
 
 
+@pytest.mark.parametrize(
+    "create",
+    [
+        "COMPUTE POOL {} MIN_NODES = 1 MAX_NODES = 1 INSTANCE_FAMILY = CPU_X64_XS TAG ({})",
+        "SERVICE {} IN COMPUTE POOL POOL FROM @~ SPECIFICATION_FILE = 'no.yaml' TAG ({})",
+    ],
+)
+@pytest.mark.parametrize("tag", ["NOPE = 'a'", "TEAM = 'c'"])
+def test_what_is_there_stays_whatever_tags_are_asked_for(
+    world: World, create: str, tag: str
+) -> None:
+    name = "POOL" if "MIN_NODES" in create else "SVC"
+    kept = world.value(f"CREATE {create}".format(f"IF NOT EXISTS {name}", tag))
+    assert kept == f"{name} already exists, statement succeeded."
+    with pytest.raises((ObjectNotFound, InvalidArgument), match=r"NOPE|allowed"):
+        world.rows(f"CREATE {create}".format("ANOTHER", tag))
+
+
 def test_a_service_carries_tags_until_they_are_dropped(world: World) -> None:
     world.rows("ALTER SERVICE SVC SET TAG TEAM = 'a', COST = 'x'")
     world.rows("ALTER TAG TEAM RENAME TO SQUAD")
