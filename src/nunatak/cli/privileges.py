@@ -12,17 +12,15 @@ from sqlglot import exp
 
 from nunatak.access.privileges.callers import caller_in_words, registered_routes
 from nunatak.access.privileges.declared import in_words
-from nunatak.ingress import handler, metrics
-from nunatak.protocol import app
-from nunatak.sql import dispatch
+from nunatak.ingress import handler, metrics  # noqa: F401  their routes are registered there
+from nunatak.protocol import app  # noqa: F401  all others are
+from nunatak.sql import dispatch  # noqa: F401  statements and functions are
 from nunatak.sql.language.functions import registered_functions
 from nunatak.sql.language.statement import grammars
 from nunatak.warehouse.privileges import CHANGES, READS
 from nunatak.warehouse.query.information_schema import VIEWS
 from nunatak.warehouse.sources import QUERY_TABLES
 
-REGISTERING = (app, dispatch, handler, metrics)
-"""The modules with which everything registers that a server has."""
 _WORDS: Mapping[type[exp.Expr], str] = {exp.TruncateTable: "TRUNCATE", exp.Transaction: "BEGIN"}
 _HEAD = """# Privileges
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from nunatak.access.privileges.holding import PUBLIC, USER, closure, end_sessions
@@ -112,14 +112,13 @@ class Tokens:
         """What is known of the token with that hash."""
         return self._known.get(key, self._read)
 
-    def revoke_scope(self, kind: TokenKind, scope: str) -> None:
-        """Forget the tokens of one kind and scope, such as those of a dropped service."""
-        self._delete((tokens.c.kind == kind) & (tokens.c.scope == scope))
-
     def forget_expired(self, now: float) -> None:
         """Delete tokens past their end, except those whose session lives on: their holders are
         told to renew."""
-        self._delete((tokens.c.expires_on < now) & tokens.c.session_id.is_(None))
+        past = (tokens.c.expires_on < now) & tokens.c.session_id.is_(None)
+        with self._store.write() as connection:
+            connection.execute(delete(tokens).where(past))
+        self.forget()
 
     # -- programmatic access tokens ---------------------------------------------------------
 
@@ -179,18 +178,6 @@ class Tokens:
             ).all()
         return [_token(row) for row in rows]
 
-    def alter_access(self, user: str, name: str, changes: Mapping[str, str | bool]) -> None:
-        """Change `name`, `disabled` or `comment` of an access token; raises ObjectNotFound."""
-        unknown = set(changes) - {"name", "disabled", "comment"}
-        assert not unknown, f"not columns that may change: {unknown}"
-        with self._store.write() as connection:
-            found = connection.execute(
-                update(tokens).where(*_access(user, name)).values(dict(changes))
-            ).rowcount
-        self.forget()
-        if not found:
-            raise ObjectNotFound("Programmatic access token", name)
-
     def remove_access(self, user: str, name: str) -> None:
         """Delete an access token, with the sessions that it opened; raises ObjectNotFound."""
         with self._store.write() as connection:
@@ -209,11 +196,6 @@ class Tokens:
         with self._store.read() as connection:
             row = connection.execute(select(tokens).where(tokens.c.hash == key)).one_or_none()
         return None if row is None else _token(row)
-
-    def _delete(self, condition: Any) -> None:
-        with self._store.write() as connection:
-            connection.execute(delete(tokens).where(condition))
-        self.forget()
 
 
 def _check_holder(connection: Connection, user: str, role: str | None) -> None:

@@ -15,7 +15,7 @@ Parsers start behind the words they are registered under.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -149,19 +149,9 @@ def refuse(spelling: str, message: str) -> None:
     _REFUSED[tuple(spelling.split())] = message
 
 
-def registered() -> Sequence[str]:
-    """The leading words of every statement that is known."""
-    return [" ".join(words) for words in _GRAMMARS]
-
-
 def grammars() -> Mapping[str, Grammar]:
     """Every statement that is known, by its leading words."""
     return {" ".join(words): found for words, found in sorted(_GRAMMARS.items())}
-
-
-def registered_words() -> list[tuple[str, ...]]:
-    """The leading words of every statement that a family registered."""
-    return list(_GRAMMARS)
 
 
 def parse_registered(cursor: TokenCursor) -> Prepared | None:

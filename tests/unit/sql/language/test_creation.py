@@ -21,7 +21,7 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.sql.language.creation import creation
-from nunatak.sql.language.statement import grammar, registered
+from nunatak.sql.language.statement import grammar, grammars
 from nunatak.warehouse.privileges import MADE
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
@@ -156,7 +156,7 @@ def victim(realm: Realm, words: str) -> tuple[str, list[Any]]:
 
 
 def test_every_kind_that_can_be_created_is_tried_here() -> None:
-    words = {text.removeprefix("CREATE ") for text in registered() if text.startswith("CREATE ")}
+    words = {text.removeprefix("CREATE ") for text in grammars() if text.startswith("CREATE ")}
     assert words | MADE == set(CREATIONS)
 
 
@@ -289,7 +289,7 @@ def test_a_new_object_may_be_created_with_or_replace(realm: Realm, words: str) -
 
 @pytest.mark.parametrize("needs", [None, (), [], (Nothing(why=""),), ("OWNERSHIP",)])
 def test_no_statement_registers_without_what_it_needs(needs: Any) -> None:
-    before = registered()
+    before = grammars()
     with pytest.raises(AssertionError, match="GADGET"):
         grammar("SHOW GADGETS", needs=needs)(lambda cursor, _: cursor.fail("never called"))
     with pytest.raises(AssertionError, match="GADGET"):
@@ -298,4 +298,4 @@ def test_no_statement_registers_without_what_it_needs(needs: Any) -> None:
         grammar("SHOW GADGETS")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="needs"):
         creation("GADGET")  # type: ignore[call-arg]
-    assert registered() == before
+    assert grammars() == before

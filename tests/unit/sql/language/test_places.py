@@ -7,14 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from nunatak.errors import ObjectNotFound, PlaceNotFound, SyntaxInvalid
-from nunatak.sql.language.statement import registered_words
+from nunatak.sql.language.statement import grammars
 from support.front_end import Front
 
 _OTHER = ("VERSIONS", "PARAMETERS")
 """A bare name after IN is a model; what follows IN is a level."""
-SHOWN = sorted(
-    " ".join(words) for words in registered_words() if words[0] == "SHOW" and words[1] not in _OTHER
-)
+SHOWN = [text for text in grammars() if text.startswith("SHOW ") and text.split()[1] not in _OTHER]
 """The leading words of every SHOW command that may look in a database or schema."""
 PLACES = ["DATABASE NOPE", "SCHEMA NOPE", "SCHEMA NOPE.PUBLIC", "SCHEMA DB.NOPE", "DB.NOPE"]
 
