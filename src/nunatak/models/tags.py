@@ -6,11 +6,11 @@ dropping a tag takes it off every model.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key, Record
+from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, LimitExceeded
 from nunatak.models.registry import Models
 
@@ -18,6 +18,8 @@ TAG = "TAG"
 VALUE_LIMIT_CHARS = 256
 ALLOWED_VALUES_LIMIT = 300
 TAGS_PER_OBJECT = 50
+TagChanges = Sequence[tuple[QualifiedName, str | None]]
+"""Names of tags with their values; None takes a tag off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,7 @@ class ModelTags:
         self.catalog = models.catalog
         self.models = models
 
-    def change(
-        self, model: QualifiedName, values: Sequence[tuple[QualifiedName, str | None]]
-    ) -> None:
+    def change(self, model: QualifiedName, values: TagChanges) -> None:
         """Give a model tags, or take off those without a value; raises ObjectNotFound,
         InvalidArgument, LimitExceeded."""
         changes: dict[int, str | None] = {}
@@ -78,3 +78,21 @@ def check_value(tag: Record, value: str) -> None:
             f"'{value}' is not an allowed value of tag {tag.qualified}: use one of "
             f"{', '.join(repr(choice) for choice in choices)}."
         )
+
+
+def with_changes(old: Mapping[str, str], changes: TagChanges, tx: Transaction) -> dict[str, str]:
+    """The tags of an object after a change, by the ids of TAG objects.
+
+    Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
+    """
+    found = dict(old)
+    for name, value in changes:
+        tag = tx.get(Key.of(TAG, name))
+        if value is None:
+            found.pop(str(tag.id), None)
+        else:
+            check_value(tag, value)
+            found[str(tag.id)] = value
+    if len(found) > TAGS_PER_OBJECT:
+        raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
+    return found

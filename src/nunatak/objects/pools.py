@@ -13,7 +13,7 @@ from nunatak.compute.families import Families
 from nunatak.compute.pools import PoolSpec, PoolStatus, pool_key
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectInUse
-from nunatak.objects.tags import TagChanges, with_changes
+from nunatak.models.tags import TagChanges, with_changes
 from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.desired import services_on
 from nunatak.services.reconcile.system_pools import is_system_pool

@@ -6,22 +6,19 @@ renaming a tag changes nothing and dropping it takes it off.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.objects import Change, Created, Existing, Objects
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
-from nunatak.errors import InvalidArgument, LimitExceeded
+from nunatak.errors import InvalidArgument
 from nunatak.models.tags import (
     ALLOWED_VALUES_LIMIT,
     TAG,
-    TAGS_PER_OBJECT,
+    TagChanges,
     TagReference,
-    check_value,
+    with_changes,
 )
-
-TagChanges = Sequence[tuple[QualifiedName, str | None]]
-"""Names of tags with their values; None takes a tag off."""
 
 
 class Tags:
@@ -112,21 +109,3 @@ class Tags:
 
 def _allowed(tag: Record) -> Sequence[str]:
     return tag.spec.get("allowed_values") or ()
-
-
-def with_changes(old: Mapping[str, str], changes: TagChanges, tx: Transaction) -> dict[str, str]:
-    """The tags of an object after a change, by the ids of TAG objects.
-
-    Raises ObjectNotFound, InvalidArgument for a value that is not allowed, LimitExceeded.
-    """
-    found = dict(old)
-    for name, value in changes:
-        tag = tx.get(Key.of(TAG, name))
-        if value is None:
-            found.pop(str(tag.id), None)
-        else:
-            check_value(tag, value)
-            found[str(tag.id)] = value
-    if len(found) > TAGS_PER_OBJECT:
-        raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
-    return found

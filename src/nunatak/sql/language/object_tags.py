@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.objects.tags import TagChanges
+from nunatak.models.tags import TagChanges
 from nunatak.sql.language.object_family import DONE, Readers
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
