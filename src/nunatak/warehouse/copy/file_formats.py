@@ -12,7 +12,6 @@ from nunatak.warehouse.engine.engine import literal
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-PARQUET_MAGIC = b"PAR1"
 _TYPES = frozenset({"CSV", "JSON", "PARQUET"})
 _WORDS = {"\\n": "\n", "\\t": "\t", "\\r\\n": "\r\n", "\\r": "\r", "TAB": "\t", "\\001": "\x01"}
 _ENCODINGS = {"UTF8": "utf-8", "UTF-8": "utf-8", "UTF16": "utf-16", "ISO-8859-1": "latin-1"}
