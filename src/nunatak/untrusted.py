@@ -38,10 +38,10 @@ _TYPES = {
     "array": "a list",
     "null": "null",
 }
-_PLACE = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$(.*)`)?\Z", re.DOTALL)
+_PLACE = re.compile(r"(.*?)(?: - at (`key` in )?`\$(.*)`)?\Z", re.DOTALL)
 _PART = re.compile(r"Object (missing required|contains unknown) field `(.*)`\Z", re.DOTALL)
 _EXPECTED = re.compile(r"Expected `([^`]*)`(.*?)(?:, got `([^`]*)`)?\Z", re.DOTALL)
-_NOT_EMPTY = r" matching regex '\\S'"
+_NOT_EMPTY = frozenset({r" matching regex '\\S'", " of length >= 1"})
 _MARKS = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\Z)|[\[{]|[\]}]', re.DOTALL)
 
 
@@ -127,17 +127,20 @@ def typed(document: object, structure: type[T], title: str) -> T:
 def _told(text: str) -> str:
     """An error of msgspec in words that lead with the entry, to follow a document's title."""
     found = _PLACE.match(text)
-    said, path = (text, "") if found is None else (found[1], (found[2] or "").removeprefix("."))
+    assert found is not None, "the pattern takes every text"
+    said, path = found[1], (found[3] or "").removeprefix(".")
     if part := _PART.match(said):
         place = f"{path}.{part[2]}" if path else part[2]
         return f": '{place}' {'is missing' if part[1].startswith('m') else 'is not known here'}."
     start = f": '{path}'" if path else ""
+    if found[2]:
+        start = f": a key of '{path}'" if path else ": a key"
     expected = _EXPECTED.match(said)
     if expected is None:
         return f"{start}: {said}."
     names = [name for name in expected[1].split(" | ") if name != "null"] or ["null"]
     wanted = " or ".join(_TYPES.get(name, name) for name in names)
-    more = " that is not empty" if expected[2] == _NOT_EMPTY else expected[2]
+    more = " that is not empty" if expected[2] in _NOT_EMPTY else expected[2]
     got = f", not {_TYPES.get(expected[3], expected[3])}" if expected[3] else ""
     return f"{start} must be {wanted}{more}{got}."
 

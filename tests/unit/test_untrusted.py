@@ -140,6 +140,9 @@ def test_what_users_send_is_read_in_one_place() -> None:
     assert "images/requirements/declared.py" not in found
 
 
+NotEmpty = msgspec.Meta(min_length=1)
+
+
 class _Container(msgspec.Struct, forbid_unknown_fields=True):
     image: str
     env: dict[str, str | int] = {}
@@ -150,6 +153,7 @@ class _Container(msgspec.Struct, forbid_unknown_fields=True):
 class _Form(msgspec.Struct):
     containers: list[_Container]
     size: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    names: Annotated[list[Annotated[str, NotEmpty]], NotEmpty] | None = None
 
 
 @pytest.mark.parametrize(
@@ -163,7 +167,13 @@ class _Form(msgspec.Struct):
         ({"containers": [{"image": 1.5}]}, "'containers[0].image' must be a text, not a number."),
         ({"containers": [{"image": "i", "x": 1}]}, "It: 'containers[0].x' is not known here."),
         ({"containers": [{"image": "i", "name": " "}]}, "name' must be a text that is not empty."),
-        ({"containers": [{"image": "i", "env": {1: "x"}}]}, "'containers[0].env' must be a text"),
+        ({1: 2}, "It: a key must be a text."),
+        (
+            {"containers": [{"image": "i", "env": {1: "x"}}]},
+            "It: a key of 'containers[0].env' must be a text, not a whole number.",
+        ),
+        ({"containers": [], "names": ["a", ""]}, "'names[1]' must be a text that is not empty."),
+        ({"containers": [], "names": []}, "It: 'names' must be a list that is not empty."),
         ({"containers": [{"image": "i", "env": {"a": []}}]}, "must be a whole number or a text,"),
         ({"containers": [{"image": "i", "part": "c"}]}, "'containers[0].part': Invalid enum val"),
         ({"containers": [], "size": 0}, "It: 'size' must be a whole number >= 1."),

@@ -68,7 +68,7 @@ def test_everything_is_read() -> None:
         ({"container": {"resources": {"limits": {"cpu": "x"}}}}, "number of CPUs"),
         ({"container": {"resources": {"requests": {GPU: 1}}}}, "must be equal"),
         ({"container": {"readinessProbe": 3}}, r"\.readinessProbe' must be a map"),
-        ({"spec": {"containers": []}}, r"'spec\.containers' must be a list of length >= 1"),
+        ({"spec": {"containers": []}}, r"'spec\.containers' must be a list that is not empty"),
         ({"spec": {"containers": {}}}, r"'spec\.containers' must be a list, not a map"),
         ({"spec": {"endpoints": [{"port": "http"}]}}, r"'spec\.endpoints\[0\]\.port' must be a w"),
         ({"spec": {"endpoints": [{"port": 80}]}}, "port 5000"),
