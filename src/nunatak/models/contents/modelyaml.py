@@ -17,6 +17,7 @@ from msgspec import Struct
 from nunatak.errors import InvalidArgument
 from nunatak.models.contents.yaml_documents import (
     LIST_LIMIT,
+    PerhapsEmpty,
     Word,
     parse_yaml,
     path_inside,
@@ -153,8 +154,8 @@ class _Signature(Struct, frozen=True, kw_only=True):
 class _Environment(Struct, frozen=True, kw_only=True):
     """The section `env`."""
 
-    snowpark_ml_version: Word | None = None
-    python_version: Word | None = None
+    snowpark_ml_version: PerhapsEmpty | None = None
+    python_version: PerhapsEmpty | None = None
     cuda_version: Word | None = None
 
 
@@ -180,8 +181,8 @@ class _Packed(Struct, frozen=True, kw_only=True):
 class _Description(Struct, frozen=True, kw_only=True):
     """The whole document."""
 
-    model_type: Word | None = None
-    task: Word | None = None
+    model_type: PerhapsEmpty | None = None
+    task: PerhapsEmpty | None = None
     env: _Environment | None = None
     signatures: dict[str, Any] | None = None
     function_properties: dict[str, _Properties | None] | None = None

@@ -22,6 +22,8 @@ PATH_LIMIT_CHARS = 1_024
 T = TypeVar("T")
 Word = Annotated[str, Meta(min_length=1, max_length=TEXT_LIMIT_CHARS)] | int | float
 """A text; a number is taken as it is written."""
+PerhapsEmpty = Annotated[str, Meta(max_length=TEXT_LIMIT_CHARS)] | int | float
+"""As `Word`, or a text with nothing in it."""
 _BOUNDS = Bounds(chars=DOCUMENT_LIMIT_BYTES, values=250_000)
 """A column of a method's signature has about ten values; the widest models have thousands."""
 
@@ -46,7 +48,7 @@ def parse_yaml(text: str, title: str, structure: type[T]) -> T:
     return typed(load_yaml(text, title, bounds=_BOUNDS), structure, title)
 
 
-def written(word: Word | None, otherwise: str = "") -> str:
+def written(word: PerhapsEmpty | None, otherwise: str = "") -> str:
     """The text of an entry, as it is written; `otherwise` for one that is not there."""
     return otherwise if word is None else str(word)
 

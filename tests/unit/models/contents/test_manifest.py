@@ -210,6 +210,20 @@ def test_a_version_may_have_no_description(tmp_path: Path) -> None:
     assert (found.text, found.task, dict(found.signatures)) == ("", "UNKNOWN", {})
 
 
+@pytest.mark.parametrize("key", ["model_type", "task"])
+def test_a_description_may_leave_texts_empty(key: str) -> None:
+    found = parse_description(yaml.safe_dump(description() | {key: ""}))
+    assert found.attributes["framework" if key == "model_type" else "task"] == ""
+
+
+@pytest.mark.parametrize("key", ["python_version", "snowpark_ml_version"])
+def test_a_description_may_not_tell_of_its_environment(key: str) -> None:
+    environment = description()["env"]
+    found = parse_description(yaml.safe_dump(description(env={**environment, key: ""})))
+    assert key not in found.environment
+    assert len(found.environment) == 2
+
+
 def test_an_unknown_type_in_a_signature_is_named() -> None:
     document = description(signatures={"predict": {"inputs": [feature("a", "WIDGET")]}})
     with pytest.raises(InvalidArgument, match=r"signatures\.predict: 'inputs\[0\]\.type'"):
