@@ -1,8 +1,14 @@
 from __future__ import annotations
 
+import re
+from itertools import count
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nunatak.errors import SyntaxInvalid
+from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.call_markers import (
     ExtractedCalls,
     KnowsFunction,
@@ -10,6 +16,7 @@ from nunatak.warehouse.core.call_markers import (
     extract_calls,
 )
 from nunatak.warehouse.core.statement_text import StatementText, tokenize
+from nunatak.warehouse.parsing.parse import parse
 
 
 def extracted(text: str, knows_function: KnowsFunction = lambda _: False) -> ExtractedCalls:
@@ -91,3 +98,37 @@ def test_placeholders_have_the_places_of_what_they_stand_for() -> None:
     token = next(token for token in extracted(text).tokens if "CALL" in token.text)
     assert text[token.start : token.end + 1] == "db.s.svc!f"
     assert token.line == 2
+
+
+HEADS = ["m!p", 'MODEL(db.s.m, v1)!"P"', "MODEL(m)!p", "db . s.svc!p", "svc_f", "db.s.svc_f"]
+"""Calls as they may be written, up to their arguments."""
+PIECES = st.recursive(
+    st.sampled_from(
+        ["a", "?", "?::int", "'m!p(1)'", "$$ ?;! $$", "1.5", 't."b!"', "v:x.y", "-- !\n1"]
+    ),
+    lambda inner: st.one_of(
+        st.builds(
+            "{}({}, x => {})".format, st.sampled_from([f"<{n}>" for n in range(6)]), inner, inner
+        ),
+        st.builds("coalesce({}, {})".format, inner, inner),
+        st.builds("({} + {})".format, inner, inner),
+    ),
+    max_leaves=6,
+)
+"""Expressions, with the number of a head for each call."""
+
+
+@given(st.lists(PIECES, min_size=1, max_size=3), PIECES, st.sampled_from(["", "\n ", "-- ?\n"]))
+def test_a_statement_with_calls_is_read_as_with_the_functions_in_their_place(
+    columns: list[str], condition: str, before: str
+) -> None:
+    template = f"{before}select {', '.join(columns)} from t where {condition} is null -- ?\n;"
+    numbers = count()
+    written = re.sub(r"<(\d)>", lambda found: HEADS[int(found[1])], template)
+    plain = re.sub(r"<\d>", lambda _: f"__NUNATAK_CALL_{next(numbers)}", template)
+    values = [Binding("TEXT", str(number)) for number in range(StatementText(written).markers)]
+
+    found = parse(StatementText(written), lambda name: name[-1] == "SVC_F", values)
+
+    assert found.tree == parse(StatementText(plain), bindings=values).tree
+    assert list(found.calls) == [f"__NUNATAK_CALL_{number}" for number in range(next(numbers))]
