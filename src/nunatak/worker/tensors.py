@@ -138,8 +138,8 @@ def find(method: Method, function: Any) -> Optional[Tensors]:
             Feature(numpy_type_of(feature), shaped=bool(shape_of(feature)))
             for feature in closed["signature"].inputs
         ]
-    except (KeyError, TypeError):
-        return None  # a group of features, or a type that is no number
+    except (AttributeError, KeyError, TypeError):
+        return None  # no features, a group of them, or a type that is no number
     alike = {(feature.dtype, feature.shaped) for feature in features}
     if not features or (len(alike) > 1 and not closed["multiple_inputs"]):
         return None
