@@ -9,7 +9,7 @@ from nunatak.compute import pools
 from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument, ServiceUnavailable
 from nunatak.services.model.snapshot import Build, Service, read_service
-from nunatak.services.model.spec import KIND, BuildSpec, ServiceSpec, is_build
+from nunatak.services.model.spec import KIND, WAREHOUSE_KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.model.states import BUILDS
 
 
@@ -25,10 +25,17 @@ def services_on(tx: Transaction, pool: str) -> list[Record]:
 
 
 def images_in_use(catalog: Catalog) -> set[str]:
-    """Digests of the images that services run or will run again."""
+    """Digests of the images that services run or will run again, and of those that models in the
+    warehouse run or are about to; one that sleeps is built again if need be."""
     with catalog.read() as tx:
         found = [read_service(record) for record in tx.list_kind(KIND)]
-    return {item.digest for item in found if isinstance(item, Service) and item.digest}
+        found += [read_service(record) for record in tx.list_kind(WAREHOUSE_KIND)]
+    services = [item for item in found if isinstance(item, Service)]
+    return {
+        item.digest
+        for item in services
+        if item.digest and not (item.in_warehouse and item.spec.suspended)
+    }
 
 
 def bury(tx: Transaction, record: Record) -> None:

@@ -28,6 +28,7 @@ from nunatak.errors import (
 )
 from nunatak.images.requirements.declared import Target
 from nunatak.services.calling.warehouse_instances import WarehouseInstances
+from nunatak.services.commands.desired import images_in_use
 from nunatak.services.model.ports import InstanceLoad, ServedModel
 from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import WAREHOUSE_POOL, warehouse_key
@@ -145,6 +146,18 @@ def test_an_environment_that_is_there_takes_no_build(world: World) -> None:
     assert world.builder.builds == 0
     assert world.snapshot().builds == ()
     assert state(world) == "RUNNING"
+
+
+def test_its_image_is_in_use_from_the_call_on_until_it_sleeps(world: World) -> None:
+    world.builder.known = IMAGE
+    world.services.warehouse.want(served(world))
+    assert images_in_use(world.catalog) == {IMAGE.digest}
+
+    use(world)
+    assert images_in_use(world.catalog) == {IMAGE.digest}
+    pass_time(world, 70)
+
+    assert (state(world), images_in_use(world.catalog)) == ("SUSPENDED", set())
 
 
 def test_many_first_calls_start_it_once(world: World) -> None:
