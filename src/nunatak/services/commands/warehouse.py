@@ -24,7 +24,6 @@ from nunatak.services.model.spec import (
 )
 from nunatak.services.reconcile.builds import image_document, warehouse_request
 from nunatak.services.reconcile.pools import SYSTEM
-from nunatak.services.reconcile.warehouse import failed_starts
 
 
 class WarehouseModels:
@@ -53,10 +52,10 @@ class WarehouseModels:
             record = tx.find(warehouse_key(served.ref.version_id))
         if record is not None:
             service = Service(record)
-            if known_failures is not None and failed_starts(service) > known_failures:
+            if known_failures is not None and service.status.failed_starts > known_failures:
                 raise _failure(service)
             if service.spec.dropped or not service.spec.suspended:
-                return Wanted(record.id, failed_starts(service))
+                return Wanted(record.id, service.status.failed_starts)
         self._creation.check()
         image = self._builder.assemble(warehouse_request(served)) if record is None else None
         with self._snapshots.catalog.write() as tx:
@@ -72,7 +71,7 @@ class WarehouseModels:
             record = self._creation.begin(tx, key, spec, owner=SYSTEM, image=image)
         else:
             _wake(tx, record, spec)
-        return Wanted(record.id, failed_starts(Service(record)))
+        return Wanted(record.id, Service(record).status.failed_starts)
 
 
 def warehouse_spec(served: ServedModel, limits: Limits, machine: Machine) -> ServiceSpec:

@@ -205,7 +205,8 @@ class ServiceStatus(Document, frozen=True, kw_only=True):
     rebuild: str | None = None
     """Why its image is built anew; None when it is not."""
     failed_starts: int = 0
-    """Starts of a model version in the warehouse that failed so far."""
+    """Starts of a model version in the warehouse that failed so far, so that a call knows one that
+    it waited for."""
     failure: StartFailure | None = None
     """The latest of them."""
 

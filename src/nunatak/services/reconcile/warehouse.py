@@ -26,10 +26,6 @@ LOAD_LIMIT_S = 900.0
 """A model that is not loaded after so long is given up."""
 FORGET_S = 3600.0
 """One that was not called for so long after it was unloaded leaves no trace but its events."""
-FAILED_STARTS = "failed_starts"
-"""Where a status counts failed starts, so that a call knows one that it waited for."""
-FAILURE = "failure"
-"""Where a status keeps why the latest start failed, and whether it was the build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,15 +65,10 @@ def unloaded(spec: ServiceSpec, why: str) -> ServiceSpec:
 def failure_changes(service: Service, text: str) -> Mapping[str, Any]:
     """What the status of a model version keeps of a failed start."""
     return {
-        FAILED_STARTS: failed_starts(service) + 1,
-        FAILURE: {"text": text, "by_build": not service.image},
+        "failed_starts": service.status.failed_starts + 1,
+        "failure": {"text": text, "by_build": not service.image},
         "running_since": None,
     }
-
-
-def failed_starts(service: Service) -> int:
-    """How many starts of a model version have failed so far."""
-    return service.status.failed_starts
 
 
 def is_forgotten(service: Service, *, is_parked: bool, now: float) -> bool:
