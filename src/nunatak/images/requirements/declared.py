@@ -79,11 +79,6 @@ class Declared:
     cuda: str | None = None
     architecture: str | None = None
 
-    @property
-    def imports_zip(self) -> tuple[str, ...]:
-        """The imports that are zip archives, to be put on the import path as they are."""
-        return tuple(item for item in self.imports if item.endswith(".zip"))
-
     def in_the_warehouse(self) -> Declared:
         """The same with what every runtime of the vendor's warehouse has, in addition."""
         return replace(self, pip=(*self.pip, *_WAREHOUSE_PACKAGES))

@@ -56,7 +56,10 @@ def test_conda_form_for_the_warehouse(tmp_path: Path) -> None:
     assert found.conda == (CondaDependency("scikit-learn", "<1.10,>=1.9"),)
     assert found.pip == ("left-pad==1", "Right_Pad>=2")
     assert found.channels == ()
-    assert found.imports_zip == ("runtimes/r/snowflake-ml-python.zip",)
+    assert found.imports == (
+        "model",
+        "runtimes/r/snowflake-ml-python.zip",
+    )
     assert found.architecture == "x86"
     assert found.requirements()[0] == ("scikit-learn<1.10,>=1.9",)
 
