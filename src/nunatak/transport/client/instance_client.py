@@ -125,7 +125,8 @@ class InstanceClient:
     def _exchanged(
         self, kept: Kept[C], until: float, in_flight: InFlight, exchange: Callable[[C], A]
     ) -> A:
-        """One request. A kept connection that turns out to be closed is replaced once."""
+        """One request. It is sent again only where a kept connection turns out to be closed, before
+        a byte of the answer, and at last on a new one."""
         while True:
             connection, is_kept = kept.take()
             try:
@@ -146,7 +147,10 @@ class InstanceClient:
 
 def _answer(connection: HttpConnection, limit_bytes: int) -> Answer:
     answer = connection.getresponse()
-    data = answer.read(limit_bytes)
+    try:
+        data = answer.read(limit_bytes)
+    except _STALE as error:  # not of a connection that was closed before: it is at work
+        raise InstanceLost("it broke off its answer") from error
     if answer.length and len(data) < limit_bytes:  # so much of it is missing
         raise InstanceLost("it broke off its answer")
     if not answer.isclosed():

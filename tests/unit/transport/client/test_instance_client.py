@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
 import time
@@ -133,6 +134,26 @@ def test_an_answer_that_is_cut_off_is_no_answer(
     assert "more than" not in str(caught.value)
     with pytest.raises(InstanceLost):
         post(client)
+
+
+def test_a_request_is_not_sent_again_once_its_answer_has_begun(
+    instance: Instance, client: InstanceClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+
+    def answer(handler: Handler, body: bytes) -> Answer:
+        asked.append(body)
+        return 200, {}, body
+
+    def reset(*_: object) -> bytes:
+        raise ConnectionResetError
+
+    instance.play = answer
+    assert post(client, body=b"1") == b"1"
+    monkeypatch.setattr(http.client.HTTPResponse, "read", reset)
+    with pytest.raises(InstanceLost, match="broke off"):
+        post(client, body=b"2")
+    assert asked == [b"1", b"2"]
 
 
 def test_what_cannot_be_sent_leaves_no_connection(
