@@ -46,7 +46,7 @@ class AsgiRequests:
     def head(self, exchange: Exchange) -> None:
         """Start the application: it reads the body as it comes."""
         if exchange.headers.get(b"upgrade", b"").lower() == b"websocket" and _is_get(exchange):
-            self._refuse(exchange, 501, "WEBSOCKETS_UNSUPPORTED", "web sockets are not served here")
+            self._refuse(exchange, 400, "WEBSOCKETS_UNSUPPORTED", "web sockets are not served here")
             return
         try:
             scope = _scope(exchange)
