@@ -46,7 +46,8 @@ class StatementText:
         return sum(map(is_marker, self.tokens)) if "?" in self.text else 0
 
     def statements(self) -> Sequence[StatementText]:
-        """The statements that semicolons separate, without them; empty ones are left out."""
+        """The statements that semicolons separate, without them; empty ones are left out. Itself
+        for a text without any."""
         return self._parts(TokenType.SEMICOLON) if ";" in self.text else [self]
 
     def flow(self) -> Sequence[StatementText]:
