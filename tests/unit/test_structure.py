@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import SLOW
+
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "nunatak"
 TESTS = ROOT / "tests" / "unit"
@@ -137,6 +139,10 @@ def test_tests_lie_where_their_modules_lie() -> None:
 
     assert [str(folder) for folder in folders if not (SOURCE / folder).is_dir()] == []
     assert [str(test.relative_to(TESTS)) for test in tests if misplaced(test, modules)] == []
+
+
+def test_the_slow_modules_of_tests_are_there() -> None:
+    assert [name for name in sorted(SLOW) if not (TESTS / name).is_file()] == []
 
 
 @pytest.mark.parametrize(
