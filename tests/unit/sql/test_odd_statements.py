@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.errors import NunatakError
+from nunatak.errors import InvalidArgument, NunatakError
 from support.front_end import Front
 from support.fuzz import examples
 
@@ -79,3 +79,25 @@ def test_functions_of_any_arguments_end_in_an_answer(
 ) -> None:
     with suppress(NunatakError):
         front.rows(f"SELECT {name}({', '.join(arguments)}){end}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "DROP DATABASE {}.DB",
+        "ALTER DATABASE {}.DB SET COMMENT = 'x'",
+        "COMMENT ON DATABASE {}.DB IS 'x'",
+        "DESCRIBE DATABASE {}.DB",
+        "GRANT USAGE ON DATABASE {}.DB TO ROLE ANALYST",
+        "REVOKE USAGE ON DATABASE {}.DB FROM ROLE ANALYST",
+        "GRANT SELECT ON ALL TABLES IN DATABASE {}.DB TO ROLE ANALYST",
+        "CREATE SCHEMA DB.{}.NEW",
+        "DROP SCHEMA DB.{}.PUBLIC",
+        "DESCRIBE SCHEMA DB.{}.PUBLIC",
+        "GRANT USAGE ON SCHEMA DB.{}.PUBLIC TO ROLE ANALYST",
+        "SHOW GRANTS ON SCHEMA DB.{}.PUBLIC",
+    ],
+)
+def test_a_part_of_a_name_that_means_nothing_is_refused(front: Front, text: str) -> None:
+    with pytest.raises(InvalidArgument, match="too many parts"):
+        front.rows(text.format("OTHER"))

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Case, Needs, Nothing, OneOf, OnTargets, Target
+from nunatak.access.privileges.declared import (
+    ACCOUNT,
+    Case,
+    Needs,
+    Nothing,
+    OneOf,
+    OnTargets,
+    Target,
+)
 from nunatak.access.privileges.grants import SERVICE_ROLE, Grant
 from nunatak.access.privileges.holding import ACT_FOR_OWNER
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
-from nunatak.catalog.names import quoted, split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Key
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.objects.roles import service_role_title
 from nunatak.sql.language.grantable import check_privileges
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment, show_result
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
@@ -23,9 +30,6 @@ from nunatak.sql.services.functions import argument_types
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 _DONE = "Statement executed successfully."
-_ACCOUNT_KINDS = frozenset(
-    {"DATABASE", "WAREHOUSE", "COMPUTE_POOL", "INTEGRATION", "USER", "ROLE", "ACCOUNT"}
-)
 _KINDS = (
     "EXTERNAL ACCESS INTEGRATION",
     "IMAGE REPOSITORY",
@@ -61,7 +65,7 @@ _COUNTED = (
     "FUNCTION",
 )
 """Kinds that GRANT … ON ALL takes."""
-_NO_OBJECTS = frozenset({"ACCOUNT", SERVICE_ROLE})
+_NO_OBJECTS = frozenset({ACCOUNT, SERVICE_ROLE})
 """Kinds that are not listed; the service of a service role is."""
 _ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
 
@@ -110,7 +114,7 @@ class GrantPrivileges:
         current one does not have: it would be given others' rights."""
         acts = self.kind in ACT_FOR_OWNER and OWNERSHIP in self.privileges
         if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
-            return [Target("ACCOUNT", context.session.account)]
+            return [Target(ACCOUNT, context.session.account)]
         return []
 
     def run(self, context: Context) -> Result:
@@ -138,33 +142,25 @@ class GrantPrivileges:
             return self._all_titles(context)
         title = object_title(context, self.kind, self.parts)
         if self.kind not in _NO_OBJECTS and not self.is_revoked:
-            *place, name = split_name(title)
-            database, schema = (*place, "", "")[:2]
-            key = Key(self.kind, name, database, schema)
+            key = key_of(self.kind, self.parts, context.session)
             if not context.exists(key):
                 raise ObjectNotFound(key.label, key.title)
         return [title]
 
     def _all_titles(self, context: Context) -> list[str]:
-        container = split_name(object_title(context, self.within, self.parts))
-        database = container[0] if self.within == "SCHEMA" else ""
-        key = Key(self.within, container[-1], database)
-        return context.rooms.objects.roles.titles_within(self.kind, key)
+        container = key_of(self.within, self.parts, context.session)
+        return context.rooms.objects.roles.titles_within(self.kind, container)
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
-    """The catalog's title of an object written in a GRANT."""
-    if kind == "ACCOUNT":
+    """The catalog's title of an object written in a GRANT; raises NoCurrentContext, and
+    InvalidArgument for a name of too many parts."""
+    if kind == ACCOUNT:
         return context.session.account
-    if kind in _ACCOUNT_KINDS:
-        return ".".join(map(quoted, parts))
-    if kind == "SCHEMA":
-        database = parts[:-1] or ((context.session.database,) if context.session.database else ())
-        return ".".join(map(quoted, (*database, parts[-1])))
     if kind == SERVICE_ROLE:
         service = context.session.qualify(parts[:-1])
         return service_role_title(service, parts[-1])
-    return str(context.session.qualify(parts))
+    return key_of(kind, parts, context.session).title
 
 
 _GRANTS = (

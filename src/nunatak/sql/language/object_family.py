@@ -14,13 +14,10 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.store import Key, Record, Transaction
-from nunatak.errors import InvalidArgument
 from nunatak.objects.account import AccountObjects
 from nunatak.objects.ruled import RuledObjects
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.objects import (
-    dropped,
-)
+from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
@@ -81,13 +78,6 @@ class ObjectFamily:
         """Where an object of that name is."""
         return key_of(self.kind, parts, context.session)
 
-    def named(self, cursor: TokenCursor) -> tuple[str, ...]:
-        """Read the name of an object; raises InvalidArgument for dots that the kind has not."""
-        parts = cursor.name()
-        if not self.in_schema and len(parts) != 1:
-            raise InvalidArgument(f"The name of a {self.words.lower()} has no dots.")
-        return parts
-
     def objects(self, context: Context) -> RuledObjects:
         """The service that keeps the objects."""
         return self.service(context.rooms.objects)
@@ -111,7 +101,7 @@ class ObjectFamily:
         if_not_exists = accept_if_not_exists(cursor, create)
         return CreateObject(
             family=self,
-            name=self.named(cursor),
+            name=cursor.name(),
             or_replace=create.or_replace,
             if_not_exists=if_not_exists,
             values=properties(cursor, {**self.readers, "COMMENT": TokenCursor.string}),
@@ -119,7 +109,7 @@ class ObjectFamily:
 
     def _parse_alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
         if_exists = cursor.accept("IF", "EXISTS")
-        name = self.named(cursor)
+        name = cursor.name()
         if cursor.accept("UNSET"):
             return AlterObject(
                 family=self, name=name, if_exists=if_exists, values=unset_values(cursor, self.unset)
@@ -132,10 +122,10 @@ class ObjectFamily:
 
     def _parse_drop(self, cursor: TokenCursor, _: Modifiers) -> DropObject:
         if_exists = cursor.accept("IF", "EXISTS")
-        return DropObject(family=self, name=self.named(cursor), if_exists=if_exists)
+        return DropObject(family=self, name=cursor.name(), if_exists=if_exists)
 
     def _parse_describe(self, cursor: TokenCursor, _: Modifiers) -> DescribeObject:
-        return DescribeObject(family=self, name=self.named(cursor))
+        return DescribeObject(family=self, name=cursor.name())
 
     def _parse_show(self, cursor: TokenCursor, _: Modifiers) -> ShowObjects:
         scopes = ("ACCOUNT", "DATABASE", "SCHEMA") if self.in_schema else ("ACCOUNT",)

@@ -27,7 +27,7 @@ from nunatak.access.privileges.declared import (
     Rules,
 )
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
-from nunatak.catalog.names import QualifiedName, split_name
+from nunatak.catalog.names import QualifiedName, quoted, split_name
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, NoCurrentContext
 from nunatak.warehouse.core.session import Session
@@ -131,8 +131,14 @@ def key_of(kind: str, name: Name, session: Session) -> Key:
     if isinstance(name, QualifiedName):
         return Key.of(kind, name)
     parts = (name,) if isinstance(name, str) else name
+    most = 1 if kind in KINDS_OF_ACCOUNT else 2 if kind == SCHEMA else 3
+    if len(parts) > most:
+        written, what = ".".join(map(quoted, parts)), kind.replace("_", " ").lower()
+        raise InvalidArgument(
+            f"'{written}' has too many parts: a name of kind {what} has at most {most}."
+        )
     if kind in KINDS_OF_ACCOUNT:
-        return Key(kind, parts[-1])
+        return Key(kind, parts[0])
     if kind == SCHEMA:
         return _schema(parts, session)
     return Key.of(kind, session.qualify(parts))

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from nunatak.access.privileges.declared import (
+    KINDS_OF_ACCOUNT,
     AppliesTags,
     Case,
     CheckedInside,
@@ -214,8 +215,16 @@ def test_names_without_a_place_are_told_so() -> None:
     for kind in ("MODEL", "SCHEMA"):
         with pytest.raises(NoCurrentContext, match="no current database"):
             key_of(kind, ("X",), session)
-    with pytest.raises(InvalidArgument, match="too many parts"):
-        key_of("MODEL", ("A", "B", "C", "D"), session)
+
+
+@pytest.mark.parametrize(
+    ("kind", "most"), [*((kind, 1) for kind in KINDS_OF_ACCOUNT), ("SCHEMA", 2), ("MODEL", 3)]
+)
+def test_a_name_of_too_many_parts_names_nothing(kind: str, most: int) -> None:
+    parts = ("A", "b", "C", "D")
+    assert key_of(kind, parts[:most], Place().session).name == parts[most - 1]
+    with pytest.raises(InvalidArgument, match=rf"'A\.\"b\".*' has too many parts.* at most {most}"):
+        key_of(kind, parts[: most + 1], Place().session)
 
 
 def forms(grammar: Grammar) -> list[type[Any]]:
