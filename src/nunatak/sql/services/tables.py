@@ -102,10 +102,13 @@ def _key(name: Sequence[str], context: Context) -> Key:
 
 def _watched(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
     """The service, or the model."""
-    key = _key(arguments[0], context)
-    if key.kind != KIND:
-        key = key_of(MODEL, tuple(arguments[0]), context.session)
-    return [Target(key.kind, key.title)]
+    return [_owned(_key(arguments[0], context), arguments[0], context)]
+
+
+def _owned(key: Key, name: Sequence[str], context: Context) -> Target:
+    """The object whose privileges guard a record: a service, or a model in the warehouse."""
+    guarding = key if key.kind == KIND else key_of(MODEL, tuple(name), context.session)
+    return Target(guarding.kind, guarding.title)
 
 
 _MONITOR = (OnTargets("MONITOR", _watched, "the service, or the model in the warehouse"),)
@@ -115,9 +118,13 @@ def _look(context: Context, arguments: Sequence[Any]) -> _Look:
     name, given = arguments
     first, last = given.get("START_TIME"), given.get("END_TIME")
     rooms = context.rooms
+    key = _key(name, context)
+    # what is read is what was asked about, also when a service has taken the name since
+    needed = Requirement("MONITOR", *_owned(key, name, context))
+    rooms.access.require(needed, role=context.session.role)
     return _Look(
         rooms=rooms,
-        key=_key(name, context),
+        key=key,
         start=rooms.catalog.clock() - DAY_S if first is None else first.timestamp(),
         end=math.inf if last is None else last.timestamp(),
     )

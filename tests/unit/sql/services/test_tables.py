@@ -16,6 +16,7 @@ from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.models.versions import MODEL, MODEL_VERSION, ModelSpec, VersionSpec
 from nunatak.services.model.spec import service_key
 from nunatak.sql.language.functions import functions_in_queries
+from nunatak.sql.services import tables
 from support.plane import World, told
 
 START = 1_000_000.0
@@ -156,3 +157,26 @@ def test_who_may_not_watch_a_model_is_not_told_whether_it_is_loaded(
 
     with pytest.raises(PrivilegeMissing, match=f"service 'DB.S.{name}': MONITOR is needed"):
         ask(in_warehouse, "SPCS_GET_LOGS", name)
+
+
+@pytest.mark.parametrize("function", ["SPCS_GET_LOGS", "SPCS_GET_EVENTS", "SPCS_GET_METRICS"])
+def test_a_service_that_takes_the_name_meanwhile_is_not_read_with_the_models_right(
+    in_warehouse: World, function: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = in_warehouse
+    world.query_id = world.query_id.replace("aa", "bb")
+    world.pool("OTHER")
+    world.rooms.access.grants.grant(["MONITOR"], MODEL, "DB.S.M", role="ANALYST", by="ACCOUNTADMIN")
+    world.session.role = "ANALYST"
+    assert ask(world, "SPCS_GET_LOGS", "M")
+    asked = tables._key
+
+    def taken_after_the_first(name: Any, context: Any) -> Key:
+        monkeypatch.setattr(tables, "_key", asked)
+        found = asked(name, context)
+        world.deploy(world.order(service=QualifiedName("DB", "S", "M"), pool="OTHER"))
+        return found
+
+    monkeypatch.setattr(tables, "_key", taken_after_the_first)
+    with pytest.raises(PrivilegeMissing, match=r"service 'DB\.S\.M': MONITOR is needed"):
+        ask(world, function, "M")
