@@ -14,7 +14,7 @@ from typing import Any
 from nunatak.access.authenticate import Identity
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import TokenInvalid
-from nunatak.inference.server.link import LinkServer, offer_link
+from nunatak.inference.server.link import offer_link
 from nunatak.inference.server.shm_server import FileExchange, MemoryListener
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
@@ -25,6 +25,7 @@ from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.exchange import Exchange
 from nunatak.transport.http1.heads import HttpLimits
 from nunatak.transport.mux.frames import TARGET
+from nunatak.transport.mux.link import LinkEnd
 from support.credentials import make_credentials
 from support.front import Answer, FakeTransport, answers
 
@@ -65,7 +66,7 @@ class Instance:
         self.requests: list[Exchange] = []
         self.bodies: list[bytes] = []
         self.left: list[Exchange] = []
-        self.links: set[LinkServer] = set()
+        self.links: set[LinkEnd] = set()
         self.files: MemoryListener | None = None
         self.connections = 0
 

@@ -12,7 +12,6 @@ import pytest
 import uvloop
 
 from nunatak.errors import ObjectNotFound, ServiceUnavailable
-from nunatak.inference.server.link import LinkServer
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
@@ -246,7 +245,6 @@ async def test_a_request_is_sent_again_only_if_no_byte_of_an_answer_came(ground:
 
         def break_off(exchange: Exchange) -> None:
             [link] = second.links
-            assert isinstance(link, LinkServer)
             begun = LinkAnswer(200, b"text/plain", b"", PIECE_BYTES + 1, b"abc")
             link.send(answer_frame(exchange.number, begun))  # type: ignore[attr-defined]
             link.close()

@@ -29,20 +29,20 @@ class _LinkExchange(Exchange):
     number: int
 
 
-class LinkServer(LinkEnd, WholeLine):
+class LinkServer(WholeLine):
     """Hands the requests of one link to the handler, and its answers back in any order."""
 
     def __init__(
         self,
         handler: Handler,
-        links: "set[LinkServer]",
+        links: set[LinkEnd],
         *,
         loop: asyncio.AbstractEventLoop,
         clock: Callable[[], float],
     ) -> None:
-        super().__init__(loop)
+        self.wire = LinkEnd(loop, self)
         self._handler, self._clock, self._all = handler, clock, links
-        links.add(self)
+        links.add(self.wire)
         self._exchanges: dict[int, _LinkExchange] = {}
 
     # --- from the link ------------------------------------------------------------------------
@@ -58,7 +58,7 @@ class LinkServer(LinkEnd, WholeLine):
             if exchange is not None:  # else it was refused before its body was here
                 self._go_on(exchange, payload, last=bool(flags & LAST))
         elif kind == Kind.CANCEL:
-            self.stop_sending(number)
+            self.wire.stop_sending(number)
             if exchange is not None:
                 self._leave(exchange)
         else:
@@ -67,7 +67,7 @@ class LinkServer(LinkEnd, WholeLine):
     def lost(self, reason: str) -> None:
         """The ingress has gone, and everyone with it."""
         del reason
-        self._all.discard(self)
+        self._all.discard(self.wire)
         for exchange in list(self._exchanges.values()):
             self._leave(exchange)
 
@@ -82,7 +82,7 @@ class LinkServer(LinkEnd, WholeLine):
         number = exchange.number
         if self._exchanges.pop(number, None) is not None:
             answer = LinkAnswer(status, content_type, extra, len(body), body)
-            self.send(answer_frame(number, answer), number, body)
+            self.wire.send(answer_frame(number, answer), number, body)
 
     # --- inside -------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class LinkServer(LinkEnd, WholeLine):
 def offer_link(
     handler: Handler,
     exchange: Exchange,
-    links: set[LinkServer],
+    links: set[LinkEnd],
     *,
     loop: asyncio.AbstractEventLoop,
     clock: Callable[[], float],
@@ -138,7 +138,7 @@ def offer_link(
 
     ``links`` are those that are open."""
     if exchange.headers.get(b"upgrade") == TOKEN:
-        exchange.switch(LinkServer(handler, links, loop=loop, clock=clock), TOKEN)
+        exchange.switch(LinkServer(handler, links, loop=loop, clock=clock).wire, TOKEN)
         return
     message = f"{TARGET.decode()} speaks {TOKEN.decode()}: ask for it with an Upgrade header"
     body = handler.problem(426, "UPGRADE_REQUIRED", message)

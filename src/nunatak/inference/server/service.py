@@ -26,7 +26,7 @@ from nunatak.inference.scheduling.dispatcher import Dispatcher
 from nunatak.inference.scheduling.metrics import InstanceMetrics
 from nunatak.inference.scheduling.outcomes import outcome, shown
 from nunatak.inference.server import bodies
-from nunatak.inference.server.link import LinkServer, offer_link
+from nunatak.inference.server.link import offer_link
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.admission.admission import (
     Admission,
@@ -37,6 +37,7 @@ from nunatak.transport.admission.admission import (
 )
 from nunatak.transport.http1.exchange import ARROW, Exchange
 from nunatak.transport.loop_share import Turns
+from nunatak.transport.mux.link import LinkEnd
 from nunatak.transport.shm.memory_file_pool import MemoryFilePool
 
 _SPARE_SHARE = 16
@@ -95,7 +96,7 @@ class InferenceService:
         self.utilisation = 0.0
         self._ids = _RequestIds()
         self._settled = asyncio.Event()
-        self.links: set[LinkServer] = set()
+        self.links: set[LinkEnd] = set()
         kept_bytes = settings.admission.memory_bytes // _SPARE_SHARE
         self.files = MemoryFilePool(loop, limit_bytes=kept_bytes)
         self.pages: Mapping[bytes, Callable[[Exchange], None]] = {}

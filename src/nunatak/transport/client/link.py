@@ -35,11 +35,12 @@ class _Asked:
     received: int = 0
 
 
-class ClientLink(LinkEnd):
-    """A link to an instance. `headers` go with the request for it."""
+class ClientLink(asyncio.Protocol):
+    """A link to an instance: the protocol of its connection until the instance has agreed, then
+    the user of its frames. `headers` go with the request for it."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, headers: Mapping[str, str]) -> None:
-        super().__init__(loop)
+        self.wire = LinkEnd(loop, self)
         self._upgrade = _upgrade(headers)
         self._asked: dict[int, _Asked] = {}
         self._number = 0
@@ -53,14 +54,14 @@ class ClientLink(LinkEnd):
     def ask(self, waiter: Waiter, request: LinkRequest) -> int:
         """Send a request; its number."""
         self._number = number = (self._number + 1) % _NUMBERS
-        self.send(request_frame(number, request), number, request.body)
+        self.wire.send(request_frame(number, request), number, request.body)
         self._asked[number] = _Asked(waiter)
         return number
 
     def cancel(self, number: int) -> None:
         """Nobody waits for this answer any more."""
         if self._asked.pop(number, None) is not None:
-            self.send_cancel(number)
+            self.wire.send_cancel(number)
             self._close_if_done()
 
     def retire(self) -> None:
@@ -77,11 +78,10 @@ class ClientLink(LinkEnd):
         self._greeted.write(self._upgrade)
 
     def data_received(self, data: bytes) -> None:
-        """The answer to the upgrade, then frames."""
+        """The answer to the upgrade; what follows it are frames."""
         greeted = self._greeted
         if greeted is None:
-            super().data_received(data)
-            return
+            return  # the link has ended meanwhile
         self._greeting += data
         head, found, rest = self._greeting.partition(b"\r\n\r\n")
         if not found and len(self._greeting) < _HANDSHAKE_LIMIT_BYTES:
@@ -89,14 +89,19 @@ class ClientLink(LinkEnd):
         line = head.partition(b"\r\n")[0]
         if not line.startswith(b"HTTP/1.1 101 "):
             said = line[:100].decode("latin-1")
-            self.end(f"it does not speak {TOKEN.decode()}, but answered {said!r}")
+            self.wire.end(f"it does not speak {TOKEN.decode()}, but answered {said!r}")
             return
         self._greeted, self._greeting = None, b""
         self.agreed.set()
-        super().connection_made(greeted)
+        greeted.set_protocol(self.wire)
+        self.wire.connection_made(greeted)
         if rest:
-            super().data_received(rest)
+            self.wire.data_received(rest)
         self._close_if_done()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The instance has gone before it agreed."""
+        self.wire.connection_lost(exc)
 
     def take(self, received: Frame) -> None:
         """An answer, or a piece of one."""
@@ -147,7 +152,7 @@ class ClientLink(LinkEnd):
 
     def _close_if_done(self) -> None:
         if self._retired and not self._asked:
-            self.close()
+            self.wire.close()
 
 
 def _upgrade(headers: Mapping[str, str]) -> bytes:

@@ -64,7 +64,7 @@ class LoopLine:
             task.cancel()
         self.files.close()
         if self._link is not None:
-            self._link.end("the instance is not used any more")
+            self._link.wire.end("the instance is not used any more")
 
     async def _connect(self, link: ClientLink) -> None:
         try:
@@ -72,6 +72,6 @@ class LoopLine:
                 await self._dialer.connect(self._loop, lambda: link)
                 await link.agreed.wait()
         except TimeoutError:
-            link.end("it cannot be reached (it does not answer)")
+            link.wire.end("it cannot be reached (it does not answer)")
         except (OSError, InstanceLost) as error:
-            link.end(f"it cannot be reached ({reason_of(error)})")
+            link.wire.end(f"it cannot be reached ({reason_of(error)})")

@@ -5,10 +5,9 @@ so that a large one holds up nobody, and wait while the other side does not read
 """
 
 import asyncio
-from abc import abstractmethod
 from collections import deque
 from functools import partial
-from typing import cast
+from typing import Protocol, cast
 
 from nunatak.transport.loop_share import Turns
 from nunatak.transport.mux.frames import PIECE_BYTES, Frame, FrameCutter, Kind, LinkError, frame
@@ -17,11 +16,21 @@ _STALLED_S = 30.0
 """A peer that reads nothing for so long is taken to be lost."""
 
 
-class LinkEnd(asyncio.Protocol):
-    """The common part of both ends of a link. Belongs to the loop that it is made on."""
+class LinkUser(Protocol):
+    """Who sends and takes messages over an end of a link."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+    def take(self, received: Frame) -> None:
+        """A frame has come. Raises LinkError when it is out of order."""
+
+    def lost(self, reason: str) -> None:
+        """The link has ended, whoever ended it; called once."""
+
+
+class LinkEnd(asyncio.Protocol):
+    """Frames of a link, the same at both ends. Belongs to the loop that it is made on."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, user: LinkUser) -> None:
+        self._loop, self._user = loop, user
         self._transport: asyncio.Transport | None = None
         self._cutter = FrameCutter()
         self._turns = Turns(loop)
@@ -30,14 +39,6 @@ class LinkEnd(asyncio.Protocol):
         self._bodies: deque[tuple[int, memoryview]] = deque()
         self._write_paused = self._planned = self._closing = self._ended = False
         self._stall: asyncio.TimerHandle | None = None
-
-    @abstractmethod
-    def take(self, received: Frame) -> None:
-        """A frame has come. Raises LinkError when it is out of order."""
-
-    @abstractmethod
-    def lost(self, reason: str) -> None:
-        """The link has ended, whoever ended it; called once."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The transport is there; what was to be sent before that leaves now."""
@@ -109,7 +110,7 @@ class LinkEnd(asyncio.Protocol):
         if self._ended:
             return
         try:
-            self.take(received)
+            self._user.take(received)
         except LinkError as error:
             self._break_off(error)
 
@@ -130,7 +131,7 @@ class LinkEnd(asyncio.Protocol):
             self._stall.cancel()
         self._unsent.clear()
         self._bodies.clear()
-        self.lost(reason)
+        self._user.lost(reason)
 
     def _plan(self) -> None:
         if not self._planned and self._transport is not None:

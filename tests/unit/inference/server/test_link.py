@@ -21,6 +21,7 @@ from nunatak.transport.mux.frames import (
     read_answer,
     request_frame,
 )
+from nunatak.transport.mux.link import LinkEnd
 from support.front import FakePool, FakeTransport, answers, service
 
 pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
@@ -56,9 +57,9 @@ class Peer:
 
     def __init__(self) -> None:
         self.handler, self.transport = Recorder(), FakeTransport()
-        self.links: set[LinkServer] = set()
+        self.links: set[LinkEnd] = set()
         loop = asyncio.get_running_loop()
-        self.link = LinkServer(self.handler, self.links, loop=loop, clock=loop.time)
+        self.link = LinkServer(self.handler, self.links, loop=loop, clock=loop.time).wire
         self.link.connection_made(self.transport)
 
     def ask(self, number: int, body: bytes = BODY) -> None:

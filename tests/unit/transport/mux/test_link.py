@@ -20,8 +20,10 @@ pytestmark = [pytest.mark.asyncio, pytest.mark.looptime]
 
 
 class End(LinkEnd):
+    """An end that is its own user."""
+
     def __init__(self) -> None:
-        super().__init__(asyncio.get_running_loop())
+        super().__init__(asyncio.get_running_loop(), self)
         self.frames: list[Frame] = []
         self.reasons: list[str] = []
 

@@ -25,7 +25,7 @@ class End(LinkEnd):
     """Puts the bodies together that come."""
 
     def __init__(self) -> None:
-        super().__init__(asyncio.get_running_loop())
+        super().__init__(asyncio.get_running_loop(), self)
         self.bodies: dict[int, bytes] = {}
         self.whole: set[int] = set()
         self.reasons: list[str] = []
