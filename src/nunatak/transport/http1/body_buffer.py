@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from nunatak.transport.http1.exchange import Exchange
-from nunatak.transport.http1.reader import RequestReader
 
 _SCRATCH_BYTES = 64 * 1024
 
@@ -18,10 +18,17 @@ class BodyBuffer(asyncio.BufferedProtocol):
     """
 
     def __init__(
-        self, transport: asyncio.Transport, owner: RequestReader, exchange: Exchange
+        self,
+        transport: asyncio.Transport,
+        owner: asyncio.Protocol,
+        exchange: Exchange,
+        *,
+        filled: Callable[[], None],
     ) -> None:
-        """`owner` is the protocol of `transport`; the exchange is one that `can_buffer`."""
+        """`owner` is the protocol of `transport`, and again when the body is `filled`; the exchange
+        is one that `can_buffer`."""
         self._transport, self._owner, self._exchange = transport, owner, exchange
+        self._filled = filled
         self._scratch: memoryview | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -40,7 +47,7 @@ class BodyBuffer(asyncio.BufferedProtocol):
         exchange.received += nbytes
         if exchange.received == exchange.content_length:
             self._transport.set_protocol(self._owner)
-            self._owner.body_filled()
+            self._filled()
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""

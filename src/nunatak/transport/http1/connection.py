@@ -121,7 +121,8 @@ class Connection(RequestReader):
         else:
             reading, transport = self._reading, self._transport
             if reading is not None and transport is not None and can_buffer(reading):
-                transport.set_protocol(BodyBuffer(transport, self, reading))
+                filled = self._body_filled
+                transport.set_protocol(BodyBuffer(transport, self, reading, filled=filled))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client has gone; what it waited for is abandoned."""

@@ -2,6 +2,8 @@
 
 import asyncio
 from abc import abstractmethod
+from collections.abc import Callable
+from typing import NamedTuple
 
 import httptools
 
@@ -32,6 +34,17 @@ class HeadTooLarge(Exception):
     """The head, or the number of requests sent ahead, is over its limit."""
 
 
+class _ParserEvents(NamedTuple):
+    """Callbacks of the parser, which nobody else may call."""
+
+    on_message_begin: Callable[[], None]
+    on_url: Callable[[bytes], None]
+    on_header: Callable[[bytes, bytes], None]
+    on_headers_complete: Callable[[], None]
+    on_body: Callable[[bytes], None]
+    on_message_complete: Callable[[], None]
+
+
 class RequestReader(asyncio.Protocol):
     """Parses requests; the rest of a connection is told of them by the abstract methods.
 
@@ -44,7 +57,7 @@ class RequestReader(asyncio.Protocol):
 
     def __init__(self, limits: HttpLimits, heads: KnownHeads, *, keep_all: bool) -> None:
         self._limits, self._heads, self._keep_all = limits, heads, keep_all
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = self._new_parser()
         self._reading: Exchange | None = None
         self._read: Exchange | None = None
         self._head_bytes = self._head_count = self._untold_bytes = 0
@@ -119,12 +132,12 @@ class RequestReader(asyncio.Protocol):
                     return
                 self._pass_over_offer()
 
-    def body_filled(self) -> None:
+    def _body_filled(self) -> None:
         """The rest of a body is where its exchange wants it: it did not come through the parser,
         which still expects it."""
         if self._closing:
             return
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = self._new_parser()
         exchange, self._reading = self._reading, None
         if exchange is not None:
             self._complete(exchange)
@@ -135,7 +148,7 @@ class RequestReader(asyncio.Protocol):
         The parser stops after the head of such a request. Another one takes over, and if a body
         follows it is first told so.
         """
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = self._new_parser()
         exchange = self._reading
         if exchange is not None:
             size = exchange.content_length
@@ -148,14 +161,26 @@ class RequestReader(asyncio.Protocol):
 
     # --- from the parser ----------------------------------------------------------------------
 
-    def on_message_begin(self) -> None:
+    def _new_parser(self) -> httptools.HttpRequestParser:
+        return httptools.HttpRequestParser(
+            _ParserEvents(
+                on_message_begin=self._on_message_begin,
+                on_url=self._on_url,
+                on_header=self._on_header,
+                on_headers_complete=self._on_headers_complete,
+                on_body=self._on_body,
+                on_message_complete=self._on_message_complete,
+            )
+        )
+
+    def _on_message_begin(self) -> None:
         """A request's first byte."""
         if self._resuming:
             return
         self._reading = self._begin()
         self._head_bytes = self._head_count = self._untold_bytes = 0
 
-    def on_url(self, url: bytes) -> None:
+    def _on_url(self, url: bytes) -> None:
         """The target, whole or in pieces."""
         if self._resuming:
             return
@@ -163,7 +188,7 @@ class RequestReader(asyncio.Protocol):
         if self._reading is not None:
             self._reading.target += url
 
-    def on_header(self, name: bytes, value: bytes) -> None:
+    def _on_header(self, name: bytes, value: bytes) -> None:
         """One header."""
         if self._resuming:
             return
@@ -177,7 +202,7 @@ class RequestReader(asyncio.Protocol):
         if self._keep_all:
             exchange.all_headers.append((lower, value))
 
-    def on_headers_complete(self) -> None:
+    def _on_headers_complete(self) -> None:
         """The head is whole."""
         exchange = self._reading
         if exchange is None or self._resuming:
@@ -189,13 +214,13 @@ class RequestReader(asyncio.Protocol):
         exchange.keep_alive = self._parser.should_keep_alive() and not self.draining
         self._line_up(exchange)
 
-    def on_body(self, data: bytes) -> None:
+    def _on_body(self, data: bytes) -> None:
         """A piece of the body."""
         self._untold_bytes = 0
         if self._reading is not None:
             self._take(self._reading, data)
 
-    def on_message_complete(self) -> None:
+    def _on_message_complete(self) -> None:
         """The request is whole."""
         self._untold_bytes = 0
         exchange = self._reading
