@@ -86,11 +86,11 @@ def reset_password(access: Access, name: str) -> Reset:
     if is_made:
         _make_first_user(access, password)
     else:
-        access.alter_user(name, {"PASSWORD": password, "DISABLED": False})
+        access.administration.alter_user(name, {"PASSWORD": password, "DISABLED": False})
     is_raised = not access.has_administrator()
     if is_raised:
         access.roles.grant(ACCOUNTADMIN, grantee_kind=USER, grantee=name, by="")
-    access.end_sessions(name)
+    access.administration.end_sessions(name)
     return Reset(access.users.get(name).login_name, password, is_made, is_raised)
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 
+from nunatak.access.administration import AccessAdministration
 from nunatak.access.authenticate import Authenticator
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.credentials.tokens import Tokens
-from nunatak.access.privileges.authority import Authority
+from nunatak.access.privileges.decide import Decision, allowed
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import Roles
 from nunatak.access.records.store import AccessStore, Clock
 from nunatak.access.sessions import Sessions
@@ -18,9 +19,10 @@ from nunatak.access.standing import Acting, Holder, Standing
 from nunatak.access.users import Users
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
+from nunatak.errors import PrivilegeMissing
 
 
-class Access(Authority):
+class Access:
     """The access service: users, roles, credentials, and the privilege decision. Safe to use from
     many threads."""
 
@@ -33,14 +35,18 @@ class Access(Authority):
         passwords: Passwords | None = None,
     ) -> None:
         store = AccessStore(database, clock=clock)
-        super().__init__(Roles(store), Grants(store))
         self._store = store
+        self.roles = Roles(store)
+        self.grants = Grants(store)
         self.clock = clock
         self.users = Users(store, passwords or Passwords())
         self.tokens = Tokens(store)
         self._standing = Standing(store, users=self.users, roles=self.roles, tokens=self.tokens)
         self.sessions = Sessions(
             store, tokens=self.tokens, standing=self._standing, limits=settings.limits
+        )
+        self.administration = AccessAdministration(
+            self.users, self.roles, self.tokens, self.sessions
         )
         self.authenticator = Authenticator(
             store,
@@ -64,51 +70,31 @@ class Access(Authority):
         """Raise unless a session may act with its current role now (`Standing.check`)."""
         self._standing.check(acting)
 
-    def alter_user(self, name: str, settings: Mapping[str, str | bool | None]) -> None:
-        """Change a user as `Users.alter` does; disabling one ends the sessions."""
-        self.users.alter(name, settings)
-        self._forget()
+    def owner_of(self, kind: str, title: str) -> str | None:
+        """The role that owns an object; None where nobody does."""
+        return self.grants.owner_of(kind, title)
 
-    def replace_user(
-        self, name: str, *, owner: str, settings: Mapping[str, str | bool | None]
-    ) -> None:
-        """Make a user in the place of the one that there is, as `Users.create` does."""
-        self.users.create(name, owner=owner, settings=settings, or_replace=True)
-        self._forget()
+    def decide(self, requirement: Requirement, *, role: str) -> Decision:
+        """Whether a role may do what a requirement says, with what it inherits."""
+        roles = self.roles.effective(role)
+        return allowed(
+            requirement,
+            grants=self.grants.held(roles, requirement.kind, requirement.object_name),
+            roles=roles,
+            owner=self.grants.owner_of(requirement.kind, requirement.object_name),
+        )
 
-    def drop_user(self, name: str) -> None:
-        """Remove a user as `Users.drop` does."""
-        self.users.drop(name)
-        self._forget()
+    def allows(self, role: str, requirement: Requirement) -> bool:
+        """Whether a role may do what a requirement says."""
+        return self.decide(requirement, role=role).is_allowed
 
-    def create_role(self, name: str, *, owner: str, comment: str = "") -> None:
-        """Make a role as `Roles.create` does."""
-        self.roles.create(name, owner=owner, comment=comment)
-        self._forget()
-
-    def drop_role(self, name: str, *, heir: str) -> None:
-        """Remove a role as `Roles.drop` does."""
-        self.roles.drop(name, heir=heir)
-        self._forget()
-
-    def remove_access_token(self, user: str, name: str) -> None:
-        """Delete an access token with the sessions that it opened; raises ObjectNotFound."""
-        self.tokens.remove_access(user, name)
-        self._forget()
+    def require(self, requirement: Requirement, *, role: str) -> None:
+        """Raise PrivilegeMissing unless the role may."""
+        decision = self.decide(requirement, role=role)
+        if not decision.is_allowed:
+            raise PrivilegeMissing(decision.reason)
 
     def has_administrator(self) -> bool:
         """Whether anybody can log in and act as ACCOUNTADMIN."""
         with self._store.read() as connection:
             return bool(administrators(connection))
-
-    def end_sessions(self, user: str) -> None:
-        """Close every session of a user."""
-        self.sessions.end_of(user)
-        self._forget()
-
-    def _forget(self) -> None:
-        """Read everything again: what goes takes rows of other parts with it."""
-        self.users.forget()
-        self.roles.forget()
-        self.tokens.forget()
-        self.sessions.forget()

@@ -14,17 +14,62 @@ from nunatak.errors import ObjectExists, ObjectNotFound, ServiceUnavailable
 from nunatak.transport.address import UnixAddress
 
 
-class MemoryRuntime:
-    """Instances in memory, by the contract of `Runtime`."""
+class PlayedInstances:
+    """Instances in memory whose processes are played by a test."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self.lock = threading.Lock()
+        self.observed: dict[str, Observed] = {}
+        self.logs: dict[str, list[dict[LogStream, list[str]]]] = {}
+        """What each printed, that of its process before the present one last."""
+
+    def become_ready(self, instance_id: str) -> None:
+        """The instance has loaded its model."""
+        with self.lock:
+            there = self.observed[instance_id]
+            ready_at = there.ready_at or self._clock()
+            self.observed[instance_id] = replace(
+                there, phase=Phase.READY, detail="", ready_at=ready_at
+            )
+
+    def fail_to_load(self, instance_id: str, failure: str) -> None:
+        """The instance's workers cannot load the model, and go on trying."""
+        with self.lock:
+            there = self.observed[instance_id]
+            self.observed[instance_id] = replace(there, detail=failure, failure=failure)
+
+    def end(self, instance_id: str, *, exit_code: int, out_of_memory: bool = False) -> None:
+        """The instance's process is gone."""
+        with self.lock:
+            self.observed[instance_id] = replace(
+                self.observed[instance_id],
+                phase=Phase.EXITED,
+                detail=f"Ended with exit status {exit_code}.",
+                pid=None,
+                parked_at=None,
+                exit_code=exit_code,
+                out_of_memory=out_of_memory,
+            )
+
+    def write_log(
+        self, instance_id: str, line: str, *, stream: LogStream = LogStream.MODEL
+    ) -> None:
+        """The instance prints a line."""
+        with self.lock:
+            self.logs[instance_id][0].setdefault(stream, []).append(line)
+
+
+class InMemoryRuntime:
+    """Instances in memory, by the contract of `Runtime`; what they do is `played`."""
 
     def __init__(
         self, *, clock: Callable[[], float] = time.time, ready_at_once: bool = False
     ) -> None:
+        self.played = played = PlayedInstances(clock)
         self._clock = clock
         self._ready_at_once = ready_at_once
-        self._lock = threading.Lock()
-        self._observed: dict[str, Observed] = {}
-        self._logs: dict[str, list[dict[LogStream, list[str]]]] = {}
+        self._lock, self._observed, self._logs = played.lock, played.observed, played.logs
         self.started: list[InstanceSpec] = []
         """Every start asked for, oldest first."""
         self.live: dict[str, LiveInputs] = {}
@@ -142,42 +187,3 @@ class MemoryRuntime:
     def describe_capabilities(self) -> Sequence[Capability]:
         """See `Runtime.describe_capabilities`."""
         return ()
-
-
-class InMemoryRuntime(MemoryRuntime):
-    """The runtime in memory, whose world is played by `become_ready`, `end` and `write_log`."""
-
-    def become_ready(self, instance_id: str) -> None:
-        """The instance has loaded its model."""
-        with self._lock:
-            there = self._observed[instance_id]
-            ready_at = there.ready_at or self._clock()
-            self._observed[instance_id] = replace(
-                there, phase=Phase.READY, detail="", ready_at=ready_at
-            )
-
-    def fail_to_load(self, instance_id: str, failure: str) -> None:
-        """The instance's workers cannot load the model, and go on trying."""
-        with self._lock:
-            there = self._observed[instance_id]
-            self._observed[instance_id] = replace(there, detail=failure, failure=failure)
-
-    def end(self, instance_id: str, *, exit_code: int, out_of_memory: bool = False) -> None:
-        """The instance's process is gone."""
-        with self._lock:
-            self._observed[instance_id] = replace(
-                self._observed[instance_id],
-                phase=Phase.EXITED,
-                detail=f"Ended with exit status {exit_code}.",
-                pid=None,
-                parked_at=None,
-                exit_code=exit_code,
-                out_of_memory=out_of_memory,
-            )
-
-    def write_log(
-        self, instance_id: str, line: str, *, stream: LogStream = LogStream.MODEL
-    ) -> None:
-        """The instance prints a line."""
-        with self._lock:
-            self._logs[instance_id][0].setdefault(stream, []).append(line)

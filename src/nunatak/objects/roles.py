@@ -39,7 +39,7 @@ class RoleAccounts:
             if existing is Existing.REFUSE:
                 raise ObjectExists("Role", name)
             self.drop(name, by_role=by_role)
-        self._access.create_role(name, owner=by_role, comment=comment)
+        self._access.administration.create_role(name, owner=by_role, comment=comment)
         return Created()
 
     def drop(self, name: str, *, by_role: str, if_exists: bool = False) -> bool:
@@ -67,7 +67,7 @@ class RoleAccounts:
                 f"Role '{name}' owns service {owned[0]}, which acts with its rights, and cannot be "
                 "dropped. Drop the service first."
             )
-        self._access.drop_role(name, heir=by_role)
+        self._access.administration.drop_role(name, heir=by_role)
         return True
 
     def grant(

@@ -56,7 +56,7 @@ class UserAccounts:
             raise ObjectExists("User", name)
         else:
             check_not_by_token(name, by)
-            self._access.replace_user(name, owner=by.role, settings=properties)
+            self._access.administration.replace_user(name, owner=by.role, settings=properties)
         remove_folder(self._settings, user_folder(name))
         return Created()
 
@@ -69,7 +69,7 @@ class UserAccounts:
             return
         if not CREDENTIALS.isdisjoint(properties):
             check_not_by_token(name, by)
-        self._access.alter_user(name, properties)
+        self._access.administration.alter_user(name, properties)
 
     def drop(self, name: str, *, by: Acting, if_exists: bool = False) -> bool:
         """Remove a user with tokens, sessions and the files in the user's own stage; whether there
@@ -77,7 +77,7 @@ class UserAccounts:
         if if_exists and self._access.users.find(name) is None:
             return False
         check_not_by_token(name, by)
-        self._access.drop_user(name)
+        self._access.administration.drop_user(name)
         remove_folder(self._settings, user_folder(name))
         return True
 
@@ -103,4 +103,4 @@ class UserAccounts:
                 "A session that was opened with a token cannot remove tokens. Log in with a "
                 "password or a key pair for that."
             )
-        self._access.remove_access_token(user, name)
+        self._access.administration.remove_access_token(user, name)

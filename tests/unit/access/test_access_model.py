@@ -111,7 +111,7 @@ class AccountMachine(RuleBasedStateMachine):
         if name in self.users and not replace:
             return
         if name in self.users:
-            self.access.replace_user(name, owner=ACCOUNTADMIN, settings=settings)
+            self.access.administration.replace_user(name, owner=ACCOUNTADMIN, settings=settings)
         else:
             self.access.users.create(name, owner=ACCOUNTADMIN, settings=settings)
         self.users[name] = Principal(name)
@@ -119,13 +119,13 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(name=names)
     def drop_user(self, name: str) -> None:
         if self.users.pop(name, None) is not None:
-            self.access.drop_user(name)
+            self.access.administration.drop_user(name)
 
     @rule(name=names, enabled=st.booleans())
     def switch_user(self, name: str, enabled: bool) -> None:
         if name not in self.users:
             return
-        self.access.alter_user(name, {"DISABLED": not enabled})
+        self.access.administration.alter_user(name, {"DISABLED": not enabled})
         self.users[name].enabled = enabled
         for session in self.sessions:
             session.ended |= session.user is self.users[name] and not enabled
@@ -133,7 +133,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(name=roles)
     def make_role(self, name: str) -> None:
         if name not in self.roles:
-            self.access.create_role(name, owner=ACCOUNTADMIN)
+            self.access.administration.create_role(name, owner=ACCOUNTADMIN)
             self.roles[name] = Principal(name)
 
     @rule(name=roles)
@@ -141,7 +141,7 @@ class AccountMachine(RuleBasedStateMachine):
         dropped = self.roles.pop(name, None)
         if dropped is None:
             return
-        self.access.drop_role(name, heir=ACCOUNTADMIN)
+        self.access.administration.drop_role(name, heir=ACCOUNTADMIN)
         for holder in (*self.users.values(), *self.roles.values()):
             holder.holds = [role for role in holder.holds if role is not dropped]
 
@@ -290,7 +290,7 @@ class AccountMachine(RuleBasedStateMachine):
         assert self.access.has_administrator()
         for change in ({"DISABLED": True}, {"PASSWORD": None}):
             try:
-                self.access.alter_user(FIRST_USER, change)
+                self.access.administration.alter_user(FIRST_USER, change)
             except InvalidArgument:
                 continue
             raise AssertionError(change)

@@ -332,7 +332,7 @@ def test_an_access_token_is_its_user_with_its_role(
 
 def test_the_tokens_of_a_disabled_user_open_nothing(access: Access, ada: str) -> None:
     token = access.tokens.add_access("ADA", "T")
-    access.alter_user("ADA", {"DISABLED": True})
+    access.administration.alter_user("ADA", {"DISABLED": True})
 
     with pytest.raises(TokenInvalid):
         access.authenticator.bearer(token)

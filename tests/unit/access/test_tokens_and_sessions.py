@@ -160,7 +160,7 @@ def test_a_session_is_not_opened_for_a_user_who_was_taken_away(access: Access) -
     token = access.tokens.add_access("ADA", "T")
     identity = access.authenticator.access_token(token)
 
-    access.drop_user("ADA")
+    access.administration.drop_user("ADA")
 
     for opened_by in (None, identity.opened_by):
         with pytest.raises(LoginRefused):

@@ -88,7 +88,7 @@ def test_a_dropped_user_leaves_nothing_behind(access: Access) -> None:
     token = access.tokens.add_access("ADA", "T")
     record, _ = access.sessions.open("ADA")
 
-    access.drop_user("ADA")
+    access.administration.drop_user("ADA")
 
     assert access.roles_of(Identity("ADA")) == frozenset()
     assert access.tokens.find(token) is None
@@ -101,7 +101,7 @@ def test_disabling_a_user_ends_the_sessions(access: Access) -> None:
     access.users.create("ADA", owner="X")
     record, _ = access.sessions.open("ADA")
 
-    access.alter_user("ADA", {"DISABLED": True})
+    access.administration.alter_user("ADA", {"DISABLED": True})
 
     assert access.sessions.get(record.id) is None
 

@@ -74,7 +74,7 @@ def test_the_administrator_gets_a_new_password(settings: Settings) -> None:
 
 def test_another_user_is_enabled_and_keeps_to_the_roles_that_they_have(settings: Settings) -> None:
     with opened(settings) as access:
-        access.alter_user("ADA", {"DISABLED": True, "LOGIN_NAME": "ada@example.org"})
+        access.administration.alter_user("ADA", {"DISABLED": True, "LOGIN_NAME": "ada@example.org"})
 
     result = reset(settings, "ada")
 

@@ -21,7 +21,7 @@ def test_an_instance_goes_from_starting_to_ready_to_gone() -> None:
     runtime: Runtime = memory
     runtime.start(spec())
     assert runtime.observe()[0].phase is Phase.STARTING
-    memory.become_ready("svc-0")
+    memory.played.become_ready("svc-0")
     assert (runtime.observe()[0].phase, runtime.observe()[0].ready_at) == (Phase.READY, 7.0)
     runtime.stop("svc-0", grace_s=1.0)
     runtime.stop("svc-0", grace_s=1.0)
@@ -34,8 +34,8 @@ def test_only_one_that_ended_may_be_started_again() -> None:
     runtime.start(spec())
     with pytest.raises(ObjectExists):
         runtime.start(spec())
-    runtime.write_log("svc-0", "last words")
-    runtime.end("svc-0", exit_code=1, out_of_memory=True)
+    runtime.played.write_log("svc-0", "last words")
+    runtime.played.end("svc-0", exit_code=1, out_of_memory=True)
     assert runtime.observe()[0].out_of_memory
     runtime.start(spec())
     assert runtime.logs("svc-0", lines=5) == ""
@@ -46,7 +46,7 @@ def test_an_instance_that_was_ready_is_parked_and_woken() -> None:
     runtime = InMemoryRuntime(clock=lambda: 7.0)
     runtime.start(spec())
     early = runtime.park("svc-0", grace_s=1.0)
-    runtime.become_ready("svc-0")
+    runtime.played.become_ready("svc-0")
     assert (early, runtime.park("svc-0", grace_s=1.0)) == (False, True)
     assert (runtime.observe()[0].phase, runtime.observe()[0].parked_at) == (Phase.PARKED, 7.0)
     with pytest.raises(ObjectExists):
@@ -60,7 +60,7 @@ def test_an_instance_that_was_ready_is_parked_and_woken() -> None:
     with pytest.raises(ObjectNotFound):
         runtime.wake(spec())
     runtime.refuses_parking = True
-    runtime.become_ready("svc-0")
+    runtime.played.become_ready("svc-0")
     assert not runtime.park("svc-0", grace_s=1.0)
 
 

@@ -24,12 +24,12 @@ def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> 
     if not procfs.is_alive(process):
         return record
     is_ours = runs_in(process, folder.path)
-    fits = record.socket == str(folder.socket()) and (record.confined or allow_unconfined)
+    fits = record.socket == str(folder.paths.socket()) and (record.confined or allow_unconfined)
     if is_ours and fits:
         return record
     if is_ours:
         end_and_wait(procfs.members(process.pid))
-        group = groups.existing(folder.id)
+        group = groups.existing(folder.paths.id)
         if group is not None:
             group.remove()
     folder.remove()
@@ -38,7 +38,7 @@ def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> 
 
 def _unrecorded(folder: InstanceFolder, record: Record | None) -> Record | None:
     """Of a start that was cut off before its process was written down, if there is just one."""
-    argument = str(folder.config)
+    argument = str(folder.paths.config)
     found = [process for pid in procfs.with_argument(argument) if (process := procfs.identify(pid))]
     ours = [process for process in found if runs_in(process, folder.path)]
     if record is not None and len(ours) == 1:

@@ -26,15 +26,16 @@ def configuration(
 
     Raises OSError.
     """
-    live, private = spec.live, folder.private
+    live, paths = spec.live, folder.paths
+    private = paths.private
     if live.secret_files and not is_confined:
         raise OSError("secrets can be shown as files only where namespaces can be made")
     private.prepare(spec.secret_env, live.secret_files, user=user_of(folder.path))
-    egress = folder.egress_socket() if live.egress is not None else None
+    egress = paths.egress_socket() if live.egress is not None else None
     if live.egress is not None:
         folder.write_egress(live.egress)
     shown = Shown(
-        work=folder.work,
+        work=paths.work,
         home=folder.path.parent.parent,
         egress=egress,
         files={target: private.directory(target) for target in live.secret_files},
@@ -43,12 +44,12 @@ def configuration(
     return instance_json(
         spec,
         directory=folder.path,
-        socket=folder.socket(),
+        socket=paths.socket(),
         sandbox=start(spec, shown, bounds),
         secret_env=private.environment if spec.secret_env else None,
         egress=None
         if egress is None
-        else {"policy": str(folder.egress), "socket": str(egress) if is_confined else None},
+        else {"policy": str(paths.egress), "socket": str(egress) if is_confined else None},
     )
 
 

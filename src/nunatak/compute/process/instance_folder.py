@@ -126,13 +126,21 @@ class InstancePaths:
         return short / f"{folder_key(self.path)}-{name}"
 
     @property
-    def _totals(self) -> Path:
+    def totals(self) -> Path:
+        """What its process counted until its orderly end."""
         return self.path / "totals.json"
 
 
 @dataclass(frozen=True, slots=True)
-class InstanceFolder(InstancePaths):
+class InstanceFolder:
     """The folder of one instance on disk: made, read, written and removed."""
+
+    path: Path
+
+    @property
+    def paths(self) -> InstancePaths:
+        """Places of what lies in it, or belongs to it elsewhere."""
+        return InstancePaths(self.path)
 
     def parked_at(self) -> float | None:
         """Since when it is parked; None when it is not."""
@@ -144,14 +152,14 @@ class InstanceFolder(InstancePaths):
     def totals(self) -> str:
         """What its process left of its counters at an orderly end; empty when there was none."""
         try:
-            with self._totals.open("rb") as file:
+            with self.paths.totals.open("rb") as file:
                 return file.read(_TOTALS_BYTES).decode("utf-8", "replace")
         except OSError:
             return ""
 
     def forget_totals(self) -> None:
         """What a process counts from now on is not in them."""
-        self._totals.unlink(missing_ok=True)
+        self.paths.totals.unlink(missing_ok=True)
 
     def prepare(self, *, user: int | None) -> None:
         """Make the folder, or ready it for the next process with the logs so far put aside.
@@ -166,10 +174,11 @@ class InstanceFolder(InstancePaths):
             log.rename(previous / log.name)
         (self.path / "parked").unlink(missing_ok=True)
         self.forget_totals()
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.work.mkdir(mode=0o700)
+        work = self.paths.work
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir(mode=0o700)
         if user is not None:
-            os.chown(self.work, user, user)
+            os.chown(work, user, user)
         # where the home is open to be passed through, this folder is, too
         self.path.chmod(0o700 | self.path.parent.stat().st_mode & 0o011)
         self._unlink_sockets()
@@ -178,22 +187,23 @@ class InstanceFolder(InstancePaths):
         """Delete it with everything in it."""
         with contextlib.suppress(OSError):
             self._unlink_sockets()
-            self.egress_socket().unlink(missing_ok=True)
-            self.private.remove()
+            self.paths.egress_socket().unlink(missing_ok=True)
+            self.paths.private.remove()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _unlink_sockets(self) -> None:
         """The HTTP socket, and the one beside it that takes memory files."""
-        for path in (self.socket(), UnixAddress(self.socket()).memory_path):
+        socket = self.paths.socket()
+        for path in (socket, UnixAddress(socket).memory_path):
             path.unlink(missing_ok=True)
 
     def write_config(self, values: Any) -> None:
         """Write the configuration, readable by this user only."""
-        replace_file(self.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
+        replace_file(self.paths.config, orjson.dumps(values, option=orjson.OPT_INDENT_2))
 
     def renumber(self, instance_id: str) -> None:
         """Let the inference server find another number of the instance in its configuration."""
-        values = orjson.loads(self.config.read_bytes())
+        values = orjson.loads(self.paths.config.read_bytes())
         self.write_config({**values, "instance_id": instance_id})
 
     def write_record(self, record: Record) -> None:
@@ -203,8 +213,9 @@ class InstanceFolder(InstancePaths):
     def write_egress(self, hosts: Sequence[str]) -> None:
         """Say which hosts may be reached from now on; nothing is written when they are the same."""
         data = orjson.dumps({"hosts": list(hosts)})
-        if not self.egress.exists() or self.egress.read_bytes() != data:
-            replace_file(self.egress, data)
+        file = self.paths.egress
+        if not file.exists() or file.read_bytes() != data:
+            replace_file(file, data)
 
     def read_record(self) -> Record | None:
         """What runs here; None when the folder was never finished."""

@@ -76,7 +76,9 @@ class Running:
         self.memory_bytes = procfs.memory_bytes(members)
         self.cpu_s = max(self.cpu_s, procfs.cpu_s(members) - self.cpu_before_s)
         limit_bytes = self.record.work_limit_bytes
-        self.out_of_space = limit_bytes is not None and size_of(self.folder.work) > limit_bytes
+        self.out_of_space = (
+            limit_bytes is not None and size_of(self.folder.paths.work) > limit_bytes
+        )
         limit = self.record.memory_limit_bytes
         if self.group is not None:
             self.out_of_memory = self.group.out_of_memory_kills() > 0

@@ -67,8 +67,8 @@ class ProcessRuntime:
             record = adopt(folder, self._groups, allow_unconfined=allow_unconfined)
             if record is not None:
                 folder.write_record(record)
-                group = self._groups.existing(folder.id)
-                self._entries[folder.id] = Running(folder=folder, record=record, group=group)
+                group = self._groups.existing(folder.paths.id)
+                self._entries[folder.paths.id] = Running(folder=folder, record=record, group=group)
         remove_strangers(root, self._entries)
 
     def start(self, spec: InstanceSpec) -> None:
@@ -106,7 +106,7 @@ class ProcessRuntime:
             if live.egress is not None:
                 entry.folder.write_egress(live.egress)
             for target, contents in live.secret_files.items():
-                entry.folder.private.write(target, contents)
+                entry.folder.paths.private.write(target, contents)
         except FileNotFoundError:
             return  # it is being stopped
         except OSError as error:
@@ -230,7 +230,7 @@ class ProcessRuntime:
         folder = InstanceFolder(self._root / spec.id)
         try:
             folder.prepare(user=user_of(folder.path))
-            socket = folder.socket()
+            socket = folder.paths.socket()
             folder.write_config(configuration(spec, folder, self._bounds, is_confined=is_confined))
             record = Record(
                 id=spec.id,
@@ -261,7 +261,7 @@ class ProcessRuntime:
         log.touch(mode=0o600)
         with log.open("wb") as output:
             return subprocess.Popen(
-                [*self._command, "--config", str(folder.config)],
+                [*self._command, "--config", str(folder.paths.config)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -17,7 +17,7 @@ _STALLED_S = 30.0
 
 
 class LinkUser(Protocol):
-    """Who sends and takes messages over an end of a link."""
+    """Sender and taker of messages over an end of a link."""
 
     def take(self, received: Frame) -> None:
         """A frame has come. Raises LinkError when it is out of order."""

@@ -104,7 +104,7 @@ def test_grants_on_a_role_or_user_end_with_it(access: Access) -> None:
     access.grants.grant(["MONITOR"], "USER", '"A b"', role="PUBLIC", by="")
 
     access.roles.drop("It's R", heir="ACCOUNTADMIN")
-    access.drop_user("A b")
+    access.administration.drop_user("A b")
 
     assert access.grants.to("PUBLIC") == []
 

@@ -98,6 +98,6 @@ async def test_what_a_dropped_user_runs_is_cancelled(world: World, gate: threadi
     query_id = await begin(world)
     world.access.users.create("OTHER", owner="", settings={"PASSWORD": "a long password"})
     world.access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="OTHER", by="")
-    world.access.drop_user(FIRST_USER)
+    world.access.administration.drop_user(FIRST_USER)
     world.app.sweep()
     assert await ended(world, query_id) is QueryStatus.ABORTED

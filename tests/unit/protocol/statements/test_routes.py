@@ -298,7 +298,7 @@ async def test_queries_of_an_earlier_user_of_the_name_are_not_seen(world: World)
     answer = await post(world.app, "/queries/v1/query-request", body, token=await opened())
     query_id = answer["data"]["queryId"]
     world.clock.now += 1
-    world.access.drop_user("EVE")
+    world.access.administration.drop_user("EVE")
     eve = await opened()
     kept = StoredResults(world.app.execution.results)
     for restart in (False, True):
