@@ -18,12 +18,14 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.objects.databases import Databases
+from nunatak.objects.places import Places
 from nunatak.objects.repositories import Repositories
 from nunatak.objects.roles import RoleAccounts
 from nunatak.objects.ruled import RuledObjects
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
+from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
@@ -77,12 +79,14 @@ class Front:
         warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
         objects = SimpleNamespace(
             plain=Objects(catalog),
+            places=Places(catalog),
             databases=Databases(catalog, warehouse, models, settings),
             warehouses=Warehouses(catalog),
             tags=Tags(catalog),
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
             repositories=RuledObjects(catalog, Repositories()),
+            images=RepositoryImages(catalog),
         )
         rooms = SimpleNamespace(
             settings=settings,

@@ -8,8 +8,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key
 from nunatak.config import Settings
+from nunatak.objects.places import Places
 from nunatak.objects.tags import Tags
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
@@ -67,7 +69,11 @@ class Bench:
             catalog=self.models.catalog,
             access=access,
             stages=Stages(self.models.catalog, access, settings),
-            objects=SimpleNamespace(tags=Tags(self.models.catalog)),
+            objects=SimpleNamespace(
+                plain=Objects(self.models.catalog),
+                places=Places(self.models.catalog),
+                tags=Tags(self.models.catalog),
+            ),
             models=self.models,
         )
         self.rooms = cast("Rooms", rooms)  # the rooms that statements about models use

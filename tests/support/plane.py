@@ -381,7 +381,7 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
     runtime, builder, loads = FakeRuntime(folder), FakeBuilder(), FakeLoads()
     runtime.clock = lambda: moments[0]
     models, settings = FakeModels(folder), Settings(home=folder, limits=limits or Limits())
-    access = Access(catalog.database, settings)
+    access = Access(catalog.database, settings, clock=catalog.clock)
     for role in ("ACCOUNTADMIN", "ANALYST", "PUBLIC"):
         access.roles.create(role, owner="ACCOUNTADMIN")
     access.users.create("U", owner="ACCOUNTADMIN")

@@ -3,7 +3,7 @@ transaction of its own. Whether somebody may is decided before."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -47,6 +47,23 @@ class Objects:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+
+    def find(self, key: Key) -> Record | None:
+        """The object of a key, or None."""
+        with self._catalog.read() as tx:
+            return tx.find(key)
+
+    def get(self, key: Key) -> Record:
+        """The object of a key; raises ObjectNotFound."""
+        with self._catalog.read() as tx:
+            return tx.get(key)
+
+    def listed(
+        self, kind: str, *, database: str | None = None, schema: str | None = None
+    ) -> Sequence[Record]:
+        """The objects of a kind in a scope, by name; None leaves it open."""
+        with self._catalog.read() as tx:
+            return tx.list_kind(kind, database=database, schema=schema)
 
     def create(
         self,

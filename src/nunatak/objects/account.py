@@ -11,6 +11,7 @@ from nunatak.config import Settings
 from nunatak.objects.databases import Databases
 from nunatak.objects.functions import Functions
 from nunatak.objects.network import Integrations, NetworkRules
+from nunatak.objects.places import Places
 from nunatak.objects.pools import Pools
 from nunatak.objects.repositories import Repositories
 from nunatak.objects.roles import RoleAccounts
@@ -20,6 +21,7 @@ from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
 from nunatak.services.assembly import Services
+from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
 
 
@@ -29,6 +31,7 @@ class AccountObjects:
     plain values, and each call is one transaction; who may is decided before."""
 
     plain: Objects
+    places: Places
     users: UserAccounts
     roles: RoleAccounts
     databases: Databases
@@ -40,6 +43,7 @@ class AccountObjects:
     network_rules: RuledObjects
     integrations: RuledObjects
     repositories: RuledObjects
+    images: RepositoryImages
 
     @classmethod
     def of(
@@ -56,6 +60,7 @@ class AccountObjects:
         announce, refresh = services.commands.announce, services.control.refresh
         return cls(
             plain=Objects(catalog),
+            places=Places(catalog),
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
             databases=databases,
@@ -67,4 +72,5 @@ class AccountObjects:
             network_rules=RuledObjects(catalog, NetworkRules(), announce=announce),
             integrations=RuledObjects(catalog, Integrations(), announce=announce),
             repositories=RuledObjects(catalog, Repositories()),
+            images=RepositoryImages(catalog),
         )

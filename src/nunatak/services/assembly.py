@@ -144,7 +144,9 @@ def _monitor(ground: _Ground, inputs: LiveSource) -> Monitor:
         ground.snapshots,
         runtime,
         metrics=MetricsBook(ground.probes.metrics, clock=ground.snapshots.catalog.clock),
-        logs=Logs(runtime=runtime, builds=ground.settings.folder("builds")),
+        logs=Logs(
+            ground.snapshots.catalog, runtime=runtime, builds=ground.settings.folder("builds")
+        ),
         inputs=inputs,
         changes=ground.changes,
     )

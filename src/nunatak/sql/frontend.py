@@ -3,7 +3,7 @@ session's own objects."""
 
 from __future__ import annotations
 
-from nunatak.catalog.store import Key
+from nunatak.objects.places import Place
 from nunatak.sql import dispatch
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context
@@ -28,16 +28,10 @@ class FrontEnd:
 
     def start_session(self, session: Session) -> None:
         """Forget the names that a login brought and that name nothing."""
-        with self._rooms.catalog.read() as tx:
-            if session.warehouse and tx.find(Key("WAREHOUSE", session.warehouse)) is None:
-                session.warehouse = None
-            if session.database and tx.find(Key("DATABASE", session.database)) is None:
-                session.database = session.schema = None
-            if session.database and session.schema is None:
-                session.schema = "PUBLIC"
-            if session.database and session.schema:
-                schema = Key("SCHEMA", session.schema, session.database)
-                session.schema = session.schema if tx.find(schema) is not None else None
+        given = Place(session.warehouse, session.database, session.schema)
+        found = self._rooms.objects.places.known(given)
+        session.warehouse, session.database = found.warehouse, found.database
+        session.schema = found.schema
 
     def end_session(self, session: Session) -> None:
         """Free what lives as long as the session: temporary tables, stages and their files."""

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, ServiceUnavailable
-from nunatak.services.commands.create import Creator
+from nunatak.services.commands.create import Creator, alterable
 from nunatak.services.commands.deploy import Deployments
 from nunatak.services.commands.desired import (
     bury,
@@ -56,6 +56,12 @@ class ServiceCommands:
     def alter(self, key: Key, container: ContainerSpec) -> None:
         """Give a service another specification (`Creator.alter`)."""
         self._creator.alter(key, container)
+
+    def check_alterable(self, key: Key) -> None:
+        """Raises ObjectNotFound, or InvalidArgument unless the specification of a service is its
+        owner's own."""
+        with self._catalog.read() as tx:
+            alterable(tx, key)
 
     def deploy(
         self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nunatak.catalog.store import Record, Transaction
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.services.documents.specification import ContainerSpec, repository_path
 from nunatak.services.model.snapshot import read_service
@@ -24,6 +24,32 @@ class FoundImage:
     image: ImageRef
     model: ModelRef
     repository: str | None
+
+
+class RepositoryImages:
+    """The images of repositories; safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def find(self, container: ContainerSpec) -> FoundImage:
+        """The image that a specification names (`find_image`); raises ObjectNotFound."""
+        with self._catalog.read() as tx:
+            return find_image(tx, container)
+
+    def repository(self, path: str) -> Record | None:
+        """The repository of a path as image names have it, `/db/schema/repository`."""
+        with self._catalog.read() as tx:
+            records = tx.list_kind(REPOSITORY)
+        wanted = path.lower().rstrip("/")
+        named = (record for record in records if repository_path(record.key.title) == wanted)
+        return next(named, None)
+
+    def listed(self, repository: Key) -> dict[str, Record]:
+        """The first build or service of each image of a repository, by the image's digest, oldest
+        first; raises ObjectNotFound."""
+        with self._catalog.read() as tx:
+            return _images_of(tx, tx.get(repository))
 
 
 def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:
@@ -49,8 +75,7 @@ def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:
     return FoundImage(image, item.spec.model, item.spec.image_repository)
 
 
-def images_in(tx: Transaction, repository: Record) -> dict[str, Record]:
-    """The first build or service of each image, by the image's digest, oldest first."""
+def _images_of(tx: Transaction, repository: Record) -> dict[str, Record]:
     title = repository.key.title
     found = [
         item

@@ -70,11 +70,12 @@ class LiveSource:
             if service.spec.integrations or any(use.directory for use in service.spec.secrets):
                 self._refresh(name, service)
 
-    def notes(self, tx: Transaction, service: Service) -> list[str]:
+    def notes(self, service: Service) -> list[str]:
         """What of a service's integrations and secrets does not hold now, in words for people."""
         uses, owner = service.spec.secrets, service.record.owner
-        problems = self._secrets.problems(tx, uses, owner=owner)
-        notes = [*reachable(tx, service.spec.integrations)[1], *problems]
+        with self._catalog.read() as tx:
+            problems = self._secrets.problems(tx, uses, owner=owner)
+            notes = [*reachable(tx, service.spec.integrations)[1], *problems]
         if service.spec.integrations:
             notes += [
                 f"No {item.name}: {item.detail}"

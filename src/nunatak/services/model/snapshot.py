@@ -33,6 +33,8 @@ from nunatak.services.model.spec import (
 )
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, InstanceState, ServiceState
 
+_SETTLED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSPENDED})
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -77,6 +79,16 @@ class Service:
     def message(self) -> str:
         """Why it is in its state."""
         return self.status.message
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it neither starts nor stops."""
+        return self.state in _SETTLED
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does not become anything else by itself."""
+        return self.state is ServiceState.FAILED
 
     @property
     def image(self) -> ImageRef | None:
@@ -138,6 +150,13 @@ class Build:
     def message(self) -> str:
         """Why it is in its state."""
         return self.status.message
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has come to its end."""
+        return BUILDS.is_final(self.state)
+
+    has_ended = is_settled
 
     @property
     def digest(self) -> str:

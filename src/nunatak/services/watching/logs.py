@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
-from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.compute.runtime import LogStream, Runtime
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.services.model.snapshot import Build, Instance, Service
@@ -24,13 +24,13 @@ _CONTAINERS = {CONTAINER: LogStream.MODEL, "proxy": LogStream.FRONT}
 class Logs:
     """Reads logs; `builds` is the folder of build logs."""
 
-    def __init__(self, *, runtime: Runtime, builds: Path) -> None:
+    def __init__(self, catalog: Catalog, *, runtime: Runtime, builds: Path) -> None:
+        self._catalog = catalog
         self._runtime = runtime
         self._builds = builds
 
     def read(
         self,
-        tx: Transaction,
         key: Key,
         *,
         instance: str,
@@ -48,7 +48,8 @@ class Logs:
         """
         if lines is not None and not 1 <= lines <= LINES_LIMIT:
             raise InvalidArgument(f"The number of lines must be between 1 and {LINES_LIMIT}.")
-        record = tx.get(key)
+        with self._catalog.read() as tx:
+            record = tx.get(key)
         if is_build(record.spec):
             if previous:
                 raise InvalidArgument(f"{key.title} is a build: it has no log of an earlier run.")
@@ -58,21 +59,23 @@ class Logs:
         # How many lines there are since a moment is known only when they are looked through.
         most = LINES_LIMIT if since is not None else lines
         text = self._instance_log(
-            tx, Service(record), instance, container, lines=most, previous=previous
+            Service(record), instance, container, lines=most, previous=previous
         )
         return selected(text, lines=lines, since=since, with_times=with_times)
 
-    def read_all(self, tx: Transaction, key: Key) -> Iterator[tuple[str, str, str]]:
+    def read_all(self, key: Key) -> Iterator[tuple[str, str, str]]:
         """Every log that is kept of a service or job: the number of the instance, the container,
         and the text, those of the processes before the present ones first.
 
         Raises ObjectNotFound for an unknown service.
         """
-        record = tx.get(key)
+        with self._catalog.read() as tx:
+            record = tx.get(key)
+            instances = tx.list_kind(INSTANCE_KIND, parent_id=record.id)
         if is_build(record.spec):
             yield "0", BUILD_CONTAINER, self._build_text(record.id)
             return
-        for item in map(Instance, tx.list_kind(INSTANCE_KIND, parent_id=record.id)):
+        for item in map(Instance, instances):
             for container, stream in _CONTAINERS.items():
                 for previous in (True, False):
                     text = self._text(item, stream, previous=previous)
@@ -101,22 +104,17 @@ class Logs:
             return ""
 
     def _instance_log(
-        self,
-        tx: Transaction,
-        service: Service,
-        instance: str,
-        container: str,
-        *,
-        lines: int,
-        previous: bool,
+        self, service: Service, instance: str, container: str, *, lines: int, previous: bool
     ) -> str:
         stream = _CONTAINERS.get(container)
         if stream is None:
             known = ", ".join(_CONTAINERS)
             raise ObjectNotFound("Container", container, hint=f"The containers are {known}.")
-        record = tx.find(_instance_key(service.record, instance))
+        with self._catalog.read() as tx:
+            record = tx.find(_instance_key(service.record, instance))
+            siblings = tx.list_kind(INSTANCE_KIND, parent_id=service.record.id)
         if record is None:
-            if service.message and not tx.list_kind(INSTANCE_KIND, parent_id=service.record.id):
+            if service.message and not siblings:
                 raise InvalidArgument(f"Waiting to start: {service.message}")
             raise ObjectNotFound("Instance", instance, hint="SHOW SERVICE INSTANCES lists them.")
         found = Instance(record)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TypeVar
 
 from nunatak.access.privileges.requirement import Requirement
-from nunatak.catalog.store import Key, Transaction
+from nunatak.catalog.store import Event, Key, Record
 from nunatak.compute.runtime import Phase, Runtime
+from nunatak.errors import DeadlineExceeded
+from nunatak.models.records import with_versions
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.runtime_config import LiveSource
-from nunatak.services.model.snapshot import Service, Snapshot, Snapshots
+from nunatak.services.model.snapshot import Build, Service, Snapshot, Snapshots, read_service
+from nunatak.services.model.spec import INSTANCE_KIND, warehouse_key
 from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import FRESH_S, MetricsBook, ServiceReadings, uncounted
 from nunatak.services.watching.page import metric_page
-
-T = TypeVar("T")
 
 
 class Monitor:
@@ -64,7 +64,6 @@ class Monitor:
 
     def read_log(
         self,
-        tx: Transaction,
         key: Key,
         *,
         instance: str,
@@ -76,7 +75,6 @@ class Monitor:
     ) -> str:
         """The newest lines of a log (`Logs.read`)."""
         return self._logs.read(
-            tx,
             key,
             instance=instance,
             container=container,
@@ -86,25 +84,71 @@ class Monitor:
             with_times=with_times,
         )
 
-    def read_logs(self, tx: Transaction, key: Key) -> Iterator[tuple[str, str, str]]:
+    def read_logs(self, key: Key) -> Iterator[tuple[str, str, str]]:
         """Every log that is kept of a service or job (`Logs.read_all`)."""
-        return self._logs.read_all(tx, key)
+        return self._logs.read_all(key)
 
-    def notes(self, tx: Transaction, service: Service) -> list[str]:
+    def notes(self, service: Service) -> list[str]:
         """What of a service's integrations and secrets does not hold now, in words for people."""
-        return self._inputs.notes(tx, service)
+        return self._inputs.notes(service)
 
-    def wait_for(
-        self,
-        look: Callable[[], T | None],
-        *,
-        cancelled: threading.Event,
-        timeout_s: float | None = None,
-        what: str,
-    ) -> T:
-        """Block until `look` finds something, at every change anew (`Changes.wait_for`)."""
-        return self._changes.wait_for(look, cancelled=cancelled, timeout_s=timeout_s, what=what)
+    def events(self, key: Key, *, newest: int) -> list[tuple[Record, list[Event]]]:
+        """The newest changes of state of a service or job, then those of each of its instances;
+        raises ObjectNotFound."""
+        with self._snapshots.catalog.read() as tx:
+            record = tx.get(key)
+            records = [record, *tx.list_kind(INSTANCE_KIND, parent_id=record.id)]
+            return [(item, tx.events_of(item, newest=newest)) for item in records]
+
+    def loaded(self, model: Key) -> Key | None:
+        """What runs the default version of a model in the warehouse, if it does."""
+        with self._snapshots.catalog.read() as tx:
+            record = tx.find(model)
+            if record is None:
+                return None
+            key = warehouse_key(with_versions(tx, record).default.id)
+            return key if tx.find(key) is not None else None
+
+    def wait_settled(
+        self, keys: Sequence[Key], *, cancelled: threading.Event, timeout_s: float
+    ) -> bool:
+        """Whether services and jobs neither start nor stop any more, after waiting for it; raises
+        ObjectNotFound, QueryCancelled."""
+
+        def settled() -> bool | None:
+            return all(item.is_settled for item in self._read(keys)) or None
+
+        try:
+            self._changes.wait_for(
+                settled, cancelled=cancelled, timeout_s=timeout_s, what="services"
+            )
+        except DeadlineExceeded:
+            return False
+        return True
+
+    def wait_for_status(
+        self, key: Key, status: str, *, cancelled: threading.Event, timeout_s: float
+    ) -> str:
+        """The status of a service or job after waiting for one: another one when the time is over
+        or when it has ended otherwise. Raises ObjectNotFound, QueryCancelled."""
+
+        def reached() -> str | None:
+            [item] = self._read([key])
+            return str(item.state) if item.has_ended or item.state == status else None
+
+        try:
+            return self._changes.wait_for(
+                reached, cancelled=cancelled, timeout_s=timeout_s, what=key.title
+            )
+        except DeadlineExceeded:
+            [item] = self._read([key])
+            return str(item.state)
 
     def close(self) -> None:
         """Ask no instance any more."""
         self._metrics.close()
+
+    def _read(self, keys: Sequence[Key]) -> list[Service | Build]:
+        """Services and jobs as they are at one moment; raises ObjectNotFound."""
+        with self._snapshots.catalog.read() as tx:
+            return [read_service(tx.get(key)) for key in keys]

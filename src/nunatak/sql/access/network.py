@@ -129,8 +129,7 @@ def _named(values: Mapping[str, Any], session: Session) -> list[Key]:
 def _used(statement: CreateObject | AlterObject, context: Context) -> list[Target]:
     """The same, as objects; raises ObjectNotFound for one that is not there."""
     keys = _named(statement.values, context.session)
-    with context.rooms.catalog.read() as tx:
-        return [Target(key.kind, tx.get(key).key.title) for key in keys]
+    return [Target(key.kind, context.rooms.objects.plain.get(key).key.title) for key in keys]
 
 
 def _listed(names: Sequence[Any]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
-from nunatak.catalog.store import Key, Record, Transaction
+from nunatak.catalog.store import Key, Record
 from nunatak.objects.account import AccountObjects
 from nunatak.objects.ruled import RuledObjects
 from nunatak.sql.language.creation import Creation, created, creation
@@ -223,8 +223,7 @@ class DescribeObject:
 
     def run(self, context: Context) -> Result:
         """The rows of the kind."""
-        with context.rooms.catalog.read() as tx:
-            record = tx.get(self.family.key(context, self.name))
+        record = context.rooms.objects.plain.get(self.family.key(context, self.name))
         return show_result(self.fields, self.family.describe_rows(record, context))
 
 
@@ -242,17 +241,17 @@ class ShowObjects:
 
     def run(self, context: Context) -> Result:
         """One row for each object that the role has a privilege on."""
-        with context.rooms.catalog.read() as tx:
-            records = self._records(context, tx)
+        records = self._records(context)
         chosen = self.clauses.select(visible(context, records), lambda record: record.name)
         rows = [self.family.show_row(record, context) for record in chosen]
         return show_result(self.fields, rows)
 
-    def _records(self, context: Context, tx: Transaction) -> list[Record]:
+    def _records(self, context: Context) -> Sequence[Record]:
+        plain = context.rooms.objects.plain
         if not self.family.in_schema:
-            return tx.list_kind(self.family.kind)
+            return plain.listed(self.family.kind)
         scope = scope_in(context, self.clauses)
-        return tx.list_kind(self.family.kind, database=scope.database, schema=scope.schema)
+        return plain.listed(self.family.kind, database=scope.database, schema=scope.schema)
 
 
 def visible(context: Context, records: Iterable[Record]) -> list[Record]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from nunatak.access.privileges.declared import Nothing
 from nunatak.catalog.store import Key
-from nunatak.errors import InvalidArgument, NoCurrentContext, PlaceNotFound
+from nunatak.errors import InvalidArgument, NoCurrentContext
 from nunatak.patterns import like
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
@@ -93,16 +93,10 @@ def check_place(context: Context, database: str, schema: str | None = None) -> N
     """Raises PlaceNotFound unless the database, and the schema in it, are there."""
     if (database, schema) in _EMPTY_HERE:
         return
-    check_found(context, Key("DATABASE", database))
+    places = context.rooms.objects.places
+    places.require(Key("DATABASE", database))
     if schema is not None and schema != INFORMATION_SCHEMA:
-        check_found(context, Key("SCHEMA", schema, database))
-
-
-def check_found(context: Context, key: Key) -> None:
-    """Raises PlaceNotFound unless the object is there."""
-    with context.rooms.catalog.read() as tx:
-        if tx.find(key) is None:
-            raise PlaceNotFound(key.kind.replace("_", " ").capitalize(), key.title)
+        places.require(Key("SCHEMA", schema, database))
 
 
 def show_clauses(

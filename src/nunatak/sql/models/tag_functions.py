@@ -69,8 +69,7 @@ def get_tag(context: Context, arguments: Sequence[Any]) -> str | None:
     """
     tag, name, domain = arguments
     wanted = context.session.qualify(split_name(tag))
-    with context.rooms.catalog.read() as tx:
-        tx.get(Key.of(TAG, wanted))
+    context.rooms.objects.plain.get(Key.of(TAG, wanted))
     found = _references(context, _key(name, domain, context))
     return next((item.value for item in found if item.tag == wanted), None)
 

@@ -37,9 +37,8 @@ class CreateService(Creation):
     def run(self, context: Context) -> Result:
         """Check the specification and write the service down."""
         key = service_key_of(context, self.name)
-        with context.rooms.catalog.read() as tx:
-            if self.if_not_exists and tx.find(key) is not None:
-                return status_result(f"{key.name} already exists, statement succeeded.")
+        if self.if_not_exists and context.rooms.objects.plain.find(key) is not None:
+            return status_result(f"{key.name} already exists, statement succeeded.")
         tags = context.rooms.objects.tags.carried(tag_changes(context, self.tags))
         container = self.specification.read(context)
         check_container(context, container)

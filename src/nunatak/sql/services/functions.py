@@ -246,8 +246,7 @@ class DescribeFunction:
 
     def run(self, context: Context) -> Result:
         """One row for each property."""
-        with context.rooms.catalog.read() as tx:
-            record = tx.get(schema_key(context, KIND, self.name))
+        record = context.rooms.objects.plain.get(schema_key(context, KIND, self.name))
         spec = FunctionSpec.read(record.spec)
         signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
         described = {
@@ -285,8 +284,9 @@ class ShowFunctions:
     def run(self, context: Context) -> Result:
         """One row for each function that the role has a privilege on."""
         scope = scope_in(context, self.clauses)
-        with context.rooms.catalog.read() as tx:
-            records = tx.list_kind(KIND, database=scope.database, schema=scope.schema)
+        records = context.rooms.objects.plain.listed(
+            KIND, database=scope.database, schema=scope.schema
+        )
         chosen = self.clauses.select(visible(context, records), lambda record: record.name)
         return show_result(self.fields, [_row(record) for record in chosen])
 

@@ -11,14 +11,14 @@ from nunatak.access.privileges.declared import Needs, OnTargets, Target
 from nunatak.catalog.kinds import RepositorySpec
 from nunatak.catalog.names import split_name
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Record, Transaction
+from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument
-from nunatak.services.commands.repository_images import REPOSITORY, images_in
+from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.specification import IMAGE_NAME, repository_path
 from nunatak.sql.language.functions import system_function
 from nunatak.sql.language.object_family import ObjectFamily
 from nunatak.sql.language.objects import schema_key
-from nunatak.sql.language.requirements import Scope, key_of
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
@@ -98,38 +98,32 @@ class ShowImages:
 
     def run(self, context: Context) -> Result:
         """One row for each digest that a build or service of the repository has."""
-        with context.rooms.catalog.read() as tx:
-            repository = tx.get(schema_key(context, REPOSITORY, self.name))
-            images = images_in(tx, repository)
-        rows = [_image_row(repository, digest, record) for digest, record in images.items()]
+        key = schema_key(context, REPOSITORY, self.name)
+        images = context.rooms.objects.images.listed(key)
+        rows = [_image_row(key, digest, record) for digest, record in images.items()]
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))
 
 
-def _image_row(repository: Record, digest: str, record: Record) -> Sequence[Any]:
-    path = f"{repository_path(repository.key.title)}/{IMAGE_NAME}@sha256:{digest}"
+def _image_row(repository: Key, digest: str, record: Record) -> Sequence[Any]:
+    path = f"{repository_path(repository.title)}/{IMAGE_NAME}@sha256:{digest}"
     return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
 
 
-def _asked_for(tx: Transaction, arguments: Sequence[Any], scope: Scope) -> Record:
+def _asked_for(arguments: Sequence[Any], context: Context) -> Key:
     """The repository that '/db/schema/repository' means; raises ObjectNotFound."""
     if len(arguments) != 1:
         raise InvalidArgument("SYSTEM$REGISTRY_LIST_IMAGES takes one text: /db/schema/repository.")
     text = str(arguments[0])
-    named = (
-        record
-        for record in tx.list_kind(REPOSITORY)
-        if repository_path(record.key.title) == text.lower().rstrip("/")
-    )
-    found = next(named, None)
+    objects = context.rooms.objects
+    found = objects.images.repository(text)
     if found is not None:
-        return found
+        return found.key
     parts = split_name(text.strip("/").replace("/", "."))
-    return tx.get(key_of(REPOSITORY, parts, scope.session))
+    return objects.plain.get(key_of(REPOSITORY, parts, context.session)).key
 
 
 def _repository(arguments: Sequence[Any], context: Context) -> list[Target]:
-    with context.rooms.catalog.read() as tx:
-        key = _asked_for(tx, arguments, context).key
+    key = _asked_for(arguments, context)
     return [Target(key.kind, key.title)]
 
 
@@ -138,8 +132,7 @@ def _repository(arguments: Sequence[Any], context: Context) -> list[Target]:
 )
 def list_images(context: Context, arguments: list[Any]) -> str:
     """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
-    with context.rooms.catalog.read() as tx:
-        images = images_in(tx, _asked_for(tx, arguments, context))
+    images = context.rooms.objects.images.listed(_asked_for(arguments, context))
     return json.dumps({"images": [IMAGE_NAME] if images else []})
 
 

@@ -22,7 +22,6 @@ from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
     Scope,
     ShowClauses,
-    check_found,
     moment,
     scope_in,
     show_clauses,
@@ -130,9 +129,8 @@ class AlterService:
     def run(self, context: Context) -> Result:
         """Write what is wanted now."""
         key, commands = service_key_of(context, self.name), context.rooms.services
-        with context.rooms.catalog.read() as tx:
-            if tx.find(key) is None and self.if_exists:
-                return status_result(DONE)
+        if self.if_exists and context.rooms.objects.plain.find(key) is None:
+            return status_result(DONE)
         match self.action:
             case "SUSPEND":
                 session = context.session
@@ -226,8 +224,7 @@ def snapshot_of(context: Context) -> Snapshot:
 
 def find_service(context: Context, parts: tuple[str, ...]) -> Record:
     """A service or job by its written name; raises ObjectNotFound."""
-    with context.rooms.catalog.read() as tx:
-        return tx.get(service_key_of(context, parts))
+    return context.rooms.objects.plain.get(service_key_of(context, parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +247,7 @@ def _with_notes(context: Context, record: Record, message: str) -> str:
     """A service's message, with what of its integrations and secrets does not hold now."""
     if is_build(record.spec):
         return message
-    with context.rooms.catalog.read() as tx:
-        return "\n".join([message, *context.rooms.monitor.notes(tx, Service(record))])
+    return "\n".join([message, *context.rooms.monitor.notes(Service(record))])
 
 
 @grammar("DESCRIBE SERVICE", needs=(Needs(ANY, KIND),))
@@ -282,7 +278,7 @@ class ShowServices:
     def _scope(self, context: Context) -> tuple[Scope, str | None]:
         if self.clauses.within and self.clauses.within[0] == "COMPUTE POOL":
             pool = self.clauses.within[1][-1]
-            check_found(context, Key("COMPUTE_POOL", pool))
+            context.rooms.objects.places.require(Key("COMPUTE_POOL", pool))
             return Scope(), pool
         return scope_in(context, self.clauses), None
 

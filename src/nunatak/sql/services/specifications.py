@@ -14,8 +14,7 @@ from nunatak.access.privileges.declared import (
 )
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
-from nunatak.services.commands.create import alterable
-from nunatak.services.commands.repository_images import REPOSITORY, FoundImage, find_image
+from nunatak.services.commands.repository_images import REPOSITORY, FoundImage
 from nunatak.services.documents.specification import (
     ContainerSpec,
     fill_template,
@@ -74,8 +73,7 @@ IMAGE_AND_ENDPOINTS = CheckedInside(
 def check_container(context: Context, container: ContainerSpec) -> None:
     """Check what IMAGE_AND_ENDPOINTS lists; raises PrivilegeMissing, or ObjectNotFound for the
     image."""
-    with context.rooms.catalog.read() as tx:
-        used = _Used(find_image(tx, container), public=container.public)
+    used = _Used(context.rooms.objects.images.find(container), public=container.public)
     authorise(_USED_NEEDS, used, context)
 
 
@@ -91,10 +89,9 @@ class AlterSpecification:
     def run(self, context: Context) -> Result:
         """Check the specification and write it down; instances are replaced one by one."""
         key = schema_key(context, KIND, self.name)
-        with context.rooms.catalog.read() as tx:
-            if self.if_exists and tx.find(key) is None:
-                return status_result(DONE)
-            alterable(tx, key)
+        if self.if_exists and context.rooms.objects.plain.find(key) is None:
+            return status_result(DONE)
+        context.rooms.services.check_alterable(key)
         container = self.specification.read(context)
         check_container(context, container)
         context.rooms.services.alter(key, container)

@@ -9,12 +9,10 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import SCHEMA, Needs
 from nunatak.catalog.names import QualifiedName, split_name
-from nunatak.catalog.store import Key, Record
-from nunatak.errors import DeadlineExceeded, InvalidArgument
+from nunatak.catalog.store import Key
+from nunatak.errors import InvalidArgument
 from nunatak.services.calling.addresses import dns_hash
-from nunatak.services.model.snapshot import read_service
-from nunatak.services.model.spec import KIND, is_build
-from nunatak.services.model.states import BUILDS, SERVICES, ServiceState
+from nunatak.services.model.spec import KIND
 from nunatak.services.watching.log_lines import moment_of
 from nunatak.services.watching.logs import LINES_LIMIT
 from nunatak.sql.language.functions import service_method, system_function
@@ -27,7 +25,6 @@ WAIT_LIMIT_S = 24 * 3600
 _STATUSES = ("RUNNING", "DONE", "SUSPENDED", "FAILED", "CANCELLED")
 _MONITOR = (Needs("MONITOR", KIND, of=0),)
 _OPERATE = (Needs("OPERATE", KIND, of=0),)
-_ENDED = frozenset({ServiceState.RUNNING, ServiceState.FAILED, ServiceState.SUSPENDED})
 
 
 @system_function("SYSTEM$GET_SERVICE_LOGS", needs=_MONITOR, takes=(3, 7))
@@ -37,17 +34,15 @@ def get_service_logs(context: Context, arguments: list[Any]) -> str:
     key = _key(context, arguments[0])
     given, previous, since, with_times = [*arguments[3:], None, None, None, None][:4]
     lines = None if given is None else _number(given, "number of lines", most=LINES_LIMIT)
-    with context.rooms.catalog.read() as tx:
-        return context.rooms.monitor.read_log(
-            tx,
-            key,
-            instance=str(arguments[1]),
-            container=str(arguments[2]),
-            lines=lines,
-            previous=previous is not None and _flag(previous, "previous logs"),
-            since=moment_of(str(since)) if since else None,
-            with_times=None if with_times is None else _flag(with_times, "include timestamps"),
-        )
+    return context.rooms.monitor.read_log(
+        key,
+        instance=str(arguments[1]),
+        container=str(arguments[2]),
+        lines=lines,
+        previous=previous is not None and _flag(previous, "previous logs"),
+        since=moment_of(str(since)) if since else None,
+        with_times=None if with_times is None else _flag(with_times, "include timestamps"),
+    )
 
 
 @system_function("SYSTEM$GET_SERVICE_STATUS", needs=_MONITOR, takes=(1, 2))
@@ -57,8 +52,7 @@ def get_service_status(context: Context, arguments: list[Any]) -> str:
     key = _key(context, arguments[0])
     if len(arguments) == 2:
         _wait(context, [key], _number(arguments[1], "timeout"))
-    with context.rooms.catalog.read() as tx:
-        record = tx.get(key)
+    record = context.rooms.objects.plain.get(key)
     return json.dumps(status_entries(record, snapshot_of(context)))
 
 
@@ -98,24 +92,8 @@ def _key(context: Context, name: str) -> Key:
 
 def _wait(context: Context, keys: Sequence[Key], timeout_s: int) -> bool:
     """Whether all settled in time; raises ObjectNotFound, QueryCancelled."""
-
-    def settled() -> bool | None:
-        with context.rooms.catalog.read() as tx:
-            return all(_is_settled(tx.get(key)) for key in keys) or None
-
-    try:
-        context.rooms.monitor.wait_for(
-            settled, cancelled=context.cancelled, timeout_s=timeout_s, what="services"
-        )
-    except DeadlineExceeded:
-        return False
-    return True
-
-
-def _is_settled(record: Record) -> bool:
-    if is_build(record.spec):
-        return BUILDS.is_final(BUILDS.of(record))
-    return SERVICES.of(record) in _ENDED
+    monitor = context.rooms.monitor
+    return monitor.wait_settled(keys, cancelled=context.cancelled, timeout_s=timeout_s)
 
 
 def _flag(value: object, what: str) -> bool:
@@ -142,24 +120,6 @@ def wait_for(context: Context, arguments: list[Any]) -> str:
     wanted, timeout_s = str(arguments[1]).upper(), _number(arguments[2], "timeout")
     if wanted not in _STATUSES:
         raise InvalidArgument(f"SPCS_WAIT_FOR waits for one of {', '.join(_STATUSES)}.")
-
-    def reached() -> str | None:
-        with context.rooms.catalog.read() as tx:
-            record = tx.get(key)
-        status = str(read_service(record).state)
-        return status if status == wanted or _has_ended(record) else None
-
-    try:
-        return context.rooms.monitor.wait_for(
-            reached, cancelled=context.cancelled, timeout_s=timeout_s, what=key.title
-        )
-    except DeadlineExceeded:
-        with context.rooms.catalog.read() as tx:
-            return str(read_service(tx.get(key)).state)
-
-
-def _has_ended(record: Record) -> bool:
-    """Whether it does not become anything else by itself."""
-    if is_build(record.spec):
-        return BUILDS.is_final(BUILDS.of(record))
-    return SERVICES.of(record) is ServiceState.FAILED
+    return context.rooms.monitor.wait_for_status(
+        key, wanted, cancelled=context.cancelled, timeout_s=timeout_s
+    )

@@ -16,17 +16,14 @@ from typing import TYPE_CHECKING, Any
 from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
-from nunatak.catalog.store import Event, Key, Record, Transaction
-from nunatak.models.records import with_versions
+from nunatak.catalog.store import Event, Key
 from nunatak.models.versions import MODEL
 from nunatak.services.model.snapshot import Instance
 from nunatak.services.model.spec import (
     BUILD_CONTAINER,
     CONTAINER,
-    INSTANCE_KIND,
     KIND,
     is_build,
-    warehouse_key,
 )
 from nunatak.services.watching.exposition import Key as SampleKey
 from nunatak.services.watching.log_lines import moment_of, stamped
@@ -88,16 +85,13 @@ class _Look:
 def _key(name: Sequence[str], context: Context) -> Key:
     """The record of a service; else that of a model in the warehouse, for who may watch it."""
     key, model = (key_of(kind, tuple(name), context.session) for kind in (KIND, MODEL))
-    with context.rooms.catalog.read() as tx:
-        if tx.find(key) is not None or (record := tx.find(model)) is None:
-            return key
-        version = with_versions(tx, record).default
-        loaded = warehouse_key(version.id)
-        is_loaded = tx.find(loaded) is not None
-    needed = Requirement("MONITOR", MODEL, model.title)
-    return (
-        loaded if is_loaded and context.rooms.access.allows(context.session.role, needed) else key
-    )
+    rooms, needed = context.rooms, Requirement("MONITOR", MODEL, model.title)
+    if rooms.objects.plain.find(key) is not None:
+        return key
+    loaded = rooms.monitor.loaded(model)
+    if loaded is None or not rooms.access.allows(context.session.role, needed):
+        return key
+    return loaded
 
 
 def _watched(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
@@ -125,7 +119,7 @@ def _look(context: Context, arguments: Sequence[Any]) -> _Look:
     return _Look(
         rooms=rooms,
         key=key,
-        start=rooms.catalog.clock() - DAY_S if first is None else first.timestamp(),
+        start=rooms.access.clock() - DAY_S if first is None else first.timestamp(),
         end=math.inf if last is None else last.timestamp(),
     )
 
@@ -169,9 +163,7 @@ def _at(seconds: float) -> datetime:
 
 def _log_rows(look: _Look) -> Iterator[Row]:
     """Every line that is kept, of the processes now and of those before them."""
-    with look.rooms.catalog.read() as tx:
-        texts = list(look.rooms.monitor.read_logs(tx, look.key))
-    for instance, container, text in texts:
+    for instance, container, text in look.rooms.monitor.read_logs(look.key):
         for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
             at = moment_of(stamp).replace(tzinfo=None) if stamp else None
             yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]
@@ -179,13 +171,9 @@ def _log_rows(look: _Look) -> Iterator[Row]:
 
 def _event_rows(look: _Look) -> Iterator[Row]:
     """Changes of state of the service or job, and of the instances that it has."""
-    with look.rooms.catalog.read() as tx:
-        record = tx.get(look.key)
-        container = BUILD_CONTAINER if is_build(record.spec) else CONTAINER
-        own = tx.events_of(record, newest=EVENTS_LIMIT)
-        instances = [
-            (item, tx.events_of(item, newest=EVENTS_LIMIT)) for item in _instances(tx, record)
-        ]
+    found = look.rooms.monitor.events(look.key, newest=EVENTS_LIMIT)
+    (record, own), *instances = found
+    container = BUILD_CONTAINER if is_build(record.spec) else CONTAINER
     yield from (_event_row("SERVICE.STATUS_CHANGE", event, None, None) for event in own)
     for item, events in instances:
         for event in events:
@@ -207,19 +195,13 @@ def _event_row(name: str, event: Event, instance: int | None, container: str | N
     ]
 
 
-def _instances(tx: Transaction, record: Record) -> list[Record]:
-    return tx.list_kind(INSTANCE_KIND, parent_id=record.id)
-
-
 def _metric_rows(look: _Look) -> Iterator[Row]:
     """The values now: of each running instance, and without an instance of the whole service."""
     readings = look.rooms.monitor.count()
-    with look.rooms.catalog.read() as tx:
-        record = tx.get(look.key)
-        instances = [Instance(item) for item in _instances(tx, record)]
-    now = _at(look.rooms.catalog.clock())
-    for item in instances:
-        yield from _state_rows(item, now)
+    record, now = look.rooms.objects.plain.get(look.key), _at(look.rooms.access.clock())
+    for item in look.rooms.monitor.snapshot().instances:
+        if item.service_id == record.id:
+            yield from _state_rows(item, now)
     found = readings.get(record.id)
     if found is not None:
         yield from _counted_rows(found, now)

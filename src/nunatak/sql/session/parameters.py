@@ -8,9 +8,9 @@ from typing import Any
 from nunatak.access.privileges.declared import Nothing
 from nunatak.catalog.store import Key
 from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
+from nunatak.objects.places import Place
 from nunatak.sql.language.show import (
     ShowClauses,
-    check_found,
     check_place,
     show_clauses,
     show_result,
@@ -38,13 +38,12 @@ class UseObject:
         """Point the session there; raises PlaceNotFound."""
         session = context.session
         if self.kind == "WAREHOUSE":
-            check_found(context, Key("WAREHOUSE", self.parts[-1]))
+            context.rooms.objects.places.require(Key("WAREHOUSE", self.parts[-1]))
             session.warehouse = self.parts[-1]
         elif self.kind == "DATABASE":
             check_place(context, self.parts[0])
-            with context.rooms.catalog.read() as tx:
-                has_public = tx.find(Key("SCHEMA", "PUBLIC", self.parts[0])) is not None
-            session.database, session.schema = self.parts[0], "PUBLIC" if has_public else None
+            found = context.rooms.objects.places.known(Place(database=self.parts[0]))
+            session.database, session.schema = self.parts[0], found.schema
         else:
             database = self.parts[0] if len(self.parts) == 2 else session.database
             if database is None:

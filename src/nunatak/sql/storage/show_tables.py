@@ -108,8 +108,8 @@ class _Owners:
     def __init__(self, context: Context) -> None:
         self._grants = context.rooms.access.grants
         self._role = context.session.role
-        with context.rooms.catalog.read() as tx:
-            records = [record for kind in ("TABLE", "VIEW") for record in tx.list_kind(kind)]
+        listed = context.rooms.objects.plain.listed
+        records = [record for kind in ("TABLE", "VIEW") for record in listed(kind)]
         self._recorded = {(record.key.kind, record.qualified): record.owner for record in records}
 
     def of(self, table: Table) -> str:

@@ -16,6 +16,7 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
 from nunatak.objects.databases import Databases
+from nunatak.objects.places import Places
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, authorise, parse_registered
@@ -56,6 +57,7 @@ class Bench:
             stages=Stages(self.catalog, access, settings),
             objects=SimpleNamespace(
                 plain=Objects(self.catalog),
+                places=Places(self.catalog),
                 databases=Databases(self.catalog, self.warehouse, models, settings),
             ),
             settings=settings,

@@ -11,9 +11,11 @@ import pytest
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import NoCurrentContext, ObjectNotFound
+from nunatak.objects.places import Places
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.rooms import Rooms
@@ -56,7 +58,8 @@ def context(tmp_path: Path) -> Iterator[Context]:
             tx.create(key, "R")
     guard = CatalogTableGuard(catalog, access, settings)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
-    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, catalog=catalog))
+    objects = SimpleNamespace(plain=Objects(catalog), places=Places(catalog))
+    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, objects=objects))
     yield Context(
         rooms=rooms,
         request=StatementRequest(session=session, statement=StatementText(""), query_id="q"),
