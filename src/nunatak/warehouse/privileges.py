@@ -1,6 +1,6 @@
 """The privileges that statements on tables need.
 
-What a statement reads is checked where its names are resolved (`Execution.table`), so that no
+What a statement reads is checked where its names are resolved (`Translator.table`), so that no
 query can pass by; what it makes, changes or removes is declared here.
 """
 
@@ -71,7 +71,7 @@ def _alter(execution: Execution, tree: exp.Alter | exp.Drop) -> None:
             continue
         if str(tree.args["kind"]).upper() == "SEQUENCE":
             name = str(qualified(execution, target))
-            execution.require(Requirement(OWNERSHIP, "SEQUENCE", name))
+            execution.translator.require(Requirement(OWNERSHIP, "SEQUENCE", name))
         else:
             _target(execution, target, OWNERSHIP)
     for action in tree.args.get("actions") or ():
@@ -101,16 +101,16 @@ def _create(execution: Execution, tree: exp.Create) -> None:
         return
     if kind == "SEQUENCE":
         if find_sequence(execution.connection, name) is not None:
-            execution.require(Requirement(OWNERSHIP, kind, str(name)))
+            execution.translator.require(Requirement(OWNERSHIP, kind, str(name)))
         return
     existing = execution.tables.permanent(name, connection=execution.connection)
     if existing is not None:
-        execution.permit(existing, OWNERSHIP)
+        execution.translator.permit(existing, OWNERSHIP)
 
 
 def _making(execution: Execution, kind: str, name: QualifiedName) -> None:
     schema = f"{quoted(name.database)}.{quoted(name.schema)}"
-    execution.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
+    execution.translator.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
 
 
 def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:
@@ -124,7 +124,7 @@ def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> N
     name = execution.session.qualify(parts)
     table = execution.tables.find(name, execution.session, connection=execution.connection)
     if table is not None:
-        execution.permit(table, *privileges)
+        execution.translator.permit(table, *privileges)
 
 
 def _nothing(_execution: Execution, _tree: exp.Expr) -> None:

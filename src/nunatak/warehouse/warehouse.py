@@ -158,7 +158,7 @@ class Warehouse:
         execution = self._execution(request, parsed, describe_only=True)
         try:
             tree = self._prepared(execution, parsed)
-            return Description(execution.fields(tree, request.statement))
+            return Description(execution.translator.fields(tree, request.statement))
         finally:
             execution.close()
 

@@ -152,7 +152,7 @@ def copy_into_table(execution: Execution, tree: exp.Copy, location: str) -> Resu
 def _target(execution: Execution, tree: exp.Copy) -> tuple[Table, list[str]]:
     into = tree.this
     target = into.this if isinstance(into, exp.Schema) else into
-    table = execution.table(tuple(stored(part) for part in target.parts))
+    table = execution.translator.table(tuple(stored(part) for part in target.parts))
     if table.is_view:
         raise InvalidArgument(f"{table.name} is a view: COPY INTO needs a table.")
     names = [stored(name) for name in into.expressions] if isinstance(into, exp.Schema) else []
@@ -221,7 +221,7 @@ class _Load:
                 "SQL compilation error:\nInsert value list does not match column list expecting "
                 f"{len(self.columns)} but got {count}"
             )
-        self._query = sql_text(self.execution.rewritten(select))
+        self._query = sql_text(self.execution.translator.rewritten(select))
 
     def run(self, files: Sequence[StagedFile], history: LoadHistory) -> list[Loaded]:
         """Load file after file; all of it commits together."""

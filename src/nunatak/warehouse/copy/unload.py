@@ -64,8 +64,8 @@ def _query(
         partition = exp.alias_(options.partition_by.copy(), quoted(_PARTITION))
         inner = exp.Subquery(this=query, alias=exp.TableAlias(this=quoted("UNLOADED")))
         query = exp.select("*", partition).from_(inner)
-    translated = execution.translate(query)
-    return translated.sql, execution.described(translated)
+    translated = execution.translator.translate(query)
+    return translated.sql, execution.translator.described(translated)
 
 
 class _Unload:

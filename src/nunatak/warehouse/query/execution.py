@@ -17,10 +17,11 @@ from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.engine.engine import BATCH_ROWS, Connection
 from nunatak.warehouse.query.result_batches import ResultBatches
 from nunatak.warehouse.query.statement_functions import StatementFunctions
+from nunatak.warehouse.query.statement_sources import StatementSources
 from nunatak.warehouse.query.translation import NOT_WRITTEN, Surroundings, Translator
 
 
-class Execution(Translator):
+class Execution:
     """A statement while it runs. It implements the `QueryRunner` of model calls."""
 
     def __init__(
@@ -36,11 +37,18 @@ class Execution(Translator):
         timezone = str(request.parameter("TIMEZONE"))
         connection = pinned or around.engine.connect(timezone=timezone)
         connection.use_timezone(timezone)
-        super().__init__(
+        self.request, self.session = request, request.session
+        self.engine, self.tables, self.hooks = around.engine, around.tables, around.hooks
+        self.connection = connection
+        self.sources = StatementSources(connection)
+        self.functions = functions or StatementFunctions(around.engine, pinned=pinned)
+        self.describe_only = describe_only
+        self.translator = Translator(
             request,
             around,
             connection=connection,
-            functions=functions or StatementFunctions(around.engine, pinned=pinned),
+            sources=self.sources,
+            functions=self.functions,
             describe_only=describe_only,
         )
         self.in_transaction = pinned is not None
@@ -63,7 +71,7 @@ class Execution(Translator):
 
     def rows(self, tree: exp.Expr, written: StatementText = NOT_WRITTEN) -> Result:
         """Start a query. Its result closes this execution when it is read or closed."""
-        query, fields = self.bound(self.translate(tree, written))
+        query, fields = self.translator.bound(self.translator.translate(tree, written))
         batches = ResultBatches(self, query, fields)
         if self.in_transaction:  # the session's connection is needed for the next statement
             return Result(fields=fields, batches=[*batches])
@@ -71,14 +79,15 @@ class Execution(Translator):
 
     def describe(self, query: exp.Query) -> tuple[Field, ...]:
         """The columns of a query in the vendor's dialect (`QueryRunner`)."""
-        return self.fields(query.copy())
+        return self.translator.fields(query.copy())
 
     def stream(self, query: exp.Query, *, batch_rows: int = BATCH_ROWS) -> BatchStream:
         """Run a query on a connection of its own (`QueryRunner`)."""
         inner = Execution(self.request, self._around, functions=self.functions)
         try:
             self.sources.add_all_to(inner.sources)
-            bound, fields = inner.bound(inner.translate(query.copy()))
+            translated = inner.translator.translate(query.copy())
+            bound, fields = inner.translator.bound(translated)
             return ResultBatches(inner, bound, fields, batch_rows=batch_rows)
         except BaseException:
             inner.close()

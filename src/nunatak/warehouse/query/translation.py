@@ -16,7 +16,6 @@ from nunatak.errors import ObjectNotFound
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import refined, sql_type_of
 from nunatak.warehouse.engine.engine import Connection, Engine, Query, identifier
@@ -64,25 +63,18 @@ class Translator:
         around: Surroundings,
         *,
         connection: Connection,
+        sources: StatementSources,
         functions: StatementFunctions,
         describe_only: bool,
     ) -> None:
         """`describe_only` says that nothing may run."""
-        self.request = request
-        self.engine = around.engine
-        self.tables = around.tables
-        self.hooks = around.hooks
-        self.connection = connection
-        self.functions = functions
-        self.describe_only = describe_only
-        self.sources = StatementSources(connection)
+        self._request, self._session = request, request.session
+        self._tables, self._hooks = around.tables, around.hooks
+        self._connection = connection
+        self._sources, self._functions = sources, functions
+        self._describe_only = describe_only
         self.reads: dict[QualifiedName, Table] = {}
         self._permitted: set[QualifiedName] = set()
-
-    @property
-    def session(self) -> Session:
-        """Whose statement it is."""
-        return self.request.session
 
     def translate(self, tree: exp.Expr, written: StatementText = NOT_WRITTEN) -> Translated:
         """A bound query in the engine's dialect; the tree is used up."""
@@ -105,20 +97,20 @@ class Translator:
     def context(self) -> RewriteContext:
         """What the rewrite of this statement may ask."""
         return RewriteContext(
-            session=self.session,
+            session=self._session,
             resolve=self._read,
             sequence=self._sequence,
             system_function=self._system_function,
-            parameter=self.request.parameter,
-            query_text=self.request.text,
-            registered=self.sources.names,
-            functions=self.functions.made(self.connection),
+            parameter=self._request.parameter,
+            query_text=self._request.text,
+            registered=self._sources.names,
+            functions=self._functions.made(self._connection),
         )
 
     def table(self, parts: tuple[str, ...]) -> Table:
         """The table that a name means; raises ObjectNotFound or NoCurrentContext, also when the
         role may not read it and was not permitted anything else on it."""
-        table = self.tables.resolve(parts, self.session, connection=self.connection)
+        table = self._tables.resolve(parts, self._session, connection=self._connection)
         if table.name not in self._permitted:
             self.permit(table, "SELECT")
         return table
@@ -126,20 +118,20 @@ class Translator:
     def _read(self, parts: tuple[str, ...]) -> Table:
         """The table whose rows the statement reads; a view's owner must be able to, too."""
         table = self.table(parts)
-        if table.is_view and self.hooks.guard is not None:
+        if table.is_view and self._hooks.guard is not None:
             reader = Reader(
-                session=self.session,
-                tables=self.tables,
-                connection=self.connection,
-                guard=self.hooks.guard,
+                session=self._session,
+                tables=self._tables,
+                connection=self._connection,
+                guard=self._hooks.guard,
             )
             check_view(reader, table)
         self.reads[table.name] = table
         return table
 
     def _sequence(self, parts: tuple[str, ...]) -> QualifiedName:
-        name = self.session.qualify(parts)
-        if find_sequence(self.connection, name) is None:
+        name = self._session.qualify(parts)
+        if find_sequence(self._connection, name) is None:
             raise ObjectNotFound("Sequence", str(name))
         return name
 
@@ -154,15 +146,15 @@ class Translator:
 
     def require(self, requirement: Requirement) -> None:
         """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
-        if self.hooks.guard is not None:
-            self.hooks.guard.require(self.session, requirement)
+        if self._hooks.guard is not None:
+            self._hooks.guard.require(self._session, requirement)
 
     def bound(self, translated: Translated) -> tuple[Query, tuple[Field, ...]]:
         """A translated query bound to its tables, and its columns."""
-        query = self.connection.query(translated.sql)
+        query = self._connection.query(translated.sql)
         fields = _fields(query.columns, query.types, translated)
         wrapped = _readable(query, translated.sql)
-        return (self.connection.query(wrapped) if wrapped else query), fields
+        return (self._connection.query(wrapped) if wrapped else query), fields
 
     def fields(self, tree: exp.Expr, written: StatementText = NOT_WRITTEN) -> tuple[Field, ...]:
         """The columns of a bound query."""
@@ -170,33 +162,33 @@ class Translator:
 
     def described(self, translated: Translated) -> tuple[Field, ...]:
         """The columns of a translated query, without running it."""
-        columns, types = self.connection.describe(translated.sql)
+        columns, types = self._connection.describe(translated.sql)
         return _fields(columns, types, translated)
 
     def _declared(self, parts: tuple[str, ...]) -> Columns | None:
-        fields = self.sources.fields_of(parts)
+        fields = self._sources.fields_of(parts)
         if fields is not None:
             return {field.name: field.type for field in fields}
         return {column.name: column.type for column in self.table(parts).columns}
 
     def _column_names(self, parts: tuple[str, ...]) -> Sequence[str]:
-        fields = self.sources.fields_of(parts)
+        fields = self._sources.fields_of(parts)
         if fields is not None:
             return [field.name for field in fields]
         return [column.name for column in self.table(parts).columns]
 
     def _full_name(self, parts: tuple[str, ...]) -> tuple[str, ...]:
-        name = self.session.qualify(parts)
+        name = self._session.qualify(parts)
         return (name.database, name.schema, name.name)
 
     def _system_function(self, node: exp.Anonymous) -> exp.Expr | None:
-        function = self.hooks.functions.system_functions.get(str(node.this).upper())
+        function = self._hooks.functions.system_functions.get(str(node.this).upper())
         if function is None:
             return None
         arguments = [literal_value(argument) for argument in node.expressions]
-        if self.describe_only:
+        if self._describe_only:
             return exp.Cast(this=exp.Null(), to=exp.DataType.build("VARCHAR", dialect="duckdb"))
-        return value_literal(function(self.session, arguments))
+        return value_literal(function(self._session, arguments))
 
 
 def sql_text(tree: exp.Expr) -> str:

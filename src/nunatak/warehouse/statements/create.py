@@ -74,8 +74,8 @@ def create_table(execution: Execution, tree: exp.Create) -> Result:
         query = exp.select("*").from_(clone.this.copy())
     filled = None
     if query is not None:
-        translated = execution.translate(query.copy())
-        fields = execution.described(translated)
+        translated = execution.translator.translate(query.copy())
+        fields = execution.translator.described(translated)
         columns = _from_fields(columns, fields)
         filled = translated.sql
     table = NewTable(
@@ -209,7 +209,7 @@ def _columns(
             return [NewColumn(name=n, type=t, nullable=null) for n, t, null in described], ()
     pattern = like.this if like is not None else clone.this if clone is not None else None
     if pattern is not None:
-        table = execution.table(tuple(stored(part) for part in pattern.parts))
+        table = execution.translator.table(tuple(stored(part) for part in pattern.parts))
         copied = [_copied(execution, column, go_on=clone is not None) for column in table.columns]
         return copied, table.primary_key
     if not isinstance(tree.this, exp.Schema):
@@ -239,7 +239,9 @@ def column_of(execution: Execution, node: exp.ColumnDef) -> tuple[NewColumn, boo
     """A column definition, and whether it is the primary key."""
     if node.kind is None:
         raise Unsupported(f"Unsupported: column {node.name} without a data type.")
-    column = NewColumn(name=stored(node.this), type=session_type(node.kind, execution.context()))
+    column = NewColumn(
+        name=stored(node.this), type=session_type(node.kind, execution.translator.context())
+    )
     is_key = False
     for constraint in node.args.get("constraints") or ():
         kind = constraint.kind
@@ -247,7 +249,7 @@ def column_of(execution: Execution, node: exp.ColumnDef) -> tuple[NewColumn, boo
             case exp.NotNullColumnConstraint():
                 column = dataclasses.replace(column, nullable=bool(kind.args.get("allow_null")))
             case exp.DefaultColumnConstraint():
-                default = sql_text(rewrite(kind.this.copy(), execution.context()))
+                default = sql_text(rewrite(kind.this.copy(), execution.translator.context()))
                 column = dataclasses.replace(column, default=default)
             case exp.CommentColumnConstraint():
                 column = dataclasses.replace(column, comment=str(kind.this.name))

@@ -174,13 +174,13 @@ def _alter_column_action(execution: Execution, table: Table, node: exp.AlterColu
     if node.args.get("using") or node.args.get("collate"):
         raise Unsupported(f"Unsupported: {node.sql(dialect='snowflake')}.")
     if (dtype := node.args.get("dtype")) is not None:
-        sql_type = session_type(dtype, execution.context())
+        sql_type = session_type(dtype, execution.translator.context())
         changed = _alter_column(table, column.name, f"SET DATA TYPE {engine_type(sql_type)}")
         return [changed, *_noted(table, column, sql_type, column.comment)]
     if (comment := node.args.get("comment")) is not None:
         return _noted(table, column, column.type, str(comment.name))
     if (default := node.args.get("default")) is not None:
-        value = sql_text(rewrite(default.copy(), execution.context()))
+        value = sql_text(rewrite(default.copy(), execution.translator.context()))
         return [_alter_column(table, column.name, f"SET DEFAULT {value}")]
     if node.args.get("allow_null") is not None:
         change = "DROP NOT NULL" if node.args["allow_null"] else "SET NOT NULL"
@@ -231,7 +231,7 @@ def _require_to(statement: StatementText) -> None:
 def _swap(execution: Execution, table: Table, node: exp.SwapTable) -> list[str]:
     if not isinstance(node.this, exp.Table):
         raise SyntaxInvalid("SQL compilation error:\nsyntax error: SWAP WITH needs a table.")
-    other = execution.table(tuple(stored(part) for part in node.this.parts))
+    other = execution.translator.table(tuple(stored(part) for part in node.this.parts))
     if table.is_view or other.is_view:
         raise InvalidArgument("SWAP WITH takes tables: a view cannot be swapped.")
     if table.temporary or other.temporary:
@@ -314,11 +314,11 @@ def comment_on(execution: Execution, tree: exp.Comment) -> Result:
     text = str(tree.expression.name)
     if kind == "COLUMN":
         parts = tuple(stored(part) for part in tree.this.parts)
-        table = execution.table(parts[:-1])
+        table = execution.translator.table(parts[:-1])
         column = _known(table, parts[-1])
         statements = _noted(table, column, column.type, text)
     elif kind in {"TABLE", "VIEW"}:
-        table = execution.table(tuple(stored(part) for part in tree.this.parts))
+        table = execution.translator.table(tuple(stored(part) for part in tree.this.parts))
         statements = [table_comment(table, text)]
     else:
         raise Unsupported(f"Unsupported: COMMENT ON {kind}.")
@@ -336,7 +336,7 @@ DESCRIBE_FIELDS = tuple(Field(name, TEXT) for name in _DESCRIBED)
 
 def describe_table(execution: Execution, parts: Sequence[str]) -> Result:
     """DESCRIBE TABLE or VIEW."""
-    table = execution.table(tuple(parts))
+    table = execution.translator.table(tuple(parts))
     rows = [
         [
             column.name,

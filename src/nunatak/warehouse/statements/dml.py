@@ -45,7 +45,7 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     table = _target(execution, target)
     named = tree.this.expressions if isinstance(tree.this, exp.Schema) else ()
     stored_as_bytes(tree, table, [stored(column) for column in named])
-    sql = sql_text(execution.rewritten(tree))
+    sql = sql_text(execution.translator.rewritten(tree))
     if not overwrite:
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))
     statements = _replaced(execution, table, sql)
@@ -80,7 +80,7 @@ def update(execution: Execution, tree: exp.Update) -> Result:
     table = _target(execution, tree.this)
     set_as_bytes(tree, table)
     _set_own(tree, tree.this, table)
-    rewritten = execution.rewritten(tree)
+    rewritten = execution.translator.rewritten(tree)
     with alone(execution, table):
         count = _count(execution, sql_text(rewritten))
     return rows_result(UPDATE_FIELDS, [[count, 0]], kind=StatementKind.UPDATE)
@@ -91,7 +91,7 @@ def delete(execution: Execution, tree: exp.Delete) -> Result:
     _refuse_returning(tree)
     table = _target(execution, tree.this)
     with alone(execution, table):
-        count = _count(execution, sql_text(execution.rewritten(tree)))
+        count = _count(execution, sql_text(execution.translator.rewritten(tree)))
     return affected_result(StatementKind.DELETE, deleted=count)
 
 
@@ -104,7 +104,7 @@ def merge(execution: Execution, tree: exp.Merge) -> Result:
         merged_as_bytes(action, table)
         if isinstance(action, exp.Update):
             _set_own(action, tree.this, table)
-    rewritten = execution.rewritten(tree)
+    rewritten = execution.translator.rewritten(tree)
     with alone(execution, table):
         rows = execution.connection.execute(f"{sql_text(rewritten)} RETURNING merge_action")
     counts = Counter(str(action) for (action,) in rows)
@@ -173,7 +173,7 @@ def _is_there(execution: Execution, node: exp.Table) -> bool:
 
 
 def _target(execution: Execution, node: exp.Table) -> Table:
-    return execution.table(tuple(stored(part) for part in node.parts))
+    return execution.translator.table(tuple(stored(part) for part in node.parts))
 
 
 def alone(execution: Execution, table: Table) -> AbstractContextManager[None]:

@@ -19,7 +19,7 @@ _BOUNDS = Bounds(chars=16_000_000, values=200_000)
 def template_columns(execution: Execution, query: exp.Query) -> list[tuple[str, SqlType, bool]]:
     """Name, type and nullability of each column that a bound query lists in one array of
     objects. Raises InvalidArgument when it answers anything else."""
-    translated = execution.translate(query.copy())
+    translated = execution.translator.translate(query.copy())
     rows = execution.connection.execute(translated.sql)
     if len(rows) != 1 or len(rows[0]) != 1:
         raise InvalidArgument(_EXPECTED)

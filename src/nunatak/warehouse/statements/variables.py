@@ -26,7 +26,7 @@ def set_variables(execution: Execution, tree: exp.Set) -> Result:
         [[computed]] = [
             list(row)
             for row in execution.connection.execute(
-                execution.translate(exp.select(value.copy())).sql
+                execution.translator.translate(exp.select(value.copy())).sql
             )
         ]
         if isinstance(computed, str) and len(computed) > VALUE_LIMIT_CHARS:

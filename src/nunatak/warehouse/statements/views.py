@@ -88,14 +88,16 @@ def _write_view(
             "Unsupported: a view over staged files, INFORMATION_SCHEMA, or rows that a statement "
             "left behind. Keep the rows with CREATE TABLE … AS SELECT."
         )
-    translated = execution.translate(tree.expression.copy())
-    fields = execution.described(translated)
+    translated = execution.translator.translate(tree.expression.copy())
+    fields = execution.translator.described(translated)
     names = [stored(column.find(exp.Identifier)) for column in columns] or [
         field.name for field in fields
     ]
     if len(names) != len(fields):
         raise InvalidArgument("SQL compilation error:\nInvalid column definition list")
-    passing = next((str(name) for name, table in execution.reads.items() if table.temporary), "")
+    passing = next(
+        (str(name) for name, table in execution.translator.reads.items() if table.temporary), ""
+    )
     if passing and not is_session_database(location.database):
         raise Unsupported(
             f"Unsupported: a view over the temporary {passing}, which it would outlive. Use CREATE "
@@ -103,7 +105,7 @@ def _write_view(
         )
     note = encode_note(
         text=execution.request.text.strip(),
-        reads=noted_reads(execution.reads),
+        reads=noted_reads(execution.translator.reads),
         created=round(time.time(), 3),
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
