@@ -260,11 +260,9 @@ class World:
             POOLS.begin(
                 tx,
                 Key(pools.KIND, name),
-                PoolState.STARTING,
+                PoolStatus(state=PoolState.STARTING, target_nodes=spec.min_nodes),
                 owner="ACCOUNTADMIN",
-                reason="",
-                spec=spec.document(),
-                status=PoolStatus(state=PoolState.STARTING, target_nodes=spec.min_nodes).document(),
+                spec=spec,
             )
 
     def order(self, **changes: object) -> DeploymentOrder:

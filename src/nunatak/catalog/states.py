@@ -9,12 +9,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
+from nunatak.catalog.documents import Document
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import NunatakError
 
 State = TypeVar("State", bound=StrEnum)
+
+
+class StatusDocument(Document, frozen=True, kw_only=True):
+    """The status of an object that has states; each kind says which."""
+
+    state: StrEnum
+    message: str = ""
+    """Why it is in its state, in words for people."""
+
+
+class _Stated(Document, frozen=True, kw_only=True, forbid_unknown_fields=False):
+    """The state alone, of whatever kind."""
+
+    state: str
 
 
 class IllegalTransition(NunatakError):
@@ -40,54 +55,49 @@ class StateMachine(Generic[State]):
 
     def of(self, record: Record) -> State:
         """The state that a record is in."""
-        return self.states(str(record.status["state"]))
+        return self.states(_Stated.read(record.status).state)
 
     def begin(
         self,
         transaction: Transaction,
         key: Key,
-        state: State,
+        status: StatusDocument,
         *,
         owner: str,
-        reason: str,
-        spec: Mapping[str, Any],
+        spec: Document,
         comment: str = "",
-        status: Mapping[str, Any] | None = None,
     ) -> Record:
-        """Create an object in its first state; raises ObjectExists, IllegalTransition."""
-        if state not in self.initial:
-            raise IllegalTransition(f"{key.label} {key.title} cannot begin as {state}.")
-        found = {**(status or {}), "state": str(state), "message": reason}
-        record = transaction.create(key, owner, spec=spec, status=found, comment=comment)
-        transaction.note(record, "", str(state), reason=reason, actor=owner)
+        """Create an object in its first state, for which the message of its status is the reason;
+        raises ObjectExists, IllegalTransition."""
+        if status.state not in self.initial:
+            raise IllegalTransition(f"{key.label} {key.title} cannot begin as {status.state}.")
+        record = transaction.create(key, owner, spec=spec, status=status, comment=comment)
+        transaction.note(record, "", str(status.state), reason=status.message, actor=owner)
         return record
 
     def move(
         self,
         transaction: Transaction,
         record: Record,
-        new: State,
+        status: StatusDocument,
         *,
-        reason: str,
         actor: str,
-        changes: Mapping[str, Any] | None = None,
     ) -> Record | None:
-        """Change the state, the message and other parts of the status together.
+        """Write another status, the message of which is the reason for its state.
 
         None means that the object was changed by somebody else since `record` was read: look
         again. Nothing is written when nothing changes. Raises IllegalTransition.
         """
-        old = self.of(record)
+        old, new = self.of(record), self.states(status.state)
         if not self.allows(old, new):
             raise IllegalTransition(
                 f"{record.key.label} {record.key.title} is {old} and cannot become {new}."
             )
-        status = {**record.status, **(changes or {}), "state": str(new), "message": reason}
-        if status == record.status:
+        if status == type(status).read(record.status):
             return record
         updated = transaction.update(record, status=status)
         if updated is not None and old is not new:
-            transaction.note(updated, str(old), str(new), reason=reason, actor=actor)
+            transaction.note(updated, str(old), str(new), reason=status.message, actor=actor)
         return updated
 
     def table(self) -> str:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
 from nunatak.catalog.documents import Document, Part, declare
+from nunatak.catalog.states import StatusDocument
 from nunatak.catalog.store import Key
 from nunatak.compute.placement import Request, nodes_needed
 from nunatak.compute.resources import Resources
@@ -68,23 +68,16 @@ class PoolNode(Part, frozen=True, kw_only=True):
     used_at: float
 
 
-class PoolStatus(Document, frozen=True, kw_only=True):
+class PoolStatus(StatusDocument, frozen=True, kw_only=True):
     """The actual state of a pool. `idle_since` is None while it is used or has no nodes."""
 
     state: PoolState
-    message: str = ""
     nodes: tuple[PoolNode, ...] = ()
     target_nodes: int = 0
     next_node: int = 0
     idle_since: float | None = None
     resumed_on: float | None = None
     error_code: int | None = None
-
-    def document(self) -> dict[str, Any]:
-        """For the catalog, without state and message, which the state machine writes."""
-        found = super().document()
-        del found["state"], found["message"]
-        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,11 +58,15 @@ class Pools:
             POOLS.begin(
                 tx,
                 pool_key(name),
-                state,
+                PoolStatus(
+                    state=state,
+                    message=_CREATED_SUSPENDED
+                    if spec.suspended
+                    else "The compute pool was created.",
+                    target_nodes=target,
+                ),
                 owner=owner,
-                reason=_CREATED_SUSPENDED if spec.suspended else "The compute pool was created.",
-                spec=spec.document(),
-                status=PoolStatus(state=state, target_nodes=target).document(),
+                spec=spec,
                 comment=comment,
             )
         self._services.announce()

@@ -7,7 +7,6 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.documents import encode
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectExists
@@ -71,9 +70,7 @@ class Creator:
                 **_from_container(container),
                 **_with_bounds(values),
             )
-            self._creation.begin(
-                tx, key, spec, owner=owner, image=encode(found.image), comment=comment
-            )
+            self._creation.begin(tx, key, spec, owner=owner, image=found.image, comment=comment)
         self._changes.announce()
 
     def alter(self, key: Key, container: ContainerSpec) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Record, Transaction
@@ -13,7 +12,13 @@ from nunatak.compute.pools import pool_key
 from nunatak.errors import InvalidArgument
 from nunatak.services.calling.addresses import check_service_name
 from nunatak.services.model.snapshot import Pool, Snapshots
-from nunatak.services.model.spec import WAREHOUSE_POOL, Requested, ServiceSpec
+from nunatak.services.model.spec import (
+    WAREHOUSE_POOL,
+    ImageRef,
+    Requested,
+    ServiceSpec,
+    ServiceStatus,
+)
 from nunatak.services.model.states import SERVICES, ServiceState
 from nunatak.services.reconcile.pools import resume_pool
 from nunatak.services.reconcile.system_pools import warehouse_pool
@@ -46,7 +51,7 @@ class Creation:
         spec: ServiceSpec,
         *,
         owner: str,
-        image: Mapping[str, Any] | None,
+        image: ImageRef | None,
         comment: str = "",
     ) -> Record:
         """Write a service down, and that its pool is wanted; `image` None: its build makes it.
@@ -66,11 +71,14 @@ class Creation:
         return SERVICES.begin(
             tx,
             key,
-            ServiceState.PENDING,
+            ServiceStatus(
+                state=ServiceState.PENDING,
+                message="Waiting to start",
+                image=image,
+                target_instances=max(1, spec.min_instances),
+            ),
             owner=owner,
-            reason="Waiting to start",
-            spec=spec.document(),
-            status={"image": image, "target_instances": max(1, spec.min_instances)},
+            spec=spec,
             comment=comment,
         )
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,9 +31,17 @@ from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.ports import Builder, ModelSource, ServedModel
 from nunatak.services.model.snapshot import Build, Service
-from nunatak.services.model.spec import BuildSpec, ServiceSpec, ServiceType, is_build, service_key
+from nunatak.services.model.spec import (
+    BuildSpec,
+    BuildStatus,
+    ImageRef,
+    ServiceSpec,
+    ServiceType,
+    is_build,
+    service_key,
+)
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
-from nunatak.services.reconcile.builds import build_request, image_document
+from nunatak.services.reconcile.builds import build_request, image_ref
 
 _GIVEN_BY_SERVER = frozenset(
     {"endpoint_id", "build", "suspended", "suspended_by", "dropped", "revision", "image", "tags"}
@@ -89,7 +96,7 @@ class Deployments:
             hosts = allowed_hosts(tx, order.integrations)
         build = _build_spec(order, model, hosts)
         found = None if order.force_rebuild else self._builder.find(build_request(build, model))
-        image = image_document(found) if found else None
+        image = image_ref(found) if found else None
         with self._catalog.write() as tx:
             deployed = self._write(tx, order, build, image, query_id=query_id, owner=owner)
         self._changes.announce()
@@ -109,7 +116,7 @@ class Deployments:
         tx: Transaction,
         order: DeploymentOrder,
         build: BuildSpec,
-        image: Mapping[str, str] | None,
+        image: ImageRef | None,
         *,
         query_id: str,
         owner: str,
@@ -150,10 +157,9 @@ class Deployments:
         return BUILDS.begin(
             tx,
             service_key(order.service.sibling(build_name(query_id))),
-            BuildState.PENDING,
+            BuildStatus(state=BuildState.PENDING, message="Pending scheduling"),
             owner=owner,
-            reason="Pending scheduling",
-            spec=build.document(),
+            spec=build,
         )
 
     def _ended(self, deployed: _Deployed) -> bool | None:

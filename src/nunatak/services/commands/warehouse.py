@@ -17,12 +17,13 @@ from nunatak.services.model.ports import Builder, ServedModel
 from nunatak.services.model.snapshot import Service, Snapshots
 from nunatak.services.model.spec import (
     WAREHOUSE_POOL,
+    ImageRef,
     Requested,
     ServiceSpec,
     ServiceType,
     warehouse_key,
 )
-from nunatak.services.reconcile.builds import image_document, warehouse_request
+from nunatak.services.reconcile.builds import image_ref, warehouse_request
 from nunatak.services.reconcile.pools import SYSTEM
 
 
@@ -59,11 +60,11 @@ class WarehouseModels:
         self._creation.check()
         image = self._builder.assemble(warehouse_request(served)) if record is None else None
         with self._snapshots.catalog.write() as tx:
-            wanted = self._write(tx, served, image_document(image) if image else None)
+            wanted = self._write(tx, served, image_ref(image) if image else None)
         self._changes.announce()
         return wanted
 
-    def _write(self, tx: Transaction, served: ServedModel, image: dict[str, str] | None) -> Wanted:
+    def _write(self, tx: Transaction, served: ServedModel, image: ImageRef | None) -> Wanted:
         spec = warehouse_spec(served, self._limits, self._snapshots.machine)
         key = warehouse_key(served.ref.version_id)
         record = tx.find(key)

@@ -9,6 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from nunatak.catalog.documents import Document, declare
+from nunatak.catalog.states import StatusDocument
 from nunatak.compute.placement import UNSCHEDULABLE
 from nunatak.compute.runtime import Observed, Phase
 from nunatak.services.model.spec import INSTANCE_KIND, PORT
@@ -47,11 +48,10 @@ class InstanceSpec(Document, frozen=True, kw_only=True):
     revision: int
 
 
-class InstanceStatus(Document, frozen=True, kw_only=True):
+class InstanceStatus(StatusDocument, frozen=True, kw_only=True):
     """The actual state of an instance. Times are seconds since the epoch."""
 
     state: InstanceState = InstanceState.PENDING
-    message: str = ""
     node: str | None = None
     gpus: tuple[int, ...] = ()
     started: bool = False
@@ -73,12 +73,6 @@ class InstanceStatus(Document, frozen=True, kw_only=True):
     """When its latest start came to each of `MOMENTS`."""
     parked: bool = False
     """Its model was in memory before it was asked for."""
-
-    def document(self) -> dict[str, Any]:
-        """For the catalog, without state and message, which the state machine writes."""
-        found = super().document()
-        del found["state"], found["message"]
-        return found
 
 
 declare(INSTANCE_KIND, spec=InstanceSpec, status=InstanceStatus)

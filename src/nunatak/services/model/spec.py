@@ -9,6 +9,7 @@ from typing import Any
 
 from nunatak.catalog.documents import Document, Part, declare
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.states import StatusDocument
 from nunatak.catalog.store import Key
 from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
@@ -176,11 +177,10 @@ class ImageRef(Part, frozen=True, kw_only=True):
     environment: str
 
 
-class BuildStatus(Document, frozen=True, kw_only=True):
+class BuildStatus(StatusDocument, frozen=True, kw_only=True):
     """The actual state of a build; `image` once it is done."""
 
     state: BuildState
-    message: str = ""
     image: ImageRef | None = None
 
 
@@ -191,11 +191,10 @@ class StartFailure(Part, frozen=True, kw_only=True):
     by_build: bool
 
 
-class ServiceStatus(Document, frozen=True, kw_only=True):
+class ServiceStatus(StatusDocument, frozen=True, kw_only=True):
     """The actual state of a service. Times are seconds since the epoch."""
 
     state: ServiceState
-    message: str = ""
     image: ImageRef | None = None
     """The image that it runs; None until it is known."""
     target_instances: int = 0

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.store import Catalog, Record
+from nunatak.catalog.store import Catalog
 from nunatak.compute.states import RUNNING
 from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import NunatakError
@@ -26,7 +24,7 @@ from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.ports import Builder, ModelSource, ServedModel
 from nunatak.services.model.snapshot import Build, Snapshot, Snapshots
-from nunatak.services.model.spec import BuildSpec
+from nunatak.services.model.spec import BuildSpec, ImageRef
 from nunatak.services.model.states import BUILDS, BuildState
 from nunatak.services.reconcile.pools import SYSTEM, resume_pool
 
@@ -55,9 +53,9 @@ def warehouse_request(model: ServedModel) -> BuildRequest:
     )
 
 
-def image_document(image: Image) -> dict[str, str]:
+def image_ref(image: Image) -> ImageRef:
     """An image as the catalog keeps it: without the place of the home, which may change."""
-    return {"digest": image.digest, "environment": image.environment.name}
+    return ImageRef(digest=image.digest, environment=image.environment.name)
 
 
 def build_log_file(folder: Path, build_id: int) -> Path:
@@ -121,9 +119,9 @@ class BuildReconciler:
         for build in self._snapshots.newest()[0].builds:
             if build.state is BuildState.RUNNING:
                 text = "The server stopped during the build; it begins again."
-                self._move(build.record, BuildState.PENDING, text)
+                self._move(build, BuildState.PENDING, text)
             elif build.state is BuildState.CANCELLING:
-                self._move(build.record, BuildState.CANCELLED, "The build was cancelled.")
+                self._move(build, BuildState.CANCELLED, "The build was cancelled.")
 
     def stop_all(self) -> None:
         """Stop every running build because the server stops; they begin again with the next."""
@@ -135,11 +133,11 @@ class BuildReconciler:
         unwanted = build.spec.cancelled or build.spec.dropped
         match build.state:
             case BuildState.PENDING if unwanted:
-                return self._move(build.record, BuildState.CANCELLED, "The build was cancelled.")
+                return self._move(build, BuildState.CANCELLED, "The build was cancelled.")
             case BuildState.PENDING:
                 return self._begin(build, snapshot)
             case BuildState.RUNNING if unwanted:
-                moved = self._move(build.record, BuildState.CANCELLING, "It is being stopped.")
+                moved = self._move(build, BuildState.CANCELLING, "It is being stopped.")
                 self._cancels.get(build.record.id, threading.Event()).set()
                 return moved
             case BuildState.DONE | BuildState.FAILED | BuildState.CANCELLED if (
@@ -153,7 +151,7 @@ class BuildReconciler:
         pool = snapshot.pools.get(build.spec.pool)
         if pool is None:
             text = f"Compute pool {build.spec.pool} does not exist any more."
-            return self._move(build.record, BuildState.FAILED, text)
+            return self._move(build, BuildState.FAILED, text)
         if pool.status.state not in RUNNING or pool.spec.suspended:
             with self._catalog.write() as tx:
                 awake = resume_pool(tx, pool)
@@ -162,14 +160,14 @@ class BuildReconciler:
                 if awake
                 else f"Compute pool {build.spec.pool} is suspended and AUTO_RESUME is off."
             )
-            return self._move(build.record, BuildState.PENDING, text)
+            return self._move(build, BuildState.PENDING, text)
         return self._start(build)
 
     def _start(self, build: Build) -> bool:
         key = str(build.record.id)
         if key in self._operations.busy():
             return False
-        if not self._move(build.record, BuildState.RUNNING, "Building the image."):
+        if not self._move(build, BuildState.RUNNING, "Building the image."):
             return False
         cancel = threading.Event()
         self._cancels[build.record.id] = cancel
@@ -189,8 +187,7 @@ class BuildReconciler:
             log.line(f"internal error: {error}", important=True)
             self._failed(build, f"The build stopped on an internal error: {error}")
         else:
-            changes = {"image": image_document(image)}
-            self._end(build, BuildState.DONE, "The image is ready.", changes)
+            self._end(build, BuildState.DONE, "The image is ready.", image_ref(image))
         finally:
             log.close()
             self._cancels.pop(build.record.id, None)
@@ -206,9 +203,11 @@ class BuildReconciler:
         return self._builder.build(build_request(spec, model), log, cancel)
 
     def _failed(self, build: Build, text: str) -> None:
-        self._end(build, BuildState.FAILED, text, {})
+        self._end(build, BuildState.FAILED, text)
 
-    def _end(self, build: Build, state: BuildState, text: str, changes: Mapping[str, Any]) -> None:
+    def _end(
+        self, build: Build, state: BuildState, text: str, image: ImageRef | None = None
+    ) -> None:
         if self._stopping and state is BuildState.FAILED:
             return  # it stays as running, which `recover` finds
         with self._catalog.write() as tx:
@@ -217,12 +216,14 @@ class BuildReconciler:
                 return
             if BUILDS.of(record) is BuildState.CANCELLING and state is BuildState.FAILED:
                 state, text = BuildState.CANCELLED, "The build was cancelled."
-            BUILDS.move(tx, record, state, reason=text, actor=SYSTEM, changes=changes)
+            status = replace(Build(record).status, state=state, message=text, image=image)
+            BUILDS.move(tx, record, status, actor=SYSTEM)
 
-    def _move(self, record: Record, state: BuildState, text: str) -> bool:
+    def _move(self, build: Build, state: BuildState, text: str) -> bool:
+        status = replace(build.status, state=state, message=text)
         with self._catalog.write() as tx:
-            moved = BUILDS.move(tx, record, state, reason=text, actor=SYSTEM)
-        return moved is not None and moved is not record
+            moved = BUILDS.move(tx, build.record, status, actor=SYSTEM)
+        return moved is not None and moved is not build.record
 
     def _forget(self, build: Build) -> bool:
         with self._catalog.write() as tx:

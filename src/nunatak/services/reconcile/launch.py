@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from functools import partial
 
+from msgspec.structs import replace
+
 from nunatak.compute.resources import Resources
 from nunatak.compute.runtime import LogStream, Observed, Phase, Runtime
 from nunatak.compute.spec import InstanceSpec
@@ -123,15 +125,12 @@ class Launcher:
             return False
         parked_id = None if item.status.restarts else self._parking.take(service)
         with self._catalog.write() as tx:
-            status = rules.starting(item.status, parked_id=parked_id, now=tx.now)
-            record = INSTANCES.move(
-                tx,
-                item.record,
-                InstanceState.PENDING,
-                reason="Starting",
-                actor=SYSTEM,
-                changes=status.document(),
+            status = replace(
+                rules.starting(item.status, parked_id=parked_id, now=tx.now),
+                state=InstanceState.PENDING,
+                message="Starting",
             )
+            record = INSTANCES.move(tx, item.record, status, actor=SYSTEM)
         if record is None:
             return False
         begun = Instance(record)
@@ -179,14 +178,7 @@ class Launcher:
             if record is None or INSTANCES.of(record) is not InstanceState.PENDING:
                 return
             status = next_status(Instance(record).status, tx.now)
-            INSTANCES.move(
-                tx,
-                record,
-                status.state,
-                reason=status.message,
-                actor=SYSTEM,
-                changes=status.document(),
-            )
+            INSTANCES.move(tx, record, status, actor=SYSTEM)
 
     def _park(self, item: Instance) -> None:
         take = self._count_last(item.runtime_id)

@@ -37,14 +37,7 @@ class PoolReconciler:
             if status == pool.status and not sleep:
                 continue
             with self._catalog.write() as write:
-                record = POOLS.move(
-                    write,
-                    pool.record,
-                    status.state,
-                    reason=status.message,
-                    actor=SYSTEM,
-                    changes=status.document(),
-                )
+                record = POOLS.move(write, pool.record, status, actor=SYSTEM)
                 if record is not None and sleep:
                     idle = f"after {pool.spec.auto_suspend_s} s without use"
                     spec = replace(pool.spec, suspended=True, changed_by=idle)

@@ -16,13 +16,10 @@ from msgspec.structs import replace
 from nunatak.catalog.store import Transaction
 from nunatak.services.model.ports import Builder
 from nunatak.services.model.snapshot import Service, Snapshot
-from nunatak.services.model.spec import BuildSpec
+from nunatak.services.model.spec import BuildSpec, BuildStatus
 from nunatak.services.model.states import BUILDS, SERVICES, BuildState, ServiceState
 from nunatak.services.reconcile.plan import InstanceView, ServiceView
 from nunatak.services.reconcile.pools import SYSTEM
-
-REASON = "rebuild"
-"""Where a service's status keeps why its image is built again."""
 
 
 def rebuild_reason(
@@ -46,21 +43,20 @@ def begin_rebuild(tx: Transaction, service: Service, snapshot: Snapshot, reason:
     BUILDS.begin(
         tx,
         dataclasses.replace(service.record.key, name=name),
-        BuildState.PENDING,
+        BuildStatus(state=BuildState.PENDING, message=reason),
         owner=service.record.owner,
-        reason=reason,
-        spec=_build_spec(service, snapshot).document(),
+        spec=_build_spec(service, snapshot),
     )
-    record = SERVICES.move(
-        tx,
-        service.record,
-        ServiceState.PENDING,
-        reason=reason if service.in_warehouse else f"{reason} It is built again.",
-        actor=SYSTEM,
-        changes={"image": None, REASON: reason},
+    status = replace(
+        service.status,
+        state=ServiceState.PENDING,
+        message=reason if service.in_warehouse else f"{reason} It is built again.",
+        image=None,
+        rebuild=reason,
     )
+    record = SERVICES.move(tx, service.record, status, actor=SYSTEM)
     if record is not None:
-        tx.update(record, spec=replace(service.spec, build=name).document())
+        tx.update(record, spec=replace(service.spec, build=name))
 
 
 def _build_spec(service: Service, snapshot: Snapshot) -> BuildSpec:

@@ -9,19 +9,17 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.documents import encode
 from nunatak.catalog.store import Key, Transaction
 from nunatak.compute.runtime import Observed, Phase
 from nunatak.services.calling.route_builder import RoutePublisher
 from nunatak.services.model import instances as rules
-from nunatak.services.model.instances import InstanceStatus
+from nunatak.services.model.instances import InstanceSpec, InstanceStatus
 from nunatak.services.model.ports import Builder
 from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
-from nunatak.services.model.spec import INSTANCE_KIND, ServiceSpec
+from nunatak.services.model.spec import INSTANCE_KIND, ServiceSpec, ServiceStatus
 from nunatak.services.model.states import INSTANCES, SERVICES, InstanceState, ServiceState
 from nunatak.services.reconcile.launch import Launcher
 from nunatak.services.reconcile.loads import LoadBook
@@ -29,16 +27,16 @@ from nunatak.services.reconcile.place import place_instances
 from nunatak.services.reconcile.plan import InstanceView, Outcome, Plan, ServiceView, outcome, plan
 from nunatak.services.reconcile.plan_input import service_view
 from nunatak.services.reconcile.pools import SYSTEM
-from nunatak.services.reconcile.rebuild import REASON, begin_rebuild, rebuild_reason
+from nunatak.services.reconcile.rebuild import begin_rebuild, rebuild_reason
 from nunatak.services.reconcile.scale import is_idle
 from nunatak.services.reconcile.warehouse import (
     NOBODY_LEAVES,
     Leaving,
     ModelCache,
     failed_start,
-    failure_changes,
     is_forgotten,
     unloaded,
+    with_failure,
 )
 
 
@@ -104,20 +102,15 @@ class ServiceReconciler:
                 lost = instance.status.started and instance.runtime_id not in observed
                 if not lost or not instance.alive:
                     continue
-                status = replace(instance.status, started=False, ready_at=None)
-                state = (
-                    InstanceState.PENDING
-                    if instance.status.state is InstanceState.READY
-                    else instance.status.state
+                was_ready = instance.status.state is InstanceState.READY
+                status = replace(
+                    instance.status,
+                    state=InstanceState.PENDING if was_ready else instance.status.state,
+                    message="The server was started again; so is the instance.",
+                    started=False,
+                    ready_at=None,
                 )
-                INSTANCES.move(
-                    tx,
-                    instance.record,
-                    state,
-                    reason="The server was started again; so is the instance.",
-                    actor=SYSTEM,
-                    changes=status.document(),
-                )
+                INSTANCES.move(tx, instance.record, status, actor=SYSTEM)
 
             self._unload_lost(tx, observed)
 
@@ -190,14 +183,7 @@ class ServiceReconciler:
         with self._catalog.write() as tx:
             for instance in changed:
                 status = look.statuses[instance.record.id]
-                INSTANCES.move(
-                    tx,
-                    instance.record,
-                    status.state,
-                    reason=status.message,
-                    actor=SYSTEM,
-                    changes=status.document(),
-                )
+                INSTANCES.move(tx, instance.record, status, actor=SYSTEM)
         return True
 
     def _step(self, service: Service, look: _Look) -> bool:
@@ -219,17 +205,13 @@ class ServiceReconciler:
             return self._forget(service)
         if reason := rebuild_reason(service, view, views, builder=self._builder):
             return self._rebuild(service, look, reason)
-        changes = self._changes(service, look, view, found)
+        status = self._status(service, look, view, found)
         wanted = self._wanted(service, look, found)
-        status = {**service.record.status, **changes}
-        same = status == service.record.status and found.state is service.state
-        if same and found.message == service.message and todo == Plan() and wanted is None:
+        if status == service.status and todo == Plan() and wanted is None:
             return False
         with self._catalog.write() as tx:
             self._apply(tx, service, look, todo)
-            record = SERVICES.move(
-                tx, service.record, found.state, reason=found.message, actor=SYSTEM, changes=changes
-            )
+            record = SERVICES.move(tx, service.record, status, actor=SYSTEM)
             if record is not None and wanted is not None:
                 tx.update(record, spec=wanted.document())
         return True
@@ -284,27 +266,30 @@ class ServiceReconciler:
             now=look.now,
         )
 
-    def _changes(
+    def _status(
         self, service: Service, look: _Look, view: ServiceView, found: Outcome
-    ) -> dict[str, Any]:
-        """What else of the service's status follows."""
-        changes: dict[str, Any] = {"target_instances": 0 if view.suspended else view.target}
+    ) -> ServiceStatus:
+        """What is to be written about a service."""
+        status = replace(
+            service.status,
+            state=found.state,
+            message=found.message,
+            target_instances=0 if view.suspended else view.target,
+        )
         if not service.image:
             build = look.snapshot.build_of(service)
             image = build.status.image if build else None
-            changes["image"] = encode(image) if image else None
-            if image and service.status.rebuild:
-                changes[REASON] = None
+            status = replace(status, image=image, rebuild=None if image else status.rebuild)
         if service.in_warehouse and found.state is ServiceState.FAILED:
-            changes |= failure_changes(service, found.message)
+            status = with_failure(status, found.message)
         if found.state is ServiceState.RUNNING and service.state is not ServiceState.RUNNING:
-            changes["running_since"] = look.now
+            status = replace(status, running_since=look.now)
         if found.state is ServiceState.SUSPENDED and service.state is not ServiceState.SUSPENDED:
-            changes |= {"suspended_on": look.now, "running_since": None}
+            status = replace(status, suspended_on=look.now, running_since=None)
             self._loads.restart(service.record.id, max(1, service.spec.min_instances))
         if service.state is ServiceState.SUSPENDED and found.state is not ServiceState.SUSPENDED:
-            changes["resumed_on"] = _asked_at(service, look)
-        return changes
+            status = replace(status, resumed_on=_asked_at(service, look))
+        return status
 
     def _apply(self, tx: Transaction, service: Service, look: _Look, todo: Plan) -> None:
         for item in look.snapshot.instances_of(service):
@@ -312,23 +297,25 @@ class ServiceReconciler:
             if item.record.name not in todo.stop or current is None:
                 continue
             if INSTANCES.of(current) is not InstanceState.TERMINATING:
-                text = "The instance is being stopped."
-                INSTANCES.move(tx, current, InstanceState.TERMINATING, reason=text, actor=SYSTEM)
+                status = replace(
+                    Instance(current).status,
+                    state=InstanceState.TERMINATING,
+                    message="The instance is being stopped.",
+                )
+                INSTANCES.move(tx, current, status, actor=SYSTEM)
         for name in todo.create:
             name_key = service.record.key
             key = Key(INSTANCE_KIND, name, name_key.database, name_key.schema, service.record.id)
             INSTANCES.begin(
                 tx,
                 key,
-                InstanceState.PENDING,
+                InstanceStatus(
+                    message="Waiting to start", moments={"asked": _asked_at(service, look)}
+                ),
                 owner=service.record.owner,
-                reason="Waiting to start",
-                spec={
-                    "pool": service.spec.pool,
-                    "image": service.digest,
-                    "revision": service.spec.revision,
-                },
-                status=InstanceStatus(moments={"asked": _asked_at(service, look)}).document(),
+                spec=InstanceSpec(
+                    pool=service.spec.pool, image=service.digest, revision=service.spec.revision
+                ),
             )
 
     def _rebuild(self, service: Service, look: _Look, reason: str) -> bool:

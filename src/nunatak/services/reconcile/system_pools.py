@@ -59,11 +59,9 @@ def warehouse_pool(tx: Transaction) -> Record:
     return POOLS.begin(
         tx,
         key,
-        PoolState.SUSPENDED,
+        PoolStatus(state=PoolState.SUSPENDED, message="Models in the warehouse run on it."),
         owner=SYSTEM,
-        reason="Models in the warehouse run on it.",
-        spec=_WAREHOUSE.document(),
-        status=PoolStatus(state=PoolState.SUSPENDED).document(),
+        spec=_WAREHOUSE,
     )
 
 
@@ -78,11 +76,11 @@ def prepare_system_pools(catalog: Catalog, grants: Grants, machine: Machine) -> 
             POOLS.begin(
                 tx,
                 key,
-                PoolState.SUSPENDED,
+                PoolStatus(
+                    state=PoolState.SUSPENDED, message="Every account has this compute pool."
+                ),
                 owner=ACCOUNTADMIN,
-                reason="Every account has this compute pool.",
-                spec=spec.document(),
-                status=PoolStatus(state=PoolState.SUSPENDED).document(),
+                spec=spec,
                 comment="Part of every account.",
             )
             # An object begins without grants, so this follows; both are there or neither is.

@@ -7,9 +7,8 @@ no call needs is unloaded: after its idle time, or when too many are loaded.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from msgspec.structs import replace
 
@@ -18,7 +17,7 @@ from nunatak.services.calling.routes import Routes
 from nunatak.services.model.instances import InstanceStatus, start_failure
 from nunatak.services.model.ports import ModelSource
 from nunatak.services.model.snapshot import Service, Snapshot
-from nunatak.services.model.spec import ServiceSpec
+from nunatak.services.model.spec import ServiceSpec, ServiceStatus, StartFailure
 from nunatak.services.model.states import ServiceState
 from nunatak.services.reconcile.loads import LoadBook
 
@@ -62,13 +61,14 @@ def unloaded(spec: ServiceSpec, why: str) -> ServiceSpec:
     return replace(spec, suspended=True, suspended_by=why, build=None)
 
 
-def failure_changes(service: Service, text: str) -> Mapping[str, Any]:
-    """What the status of a model version keeps of a failed start."""
-    return {
-        "failed_starts": service.status.failed_starts + 1,
-        "failure": {"text": text, "by_build": not service.image},
-        "running_since": None,
-    }
+def with_failure(status: ServiceStatus, text: str) -> ServiceStatus:
+    """The status of a model version after a start that failed."""
+    return replace(
+        status,
+        failed_starts=status.failed_starts + 1,
+        failure=StartFailure(text=text, by_build=not status.image),
+        running_since=None,
+    )
 
 
 def is_forgotten(service: Service, *, is_parked: bool, now: float) -> bool:

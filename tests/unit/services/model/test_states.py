@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from nunatak.catalog.states import IllegalTransition, StateMachine
 from nunatak.catalog.store import Key
 from nunatak.compute.states import POOLS
-from nunatak.services.model.spec import ModelRef, ServiceSpec, ServiceType
+from nunatak.services.model.spec import ModelRef, ServiceSpec, ServiceStatus, ServiceType
 from nunatak.services.model.states import BUILDS, INSTANCES, SERVICES, ServiceState
 from support.plane import World
 
 MACHINES: list[StateMachine[Any]] = [POOLS, BUILDS, SERVICES, INSTANCES]
 SPEC = ServiceSpec(
     type=ServiceType.CONTAINER, pool="P", model=ModelRef("DB", "S", "M", "V1", "v-1")
-).document()
+)
 PAGE = Path(__file__).parents[4] / "docs" / "services.md"
 
 
@@ -38,10 +38,14 @@ def test_every_state_can_be_reached(machine: StateMachine[StrEnum]) -> None:
     assert reached == set(machine.states)
 
 
+def _status(state: ServiceState, message: str) -> ServiceStatus:
+    return ServiceStatus(state=state, message=message)
+
+
 def _begin(world: World) -> Key:
     key = Key("SERVICE", "X", "DB", "S")
     with world.catalog.write() as tx:
-        SERVICES.begin(tx, key, ServiceState.PENDING, owner="O", reason="made", spec=SPEC)
+        SERVICES.begin(tx, key, _status(ServiceState.PENDING, "made"), owner="O", spec=SPEC)
     return key
 
 
@@ -52,7 +56,7 @@ def test_a_transition_that_is_not_in_the_table_raises_and_writes_nothing(world: 
         pytest.raises(IllegalTransition, match="cannot become SUSPENDED"),
         world.catalog.write() as tx,
     ):
-        SERVICES.move(tx, tx.get(key), ServiceState.SUSPENDED, reason="no", actor="A")
+        SERVICES.move(tx, tx.get(key), _status(ServiceState.SUSPENDED, "no"), actor="A")
 
     with world.catalog.read() as tx:
         record = tx.get(key)
@@ -67,7 +71,7 @@ def test_a_change_by_somebody_else_wins(world: World) -> None:
         tx.update(stale, comment="changed meanwhile")
 
     with world.catalog.write() as tx:
-        moved = SERVICES.move(tx, stale, ServiceState.RUNNING, reason="r", actor="A")
+        moved = SERVICES.move(tx, stale, _status(ServiceState.RUNNING, "r"), actor="A")
 
     assert moved is None
 
@@ -76,7 +80,7 @@ def test_staying_with_another_reason_is_no_event(world: World) -> None:
     key = _begin(world)
 
     with world.catalog.write() as tx:
-        SERVICES.move(tx, tx.get(key), ServiceState.PENDING, reason="other", actor="A")
+        SERVICES.move(tx, tx.get(key), _status(ServiceState.PENDING, "other"), actor="A")
 
     with world.catalog.read() as tx:
         record = tx.get(key)
