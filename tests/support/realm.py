@@ -101,7 +101,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             access=access,
             stages=base.stages,
             objects=replace(
-                base.objects, databases=Databases(catalog, warehouse, models, settings)
+                base.objects, databases=Databases(catalog, warehouse, models.dropper, settings)
             ),
             control=base.control,
             services=base.services,

@@ -86,7 +86,7 @@ class Server:
         prepare_system_pools(rooms.catalog, rooms.access.grants, rooms.machine)
         for name in set(rooms.warehouse.databases()) - known:
             rooms.warehouse.drop_database(name)
-        rooms.models.collect_garbage()
+        rooms.models.dropper.collect_garbage()
 
     def close(self) -> None:
         """Write and release everything."""
@@ -123,7 +123,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
             settings,
             catalog,
             access=access,
-            databases=Databases(catalog, warehouse, models, settings),
+            databases=Databases(catalog, warehouse, models.dropper, settings),
             services=services,
             vault=vault,
         ),

@@ -114,14 +114,14 @@ class ModelFiles:
     def place(self, key: str) -> Path:
         """Where an upload is written; raises ObjectNotFound, InvalidArgument if not live."""
         version_id, path = _split_key(key)
-        return self.models.upload_path(self._by_id(version_id), path)
+        return self.models.live.upload_path(self._by_id(version_id), path)
 
     def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
         """The upload is complete: move it into the version. Raises as `place`."""
         del size_bytes, md5  # measured again when the version is committed
         version_id, path = _split_key(key)
         version = self._by_id(version_id)
-        self.models.put_file(version, path, self.models.upload_path(version, path))
+        self.models.live.put_file(version, path, self.models.live.upload_path(version, path))
 
     def _by_id(self, version_id: str) -> ModelVersion:
         found = self.models.version_by_id(version_id)

@@ -49,7 +49,7 @@ class ModelTags:
         given = {tag for tag, value in changes.items() if value is not None}
         if len({record.id for record, _ in self._carried(model)} | given) > TAGS_PER_OBJECT:
             raise LimitExceeded(f"An object has at most {TAGS_PER_OBJECT} tags.")
-        self.models.set_tags(model, changes)
+        self.models.editor.set_tags(model, changes)
 
     def references(self, model: QualifiedName) -> list[TagReference]:
         """All tags of a model, by name; raises ObjectNotFound."""

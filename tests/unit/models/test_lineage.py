@@ -65,8 +65,8 @@ def lineage(models: Models, tmp_path: Path, usage: Usage) -> Models:
             models={"M": {"options": {"base_model_name": "DB.S.M", "base_model_version": "V1"}}}
         ),
     )
-    version = models.create(M, "V1", files=sources(base), owner="R").default
-    models.create(name("N"), "V1", files=sources(adapter), owner="R")
+    version = models.maker.create(M, "V1", files=sources(base), owner="R").default
+    models.maker.create(name("N"), "V1", files=sources(adapter), owner="R")
     usage.used[version.id] = ["DB.S.SVC"]
     return models
 

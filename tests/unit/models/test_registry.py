@@ -19,8 +19,10 @@ from nunatak.errors import (
     VersionExists,
 )
 from nunatak.models.contents.files import SourceFile, VersionFolders
+from nunatak.models.making import ModelMaker
 from nunatak.models.ports import Runnable
 from nunatak.models.registry import Models
+from nunatak.models.sealing import VersionSealer
 from nunatak.models.versions import ModelVersion
 from support.model_versions import (
     EXPLAIN,
@@ -39,9 +41,9 @@ Files = list[SourceFile]
 
 def put(models: Models, version: ModelVersion, path: str, file: Path) -> None:
     """Upload a copy of a file, as a client does."""
-    waiting = models.upload_path(version, path)
+    waiting = models.live.upload_path(version, path)
     shutil.copy(file, waiting)
-    models.put_file(version, path, waiting)
+    models.live.put_file(version, path, waiting)
 
 
 def contents(models: Models) -> set[str]:
@@ -52,7 +54,7 @@ def contents(models: Models) -> set[str]:
 def test_a_model_from_files_has_one_version_that_is_everything(
     models: Models, files: Files
 ) -> None:
-    model = models.create(M, "V1", files=files, owner="R")
+    model = models.maker.create(M, "V1", files=files, owner="R")
     (version,) = model.versions
     assert model.record.owner == version.record.owner == "R"
     assert model.default == model.first == model.last == version
@@ -64,7 +66,7 @@ def test_a_model_from_files_has_one_version_that_is_everything(
 
 
 def test_files_are_copied_read_only_and_outlive_the_stage(models: Models, files: Files) -> None:
-    version = models.create(M, "V1", files=files, owner="R").default
+    version = models.maker.create(M, "V1", files=files, owner="R").default
     for item in files:
         item.file.unlink()
     file = models.folder(version) / "functions" / "predict.py"
@@ -75,17 +77,17 @@ def test_files_are_copied_read_only_and_outlive_the_stage(models: Models, files:
 def test_equal_files_have_equal_digests_and_others_do_not(
     models: Models, files: Files, tmp_path: Path
 ) -> None:
-    first = models.create(M, "V1", files=files, owner="R").default
-    second = models.add_version(M, "V2", files=reversed(files))
+    first = models.maker.create(M, "V1", files=files, owner="R").default
+    second = models.maker.add_version(M, "V2", files=reversed(files))
     changed = sources(write_version(tmp_path / "changed", files={"extra.txt": "1"}))
-    third = models.add_version(M, "V3", files=changed)
+    third = models.maker.add_version(M, "V3", files=changed)
     assert first.digest == second.digest != third.digest
     assert first.id != second.id
 
 
 def test_a_model_without_a_schema_is_not_made(models: Models, files: Files) -> None:
     with pytest.raises(ObjectNotFound, match="Schema"):
-        models.create(name("DB.NOWHERE.M"), "V1", files=files, owner="R")
+        models.maker.create(name("DB.NOWHERE.M"), "V1", files=files, owner="R")
     assert contents(models) == set()
 
 
@@ -93,7 +95,7 @@ def test_a_model_without_a_schema_is_not_made(models: Models, files: Files) -> N
 def test_incomplete_files_make_no_model(models: Models, files: Files, missing: str) -> None:
     some = [item for item in files if not item.path.startswith(missing)]
     with pytest.raises((StageUnreadable, InvalidArgument), match=missing):
-        models.create(M, "V1", files=some, owner="R")
+        models.maker.create(M, "V1", files=some, owner="R")
     assert models.find(M) is None
     assert contents(models) == set()
 
@@ -101,22 +103,24 @@ def test_incomplete_files_make_no_model(models: Models, files: Files, missing: s
 def test_a_path_that_leaves_the_version_is_refused(models: Models, tmp_path: Path) -> None:
     (tmp_path / "x").write_text("x")
     with pytest.raises(InvalidArgument, match="inside the model version"):
-        models.create(M, "V1", files=[SourceFile("../x", tmp_path / "x")], owner="R")
+        models.maker.create(M, "V1", files=[SourceFile("../x", tmp_path / "x")], owner="R")
     assert contents(models) == set()
 
 
 def test_a_link_in_a_stage_is_not_followed(models: Models, files: Files, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/etc/hostname")
     with pytest.raises(StageUnreadable, match="evil"):
-        models.create(M, "V1", files=[*files, SourceFile("evil", tmp_path / "link")], owner="R")
+        models.maker.create(
+            M, "V1", files=[*files, SourceFile("evil", tmp_path / "link")], owner="R"
+        )
     assert contents(models) == set()
 
 
 def test_two_models_of_one_name_do_not_go_together(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
+    models.maker.create(M, "V1", files=files, owner="R")
     before = contents(models)
     with pytest.raises(ObjectExists, match="already exists"):
-        models.create(M, "V1", files=files, owner="R")
+        models.maker.create(M, "V1", files=files, owner="R")
     assert contents(models) == before
 
 
@@ -124,61 +128,61 @@ def test_the_faster_of_two_writers_wins(models: Models, files: Files) -> None:
     """Both have copied their files when the second one finds the name taken."""
 
     def slow(items: Files) -> Files:
-        models.create(M, "V1", files=items, owner="R")
+        models.maker.create(M, "V1", files=items, owner="R")
         return items
 
     with pytest.raises(ObjectExists, match="already exists"):
-        models.create(M, "V1", files=(item for item in slow(files)), owner="R")
+        models.maker.create(M, "V1", files=(item for item in slow(files)), owner="R")
     assert len(models.get(M).versions) == 1
     assert len(contents(models)) == 2
 
 
 def test_replacing_leaves_nothing_of_the_old_model(models: Models, files: Files) -> None:
-    old = models.create(M, "V1", files=files, owner="R").default
-    models.add_version(M, "V2", files=files)
-    new = models.create(M, "V9", files=files, owner="S", or_replace=True)
+    old = models.maker.create(M, "V1", files=files, owner="R").default
+    models.maker.add_version(M, "V2", files=files)
+    new = models.maker.create(M, "V9", files=files, owner="S", or_replace=True)
     assert [version.name for version in new.versions] == ["V9"]
     assert old.id not in contents(models)
     assert len(contents(models)) == 2
 
 
 def test_a_version_name_is_used_once(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
-    models.set_alias(M, "V1", "PROD")
+    models.maker.create(M, "V1", files=files, owner="R")
+    models.editor.set_alias(M, "V1", "PROD")
     for taken in ("V1", "PROD"):
         with pytest.raises(VersionExists, match="already exists"):
-            models.add_version(M, taken, files=files)
+            models.maker.add_version(M, taken, files=files)
     with pytest.raises(InvalidArgument, match="system alias"):
-        models.add_version(M, "LAST", files=files)
+        models.maker.add_version(M, "LAST", files=files)
 
 
 def test_a_copy_shares_bytes_and_stands_alone(models: Models, files: Files) -> None:
-    source = models.create(M, "V1", files=files, owner="R").default
-    copy = models.create_from(name("OTHER.N"), None, source=source, owner="S").default
+    source = models.maker.create(M, "V1", files=files, owner="R").default
+    copy = models.maker.create_from(name("OTHER.N"), None, source=source, owner="S").default
     assert (copy.name, copy.digest) == ("V1", source.digest)
     assert copy.id != source.id
     one, other = (models.folder(item) / "MANIFEST.yml" for item in (source, copy))
     assert one.stat().st_ino == other.stat().st_ino
-    models.drop(M)
+    models.dropper.drop(M)
     assert other.read_text()
     assert models.content(copy).methods[0].name == "PREDICT"
 
 
 def test_a_live_version_takes_files_until_it_is_committed(models: Models, files: Files) -> None:
-    model = models.create_live(name("PENDING"), "LIVE_1", owner="R")
+    model = models.maker.create_live(name("PENDING"), "LIVE_1", owner="R")
     live = model.default
     assert live.is_live
     assert live.runnable_in == ()
     for item in files:
         put(models, live, item.path, item.file)
     assert len(models.files(live)) == len(files)
-    committed = models.commit_version(name("PENDING"), "LIVE_1", model_to=M, version_to="V1")
+    committed = models.live.commit(name("PENDING"), "LIVE_1", model_to=M, version_to="V1")
     assert committed.name == M
     assert [version.name for version in committed.versions] == ["V1"]
     assert committed.default.id == live.id
     assert (
         committed.default.digest
-        == models.create(name("N"), "V1", files=files, owner="R").default.digest
+        == models.maker.create(name("N"), "V1", files=files, owner="R").default.digest
     )
     with pytest.raises(InvalidArgument, match="not live"):
         put(models, live, "late.txt", files[0].file)
@@ -187,31 +191,31 @@ def test_a_live_version_takes_files_until_it_is_committed(models: Models, files:
 
 
 def test_a_live_version_that_is_not_whole_stays_live(models: Models, files: Files) -> None:
-    live = models.create_live(M, "V1", owner="R").default
+    live = models.maker.create_live(M, "V1", owner="R").default
     with pytest.raises(StageUnreadable, match=r"MANIFEST\.yml"):
-        models.commit_version(M, "V1")
+        models.live.commit(M, "V1")
     assert models.version(M).is_live
     for item in files:
         put(models, live, item.path, item.file)
     assert len(models.files(live)) == len(files)
-    assert not models.commit_version(M, "V1").default.is_live
+    assert not models.live.commit(M, "V1").default.is_live
 
 
 def test_a_live_version_is_neither_last_nor_copied_nor_default(
     models: Models, files: Files
 ) -> None:
-    models.create(M, "V1", files=files, owner="R")
-    live = models.add_live_version(M, "V2")
+    models.maker.create(M, "V1", files=files, owner="R")
+    live = models.maker.add_live_version(M, "V2")
     model = models.get(M)
     assert model.last.name == "V1"
     with pytest.raises(InvalidArgument, match="live"):
-        models.set_default(M, "V2")
+        models.editor.set_default(M, "V2")
     with pytest.raises(InvalidArgument, match="live"):
-        models.add_version_from(M, "V3", source=live)
+        models.maker.add_version_from(M, "V3", source=live)
 
 
 def test_a_file_cannot_be_put_through_a_file(models: Models, files: Files) -> None:
-    live = models.create_live(M, "V1", owner="R").default
+    live = models.maker.create_live(M, "V1", owner="R").default
     put(models, live, "a", files[0].file)
     with pytest.raises(InvalidArgument, match="a/b"):
         put(models, live, "a/b", files[0].file)
@@ -221,52 +225,52 @@ def test_a_file_cannot_be_put_through_a_file(models: Models, files: Files) -> No
 
 
 def test_renaming_keeps_versions_files_and_grants(models: Models, files: Files) -> None:
-    before = models.create(M, "V1", files=files, owner="R")
-    models.create(name("TAKEN"), "V1", files=files, owner="R")
-    after = models.rename(M, name("OTHER.N"))
+    before = models.maker.create(M, "V1", files=files, owner="R")
+    models.maker.create(name("TAKEN"), "V1", files=files, owner="R")
+    after = models.editor.rename(M, name("OTHER.N"))
     assert [item.id for item in after.versions] == [item.id for item in before.versions]
     assert models.content(after.default).methods[0].name == "PREDICT"
     with pytest.raises(ObjectExists):
-        models.rename(name("OTHER.N"), name("TAKEN"))
+        models.editor.rename(name("OTHER.N"), name("TAKEN"))
     with pytest.raises(ObjectNotFound, match="Schema"):
-        models.rename(name("OTHER.N"), name("NOWHERE.N"))
+        models.editor.rename(name("OTHER.N"), name("NOWHERE.N"))
     found = models.version_by_id(after.default.id)
     assert found is not None
     assert found[0].name == name("OTHER.N")
 
 
 def test_aliases_are_one_per_version_and_can_move(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
-    models.add_version(M, "V2", files=files)
-    models.set_alias(M, "V1", "PROD")
-    models.set_alias(M, "V1", "LIVE")
+    models.maker.create(M, "V1", files=files, owner="R")
+    models.maker.add_version(M, "V2", files=files)
+    models.editor.set_alias(M, "V1", "PROD")
+    models.editor.set_alias(M, "V1", "LIVE")
     assert models.get(M).aliases() == {
         "LIVE": "V1",
         "DEFAULT": "V1",
         "FIRST": "V1",
         "LAST": "V2",
     }
-    models.set_alias(M, "LAST", "LIVE")
+    models.editor.set_alias(M, "LAST", "LIVE")
     assert models.version(M, "LIVE").name == "V2"
-    models.unset_alias(M, "LIVE")
+    models.editor.unset_alias(M, "LIVE")
     with pytest.raises(ObjectNotFound):
         models.version(M, "LIVE")
     with pytest.raises(InvalidArgument, match="no alias"):
-        models.unset_alias(M, "V2")
+        models.editor.unset_alias(M, "V2")
     for wrong in ("DEFAULT", "V2", "two words"):
         with pytest.raises(InvalidArgument):
-            models.set_alias(M, "V1", wrong)
+            models.editor.set_alias(M, "V1", wrong)
 
 
 def test_the_default_version_stays(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
+    models.maker.create(M, "V1", files=files, owner="R")
     with pytest.raises(InvalidArgument, match="DROP MODEL"):
-        models.drop_version(M, "V1")
-    models.add_version(M, "V2", files=files)
+        models.dropper.drop_version(M, "V1")
+    models.maker.add_version(M, "V2", files=files)
     with pytest.raises(InvalidArgument, match="SET DEFAULT_VERSION"):
-        models.drop_version(M, "FIRST")
-    models.set_default(M, "LAST")
-    models.drop_version(M, "V1")
+        models.dropper.drop_version(M, "FIRST")
+    models.editor.set_default(M, "LAST")
+    models.dropper.drop_version(M, "V1")
     assert models.get(M).first.name == "V2"
     assert len(contents(models)) == 2
 
@@ -274,20 +278,20 @@ def test_the_default_version_stays(models: Models, files: Files) -> None:
 def test_nothing_is_dropped_while_a_service_uses_it(
     models: Models, files: Files, usage: Usage
 ) -> None:
-    models.create(M, "V1", files=files, owner="R")
-    used = models.add_version(M, "V2", files=files)
+    models.maker.create(M, "V1", files=files, owner="R")
+    used = models.maker.add_version(M, "V2", files=files)
     usage.used[used.id] = ["DB.S.SVC", "DB.S.SVC2"]
     for drop in (
-        lambda: models.drop(M),
-        lambda: models.drop_version(M, "V2"),
-        lambda: models.create(M, "V1", files=files, owner="R", or_replace=True),
+        lambda: models.dropper.drop(M),
+        lambda: models.dropper.drop_version(M, "V2"),
+        lambda: models.maker.create(M, "V1", files=files, owner="R", or_replace=True),
     ):
         with pytest.raises(ObjectInUse, match=r"'V2'.*DB\.S\.SVC and 1 more"):
             drop()
     assert len(models.get(M).versions) == 2
     assert models.services_of([used]) == {used.id: ["DB.S.SVC", "DB.S.SVC2"]}
     usage.used.clear()
-    models.drop(M)
+    models.dropper.drop(M)
     assert models.find(M) is None
     assert contents(models) == set()
 
@@ -295,12 +299,12 @@ def test_nothing_is_dropped_while_a_service_uses_it(
 def test_a_schema_stays_while_a_service_elsewhere_uses_its_models(
     models: Models, files: Files, usage: Usage
 ) -> None:
-    version = models.create(M, "V1", files=files, owner="R").default
+    version = models.maker.create(M, "V1", files=files, owner="R").default
     usage.used[version.id] = ["DB.OTHER.SVC"]
 
     def check(schema: str | None = None) -> None:
         with models.catalog.write() as transaction:
-            models.check_droppable_within(transaction, database="DB", schema=schema)
+            models.dropper.check_droppable_within(transaction, database="DB", schema=schema)
 
     with pytest.raises(ObjectInUse, match=r"DB\.OTHER\.SVC"):
         check("S")
@@ -314,10 +318,10 @@ def test_a_schema_stays_while_a_service_elsewhere_uses_its_models(
 
 
 def test_comments_and_metadata_are_kept_apart(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
-    models.set_comment(M, "the model")
-    models.modify_version(M, "V1", comment="the version")
-    models.modify_version(M, "DEFAULT", metadata={"metrics": {"rmse": 0.5}})
+    models.maker.create(M, "V1", files=files, owner="R")
+    models.editor.set_comment(M, "the model")
+    models.editor.modify_version(M, "V1", comment="the version")
+    models.editor.modify_version(M, "DEFAULT", metadata={"metrics": {"rmse": 0.5}})
     model = models.get(M)
     assert (model.record.comment, model.default.record.comment) == ("the model", "the version")
     assert model.default.metadata == {"metrics": {"rmse": 0.5}}
@@ -327,17 +331,18 @@ def test_the_reason_why_it_runs_nowhere_is_kept(models: Models, files: Files) ->
     def refuse(folder: Path, target_platforms: Sequence[str] | None) -> Runnable:
         raise InvalidArgument("Python 2.7 is not supported.")
 
-    models.where_runnable = refuse
-    version = models.create(M, "V1", files=files, owner="R").default
+    sealer = VersionSealer(models.folders, refuse)
+    maker = ModelMaker(models.catalog, sealer, usage=models.usage)
+    version = maker.create(M, "V1", files=files, owner="R").default
     assert version.runnable_in == ()
     assert version.runnable_reasons == ("Python 2.7 is not supported.",)
 
 
 def test_everything_is_there_after_a_restart(models: Models, files: Files, home: Path) -> None:
-    before = models.create(M, "V1", files=files, owner="R").default
+    before = models.maker.create(M, "V1", files=files, owner="R").default
     again = open_models(home)
     try:
-        assert again.collect_garbage() == []
+        assert again.dropper.collect_garbage() == []
         after = again.version(M)
         assert (after.id, after.digest) == (before.id, before.digest)
         assert again.content(after).methods == models.content(before).methods
@@ -345,7 +350,7 @@ def test_everything_is_there_after_a_restart(models: Models, files: Files, home:
         again.catalog.close()
 
 
-@pytest.mark.parametrize("step", ["rename", "_index", "_sealed_spec", "_create"])
+@pytest.mark.parametrize("step", ["rename", "_index", "spec", "_create"])
 def test_a_crash_at_any_step_leaves_no_half_version(
     models: Models, files: Files, step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -357,33 +362,38 @@ def test_a_crash_at_any_step_leaves_no_half_version(
     def kill(*_: object, **__: object) -> None:
         raise Killed
 
-    keep = models.create(name("KEEP"), "V1", files=files, owner="R").default
-    owners = {"rename": Path, "_index": VersionFolders, "_sealed_spec": Models, "_create": Models}
+    keep = models.maker.create(name("KEEP"), "V1", files=files, owner="R").default
+    owners = {
+        "rename": Path,
+        "_index": VersionFolders,
+        "spec": VersionSealer,
+        "_create": ModelMaker,
+    }
     with monkeypatch.context() as patched:
         patched.setattr(owners[step], step, kill)
         patched.setattr("nunatak.models.contents.files.shutil.rmtree", lambda *_, **__: None)
         patched.setattr(VersionFolders, "discard", lambda *_: None)
         with pytest.raises(Killed):
-            models.create(M, "V1", files=files, owner="R")
+            models.maker.create(M, "V1", files=files, owner="R")
     assert models.find(M) is None
-    models.collect_garbage()
+    models.dropper.collect_garbage()
     assert contents(models) == {keep.id, f"{keep.id}.index"}
-    assert models.create(M, "V1", files=files, owner="R").default.digest == keep.digest
+    assert models.maker.create(M, "V1", files=files, owner="R").default.digest == keep.digest
 
 
 def test_garbage_of_a_dropped_schema_goes(models: Models, files: Files) -> None:
-    models.create(M, "V1", files=files, owner="R")
+    models.maker.create(M, "V1", files=files, owner="R")
     with models.catalog.write() as transaction:
         transaction.delete_within("DB", "S")
-    assert len(models.collect_garbage()) == 2
+    assert len(models.dropper.collect_garbage()) == 2
     assert contents(models) == set()
 
 
 def test_many_writers_leave_a_whole_model(models: Models, files: Files) -> None:
-    models.create(M, "V0", files=files, owner="R")
+    models.maker.create(M, "V0", files=files, owner="R")
 
     def add(index: int) -> None:
-        models.add_version(M, f"V{index}", files=files)
+        models.maker.add_version(M, f"V{index}", files=files)
 
     threads = [threading.Thread(target=add, args=(index,)) for index in range(1, 7)]
     for thread in threads:
@@ -397,9 +407,9 @@ def test_many_writers_leave_a_whole_model(models: Models, files: Files) -> None:
 def test_content_is_read_once_and_a_live_one_each_time(models: Models, tmp_path: Path) -> None:
     both = manifest([PREDICT, EXPLAIN])
     files = sources(write_version(tmp_path / "both", manifest_document=both))
-    version = models.create(M, "V1", files=files, owner="R").default
+    version = models.maker.create(M, "V1", files=files, owner="R").default
     assert models.content(version) is models.content(version)
-    live = models.add_live_version(M, "V2")
+    live = models.maker.add_live_version(M, "V2")
     with pytest.raises(StageUnreadable):
         models.content(live)
     (tmp_path / "m.yml").write_text(yaml.safe_dump(both))

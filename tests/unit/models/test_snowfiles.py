@@ -29,7 +29,7 @@ def at(text: str) -> SnowAddress:
 
 @pytest.fixture
 def service(models: Models, files: list[SourceFile]) -> ModelFiles:
-    models.create(M, "V1", files=files, owner="R")
+    models.maker.create(M, "V1", files=files, owner="R")
     return ModelFiles(models)
 
 
@@ -96,7 +96,7 @@ def test_a_path_is_no_prefix_of_names(service: ModelFiles) -> None:
 
 
 def test_versions_by_alias_and_all_of_them(service: ModelFiles, files: list[SourceFile]) -> None:
-    service.models.add_version(M, "v 2", files=files)
+    service.models.maker.add_version(M, "v 2", files=files)
     shown = {row.name.split("/")[1] for row in service.listing(at("snow://model/M"))}
     assert shown == {"V1", "v 2"}
     for version in ("last", "v 2", '"v 2"'):
@@ -109,9 +109,9 @@ def test_versions_by_alias_and_all_of_them(service: ModelFiles, files: list[Sour
 
 def test_a_key_outlives_a_rename(service: ModelFiles) -> None:
     key = service.listing(at("snow://model/M/versions/V1/MANIFEST.yml"))[0].key
-    service.models.rename(M, name("N"))
+    service.models.editor.rename(M, name("N"))
     assert service.open_path(key).is_file()
-    service.models.drop(name("N"))
+    service.models.dropper.drop(name("N"))
     with pytest.raises(ObjectNotFound):
         service.open_path(key)
 
@@ -124,7 +124,7 @@ def test_keys_that_lead_nowhere(service: ModelFiles, key: str) -> None:
 
 
 def test_an_upload_into_a_live_version(service: ModelFiles) -> None:
-    service.models.add_live_version(M, "V2")
+    service.models.maker.add_live_version(M, "V2")
     prefix = service.upload_prefix(at("snow://model/DB.S.M/versions/V2/model"))
     for text in ("one", "another"):
         service.place(f"{prefix}a.txt").write_text(text)
@@ -135,11 +135,11 @@ def test_an_upload_into_a_live_version(service: ModelFiles) -> None:
 
 
 def test_a_half_upload_is_no_file(service: ModelFiles) -> None:
-    service.models.add_live_version(M, "V2")
+    service.models.maker.add_live_version(M, "V2")
     prefix = service.upload_prefix(at("snow://model/M/versions/V2/"))
     service.place(f"{prefix}a.txt").write_text("ha")
     assert service.listing(at("snow://model/M/versions/V2/")) == []
-    service.models.collect_garbage()
+    service.models.dropper.collect_garbage()
     assert service.models.folder(service.models.version(M, "V2")).is_dir()
 
 
@@ -156,12 +156,12 @@ def test_a_committed_version_takes_nothing(service: ModelFiles) -> None:
 def test_an_upload_that_ends_after_the_commit_is_refused(
     service: ModelFiles, files: list[SourceFile]
 ) -> None:
-    live = service.models.add_live_version(M, "V2")
+    live = service.models.maker.add_live_version(M, "V2")
     for item in files:
         Path(service.place(f"{live.id}/{item.path}")).write_bytes(item.file.read_bytes())
         service.stored(f"{live.id}/{item.path}", size_bytes=0, md5="")
     late = service.place(f"{live.id}/late.txt")
-    service.models.commit_version(M, "V2")
+    service.models.live.commit(M, "V2")
     assert not late.parent.exists()
     with pytest.raises(InvalidArgument, match="not live"):
         service.stored(f"{live.id}/late.txt", size_bytes=0, md5="")

@@ -55,16 +55,16 @@ class Statements(RuleBasedStateMachine):
 
     @initialize(version=VERSIONS)
     def create(self, version: str) -> None:
-        self.models.create(M, version, files=self.files, owner="R")
+        self.models.maker.create(M, version, files=self.files, owner="R")
         self.order, self.default = [version], version
 
     @rule(version=VERSIONS, live=st.booleans())
     def add(self, version: str, live: bool) -> None:
         try:
             if live:
-                self.models.add_live_version(M, version)
+                self.models.maker.add_live_version(M, version)
             else:
-                self.models.add_version(M, version, files=self.files)
+                self.models.maker.add_version(M, version, files=self.files)
         except StatementError:
             assert version in self.order or version.upper() in self.aliases
             return
@@ -76,7 +76,7 @@ class Statements(RuleBasedStateMachine):
     def drop(self, written: str) -> None:
         found = self.lead(written)
         try:
-            self.models.drop_version(M, written)
+            self.models.dropper.drop_version(M, written)
         except StatementError:
             assert found is None or found == self.default
             return
@@ -91,7 +91,7 @@ class Statements(RuleBasedStateMachine):
         found = self.lead(written)
         taken = alias in SYSTEM_ALIASES or alias in [item.upper() for item in self.order]
         try:
-            self.models.set_alias(M, written, alias)
+            self.models.editor.set_alias(M, written, alias)
         except StatementError:
             assert found is None or taken
             return
@@ -104,7 +104,7 @@ class Statements(RuleBasedStateMachine):
     def unset_alias(self, written: str) -> None:
         found = self.lead(written)
         try:
-            self.models.unset_alias(M, written)
+            self.models.editor.unset_alias(M, written)
         except StatementError:
             assert found not in self.aliases.values()
             return
@@ -114,7 +114,7 @@ class Statements(RuleBasedStateMachine):
     def set_default(self, written: str) -> None:
         found = self.lead(written)
         try:
-            self.models.set_default(M, written)
+            self.models.editor.set_default(M, written)
         except StatementError:
             assert found is None or found in self.live
             return
@@ -125,7 +125,7 @@ class Statements(RuleBasedStateMachine):
     def rename(self, written: str, to: str) -> None:
         found = self.lead(written)
         try:
-            self.models.rename_version(M, written, to)
+            self.models.editor.rename_version(M, written, to)
         except StatementError:
             assert found is None or to in self.order or to.upper() in self.aliases
             return

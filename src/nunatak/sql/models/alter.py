@@ -78,13 +78,13 @@ class AddVersion:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Add the version."""
-        models = context.rooms.models
+        maker = context.rooms.models.maker
         if self.source is None:
-            models.add_live_version(model, self.version)
+            maker.add_live_version(model, self.version)
         elif isinstance(self.source, FromStage):
-            models.add_version(model, self.version, files=self.source.files(context))
+            maker.add_version(model, self.version, files=self.source.files(context))
         else:
-            models.add_version_from(model, self.version, source=self.source.find(context))
+            maker.add_version_from(model, self.version, source=self.source.find(context))
         return f"Model {model.name} version {self.version} successfully added."
 
 
@@ -99,7 +99,7 @@ class CommitVersion:
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Commit and rename in one."""
         target = None if self.model_to is None else context.session.qualify(self.model_to)
-        context.rooms.models.commit_version(
+        context.rooms.models.live.commit(
             model, self.version, model_to=target, version_to=self.version_to
         )
         return DONE
@@ -113,7 +113,7 @@ class DropVersion:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Drop it, unless it is the default or a service uses it."""
-        context.rooms.models.drop_version(model, self.version)
+        context.rooms.models.dropper.drop_version(model, self.version)
         return DONE
 
 
@@ -126,16 +126,16 @@ class ModifyVersion:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Set what is given."""
-        models = context.rooms.models
+        editor = context.rooms.models.editor
         if "COMMENT" in self.settings or "METADATA" in self.settings:
-            models.modify_version(
+            editor.modify_version(
                 model,
                 self.version,
                 comment=self.settings.get("COMMENT"),
                 metadata=self.settings.get("METADATA"),
             )
         if "ALIAS" in self.settings:
-            models.set_alias(model, self.version, self.settings["ALIAS"])
+            editor.set_alias(model, self.version, self.settings["ALIAS"])
         return DONE
 
 
@@ -147,7 +147,7 @@ class UnsetAlias:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Take the alias away."""
-        context.rooms.models.unset_alias(model, self.version)
+        context.rooms.models.editor.unset_alias(model, self.version)
         return DONE
 
 
@@ -160,7 +160,7 @@ class RenameVersion:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Rename it."""
-        context.rooms.models.rename_version(model, self.version, self.to)
+        context.rooms.models.editor.rename_version(model, self.version, self.to)
         return DONE
 
 
@@ -172,11 +172,11 @@ class SetProperties:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Set what is given."""
-        models = context.rooms.models
+        editor = context.rooms.models.editor
         if "DEFAULT_VERSION" in self.settings:
-            models.set_default(model, self.settings["DEFAULT_VERSION"])
+            editor.set_default(model, self.settings["DEFAULT_VERSION"])
         if "COMMENT" in self.settings:
-            models.set_comment(model, self.settings["COMMENT"])
+            editor.set_comment(model, self.settings["COMMENT"])
         return DONE
 
 
@@ -201,7 +201,7 @@ class Rename:
 
     def apply(self, context: Context, model: QualifiedName) -> str:
         """Rename the model; grants and services stay with it."""
-        context.rooms.models.rename(model, context.session.qualify(self.to))
+        context.rooms.models.editor.rename(model, context.session.qualify(self.to))
         return DONE
 
 

@@ -56,19 +56,19 @@ class CreateModel(Creation):
                 return status_result(exists)
             raise
         if self.comment:
-            context.rooms.models.set_comment(name, self.comment)
+            context.rooms.models.editor.set_comment(name, self.comment)
         return status_result(f"Model {name.name} successfully created.")
 
     def _create(self, context: Context, name: QualifiedName) -> None:
-        models, owner = context.rooms.models, context.session.role
+        maker, owner = context.rooms.models.maker, context.session.role
         if self.source is None:
-            models.create_live(name, self.version, owner=owner, or_replace=self.or_replace)
+            maker.create_live(name, self.version, owner=owner, or_replace=self.or_replace)
         elif isinstance(self.source, FromStage):
             files = self.source.files(context)
-            models.create(name, self.version, files=files, owner=owner, or_replace=self.or_replace)
+            maker.create(name, self.version, files=files, owner=owner, or_replace=self.or_replace)
         else:
             source = self.source.find(context)
-            models.create_from(
+            maker.create_from(
                 name, self.version, source=source, owner=owner, or_replace=self.or_replace
             )
 
@@ -116,7 +116,7 @@ class DropModel:
         """Drop it with all its versions, unless a service uses one."""
         name = context.session.qualify(self.name)
         try:
-            context.rooms.models.drop(name)
+            context.rooms.models.dropper.drop(name)
         except ObjectNotFound:
             if not self.if_exists:
                 raise
@@ -144,7 +144,9 @@ class CommentOnModel:
     def run(self, context: Context) -> Result:
         """Keep the text."""
         try:
-            context.rooms.models.set_comment(context.session.qualify(self.name), self.comment)
+            context.rooms.models.editor.set_comment(
+                context.session.qualify(self.name), self.comment
+            )
         except ObjectNotFound:
             if not self.if_exists:
                 raise

@@ -198,8 +198,8 @@ def test_a_live_version_as_the_client_makes_it(bench: Bench) -> None:
     for file in (bench.stage / "model").rglob("*"):
         if file.is_file():
             path = file.relative_to(bench.stage / "model").as_posix()
-            waiting = bench.models.upload_path(live, path)
-            bench.models.put_file(live, path, Path(shutil.copy(file, waiting)))
+            waiting = bench.models.live.upload_path(live, path)
+            bench.models.live.put_file(live, path, Path(shutil.copy(file, waiting)))
     bench.status(commit)
     (row,) = bench.rows("SHOW VERSIONS LIKE 'V1' IN MODEL M")
     assert json.loads(row["functions"]) == ["PREDICT"]
