@@ -37,6 +37,11 @@ class Document(Part, frozen=True, kw_only=True):
         except msgspec.ValidationError as error:
             raise DocumentUnreadable(f"{cls.__name__}: {error}") from error
 
+    def changed(self, parts: Mapping[str, Any]) -> Self:
+        """With other parts, by the names under which the catalog keeps them; raises
+        DocumentUnreadable."""
+        return self.read({**self.document(), **parts})
+
     def document(self) -> dict[str, Any]:
         """As the catalog keeps it."""
         found: dict[str, Any] = msgspec.to_builtins(self)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from nunatak.catalog.documents import Document
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import ObjectExists
 
-Document = Mapping[str, Any]
+Part = Document | Mapping[str, Any]
 
 
 class Existing(Enum):
@@ -37,8 +38,8 @@ class Created:
 class Change:
     """New parts of an object; None leaves a part as it is."""
 
-    spec: Document | None = None
-    status: Document | None = None
+    spec: Part | None = None
+    status: Part | None = None
     comment: str | None = None
 
 
@@ -71,8 +72,8 @@ class Objects:
         owner: str,
         *,
         existing: Existing = Existing.REFUSE,
-        spec: Document | None = None,
-        status: Document | None = None,
+        spec: Part | None = None,
+        status: Part | None = None,
         comment: str = "",
     ) -> Created:
         """Add an object. Raises ObjectExists, or ObjectNotFound when its schema is missing."""

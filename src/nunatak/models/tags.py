@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.errors import InvalidArgument, LimitExceeded
@@ -72,7 +73,7 @@ def check_value(tag: Record, value: str) -> None:
     """Raises InvalidArgument for a value that the tag does not take."""
     if len(value) > VALUE_LIMIT_CHARS:
         raise InvalidArgument(f"A tag value has at most {VALUE_LIMIT_CHARS} characters.")
-    choices = tag.spec.get("allowed_values") or []
+    choices = TagSpec.read(tag.spec).allowed_values
     if choices and value not in choices:
         raise InvalidArgument(
             f"'{value}' is not an allowed value of tag {tag.qualified}: use one of "

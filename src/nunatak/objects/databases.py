@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from nunatak.catalog.kinds import ContainerSpec
 from nunatak.catalog.objects import Change, Created, Existing, Objects, outcome, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.config import Settings
@@ -98,7 +99,9 @@ class Databases:
         """Keep settings of a database or schema; raises ObjectNotFound."""
         self._objects.change(
             key,
-            lambda _, record: Change(spec={**record.spec, **settings}, comment=comment),
+            lambda _, record: Change(
+                spec=ContainerSpec.read(record.spec).changed(settings), comment=comment
+            ),
             if_exists=if_exists,
         )
 

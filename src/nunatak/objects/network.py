@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from msgspec.structs import replace
 
+from nunatak.catalog.kinds import IntegrationSpec, NameParts, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key, Transaction
 from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
@@ -23,23 +24,25 @@ ALL = "ALL"
 class NetworkRules:
     """Properties of network rules: MODE, TYPE and VALUE_LIST, hosts with their ports."""
 
-    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
+    structure = NetworkRuleSpec
+
+    def spec(self, _: Transaction, values: Values, old: NetworkRuleSpec | None) -> NetworkRuleSpec:
         """The mode, the type and the hosts."""
-        mode = values.get("MODE", old.get("mode", "INGRESS"))
-        kind = values.get("TYPE", old.get("type"))
+        mode = values.get("MODE", "INGRESS" if old is None else old.mode)
+        kind = values.get("TYPE", None if old is None else old.type)
         if mode != "EGRESS" or kind != "HOST_PORT":
             raise Unsupported(
                 "Only network rules with MODE = EGRESS and TYPE = HOST_PORT are supported by this "
                 "server."
             )
-        if "VALUE_LIST" not in values and not old:
+        listed = values.get("VALUE_LIST", None if old is None else old.values)
+        if listed is None:
             raise InvalidArgument("A network rule needs VALUE_LIST = ('host:port', …).")
-        listed = values.get("VALUE_LIST", old.get("values", []))
         if len(listed) > HOSTS_LIMIT:
             raise InvalidArgument(f"A network rule has at most {HOSTS_LIMIT} values.")
-        return {"mode": mode, "type": kind, "values": list(checked_hosts(listed))}
+        return NetworkRuleSpec(mode=mode, type=kind, values=tuple(checked_hosts(listed)))
 
-    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+    def check(self, tx: Transaction, key: Key, spec: NetworkRuleSpec | None) -> None:
         """A rule stays while integrations name it, and they keep to their number of hosts."""
         users = users_of_rule(tx, key)
         if spec is None and users:
@@ -49,41 +52,44 @@ class NetworkRules:
                 "ACCESS INTEGRATION … SET ALLOWED_NETWORK_RULES = (…), then drop it."
             )
         for user in users:
-            others = [rule for rule in user.spec["rules"] if str(QualifiedName(*rule)) != key.title]
-            check_hosts_limit(tx, others, more=() if spec is None else spec["values"])
+            rules = IntegrationSpec.read(user.spec).rules
+            others = [rule for rule in rules if str(QualifiedName(*rule)) != key.title]
+            check_hosts_limit(tx, others, more=() if spec is None else spec.values)
 
 
 class Integrations:
     """Properties of external access integrations: ENABLED, ALLOWED_NETWORK_RULES as full names,
     and ALLOWED_AUTHENTICATION_SECRETS as full names or ALL."""
 
-    def spec(self, tx: Transaction, values: Values, old: Values) -> dict[str, Any]:
+    structure = IntegrationSpec
+
+    def spec(self, tx: Transaction, values: Values, old: IntegrationSpec | None) -> IntegrationSpec:
         """What is allowed; each rule and secret must be there."""
-        spec = {"enabled": False, "rules": [], "secrets": [], **old}
+        spec = old or IntegrationSpec(enabled=False, rules=())
         if "ALLOWED_NETWORK_RULES" in values:
             named = values["ALLOWED_NETWORK_RULES"]
-            spec["rules"] = [_existing(tx, RULE, rule) for rule in named]
-            check_hosts_limit(tx, spec["rules"])
+            spec = replace(spec, rules=tuple(_existing(tx, RULE, rule) for rule in named))
+            check_hosts_limit(tx, spec.rules)
         if "ALLOWED_AUTHENTICATION_SECRETS" in values:
             given = values["ALLOWED_AUTHENTICATION_SECRETS"]
             is_all = given == ALL
             named = () if is_all else given
-            found = [_existing(tx, SECRET, secret) for secret in named]
-            spec["secrets"] = [ALL] if is_all else found
+            found = tuple(_existing(tx, SECRET, secret) for secret in named)
+            spec = replace(spec, secrets=(ALL,) if is_all else found)
         if "ENABLED" in values:
-            spec["enabled"] = values["ENABLED"]
-        if not old and ("ENABLED" not in values or not spec["rules"]):
+            spec = replace(spec, enabled=values["ENABLED"])
+        if old is None and ("ENABLED" not in values or not spec.rules):
             raise InvalidArgument(
                 "An external access integration needs ALLOWED_NETWORK_RULES = (…) and ENABLED = "
                 "TRUE or FALSE."
             )
         return spec
 
-    def check(self, _: Transaction, __: Key, ___: Values | None) -> None:
+    def check(self, _: Transaction, __: Key, ___: IntegrationSpec | None) -> None:
         """Nothing forbids it: services that name a dropped integration lose what it allowed."""
 
 
-def _existing(tx: Transaction, kind: str, name: QualifiedName) -> list[str]:
+def _existing(tx: Transaction, kind: str, name: QualifiedName) -> NameParts:
     """The parts of its name; raises ObjectNotFound."""
     tx.get(Key.of(kind, name))
-    return [name.database, name.schema, name.name]
+    return name.database, name.schema, name.name

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from nunatak.catalog.kinds import RepositorySpec
 from nunatak.catalog.store import Key, Transaction
 from nunatak.errors import Unsupported
 from nunatak.objects.ruled import Values
@@ -14,12 +13,14 @@ from nunatak.services.documents.specification import repository_path
 class Repositories:
     """Properties of image repositories: ENCRYPTION, the type of it."""
 
-    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
-        """The encryption that was asked for."""
-        given = {"encryption": values["ENCRYPTION"]} if "ENCRYPTION" in values else {}
-        return {**old, **given}
+    structure = RepositorySpec
 
-    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+    def spec(self, _: Transaction, values: Values, old: RepositorySpec | None) -> RepositorySpec:
+        """The encryption that was asked for."""
+        before = None if old is None else old.encryption
+        return RepositorySpec(encryption=values.get("ENCRYPTION", before))
+
+    def check(self, tx: Transaction, key: Key, spec: RepositorySpec | None) -> None:
         """Names of images are in lower case, so that repositories need names that differ by
         more."""
         path = repository_path(key.title)

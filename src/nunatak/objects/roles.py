@@ -9,10 +9,11 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.objects import Created, Existing
-from nunatak.catalog.store import Catalog, Key
+from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.services.model.snapshot import Service, read_service
 from nunatak.services.model.spec import KIND as SERVICE
-from nunatak.services.model.spec import SERVICE_ROLES, is_build, service_key
+from nunatak.services.model.spec import SERVICE_ROLES, service_key
 
 
 class RoleAccounts:
@@ -59,8 +60,8 @@ class RoleAccounts:
                 record.key.title
                 for record in tx.list_kind(SERVICE)
                 if record.owner == name
-                and not is_build(record.spec)
-                and not record.spec.get("dropped")
+                and isinstance(found := read_service(record), Service)
+                and not found.spec.dropped
             ]
         if owned:
             raise ObjectInUse(
@@ -124,7 +125,7 @@ class RoleAccounts:
                 database=container.database if is_schema else container.name,
                 schema=container.name if is_schema else None,
             )
-        return [record.key.title for record in records if not record.spec.get("dropped")]
+        return [record.key.title for record in records if not _is_dropped(record)]
 
     def _check(self, privileges: Sequence[str], kind: str, role: str) -> None:
         if not self._access.roles.exists(role):
@@ -134,6 +135,11 @@ class RoleAccounts:
                 "The ownership of a service cannot be transferred: drop it and create it with the "
                 "other role."
             )
+
+
+def _is_dropped(record: Record) -> bool:
+    """Whether an object goes: services stay until their instances have ended."""
+    return record.key.kind == SERVICE and read_service(record).spec.dropped
 
 
 def service_role_title(service: QualifiedName, name: str) -> str:

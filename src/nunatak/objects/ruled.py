@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from nunatak.catalog.documents import Document
 from nunatak.catalog.objects import Change, Created, Existing, Objects, make_way, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 
 Values = Mapping[str, Any]
 """Properties that were given, by upper-case name."""
+SpecT = TypeVar("SpecT", bound=Document)
 
 
-class Rules(Protocol):
+class Rules(Protocol[SpecT]):
     """Rules of one kind of objects."""
 
-    def spec(self, tx: Transaction, values: Values, old: Values) -> dict[str, Any]:
-        """The specification that follows from given properties and the one so far, empty for a new
+    structure: type[SpecT]
+    """What is kept of their properties."""
+
+    def spec(self, tx: Transaction, values: Values, old: SpecT | None) -> SpecT:
+        """The specification that follows from given properties and the one so far, None for a new
         object. Raises InvalidArgument, Unsupported, ObjectNotFound."""
 
-    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+    def check(self, tx: Transaction, key: Key, spec: SpecT | None) -> None:
         """Raises when other objects forbid that an object becomes so; None: that it is dropped."""
 
 
@@ -28,7 +33,7 @@ class RuledObjects:
     many threads."""
 
     def __init__(
-        self, catalog: Catalog, rules: Rules, *, announce: Callable[[], None] = lambda: None
+        self, catalog: Catalog, rules: Rules[Any], *, announce: Callable[[], None] = lambda: None
     ) -> None:
         """`announce` is called after every change, for those who follow it."""
         self._catalog = catalog
@@ -48,7 +53,7 @@ class RuledObjects:
         """Add an object; raises ObjectExists, ObjectNotFound when its schema is missing, and what
         the rules raise."""
         with self._catalog.write() as tx:
-            spec = self._rules.spec(tx, values, {})
+            spec = self._rules.spec(tx, values, None)
             self._rules.check(tx, key, spec)
             made = make_way(tx, key, existing)
             if not made.is_kept:
@@ -67,7 +72,8 @@ class RuledObjects:
         """Change properties; raises ObjectNotFound, and what the rules raise."""
 
         def changed(tx: Transaction, record: Record) -> Change:
-            spec = self._rules.spec(tx, values, record.spec)
+            before = self._rules.structure.read(record.spec)
+            spec = self._rules.spec(tx, values, before)
             self._rules.check(tx, key, spec)
             return Change(spec=spec, comment=comment)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
+from nunatak.catalog.kinds import SecretSpec
 from nunatak.catalog.store import Key, Transaction
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.objects.ruled import Values
@@ -39,22 +39,24 @@ class Secrets:
     """Properties of secrets: TYPE, and those of the type; texts, lists of texts, and a moment in
     seconds since 1970."""
 
+    structure = SecretSpec
+
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
 
-    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
+    def spec(self, _: Transaction, values: Values, old: SecretSpec | None) -> SecretSpec:
         """The type, what is shown, and what is sealed."""
-        kind = values.get("TYPE", old.get("type"))
+        kind = values.get("TYPE", None if old is None else old.type)
         wanted = _TYPES.get(str(kind))
         if wanted is None:
             raise Unsupported(
                 f"Secrets of type {kind or '(none)'} are not supported by this server: use "
                 f"{', '.join(_TYPES)}."
             )
-        if old and kind != old["type"]:
+        if old is not None and kind != old.type:
             raise InvalidArgument("The type of a secret cannot be changed: replace the secret.")
         given = {name: value for name, value in values.items() if name != "TYPE"}
-        before = {**old.get("shown", {}), **(self._vault.open(old["sealed"]) if old else {})}
+        before = {} if old is None else {**old.shown, **self._vault.open(old.sealed)}
         kept = {**before, **given}
         known = (*wanted.sealed, *wanted.shown)
         if strange := [name for name in given if name not in known]:
@@ -66,12 +68,12 @@ class Secrets:
         sealed = {name: kept[name] for name in wanted.sealed if name in kept}
         if kind == "SYMMETRIC_KEY":
             sealed = {"KEY": before.get("KEY") or secrets.token_hex(_KEY_BYTES)}
-        return {
-            "type": kind,
-            "username": kept.get("USERNAME"),
-            "shown": {name: kept[name] for name in wanted.shown if name in kept},
-            "sealed": self._vault.seal(sealed),
-        }
+        return SecretSpec(
+            type=str(kind),
+            username=kept.get("USERNAME"),
+            shown={name: kept[name] for name in wanted.shown if name in kept},
+            sealed=self._vault.seal(sealed),
+        )
 
-    def check(self, _: Transaction, __: Key, ___: Values | None) -> None:
+    def check(self, _: Transaction, __: Key, ___: SecretSpec | None) -> None:
         """Nothing forbids it: services that use a dropped secret fail with its name."""

@@ -8,9 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
+from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.objects import Change, Created, Existing, Objects
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.compute.pools import KIND as POOL
+from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument
 from nunatak.models.tags import (
     ALLOWED_VALUES_LIMIT,
@@ -19,6 +24,8 @@ from nunatak.models.tags import (
     TagReference,
     with_changes,
 )
+from nunatak.services.model.snapshot import read_service
+from nunatak.services.model.spec import BuildSpec, ServiceSpec
 
 
 class Tags:
@@ -43,7 +50,7 @@ class Tags:
             Key.of(TAG, name),
             owner,
             existing=existing,
-            spec={"allowed_values": list(allowed_values)},
+            spec=TagSpec(allowed_values=tuple(allowed_values)),
             comment=comment,
         )
 
@@ -54,7 +61,7 @@ class Tags:
             found = list(dict.fromkeys([*_allowed(record), *values]))
             if len(found) > ALLOWED_VALUES_LIMIT:
                 raise InvalidArgument(f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values.")
-            return Change(spec={"allowed_values": found})
+            return Change(spec=TagSpec(allowed_values=tuple(found)))
 
         self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
 
@@ -66,7 +73,7 @@ class Tags:
         def changed(_: Transaction, record: Record) -> Change:
             gone = values or _allowed(record)
             kept = [value for value in _allowed(record) if value not in gone]
-            return Change(spec={"allowed_values": kept})
+            return Change(spec=TagSpec(allowed_values=tuple(kept)))
 
         self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
 
@@ -92,8 +99,10 @@ class Tags:
         """Change the tags of a pool or a service; raises as `carried`."""
 
         def changed(tx: Transaction, record: Record) -> Change:
-            tags = with_changes(record.spec.get("tags") or {}, changes, tx)
-            return Change(spec={**record.spec, "tags": tags})
+            spec = _carrier(record)
+            if isinstance(spec, BuildSpec):
+                raise InvalidArgument(f"Service {key.title} is a job: it carries no tags.")
+            return Change(spec=replace(spec, tags=with_changes(spec.tags, changes, tx)))
 
         self._objects.change(key, changed, if_exists=if_exists)
 
@@ -101,11 +110,19 @@ class Tags:
         """The tags that a pool or a service carries and that are still there, by name; raises
         ObjectNotFound."""
         with self._catalog.read() as tx:
-            carried = dict(tx.get(key).spec.get("tags") or {})
+            spec = _carrier(tx.get(key))
+            carried = {} if isinstance(spec, BuildSpec) else spec.tags
             found = [(tx.by_id(int(tag)), value) for tag, value in carried.items()]
         listed = [TagReference(tag.qualified, value) for tag, value in found if tag is not None]
         return sorted(listed, key=lambda reference: reference.tag)
 
 
 def _allowed(tag: Record) -> Sequence[str]:
-    return tag.spec.get("allowed_values") or ()
+    return TagSpec.read(tag.spec).allowed_values
+
+
+def _carrier(record: Record) -> PoolSpec | ServiceSpec | BuildSpec:
+    """What is wanted of a pool, a service or a job."""
+    if record.key.kind == POOL:
+        return PoolSpec.read(record.spec)
+    return read_service(record).spec

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from nunatak.catalog.kinds import WarehouseSpec, WarehouseStatus
 from nunatak.catalog.objects import Change, Created, Existing, Objects
 from nunatak.catalog.store import Catalog, Key
 
@@ -36,7 +37,7 @@ class Warehouses:
             owner,
             existing=existing,
             spec={**_DEFAULTS, **(settings or {})},
-            status={"state": SUSPENDED if is_suspended else STARTED},
+            status=WarehouseStatus(state=SUSPENDED if is_suspended else STARTED),
             comment=comment,
         )
 
@@ -53,7 +54,10 @@ class Warehouses:
         defaults = {name: _DEFAULTS.get(name) for name in unset}
         self._objects.change(
             Key(WAREHOUSE, name),
-            lambda _, record: Change(spec={**record.spec, **settings, **defaults}, comment=comment),
+            lambda _, record: Change(
+                spec=WarehouseSpec.read(record.spec).changed({**settings, **defaults}),
+                comment=comment,
+            ),
             if_exists=if_exists,
         )
 
@@ -72,6 +76,6 @@ class Warehouses:
     def _move(self, name: str, state: str, *, if_exists: bool) -> None:
         self._objects.change(
             Key(WAREHOUSE, name),
-            lambda _, record: Change(status={**record.status, "state": state}),
+            lambda *_: Change(status=WarehouseStatus(state=state)),
             if_exists=if_exists,
         )

@@ -6,12 +6,12 @@ A stage is a record whose `spec.id` names its folder; temporary ones live in a s
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
-from nunatak.catalog.kinds import FileFormatSpec
+from nunatak.catalog.kinds import FileFormatSpec, StageSpec
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.catalog.objects import Change, Created, Existing, Objects, require_schema
 from nunatak.catalog.store import Catalog, Key, Record
@@ -85,7 +85,7 @@ class Stages:
             if existing is Existing.REFUSE:
                 raise ObjectExists(key.label, key.title)
             self.drop_temporary(viewer, key.kind, name)
-        viewer.add_temporary(TemporaryObject(key.kind, name, _new_spec(key.kind, spec)))
+        viewer.add_temporary(TemporaryObject(key.kind, name, _new_spec(key.kind, spec).document()))
         return Created()
 
     def alter(
@@ -96,9 +96,9 @@ class Stages:
 
         def changed(_: object, record: Record) -> Change:
             if key.kind == STAGE:
-                return Change(spec={**record.spec, **changes}, comment=comment)
+                return Change(spec=StageSpec.read(record.spec).changed(changes), comment=comment)
             options = {**FileFormatSpec.read(record.spec).options, **changes}
-            return Change(spec={**record.spec, "options": options}, comment=comment)
+            return Change(spec=FileFormatSpec(options=options), comment=comment)
 
         self._objects.change(key, changed, if_exists=if_exists)
 
@@ -116,7 +116,7 @@ class Stages:
         """Forget one that only the session sees, with its files; whether there was one."""
         gone = viewer.drop_temporary(kind, name)
         if gone is not None and kind == STAGE:
-            remove_folder(self._settings, str(gone.spec["id"]))
+            remove_folder(self._settings, StageSpec.read(gone.spec).id)
         return gone is not None
 
     def end_session(self, viewer: Viewer) -> None:
@@ -125,20 +125,13 @@ class Stages:
             self.drop_temporary(viewer, STAGE, temporary.name)
         remove_of_session(self._settings, viewer.id)
 
-    def listed(
-        self, kind: str, *, database: str | None = None, schema: str | None = None
-    ) -> Sequence[Record]:
-        """The permanent ones of a scope, by name; None leaves it open."""
-        with self._catalog.read() as tx:
-            return tx.list_kind(kind, database=database, schema=schema)
+    def stage(self, viewer: Viewer, name: QualifiedName) -> StageSpec:
+        """The folder and options of a stage, a temporary one first; raises ObjectNotFound."""
+        return StageSpec.read(self._kept(viewer, STAGE, name))
 
-    def spec(self, viewer: Viewer, kind: str, name: QualifiedName) -> Spec:
-        """The state of one, a temporary one first; raises ObjectNotFound."""
-        temporary = viewer.temporary(kind, name)
-        if temporary is not None:
-            return dict(temporary.spec)
-        with self._catalog.read() as tx:
-            return dict(tx.get(Key.of(kind, name)).spec)
+    def format(self, viewer: Viewer, name: QualifiedName) -> FileFormatSpec:
+        """The options of a file format, a temporary one first; raises ObjectNotFound."""
+        return FileFormatSpec.read(self._kept(viewer, FILE_FORMAT, name))
 
     def locate(self, viewer: Viewer, text: str) -> StageLocation:
         """The stage of a location; raises InvalidArgument, ObjectNotFound, NoCurrentContext."""
@@ -150,15 +143,15 @@ class Stages:
             key, folder = self._of_table(viewer, name)
             return StageLocation(root, folder, name.name.lower(), written.path, key)
         name = viewer.qualify(split_name(written.stage))
-        spec = self.spec(viewer, STAGE, name)
+        stage = self.stage(viewer, name)
         is_temporary = viewer.temporary(STAGE, name) is not None
         return StageLocation(
             root,
-            str(spec["id"]),
+            stage.id,
             name.name.lower(),
             written.path,
             None if is_temporary else Key.of(STAGE, name),
-            spec.get("FILE_FORMAT") or {},
+            stage.FILE_FORMAT or {},
         )
 
     def place(self, session: Viewer, location: str, *, write: bool) -> StagePlace:
@@ -177,11 +170,17 @@ class Stages:
     def file_format(self, session: Viewer, name: str) -> Spec:
         """The options of a named format; raises ObjectNotFound, PrivilegeMissing."""
         qualified = session.qualify(split_name(name))
-        spec = self.spec(session, FILE_FORMAT, qualified)
+        found = self.format(session, qualified)
         if session.temporary(FILE_FORMAT, qualified) is None:
             title = Key.of(FILE_FORMAT, qualified).title
             self._access.require(Requirement("USAGE", FILE_FORMAT, title), role=session.role)
-        return dict(spec["options"])
+        return found.options
+
+    def _kept(self, viewer: Viewer, kind: str, name: QualifiedName) -> Spec:
+        temporary = viewer.temporary(kind, name)
+        if temporary is not None:
+            return temporary.spec
+        return self._objects.get(Key.of(kind, name)).spec
 
     def _of_table(self, viewer: Viewer, name: QualifiedName) -> tuple[Key | None, str]:
         if (temporary := viewer.temporary(TABLE, name)) is not None:
@@ -193,6 +192,8 @@ class Stages:
         return key, folder
 
 
-def _new_spec(kind: str, spec: Spec) -> dict[str, Any]:
+def _new_spec(kind: str, spec: Spec) -> StageSpec | FileFormatSpec:
     """A new stage has an id of its own, which names its folder."""
-    return {"id": uuid.uuid4().hex, **spec} if kind == STAGE else dict(spec)
+    if kind == STAGE:
+        return StageSpec.read({"id": uuid.uuid4().hex, **spec})
+    return FileFormatSpec.read(spec)

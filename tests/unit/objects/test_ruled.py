@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from nunatak.catalog.engine import Database
+from nunatak.catalog.kinds import WarehouseSpec
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, ObjectInUse, ObjectNotFound
@@ -20,14 +20,17 @@ THING = Key("WAREHOUSE", "W")
 class Counting:
     """Rules that add numbers up, take no negative one, and keep what has ten."""
 
-    def spec(self, _: Transaction, values: Values, old: Values) -> dict[str, Any]:
+    structure = WarehouseSpec
+
+    def spec(self, _: Transaction, values: Values, old: WarehouseSpec | None) -> WarehouseSpec:
         if values["N"] < 0:
             raise InvalidArgument("negative")
-        return {"AUTO_SUSPEND": values["N"] + old.get("AUTO_SUSPEND", 0)}
+        before = 0 if old is None else old.auto_suspend or 0
+        return WarehouseSpec(auto_suspend=values["N"] + before)
 
-    def check(self, tx: Transaction, key: Key, spec: Values | None) -> None:
+    def check(self, tx: Transaction, key: Key, spec: WarehouseSpec | None) -> None:
         found = tx.find(key)
-        if spec is None and found is not None and found.spec["AUTO_SUSPEND"] == 10:
+        if spec is None and found is not None and WarehouseSpec.read(found.spec).auto_suspend == 10:
             raise ObjectInUse("ten")
 
 
@@ -38,10 +41,10 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
     opened.close()
 
 
-def spec(catalog: Catalog) -> Mapping[str, Any] | None:
+def spec(catalog: Catalog) -> WarehouseSpec | None:
     with catalog.read() as tx:
         found = tx.find(THING)
-    return None if found is None else found.spec
+    return None if found is None else WarehouseSpec.read(found.spec)
 
 
 def test_rules_make_the_specification_and_changes_are_told(catalog: Catalog) -> None:
@@ -53,7 +56,7 @@ def test_rules_make_the_specification_and_changes_are_told(catalog: Catalog) -> 
     things.alter(THING, {"N": 2})
     things.drop(THING)
 
-    first, second = {"AUTO_SUSPEND": 1}, {"AUTO_SUSPEND": 3}
+    first, second = WarehouseSpec(auto_suspend=1), WarehouseSpec(auto_suspend=3)
     assert told == [first, first, second, None]
 
 
@@ -69,7 +72,7 @@ def test_what_rules_refuse_leaves_all_as_it_was(catalog: Catalog) -> None:
     with pytest.raises(ObjectInUse):
         things.drop(THING)
 
-    assert spec(catalog) == {"AUTO_SUSPEND": 10}
+    assert spec(catalog) == WarehouseSpec(auto_suspend=10)
     assert told == [1]
 
 

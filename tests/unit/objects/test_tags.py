@@ -14,6 +14,8 @@ from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument, LimitExceeded, ObjectNotFound
 from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, TAGS_PER_OBJECT
 from nunatak.objects.tags import Tags
+from nunatak.services.model.spec import BuildSpec, BuildStatus, ModelRef
+from nunatak.services.model.states import BuildState
 
 T, U = QualifiedName("DB", "S", "T"), QualifiedName("DB", "S", "U")
 POOL = Key("COMPUTE_POOL", "P")
@@ -81,3 +83,15 @@ def test_values_and_numbers_of_tags_are_bounded(tags: Tags) -> None:
         tags.put(POOL, [(name, "x") for name in names])
     assert len(tags.carried([(name, "x") for name in names[:-1]])) == TAGS_PER_OBJECT
     assert tags.references(POOL) == []
+
+
+def test_a_job_carries_no_tags(catalog: Catalog, tags: Tags) -> None:
+    job = Key("SERVICE", "JOB", "DB", "S")
+    with catalog.write() as tx:
+        spec = BuildSpec(pool="P", model=ModelRef("DB", "S", "M", "V1", "id"))
+        tx.create(job, "R", spec=spec, status=BuildStatus(state=BuildState.PENDING))
+    tags.create(T, "R")
+
+    with pytest.raises(InvalidArgument, match="is a job"):
+        tags.put(job, [(T, "a")])
+    assert tags.references(job) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.catalog.engine import Database
+from nunatak.catalog.kinds import WarehouseSpec
 from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.errors import ObjectNotFound
 from nunatak.objects.warehouses import STARTED, SUSPENDED, WAREHOUSE, Warehouses
@@ -46,12 +47,9 @@ def test_properties_and_state_are_changed_apart(catalog: Catalog) -> None:
     warehouses.resume("W")
 
     assert record.status["state"] == SUSPENDED
-    assert record.spec == {
-        "WAREHOUSE_SIZE": "L",
-        "AUTO_SUSPEND": 600,
-        "AUTO_RESUME": True,
-        "WAREHOUSE_TYPE": None,
-    }
+    assert WarehouseSpec.read(record.spec) == WarehouseSpec(
+        warehouse_size="L", auto_suspend=600, auto_resume=True
+    )
     assert record.comment == "c"
     assert read(catalog).status["state"] == STARTED
 

@@ -9,6 +9,7 @@ import pytest
 
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
+from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
@@ -85,11 +86,8 @@ def test_options_of_a_format_are_changed_one_by_one(stages: Stages, session: Ses
     stages.alter(FF, {"SKIP_HEADER": 2}, comment="c")
     stages.rename(FF, Key(FILE_FORMAT, "G", "DB", "S"))
 
-    (listed,) = stages.listed(FILE_FORMAT, database="DB")
-    assert listed.comment == "c"
-    assert stages.spec(session, FILE_FORMAT, listed.qualified) == {
-        "options": {"TYPE": "CSV", "SKIP_HEADER": 2}
-    }
+    name = QualifiedName("DB", "S", "G")
+    assert stages.format(session, name).options == {"TYPE": "CSV", "SKIP_HEADER": 2}
 
 
 def test_dropping_removes_the_files(stages: Stages, session: Session) -> None:

@@ -138,12 +138,12 @@ def _listed(names: Sequence[Any]) -> str:
 
 
 def _property_rows(record: Record, _: Context) -> Sequence[Sequence[Any]]:
-    spec = record.spec
+    spec = IntegrationSpec.read(record.spec)
     return [
-        ["ENABLED", "Boolean", flag(spec["enabled"]), "false"],
-        ["ALLOWED_NETWORK_RULES", "List", _listed(spec["rules"]), "[]"],
+        ["ENABLED", "Boolean", flag(spec.enabled), "false"],
+        ["ALLOWED_NETWORK_RULES", "List", _listed(spec.rules), "[]"],
         ["ALLOWED_API_AUTHENTICATION_INTEGRATIONS", "List", "[]", "[]"],
-        ["ALLOWED_AUTHENTICATION_SECRETS", "List", _listed(spec["secrets"]), "[]"],
+        ["ALLOWED_AUTHENTICATION_SECRETS", "List", _listed(spec.secrets), "[]"],
         ["COMMENT", "String", record.comment, ""],
     ]
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from nunatak.access.privileges.declared import Creates, Given, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.catalog.kinds import WarehouseSpec, WarehouseStatus
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.objects.warehouses import STARTED, SUSPENDED
@@ -220,18 +221,18 @@ def describe_warehouse(cursor: TokenCursor, _: Modifiers) -> ShowWarehouses:
 
 
 def _row(record: Record, context: Context) -> list[Any]:
-    spec = record.spec
+    spec = WarehouseSpec.read(record.spec)
     return [
         record.name,
-        record.status.get("state", STARTED),
-        str(spec.get("WAREHOUSE_TYPE", "STANDARD")).upper(),
-        spec.get("WAREHOUSE_SIZE"),
+        WarehouseStatus.read(record.status).state,
+        (spec.warehouse_type or "STANDARD").upper(),
+        spec.warehouse_size,
         0,
         0,
         "N",
         "Y" if record.name == context.session.warehouse else "N",
-        spec.get("AUTO_SUSPEND"),
-        flag(spec.get("AUTO_RESUME")),
+        spec.auto_suspend,
+        flag(spec.auto_resume),
         moment(record.created_on),
         moment(record.created_on),
         moment(record.updated_on),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -209,7 +210,7 @@ class ShowFileObjects:
     def run(self, context: Context) -> Result:
         """One row for each permanent object."""
         scope = scope_in(context, self.clauses)
-        records = context.rooms.stages.listed(
+        records = context.rooms.objects.plain.listed(
             self.kind, database=scope.database, schema=scope.schema
         )
         chosen = self.clauses.select(records, lambda record: record.name)
@@ -283,13 +284,27 @@ class DescribeFileObject:
     def run(self, context: Context) -> Result:
         """Properties of the object; raises ObjectNotFound."""
         name = context.session.qualify(self.parts)
-        spec = context.rooms.stages.spec(context.session, self.kind, name)
-        rows: list[list[Any]] = []
-        for group, value in spec.items():
-            if isinstance(value, dict):
-                parent = "" if group == "options" else f"STAGE_{group}"
-                rows += [[parent, name, "String", str(item)] for name, item in value.items()]
-        return show_result(_DESCRIBE_FIELDS, rows)
+        stages, session = context.rooms.stages, context.session
+        if self.kind == FILE_FORMAT:
+            return _described({"": stages.format(session, name).options})
+        stage = stages.stage(session, name)
+        return _described(
+            {
+                "STAGE_FILE_FORMAT": stage.FILE_FORMAT,
+                "STAGE_DIRECTORY": stage.DIRECTORY,
+                "STAGE_ENCRYPTION": stage.ENCRYPTION,
+                "STAGE_COPY_OPTIONS": stage.COPY_OPTIONS,
+            }
+        )
+
+
+def _described(groups: Mapping[str, Mapping[str, Any] | None]) -> Result:
+    rows = [
+        [parent, name, "String", str(value)]
+        for parent, options in groups.items()
+        for name, value in (options or {}).items()
+    ]
+    return show_result(_DESCRIBE_FIELDS, rows)
 
 
 @grammar("DESCRIBE STAGE", needs=(Needs(ANY, STAGE, of="parts", unless_own="parts"),))
