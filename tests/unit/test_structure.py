@@ -53,12 +53,42 @@ def circles(graph: Mapping[str, set[str]]) -> list[str]:
     return sorted(node for node in graph if reaches(node))
 
 
-def public_methods(node: ast.ClassDef) -> int:
-    """How many methods and properties a class offers to others."""
-    return sum(
-        isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef) and not item.name.startswith("_")
+def methods(node: ast.ClassDef) -> set[str]:
+    """The public methods and properties that a class defines itself."""
+    return {
+        item.name
         for item in node.body
-    )
+        if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
+        and not item.name.startswith("_")
+    }
+
+
+def base_names(node: ast.ClassDef) -> list[str]:
+    """Names of a class's bases, as they are written."""
+    plain = [base.value if isinstance(base, ast.Subscript) else base for base in node.bases]
+    return [base.id for base in plain if isinstance(base, ast.Name)]
+
+
+def public_methods(trees: Mapping[str, ast.AST]) -> dict[str, set[str]]:
+    """Methods and properties that classes offer to others, by module and name: also those that
+    they inherit from classes of these modules."""
+    classes: dict[tuple[str, str], tuple[set[str], list[str]]] = {}
+    origins: dict[tuple[str, str], tuple[str, str]] = {}
+    for module, tree in trees.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                classes[module, node.name] = (methods(node), base_names(node))
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    origins[module, alias.asname or alias.name] = (node.module, alias.name)
+
+    def offered(key: tuple[str, str]) -> set[str]:
+        own, bases = classes[key]
+        above = [(key[0], base) for base in bases if base != key[1]]
+        found = [name if name in classes else origins.get(name) for name in above]
+        return own.union(*(offered(name) for name in found if name in classes))
+
+    return {f"{module} {name}": offered((module, name)) for module, name in classes}
 
 
 def arguments(node: ast.ClassDef) -> int:
@@ -96,12 +126,8 @@ def test_folders_are_small() -> None:
 
 
 def test_classes_are_narrow() -> None:
-    counts = {
-        f"{file.relative_to(SOURCE)} {node.name}": public_methods(node)
-        for file in FILES
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.ClassDef)
-    }
+    trees = {module_name(file): ast.parse(file.read_text("utf-8")) for file in FILES}
+    counts = {name: len(offered) for name, offered in public_methods(trees).items()}
 
     assert len(counts) > 300
     assert {name: count for name, count in counts.items() if count > PUBLIC_METHODS} == {}
@@ -163,6 +189,24 @@ def test_the_measure_sees_imports_for_types() -> None:
     assert imported(ast.parse(text), ["nunatak.a.b", "nunatak.a.c"]) == {
         "nunatak.a.b",
         "nunatak.a.c",
+    }
+
+
+def test_the_measure_counts_what_is_inherited_once() -> None:
+    near = "class A:\n def a(self): ...\n def both(self): ...\n def _inner(self): ...\n"
+    far = (
+        "from near import A as Base\n"
+        "class B(Base, dict[str, int]):\n"
+        " @property\n"
+        " def b(self): ...\n"
+        " def both(self): ...\n"
+        "class C(B): ...\n"
+    )
+
+    assert public_methods({"near": ast.parse(near), "far": ast.parse(far)}) == {
+        "near A": {"a", "both"},
+        "far B": {"a", "b", "both"},
+        "far C": {"a", "b", "both"},
     }
 
 

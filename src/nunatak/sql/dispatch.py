@@ -17,7 +17,7 @@ from nunatak.errors import QueryCancelled, SyntaxInvalid
 from nunatak.sql.language.folding import folded
 from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
-from nunatak.sql.language.tokens import TokenCursor, WordCursor
+from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.session.parameters import UseRole
 from nunatak.warehouse.core.results import Description, Result, Transfer
 from nunatak.warehouse.engine.errors import TOO_DEEP
@@ -122,7 +122,7 @@ def _check_disk(context: Context) -> None:
     disk = context.rooms.disk
     disk.look()
     if disk.is_full:
-        cursor = WordCursor(context.request.statement)
+        cursor = TokenCursor(context.request.statement)
         verb = cursor.peek()
         if verb in _ADDING or (verb == "ALTER" and cursor.peek(1) in _GROWING):
             disk.check_writes(verb)

@@ -19,6 +19,7 @@ from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, names_in_parentheses, strings_in_parentheses
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
 
@@ -81,7 +82,7 @@ RULES = ObjectFamily(
     readers={
         "TYPE": _word,
         "MODE": _word,
-        "VALUE_LIST": TokenCursor.strings_in_parentheses,
+        "VALUE_LIST": strings_in_parentheses,
     },
     service=lambda objects: objects.network_rules,
     unset={"VALUE_LIST": []},
@@ -98,7 +99,7 @@ RULES.register()
 def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
     if word := cursor.accept_any("ALL", "NONE"):
         return [(word,)] if word == "ALL" else []
-    return cursor.names_in_parentheses()
+    return names_in_parentheses(cursor)
 
 
 def _meant(context: Context, values: dict[str, Any]) -> dict[str, Any]:
@@ -155,10 +156,10 @@ INTEGRATIONS = ObjectFamily(
     title="Integration",
     in_schema=False,
     readers={
-        _ALLOWED_RULES: TokenCursor.names_in_parentheses,
+        _ALLOWED_RULES: names_in_parentheses,
         _ALLOWED_SECRETS: _names,
         "ALLOWED_API_AUTHENTICATION_INTEGRATIONS": _names,
-        "ENABLED": TokenCursor.boolean,
+        "ENABLED": boolean,
     },
     service=lambda objects: objects.integrations,
     meant=_meant,

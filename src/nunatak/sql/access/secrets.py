@@ -15,6 +15,7 @@ from nunatak.services.model.vault import KIND
 from nunatak.sql.language.object_family import ObjectFamily
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import strings_in_parentheses
 from nunatak.warehouse.core.results import Field
 
 _COMMON = (
@@ -93,7 +94,7 @@ SECRETS = ObjectFamily(
         "PASSWORD": TokenCursor.string,
         "ALGORITHM": _word,
         "API_AUTHENTICATION": TokenCursor.identifier,
-        "OAUTH_SCOPES": TokenCursor.strings_in_parentheses,
+        "OAUTH_SCOPES": strings_in_parentheses,
         "OAUTH_REFRESH_TOKEN": TokenCursor.string,
         "OAUTH_REFRESH_TOKEN_EXPIRY_TIME": _moment,
     },

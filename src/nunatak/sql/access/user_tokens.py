@@ -21,6 +21,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 NOT_BY_TOKEN = CheckedInside(
@@ -72,7 +73,7 @@ def token_change(cursor: TokenCursor, user: str | None) -> Statement:
         _token_words(cursor)
         readers = {
             "ROLE_RESTRICTION": _role,
-            "DAYS_TO_EXPIRY": TokenCursor.integer,
+            "DAYS_TO_EXPIRY": integer,
             "COMMENT": TokenCursor.string,
         }
         name = cursor.identifier()

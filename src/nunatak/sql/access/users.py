@@ -31,6 +31,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean
 from nunatak.sql.session.parameters import literal
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -50,8 +51,8 @@ _READERS: dict[str, Any] = {
     "LOGIN_NAME": _text,
     "RSA_PUBLIC_KEY": TokenCursor.string,
     "RSA_PUBLIC_KEY_2": TokenCursor.string,
-    "DISABLED": TokenCursor.boolean,
-    "MUST_CHANGE_PASSWORD": TokenCursor.boolean,
+    "DISABLED": boolean,
+    "MUST_CHANGE_PASSWORD": boolean,
 }
 _IGNORED = ("MUST_CHANGE_PASSWORD",)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer, strings_in_parentheses
 
 Option = str | int | float | bool | list[str] | None
 
@@ -24,15 +25,15 @@ def parenthesised_options(cursor: TokenCursor) -> dict[str, Option]:
 def option_value(cursor: TokenCursor) -> Option:
     """A string, number, TRUE / FALSE, NONE (as None), a bare word, or a list of strings."""
     if cursor.at("("):
-        return cursor.strings_in_parentheses()
+        return strings_in_parentheses(cursor)
     if cursor.at_string():
         return cursor.string()
     if cursor.peek() in ("TRUE", "FALSE"):
-        return cursor.boolean()
+        return boolean(cursor)
     if cursor.accept("NONE"):
         return None
     if cursor.peek().replace(".", "", 1).isdigit() or cursor.at("-"):
-        return cursor.integer()
+        return integer(cursor)
     return ".".join(cursor.name())
 
 

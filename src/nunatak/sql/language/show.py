@@ -13,6 +13,7 @@ from nunatak.errors import InvalidArgument, NoCurrentContext
 from nunatak.patterns import like
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
@@ -119,7 +120,7 @@ def show_clauses(
     if like is None and cursor.accept("LIKE"):
         like = cursor.string()
     starts_with = cursor.string() if cursor.accept("STARTS", "WITH") else None
-    limit = cursor.integer() if cursor.accept("LIMIT") else None
+    limit = integer(cursor) if cursor.accept("LIMIT") else None
     after = cursor.string() if limit is not None and cursor.accept("FROM") else None
     if limit is not None and limit < 0:
         raise InvalidArgument("LIMIT must not be negative.")

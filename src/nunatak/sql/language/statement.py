@@ -202,7 +202,7 @@ def properties(
 ) -> dict[str, Any]:
     """`NAME = value` pairs in any order, each read by its reader, until another word comes.
 
-    A reader is one of the cursor's methods, as in `{"MIN_NODES": TokenCursor.integer}`. The `=`
+    A reader takes the cursor, as in `{"MIN_NODES": integer}`. The `=`
     may be left out, as in the vendor's grammar. A name given twice is refused.
     """
     found: dict[str, Any] = {}

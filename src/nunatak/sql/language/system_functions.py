@@ -18,6 +18,7 @@ from nunatak.sql.language.functions import (
 )
 from nunatak.sql.language.statement import Context, Modifiers, Prepared, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean
 from nunatak.warehouse.core.results import Field, Result, rows_result
 
 _NAME_TOKENS = 5
@@ -125,7 +126,7 @@ def _constant(cursor: TokenCursor) -> Any:
     if cursor.accept("NULL"):
         return None
     if cursor.peek() in ("TRUE", "FALSE"):
-        return cursor.boolean()
+        return boolean(cursor)
     sign = "-" if cursor.accept("-") else ""
     text = sign + cursor.peek()
     if _NUMBER.match(text) or _DECIMAL.match(text):

@@ -18,14 +18,14 @@ from nunatak.warehouse.core.statement_text import StatementText
 
 _STRINGS = frozenset({TokenType.STRING, TokenType.RAW_STRING})
 _CONTEXT_CHARS = 30
-_NUMBER_DIGITS = 38
 
 
-class WordCursor:
-    """Reads words and signs from left to right; every `expect_…` raises SyntaxInvalid at its
-    place."""
+class TokenCursor:
+    """Reads words, signs, names and texts from left to right, also those that are bound to
+    markers; every `expect_…` raises SyntaxInvalid at its place."""
 
-    def __init__(self, statement: StatementText) -> None:
+    def __init__(self, statement: StatementText, *, bindings: Sequence[Binding] = ()) -> None:
+        self.bindings = bindings
         self.text = statement.text
         self.tokens = [
             word
@@ -36,9 +36,8 @@ class WordCursor:
         self.position = 0
 
     def __repr__(self) -> str:
-        return (
-            f"{type(self).__name__}(at {self.position} of {len(self.tokens)}: {self.rest()[:40]!r})"
-        )
+        rest = "" if self.done else self.text[self.tokens[self.position].start :]
+        return f"TokenCursor(at {self.position} of {len(self.tokens)}: {rest[:40]!r})"
 
     @property
     def done(self) -> bool:
@@ -92,18 +91,6 @@ class WordCursor:
             line=token.line,
             position=token.col,
         )
-
-    def rest(self) -> str:
-        """The text that was not read yet."""
-        return "" if self.done else self.text[self.tokens[self.position].start :]
-
-
-class TokenCursor(WordCursor):
-    """Reads names and values too, also those that are bound to markers."""
-
-    def __init__(self, statement: StatementText, *, bindings: Sequence[Binding] = ()) -> None:
-        super().__init__(statement)
-        self.bindings = bindings
 
     def name(self) -> tuple[str, ...]:
         """A dotted name in stored parts; understands IDENTIFIER('…'), IDENTIFIER(?) and ?."""
@@ -179,63 +166,6 @@ class TokenCursor(WordCursor):
         if not isinstance(binding.value, str):
             raise InvalidArgument("A bound value that is needed here must be one text, not NULL.")
         return binding.value
-
-    def integer(self) -> int:
-        """A whole number, with an optional sign."""
-        sign = -1 if self.accept("-") else 1
-        if self.at_string():
-            text = self.string()
-        else:
-            text = self.peek()
-            self.position += 1
-        if not (text.isdecimal() and len(text) <= _NUMBER_DIGITS):
-            self.position -= 1
-            self.fail(f"expected a whole number of at most {_NUMBER_DIGITS} digits")
-        return sign * int(text)
-
-    def boolean(self) -> bool:
-        """TRUE or FALSE, bare or as a string."""
-        text = self.string().upper() if self.at_string() else self.accept_any("TRUE", "FALSE")
-        if text not in ("TRUE", "FALSE"):
-            self.fail("expected TRUE or FALSE")
-        return text == "TRUE"
-
-    def names_in_parentheses(self) -> list[tuple[str, ...]]:
-        """`(a, b.c, …)`; the list may be empty."""
-        self.expect("(")
-        names: list[tuple[str, ...]] = []
-        while not self.accept(")"):
-            names.append(self.name())
-            if not self.at(")"):
-                self.expect(",")
-        return names
-
-    def strings_in_parentheses(self) -> list[str]:
-        """`('a', 'b', …)`; the list may be empty."""
-        self.expect("(")
-        texts: list[str] = []
-        while not self.accept(")"):
-            texts.append(self.string())
-            if not self.at(")"):
-                self.expect(",")
-        return texts
-
-    def stage_path(self) -> str:
-        """A stage location such as `@db.s.stage/dir` or `'@"stage"/a b'` or `snow://…`, as text."""
-        if self.at_string():
-            return self.string()
-        if not self.at("@"):
-            self.fail("expected a stage such as @stage/path")
-        start = self.tokens[self.position].start
-        self.position += 1
-        end = start
-        while not self.done and self.tokens[self.position].start == end + 1:
-            token = self.tokens[self.position]
-            if token.token_type in (TokenType.R_PAREN, TokenType.COMMA):
-                break
-            end = token.end
-            self.position += 1
-        return self.text[start : end + 1]
 
 
 def _words(token: Token) -> list[Token]:

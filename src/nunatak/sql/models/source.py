@@ -10,6 +10,7 @@ from nunatak.models.contents.files import SourceFile
 from nunatak.models.versions import MODEL, ModelVersion
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import stage_path
 from nunatak.stages.locations import STAGE_EXCEPT
 from nunatak.warehouse.core.statement_text import StatementText
 
@@ -65,7 +66,7 @@ READS_SOURCE = OneOf(
 def parse_source(cursor: TokenCursor) -> Source:
     """Read what follows FROM."""
     if not cursor.accept("MODEL"):
-        return FromStage(cursor.stage_path())
+        return FromStage(stage_path(cursor))
     model = cursor.name()
     version = version_name(cursor) if cursor.accept("VERSION") else None
     return FromVersion(model, version)

@@ -34,6 +34,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer, names_in_parentheses
 from nunatak.sql.services.services import service_key_of
 from nunatak.warehouse.core.results import Field, Result
 
@@ -56,7 +57,7 @@ _SHOW_FIELDS = (
 
 
 def _headers(cursor: TokenCursor) -> list[tuple[str, ...]]:
-    names = cursor.names_in_parentheses()
+    names = names_in_parentheses(cursor)
     if any(name != ("CURRENT_USER",) for name in names):
         cursor.fail("only CURRENT_USER is sent as a context header")
     return names
@@ -74,9 +75,9 @@ _PROPERTIES = {
     "ENDPOINT": lambda cursor: cursor.string() if cursor.at_string() else cursor.identifier(),
     "COMMENT": TokenCursor.string,
     "CONTEXT_HEADERS": _headers,
-    "MAX_BATCH_ROWS": TokenCursor.integer,
-    "MAX_BATCH_RETRIES": TokenCursor.integer,
-    "BATCH_TIMEOUT_SECS": TokenCursor.integer,
+    "MAX_BATCH_ROWS": integer,
+    "MAX_BATCH_RETRIES": integer,
+    "BATCH_TIMEOUT_SECS": integer,
     "ON_BATCH_FAILURE": TokenCursor.identifier,
     "AS": _path,
 }
@@ -191,9 +192,9 @@ def _type(cursor: TokenCursor) -> str:
     if cursor.accept("PRECISION"):
         text += " PRECISION"
     if cursor.accept("("):
-        sizes = [str(cursor.integer())]
+        sizes = [str(integer(cursor))]
         while cursor.accept(","):
-            sizes.append(str(cursor.integer()))
+            sizes.append(str(integer(cursor)))
         cursor.expect(")")
         text += f"({','.join(sizes)})"
     return parse_type(text).ddl()

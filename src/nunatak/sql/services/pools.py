@@ -31,6 +31,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer, strings_in_parentheses
 from nunatak.sql.services.workloads import workload_type
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -40,20 +41,20 @@ def _word(cursor: TokenCursor) -> str:
 
 
 def _families(cursor: TokenCursor) -> tuple[str, ...]:
-    return tuple(text.upper() for text in cursor.strings_in_parentheses())
+    return tuple(text.upper() for text in strings_in_parentheses(cursor))
 
 
 _ALTERABLE = {
-    "MIN_NODES": TokenCursor.integer,
-    "MAX_NODES": TokenCursor.integer,
+    "MIN_NODES": integer,
+    "MAX_NODES": integer,
     "INSTANCE_FAMILY": _word,
-    "AUTO_RESUME": TokenCursor.boolean,
-    "AUTO_SUSPEND_SECS": TokenCursor.integer,
+    "AUTO_RESUME": boolean,
+    "AUTO_SUSPEND_SECS": integer,
     "PLACEMENT_GROUP": _word,
     "BACKUP_INSTANCE_FAMILIES": _families,
     "COMMENT": TokenCursor.string,
 }
-_CREATABLE = {**_ALTERABLE, "INITIALLY_SUSPENDED": TokenCursor.boolean}
+_CREATABLE = {**_ALTERABLE, "INITIALLY_SUSPENDED": boolean}
 _UNSET = {
     "AUTO_RESUME": True,
     "AUTO_SUSPEND_SECS": AUTO_SUSPEND_S,

@@ -29,6 +29,7 @@ from nunatak.sql.language.show import (
 )
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer, names_in_parentheses
 from nunatak.sql.services.rows import (
     CONTAINER_FIELDS,
     DESCRIBE_FIELDS,
@@ -59,7 +60,7 @@ def service_key_of(context: Context, parts: tuple[str, ...]) -> Key:
 
 def account_names(cursor: TokenCursor) -> tuple[str, ...]:
     """`(a, b)`: names without dots."""
-    names = cursor.names_in_parentheses()
+    names = names_in_parentheses(cursor)
     if any(len(parts) != 1 for parts in names):
         cursor.fail("expected names without dots")
     return tuple(parts[0] for parts in names)
@@ -74,16 +75,16 @@ def _level(cursor: TokenCursor) -> str:
 
 def _autocapture(cursor: TokenCursor) -> None:
     """It can be switched off, which it is; raises Unsupported."""
-    if cursor.boolean():
+    if boolean(cursor):
         raise unsupported()
 
 
 SETTABLE = {
-    "MIN_INSTANCES": TokenCursor.integer,
-    "MAX_INSTANCES": TokenCursor.integer,
-    "MIN_READY_INSTANCES": TokenCursor.integer,
-    "AUTO_SUSPEND_SECS": TokenCursor.integer,
-    "AUTO_RESUME": TokenCursor.boolean,
+    "MIN_INSTANCES": integer,
+    "MAX_INSTANCES": integer,
+    "MIN_READY_INSTANCES": integer,
+    "AUTO_SUSPEND_SECS": integer,
+    "AUTO_RESUME": boolean,
     "LOG_LEVEL": _level,
     "QUERY_WAREHOUSE": TokenCursor.identifier,
     "EXTERNAL_ACCESS_INTEGRATIONS": account_names,

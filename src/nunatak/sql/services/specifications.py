@@ -25,6 +25,7 @@ from nunatak.sql.language.object_family import DONE
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer, stage_path
 from nunatak.sql.storage.stage_files import StagedText
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -102,7 +103,7 @@ def specification(cursor: TokenCursor) -> Specification:
     """Parse `FROM SPECIFICATION …` in its four forms."""
     cursor.expect("FROM")
     if cursor.at("@") or cursor.at_string():
-        location = cursor.stage_path().rstrip("/")
+        location = stage_path(cursor).rstrip("/")
         word = cursor.accept_any("SPECIFICATION_FILE", "SPECIFICATION_TEMPLATE_FILE")
         if word is None:
             cursor.fail("expected SPECIFICATION_FILE or SPECIFICATION_TEMPLATE_FILE")
@@ -128,7 +129,7 @@ def _using(cursor: TokenCursor) -> dict[str, str]:
         if name in values:
             raise InvalidArgument(f"The value of {name} is given twice.")
         cursor.expect("=>")
-        values[name] = cursor.string() if cursor.at_string() else str(cursor.integer())
+        values[name] = cursor.string() if cursor.at_string() else str(integer(cursor))
         if not cursor.at(")"):
             cursor.expect(",")
     return values

@@ -8,6 +8,7 @@ from nunatak.access.privileges.declared import Nothing
 from nunatak.errors import Unsupported
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.statements.ddl import DESCRIBE_FIELDS
 
@@ -42,6 +43,6 @@ def describe_result(cursor: TokenCursor, _: Modifiers) -> DescribeResult:
     if cursor.at_string():
         return DescribeResult(query_id=cursor.string())
     cursor.expect("LAST_QUERY_ID", "(")
-    place = -1 if cursor.at(")") else cursor.integer()
+    place = -1 if cursor.at(")") else integer(cursor)
     cursor.expect(")")
     return DescribeResult(query_id=None, place=place)

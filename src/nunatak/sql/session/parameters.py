@@ -17,6 +17,7 @@ from nunatak.sql.language.show import (
 )
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer
 from nunatak.warehouse.core.parameters import set_parameter, shown_parameters, unset_parameter
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -163,9 +164,9 @@ def literal(cursor: TokenCursor) -> str | int | bool:
     if cursor.at_string():
         return cursor.string()
     if cursor.peek() in ("TRUE", "FALSE"):
-        return cursor.boolean()
+        return boolean(cursor)
     if cursor.peek().isdigit() or cursor.at("-"):
-        return cursor.integer()
+        return integer(cursor)
     return cursor.identifier()
 
 

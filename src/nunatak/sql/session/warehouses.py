@@ -25,6 +25,7 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 _FIELDS = (
@@ -51,22 +52,22 @@ def _word(cursor: TokenCursor) -> str:
 
 
 def _number_or_null(cursor: TokenCursor) -> int | None:
-    return None if cursor.accept("NULL") else cursor.integer()
+    return None if cursor.accept("NULL") else integer(cursor)
 
 
 _PROPERTIES = {
     "WAREHOUSE_SIZE": _word,
     "WAREHOUSE_TYPE": _word,
     "AUTO_SUSPEND": _number_or_null,
-    "AUTO_RESUME": TokenCursor.boolean,
-    "INITIALLY_SUSPENDED": TokenCursor.boolean,
-    "MIN_CLUSTER_COUNT": TokenCursor.integer,
-    "MAX_CLUSTER_COUNT": TokenCursor.integer,
+    "AUTO_RESUME": boolean,
+    "INITIALLY_SUSPENDED": boolean,
+    "MIN_CLUSTER_COUNT": integer,
+    "MAX_CLUSTER_COUNT": integer,
     "SCALING_POLICY": _word,
-    "MAX_CONCURRENCY_LEVEL": TokenCursor.integer,
-    "STATEMENT_TIMEOUT_IN_SECONDS": TokenCursor.integer,
-    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": TokenCursor.integer,
-    "ENABLE_QUERY_ACCELERATION": TokenCursor.boolean,
+    "MAX_CONCURRENCY_LEVEL": integer,
+    "STATEMENT_TIMEOUT_IN_SECONDS": integer,
+    "STATEMENT_QUEUED_TIMEOUT_IN_SECONDS": integer,
+    "ENABLE_QUERY_ACCELERATION": boolean,
     "COMMENT": TokenCursor.string,
 }
 

@@ -22,12 +22,13 @@ from nunatak.sql.language.statement import (
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 _PROPERTIES = {
     "COMMENT": TokenCursor.string,
-    "DATA_RETENTION_TIME_IN_DAYS": TokenCursor.integer,
-    "MAX_DATA_EXTENSION_TIME_IN_DAYS": TokenCursor.integer,
+    "DATA_RETENTION_TIME_IN_DAYS": integer,
+    "MAX_DATA_EXTENSION_TIME_IN_DAYS": integer,
     "DEFAULT_DDL_COLLATION": TokenCursor.string,
 }
 MODIFIES_DATABASE = (Needs("MODIFY", DATABASE, of="parts"),)

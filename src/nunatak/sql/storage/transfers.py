@@ -18,6 +18,7 @@ from nunatak.models.versions import MODEL
 from nunatak.patterns import matching
 from nunatak.sql.language.statement import Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.language.values import boolean, integer, stage_path
 from nunatak.sql.session.parameters import literal
 from nunatak.stages.locations import STAGE_EXCEPT, StageLocation
 from nunatak.warehouse.core.results import Field, Result, StatementKind, Transfer, rows_result
@@ -26,10 +27,10 @@ STAGES, MODELS = "stages", "models"
 _LOCAL = "file://"
 _LIST_FIELDS = (Field("name"), Field("size", NUMBER), Field("md5"), Field("last_modified"))
 _OPTIONS: dict[str, Any] = {
-    "PARALLEL": TokenCursor.integer,
-    "AUTO_COMPRESS": TokenCursor.boolean,
+    "PARALLEL": integer,
+    "AUTO_COMPRESS": boolean,
     "SOURCE_COMPRESSION": lambda cursor: str(literal(cursor)),
-    "OVERWRITE": TokenCursor.boolean,
+    "OVERWRITE": boolean,
     "PATTERN": TokenCursor.string,
 }
 Location = StageLocation | SnowAddress
@@ -106,7 +107,7 @@ class Put:
 def put(cursor: TokenCursor, _: Modifiers) -> Put:
     """Parse PUT."""
     source = _read_local(cursor)
-    return Put(source=source, target=cursor.stage_path(), options=properties(cursor, _OPTIONS))
+    return Put(source=source, target=stage_path(cursor), options=properties(cursor, _OPTIONS))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +141,7 @@ class Get:
 @grammar("GET", needs=(_on("source", write=False),))
 def get(cursor: TokenCursor, _: Modifiers) -> Get:
     """Parse GET."""
-    source = cursor.stage_path()
+    source = stage_path(cursor)
     folder = _read_local(cursor)
     return Get(source=source, folder=folder, options=properties(cursor, _OPTIONS))
 
@@ -177,7 +178,7 @@ class ListFiles:
 @grammar("LIST", "LS", needs=(_on("location", write=False),))
 def list_files(cursor: TokenCursor, _: Modifiers) -> ListFiles:
     """Parse LIST."""
-    location = cursor.stage_path()
+    location = stage_path(cursor)
     pattern = properties(cursor, {"PATTERN": TokenCursor.string}).get("PATTERN")
     return ListFiles(location=location, pattern=pattern)
 
@@ -203,7 +204,7 @@ class RemoveFiles:
 @grammar("REMOVE", "RM", needs=(_on("location", write=True),))
 def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
     """Parse REMOVE."""
-    location = cursor.stage_path()
+    location = stage_path(cursor)
     pattern = properties(cursor, {"PATTERN": TokenCursor.string}).get("PATTERN")
     return RemoveFiles(location=location, pattern=pattern)
 
