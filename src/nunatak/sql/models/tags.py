@@ -198,8 +198,9 @@ class ShowTags:
     def run(self, context: Context) -> Result:
         """One row for each."""
         scope = scope_in(context, self.clauses)
-        with context.rooms.catalog.read() as transaction:
-            records = transaction.list_kind(TAG, database=scope.database, schema=scope.schema)
+        records = context.rooms.objects.plain.listed(
+            TAG, database=scope.database, schema=scope.schema
+        )
         chosen = self.clauses.select(records, lambda record: record.name)
         return show_result(_FIELDS, [_row(record) for record in chosen])
 

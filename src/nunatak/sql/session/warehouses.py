@@ -200,11 +200,8 @@ class ShowWarehouses:
 
     def run(self, context: Context) -> Result:
         """One row for each."""
-        with context.rooms.catalog.read() as tx:
-            if self.name is not None:
-                records = [tx.get(Key(KIND, self.name))]
-            else:
-                records = tx.list_kind(KIND)
+        plain = context.rooms.objects.plain
+        records = plain.listed(KIND) if self.name is None else [plain.get(Key(KIND, self.name))]
         chosen = self.clauses.select(records, lambda record: record.name)
         return show_result(_FIELDS, [_row(record, context) for record in chosen])
 

@@ -28,11 +28,12 @@ class DescribeContainer:
     def run(self, context: Context) -> Result:
         """The schemas of a database, or the tables and views of a schema."""
         key = key_of(self.kind, self.parts, context.session)
-        with context.rooms.catalog.read() as tx:
-            tx.get(key)
-            schemas = tx.list_kind(SCHEMA, database=key.name) if self.kind == DATABASE else []
-        rows = [[moment(schema.created_on), schema.name, SCHEMA] for schema in schemas]
-        if self.kind == SCHEMA:
+        plain = context.rooms.objects.plain
+        plain.get(key)
+        if self.kind == DATABASE:
+            schemas = plain.listed(SCHEMA, database=key.name)
+            rows = [[moment(schema.created_on), schema.name, SCHEMA] for schema in schemas]
+        else:
             tables = context.rooms.warehouse.list_tables(
                 context.session, key.database, schema=key.name
             )

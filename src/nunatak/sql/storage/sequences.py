@@ -54,8 +54,9 @@ class ShowSequences:
     def run(self, context: Context) -> Result:
         """One row for each sequence of the scope."""
         scope = scope_in(context, self.clauses)
-        with context.rooms.catalog.read() as tx:
-            records = tx.list_kind(SEQUENCE, database=scope.database, schema=scope.schema)
+        records = context.rooms.objects.plain.listed(
+            SEQUENCE, database=scope.database, schema=scope.schema
+        )
         chosen = self.clauses.select(records, lambda record: record.name)
         return show_result(_FIELDS, _rows(context, chosen))
 
@@ -76,8 +77,7 @@ class DescribeSequence:
     def run(self, context: Context) -> Result:
         """One row; raises ObjectNotFound."""
         key = schema_key(context, SEQUENCE, self.parts)
-        with context.rooms.catalog.read() as tx:
-            record = tx.get(key)
+        record = context.rooms.objects.plain.get(key)
         return show_result(_FIELDS, _rows(context, [record]))
 
 

@@ -75,8 +75,8 @@ class ShowDatabases:
 
     def run(self, context: Context) -> Result:
         """One row for each database."""
-        with context.rooms.catalog.read() as tx:
-            records = self.clauses.select(tx.list_kind(DATABASE), lambda record: record.name)
+        listed = context.rooms.objects.plain.listed(DATABASE)
+        records = self.clauses.select(listed, lambda record: record.name)
         if self.is_terse:
             made = [(moment(record.created_on), record.name) for record in records]
             return show_result(_TERSE_FIELDS, [[*each, None, None, None] for each in made])
@@ -125,13 +125,12 @@ class ShowSchemas:
         database = self._database(context)
         if database is not None:
             check_place(context, database)
-        with context.rooms.catalog.read() as tx:
-            rows = [
-                _schema_row(record, context) for record in tx.list_kind(SCHEMA, database=database)
-            ]
-            databases = (
-                tx.list_kind(DATABASE) if database is None else [tx.get(Key(DATABASE, database))]
-            )
+        plain = context.rooms.objects.plain
+        schemas = plain.listed(SCHEMA, database=database)
+        rows = [_schema_row(record, context) for record in schemas]
+        databases = (
+            plain.listed(DATABASE) if database is None else [plain.get(Key(DATABASE, database))]
+        )
         rows += [_information_schema_row(record) for record in databases]
         rows.sort(key=lambda row: (row[4], row[1]))
         chosen = self.clauses.select(rows, lambda row: str(row[1]))
