@@ -18,14 +18,18 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.objects.databases import Databases
+from nunatak.objects.network import Integrations, NetworkRules
 from nunatak.objects.places import Places
-from nunatak.objects.repositories import Repositories
+from nunatak.objects.repositories import ImageRepositories
 from nunatak.objects.roles import RoleAccounts
 from nunatak.objects.ruled import RuledObjects
+from nunatak.objects.secrets import Secrets
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
+from nunatak.services.calling.addresses import Addresses
 from nunatak.services.commands.repository_images import RepositoryImages
+from nunatak.services.model.vault import Vault
 from nunatak.sql import dispatch
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
@@ -85,8 +89,11 @@ class Front:
             tags=Tags(catalog),
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
-            repositories=RuledObjects(catalog, Repositories()),
             images=RepositoryImages(catalog),
+            network_rules=RuledObjects(catalog, NetworkRules()),
+            integrations=RuledObjects(catalog, Integrations()),
+            secrets=RuledObjects(catalog, Secrets(Vault(settings.folder("keys")))),
+            repositories=ImageRepositories(catalog, Addresses(settings)),
         )
         rooms = SimpleNamespace(
             settings=settings,

@@ -55,7 +55,6 @@ from nunatak.sql.services import (
     functions,
     repositories,
     services,
-    show_pools,
 )
 from nunatak.sql.services import pools as pool_statements
 from nunatak.sql.services import (
@@ -90,7 +89,6 @@ FAMILIES = (
     service_creation,
     service_functions,
     services,
-    show_pools,
     system_functions,
 )
 """Imported, so that their statements are registered."""

@@ -11,7 +11,7 @@ from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.objects import Existing
-from nunatak.catalog.store import Catalog
+from nunatak.catalog.store import Catalog, Key
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import detect_machine
 from nunatak.compute.process.bounds import InstanceBounds
@@ -78,7 +78,9 @@ class Server:
         """Make what every account has, and remove what a crash left behind."""
         rooms = self.rooms
         objects = rooms.objects
-        objects.warehouses.create(WAREHOUSE, ACCOUNTADMIN, existing=Existing.KEEP)
+        objects.warehouses.create(
+            Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, {}, existing=Existing.KEEP
+        )
         objects.databases.create_database(DATABASE, ACCOUNTADMIN, existing=Existing.KEEP)
         with rooms.catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}

@@ -13,7 +13,7 @@ from nunatak.objects.functions import Functions
 from nunatak.objects.network import Integrations, NetworkRules
 from nunatak.objects.places import Places
 from nunatak.objects.pools import Pools
-from nunatak.objects.repositories import Repositories
+from nunatak.objects.repositories import ImageRepositories
 from nunatak.objects.roles import RoleAccounts
 from nunatak.objects.ruled import RuledObjects
 from nunatak.objects.secrets import Secrets
@@ -42,7 +42,7 @@ class AccountObjects:
     secrets: RuledObjects
     network_rules: RuledObjects
     integrations: RuledObjects
-    repositories: RuledObjects
+    repositories: ImageRepositories
     images: RepositoryImages
 
     @classmethod
@@ -66,11 +66,11 @@ class AccountObjects:
             databases=databases,
             warehouses=Warehouses(catalog),
             tags=Tags(catalog),
-            pools=Pools(catalog, services=services.commands, families=services.families),
+            pools=Pools(catalog, services),
             functions=Functions(catalog, routes=services.routes, refresh=refresh),
             secrets=RuledObjects(catalog, Secrets(vault), announce=announce),
             network_rules=RuledObjects(catalog, NetworkRules(), announce=announce),
             integrations=RuledObjects(catalog, Integrations(), announce=announce),
-            repositories=RuledObjects(catalog, Repositories()),
+            repositories=ImageRepositories(catalog, services.addresses),
             images=RepositoryImages(catalog),
         )

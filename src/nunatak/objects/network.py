@@ -11,6 +11,7 @@ from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
 from nunatak.objects.ruled import Values
 from nunatak.services.model.integrations import (
     HOSTS_LIMIT,
+    INTEGRATION,
     RULE,
     check_hosts_limit,
     checked_hosts,
@@ -24,6 +25,7 @@ ALL = "ALL"
 class NetworkRules:
     """Properties of network rules: MODE, TYPE and VALUE_LIST, hosts with their ports."""
 
+    kind = RULE
     structure = NetworkRuleSpec
 
     def spec(self, _: Transaction, values: Values, old: NetworkRuleSpec | None) -> NetworkRuleSpec:
@@ -61,6 +63,7 @@ class Integrations:
     """Properties of external access integrations: ENABLED, ALLOWED_NETWORK_RULES as full names,
     and ALLOWED_AUTHENTICATION_SECRETS as full names or ALL."""
 
+    kind = INTEGRATION
     structure = IntegrationSpec
 
     def spec(self, tx: Transaction, values: Values, old: IntegrationSpec | None) -> IntegrationSpec:

@@ -1,11 +1,12 @@
-"""Rules of image repositories."""
+"""Image repositories, and the rules about them."""
 
 from __future__ import annotations
 
 from nunatak.catalog.kinds import RepositorySpec
-from nunatak.catalog.store import Key, Transaction
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import Unsupported
-from nunatak.objects.ruled import Values
+from nunatak.objects.ruled import RuledObjects, Values
+from nunatak.services.calling.addresses import Addresses
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.specification import repository_path
 
@@ -13,6 +14,7 @@ from nunatak.services.documents.specification import repository_path
 class Repositories:
     """Properties of image repositories: ENCRYPTION, the type of it."""
 
+    kind = REPOSITORY
     structure = RepositorySpec
 
     def spec(self, _: Transaction, values: Values, old: RepositorySpec | None) -> RepositorySpec:
@@ -30,3 +32,15 @@ class Repositories:
                     f"Image repository {key.title} cannot be made beside {record.key.title}: names "
                     "of images would not tell them apart: choose another name."
                 )
+
+
+class ImageRepositories(RuledObjects):
+    """The image repositories of the account."""
+
+    def __init__(self, catalog: Catalog, addresses: Addresses) -> None:
+        super().__init__(catalog, Repositories())
+        self._addresses = addresses
+
+    def url(self, repository: Record) -> str:
+        """The address of a repository, without a scheme."""
+        return self._addresses.repository_url(repository_path(repository.key.title))

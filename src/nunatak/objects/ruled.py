@@ -1,8 +1,9 @@
-"""Kinds of objects with rules of their own about properties, kept with one set of methods."""
+"""Objects of one kind: what every service that keeps some gives, lists and drops, and kinds with
+rules of their own about properties, kept with one set of methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from nunatak.catalog.documents import Document
@@ -12,11 +13,68 @@ from nunatak.catalog.store import Catalog, Key, Record, Transaction
 Values = Mapping[str, Any]
 """Properties that were given, by upper-case name."""
 SpecT = TypeVar("SpecT", bound=Document)
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Kept(Protocol[T_co]):
+    """Service that keeps the objects of a kind."""
+
+    def get(self, key: Key) -> T_co:
+        """An object; raises ObjectNotFound."""
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[T_co]:
+        """The objects in a place, by name."""
+
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Remove an object; whether it was there. Raises ObjectNotFound."""
+
+
+class Ruled(Kept[T_co], Protocol[T_co]):
+    """Service that keeps a kind of objects that are made of properties."""
+
+    def create(
+        self,
+        key: Key,
+        owner: str,
+        values: Values,
+        *,
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
+    ) -> Created:
+        """Add an object; raises ObjectExists, ObjectNotFound without its schema, and what the
+        rules about properties raise."""
+
+    def alter(
+        self, key: Key, values: Values, *, comment: str | None = None, if_exists: bool = False
+    ) -> None:
+        """Change properties; raises ObjectNotFound, and what the rules about them raise."""
+
+
+class KeptRecords:
+    """The records of one kind in the catalog. Safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog, kind: str) -> None:
+        self._catalog = catalog
+        self._objects = Objects(catalog)
+        self._kind = kind
+
+    def get(self, key: Key) -> Record:
+        """A record; raises ObjectNotFound."""
+        return self._objects.get(key)
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
+        """The records in a place, by name."""
+        return self._objects.listed(self._kind, database=database, schema=schema)
+
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Remove a record; whether it was there. Raises ObjectNotFound."""
+        return self._objects.drop(key, if_exists=if_exists) is not None
 
 
 class Rules(Protocol[SpecT]):
     """Rules of one kind of objects."""
 
+    kind: str
     structure: type[SpecT]
     """What is kept of their properties."""
 
@@ -28,7 +86,7 @@ class Rules(Protocol[SpecT]):
         """Raises when other objects forbid that an object becomes so; None: that it is dropped."""
 
 
-class RuledObjects:
+class RuledObjects(KeptRecords):
     """The objects of one kind. Who may create, alter or drop is decided before. Safe to use from
     many threads."""
 
@@ -36,8 +94,7 @@ class RuledObjects:
         self, catalog: Catalog, rules: Rules[Any], *, announce: Callable[[], None] = lambda: None
     ) -> None:
         """`announce` is called after every change, for those who follow it."""
-        self._catalog = catalog
-        self._objects = Objects(catalog)
+        super().__init__(catalog, rules.kind)
         self._rules = rules
         self._announce = announce
 

@@ -9,7 +9,7 @@ from nunatak.catalog.kinds import SecretSpec
 from nunatak.catalog.store import Key, Transaction
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.objects.ruled import Values
-from nunatak.services.model.vault import Vault
+from nunatak.services.model.vault import KIND, Vault
 
 _KEY_BYTES = 32
 
@@ -39,6 +39,7 @@ class Secrets:
     """Properties of secrets: TYPE, and those of the type; texts, lists of texts, and a moment in
     seconds since 1970."""
 
+    kind = KIND
     structure = SecretSpec
 
     def __init__(self, vault: Vault) -> None:

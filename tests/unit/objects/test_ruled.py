@@ -20,6 +20,7 @@ THING = Key("WAREHOUSE", "W")
 class Counting:
     """Rules that add numbers up, take no negative one, and keep what has ten."""
 
+    kind = THING.kind
     structure = WarehouseSpec
 
     def spec(self, _: Transaction, values: Values, old: WarehouseSpec | None) -> WarehouseSpec:

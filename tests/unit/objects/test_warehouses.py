@@ -13,6 +13,8 @@ from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.errors import ObjectNotFound
 from nunatak.objects.warehouses import STARTED, SUSPENDED, WAREHOUSE, Warehouses
 
+KEY = Key(WAREHOUSE, "W")
+
 
 @pytest.fixture
 def catalog(tmp_path: Path) -> Iterator[Catalog]:
@@ -23,14 +25,15 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
 
 def read(catalog: Catalog) -> Record:
     with catalog.read() as tx:
-        return tx.get(Key(WAREHOUSE, "W"))
+        return tx.get(KEY)
 
 
 @pytest.mark.parametrize(("is_suspended", "state"), [(False, STARTED), (True, SUSPENDED)])
 def test_a_warehouse_begins_with_defaults(
     catalog: Catalog, *, is_suspended: bool, state: str
 ) -> None:
-    Warehouses(catalog).create("W", "R", settings={"AUTO_SUSPEND": 5}, is_suspended=is_suspended)
+    values = {"AUTO_SUSPEND": 5, "INITIALLY_SUSPENDED": is_suspended}
+    Warehouses(catalog).create(KEY, "R", values)
 
     record = read(catalog)
     assert record.spec == {"WAREHOUSE_SIZE": "X-Small", "AUTO_SUSPEND": 5, "AUTO_RESUME": True}
@@ -39,16 +42,16 @@ def test_a_warehouse_begins_with_defaults(
 
 def test_properties_and_state_are_changed_apart(catalog: Catalog) -> None:
     warehouses = Warehouses(catalog)
-    warehouses.create("W", "R", settings={"AUTO_SUSPEND": 5, "WAREHOUSE_TYPE": "X"}, comment="c")
+    warehouses.create(KEY, "R", {"AUTO_SUSPEND": 5, "WAREHOUSE_TYPE": "X"}, comment="c")
 
-    warehouses.suspend("W")
-    warehouses.alter("W", {"WAREHOUSE_SIZE": "L"}, unset=("AUTO_SUSPEND", "WAREHOUSE_TYPE"))
+    warehouses.suspend(KEY)
+    warehouses.alter(KEY, {"WAREHOUSE_SIZE": "L", "WAREHOUSE_TYPE": None})
     record = read(catalog)
-    warehouses.resume("W")
+    warehouses.resume(KEY)
 
     assert record.status["state"] == SUSPENDED
     assert WarehouseSpec.read(record.spec) == WarehouseSpec(
-        warehouse_size="L", auto_suspend=600, auto_resume=True
+        warehouse_size="L", auto_suspend=5, auto_resume=True
     )
     assert record.comment == "c"
     assert read(catalog).status["state"] == STARTED
@@ -59,7 +62,7 @@ def test_what_is_not_there_is_an_error_unless_it_need_not_be(catalog: Catalog) -
 
     for act in (warehouses.suspend, warehouses.resume, warehouses.drop):
         with pytest.raises(ObjectNotFound):
-            act("W")
-        act("W", if_exists=True)
-    warehouses.alter("W", {}, if_exists=True)
-    assert not warehouses.drop("W", if_exists=True)
+            act(KEY)
+        act(KEY, if_exists=True)
+    warehouses.alter(KEY, {}, if_exists=True)
+    assert not warehouses.drop(KEY, if_exists=True)

@@ -154,6 +154,14 @@ class OneOf:
     of: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class ByAction:
+    """The rules of an action, whose words the attribute `of` holds: words, what it does, rules."""
+
+    actions: tuple[tuple[str, str, Rules], ...]
+    of: str = "action"
+
+
 Rule = (
     Nothing
     | CheckedInside
@@ -164,6 +172,7 @@ Rule = (
     | AppliesTags
     | OnTargets
     | OneOf
+    | ByAction
 )
 Rules = tuple[Rule, ...]
 
@@ -178,6 +187,9 @@ def declared(what: str, needs: Rules) -> Rules:
         if isinstance(rule, OneOf):
             for case in rule.cases:
                 declared(f"{what} ({case.words})", case.needs)
+        if isinstance(rule, ByAction):
+            for words, _, rules in rule.actions:
+                declared(f"{what} {words}", rules)
     return needs
 
 
@@ -211,6 +223,9 @@ def _words(rule: Rule) -> str:
             return ", ".join([_privilege(rule.privilege, rule.words), *others])
         case OneOf():
             return ", ".join(f"{case.words} ({in_words(case.needs)})" for case in rule.cases)
+        case ByAction():
+            done = dict.fromkeys(f"{does} ({in_words(rules)})" for _, does, rules in rule.actions)
+            return ", ".join(done)
 
 
 def holder(kind: str) -> str:

@@ -14,7 +14,8 @@ from nunatak.catalog.store import Key, Record
 from nunatak.objects.network import ALL
 from nunatak.services.model.integrations import INTEGRATION, RULE
 from nunatak.services.model.vault import KIND as SECRET
-from nunatak.sql.language.object_family import AlterObject, CreateObject, ObjectFamily
+from nunatak.sql.language.family.statements import AlterObject, CreateObject, register
+from nunatak.sql.language.family.table import Caller, PropertyFamily
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context
@@ -73,12 +74,11 @@ def _rule_row(record: Record, last: Sequence[Any]) -> Sequence[Any]:
     ]
 
 
-RULES = ObjectFamily(
+RULES = PropertyFamily(
     kind=RULE,
     words="NETWORK RULE",
     plural=("NETWORK RULES",),
     title="Network rule",
-    in_schema=True,
     readers={
         "TYPE": _word,
         "MODE": _word,
@@ -93,7 +93,7 @@ RULES = ObjectFamily(
     describe_fields=(*_RULE_COMMON, Field("value_list")),
     describe_rows=lambda record, _: [_rule_row(record, [",".join(_values(record))])],
 )
-RULES.register()
+register(RULES)
 
 
 def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
@@ -102,14 +102,14 @@ def _names(cursor: TokenCursor) -> list[tuple[str, ...]]:
     return names_in_parentheses(cursor)
 
 
-def _meant(context: Context, values: dict[str, Any]) -> dict[str, Any]:
+def _meant(session: Session, values: dict[str, Any]) -> dict[str, Any]:
     """The full names of rules and secrets; ALL is no name."""
     found = dict(values)
     for name in (_ALLOWED_RULES, _ALLOWED_SECRETS):
         if name == _ALLOWED_SECRETS and _is_all(values):
             found[name] = ALL
         elif name in values:
-            found[name] = [context.session.qualify(parts) for parts in values[name]]
+            found[name] = [session.qualify(parts) for parts in values[name]]
     return found
 
 
@@ -138,7 +138,7 @@ def _listed(names: Sequence[Any]) -> str:
     return f"[{', '.join(texts)}]"
 
 
-def _property_rows(record: Record, _: Context) -> Sequence[Sequence[Any]]:
+def _property_rows(record: Record, _: Caller) -> Sequence[Sequence[Any]]:
     spec = IntegrationSpec.read(record.spec)
     return [
         ["ENABLED", "Boolean", flag(spec.enabled), "false"],
@@ -149,12 +149,11 @@ def _property_rows(record: Record, _: Context) -> Sequence[Sequence[Any]]:
     ]
 
 
-INTEGRATIONS = ObjectFamily(
+INTEGRATIONS = PropertyFamily(
     kind=INTEGRATION,
     words="EXTERNAL ACCESS INTEGRATION",
     plural=("EXTERNAL ACCESS INTEGRATIONS", "INTEGRATIONS"),
     title="Integration",
-    in_schema=False,
     readers={
         _ALLOWED_RULES: names_in_parentheses,
         _ALLOWED_SECRETS: _names,
@@ -178,4 +177,4 @@ INTEGRATIONS = ObjectFamily(
     aliases=("INTEGRATION",),
     uses=(OnTargets(ANY, _used, "each network rule and secret that is named"),),
 )
-INTEGRATIONS.register()
+register(INTEGRATIONS)

@@ -12,7 +12,8 @@ from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument
 from nunatak.services.model.vault import KIND
-from nunatak.sql.language.object_family import ObjectFamily
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import PropertyFamily
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import strings_in_parentheses
@@ -81,12 +82,11 @@ def _described(record: Record) -> Sequence[Any]:
     ]
 
 
-SECRETS = ObjectFamily(
+SECRETS = PropertyFamily(
     kind=KIND,
     words="SECRET",
     plural=("SECRETS",),
     title="Secret",
-    in_schema=True,
     readers={
         "TYPE": _word,
         "SECRET_STRING": TokenCursor.string,
@@ -104,4 +104,4 @@ SECRETS = ObjectFamily(
     describe_fields=(*_COMMON, *_DESCRIBED),
     describe_rows=lambda record, _: [_row(record, _described(record))],
 )
-SECRETS.register()
+register(SECRETS)

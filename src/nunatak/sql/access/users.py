@@ -18,7 +18,7 @@ from nunatak.sql.access.user_tokens import (
     token_change,
 )
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
 from nunatak.sql.language.statement import (

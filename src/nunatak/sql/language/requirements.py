@@ -14,6 +14,7 @@ from nunatak.access.privileges.declared import (
     KINDS_OF_ACCOUNT,
     SCHEMA,
     AppliesTags,
+    ByAction,
     CheckedInside,
     Creates,
     Given,
@@ -81,6 +82,11 @@ def _resolved(rule: Rule, subject: Any, scope: Scope) -> Iterable[Requirement]:
             found = [case for case in rule.cases if type(part) is case.form]
             assert len(found) == 1, f"{type(part).__name__} declares nothing"
             return resolve(found[0].needs, part, scope)
+        case ByAction():
+            asked = _value(subject, rule.of)
+            return resolve(
+                next(needs for words, _, needs in rule.actions if words == asked), subject, scope
+            )
 
 
 def _on_objects(rule: Needs, subject: Any, scope: Scope) -> Iterator[Requirement]:

@@ -34,8 +34,8 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument
 from nunatak.models.tags import ModelTags
 from nunatak.models.versions import MODEL
-from nunatak.sql.language.object_family import DONE
-from nunatak.sql.language.object_tags import TagValues, tag_change
+from nunatak.sql.language.family.table import DONE
+from nunatak.sql.language.family.tags import TagValues, tag_change
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name

@@ -19,7 +19,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectExists, ObjectNotFound
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,

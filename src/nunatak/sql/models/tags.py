@@ -7,7 +7,7 @@
     SHOW TAGS
 
 Tags are put on models with ALTER MODEL (`alter`), on compute pools and services when they
-are created or altered (`object_tags`).
+are created or altered (`family.tags`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from nunatak.models.tags import (
     VALUE_LIMIT_CHARS,
 )
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.objects import (
     dropped,
     schema_key,

@@ -10,7 +10,7 @@ from nunatak.compute.pools import KIND as POOL
 from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.spec import KIND
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.object_tags import TagValues, properties_and_tags, tag_changes
+from nunatak.sql.language.family.tags import TagValues, properties_and_tags, tag_changes
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.services import SETTABLE, service_key_of, spec_values
@@ -39,7 +39,7 @@ class CreateService(Creation):
         key = service_key_of(context, self.name)
         if self.if_not_exists and context.rooms.objects.plain.find(key) is not None:
             return status_result(f"{key.name} already exists, statement succeeded.")
-        tags = context.rooms.objects.tags.carried(tag_changes(context, self.tags))
+        tags = context.rooms.objects.tags.carried(tag_changes(context.session, self.tags))
         container = self.specification.read(context)
         check_container(context, container)
         context.rooms.services.create(

@@ -15,7 +15,7 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.services.model.functions import KIND, FunctionSpec
 from nunatak.services.model.spec import ENDPOINTS_ROLE
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.object_family import visible
+from nunatak.sql.language.family.statements import visible
 from nunatak.sql.language.objects import dropped, schema_key
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,

@@ -6,11 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from nunatak.catalog.sqltypes import FLOAT, NUMBER, TIMESTAMP_LTZ
-from nunatak.compute.families import Families
-from nunatak.compute.nodes import Machine, capacity_note
 from nunatak.compute.resources import GIB
-from nunatak.services.model.snapshot import Pool, Snapshot
-from nunatak.services.model.states import BUILDS
+from nunatak.objects.pools import FamilyView, PoolView
 from nunatak.sql.language.show import flag, moment
 from nunatak.warehouse.core.results import Field
 
@@ -68,21 +65,18 @@ NODE_FIELDS = (
 )
 
 
-def pool_row(pool: Pool, snapshot: Snapshot) -> list[Any]:
+def pool_row(view: PoolView) -> list[Any]:
     """A row of SHOW COMPUTE POOLS."""
-    record, spec, status = pool.record, pool.spec, pool.status
-    used = snapshot.demand(record.name).used_nodes
-    active = sum(node.id in used for node in status.nodes)
-    services = [item for item in snapshot.services if item.spec.pool == record.name]
-    jobs = [item for item in snapshot.builds if item.spec.pool == record.name]
+    record, spec, status = view.pool.record, view.pool.spec, view.pool.status
+    active = view.active_nodes
     return [
         record.name,
         str(status.state),
         spec.min_nodes,
         spec.max_nodes,
         spec.instance_family,
-        sum(not item.spec.dropped for item in services),
-        sum(not BUILDS.is_final(item.state) for item in jobs),
+        view.services,
+        view.jobs,
         spec.auto_suspend_s,
         flag(spec.auto_resume),
         active,
@@ -100,56 +94,43 @@ def pool_row(pool: Pool, snapshot: Snapshot) -> list[Any]:
     ]
 
 
-def describe_row(
-    pool: Pool, snapshot: Snapshot, *, families: Families, machine: Machine
-) -> list[Any]:
+def describe_row(view: PoolView, note: str) -> list[Any]:
     """The row of DESCRIBE COMPUTE POOL; the message tells where nodes are smaller than named."""
-    note = capacity_note(families.get(pool.spec.instance_family), machine)
-    message = " ".join(part for part in (pool.status.message, note) if part)
-    return [*pool_row(pool, snapshot), None, pool.status.error_code, message]
+    status = view.pool.status
+    message = " ".join(part for part in (status.message, note) if part)
+    return [*pool_row(view), None, status.error_code, message]
 
 
-def family_rows(
-    families: Families, machine: Machine, snapshot: Snapshot
-) -> Sequence[Sequence[Any]]:
-    """The rows of SHOW COMPUTE POOL INSTANCE FAMILIES."""
-    usage: dict[str, int] = {}
-    for pool in snapshot.shown_pools.values():
-        name = pool.spec.instance_family
-        usage[name] = usage.get(name, 0) + len(pool.status.nodes)
+def family_row(view: FamilyView) -> Sequence[Any]:
+    """A row of SHOW COMPUTE POOL INSTANCE FAMILIES."""
+    family = view.family
     return [
-        [
-            family.name,
-            family.description,
-            family.vcpu,
-            family.memory_gib,
-            family.storage_gib,
-            family.gpu or None,
-            family.gpus,
-            family.gpu_memory_gib,
-            usage.get(family.name, 0),
-            capacity_note(family, machine) or None,
-        ]
-        for family in families.all()
+        family.name,
+        family.description,
+        family.vcpu,
+        family.memory_gib,
+        family.storage_gib,
+        family.gpu or None,
+        family.gpus,
+        family.gpu_memory_gib,
+        view.nodes,
+        view.note or None,
     ]
 
 
-def node_rows(pool: Pool, snapshot: Snapshot) -> Sequence[Sequence[Any]]:
+def node_rows(view: PoolView) -> Sequence[Sequence[Any]]:
     """The rows of SHOW NODES."""
-    counts: dict[str, int] = {}
-    for item in snapshot.instances:
-        if item.spec.pool == pool.record.name and item.status.node is not None:
-            counts[item.status.node] = counts.get(item.status.node, 0) + 1
+    pool, counts = view.pool, view.instances
     return [
         [
             pool.record.name,
             node.id,
-            "ACTIVE" if counts.get(node.id) else "IDLE",
+            "ACTIVE" if counts[node.id] else "IDLE",
             pool.spec.instance_family,
             pool.capacity.cpus,
             round(pool.capacity.memory_bytes / GIB, 2),
             pool.capacity.gpus,
-            counts.get(node.id, 0),
+            counts[node.id],
             moment(node.started_at),
         ]
         for node in pool.status.nodes

@@ -1,39 +1,35 @@
-"""Compute pools: CREATE, ALTER, DROP."""
+"""Compute pools, their instance families and nodes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import AppliesTags, Case, Creates, Given, Needs, OneOf
-from nunatak.access.privileges.requirement import OWNERSHIP
-from nunatak.catalog.names import quoted
-from nunatak.compute import pools
-from nunatak.compute.pools import AUTO_SUSPEND_S, PoolSpec
-from nunatak.errors import InvalidArgument
+from nunatak.access.privileges.declared import AppliesTags, Needs, Nothing
+from nunatak.compute.pools import AUTO_SUSPEND_S, KIND
+from nunatak.objects.pools import TAGS
 from nunatak.services.model.spec import ServiceType
-from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.object_family import DONE, unset_values
-from nunatak.sql.language.object_tags import (
-    AlterTags,
-    TagValues,
-    properties_and_tags,
-    tag_change,
-    tag_changes,
-)
-from nunatak.sql.language.objects import dropped
-from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
-    Context,
-    Modifiers,
-    accept_if_not_exists,
-    grammar,
-    properties,
-)
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import COMMENT, Action, Altered, Caller, PropertyFamily
+from nunatak.sql.language.family.tags import properties_and_tags, tag_actions, tag_changes
+from nunatak.sql.language.requirements import key_of
+from nunatak.sql.language.show import ShowClauses, show_clauses, show_result
+from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean, integer, strings_in_parentheses
+from nunatak.sql.services.pool_rows import (
+    DESCRIBE_FIELDS,
+    FAMILY_FIELDS,
+    NODE_FIELDS,
+    POOL_FIELDS,
+    describe_row,
+    family_row,
+    node_rows,
+    pool_row,
+)
 from nunatak.sql.services.workloads import workload_type
-from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
 
 
 def _word(cursor: TokenCursor) -> str:
@@ -44,7 +40,7 @@ def _families(cursor: TokenCursor) -> tuple[str, ...]:
     return tuple(text.upper() for text in strings_in_parentheses(cursor))
 
 
-_ALTERABLE = {
+_PROPERTIES = {
     "MIN_NODES": integer,
     "MAX_NODES": integer,
     "INSTANCE_FAMILY": _word,
@@ -52,135 +48,33 @@ _ALTERABLE = {
     "AUTO_SUSPEND_SECS": integer,
     "PLACEMENT_GROUP": _word,
     "BACKUP_INSTANCE_FAMILIES": _families,
-    "COMMENT": TokenCursor.string,
 }
-_CREATABLE = {**_ALTERABLE, "INITIALLY_SUSPENDED": boolean}
+_NEW = {
+    **_PROPERTIES,
+    "INITIALLY_SUSPENDED": boolean,
+    COMMENT: TokenCursor.string,
+}
 _UNSET = {
     "AUTO_RESUME": True,
     "AUTO_SUSPEND_SECS": AUTO_SUSPEND_S,
     "PLACEMENT_GROUP": None,
     "BACKUP_INSTANCE_FAMILIES": (),
 }
-_IN_SPEC = {"AUTO_SUSPEND_SECS": "auto_suspend_s", "INITIALLY_SUSPENDED": "suspended"}
+_OPERATES = (Needs("OPERATE", KIND),)
 
 
-def _spec_values(values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        _IN_SPEC.get(name, name.lower()): value
-        for name, value in values.items()
-        if name != "COMMENT"
-    }
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreatePool(Creation):
-    """CREATE COMPUTE POOL [IF NOT EXISTS] p [FOR APPLICATION a] properties."""
-
-    name: str
-    values: dict[str, Any]
-    tags: TagValues = ()
-
-    def run(self, context: Context) -> Result:
-        """Write the pool down; its reconciler starts it."""
-        for needed in ("MIN_NODES", "MAX_NODES", "INSTANCE_FAMILY"):
-            if needed not in self.values:
-                raise InvalidArgument(f"CREATE COMPUTE POOL needs {needed} = ….")
-        made = context.rooms.objects.pools.create(
-            self.name,
-            context.session.role,
-            PoolSpec(**_spec_values(self.values)),
-            tags=tag_changes(context, self.tags),
-            comment=self.values.get("COMMENT", ""),
-            existing=self.existing,
-        )
-        return created(made, "Compute pool", self.name)
-
-
-@creation("COMPUTE POOL", needs=(Creates(pools.KIND), AppliesTags()))
-def create_pool(cursor: TokenCursor, create: Modifiers) -> CreatePool:
-    """Parse CREATE COMPUTE POOL."""
-    if create.or_replace:
-        cursor.fail("OR REPLACE does not go with COMPUTE POOL")
-    if_not_exists = accept_if_not_exists(cursor, create)
-    name = _new_name(cursor)
+def _new(cursor: TokenCursor) -> dict[str, Any]:
+    """`[FOR APPLICATION a] properties [WITH] TAG (…)`."""
     application = cursor.identifier() if cursor.accept("FOR", "APPLICATION") else None
-    values, tags = properties_and_tags(cursor, _CREATABLE)
+    values, tags = properties_and_tags(cursor, _NEW)
     if application is not None:
         values["APPLICATION"] = application
-    return CreatePool(name=name, if_not_exists=if_not_exists, values=values, tags=tags)
+    return {**values, TAGS: tags}
 
 
-def _new_name(cursor: TokenCursor) -> str:
-    """The name of a new pool, which must not need quotes."""
-    name = cursor.identifier()
-    if quoted(name) != name:
-        raise InvalidArgument(
-            f"A compute pool cannot be named '{name}': use letters, digits, _ and $, without "
-            "quotes."
-        )
-    return name
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlterPool:
-    """ALTER COMPUTE POOL [IF EXISTS] p SUSPEND | RESUME | STOP ALL | SET … | UNSET …"""
-
-    name: str
-    if_exists: bool
-    action: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
-    types: tuple[ServiceType, ...] = ()
-    """Of what STOP ALL stops; empty for everything."""
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context) -> Result:
-        """Write what is wanted now."""
-        pools, session, if_exists = context.rooms.objects.pools, context.session, self.if_exists
-        by = f"by {session.user} (role {session.role})"
-        match self.action:
-            case "SUSPEND":
-                pools.suspend(self.name, by=by, if_exists=if_exists)
-            case "RESUME":
-                pools.resume(self.name, by=by, if_exists=if_exists)
-            case "STOP ALL":
-                pools.stop_all(self.name, types=self.types, if_exists=if_exists)
-            case _:
-                values, comment = _spec_values(self.values), self.values.get("COMMENT")
-                pools.alter(self.name, values, comment=comment, if_exists=if_exists)
-        return status_result(DONE)
-
-
-_ALTERATIONS = (
-    Case(
-        AlterPool,
-        "to suspend, resume, stop or change it",
-        (
-            Needs("OPERATE", pools.KIND, when=Given("action", "to suspend, resume and stop")),
-            Needs("MODIFY", pools.KIND, when=Given("action", "to change", is_given=False)),
-        ),
-    ),
-    Case(AlterTags, "with other tags", (Needs("MODIFY", pools.KIND), AppliesTags())),
-)
-
-
-@grammar("ALTER COMPUTE POOL", needs=(OneOf(_ALTERATIONS),))
-def alter_pool(cursor: TokenCursor, _: Modifiers) -> AlterPool | AlterTags:
-    """Parse ALTER COMPUTE POOL."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    name = cursor.identifier()
-    for action in ("SUSPEND", "RESUME", "STOP ALL"):
-        if cursor.accept(*action.split()):
-            types = _types(cursor) if action == "STOP ALL" else ()
-            return AlterPool(name=name, if_exists=if_exists, action=action, types=types)
-    if (tags := tag_change(cursor)) is not None:
-        return AlterTags(kind=pools.KIND, name=(name,), if_exists=if_exists, tags=tags)
-    if cursor.accept("UNSET"):
-        return AlterPool(name=name, if_exists=if_exists, values=unset_values(cursor, _UNSET))
-    cursor.expect("SET")
-    values = properties(cursor, _ALTERABLE)
-    if not values:
-        cursor.fail("expected a property to set")
-    return AlterPool(name=name, if_exists=if_exists, values=values)
+def _meant(session: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Tags by their full names."""
+    return {**values, TAGS: tag_changes(session, values[TAGS])} if TAGS in values else values
 
 
 def _types(cursor: TokenCursor) -> tuple[ServiceType, ...]:
@@ -193,23 +87,94 @@ def _types(cursor: TokenCursor) -> tuple[ServiceType, ...]:
     return tuple(types)
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropPool:
-    """DROP COMPUTE POOL [IF EXISTS] p."""
+def _by(session: Session) -> str:
+    """Who suspends or resumes, in words."""
+    return f"by {session.user} (role {session.role})"
 
-    name: str
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
+
+def _suspend(caller: Caller, altered: Altered) -> None:
+    by = _by(caller.session)
+    caller.objects.pools.suspend(altered.key, by=by, if_exists=altered.if_exists)
+
+
+def _resume(caller: Caller, altered: Altered) -> None:
+    by = _by(caller.session)
+    caller.objects.pools.resume(altered.key, by=by, if_exists=altered.if_exists)
+
+
+def _stop_all(caller: Caller, altered: Altered) -> None:
+    types = altered.values
+    caller.objects.pools.stop_all(altered.key, types=types, if_exists=altered.if_exists)
+
+
+POOLS = PropertyFamily(
+    kind=KIND,
+    words="COMPUTE POOL",
+    plural=("COMPUTE POOLS",),
+    title="Compute pool",
+    service=lambda objects: objects.pools,
+    readers=_PROPERTIES,
+    reads_new=_new,
+    meant=_meant,
+    unset=_UNSET,
+    replaceable=False,
+    creating=(AppliesTags(of=f"values.{TAGS}"),),
+    altering="MODIFY",
+    actions=(
+        Action(words="SUSPEND", does="to suspend it", needs=_OPERATES, act=_suspend),
+        Action(words="RESUME", does="to resume it", needs=_OPERATES, act=_resume),
+        Action(
+            words="STOP ALL",
+            does="to stop what is on it",
+            needs=_OPERATES,
+            act=_stop_all,
+            reads=_types,
+        ),
+        *tag_actions(Needs("MODIFY", KIND)),
+    ),
+    show_fields=POOL_FIELDS,
+    show_row=lambda pool, _: pool_row(pool),
+    describe_fields=DESCRIBE_FIELDS,
+    describe_rows=lambda pool, caller: [describe_row(pool, caller.objects.pools.note(pool))],
+)
+register(POOLS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowFamilies:
+    """SHOW COMPUTE POOL INSTANCE FAMILIES [LIKE …]."""
+
+    clauses: ShowClauses
+    fields: tuple[Field, ...] = FAMILY_FIELDS
 
     def run(self, context: Context) -> Result:
-        """Remove it; refused while services or jobs are on it, running or suspended, and for a
-        pool of the system."""
-        was_there = context.rooms.objects.pools.drop(self.name, if_exists=self.if_exists)
-        return dropped(self.name, was_there=was_there)
+        """One row for each family that a pool may name."""
+        rows = [family_row(family) for family in context.rooms.objects.pools.families()]
+        return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
 
 
-@grammar("DROP COMPUTE POOL", needs=(Needs(OWNERSHIP, pools.KIND),))
-def drop_pool(cursor: TokenCursor, _: Modifiers) -> DropPool:
-    """Parse DROP COMPUTE POOL."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropPool(name=cursor.identifier(), if_exists=if_exists)
+@grammar(
+    "SHOW COMPUTE POOL INSTANCE FAMILIES", needs=(Nothing(why="families say what the machine has"),)
+)
+def show_families(cursor: TokenCursor, _: Modifiers) -> ShowFamilies:
+    """Parse SHOW COMPUTE POOL INSTANCE FAMILIES."""
+    return ShowFamilies(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowNodes:
+    """SHOW NODES IN COMPUTE POOL p."""
+
+    name: tuple[str, ...]
+    fields: tuple[Field, ...] = NODE_FIELDS
+
+    def run(self, context: Context) -> Result:
+        """One row for each node."""
+        pool = context.rooms.objects.pools.get(key_of(KIND, self.name, context.session))
+        return show_result(self.fields, node_rows(pool))
+
+
+@grammar("SHOW NODES IN COMPUTE POOL", needs=(Needs("MONITOR", KIND),))
+def show_nodes(cursor: TokenCursor, _: Modifiers) -> ShowNodes:
+    """Parse SHOW NODES IN COMPUTE POOL."""
+    return ShowNodes(name=cursor.name())

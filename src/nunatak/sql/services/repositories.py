@@ -15,8 +15,9 @@ from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.specification import IMAGE_NAME, repository_path
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import Caller, PropertyFamily
 from nunatak.sql.language.functions import system_function
-from nunatak.sql.language.object_family import ObjectFamily
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
@@ -46,13 +47,13 @@ _IMAGE_FIELDS = (
 _ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
 
 
-def _row(record: Record, context: Context) -> Sequence[Any]:
+def _row(record: Record, caller: Caller) -> Sequence[Any]:
     return [
         moment(record.created_on),
         record.name,
         record.key.database,
         record.key.schema,
-        context.rooms.addresses.repository_url(repository_path(record.key.title)),
+        caller.objects.repositories.url(record),
         record.owner,
         "ROLE",
         record.comment,
@@ -72,20 +73,19 @@ def _encryption(cursor: TokenCursor) -> str:
     return kind
 
 
-REPOSITORIES = ObjectFamily(
+REPOSITORIES = PropertyFamily(
     kind=REPOSITORY,
     words="IMAGE REPOSITORY",
     plural=("IMAGE REPOSITORIES",),
     title="Image Repository",
-    in_schema=True,
     readers={"ENCRYPTION": _encryption},
     service=lambda objects: objects.repositories,
     show_fields=_FIELDS,
     show_row=_row,
     describe_fields=_FIELDS,
-    describe_rows=lambda record, context: [_row(record, context)],
+    describe_rows=lambda record, caller: [_row(record, caller)],
 )
-REPOSITORIES.register()
+register(REPOSITORIES)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,9 @@ from nunatak.services.documents.autocapture import unsupported
 from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.snapshot import Service, Snapshot, read_service
 from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
-from nunatak.sql.language.object_family import DONE, unset_values, visible
-from nunatak.sql.language.object_tags import AlterTags, tag_change
+from nunatak.sql.language.family.statements import visible
+from nunatak.sql.language.family.table import DONE, unset_values
+from nunatak.sql.language.family.tags import AlterTags, tag_change
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,

@@ -21,7 +21,7 @@ from nunatak.services.documents.specification import (
     parse_specification,
 )
 from nunatak.services.model.spec import KIND
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
 from nunatak.sql.language.tokens import TokenCursor

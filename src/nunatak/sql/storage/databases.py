@@ -10,7 +10,7 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.errors import Unsupported
 from nunatak.objects.databases import DEFAULT_SCHEMA
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import (

@@ -9,7 +9,7 @@ from nunatak.access.privileges.declared import Given, Needs, NeedsInHolder, Rule
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Key
 from nunatak.errors import Unsupported
-from nunatak.sql.language.object_family import DONE
+from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.options import option_value
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties

@@ -14,6 +14,7 @@ import pytest
 from nunatak.access.privileges.declared import (
     KINDS_OF_ACCOUNT,
     AppliesTags,
+    ByAction,
     Case,
     CheckedInside,
     Creates,
@@ -166,6 +167,13 @@ MOVES = NeedsInHolder("CREATE TAG", "TAG", of="to", when=Given("to", "to move it
             Gadget(part=Gadget(name=("X", "G"))),
             [("CREATE TAG", "SCHEMA", "DB.X")],
         ),
+        (
+            ByAction(
+                (("A", "", (Nothing(why="no"),)), ("A B", "", (Needs("OPERATE", "TAG"),))), "part"
+            ),
+            Gadget(name=("X", "G"), part="A B"),
+            [("OPERATE", "TAG", "DB.X.G")],
+        ),
         (Needs("MONITOR", "SERVICE", of=0), ["svc", 1], [("MONITOR", "SERVICE", "DB.S.SVC")]),
         (
             Needs("MONITOR", "SERVICE", of=1, each=True),
@@ -237,7 +245,7 @@ def forms(grammar: Grammar) -> list[type[Any]]:
 def paths(needs: Rules) -> Iterator[str]:
     """The attributes that rules read of the statement itself."""
     for rule in needs:
-        if isinstance(rule, Needs | NeedsInHolder | Creates | AppliesTags | OneOf):
+        if isinstance(rule, Needs | NeedsInHolder | Creates | AppliesTags | OneOf | ByAction):
             yield str(rule.of)
         if isinstance(rule, Needs | NeedsInHolder):
             yield rule.unless_own
@@ -245,6 +253,9 @@ def paths(needs: Rules) -> Iterator[str]:
             yield rule.when.attribute
         if isinstance(rule, Creates):
             yield from (rule.unless_temporary, "or_replace")
+        if isinstance(rule, ByAction):
+            for _, _, needs in rule.actions:
+                yield from paths(needs)
 
 
 def lacking(form: type[Any], needs: Rules) -> set[str]:

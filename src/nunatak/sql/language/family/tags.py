@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.privileges.declared import AppliesTags, Rule
 from nunatak.models.tags import TagChanges
-from nunatak.sql.language.object_family import DONE, Readers
+from nunatak.sql.language.family.table import DONE, Action, Altered, Caller, Readers
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.session import Session
 
 TagValues = tuple[tuple[tuple[str, ...], str | None], ...]
 """Names of tags as written, with their values; None takes a tag off."""
@@ -62,9 +64,23 @@ def _names(cursor: TokenCursor) -> TagValues:
     return tuple((name, None) for name in names)
 
 
-def tag_changes(context: Context, tags: TagValues) -> TagChanges:
+def tag_changes(session: Session, tags: TagValues) -> TagChanges:
     """The full names of tags, with their values."""
-    return [(context.session.qualify(name), value) for name, value in tags]
+    return [(session.qualify(name), value) for name, value in tags]
+
+
+def tag_actions(needed: Rule) -> tuple[Action, Action]:
+    """SET TAG and UNSET TAG of a family, which need `needed` beside APPLY on each tag."""
+    needs, does = (needed, AppliesTags(of="values")), "to set and unset tags"
+    return (
+        Action(words="SET TAG", does=does, needs=needs, act=_put, reads=_values),
+        Action(words="UNSET TAG", does=does, needs=needs, act=_put, reads=_names),
+    )
+
+
+def _put(caller: Caller, altered: Altered) -> None:
+    changes = tag_changes(caller.session, altered.values)
+    caller.objects.tags.put(altered.key, changes, if_exists=altered.if_exists)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +96,6 @@ class AlterTags:
     def run(self, context: Context) -> Result:
         """Change the record."""
         key = key_of(self.kind, self.name, context.session)
-        changes = tag_changes(context, self.tags)
+        changes = tag_changes(context.session, self.tags)
         context.rooms.objects.tags.put(key, changes, if_exists=self.if_exists)
         return status_result(DONE)

@@ -1,0 +1,1 @@
+"""Families of objects: tables of parts, and the statements that all of them have."""

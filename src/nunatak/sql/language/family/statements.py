@@ -1,0 +1,263 @@
+"""Statements of every family, as its table describes them.
+
+`CREATE [OR REPLACE] <words> [IF NOT EXISTS] n …`, `ALTER <words> [IF EXISTS] n <action>`,
+`DROP <words> [IF EXISTS] n`, `DESCRIBE <words> n`,
+`SHOW [TERSE] <plural> [HISTORY] [LIKE …] [IN …]`, `COMMENT [IF EXISTS] ON <words> n IS '…'`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, Creates, Needs
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.objects.ruled import Kept
+from nunatak.sql.language.creation import Creation, created, creation
+from nunatak.sql.language.family.table import (
+    COMMENT,
+    DONE,
+    SET,
+    Altered,
+    Caller,
+    Name,
+    ObjectFamily,
+    PropertyFamily,
+)
+from nunatak.sql.language.objects import dropped
+from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
+    ShowClauses,
+    scope_in,
+    show_clauses,
+    show_result,
+)
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    accept_if_not_exists,
+    grammar,
+)
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field, Result, status_result
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateObject(Creation):
+    """CREATE of any kind that is made of properties."""
+
+    family: PropertyFamily[Any]
+    name: Name
+    values: dict[str, Any] = field(repr=False)
+
+    def run(self, context: Context) -> Result:
+        """Add the object."""
+        family, session = self.family, context.session
+        key, values = family.key(session, self.name), family.meant(session, dict(self.values))
+        comment = values.pop(COMMENT, "")
+        made = family.service(context.rooms.objects).create(
+            key, session.role, values, comment=comment, existing=self.existing
+        )
+        family.after_create(session, key, made)
+        return created(made, family.title, key.name)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlterObject:
+    """ALTER of any kind, by one of its actions, and COMMENT ON."""
+
+    family: PropertyFamily[Any]
+    name: Name
+    if_exists: bool
+    action: str
+    values: Any = field(repr=False)
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def run(self, context: Context) -> Result:
+        """Do what the action does."""
+        key = self.family.key(context.session, self.name)
+        altered = Altered(key, self.values, self.if_exists)
+        self.family.alterations[self.action].act(Caller.of(context), altered)
+        return status_result(DONE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropObject:
+    """DROP of any kind."""
+
+    family: ObjectFamily[Any]
+    name: Name
+    if_exists: bool
+    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    def run(self, context: Context) -> Result:
+        """Remove it."""
+        key = self.family.key(context.session, self.name)
+        service = self.family.service(context.rooms.objects)
+        was_there = service.drop(key, if_exists=self.if_exists)
+        self.family.after_drop(context.session, key)
+        return dropped(key.name, was_there=was_there)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeObject:
+    """DESCRIBE of any kind."""
+
+    family: ObjectFamily[Any]
+    name: Name
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the kind."""
+        return self.family.describe_fields or self.family.show_fields
+
+    def run(self, context: Context) -> Result:
+        """The rows of the kind."""
+        family, caller = self.family, Caller.of(context)
+        item = family.service(caller.objects).get(family.key(caller.session, self.name))
+        rows = family.describe_rows
+        found = [family.show_row(item, caller)] if rows is None else rows(item, caller)
+        return show_result(self.fields, found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowObjects:
+    """SHOW of any kind."""
+
+    family: ObjectFamily[Any]
+    clauses: ShowClauses
+    is_terse: bool = False
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the kind."""
+        return self.family.terse_fields if self.is_terse else self.family.show_fields
+
+    def run(self, context: Context) -> Result:
+        """One row for each object: all of them, or those that the role has a privilege on."""
+        family, caller = self.family, Caller.of(context)
+        items = self._items(context, family.service(caller.objects))
+        if family.showing is SHOWN_WHERE_ALLOWED:
+            items = visible(context, items)
+        chosen = self.clauses.select(items, lambda item: item.name)
+        row = (family.terse_row if self.is_terse else None) or family.show_row
+        return show_result(self.fields, [row(item, caller) for item in chosen])
+
+    def _items(self, context: Context, service: Kept[Any]) -> Sequence[Any]:
+        if self.family.kind in KINDS_OF_ACCOUNT:
+            return service.listed()
+        scope = scope_in(context, self.clauses)
+        return service.listed(database=scope.database, schema=scope.schema)
+
+
+def visible(context: Context, items: Iterable[Any]) -> list[Any]:
+    """The objects, by their `key`, on which the current role has any privilege."""
+    access, role = context.rooms.access, context.session.role
+    return [
+        item
+        for item in items
+        if access.allows(role, Requirement(ANY, item.key.kind, item.key.title))
+    ]
+
+
+def register(family: ObjectFamily[Any]) -> None:
+    """Make the statements of a kind known."""
+    parsers = _Parsers(family)
+    dropping = family.dropping or (Needs(OWNERSHIP, family.kind),)
+    describing = family.describing or (Needs(ANY, family.kind),)
+    for words in family.spellings:
+        grammar(f"DROP {words}", needs=dropping)(parsers.drop)
+        grammar(f"DESCRIBE {words}", needs=describing)(parsers.describe)
+    for plural in family.plural:
+        grammar(f"SHOW {plural}", needs=family.showing)(parsers.show)
+        if family.terse_fields:
+            grammar(f"SHOW TERSE {plural}", needs=family.showing)(parsers.show_terse)
+    if isinstance(family, PropertyFamily):
+        _register_properties(family)
+
+
+def _register_properties(family: PropertyFamily[Any]) -> None:
+    parsers = _PropertyParsers(family)
+    creates = Creates(family.kind, privilege=family.privilege)
+    creation(family.words, needs=(creates, *family.uses, *family.creating))(parsers.create)
+    for words in family.spellings:
+        grammar(f"ALTER {words}", needs=family.alter_needs)(parsers.alter)
+    if family.has_comment_on:
+        for words in ("COMMENT ON", "COMMENT IF EXISTS ON"):
+            needs = family.setting.needs
+            grammar(f"{words} {family.words}", needs=needs)(parsers.comment)
+
+
+@dataclass(frozen=True)
+class _Parsers:
+    """Parsers of what all families have."""
+
+    family: ObjectFamily[Any]
+
+    def drop(self, cursor: TokenCursor, _: Modifiers) -> DropObject:
+        """Parse DROP."""
+        if_exists = cursor.accept("IF", "EXISTS")
+        name = self.family.reads_name(cursor)
+        cursor.accept_any(*self.family.drop_endings)
+        return DropObject(family=self.family, name=name, if_exists=if_exists)
+
+    def describe(self, cursor: TokenCursor, _: Modifiers) -> DescribeObject:
+        """Parse DESCRIBE."""
+        return DescribeObject(family=self.family, name=self.family.reads_name(cursor))
+
+    def show(self, cursor: TokenCursor, _: Modifiers) -> ShowObjects:
+        """Parse SHOW."""
+        if self.family.has_history:
+            cursor.accept("HISTORY")
+        clauses = show_clauses(cursor, scopes=self.family.scopes)
+        return ShowObjects(family=self.family, clauses=clauses)
+
+    def show_terse(self, cursor: TokenCursor, modifiers: Modifiers) -> ShowObjects:
+        """Parse SHOW TERSE."""
+        return replace(self.show(cursor, modifiers), is_terse=True)
+
+
+@dataclass(frozen=True)
+class _PropertyParsers:
+    """Parsers of what families have that are made of properties."""
+
+    family: PropertyFamily[Any]
+
+    def create(self, cursor: TokenCursor, create: Modifiers) -> CreateObject:
+        """Parse CREATE."""
+        if create.or_replace and not self.family.replaceable:
+            cursor.fail(f"OR REPLACE does not go with {self.family.words}")
+        if_not_exists = accept_if_not_exists(cursor, create)
+        return CreateObject(
+            family=self.family,
+            name=cursor.name(),
+            or_replace=create.or_replace,
+            if_not_exists=if_not_exists,
+            values=self.family.read_new(cursor),
+        )
+
+    def alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
+        """Parse ALTER."""
+        if_exists = cursor.accept("IF", "EXISTS")
+        name = cursor.name()
+        known = self.family.alterations
+        asked = next((words for words in known if cursor.accept(*words.split())), None)
+        if asked is None:
+            cursor.fail(f"expected {', '.join(sorted(known))}")
+        return self._altered(name, asked, known[asked].reads(cursor), if_exists=if_exists)
+
+    def comment(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
+        """Parse COMMENT ON."""
+        if_exists = cursor.peek(-2 - len(self.family.words.split())) == "EXISTS"
+        name = cursor.name()
+        cursor.expect("IS")
+        return self._altered(name, SET, {COMMENT: cursor.string()}, if_exists=if_exists)
+
+    def _altered(self, name: Name, action: str, values: Any, *, if_exists: bool) -> AlterObject:
+        family = self.family
+        return AlterObject(
+            family=family, name=name, if_exists=if_exists, action=action, values=values
+        )

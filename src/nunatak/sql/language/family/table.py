@@ -1,0 +1,225 @@
+"""Kinds of objects, each a table of parts that are generic where a kind has nothing of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, ByAction, Needs, Rules
+from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.catalog.objects import Created
+from nunatak.catalog.store import Key
+from nunatak.objects.account import AccountObjects
+from nunatak.objects.ruled import Kept, Ruled
+from nunatak.sql.language.requirements import key_of
+from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED
+from nunatak.sql.language.statement import Context, properties
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.session import Session
+
+DONE = "Statement executed successfully."
+COMMENT = "COMMENT"
+SET = "SET"
+T = TypeVar("T")
+Readers = Mapping[str, Callable[[TokenCursor], Any]]
+Name = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Caller:
+    """A caller of a family's statement: the session, and the services that keep objects."""
+
+    session: Session
+    objects: AccountObjects
+
+    @classmethod
+    def of(cls, context: Context) -> Caller:
+        """The caller of a running statement."""
+        return cls(context.session, context.rooms.objects)
+
+
+Row = Callable[[T, Caller], Sequence[Any]]
+Rows = Callable[[T, Caller], Sequence[Sequence[Any]]]
+
+
+@dataclass(frozen=True)
+class Altered:
+    """An object that an action changes, with what the action read."""
+
+    key: Key
+    values: Any
+    if_exists: bool
+
+
+def _nothing(_: TokenCursor) -> None:
+    """Actions that are complete with their words."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Action:
+    """An action of ALTER: the words that begin it, what it needs, how the rest is read."""
+
+    words: str
+    does: str
+    """What it does, for the page of privileges, as in "to suspend it"."""
+    needs: Rules
+    """Rules about the statement, an AlterObject."""
+    act: Callable[[Caller, Altered], None]
+    reads: Callable[[TokenCursor], Any] = _nothing
+
+
+def _stay(_: Session, _key: Key, _made: Created) -> None:
+    """A session is where it was after CREATE."""
+
+
+def _keep(_: Session, _key: Key) -> None:
+    """A session is where it was after DROP."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ObjectFamily(Generic[T]):
+    """A kind of object with DROP, DESCRIBE and SHOW; CREATE and ALTER it registers itself.
+    `service` keeps the objects."""
+
+    kind: str
+    words: str
+    plural: tuple[str, ...]
+    service: Callable[[AccountObjects], Kept[T]]
+    show_fields: tuple[Field, ...]
+    show_row: Row[T]
+    terse_fields: tuple[Field, ...] = ()
+    terse_row: Row[T] | None = None
+    """Of SHOW TERSE, which there is where it has columns; by default a row of SHOW."""
+    describe_fields: tuple[Field, ...] = ()
+    """By default those of SHOW."""
+    describe_rows: Rows[T] | None = None
+    """By default the one row of SHOW."""
+    has_history: bool = False
+    """Whether SHOW may say HISTORY."""
+    aliases: tuple[str, ...] = ()
+    """Other words for ALTER, DROP and DESCRIBE."""
+    reads_name: Callable[[TokenCursor], Name] = TokenCursor.name
+    """Of DROP and DESCRIBE."""
+    drop_endings: tuple[str, ...] = ()
+    """Words that may follow the name in DROP."""
+    dropping: Rules = ()
+    """What DROP needs; by default OWNERSHIP."""
+    describing: Rules = ()
+    """What DESCRIBE needs; by default any privilege."""
+    showing: Rules = SHOWN_WHERE_ALLOWED
+    """What SHOW needs, which shows all objects unless it is the default."""
+    after_drop: Callable[[Session, Key], None] = _keep
+
+    def key(self, session: Session, parts: Name) -> Key:
+        """Where an object of that name is."""
+        return key_of(self.kind, parts, session)
+
+    @property
+    def spellings(self) -> tuple[str, ...]:
+        """The words that stand for the kind."""
+        return (self.words, *self.aliases)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """The words that may follow IN of SHOW."""
+        if self.kind in KINDS_OF_ACCOUNT:
+            return ("ACCOUNT",)
+        return ("DATABASE", "ACCOUNT") if self.kind == SCHEMA else ("ACCOUNT", "DATABASE", "SCHEMA")
+
+
+def _as_given(_: Session, values: dict[str, Any]) -> dict[str, Any]:
+    """Properties that mean the same in every session."""
+    return values
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropertyFamily(ObjectFamily[T]):
+    """A kind of object that is made of properties. `readers` are those that CREATE and ALTER … SET
+    know, `unset` their values after UNSET; `service` knows the rules about them."""
+
+    service: Callable[[AccountObjects], Ruled[T]]
+    title: str
+    """How the status of CREATE begins."""
+    readers: Readers
+    privilege: str = ""
+    """To create one; by default CREATE and the kind."""
+    reads_new: Callable[[TokenCursor], dict[str, Any]] | None = None
+    """What follows the name in CREATE; by default properties."""
+    replaceable: bool = True
+    meant: Callable[[Session, dict[str, Any]], dict[str, Any]] = _as_given
+    """The properties with names completed from the session."""
+    unset: Mapping[str, Any] = field(default_factory=dict)
+    altering: str = OWNERSHIP
+    """What SET and UNSET need."""
+    actions: tuple[Action, ...] = ()
+    """What ALTER does beside SET and UNSET of properties."""
+    uses: Rules = ()
+    """What CREATE and ALTER need on the objects that the properties name."""
+    creating: Rules = ()
+    """What only CREATE needs beside."""
+    has_comment_on: bool = False
+    after_create: Callable[[Session, Key, Created], None] = _stay
+
+    @cached_property
+    def alterations(self) -> Mapping[str, Action]:
+        """All actions of ALTER by their words, longer ones first."""
+        known = sorted(self._known, key=lambda each: -len(each.words))
+        return {each.words: each for each in known}
+
+    @property
+    def alter_needs(self) -> Rules:
+        """What ALTER needs: the same for all actions, or by the action."""
+        known = self._known
+        if len({action.needs for action in known}) == 1:
+            return known[0].needs
+        return (ByAction(tuple((each.words, each.does, each.needs) for each in known)),)
+
+    @property
+    def setting(self) -> Action:
+        """SET of properties, and COMMENT ON."""
+        needs = (Needs(self.altering, self.kind), *self.uses)
+        does = "to set and unset properties"
+        return Action(words=SET, does=does, needs=needs, act=self._set, reads=self._given)
+
+    @property
+    def _known(self) -> tuple[Action, ...]:
+        unsetting = replace(
+            self.setting, words="UNSET", reads=lambda cursor: unset_values(cursor, self.unset)
+        )
+        return (*self.actions, self.setting, unsetting)
+
+    def _set(self, caller: Caller, altered: Altered) -> None:
+        values = self.meant(caller.session, dict(altered.values))
+        comment = values.pop(COMMENT, None)
+        service = self.service(caller.objects)
+        service.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)
+
+    def read_new(self, cursor: TokenCursor) -> dict[str, Any]:
+        """What follows the name in CREATE."""
+        return (self.reads_new or self._properties)(cursor)
+
+    def _properties(self, cursor: TokenCursor) -> dict[str, Any]:
+        return properties(cursor, {**self.readers, COMMENT: TokenCursor.string})
+
+    def _given(self, cursor: TokenCursor) -> dict[str, Any]:
+        values = self._properties(cursor)
+        if not values:
+            cursor.fail("expected a property to set")
+        return values
+
+
+def unset_values(cursor: TokenCursor, defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """`UNSET A, B` as the values that the names have afterwards; COMMENT is always allowed."""
+    known = {**defaults, COMMENT: ""}
+    values: dict[str, Any] = {}
+    while True:
+        name = cursor.peek()
+        if name not in known:
+            cursor.fail(f"expected one of {', '.join(sorted(known))}")
+        cursor.position += 1
+        values[name] = known[name]
+        if not cursor.accept(","):
+            return values
