@@ -213,10 +213,15 @@ class World:
         """Let time pass."""
         self.time[0] += seconds
 
+    def is_busy(self) -> bool:
+        """Whether slow work of the control plane waits or is under way."""
+        work = self.plane._work
+        return bool(work.building.busy() or work.launching.busy())
+
     def settle(self) -> None:
         """Look until nothing changes any more and no work is under way."""
         for _ in range(500):
-            was_busy = self.plane.is_busy()
+            was_busy = self.is_busy()
             if not self.plane.iterate() and not was_busy:
                 return
             if was_busy:

@@ -150,19 +150,6 @@ class ImageBuilder:
             return f"The environment of image sha256:{digest[:12]} is missing."
         return ""
 
-    def environment(
-        self,
-        declared: Declared,
-        log: BuildLog,
-        cancel: threading.Event,
-        *,
-        egress: EgressPolicy | None = None,
-        force_rebuild: bool = False,
-    ) -> Environment:
-        """The environment for `declared`, found or built; as `build`, without an image."""
-        job = self._job(declared, log, cancel, egress)
-        return self._environment(job, force=force_rebuild)[1]
-
     def usage_bytes(self) -> int:
         """Bytes that the environments take, files that they share counted in each."""
         return sum(item.size_bytes for item in self._environments.all())

@@ -101,10 +101,6 @@ class ControlPlane:
             self._changes.announce()
         return any(changed)
 
-    def is_busy(self) -> bool:
-        """Whether slow work waits or is under way."""
-        return bool(self._work.building.busy() or self._work.launching.busy())
-
     def close(self, *, stop_instances: bool) -> None:
         """Wait for what is under way, and stop the instances if wanted."""
         self._reconcilers.builds.stop_all()

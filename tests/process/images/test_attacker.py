@@ -23,6 +23,7 @@ from nunatak.images.building.isolation import isolation
 from nunatak.images.building.uv import Uv, find_uv
 from nunatak.images.image import ImageBuilder
 from nunatak.images.requirements.declared import Declared, Target
+from support.environments import make_environment
 from support.packages import index, source_distribution, wheel
 
 pytestmark = pytest.mark.process
@@ -154,7 +155,7 @@ def test_a_build_hook_gets_nothing_out(tmp_path: Path, canaries: Canaries) -> No
             home, indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "cache")
         )
         declared = Declared(target=Target.CPU, python=PYTHON, pip=("attacker",))
-        environment = builder.environment(declared, log, threading.Event())
+        environment = make_environment(builder, declared, log)
 
     text = read_log(log.path)[0]
     code = "import attacker; print(attacker.REPORT)"
@@ -195,7 +196,7 @@ def test_a_build_hook_that_changes_what_models_may_read_makes_no_environment(
         )
         declared = Declared(target=Target.CPU, python=PYTHON, pip=("changer",))
         with pytest.raises(BuildFailed):
-            builder.environment(declared, log, threading.Event())
+            make_environment(builder, declared, log)
     assert list((home / "environments").glob("*/environment.json")) == []
 
 
@@ -213,7 +214,7 @@ def test_without_namespaces_the_proxy_still_stands_and_the_log_says_so(
             tmp_path / "home", indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "c")
         )
         declared = Declared(target=Target.CPU, python=PYTHON, pip=("curious", "beta"))
-        builder.environment(declared, log, threading.Event())
+        make_environment(builder, declared, log)
     text = read_log(log.path)[0]
     assert "warning: models and builds are NOT confined" in text
     assert "no namespaces here" in text

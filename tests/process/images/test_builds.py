@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -33,6 +34,7 @@ from nunatak.images.errors import (
 )
 from nunatak.images.image import BuildRequest, ImageBuilder, ImageLimits
 from nunatak.images.requirements.declared import Declared, Target
+from support.environments import make_environment
 from support.packages import index, source_distribution, wheel
 
 pytestmark = pytest.mark.process
@@ -78,13 +80,11 @@ class Bench:
         force: bool = False,
         cancel: threading.Event | None = None,
     ) -> Environment:
+        """The environment of an image, without the image."""
+        made = builder or self.builder()
         with self.log() as log:
-            return (builder or self.builder()).environment(
-                declared(*pip),
-                log,
-                cancel or threading.Event(),
-                egress=egress,
-                force_rebuild=force,
+            return make_environment(
+                made, declared(*pip), log, cancel=cancel, egress=egress, force=force
             )
 
     def request(self, pip: str) -> BuildRequest:
@@ -261,7 +261,7 @@ def test_many_who_ask_get_one_build(bench: Bench) -> None:
 
     def ask(log: BuildLog) -> Environment:
         with log:
-            return builder.environment(declared("alpha"), log, threading.Event())
+            return make_environment(builder, declared("alpha"), log)
 
     with ThreadPoolExecutor(6) as pool:
         found = set(pool.map(ask, logs))
@@ -282,7 +282,7 @@ def test_a_cancelled_build_ends_at_once_and_leaves_nothing(bench: Bench) -> None
 
     log = Watched(bench.root / "cancelled.log")
     with log, pytest.raises(BuildCancelled):
-        bench.builder().environment(declared("endless"), log, cancel)
+        make_environment(bench.builder(), declared("endless"), log, cancel=cancel)
     assert list((bench.root / "home" / "environments").glob(".building-*")) == []
     assert not _processes_of(bench.root)
 
@@ -301,7 +301,6 @@ def test_a_killed_server_leaves_no_process_and_the_next_one_cleans_up(
     if namespaces and not isolation().available:
         pytest.skip(isolation().detail)
     code = f"""
-import threading
 from pathlib import Path
 from nunatak.images.building import workshop
 from nunatak.images.building.buildlog import BuildLog
@@ -311,6 +310,7 @@ from nunatak.images.building.indexes import Indexes
 from nunatak.confinement.policy import Confinement
 from nunatak.images.building.isolation import isolation
 from nunatak.images.building.uv import Uv, find_uv
+from support.environments import make_environment
 if not {namespaces}:
     workshop.isolation = lambda **_: Confinement("none", allow_unconfined=True)
 root = Path({str(bench.root)!r})
@@ -318,10 +318,11 @@ builder = ImageBuilder(
     root / "home", indexes=Indexes(default={bench.address!r}), uv=Uv(find_uv(), root / "cache")
 )
 declared = Declared(target=Target.CPU, python={PYTHON!r}, pip=("endless",))
-builder.environment(declared, BuildLog(root / "build.log"), threading.Event())
+make_environment(builder, declared, BuildLog(root / "build.log"))
 """
-    source = Path(__file__).parents[3] / "src"
-    server = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": str(source)})
+    root = Path(__file__).parents[3]
+    paths = f"{root / 'src'}{os.pathsep}{root / 'tests'}"
+    server = subprocess.Popen([sys.executable, "-c", code], env={"PYTHONPATH": paths})
     wait_until(lambda: "source builds" in read_log(bench.root / "build.log")[0])
     wait_until(lambda: any("builds-v0" in item for item in _processes_of(bench.root)))
     server.kill()

@@ -57,7 +57,6 @@ class Creator:
         with self._catalog.write() as tx:
             if tx.find(key) is not None:
                 raise ObjectExists(key.label, key.title)
-            tx.get(Key("SCHEMA", key.schema, key.database))
             allowed_hosts(tx, values.get("integrations", ()))
             found = find_image(tx, container)
             spec = ServiceSpec(

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Callable
 
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import require_schema
 from nunatak.catalog.store import Key, Record, Transaction
 from nunatak.compute.nodes import capacity_note
 from nunatak.compute.pools import pool_key
@@ -59,8 +60,7 @@ class Creation:
         Raises ObjectExists, ObjectNotFound (schema, pool), InvalidArgument when its pool may not be
         woken or has no node that is large enough.
         """
-        if key.schema:
-            tx.get(Key("SCHEMA", key.schema, key.database))
+        require_schema(tx, key)
         pool = self._pool(tx, spec.pool)
         if not resume_pool(tx, pool):
             raise InvalidArgument(

@@ -121,7 +121,6 @@ class Deployments:
         query_id: str,
         owner: str,
     ) -> _Deployed:
-        tx.get(Key("SCHEMA", order.service.schema, order.service.database))
         spec = replace(_service_spec(order, build), build=None if image else build_name(query_id))
         existing = tx.find(service_key(order.service))
         if existing is not None:

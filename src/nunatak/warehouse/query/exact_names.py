@@ -31,9 +31,9 @@ from nunatak.warehouse.query.name_scopes import (
     Scope,
     Source,
     collide,
+    exact_name,
     indistinct,
     invalid,
-    name_of,
     unique,
 )
 from nunatak.warehouse.rewrite.sources import FLATTEN_COLUMNS
@@ -332,7 +332,7 @@ def _require(node: exp.Expr, columns: Sequence[str] | None) -> None:
     """Raises InvalidIdentifier for a name that the columns have only in another case."""
     if columns is None or not isinstance(node, exp.Identifier | exp.Column):
         return
-    name = name_of(node)
+    name = exact_name(node)
     if name not in columns and any(folded(other) == folded(name) for other in columns):
         raise invalid(name)
 

@@ -9,7 +9,7 @@ from sqlglot import exp
 from nunatak.errors import Unsupported
 from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.engine.engine import folded
-from nunatak.warehouse.query.name_scopes import Scope, Source, indistinct, invalid, name_of
+from nunatak.warehouse.query.name_scopes import Scope, Source, exact_name, indistinct, invalid
 
 
 def projected(node: exp.Select, scope: Scope) -> Sequence[str] | None:
@@ -35,7 +35,7 @@ def projected(node: exp.Select, scope: Scope) -> Sequence[str] | None:
 def _recases(star: exp.Star) -> bool:
     """Whether RENAME changes the case of a name alone, which the engine tells its readers not."""
     return any(
-        folded(name_of(part.this)) == folded(stored(part.args["alias"]))
+        folded(exact_name(part.this)) == folded(stored(part.args["alias"]))
         for part in star.args.get("rename") or ()
     )
 
@@ -84,9 +84,9 @@ def _starred(star: exp.Star, columns: Sequence[str] | None) -> Sequence[tuple[st
     """The columns that a star takes, each with the name that it gives; None when not known."""
     if columns is None or star.args.get("ilike"):
         return None
-    left_out = {name_of(part) for part in star.args.get("except_") or ()}
+    left_out = {exact_name(part) for part in star.args.get("except_") or ()}
     renamed = {
-        name_of(part.this): stored(part.args["alias"]) for part in star.args.get("rename") or ()
+        exact_name(part.this): stored(part.args["alias"]) for part in star.args.get("rename") or ()
     }
     return [(name, renamed.get(name, name)) for name in columns if name not in left_out]
 
@@ -98,7 +98,7 @@ def check_star(star: exp.Star, scope: Scope) -> None:
     named += star.args.get("replace") or ()
     for part in named:
         node = part.args["alias"] if part in (star.args.get("replace") or ()) else part
-        name = name_of(node.this if isinstance(node, exp.Alias) else node)
+        name = exact_name(node.this if isinstance(node, exp.Alias) else node)
         known = scope.known(name)
         if known and name not in known:
             raise invalid(name)
@@ -113,7 +113,7 @@ def check_join(join: exp.Join, source: Source, scope: Scope) -> None:
                     raise indistinct(name, other)
                 scope.shared.add(folded(name))
     for part in join.args.get("using") or ():
-        name = name_of(part)
+        name = exact_name(part)
         known = scope.known(name)
         for columns in (known, source.columns or ()):
             rivals = [other for other in columns if folded(other) == folded(name)]

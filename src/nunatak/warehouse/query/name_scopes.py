@@ -20,7 +20,7 @@ from nunatak.warehouse.engine.engine import folded
 Qualify = Callable[[tuple[str, ...]], tuple[str, ...]]
 
 
-def name_of(node: exp.Expr) -> str:
+def exact_name(node: exp.Expr) -> str:
     """The exact name that an identifier, or a column without its table, means."""
     return stored(node.this if isinstance(node, exp.Column) else node)
 

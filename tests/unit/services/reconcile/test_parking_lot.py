@@ -343,7 +343,7 @@ def test_a_server_that_stops_leaves_nothing_parked(parked: World) -> None:
 def test_a_server_that_stops_while_it_parks_leaves_nothing(running: World) -> None:
     running.runtime.gate = threading.Event()
     running.services.commands.suspend(running.service().key)
-    while not running.plane.is_busy():
+    while not running.is_busy():
         running.plane.iterate()
     closing = running.begin(lambda: running.plane.close(stop_instances=True))
     running.runtime.gate.set()
