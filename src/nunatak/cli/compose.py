@@ -81,7 +81,9 @@ class Server:
         objects.warehouses.create(
             Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, {}, existing=Existing.KEEP
         )
-        objects.databases.create_database(DATABASE, ACCOUNTADMIN, existing=Existing.KEEP)
+        objects.databases.create(
+            Key("DATABASE", DATABASE), ACCOUNTADMIN, {}, existing=Existing.KEEP
+        )
         with rooms.catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}
             tidy(self.settings, tx)

@@ -4,13 +4,14 @@ between leaves a file without a record, which the next CREATE replaces."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
 from nunatak.catalog.kinds import ContainerSpec
 from nunatak.catalog.objects import Change, Created, Existing, Objects, outcome, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.config import Settings
+from nunatak.objects.ruled import Values
 from nunatak.stages.folders import remove_folders
 
 DATABASE, SCHEMA = "DATABASE", "SCHEMA"
@@ -55,43 +56,50 @@ class Databases:
         self._models = models
         self._settings = settings
 
-    def create_database(
-        self, name: str, owner: str, *, comment: str = "", existing: Existing = Existing.REFUSE
-    ) -> Created:
-        """Add a database with its schema PUBLIC; raises ObjectExists, and ObjectInUse when one
-        that is replaced has models that services elsewhere use."""
-        key = Key(DATABASE, name)
-        with self._catalog.write() as tx:
-            made = outcome(tx, key, existing)
-            if made.is_kept:
-                return made
-            gone = self._forget(tx, made.replaced)
-            self._files.create_database(name, or_replace=True)
-            tx.create(key, owner, comment=comment)
-            self._add_schema(tx, Key(SCHEMA, DEFAULT_SCHEMA, name), owner)
-        remove_folders(self._settings, gone)
-        return made
+    def get(self, key: Key) -> Record:
+        """A database or schema; raises ObjectNotFound."""
+        return self._objects.get(key)
 
-    def create_schema(
-        self, key: Key, owner: str, *, comment: str = "", existing: Existing = Existing.REFUSE
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
+        """The databases, by name; none in a database or schema."""
+        is_within = database is not None or schema is not None
+        return () if is_within else self._objects.listed(DATABASE)
+
+    def schemas(self, database: str | None = None) -> Sequence[Record]:
+        """The schemas of a database, or all that there are."""
+        return self._objects.listed(SCHEMA, database=database)
+
+    def create(
+        self,
+        key: Key,
+        owner: str,
+        values: Values,
+        *,
+        comment: str = "",
+        existing: Existing = Existing.REFUSE,
     ) -> Created:
-        """Add a schema; raises as `create_database`, and ObjectNotFound without its database."""
+        """Add a schema, or a database with its schema PUBLIC. Raises ObjectExists, ObjectNotFound
+        for a schema without its database, and ObjectInUse when one that is replaced has models
+        that services elsewhere use."""
         with self._catalog.write() as tx:
-            tx.get(Key(DATABASE, key.database))
+            if key.database:
+                tx.get(Key(DATABASE, key.database))
             made = outcome(tx, key, existing)
             if made.is_kept:
                 return made
             gone = self._forget(tx, made.replaced)
-            if made.replaced is not None:
-                self._files.drop_schema(key.database, key.name)
-            self._add_schema(tx, key, owner, comment)
+            self._make_files(key, made)
+            tx.create(key, owner, spec=values, comment=comment)
+            if key.kind == DATABASE:
+                self._files.create_schema(key.name, DEFAULT_SCHEMA)
+                tx.create(Key(SCHEMA, DEFAULT_SCHEMA, key.name), owner)
         remove_folders(self._settings, gone)
         return made
 
     def alter(
         self,
         key: Key,
-        settings: Mapping[str, Any],
+        values: Values,
         *,
         comment: str | None = None,
         if_exists: bool = False,
@@ -100,7 +108,7 @@ class Databases:
         self._objects.change(
             key,
             lambda _, record: Change(
-                spec=ContainerSpec.read(record.spec).changed(settings), comment=comment
+                spec=ContainerSpec.read(record.spec).changed(values), comment=comment
             ),
             if_exists=if_exists,
         )
@@ -120,9 +128,13 @@ class Databases:
         remove_folders(self._settings, gone)
         return True
 
-    def _add_schema(self, tx: Transaction, key: Key, owner: str, comment: str = "") -> None:
+    def _make_files(self, key: Key, made: Created) -> None:
+        if key.kind == DATABASE:
+            self._files.create_database(key.name, or_replace=True)
+            return
+        if made.replaced is not None:
+            self._files.drop_schema(key.database, key.name)
         self._files.create_schema(key.database, key.name)
-        tx.create(key, owner, comment=comment)
 
     def _forget(self, tx: Transaction, record: Record | None) -> Sequence[Record]:
         """Take a container and all that it holds out of the catalog; answers what it held."""

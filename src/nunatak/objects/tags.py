@@ -11,8 +11,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from nunatak.catalog.kinds import TagSpec
-from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.objects import Change, Created, Existing, Objects
+from nunatak.catalog.objects import Change, Created, Existing
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.compute.pools import KIND as POOL
 from nunatak.compute.pools import PoolSpec
@@ -24,37 +23,43 @@ from nunatak.models.tags import (
     TagReference,
     with_changes,
 )
+from nunatak.objects.ruled import KeptRecords, Values
 from nunatak.services.model.snapshot import read_service
 from nunatak.services.model.spec import BuildSpec, ServiceSpec
 
+ALLOWED_VALUES = "ALLOWED_VALUES"
 
-class Tags:
+
+class Tags(KeptRecords):
     """The tags of the account. Who may is decided before. Safe to use from many threads."""
 
     def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
-        self._objects = Objects(catalog)
+        super().__init__(catalog, TAG)
 
     def create(
         self,
-        name: QualifiedName,
+        key: Key,
         owner: str,
+        values: Values,
         *,
-        allowed_values: Sequence[str] = (),
         comment: str = "",
         existing: Existing = Existing.REFUSE,
     ) -> Created:
-        """Add a tag; a replaced one is taken off everything that carried it. Raises ObjectExists,
-        or ObjectNotFound when the schema is missing."""
-        return self._objects.create(
-            Key.of(TAG, name),
-            owner,
-            existing=existing,
-            spec=TagSpec(allowed_values=tuple(allowed_values)),
-            comment=comment,
-        )
+        """Add a tag with its ALLOWED_VALUES; a replaced one is taken off everything that carried
+        it. Raises ObjectExists, or ObjectNotFound when the schema is missing."""
+        spec = TagSpec(allowed_values=tuple(values.get(ALLOWED_VALUES, ())))
+        return self._objects.create(key, owner, existing=existing, spec=spec, comment=comment)
 
-    def allow(self, name: QualifiedName, values: Sequence[str], *, if_exists: bool = False) -> None:
+    def alter(
+        self, key: Key, values: Values, *, comment: str | None = None, if_exists: bool = False
+    ) -> None:
+        """Keep a comment and ALLOWED_VALUES; raises ObjectNotFound."""
+        given = values.get(ALLOWED_VALUES)
+        spec = None if given is None else TagSpec(allowed_values=tuple(given))
+        change = Change(spec=spec, comment=comment)
+        self._objects.change(key, lambda *_: change, if_exists=if_exists)
+
+    def allow(self, key: Key, values: Sequence[str], *, if_exists: bool = False) -> None:
         """Add allowed values; raises ObjectNotFound, InvalidArgument for too many."""
 
         def changed(_: Transaction, record: Record) -> Change:
@@ -63,32 +68,20 @@ class Tags:
                 raise InvalidArgument(f"A tag has at most {ALLOWED_VALUES_LIMIT} allowed values.")
             return Change(spec=TagSpec(allowed_values=tuple(found)))
 
-        self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
+        self._objects.change(key, changed, if_exists=if_exists)
 
-    def disallow(
-        self, name: QualifiedName, values: Sequence[str] = (), *, if_exists: bool = False
-    ) -> None:
-        """Drop allowed values, all of them without any; raises ObjectNotFound."""
+    def disallow(self, key: Key, values: Sequence[str], *, if_exists: bool = False) -> None:
+        """Drop allowed values; raises ObjectNotFound."""
 
         def changed(_: Transaction, record: Record) -> Change:
-            gone = values or _allowed(record)
-            kept = [value for value in _allowed(record) if value not in gone]
+            kept = [value for value in _allowed(record) if value not in values]
             return Change(spec=TagSpec(allowed_values=tuple(kept)))
 
-        self._objects.change(Key.of(TAG, name), changed, if_exists=if_exists)
+        self._objects.change(key, changed, if_exists=if_exists)
 
-    def comment(self, name: QualifiedName, comment: str, *, if_exists: bool = False) -> None:
-        """Give a tag a comment; raises ObjectNotFound."""
-        self._objects.comment(Key.of(TAG, name), comment, if_exists=if_exists)
-
-    def rename(self, name: QualifiedName, to: QualifiedName, *, if_exists: bool = False) -> None:
+    def rename(self, key: Key, to: Key, *, if_exists: bool = False) -> None:
         """Give a tag another name or schema; raises ObjectNotFound, ObjectExists."""
-        self._objects.rename(Key.of(TAG, name), Key.of(TAG, to), if_exists=if_exists)
-
-    def drop(self, name: QualifiedName, *, if_exists: bool = False) -> bool:
-        """Remove a tag; whether it was there. Objects that carried it do so no longer. Raises
-        ObjectNotFound."""
-        return self._objects.drop(Key.of(TAG, name), if_exists=if_exists) is not None
+        self._objects.rename(key, to, if_exists=if_exists)
 
     def carried(self, changes: TagChanges) -> dict[str, str]:
         """The tags of a new object, as its specification keeps them; raises as `with_changes`."""

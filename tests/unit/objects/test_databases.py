@@ -59,8 +59,8 @@ class World:
         self.catalog = Catalog(Database.open(self.settings.catalog_file))
         self.files, self.models = Files(), Models()
         self.databases = Databases(self.catalog, self.files, self.models, self.settings)
-        self.databases.create_database("D", "R")
-        self.databases.create_schema(S, "R")
+        self.databases.create(Key(DATABASE, "D"), "R", {})
+        self.databases.create(S, "R", {})
         with self.catalog.write() as tx:
             tx.create(Key(STAGE, "ST", "D", "S"), "R", spec={"id": "folder"})
         self.folder = self.settings.folder("stages") / "folder"
@@ -88,8 +88,8 @@ def test_a_database_comes_with_its_schema(world: World) -> None:
 def test_what_is_replaced_goes_with_all_that_it_holds(world: World, key: Key) -> None:
     def create(existing: Existing) -> bool:
         if key.kind == DATABASE:
-            return world.databases.create_database("D", "R", existing=existing).is_kept
-        return world.databases.create_schema(key, "R", existing=existing).is_kept
+            return world.databases.create(Key(DATABASE, "D"), "R", {}, existing=existing).is_kept
+        return world.databases.create(key, "R", {}, existing=existing).is_kept
 
     with pytest.raises(ObjectExists):
         create(Existing.REFUSE)
@@ -142,4 +142,4 @@ def test_settings_add_up(world: World) -> None:
 
 def test_a_schema_needs_its_database(world: World) -> None:
     with pytest.raises(ObjectNotFound):
-        world.databases.create_schema(Key(SCHEMA, "S", "GONE"), "R")
+        world.databases.create(Key(SCHEMA, "S", "GONE"), "R", {})

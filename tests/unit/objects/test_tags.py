@@ -43,37 +43,37 @@ def allowed(catalog: Catalog) -> list[str]:
 
 
 def test_allowed_values_come_and_go(catalog: Catalog, tags: Tags) -> None:
-    tags.create(T, "R", allowed_values=("a", "b"))
-    tags.allow(T, ("b", "c"))
-    tags.comment(T, "c")
+    tags.create(Key.of(TAG, T), "R", {"ALLOWED_VALUES": ("a", "b")})
+    tags.allow(Key.of(TAG, T), ("b", "c"))
+    tags.alter(Key.of(TAG, T), {}, comment="c")
     before = allowed(catalog)
-    tags.disallow(T, ("a",))
+    tags.disallow(Key.of(TAG, T), ("a",))
     after = allowed(catalog)
-    tags.disallow(T)
+    tags.alter(Key.of(TAG, T), {"ALLOWED_VALUES": ()})
 
     assert (before, after, allowed(catalog)) == (["a", "b", "c"], ["b", "c"], [])
     with pytest.raises(InvalidArgument):
-        tags.allow(T, [str(number) for number in range(ALLOWED_VALUES_LIMIT + 1)])
+        tags.allow(Key.of(TAG, T), [str(number) for number in range(ALLOWED_VALUES_LIMIT + 1)])
 
 
 def test_an_object_carries_tags_by_what_they_are(tags: Tags) -> None:
-    tags.create(T, "R", allowed_values=("a",))
+    tags.create(Key.of(TAG, T), "R", {"ALLOWED_VALUES": ("a",)})
     tags.put(POOL, [(T, "a")])
-    tags.rename(T, U)
+    tags.rename(Key.of(TAG, T), Key.of(TAG, U))
 
     assert [(found.tag, found.value) for found in tags.references(POOL)] == [(U, "a")]
-    tags.create(T, "R")
+    tags.create(Key.of(TAG, T), "R", {})
     tags.put(POOL, [(T, "x"), (U, None)])
     assert [(found.tag, found.value) for found in tags.references(POOL)] == [(T, "x")]
-    tags.drop(T)
+    tags.drop(Key.of(TAG, T))
     assert tags.references(POOL) == []
 
 
 def test_values_and_numbers_of_tags_are_bounded(tags: Tags) -> None:
-    tags.create(T, "R", allowed_values=("a",))
+    tags.create(Key.of(TAG, T), "R", {"ALLOWED_VALUES": ("a",)})
     names = [T.sibling(f"T{number}") for number in range(TAGS_PER_OBJECT + 1)]
     for name in names:
-        tags.create(name, "R")
+        tags.create(Key.of(TAG, name), "R", {})
 
     with pytest.raises(InvalidArgument):
         tags.carried([(T, "b")])
@@ -90,7 +90,7 @@ def test_a_job_carries_no_tags(catalog: Catalog, tags: Tags) -> None:
     with catalog.write() as tx:
         spec = BuildSpec(pool="P", model=ModelRef("DB", "S", "M", "V1", "id"))
         tx.create(job, "R", spec=spec, status=BuildStatus(state=BuildState.PENDING))
-    tags.create(T, "R")
+    tags.create(Key.of(TAG, T), "R", {})
 
     with pytest.raises(InvalidArgument, match="is a job"):
         tags.put(job, [(T, "a")])

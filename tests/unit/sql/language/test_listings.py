@@ -21,7 +21,15 @@ from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, authorise, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.storage import containers, sequences, show_keys, stages, stages_alter
+from nunatak.sql.storage import (
+    databases,
+    regions,
+    sequences,
+    show_keys,
+    show_schemas,
+    stages,
+    stages_alter,
+)
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
@@ -30,7 +38,7 @@ from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 
-FAMILIES = (containers, sequences, show_keys, stages, stages_alter)
+FAMILIES = (databases, regions, show_schemas, sequences, show_keys, stages, stages_alter)
 
 
 class Bench:

@@ -170,7 +170,8 @@ def register(family: ObjectFamily[Any]) -> None:
     describing = family.describing or (Needs(ANY, family.kind),)
     for words in family.spellings:
         grammar(f"DROP {words}", needs=dropping)(parsers.drop)
-        grammar(f"DESCRIBE {words}", needs=describing)(parsers.describe)
+        if family.has_describe:
+            grammar(f"DESCRIBE {words}", needs=describing)(parsers.describe)
     for plural in family.plural:
         grammar(f"SHOW {plural}", needs=family.showing)(parsers.show)
         if family.terse_fields:

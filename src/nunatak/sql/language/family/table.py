@@ -71,6 +71,11 @@ class Action:
     reads: Callable[[TokenCursor], Any] = _nothing
 
 
+def _no_columns(_: Any, _caller: Caller) -> Sequence[Any]:
+    """The row of a kind that has no SHOW of the family."""
+    return ()
+
+
 def _stay(_: Session, _key: Key, _made: Created) -> None:
     """A session is where it was after CREATE."""
 
@@ -86,10 +91,11 @@ class ObjectFamily(Generic[T]):
 
     kind: str
     words: str
-    plural: tuple[str, ...]
     service: Callable[[AccountObjects], Kept[T]]
-    show_fields: tuple[Field, ...]
-    show_row: Row[T]
+    plural: tuple[str, ...] = ()
+    """The words of SHOW; a kind without them registers its own."""
+    show_fields: tuple[Field, ...] = ()
+    show_row: Row[T] = _no_columns
     terse_fields: tuple[Field, ...] = ()
     terse_row: Row[T] | None = None
     """Of SHOW TERSE, which there is where it has columns; by default a row of SHOW."""
@@ -97,6 +103,8 @@ class ObjectFamily(Generic[T]):
     """By default those of SHOW."""
     describe_rows: Rows[T] | None = None
     """By default the one row of SHOW."""
+    has_describe: bool = True
+    """Whether there is DESCRIBE, by the family."""
     has_history: bool = False
     """Whether SHOW may say HISTORY."""
     aliases: tuple[str, ...] = ()

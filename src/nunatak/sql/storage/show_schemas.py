@@ -1,14 +1,15 @@
-"""SHOW DATABASES and SHOW SCHEMAS."""
+"""SHOW SCHEMAS and DESCRIBE SCHEMA."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import DATABASE, SCHEMA
-from nunatak.catalog.kinds import ContainerSpec
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.declared import DATABASE, SCHEMA, Needs
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import (
     SHOWN_TO_ALL,
     ShowClauses,
@@ -19,30 +20,10 @@ from nunatak.sql.language.show import (
 )
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.storage.databases import HELD_FIELDS, TERSE_FIELDS, retention
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
 
-_DATABASE_FIELDS = (
-    Field("created_on", TIMESTAMP_LTZ),
-    *(
-        Field(name)
-        for name in (
-            "name",
-            "is_default",
-            "is_current",
-            "origin",
-            "owner",
-            "comment",
-            "options",
-            "retention_time",
-            "kind",
-        )
-    ),
-)
-_TERSE_FIELDS = (
-    Field("created_on", TIMESTAMP_LTZ),
-    *map(Field, ("name", "kind", "database_name", "schema_name")),
-)
 _SCHEMA_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
     *(
@@ -62,53 +43,6 @@ _SCHEMA_FIELDS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ShowDatabases:
-    """SHOW [TERSE] DATABASES [HISTORY] [LIKE …] [STARTS WITH …] [LIMIT …]."""
-
-    clauses: ShowClauses
-    is_terse: bool = False
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The vendor's columns."""
-        return _TERSE_FIELDS if self.is_terse else _DATABASE_FIELDS
-
-    def run(self, context: Context) -> Result:
-        """One row for each database."""
-        listed = context.rooms.objects.plain.listed(DATABASE)
-        records = self.clauses.select(listed, lambda record: record.name)
-        if self.is_terse:
-            made = [(moment(record.created_on), record.name) for record in records]
-            return show_result(_TERSE_FIELDS, [[*each, None, None, None] for each in made])
-        current = context.session.database
-        rows = [
-            [
-                moment(record.created_on),
-                record.name,
-                "N",
-                "Y" if record.name == current else "N",
-                "",
-                record.owner,
-                record.comment,
-                "",
-                str(ContainerSpec.read(record.spec).data_retention_time_in_days),
-                "STANDARD",
-            ]
-            for record in records
-        ]
-        return show_result(_DATABASE_FIELDS, rows)
-
-
-@grammar("SHOW DATABASES", "SHOW TERSE DATABASES", needs=SHOWN_TO_ALL)
-def show_databases(cursor: TokenCursor, _: Modifiers) -> ShowDatabases:
-    """Parse SHOW DATABASES."""
-    is_terse = cursor.peek(-2) == "TERSE"
-    cursor.accept("HISTORY")
-    clauses = show_clauses(cursor, scopes=("ACCOUNT",))
-    return ShowDatabases(clauses=clauses, is_terse=is_terse)
-
-
-@dataclass(frozen=True, kw_only=True)
 class ShowSchemas:
     """SHOW [TERSE] SCHEMAS [LIKE …] [IN ACCOUNT | DATABASE d] …"""
 
@@ -118,19 +52,16 @@ class ShowSchemas:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The vendor's columns."""
-        return _TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
+        return TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
 
     def run(self, context: Context) -> Result:
         """One row for each schema, INFORMATION_SCHEMA among them."""
         database = self._database(context)
         if database is not None:
             check_place(context, database)
-        plain = context.rooms.objects.plain
-        schemas = plain.listed(SCHEMA, database=database)
-        rows = [_schema_row(record, context) for record in schemas]
-        databases = (
-            plain.listed(DATABASE) if database is None else [plain.get(Key(DATABASE, database))]
-        )
+        service = context.rooms.objects.databases
+        rows = [_schema_row(record, context) for record in service.schemas(database)]
+        databases = service.listed() if database is None else [service.get(Key(DATABASE, database))]
         rows += [_information_schema_row(record) for record in databases]
         rows.sort(key=lambda row: (row[4], row[1]))
         chosen = self.clauses.select(rows, lambda row: str(row[1]))
@@ -166,7 +97,7 @@ def _schema_row(record: Record, context: Context) -> list[Any]:
         record.owner,
         record.comment,
         "",
-        str(ContainerSpec.read(record.spec).data_retention_time_in_days),
+        retention(record),
     ]
 
 
@@ -174,3 +105,25 @@ def _information_schema_row(database: Record) -> list[Any]:
     comment = "Views describing the contents of schemas in this database"
     created = moment(database.created_on)
     return [created, INFORMATION_SCHEMA, "N", "N", database.name, "", comment, "", "1"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DescribeSchema:
+    """DESCRIBE SCHEMA name: what it holds."""
+
+    name: tuple[str, ...]
+    fields: tuple[Field, ...] = HELD_FIELDS
+
+    def run(self, context: Context) -> Result:
+        """The tables and views; raises ObjectNotFound."""
+        key = key_of(SCHEMA, self.name, context.session)
+        context.rooms.objects.databases.get(key)
+        tables = context.rooms.warehouse.list_tables(context.session, key.database, schema=key.name)
+        rows = [[moment(t.created_on), t.name.name, t.object_kind] for t in tables]
+        return show_result(HELD_FIELDS, rows)
+
+
+@grammar("DESCRIBE SCHEMA", needs=(Needs(ANY, SCHEMA),))
+def describe_schema(cursor: TokenCursor, _: Modifiers) -> DescribeSchema:
+    """Parse DESCRIBE SCHEMA."""
+    return DescribeSchema(name=cursor.name())
