@@ -18,6 +18,7 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.objects.databases import Databases
+from nunatak.objects.functions import Functions
 from nunatak.objects.network import Integrations, NetworkRules
 from nunatak.objects.places import Places
 from nunatak.objects.repositories import ImageRepositories
@@ -28,6 +29,7 @@ from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
 from nunatak.services.calling.addresses import Addresses
+from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
 from nunatak.sql import dispatch
@@ -90,6 +92,7 @@ class Front:
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
             images=RepositoryImages(catalog),
+            functions=Functions(catalog, routes=cast("Routes", None), refresh=lambda: None),
             network_rules=RuledObjects(catalog, NetworkRules()),
             integrations=RuledObjects(catalog, Integrations()),
             secrets=RuledObjects(catalog, Secrets(Vault(settings.folder("keys")))),

@@ -7,26 +7,27 @@ from collections.abc import Callable
 from msgspec.structs import replace
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.objects import Created, Existing, Objects
+from nunatak.catalog.objects import Created, Existing
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import ObjectNotFound
+from nunatak.objects.ruled import KeptRecords
 from nunatak.services.calling.routes import Routes
 from nunatak.services.model.functions import KIND, FunctionSpec, declared_method
 from nunatak.services.model.spec import service_key
 
 
-class Functions:
+class Functions(KeptRecords):
     """The functions of the account. Who may is decided before. Safe to use from many threads."""
 
     def __init__(self, catalog: Catalog, *, routes: Routes, refresh: Callable[[], None]) -> None:
         """`refresh` reads functions again where calls are routed."""
-        self._objects = Objects(catalog)
+        super().__init__(catalog, KIND)
         self._routes = routes
         self._refresh = refresh
 
     def create(
         self,
-        name: QualifiedName,
+        key: Key,
         owner: str,
         spec: FunctionSpec,
         *,
@@ -46,13 +47,13 @@ class Functions:
         spec = replace(spec, endpoint=route.endpoint)
         declared_method(spec, route.methods)
         made = self._objects.create(
-            Key.of(KIND, name), owner, existing=existing, spec=spec.document(), comment=comment
+            key, owner, existing=existing, spec=spec.document(), comment=comment
         )
         self._refresh()
         return made
 
-    def drop(self, name: QualifiedName, *, if_exists: bool = False) -> bool:
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove a function; whether it was there. Raises ObjectNotFound."""
-        gone = self._objects.drop(Key.of(KIND, name), if_exists=if_exists)
+        was_there = super().drop(key, if_exists=if_exists)
         self._refresh()
-        return gone is not None
+        return was_there

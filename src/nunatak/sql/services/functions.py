@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import Creates, Needs, OnTargets, Target
-from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.declared import Creates, OnTargets, Target
 from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
 from nunatak.catalog.store import Record
@@ -15,24 +14,11 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.services.model.functions import KIND, FunctionSpec
 from nunatak.services.model.spec import ENDPOINTS_ROLE
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.family.statements import visible
-from nunatak.sql.language.objects import dropped, schema_key
-from nunatak.sql.language.show import (
-    SHOWN_WHERE_ALLOWED,
-    ShowClauses,
-    moment,
-    scope_in,
-    show_clauses,
-    show_result,
-)
-from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
-    Context,
-    Modifiers,
-    accept_if_not_exists,
-    grammar,
-    properties,
-)
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import Caller, ObjectFamily
+from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.show import moment
+from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, names_in_parentheses
 from nunatak.sql.services.services import service_key_of
@@ -120,7 +106,7 @@ class CreateFunction(Creation):
             null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
         )
         made = context.rooms.objects.functions.create(
-            context.session.qualify(self.name),
+            schema_key(context, KIND, self.name),
             context.session.role,
             spec,
             comment=self.values.get("COMMENT", ""),
@@ -200,28 +186,6 @@ def _type(cursor: TokenCursor) -> str:
     return parse_type(text).ddl()
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropFunction:
-    """DROP FUNCTION [IF EXISTS] f (types)."""
-
-    name: tuple[str, ...]
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context) -> Result:
-        """Remove it."""
-        name = context.session.qualify(self.name)
-        was_there = context.rooms.objects.functions.drop(name, if_exists=self.if_exists)
-        return dropped(name.name, was_there=was_there)
-
-
-@grammar("DROP FUNCTION", needs=(Needs(OWNERSHIP, KIND),))
-def drop_function(cursor: TokenCursor, _: Modifiers) -> DropFunction:
-    """Parse DROP FUNCTION; a name stands for one function, whatever the types."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropFunction(name=_signature(cursor), if_exists=if_exists)
-
-
 def _signature(cursor: TokenCursor) -> tuple[str, ...]:
     """`f (types)`: the name; the types must be some."""
     name = cursor.name()
@@ -238,71 +202,27 @@ def argument_types(cursor: TokenCursor) -> None:
             cursor.expect(",")
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribeFunction:
-    """DESCRIBE FUNCTION f (types)."""
-
-    name: tuple[str, ...]
-    fields: tuple[Field, ...] = (Field("property"), Field("value"))
-
-    def run(self, context: Context) -> Result:
-        """One row for each property."""
-        record = context.rooms.objects.plain.get(schema_key(context, KIND, self.name))
-        spec = FunctionSpec.read(record.spec)
-        signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
-        described = {
-            "signature": f"({signature})",
-            "returns": spec.returns,
-            "language": "EXTERNAL",
-            "null handling": "RETURNS NULL ON NULL INPUT"
-            if spec.strict
-            else "CALLED ON NULL INPUT",
-            "service": str(spec.service_name),
-            "endpoint": spec.endpoint,
-            "body": f"/{spec.path}",
-            "max_batch_rows": spec.max_batch_rows,
-            "max_batch_retries": spec.max_batch_retries,
-            "batch_timeout_secs": spec.batch_timeout_s,
-            "on_batch_failure": RETURN_NULL if spec.null_on_failure else ABORT,
-        }
-        rows = [[name, None if value is None else str(value)] for name, value in described.items()]
-        return show_result(self.fields, rows)
+def _described(record: Record, _: Caller) -> Sequence[Sequence[Any]]:
+    """One row for each property."""
+    spec = FunctionSpec.read(record.spec)
+    signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
+    described = {
+        "signature": f"({signature})",
+        "returns": spec.returns,
+        "language": "EXTERNAL",
+        "null handling": "RETURNS NULL ON NULL INPUT" if spec.strict else "CALLED ON NULL INPUT",
+        "service": str(spec.service_name),
+        "endpoint": spec.endpoint,
+        "body": f"/{spec.path}",
+        "max_batch_rows": spec.max_batch_rows,
+        "max_batch_retries": spec.max_batch_retries,
+        "batch_timeout_secs": spec.batch_timeout_s,
+        "on_batch_failure": RETURN_NULL if spec.null_on_failure else ABORT,
+    }
+    return [[name, None if value is None else str(value)] for name, value in described.items()]
 
 
-@grammar("DESCRIBE FUNCTION", needs=(Needs(ANY, KIND),))
-def describe_function(cursor: TokenCursor, _: Modifiers) -> DescribeFunction:
-    """Parse DESCRIBE FUNCTION."""
-    return DescribeFunction(name=_signature(cursor))
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowFunctions:
-    """SHOW [USER] FUNCTIONS [IN …]: the functions that users made."""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = _SHOW_FIELDS
-
-    def run(self, context: Context) -> Result:
-        """One row for each function that the role has a privilege on."""
-        scope = scope_in(context, self.clauses)
-        records = context.rooms.objects.plain.listed(
-            KIND, database=scope.database, schema=scope.schema
-        )
-        chosen = self.clauses.select(visible(context, records), lambda record: record.name)
-        return show_result(self.fields, [_row(record) for record in chosen])
-
-
-@grammar(
-    "SHOW FUNCTIONS",
-    "SHOW USER FUNCTIONS",
-    needs=SHOWN_WHERE_ALLOWED,
-)
-def show_functions(cursor: TokenCursor, _: Modifiers) -> ShowFunctions:
-    """Parse SHOW FUNCTIONS."""
-    return ShowFunctions(clauses=show_clauses(cursor))
-
-
-def _row(record: Record) -> list[Any]:
+def _row(record: Record, _: Caller) -> Sequence[Any]:
     spec = FunctionSpec.read(record.spec)
     types = ", ".join(kind for _, kind in spec.arguments)
     count = len(spec.arguments)
@@ -322,3 +242,17 @@ def _row(record: Record) -> list[Any]:
         "Y",
         "EXTERNAL",
     ]
+
+
+FUNCTIONS = ObjectFamily(
+    kind=KIND,
+    words="FUNCTION",
+    plural=("FUNCTIONS", "USER FUNCTIONS"),
+    service=lambda objects: objects.functions,
+    reads_name=_signature,
+    show_fields=_SHOW_FIELDS,
+    show_row=_row,
+    describe_fields=(Field("property"), Field("value")),
+    describe_rows=_described,
+)
+register(FUNCTIONS)
