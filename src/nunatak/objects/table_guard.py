@@ -62,14 +62,16 @@ class CatalogTableGuard:
         with self._catalog.read() as tx:
             return tx.find(Key.of(kind, name)) is not None
 
-    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
+    def created(
+        self, session: Session, kind: str, name: QualifiedName, *, comment: str = ""
+    ) -> None:
         """The current role owns the new object; grants on one that it replaced, and the files in
         its stage, are gone."""
         key = Key.of(kind, name)
         with self._catalog.write() as tx:
             if (old := tx.find(key)) is not None:
                 tx.delete(old)
-            tx.create(key, session.role)
+            tx.create(key, session.role, comment=comment)
         remove_folders(self._settings, [old] if old is not None else [])
 
     def dropped(self, kind: str, name: QualifiedName) -> None:

@@ -57,8 +57,11 @@ class TableGuard(Protocol):
     def knows(self, kind: str, name: QualifiedName) -> bool:
         """Whether an object of that kind and name has an owner."""
 
-    def created(self, session: Session, kind: str, name: QualifiedName) -> None:
-        """A TABLE, VIEW or SEQUENCE was made, in place of any of that name."""
+    def created(
+        self, session: Session, kind: str, name: QualifiedName, *, comment: str = ""
+    ) -> None:
+        """A TABLE, VIEW or SEQUENCE was made, in place of any of that name. The comment is that of
+        a sequence: the engine keeps those of tables and views."""
 
     def dropped(self, kind: str, name: QualifiedName) -> None:
         """It is gone."""

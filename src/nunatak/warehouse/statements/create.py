@@ -109,10 +109,12 @@ def make_table(
         execution.session.add_temporary(TemporaryObject("TABLE", table.name))
 
 
-def note_created(execution: Execution, kind: str, name: QualifiedName) -> None:
+def note_created(
+    execution: Execution, kind: str, name: QualifiedName, *, comment: str = ""
+) -> None:
     """The session's role owns what was made."""
     if execution.hooks.guard is not None:
-        execution.hooks.guard.created(execution.session, kind, name)
+        execution.hooks.guard.created(execution.session, kind, name, comment=comment)
 
 
 def _making(

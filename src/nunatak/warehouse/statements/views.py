@@ -122,11 +122,11 @@ def _write_view(
 
 
 def create_sequence(execution: Execution, tree: exp.Create) -> Result:
-    """CREATE [OR REPLACE] SEQUENCE [IF NOT EXISTS] s [START n] [INCREMENT n]."""
+    """CREATE [OR REPLACE] SEQUENCE [IF NOT EXISTS] s [START n] [INCREMENT n] [COMMENT = …]."""
     name = qualified(execution, tree.this)
     start, step = 1, 1
-    properties = tree.args.get("properties")
-    for item in properties.expressions if properties else ():
+    properties = tree.args["properties"].expressions if tree.args.get("properties") else ()
+    for item in properties:
         if isinstance(item, exp.SequenceProperties):
             start = int(item.args["start"].name) if item.args.get("start") else start
             step = int(item.args["increment"].name) if item.args.get("increment") else step
@@ -136,5 +136,5 @@ def create_sequence(execution: Execution, tree: exp.Create) -> Result:
     free = claiming(execution, location, "SEQUENCE", name, replace=bool(tree.args.get("replace")))
     made = f"CREATE SEQUENCE {location.sql} START {start} INCREMENT {step}"
     run_together(execution, itertools.chain(free, [made]))
-    note_created(execution, "SEQUENCE", name)
+    note_created(execution, "SEQUENCE", name, comment=comment_of(properties) or "")
     return status_result(f"Sequence {quoted(name.name)} successfully created.")

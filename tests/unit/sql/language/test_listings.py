@@ -117,6 +117,10 @@ def test_sequences_are_shown_with_what_comes_next_but_not_those_of_columns(bench
             StatementRequest(session=bench.session, statement=StatementText("select s.nextval"))
         ).batches
     )
+    bench.sql("create sequence noted comment = 'of mine'")
+    [noted] = bench.rows("DESCRIBE SEQUENCE noted")
+    assert noted["comment"] == "of mine"
+    bench.sql("drop sequence noted")
     bench.rows("ALTER SEQUENCE s SET COMMENT = 'odd'")
     [row] = bench.rows("DESCRIBE SEQUENCE s")
     assert (row["next_value"], row["comment"], row["owner"]) == (7, "odd", "ACCOUNTADMIN")
