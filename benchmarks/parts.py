@@ -34,9 +34,9 @@ from nunatak.inference.codecs import json_numbers
 from nunatak.inference.codecs.arrow import ArrowReader
 from nunatak.inference.codecs.arrow_layouts import Layouts
 from nunatak.inference.codecs.json_codec import JsonReader
-from nunatak.inference.core.columns import Kind
-from nunatak.inference.core.payload import Parsed
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.columns import ColumnKind
+from nunatak.inference.core.payload import ParsedBody
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 
 _COLUMNS = 20
 _SECONDS = 0.3
@@ -103,10 +103,10 @@ def memory_files(repeats: int) -> Figures:
         return _compared("Arrow requests in the ingress and the front, ms", ways, repeats)
 
 
-def _method() -> Method:
-    inputs = tuple(Field(f"F{i}", "DOUBLE", Kind.FLOAT64) for i in range(_COLUMNS))
-    outputs = (Field("Y", "DOUBLE", Kind.FLOAT64),)
-    return Method(
+def _method() -> ModelMethod:
+    inputs = tuple(SignatureField(f"F{i}", "DOUBLE", ColumnKind.FLOAT64) for i in range(_COLUMNS))
+    outputs = (SignatureField("Y", "DOUBLE", ColumnKind.FLOAT64),)
+    return ModelMethod(
         name="PREDICT",
         path="predict",
         inputs=inputs,
@@ -121,7 +121,7 @@ def _numbers(rows: int) -> "np.ndarray[Any, Any]":
     return np.random.default_rng(1).normal(size=(rows, _COLUMNS))
 
 
-def _ms(work: Callable[[], Parsed]) -> float:
+def _ms(work: Callable[[], ParsedBody]) -> float:
     """The least processor time of some that fit in a third of a second."""
     work()
     until, least = time.process_time() + _SECONDS, float("inf")
@@ -131,12 +131,12 @@ def _ms(work: Callable[[], Parsed]) -> float:
     return least * 1000
 
 
-def _without_numbers(read: Callable[[], Parsed]) -> float:
+def _without_numbers(read: Callable[[], ParsedBody]) -> float:
     with patch.object(json_numbers, "LEAST_BYTES", sys.maxsize):
         return _ms(read)
 
 
-def _without_layouts(read: Callable[[], Parsed]) -> float:
+def _without_layouts(read: Callable[[], ParsedBody]) -> float:
     with (
         patch.object(Layouts, "columns", lambda *_: None),
         patch.object(Layouts, "learn", lambda *_: None),

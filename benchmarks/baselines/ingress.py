@@ -12,7 +12,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.protocol.server import serve
-from nunatak.services.calling.routes import Route, Target
+from nunatak.services.calling.routes import Route, RouteTarget
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import Address, UnixAddress
 from nunatak.transport.client.file_lines import FileLines
@@ -68,7 +68,7 @@ async def _serve(port: int, socket: Path) -> None:
         public=True,
         max_batch_rows=None,
         methods=(),
-        targets=(Target("0", UnixAddress(socket)),),
+        targets=(RouteTarget("0", UnixAddress(socket)),),
     )
     ingress = Ingress(_OneRoute(route), Gate(_Everybody()), body_limit_bytes=_BODY_LIMIT_BYTES)
     listener = listen("127.0.0.1", port)

@@ -18,17 +18,17 @@ import pyarrow as pa
 
 from nunatak.inference.codecs import arrow
 from nunatak.inference.codecs.arrow import ArrowReader
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.payload import assemble
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 from support.front import fields, method
 
 _METHODS = (
     method(fields(f="DOUBLE", i="BIGINT", t="VARCHAR")),
     method(fields(b="BOOLEAN", n="BINARY", s="TIMESTAMP_NTZ", j="VARIANT")),
     method(fields(x="DOUBLE", y="DOUBLE", s="TIMESTAMP_NTZ")),
-    method(fields(t="VARCHAR"), params=(Field("T", "DOUBLE", Kind.FLOAT64, 0.5),)),
+    method(fields(t="VARCHAR"), params=(SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5),)),
 )
 
 
@@ -69,16 +69,16 @@ def _read(reader: ArrowReader, body: bytes) -> list[str] | None:
 
 def _without_invalid_text(batch: Columns) -> Columns:
     """Text that is no Unicode cannot be written; whatever else was read must be."""
-    kept = [column for column in batch.columns if column.kind is not Kind.TEXT]
+    kept = [column for column in batch.columns if column.kind is not ColumnKind.TEXT]
     return Columns(tuple(kept), batch.rows)
 
 
-def _streams(target: Method) -> list[bytes]:
+def _streams(target: ModelMethod) -> list[bytes]:
     """Valid streams for a method: no rows, some rows with nulls, several batches."""
     return [_stream(target, rows, batches) for rows, batches in ((0, 1), (5, 1), (70, 3))]
 
 
-def _stream(target: Method, rows: int, batches: int) -> bytes:
+def _stream(target: ModelMethod, rows: int, batches: int) -> bytes:
     columns = tuple(
         Column(field.name, field.kind, _values(field.kind, rows), _nulls(field.kind, rows))
         for field in (*target.inputs, *target.params)
@@ -95,26 +95,26 @@ def _stream(target: Method, rows: int, batches: int) -> bytes:
     return stream
 
 
-def _values(kind: Kind, rows: int) -> Any:
+def _values(kind: ColumnKind, rows: int) -> Any:
     match kind:
-        case Kind.FLOAT64:
+        case ColumnKind.FLOAT64:
             return np.arange(rows, dtype=np.float64)
-        case Kind.INT64:
+        case ColumnKind.INT64:
             return np.arange(rows, dtype=np.int64)
-        case Kind.BOOL:
+        case ColumnKind.BOOL:
             return np.arange(rows) % 2 == 0
-        case Kind.TIMESTAMP:
+        case ColumnKind.TIMESTAMP:
             return np.arange(rows).astype("datetime64[ns]")
-        case Kind.BINARY:
+        case ColumnKind.BINARY:
             return [bytes(row % 5) for row in range(rows)]
-        case Kind.JSON:
+        case ColumnKind.JSON:
             return [{"k": row} for row in range(rows)]
         case _:
             return ["ab" * (row % 4) for row in range(rows)]
 
 
-def _nulls(kind: Kind, rows: int) -> Any:
-    has_nulls = kind in (Kind.INT64, Kind.BOOL, Kind.TEXT)
+def _nulls(kind: ColumnKind, rows: int) -> Any:
+    has_nulls = kind in (ColumnKind.INT64, ColumnKind.BOOL, ColumnKind.TEXT)
     return np.arange(rows) % 3 == 0 if has_nulls else None
 
 

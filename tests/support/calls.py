@@ -22,9 +22,9 @@ from nunatak.warehouse.core.statement_text import tokenize
 from nunatak.warehouse.model_calls.operator import BatchCaller
 from nunatak.warehouse.model_calls.planner import (
     CallTarget,
+    MethodParameter,
     MethodSignature,
     ModelCalls,
-    Parameter,
 )
 
 Row = tuple[Any, ...]
@@ -35,9 +35,9 @@ class Model:
     """`function` maps one row's arguments to a dict of outputs."""
 
     function: Callable[..., dict[str, Any]]
-    inputs: tuple[Parameter, ...]
+    inputs: tuple[MethodParameter, ...]
     outputs: tuple[Field, ...]
-    params: tuple[Parameter, ...] = ()
+    params: tuple[MethodParameter, ...] = ()
     is_native: bool = False
     parallel: int = 2
     batch_rows: int = 1000
@@ -288,7 +288,7 @@ def model(**changes: Any) -> Model:
     """`double` as a model; NULL arguments give NULL outputs."""
     made: dict[str, Any] = {
         "function": double,
-        "inputs": (Parameter("A", FLOAT), Parameter("B", FLOAT)),
+        "inputs": (MethodParameter("A", FLOAT), MethodParameter("B", FLOAT)),
         "outputs": (Field("s", FLOAT), Field("sign", NUMBER)),
     }
     return Model(**{**made, **changes})

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import CannotPark
-from nunatak.inference.core.signature import Field, Method, kind_of
+from nunatak.inference.core.signature import ModelMethod, SignatureField, kind_of
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.server.admin_endpoints import pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
@@ -21,22 +21,24 @@ from nunatak.transport.admission.admission import AdmissionPolicy
 Model = Callable[[Columns], Columns]
 
 
-def fields(**types: str) -> tuple[Field, ...]:
+def fields(**types: str) -> tuple[SignatureField, ...]:
     """Fields from names and SQL types."""
-    return tuple(Field(name, sql_type, kind_of(sql_type)) for name, sql_type in types.items())
+    return tuple(
+        SignatureField(name, sql_type, kind_of(sql_type)) for name, sql_type in types.items()
+    )
 
 
 def method(
-    inputs: tuple[Field, ...] | None = None,
+    inputs: tuple[SignatureField, ...] | None = None,
     *,
-    params: tuple[Field, ...] = (),
+    params: tuple[SignatureField, ...] = (),
     name: str = "PREDICT",
-    outputs: tuple[Field, ...] | None = None,
+    outputs: tuple[SignatureField, ...] | None = None,
     wide: bool = False,
     max_batch_rows: int | None = None,
-) -> Method:
+) -> ModelMethod:
     """A method of two numbers and one output, unless told otherwise."""
-    return Method(
+    return ModelMethod(
         name=name,
         path=name.lower(),
         inputs=fields(a="DOUBLE", b="DOUBLE") if inputs is None else inputs,
@@ -51,10 +53,10 @@ def total(columns: Columns) -> Columns:
     """A model: the sum of all numeric columns, row by row."""
     numeric = [np.asarray(c.values, np.float64) for c in columns.columns if c.kind in _NUMERIC]
     values = np.sum(numeric, axis=0) if numeric else np.zeros(columns.rows)
-    return Columns((Column("output_feature_0", Kind.FLOAT64, values),), columns.rows)
+    return Columns((Column("output_feature_0", ColumnKind.FLOAT64, values),), columns.rows)
 
 
-_NUMERIC = (Kind.FLOAT64, Kind.INT64)
+_NUMERIC = (ColumnKind.FLOAT64, ColumnKind.INT64)
 
 
 @dataclass
@@ -120,7 +122,7 @@ class FakePool:
         )
 
 
-def settings(*methods: Method, **changes: Any) -> ServiceSettings:
+def settings(*methods: ModelMethod, **changes: Any) -> ServiceSettings:
     """Settings of a service of the given methods; any field may be changed."""
     values: dict[str, Any] = {
         "service": "DB.S.SVC",
@@ -230,7 +232,7 @@ def post(body: Any, *, path: str = "/predict", headers: Mapping[str, str] | None
     return f"POST {path} HTTP/1.1\r\nContent-Length: {len(data)}\r\n{lines}\r\n".encode() + data
 
 
-def service(pool: FakePool, *methods: Method, **changes: Any) -> InferenceService:
+def service(pool: FakePool, *methods: ModelMethod, **changes: Any) -> InferenceService:
     """A service on the running loop."""
     loop = asyncio.get_running_loop()
     made = InferenceService(settings(*methods, **changes), pool, loop=loop, clock=loop.time)

@@ -18,7 +18,7 @@ from nunatak.inference.server.link import offer_link
 from nunatak.inference.server.shm_server import FileExchange, MemoryListener
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
-from nunatak.services.calling.routes import Route, Target
+from nunatak.services.calling.routes import Route, RouteTarget
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import Address, TlsAddress, UnixAddress
 from nunatak.transport.http1.connection import Connection, Connections
@@ -271,7 +271,7 @@ async def world(ground: Ground, *, instances: int = 1, **options: Any) -> AsyncI
     loop = asyncio.get_running_loop()
     made = [Instance(ground.folder / str(index)) for index in range(instances)]
     servers = [await ground.listen(item) for item in made]
-    targets = tuple(Target(item.path.name, item.address) for item in made)
+    targets = tuple(RouteTarget(item.path.name, item.address) for item in made)
     table = Table(replace(ROUTE, targets=targets))
     gate = Gate(Authorities())
     ingress = Ingress(table, gate, **{"body_limit_bytes": 900, "clock": loop.time, **options})

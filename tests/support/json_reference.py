@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.inference.core.columns import Kind
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.columns import ColumnKind
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 
 _DAY = r"\d{4}-\d\d-\d\d"
 _TIME = r"\d\d:\d\d(:\d\d(\.\d{1,9})?)?"
@@ -32,7 +32,7 @@ class Wrong(Exception):
     """The body means nothing."""
 
 
-def meaning(body: bytes, method: Method) -> Meaning:
+def meaning(body: bytes, method: ModelMethod) -> Meaning:
     """What a body says. Raises Wrong."""
     try:
         document = json.loads(body.decode(), parse_constant=_no_constant, object_pairs_hook=_Object)
@@ -89,7 +89,7 @@ def _names(value: Any) -> list[str]:
     return names
 
 
-def _numbered(data: list[Any], method: Method) -> Meaning:
+def _numbered(data: list[Any], method: ModelMethod) -> Meaning:
     rows, numbers = [], []
     for row in data:
         if not isinstance(row, list) or not row:
@@ -102,8 +102,8 @@ def _numbered(data: list[Any], method: Method) -> Meaning:
     return rows, numbers
 
 
-def _row(values: list[Any], method: Method) -> list[Any]:
-    takes_object = len(method.inputs) == 1 and method.inputs[0].kind is Kind.JSON
+def _row(values: list[Any], method: ModelMethod) -> list[Any]:
+    takes_object = len(method.inputs) == 1 and method.inputs[0].kind is ColumnKind.JSON
     if len(values) == 1 and isinstance(values[0], dict) and not (takes_object and not method.wide):
         return _picked(values[0], method.inputs, (*method.inputs, *method.params))
     return values
@@ -121,11 +121,11 @@ def _split(split: Any) -> tuple[list[str], list[dict[str, Any]]]:
     return columns, [dict(zip(columns, row, strict=True)) for row in rows]
 
 
-def _inputs_of(row: dict[str, Any], method: Method) -> list[Any]:
+def _inputs_of(row: dict[str, Any], method: ModelMethod) -> list[Any]:
     return _picked(row, method.inputs, method.inputs)
 
 
-def _params(given: Any, method: Method) -> list[Any]:
+def _params(given: Any, method: ModelMethod) -> list[Any]:
     if given is None:
         given = {}
     if not isinstance(given, dict):
@@ -135,7 +135,9 @@ def _params(given: Any, method: Method) -> list[Any]:
     return _picked(given, (), method.params)
 
 
-def _picked(row: dict[str, Any], needed: tuple[Field, ...], fields: tuple[Field, ...]) -> list[Any]:
+def _picked(
+    row: dict[str, Any], needed: tuple[SignatureField, ...], fields: tuple[SignatureField, ...]
+) -> list[Any]:
     """The fields' values; every needed one must be given, and none twice."""
     if isinstance(row, _Object) and row.is_doubled:
         raise Wrong
@@ -151,7 +153,7 @@ def _picked(row: dict[str, Any], needed: tuple[Field, ...], fields: tuple[Field,
     return values
 
 
-def _meant(key: str, fields: tuple[Field, ...]) -> Field | None:
+def _meant(key: str, fields: tuple[SignatureField, ...]) -> SignatureField | None:
     """The field that a key means: of this very name, else alone with this identifier."""
     bare = key[1:-1].replace('""', '"') if _is_quoted(key) else key
     for name in (key, bare):
@@ -176,38 +178,38 @@ def _is_quoted(name: str) -> bool:
     return both and '"' not in inner.replace('""', "")
 
 
-def _typed(values: list[Any], method: Method) -> list[Any]:
+def _typed(values: list[Any], method: ModelMethod) -> list[Any]:
     fields = (*method.inputs, *method.params)
     if len(values) != len(fields):
         raise Wrong
     return [_value(value, field) for value, field in zip(values, fields, strict=True)]
 
 
-def _value(value: Any, field: Field) -> Any:
+def _value(value: Any, field: SignatureField) -> Any:
     if value is None:
         return value
     container = {"OBJECT": dict, "ARRAY": list}.get(field.sql_type, object)
-    if field.kind is Kind.JSON and isinstance(value, container):
+    if field.kind is ColumnKind.JSON and isinstance(value, container):
         return value
     match field.kind:
-        case Kind.FLOAT64 if type(value) in (int, float):
+        case ColumnKind.FLOAT64 if type(value) in (int, float):
             number = float(value)
             if math.isinf(number):
                 raise Wrong
             return number
-        case Kind.INT64 if type(value) in (int, float) and value == int(value):
+        case ColumnKind.INT64 if type(value) in (int, float) and value == int(value):
             if field.limits[0] <= int(value) <= field.limits[1]:
                 return int(value)
-        case Kind.BOOL if type(value) is bool:
+        case ColumnKind.BOOL if type(value) is bool:
             return value
-        case Kind.TEXT if type(value) is str:
+        case ColumnKind.TEXT if type(value) is str:
             return value
-        case Kind.BINARY if type(value) is str:
+        case ColumnKind.BINARY if type(value) is str:
             try:
                 return base64.b64decode(value, validate=True)
             except (binascii.Error, ValueError) as error:
                 raise Wrong from error
-        case Kind.TIMESTAMP if type(value) is str:
+        case ColumnKind.TIMESTAMP if type(value) is str:
             return _timestamp(value)
     raise Wrong
 

@@ -30,7 +30,7 @@ from nunatak.disk import Disk
 from nunatak.errors import NunatakError, ObjectNotFound
 from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
-from nunatak.images.requirements.declared import Target
+from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
 from nunatak.objects.account import AccountObjects
 from nunatak.objects.databases import Databases
@@ -66,7 +66,7 @@ from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
+from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
 from support.runtime import FakeRuntime
 
 MACHINE = Machine(2.0, 8 * GIB)
@@ -74,7 +74,7 @@ FAMILIES_HERE = Families.load(Path("/nonexistent"))
 MODEL = QualifiedName("DB", "S", "M")
 SERVICE = QualifiedName("DB", "S", "SVC")
 T = TypeVar("T")
-SIGNATURE = MethodSignature(inputs=(Parameter("A", FLOAT),), outputs=(Field("y", FLOAT),))
+SIGNATURE = MethodSignature(inputs=(MethodParameter("A", FLOAT),), outputs=(Field("y", FLOAT),))
 QUERY_ID = "01b2c3d4-0000-4000-8000-0000000000aa"
 
 
@@ -103,7 +103,7 @@ class FakeBuilder:
         self.problems: dict[str, str] = {}
         self.failure: NunatakError | None = None
         self.builds = 0
-        self.targets: list[Target] = []
+        self.targets: list[TargetPlatform] = []
         self.gate: threading.Event | None = None
 
     def find(self, request: BuildRequest) -> Image | None:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from nunatak.catalog.documents import Document, Kind, declared
+from nunatak.catalog.documents import Document, ObjectKind, declared
 from nunatak.cli import compose
 from nunatak.services.model.spec import (
     KIND,
@@ -52,7 +52,7 @@ def structures() -> list[type[Document]]:
     return found
 
 
-def _plain(kind: Kind) -> tuple[type[Document], ...]:
+def _plain(kind: ObjectKind) -> tuple[type[Document], ...]:
     assert isinstance(kind.spec, type)
     assert isinstance(kind.status, type)
     return kind.spec, kind.status

@@ -1,5 +1,5 @@
-"""How the tree is kept readable: small folders, narrow classes, no import circles, and tests that
-lie where the modules lie that they test."""
+"""How the tree is kept readable: small folders, narrow classes with names of their own, no import
+circles, and tests that lie where the modules lie that they test."""
 
 from __future__ import annotations
 
@@ -61,6 +61,15 @@ def methods(node: ast.ClassDef) -> set[str]:
         if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)
         and not item.name.startswith("_")
     }
+
+
+def class_names(tree: ast.Module) -> list[str]:
+    """The classes of a module, public and private; not those inside of others or of functions."""
+    nodes = list(tree.body)
+    for node in nodes:  # those of `if TYPE_CHECKING` and the like, too
+        if isinstance(node, ast.If | ast.Try):
+            nodes += [item for item in ast.iter_child_nodes(node) if isinstance(item, ast.stmt)]
+    return [node.name for node in nodes if isinstance(node, ast.ClassDef)]
 
 
 def base_names(node: ast.ClassDef) -> list[str]:
@@ -131,6 +140,16 @@ def test_classes_are_narrow() -> None:
 
     assert len(counts) > 300
     assert {name: count for name, count in counts.items() if count > PUBLIC_METHODS} == {}
+
+
+def test_every_class_has_a_name_of_its_own() -> None:
+    homes: dict[str, list[str]] = {}
+    for file in FILES:
+        for name in class_names(ast.parse(file.read_text("utf-8"))):
+            homes.setdefault(name, []).append(module_name(file))
+
+    assert len(homes) > 300
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
 
 
 def test_constructors_are_narrow() -> None:
@@ -208,6 +227,12 @@ def test_the_measure_counts_what_is_inherited_once() -> None:
         "far B": {"a", "b", "both"},
         "far C": {"a", "b", "both"},
     }
+
+
+def test_the_measure_finds_classes_but_no_inner_ones() -> None:
+    text = "class A:\n class B: ...\ndef f():\n class C: ...\nif x:\n class _D: ...\n"
+
+    assert class_names(ast.parse(text)) == ["A", "_D"]
 
 
 def test_the_measure_sees_misplaced_tests() -> None:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nunatak.errors import InvalidArgument, LimitExceeded, NunatakError
 from nunatak.images.errors import DeclarationInvalid
-from nunatak.images.requirements.declared import Target, read_declared
+from nunatak.images.requirements.declared import TargetPlatform, read_declared
 from nunatak.models.contents.manifest import parse_manifest
 from nunatak.models.contents.modelyaml import parse_description
 from nunatak.services.documents.deployment import parse_deployment
@@ -72,7 +72,7 @@ def test_a_costly_file_of_a_version_is_refused(tmp_path: Path, kind: str, name: 
     (tmp_path / "model" / "model.yaml").write_text("env: {}")
     (tmp_path / name).write_text(DEEP[kind])
     with pytest.raises(DeclarationInvalid, match="nested too deeply"):
-        read_declared(tmp_path, Target.CPU)
+        read_declared(tmp_path, TargetPlatform.CPU)
 
 
 @pytest.mark.parametrize("tag", ["int", "float", "bool", "timestamp", "binary", "omap", "set"])

@@ -22,11 +22,11 @@ class DocumentUnreadable(NunatakError):
     """A document is not as its kind has it: a mistake of the server, or of another version."""
 
 
-class Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class DocumentPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A structure inside a document; what it does not declare is refused."""
 
 
-class Document(Part, frozen=True, kw_only=True):
+class Document(DocumentPart, frozen=True, kw_only=True):
     """A document, or one of the structures that a kind has for it."""
 
     @classmethod
@@ -48,7 +48,7 @@ class Document(Part, frozen=True, kw_only=True):
         return found
 
 
-class Nothing(Document, frozen=True, kw_only=True):
+class EmptyDocument(Document, frozen=True, kw_only=True):
     """A document that is always empty."""
 
 
@@ -57,29 +57,29 @@ Choice = type[Document] | Callable[[Mapping[str, Any]], type[Document]]
 
 
 @dataclass(frozen=True)
-class Kind:
+class ObjectKind:
     """The structures of one kind of object."""
 
-    spec: Choice = Nothing
-    status: Choice = Nothing
+    spec: Choice = EmptyDocument
+    status: Choice = EmptyDocument
 
 
-_KINDS: dict[str, Kind] = {}
+_KINDS: dict[str, ObjectKind] = {}
 
 
-def declare(kind: str, *, spec: Choice = Nothing, status: Choice = Nothing) -> None:
+def declare(kind: str, *, spec: Choice = EmptyDocument, status: Choice = EmptyDocument) -> None:
     """Declare the documents of a kind, once, where the module of the kind is imported."""
     if kind in _KINDS:
         raise ValueError(f"the documents of {kind} are declared twice")
-    _KINDS[kind] = Kind(spec, status)
+    _KINDS[kind] = ObjectKind(spec, status)
 
 
-def declared() -> Mapping[str, Kind]:
+def declared() -> Mapping[str, ObjectKind]:
     """The documents of every kind that has been declared."""
     return dict(_KINDS)
 
 
-def encode(document: Part | Mapping[str, Any] | None) -> dict[str, Any]:
+def encode(document: DocumentPart | Mapping[str, Any] | None) -> dict[str, Any]:
     """A document, or a part of one, in builtin types, as it is written; None is an empty one."""
     found: dict[str, Any] = msgspec.to_builtins(document or {})
     return found

@@ -21,7 +21,7 @@ NETWORK_RULE, INTEGRATION, SECRET = "NETWORK_RULE", "INTEGRATION", "SECRET"
 IMAGE_REPOSITORY = "IMAGE_REPOSITORY"
 
 
-class ContainerSpec(Document, frozen=True, kw_only=True, rename="upper"):
+class NamespaceSpec(Document, frozen=True, kw_only=True, rename="upper"):
     """Settings of a database or schema."""
 
     data_retention_time_in_days: int = 1
@@ -107,8 +107,8 @@ class RepositorySpec(Document, frozen=True, kw_only=True):
 
 for _kind in (TABLE, VIEW, SEQUENCE):
     declare(_kind)
-declare(DATABASE, spec=ContainerSpec)
-declare(SCHEMA, spec=ContainerSpec)
+declare(DATABASE, spec=NamespaceSpec)
+declare(SCHEMA, spec=NamespaceSpec)
 declare(WAREHOUSE, spec=WarehouseSpec, status=WarehouseStatus)
 declare(STAGE, spec=StageSpec)
 declare(FILE_FORMAT, spec=FileFormatSpec)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from nunatak.catalog.documents import Document, Part, declare
+from nunatak.catalog.documents import Document, DocumentPart, declare
 from nunatak.catalog.states import StatusDocument
 from nunatak.catalog.store import Key
 from nunatak.compute.placement import Request, nodes_needed
@@ -60,7 +60,7 @@ class PoolSpec(Document, frozen=True, kw_only=True):
             raise InvalidArgument("AUTO_SUSPEND_SECS must be 0 (never) or a number of seconds.")
 
 
-class PoolNode(Part, frozen=True, kw_only=True):
+class PoolNode(DocumentPart, frozen=True, kw_only=True):
     """A node. `used_at` is when something last ran on it. Times are seconds since the epoch."""
 
     id: str

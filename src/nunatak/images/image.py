@@ -19,12 +19,12 @@ from nunatak.images.building.hosts import index_hosts
 from nunatak.images.building.indexes import Indexes, from_machine, host_of, without_credentials
 from nunatak.images.building.interpreters import Interpreter, find_python
 from nunatak.images.building.lock import Lock, Locks, declaration_digest, resolve
-from nunatak.images.building.runner import Bounds
+from nunatak.images.building.runner import BuildBounds
 from nunatak.images.building.singleflight import SingleFlight
 from nunatak.images.building.uv import Uv, default_cache, default_index, find_uv
 from nunatak.images.building.workshop import Workshop, remove_abandoned, workshop
 from nunatak.images.errors import QuotaExceeded
-from nunatak.images.requirements.declared import Declared, Target, read_declared
+from nunatak.images.requirements.declared import Declared, TargetPlatform, read_declared
 from nunatak.images.store import Image, ImageStore, Parts, inference_version, tree_digest
 
 
@@ -50,7 +50,7 @@ class BuildRequest:
     """
 
     version_root: Path
-    target: Target = Target.CPU
+    target: TargetPlatform = TargetPlatform.CPU
     gpu_requested: bool = False
     force_rebuild: bool = False
     egress: EgressPolicy | None = None
@@ -75,7 +75,7 @@ class _Job:
     indexes: Indexes
     egress: EgressPolicy | None
     log: BuildLog
-    bounds: Bounds
+    bounds: BuildBounds
 
     @property
     def key(self) -> str:
@@ -200,7 +200,7 @@ class ImageBuilder:
         for address in unused:
             log.line(f"note: index {address} of the model is not used: no integration allows it")
         interpreter = find_python(declared.python, uv=self._uv().program)
-        bounds = Bounds(cancel, time.monotonic() + self._limits.build_s)
+        bounds = BuildBounds(cancel, time.monotonic() + self._limits.build_s)
         return _Job(declared, interpreter, indexes, egress, log, bounds)
 
     def _environment(self, job: _Job, *, force: bool) -> tuple[Lock, Environment]:
@@ -303,13 +303,13 @@ class ImageBuilder:
         return self._given_uv
 
 
-def _target(request: BuildRequest) -> Target:
-    return Target.GPU if request.gpu_requested else request.target
+def _target(request: BuildRequest) -> TargetPlatform:
+    return TargetPlatform.GPU if request.gpu_requested else request.target
 
 
 def _declared(request: BuildRequest) -> Declared:
     declared = read_declared(request.version_root, _target(request))
-    in_warehouse = declared.target is Target.WAREHOUSE
+    in_warehouse = declared.target is TargetPlatform.WAREHOUSE
     return declared.in_the_warehouse() if in_warehouse else declared
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 import nunatak
 from nunatak.images.building.environment import Environment
 from nunatak.images.building.lock import Lock, digest_of
-from nunatak.images.requirements.declared import Target
+from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.version import installed_version
 
 _MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
@@ -49,12 +49,12 @@ class Parts:
     lock: Lock
     environment: Environment
     model_digest: str
-    target: Target
+    target: TargetPlatform
     inference_version: str
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
+class ImageNeeds:
     """The needs of a stored image: the digest of its environment, and the inference server that it
     was made for."""
 
@@ -94,12 +94,12 @@ class ImageStore:
             shutil.rmtree(work, ignore_errors=True)
         return _image(digest, parts.environment)
 
-    def needs(self, digest: str) -> Needs | None:
+    def needs(self, digest: str) -> ImageNeeds | None:
         """What the image `digest` needs; None when it is not stored, or not readable."""
         folder = self.folder / digest
         try:
             config = json.loads((folder / "config.json").read_text("utf-8"))
-            return Needs(_environment_of(folder / "manifest.json"), config["inferenceServer"])
+            return ImageNeeds(_environment_of(folder / "manifest.json"), config["inferenceServer"])
         except (OSError, ValueError, KeyError, IndexError):
             return None
 

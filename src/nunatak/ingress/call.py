@@ -14,7 +14,7 @@ from nunatak.transport.shm.memory_file import MemoryFile
 
 if TYPE_CHECKING:
     from nunatak.ingress.address import EndpointAddress
-    from nunatak.ingress.instance import Instance
+    from nunatak.ingress.instance import IngressInstance
     from nunatak.services.calling.routes import Route
 
 REQUEST_S = 60.0
@@ -73,12 +73,12 @@ class EndpointCall:
         self.request_id = _request_id(headers.get(b"x-request-id", b""))
         self.user = ""
         self.route: Route | None = None
-        self.instance: Instance | None = None
+        self.instance: IngressInstance | None = None
         self.withdraw: Callable[[], None] | None = None
         """Tells the instance that nobody waits for its answer any more."""
         self.size = 0
         """Bytes of the body that are held."""
-        self.tried: tuple[Instance, ...] = ()
+        self.tried: tuple[IngressInstance, ...] = ()
         self.task: asyncio.Task[None] | None = None
         self.ended = False
         self.stage = "being checked"

@@ -27,7 +27,7 @@ from nunatak.ingress.address import EndpointAddress, address_in_path, address_of
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.errors import RequestRefused
 from nunatak.ingress.gate import Gate, Known, endpoint_route
-from nunatak.ingress.instance import BODIES_LIMIT_BYTES, Instance
+from nunatak.ingress.instance import BODIES_LIMIT_BYTES, IngressInstance
 from nunatak.services.calling.routes import Route
 from nunatak.transport.address import Address
 from nunatak.transport.admission.admission import Class, Verdict
@@ -83,8 +83,8 @@ class Ingress:
         self._gate = gate
         self._body_limit = body_limit_bytes
         self._domain = domain
-        self._instances: dict[Address, Instance] = {}
-        self._choices: dict[int, tuple[Route, list[Instance]]] = {}
+        self._instances: dict[Address, IngressInstance] = {}
+        self._choices: dict[int, tuple[Route, list[IngressInstance]]] = {}
         self._addresses: dict[tuple[bytes, bytes], EndpointAddress | None] = {}
         self._deadlines: Deadlines[EndpointCall] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -257,7 +257,7 @@ class Ingress:
         call.task = None
         self._send(call)
 
-    def _admit(self, call: EndpointCall, instance: Instance, size: int) -> None:
+    def _admit(self, call: EndpointCall, instance: IngressInstance, size: int) -> None:
         decision = instance.admission.ask(
             call.user,
             Class.INTERACTIVE,
@@ -274,7 +274,7 @@ class Ingress:
                 retry_after_s=decision.retry_after_s,
             )
 
-    def _choose(self, call: EndpointCall, route: Route) -> Instance:
+    def _choose(self, call: EndpointCall, route: Route) -> IngressInstance:
         """The ready instance with the fewest requests; one that was not tried, if there is one."""
         instances = self._instances_of(route)
         if len(instances) == 1:
@@ -282,7 +282,7 @@ class Ingress:
         fresh = [item for item in instances if item not in call.tried]
         return min(fresh or instances, key=_load)
 
-    def _instances_of(self, route: Route) -> list[Instance]:
+    def _instances_of(self, route: Route) -> list[IngressInstance]:
         known = self._choices.get(route.service_id)
         if known is not None and known[0] is route:
             return known[1]
@@ -294,7 +294,7 @@ class Ingress:
         loop = asyncio.get_running_loop()
         for address in addresses:
             if address not in self._instances:
-                self._instances[address] = Instance(address, loop=loop)
+                self._instances[address] = IngressInstance(address, loop=loop)
         instances = [self._instances[address] for address in addresses]
         self._choices[route.service_id] = (route, instances)
         return instances
@@ -395,5 +395,5 @@ class Ingress:
         return found or address_in_path(path)
 
 
-def _load(instance: Instance) -> int:
+def _load(instance: IngressInstance) -> int:
     return instance.admission.inside

@@ -13,7 +13,7 @@ BODIES_LIMIT_BYTES = 1024**3
 _POLICY = AdmissionPolicy(memory_bytes=BODIES_LIMIT_BYTES, bytes_per_body_byte=1)
 
 
-class Instance:
+class IngressInstance:
     """An instance. Belongs to one event loop."""
 
     def __init__(self, address: Address, *, loop: asyncio.AbstractEventLoop) -> None:

@@ -33,7 +33,7 @@ IsSeen = Callable[[QualifiedName], bool]
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class LineageNode:
     """An object of the graph. A versioned object has its version as name, and a parent."""
 
     domain: str
@@ -65,8 +65,8 @@ class Node:
 class Edge:
     """Data or dependency flows from `source` to `target`."""
 
-    source: Node
-    target: Node
+    source: LineageNode
+    target: LineageNode
 
     def document(self) -> dict[str, Any]:
         """The edge as clients read it."""
@@ -128,7 +128,7 @@ class Lineage:
             }
         }
 
-    def _matches(self, query: NodeQuery) -> Callable[[Node], bool]:
+    def _matches(self, query: NodeQuery) -> Callable[[LineageNode], bool]:
         if query.id is not None:
             return lambda node: (node.domain, node.id) == (query.domain, query.id)
         if query.parent is None:
@@ -154,7 +154,7 @@ class Lineage:
                 for source in self._sources(model, version):
                     yield Edge(source, node)
 
-    def _sources(self, model: Model, version: ModelVersion) -> Iterator[Node]:
+    def _sources(self, model: Model, version: ModelVersion) -> Iterator[LineageNode]:
         if version.is_live:
             return
         content = self.models.content(version)
@@ -165,16 +165,16 @@ class Lineage:
             if node is not None:
                 yield node
 
-    def _base_node(self, base_name: str, base_version: str) -> Node | None:
+    def _base_node(self, base_name: str, base_version: str) -> LineageNode | None:
         name = _qualified(base_name)
         model = self.models.find(name) if name is not None and self.is_seen(name) else None
         version = model.find(_stored(base_version)) if model is not None else None
         return None if model is None or version is None else _version_node(model, version)
 
 
-def _version_node(model: Model, version: ModelVersion) -> Node:
+def _version_node(model: Model, version: ModelVersion) -> LineageNode:
     name = model.name
-    return Node(
+    return LineageNode(
         domain=MODULE,
         id=str(version.record.id),
         name=version.name,
@@ -185,11 +185,11 @@ def _version_node(model: Model, version: ModelVersion) -> Node:
     )
 
 
-def _object_node(domain: str, name: QualifiedName) -> Node:
-    return Node(domain, str(name), name.name, name.database, name.schema)
+def _object_node(domain: str, name: QualifiedName) -> LineageNode:
+    return LineageNode(domain, str(name), name.name, name.database, name.schema)
 
 
-def _source_nodes(source: LineageSource, near: QualifiedName) -> Iterator[Node]:
+def _source_nodes(source: LineageSource, near: QualifiedName) -> Iterator[LineageNode]:
     """The nodes that a manifest names; names are completed with the model's own schema."""
     if source.type == "QUERY":
         for table in _tables(source.entity, near):
@@ -202,7 +202,7 @@ def _source_nodes(source: LineageSource, near: QualifiedName) -> Iterator[Node]:
         yield _object_node(source.type, name)
         return
     identity = f"{name}/{source.version}"
-    yield Node(source.type, identity, source.version, name.database, name.schema, name.name)
+    yield LineageNode(source.type, identity, source.version, name.database, name.schema, name.name)
 
 
 def _tables(query: str, near: QualifiedName) -> list[QualifiedName]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from nunatak.catalog.kinds import ContainerSpec
+from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Change, Created, Existing, Objects, outcome, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.config import Settings
@@ -108,7 +108,7 @@ class Databases:
         self._objects.change(
             key,
             lambda _, record: Change(
-                spec=ContainerSpec.read(record.spec).changed(values), comment=comment
+                spec=NamespaceSpec.read(record.spec).changed(values), comment=comment
             ),
             if_exists=if_exists,
         )

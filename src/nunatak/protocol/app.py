@@ -42,7 +42,7 @@ from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSessions
 from nunatak.protocol.sessions.routes import SessionRoutes
-from nunatak.protocol.statements.execution import Execution, incident, query_registry
+from nunatak.protocol.statements.execution import StatementExecutor, incident, query_registry
 from nunatak.protocol.statements.routes import QueryRoutes
 from nunatak.stages.sources import FileSource
 
@@ -83,7 +83,7 @@ class ProtocolApp:
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
         transfers = Transfers(signer, storage.sources, clock=access.clock)
         self.sessions = LiveSessions(access, statements, account=settings.account)
-        self.execution = Execution(
+        self.execution = StatementExecutor(
             statements=statements,
             sessions=self.sessions,
             queries=queries,

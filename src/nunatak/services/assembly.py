@@ -15,7 +15,7 @@ from nunatak.services.calling.routes import Routes
 from nunatak.services.calling.warehouse_instances import WarehouseCalls
 from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.create import Creator
-from nunatak.services.commands.creation import Creation
+from nunatak.services.commands.creation import ServiceCreation
 from nunatak.services.commands.deploy import Deployments
 from nunatak.services.commands.warehouse import WarehouseModels
 from nunatak.services.control import ControlPlane, Reconcilers, Work
@@ -28,7 +28,7 @@ from nunatak.services.model.secret_uses import SecretReader
 from nunatak.services.model.snapshot import Snapshots
 from nunatak.services.reconcile.builds import BuildReconciler
 from nunatak.services.reconcile.instance_loads import InstanceLoads
-from nunatak.services.reconcile.launch import Launcher
+from nunatak.services.reconcile.launch import InstanceLauncher
 from nunatak.services.reconcile.loads import LoadBook
 from nunatak.services.reconcile.parking import parking_policy
 from nunatak.services.reconcile.parking_lot import ParkingLot
@@ -36,7 +36,7 @@ from nunatak.services.reconcile.pools import PoolReconciler
 from nunatak.services.reconcile.services import ServiceReconciler
 from nunatak.services.reconcile.warehouse import LOAD_LIMIT_S, ModelCache
 from nunatak.services.watching.logs import Logs
-from nunatak.services.watching.metrics import InstanceMetrics, MetricsBook, MetricSource
+from nunatak.services.watching.metrics import InstanceMetricsClient, MetricsBook, MetricSource
 from nunatak.services.watching.monitor import Monitor
 
 BUILD_THREADS = 4
@@ -60,7 +60,7 @@ class Probes:
     memory."""
 
     loads: LoadSource = field(default_factory=InstanceLoads)
-    metrics: MetricSource = field(default_factory=InstanceMetrics)
+    metrics: MetricSource = field(default_factory=InstanceMetricsClient)
     free_memory: Callable[[], int] = free_memory_bytes
 
 
@@ -98,7 +98,7 @@ def assemble_services(
     building = Operations("build", threads=BUILD_THREADS, changes=changes)
     launching = Operations("launch", threads=LAUNCH_THREADS, changes=changes)
     ground = _Ground(settings, snapshots, backends, probes, changes, Work(building, launching))
-    creation = Creation(snapshots, check_confinement=backends.runtime.check_confinement)
+    creation = ServiceCreation(snapshots, check_confinement=backends.runtime.check_confinement)
     commands = _commands(ground, creation)
     routes = Routes(changes=changes, wake=commands.wake)
     addresses = Addresses(settings)
@@ -126,7 +126,7 @@ def assemble_services(
     )
 
 
-def _commands(ground: _Ground, creation: Creation) -> ServiceCommands:
+def _commands(ground: _Ground, creation: ServiceCreation) -> ServiceCommands:
     catalog, backends, changes = ground.snapshots.catalog, ground.backends, ground.changes
     return ServiceCommands(
         catalog,
@@ -154,7 +154,7 @@ def _monitor(ground: _Ground, inputs: LiveSource) -> Monitor:
 
 def _launcher(
     ground: _Ground, inputs: LiveSource, addresses: Addresses, monitor: Monitor
-) -> Launcher:
+) -> InstanceLauncher:
     settings, backends = ground.settings, ground.backends
     specs = InstanceSpecs(
         backends.models,
@@ -169,7 +169,7 @@ def _launcher(
         runtime=backends.runtime,
         operations=ground.work.launching,
     )
-    return Launcher(
+    return InstanceLauncher(
         ground.snapshots,
         backends.runtime,
         operations=ground.work.launching,
@@ -179,7 +179,7 @@ def _launcher(
     )
 
 
-def _reconcilers(ground: _Ground, launcher: Launcher, routes: Routes) -> Reconcilers:
+def _reconcilers(ground: _Ground, launcher: InstanceLauncher, routes: Routes) -> Reconcilers:
     snapshots, backends = ground.snapshots, ground.backends
     loads, bound = LoadBook(ground.probes.loads), ground.settings.limits.warehouse_models
     builds = BuildReconciler(
@@ -202,7 +202,7 @@ def _reconcilers(ground: _Ground, launcher: Launcher, routes: Routes) -> Reconci
     return Reconcilers(pools, builds, services)
 
 
-def _warehouse_calls(ground: _Ground, creation: Creation, routes: Routes) -> WarehouseCalls:
+def _warehouse_calls(ground: _Ground, creation: ServiceCreation, routes: Routes) -> WarehouseCalls:
     limits = ground.settings.limits
     models = WarehouseModels(
         ground.snapshots,

@@ -132,7 +132,7 @@ def _nothing(_execution: Execution, _tree: exp.Expr) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class StatementPrivileges:
     """Privileges that a kind of statement needs besides those to read, and their check."""
 
     needs: Rules
@@ -152,33 +152,37 @@ READS = _named(
 """Of every statement, also inside of others: asked where a name is resolved."""
 _OF_SESSION: Rules = (Nothing(why="variables belong to the session"),)
 _OF_TRANSACTION: Rules = (Nothing(why="a transaction belongs to the session"),)
-CHANGES: Mapping[type[exp.Expr], Changes] = {
-    exp.Insert: Changes(_named("INSERT on the table", "DELETE on it with OVERWRITE"), _insert),
-    exp.Update: Changes(_named("UPDATE on the table"), _update),
-    exp.Delete: Changes(_named("DELETE on the table"), _delete),
-    exp.Merge: Changes(
+CHANGES: Mapping[type[exp.Expr], StatementPrivileges] = {
+    exp.Insert: StatementPrivileges(
+        _named("INSERT on the table", "DELETE on it with OVERWRITE"), _insert
+    ),
+    exp.Update: StatementPrivileges(_named("UPDATE on the table"), _update),
+    exp.Delete: StatementPrivileges(_named("DELETE on the table"), _delete),
+    exp.Merge: StatementPrivileges(
         _named("INSERT, UPDATE and DELETE on the table, for what the clauses do"), _merge
     ),
-    exp.TruncateTable: Changes(_named("TRUNCATE on the table"), _truncate),
-    exp.Copy: Changes(_named("INSERT on the table, or WRITE on the stage, that is written"), _copy),
-    exp.Describe: Changes(_named("any privilege on the table"), _describe),
-    exp.Alter: Changes(
+    exp.TruncateTable: StatementPrivileges(_named("TRUNCATE on the table"), _truncate),
+    exp.Copy: StatementPrivileges(
+        _named("INSERT on the table, or WRITE on the stage, that is written"), _copy
+    ),
+    exp.Describe: StatementPrivileges(_named("any privilege on the table"), _describe),
+    exp.Alter: StatementPrivileges(
         _named("OWNERSHIP of the object", "CREATE and its kind on the schema for another name"),
         _alter,
     ),
-    exp.Drop: Changes(_named("OWNERSHIP of the object"), _alter),
-    exp.Comment: Changes(_named("OWNERSHIP of the table"), _comment),
-    exp.Create: Changes(
+    exp.Drop: StatementPrivileges(_named("OWNERSHIP of the object"), _alter),
+    exp.Comment: StatementPrivileges(_named("OWNERSHIP of the table"), _comment),
+    exp.Create: StatementPrivileges(
         _named(
             "CREATE TABLE, VIEW or SEQUENCE on the schema, unless it is temporary",
             "OWNERSHIP of what OR REPLACE replaces",
         ),
         _create,
     ),
-    exp.Set: Changes(_OF_SESSION, _nothing),
-    exp.Transaction: Changes(_OF_TRANSACTION, _nothing),
-    exp.Commit: Changes(_OF_TRANSACTION, _nothing),
-    exp.Rollback: Changes(_OF_TRANSACTION, _nothing),
+    exp.Set: StatementPrivileges(_OF_SESSION, _nothing),
+    exp.Transaction: StatementPrivileges(_OF_TRANSACTION, _nothing),
+    exp.Commit: StatementPrivileges(_OF_TRANSACTION, _nothing),
+    exp.Rollback: StatementPrivileges(_OF_TRANSACTION, _nothing),
 }
 """Every kind of statement that changes something; another kind does not run."""
 for _kind, _changes in CHANGES.items():

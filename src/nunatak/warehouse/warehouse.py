@@ -30,7 +30,7 @@ from nunatak.warehouse.engine.transactions import Transactions
 from nunatak.warehouse.parsing.array_binding import is_array_bound
 from nunatak.warehouse.parsing.bind import bind
 from nunatak.warehouse.parsing.misread import reading
-from nunatak.warehouse.parsing.parse import Parsed, parse
+from nunatak.warehouse.parsing.parse import ParsedStatement, parse
 from nunatak.warehouse.privileges import CHANGES, authorise
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.projections import name_projections
@@ -173,7 +173,7 @@ class Warehouse:
         timezone = str(session.parameter("TIMEZONE"))
         self._transactions.begin(session.id, lambda: self.engine.connect(timezone=timezone))
 
-    def _parse(self, request: StatementRequest) -> Parsed:
+    def _parse(self, request: StatementRequest) -> ParsedStatement:
         planner = self.hooks.planner
         if planner is None:
             return parse(request.statement, bindings=request.bindings)
@@ -184,7 +184,7 @@ class Warehouse:
         )
 
     def _execution(
-        self, request: StatementRequest, parsed: Parsed, *, describe_only: bool = False
+        self, request: StatementRequest, parsed: ParsedStatement, *, describe_only: bool = False
     ) -> Execution:
         session = request.session
         if not describe_only and not isinstance(parsed.tree, _DATA):
@@ -198,7 +198,7 @@ class Warehouse:
             pinned=self._transactions.connection(session.id),
         )
 
-    def _prepared(self, execution: Execution, parsed: Parsed) -> exp.Expr:
+    def _prepared(self, execution: Execution, parsed: ParsedStatement) -> exp.Expr:
         """The tree with bindings in place and model calls planned."""
         request = execution.request
         tree = bind(
@@ -220,7 +220,7 @@ class Warehouse:
             raise Unsupported("Unsupported: model calls, because no models are served here.")
         return self.hooks.planner.plan(tree, calls, runner=execution)
 
-    def _run(self, execution: Execution, parsed: Parsed) -> Result:
+    def _run(self, execution: Execution, parsed: ParsedStatement) -> Result:
         request, tree = execution.request, parsed.tree
         execution.check_cancelled()
         handler = _HANDLERS.get(type(tree))

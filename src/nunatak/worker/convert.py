@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Optional
 
-from .frames import Buffer, FrameError
+from .frames import Buffer, WorkerFrameError
 
 DTYPES = {
     "FLOAT64": "<f8",
@@ -39,7 +39,7 @@ _SQL_KINDS = {
 }
 
 
-class Column(NamedTuple):
+class WireColumn(NamedTuple):
     """A column: values and null marks are views of a frame's body or decoded lists.
 
     ``place`` is where such a view begins in the body, in bytes; -1 for anything else.
@@ -63,30 +63,30 @@ def sql_kind(sql_type: str) -> str:
     return _SQL_KINDS.get(name, "JSON")
 
 
-def decode(head: dict[str, Any], body: memoryview) -> tuple[list[Column], int]:
+def decode(head: dict[str, Any], body: memoryview) -> tuple[list[WireColumn], int]:
     """A frame's columns and their number of rows, numbers without copying. Raises FrameError."""
     try:
         rows = int(head["rows"])
         if rows < 0:
-            raise FrameError(f"a batch cannot have {rows} rows")
+            raise WorkerFrameError(f"a batch cannot have {rows} rows")
         return [_decode_column(entry, body, rows) for entry in head["columns"]], rows
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise FrameError(f"a frame's columns cannot be read: {error}") from error
+        raise WorkerFrameError(f"a frame's columns cannot be read: {error}") from error
 
 
-def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
+def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> WireColumn:
     import numpy as np
 
     name, kind, start, size, nulls_start = entry
     if not isinstance(name, str) or min(start, size) < 0 or start + size > len(body):
-        raise FrameError("a column lies outside its frame's body")
+        raise WorkerFrameError("a column lies outside its frame's body")
     nulls = None
     if nulls_start >= 0:
         nulls = np.frombuffer(body, np.uint8, rows, nulls_start) != 0
     if kind in DTYPES:
-        return Column(name, kind, np.frombuffer(body, DTYPES[kind], rows, start), nulls, start)
+        return WireColumn(name, kind, np.frombuffer(body, DTYPES[kind], rows, start), nulls, start)
     values = _decode_list(kind, body[start : start + size], rows)
-    return Column(name, kind, values, nulls)
+    return WireColumn(name, kind, values, nulls)
 
 
 def _decode_list(kind: str, data: memoryview, rows: int) -> list[Any]:
@@ -97,13 +97,13 @@ def _decode_list(kind: str, data: memoryview, rows: int) -> list[Any]:
         bounds = zip([0, *ends], ends)
         values = [bytes(data[8 * rows + start : 8 * rows + end]) for start, end in bounds]
     else:
-        raise FrameError(f"a column of unknown kind {kind!r}")
+        raise WorkerFrameError(f"a column of unknown kind {kind!r}")
     if not isinstance(values, list) or len(values) != rows:
-        raise FrameError(f"a column's values are not a list of {rows}")
+        raise WorkerFrameError(f"a column's values are not a list of {rows}")
     return values
 
 
-def to_frame(columns: list[Column], rows: int) -> Any:
+def to_frame(columns: list[WireColumn], rows: int) -> Any:
     """A pandas data frame with the columns labelled by position; nulls as pandas has them."""
     import numpy as np
     import pandas as pd
@@ -117,7 +117,7 @@ def to_frame(columns: list[Column], rows: int) -> Any:
     return pd.DataFrame(series, index=pd.RangeIndex(rows), copy=False)
 
 
-def as_block(columns: list[Column], rows: int) -> Any:
+def as_block(columns: list[WireColumn], rows: int) -> Any:
     """One array over a frame's columns that lie at equal distances: a view, whatever the size."""
     import numpy as np
 
@@ -137,7 +137,7 @@ def as_block(columns: list[Column], rows: int) -> Any:
     return np.lib.stride_tricks.as_strided(first.values, (rows, len(columns)), strides)
 
 
-def _to_series(column: Column, np: Any, pd: Any) -> Any:
+def _to_series(column: WireColumn, np: Any, pd: Any) -> Any:
     values, nulls = column.values, column.nulls
     if column.kind not in DTYPES:
         array = np.empty(len(values), dtype=object)

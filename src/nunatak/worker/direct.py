@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 from . import convert, tensors
-from .convert import Column
-from .model import Answer, Method, Shortcut, attempt
+from .convert import WireColumn
+from .model import ResultContent, Shortcut, WorkerMethod, attempt
 
 LIBRARIES = ("xgboost", "lightgbm", "catboost")
 TREES = ("DecisionTree", "ExtraTree", "RandomForest", "GradientBoosting", "HistGradientBoosting")
@@ -29,7 +29,7 @@ class Direct:
 
     alone = True
 
-    def __init__(self, method: Method, call: Any, dtypes: list[Any]) -> None:
+    def __init__(self, method: WorkerMethod, call: Any, dtypes: list[Any]) -> None:
         import numpy as np
 
         self._call = call
@@ -39,7 +39,7 @@ class Direct:
         self._dtype = np.dtype("f4") if single else np.dtype("f8")
         self.nulls = False
 
-    def answer(self, columns: list[Column], rows: int) -> Optional[Answer]:
+    def answer(self, columns: list[WireColumn], rows: int) -> Optional[ResultContent]:
         """The answer; None if this batch has to go the general way."""
         matrix = self._matrix(columns, rows)
         if matrix is None:
@@ -49,7 +49,7 @@ class Direct:
             result = self._call(matrix)
         return self._lay_out(result, rows)
 
-    def _matrix(self, columns: list[Column], rows: int) -> Any:
+    def _matrix(self, columns: list[WireColumn], rows: int) -> Any:
         import numpy as np
 
         if len(columns) != len(self._dtypes) or rows == 0:
@@ -68,7 +68,7 @@ class Direct:
             return None
         return matrix
 
-    def _lay_out(self, result: Any, rows: int) -> Optional[Answer]:
+    def _lay_out(self, result: Any, rows: int) -> Optional[ResultContent]:
         import numpy as np
 
         if not isinstance(result, np.ndarray) or result.ndim not in (1, 2):
@@ -79,10 +79,10 @@ class Direct:
         encoder = convert.Encoder()
         for at, name in enumerate(self._names):
             encoder.add(name, *convert.from_array(table[:, at]))
-        return Answer({"rows": rows, "columns": encoder.entries}, encoder.buffers)
+        return ResultContent({"rows": rows, "columns": encoder.entries}, encoder.buffers)
 
 
-def fits(column: Column, dtype: Any) -> bool:
+def fits(column: WireColumn, dtype: Any) -> bool:
     """Whether a column turns into its declared type as it would in a data frame, exactly."""
     if column.kind not in convert.DTYPES or column.kind in ("BOOL", "TIMESTAMP"):
         return False
@@ -95,7 +95,7 @@ def fits(column: Column, dtype: Any) -> bool:
     return small or bool(values.min() >= -EXACT and values.max() <= EXACT)
 
 
-def find(method: Method) -> Optional[Shortcut]:
+def find(method: WorkerMethod) -> Optional[Shortcut]:
     """The library call behind a method that the vendor's packager has wrapped, if there is one."""
     runner = getattr(method.module, "runner", None)
     function = getattr(getattr(runner, "func", None), "__func__", None)
@@ -104,7 +104,7 @@ def find(method: Method) -> Optional[Shortcut]:
     return _of_table(method, function) or tensors.find(method, function)
 
 
-def _of_table(method: Method, function: Any) -> Optional[Direct]:
+def _of_table(method: WorkerMethod, function: Any) -> Optional[Direct]:
     dtype_map = getattr(method.module, "dtype_map", None)
     if not isinstance(dtype_map, dict):
         return None
@@ -138,7 +138,7 @@ def _plain(dtype: Any) -> Any:
     return plain if plain.kind in "fi" else None
 
 
-def prove(method: Method, sample: list[Column]) -> Optional[Shortcut]:
+def prove(method: WorkerMethod, sample: list[WireColumn]) -> Optional[Shortcut]:
     """The method's library call if it gives the general way's answer on every proof."""
     direct = find(method)
     if direct is None:
@@ -150,7 +150,7 @@ def prove(method: Method, sample: list[Column]) -> Optional[Shortcut]:
     return direct
 
 
-def _agrees(direct: Shortcut, method: Method, batch: tuple[list[Column], int]) -> bool:
+def _agrees(direct: Shortcut, method: WorkerMethod, batch: tuple[list[WireColumn], int]) -> bool:
     columns, rows = batch
     mine = attempt(direct, columns, rows)
     if mine is None:
@@ -168,7 +168,7 @@ def same_bytes(left: list[Any], right: list[Any]) -> bool:
     return len(left) == len(right) and all(bytes(a) == bytes(b) for a, b in zip(left, right))
 
 
-def _batches(sample: list[Column], *, missing: bool) -> Iterator[tuple[list[Column], int]]:
+def _batches(sample: list[WireColumn], *, missing: bool) -> Iterator[tuple[list[WireColumn], int]]:
     import numpy as np
 
     random = np.random.default_rng(0)
@@ -176,14 +176,14 @@ def _batches(sample: list[Column], *, missing: bool) -> Iterator[tuple[list[Colu
         yield [_vary(column, rows, random, missing=missing) for column in sample], rows
 
 
-def _vary(column: Column, rows: int, random: Any, *, missing: bool) -> Column:
+def _vary(column: WireColumn, rows: int, random: Any, *, missing: bool) -> WireColumn:
     """Random values of a sample's size and type; some of them missing if asked."""
     import numpy as np
 
     if column.kind not in convert.DTYPES:
         values = [_vary_cell(column.values[0], random) for _ in range(rows)]
         nulls = random.random(rows) < MISSING_SHARE if missing else None
-        return Column(column.name, column.kind, values, nulls)
+        return WireColumn(column.name, column.kind, values, nulls)
     dtype = np.dtype(convert.DTYPES[column.kind])
     scale = 1 + abs(float(column.values[0]))
     values = float(column.values[0]) + random.normal(size=rows) * scale
@@ -191,7 +191,7 @@ def _vary(column: Column, rows: int, random: Any, *, missing: bool) -> Column:
         limits = np.iinfo(dtype)
         values = np.clip(values.round(), max(limits.min, -EXACT), min(limits.max, EXACT))
     nulls = random.random(rows) < MISSING_SHARE if missing else None
-    return Column(column.name, column.kind, values.astype(dtype), nulls)
+    return WireColumn(column.name, column.kind, values.astype(dtype), nulls)
 
 
 def _vary_cell(value: Any, random: Any) -> Any:

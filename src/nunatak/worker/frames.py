@@ -34,11 +34,11 @@ _SEALS = 0x2 | 0x4 | 0x8  # F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
 _F_ADD_SEALS = 1033
 
 
-class FrameError(Exception):
+class WorkerFrameError(Exception):
     """The peer sent something that is not a frame of this protocol."""
 
 
-class Frame(NamedTuple):
+class WorkerFrame(NamedTuple):
     """A message: its type, the number that ties an answer to its question, head and body."""
 
     type: int
@@ -48,7 +48,7 @@ class Frame(NamedTuple):
     descriptor: int = -1
 
 
-class Channel:
+class FrameSocket:
     """A blocking, buffered stream of frames over one connected Unix socket.
 
     Not thread-safe: a worker answers one question at a time.
@@ -74,14 +74,14 @@ class Channel:
         while self._descriptors:
             os.close(self._descriptors.pop())
 
-    def receive(self) -> Optional[Frame]:
+    def receive(self) -> Optional[WorkerFrame]:
         """Wait for the next frame; None when the peer closed the stream between two frames."""
         if not self._need(PREFIX.size):
             return None
         kind, flags, number, head_size, body_size = parse_prefix(self._buffer[: PREFIX.size])
         inline = 0 if flags & IN_DESCRIPTOR else body_size
         if not self._need(PREFIX.size + head_size + inline):
-            raise FrameError("the stream ended inside a frame")
+            raise WorkerFrameError("the stream ended inside a frame")
         split = PREFIX.size + head_size
         head = parse_head(self._buffer[PREFIX.size : split])
         body = memoryview(self._buffer[split : split + inline])
@@ -89,7 +89,7 @@ class Channel:
         if flags & IN_DESCRIPTOR:
             body = self._map_body(body_size)
         descriptor = self._claim_descriptor() if flags & WITH_DESCRIPTOR else -1
-        return Frame(kind, number, head, body, descriptor)
+        return WorkerFrame(kind, number, head, body, descriptor)
 
     def send(self, kind: int, number: int, head: dict[str, Any], buffers: list[Buffer]) -> None:
         """Send one frame whose body is the buffers, each padded to 8 bytes."""
@@ -125,26 +125,26 @@ class Channel:
                     self._descriptors.extend(rights)
             if not data:
                 if self._buffer:
-                    raise FrameError("the stream ended inside a frame")
+                    raise WorkerFrameError("the stream ended inside a frame")
                 return False
             self._buffer += data
         return True
 
     def _claim_descriptor(self) -> int:
         if not self._descriptors:
-            raise FrameError("a frame promised a descriptor and none came")
+            raise WorkerFrameError("a frame promised a descriptor and none came")
         return self._descriptors.pop(0)
 
     def _map_body(self, size: int) -> memoryview:
         descriptor = self._claim_descriptor()
         try:
             if not size:
-                raise FrameError("a body of no bytes needs no shared memory")
+                raise WorkerFrameError("a body of no bytes needs no shared memory")
             # A private mapping: the model may write into its columns, nobody else sees it.
             flags, access = mmap.MAP_PRIVATE, mmap.PROT_READ | mmap.PROT_WRITE
             return memoryview(mmap.mmap(descriptor, size, flags=flags, prot=access))
         except (ValueError, OSError) as error:
-            raise FrameError(f"the body's shared memory cannot be mapped: {error}") from error
+            raise WorkerFrameError(f"the body's shared memory cannot be mapped: {error}") from error
         finally:
             os.close(descriptor)
 
@@ -167,7 +167,7 @@ def let_go(body: memoryview) -> bool:
 def build_prefix(kind: int, flags: int, number: int, head_size: int, body_size: int) -> bytes:
     """The 32 bytes before a frame's head, with their checksum."""
     if head_size > MAX_HEAD_BYTES or body_size > MAX_BODY_BYTES:
-        raise FrameError(f"the frame is too large: {head_size} + {body_size} bytes")
+        raise WorkerFrameError(f"the frame is too large: {head_size} + {body_size} bytes")
     fields = PREFIX.pack(MAGIC, VERSION, kind, flags, number, head_size, body_size, 0)[:-4]
     return fields + struct.pack("<I", zlib.crc32(fields))
 
@@ -176,11 +176,11 @@ def parse_prefix(data: Buffer) -> tuple[int, int, int, int, int]:
     """Type, flags, id, size of the head, size of the body. Raises FrameError."""
     magic, version, kind, flags, number, head_size, body_size, check = PREFIX.unpack(data)
     if magic != MAGIC or check != zlib.crc32(data[:-4]):
-        raise FrameError("these bytes are not the start of a frame")
+        raise WorkerFrameError("these bytes are not the start of a frame")
     if version != VERSION:
-        raise FrameError(f"frame of version {version}; this worker speaks {VERSION}")
+        raise WorkerFrameError(f"frame of version {version}; this worker speaks {VERSION}")
     if head_size > MAX_HEAD_BYTES or body_size > MAX_BODY_BYTES:
-        raise FrameError(f"the frame is too large: {head_size} + {body_size} bytes")
+        raise WorkerFrameError(f"the frame is too large: {head_size} + {body_size} bytes")
     return kind, flags, number, head_size, body_size
 
 
@@ -189,9 +189,9 @@ def parse_head(data: Buffer) -> dict[str, Any]:
     try:
         head = json.loads(bytes(data))
     except (ValueError, RecursionError) as error:
-        raise FrameError(f"a frame's head is not JSON: {error}") from error
+        raise WorkerFrameError(f"a frame's head is not JSON: {error}") from error
     if not isinstance(head, dict):
-        raise FrameError("a frame's head is not a JSON object")
+        raise WorkerFrameError("a frame's head is not a JSON object")
     return head
 
 

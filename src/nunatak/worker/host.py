@@ -16,7 +16,7 @@ import traceback
 from typing import Any, Optional
 
 from . import frames, model, native, output, trial
-from .frames import Channel, Frame, FrameError
+from .frames import FrameSocket, WorkerFrame, WorkerFrameError
 
 SMALL_BATCH_ROWS = 1000
 """Up to here one thread walks trees sooner than a team of threads is woken."""
@@ -29,7 +29,7 @@ TRACEBACK_LIMIT = 8000
 
 def main(arguments: list[str]) -> int:
     """Serve the socket whose descriptor is the only argument, until its peer closes it."""
-    channel = Channel(socket.socket(fileno=int(arguments[0])))
+    channel = FrameSocket(socket.socket(fileno=int(arguments[0])))
     sys.argv[:] = [""]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     native.die_with_parent(os.getppid())
@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     if first is None:
         return 0
     if first.type != frames.LOAD:
-        raise FrameError(f"the first frame must be LOAD, not {first.type}")
+        raise WorkerFrameError(f"the first frame must be LOAD, not {first.type}")
     loaded = _load(channel, first)
     if loaded is None:
         return 1
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _load(channel: Channel, frame: Frame) -> Any:
+def _load(channel: FrameSocket, frame: WorkerFrame) -> Any:
     began = time.monotonic()
     output.begin("load")
     thresholds = gc.get_threshold()
@@ -67,7 +67,7 @@ def _load(channel: Channel, frame: Frame) -> Any:
     return loaded
 
 
-def send_error(channel: Channel, frame: Frame, error: BaseException) -> None:
+def send_error(channel: FrameSocket, frame: WorkerFrame, error: BaseException) -> None:
     """Answer a frame with the exception that it led to."""
     text = "".join(traceback.format_exception(type(error), error, error.__traceback__))
     message = f"{type(error).__name__}: {str(error)[:TRACEBACK_LIMIT]}"
@@ -78,7 +78,7 @@ def send_error(channel: Channel, frame: Frame, error: BaseException) -> None:
 class Host:
     """The loop over one channel, and the children forked from it."""
 
-    def __init__(self, loaded: model.Model, *, threads: int) -> None:
+    def __init__(self, loaded: model.LoadedModel, *, threads: int) -> None:
         self._model = loaded
         self._threads = threads
         self._openmp: Optional[native.OpenMP] = None
@@ -86,7 +86,7 @@ class Host:
         self._wakeup = -1
         self._wakeup_write = -1
 
-    def serve(self, channel: Channel) -> None:
+    def serve(self, channel: FrameSocket) -> None:
         """Answer frames until the peer closes the channel."""
         while True:
             if self._children:
@@ -101,7 +101,7 @@ class Host:
             self._answer(channel, frame)
             del frame  # or an idle worker would hold its last batch in memory
 
-    def _set_threads(self, frame: Frame) -> None:
+    def _set_threads(self, frame: WorkerFrame) -> None:
         """Share of the processors for one frame; a process that only forks never comes here."""
         if self._openmp is None:
             self._openmp = native.OpenMP()
@@ -111,7 +111,7 @@ class Host:
         single = small and shortcut is not None and shortcut.alone
         self._openmp.use(1 if single else self._threads)
 
-    def _answer(self, channel: Channel, frame: Frame) -> None:
+    def _answer(self, channel: FrameSocket, frame: WorkerFrame) -> None:
         output.begin(str(frame.head.get("request_id", "-")))
         began = time.monotonic()
         try:
@@ -128,7 +128,7 @@ class Host:
                     [],
                 )
             else:
-                raise FrameError(f"a worker takes no frame of type {frame.type}")
+                raise WorkerFrameError(f"a worker takes no frame of type {frame.type}")
         except OSError:
             raise  # the channel is gone, and with it whoever would read an answer
         except (Exception, SystemExit) as error:  # noqa: BLE001
@@ -137,7 +137,7 @@ class Host:
         finally:
             output.end()
 
-    def _fork(self, control: Channel, frame: Frame) -> Channel:
+    def _fork(self, control: FrameSocket, frame: WorkerFrame) -> FrameSocket:
         """In the parent, report the child and return its own channel; in the child, the child's."""
         if self._wakeup < 0:
             self._watch_children()
@@ -156,7 +156,7 @@ class Host:
         os.close(self._wakeup_write)
         self._children.clear()
         trial.adopt(self._model, frame.head.get("direct") or {})
-        channel = Channel(socket.socket(fileno=frame.descriptor))
+        channel = FrameSocket(socket.socket(fileno=frame.descriptor))
         channel.send(frames.READY, frame.id, {}, [])
         return channel
 
@@ -165,7 +165,7 @@ class Host:
         signal.set_wakeup_fd(self._wakeup_write, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
 
-    def _wait(self, channel: Channel) -> None:
+    def _wait(self, channel: FrameSocket) -> None:
         """Wait for a frame; report children that end meanwhile."""
         poll = select.poll()
         poll.register(channel, select.POLLIN)
@@ -178,7 +178,7 @@ class Host:
             if channel.fileno() in ready:
                 return
 
-    def _reap(self, channel: Channel) -> None:
+    def _reap(self, channel: FrameSocket) -> None:
         for child, number in list(self._children.items()):
             pid, status = os.waitpid(child, os.WNOHANG)
             if pid:

@@ -7,7 +7,7 @@ from typing import Any, Callable, Optional, Protocol
 
 from . import convert
 from .features import keep_bytes
-from .frames import Frame
+from .frames import WorkerFrame
 from .shim import Shim, Vectorized, declared
 
 
@@ -57,7 +57,7 @@ class _FirstColumn:
         return self._capture
 
 
-class Method:
+class WorkerMethod:
     """A method: its handler and what is declared about it."""
 
     def __init__(self, spec: dict[str, Any], handler: Any, module: Any) -> None:
@@ -79,7 +79,7 @@ class Method:
         target = self._table_method(self._handler) if self._table else self._handler
         return declared(target) or Vectorized(None, flatten_object_input=False)
 
-    def frame(self, columns: list[convert.Column], rows: int) -> Any:
+    def frame(self, columns: list[convert.WireColumn], rows: int) -> Any:
         """The handler's data frame: inputs, then every param, null where none was given."""
         if len(columns) == 1 < len(self.inputs) and columns[0].kind == "JSON":
             columns = self._flatten(columns[0])
@@ -88,14 +88,14 @@ class Method:
                 f"{self.name} takes {len(self.inputs)} to {self._width} columns, "
                 f"{len(columns)} were given"
             )
-        absent = [convert.Column("", "JSON", [None] * rows)] * (self._width - len(columns))
+        absent = [convert.WireColumn("", "JSON", [None] * rows)] * (self._width - len(columns))
         return convert.to_frame(columns + absent, rows)
 
-    def _flatten(self, column: convert.Column) -> list[convert.Column]:
+    def _flatten(self, column: convert.WireColumn) -> list[convert.WireColumn]:
         """An OBJECT of all inputs as the columns it stands for; a missing key is null."""
         records = [record or {} for record in column.values]
         return [
-            convert.Column(name, "JSON", [record.get(name) for record in records])
+            convert.WireColumn(name, "JSON", [record.get(name) for record in records])
             for name in self.inputs
         ]
 
@@ -147,7 +147,7 @@ class Method:
                 return bound
         raise TypeError("the table function has neither process nor end_partition")
 
-    def answer(self, frame: Any, rows: int) -> "Answer":
+    def answer(self, frame: Any, rows: int) -> "ResultContent":
         """Predict and lay the outputs out as columns."""
         results = self.call(frame)
         encoder = convert.Encoder()
@@ -155,10 +155,10 @@ class Method:
         count = convert.add_result(encoder, result, self.outputs)
         if not self._table and count != rows:
             raise ValueError(f"the model returned {count} rows for {rows}")
-        return Answer({"rows": count, "columns": encoder.entries}, encoder.buffers)
+        return ResultContent({"rows": count, "columns": encoder.entries}, encoder.buffers)
 
 
-class Answer:
+class ResultContent:
     """The content of a RESULT frame."""
 
     def __init__(self, head: dict[str, Any], buffers: list[Any]) -> None:
@@ -184,11 +184,13 @@ class Shortcut(Protocol):
     alone: bool
     nulls: bool
 
-    def answer(self, columns: list[convert.Column], rows: int) -> Optional[Answer]:
+    def answer(self, columns: list[convert.WireColumn], rows: int) -> Optional[ResultContent]:
         """The answer; None if this batch has to go the general way. Raises what the model does."""
 
 
-def attempt(shortcut: Shortcut, columns: list[convert.Column], rows: int) -> Optional[Answer]:
+def attempt(
+    shortcut: Shortcut, columns: list[convert.WireColumn], rows: int
+) -> Optional[ResultContent]:
     """A shortcut's answer; None if this batch has to go the general way."""
     try:
         return shortcut.answer(columns, rows)
@@ -196,15 +198,15 @@ def attempt(shortcut: Shortcut, columns: list[convert.Column], rows: int) -> Opt
         return None
 
 
-class Model:
+class LoadedModel:
     """The methods of one version, in one process, over one copy of the model."""
 
-    def __init__(self, methods: dict[str, Method], directory: str) -> None:
+    def __init__(self, methods: dict[str, WorkerMethod], directory: str) -> None:
         self.methods = methods
         self.directory = directory
         self.shortcuts: dict[str, Shortcut] = {}
 
-    def method(self, name: str) -> Method:
+    def method(self, name: str) -> WorkerMethod:
         """The method of that SQL name. Raises MethodMissing."""
         try:
             return self.methods[name]
@@ -212,7 +214,7 @@ class Model:
             known = ", ".join(sorted(self.methods))
             raise MethodMissing(f"no method {name}; there are {known}") from None
 
-    def predict(self, frame: Frame) -> Answer:
+    def predict(self, frame: WorkerFrame) -> ResultContent:
         """Answer a PREDICT frame."""
         method = self.method(str(frame.head.get("method")))
         columns, rows = convert.decode(frame.head, frame.body)
@@ -223,7 +225,7 @@ class Model:
         return method.answer(method.frame(columns, rows), rows)
 
 
-def load(spec: dict[str, Any]) -> Model:
+def load(spec: dict[str, Any]) -> LoadedModel:
     """Load the version that a LOAD frame's head describes. Raises whatever its code raises."""
     directory = str(spec["model_dir"])
     # The vendor's directory ends in a slash: handlers may append a file's name as it is.
@@ -240,8 +242,8 @@ def load(spec: dict[str, Any]) -> Model:
         module_name, _, attribute = str(entry["handler"]).rpartition(".")
         module = importlib.import_module(module_name)
         shim.run_pending()
-        methods[str(entry["name"])] = Method(entry, getattr(module, attribute), module)
-    return Model(methods, directory)
+        methods[str(entry["name"])] = WorkerMethod(entry, getattr(module, attribute), module)
+    return LoadedModel(methods, directory)
 
 
 def _memoise_packager() -> None:
@@ -265,7 +267,7 @@ def _memoise_packager() -> None:
     target.load = load_once
 
 
-def describe(model: Model) -> dict[str, Any]:
+def describe(model: LoadedModel) -> dict[str, Any]:
     """What the front wants to know about each loaded method."""
     sizes: dict[str, Optional[int]] = {
         name: method.marks.max_batch_size for name, method in model.methods.items()

@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from . import convert
-from .convert import Column
+from .convert import WireColumn
 from .features import numpy_type_of, shape_of
-from .model import Answer, Method
+from .model import ResultContent, WorkerMethod
 
 
 class Tensors:
@@ -23,7 +23,11 @@ class Tensors:
     nulls = False
 
     def __init__(
-        self, method: Method, closed: Mapping[str, Any], features: list["Feature"], torch: Any
+        self,
+        method: WorkerMethod,
+        closed: Mapping[str, Any],
+        features: list["TensorInput"],
+        torch: Any,
     ) -> None:
         self._torch = torch
         self._model = closed["raw_model"]
@@ -36,7 +40,7 @@ class Tensors:
         ]
         self._limit = method.marks.max_batch_size
 
-    def answer(self, columns: list[Column], rows: int) -> Optional[Answer]:
+    def answer(self, columns: list[WireColumn], rows: int) -> Optional[ResultContent]:
         """The answer; None if this batch has to go the general way."""
         if not 0 < rows <= (self._limit or rows) or not self._take(columns):
             return None
@@ -56,14 +60,14 @@ class Tensors:
                 encoder.add(name, "JSON", values)
             else:
                 encoder.add(name, *convert.from_array(values))
-        return Answer({"rows": rows, "columns": encoder.entries}, encoder.buffers)
+        return ResultContent({"rows": rows, "columns": encoder.entries}, encoder.buffers)
 
-    def _take(self, columns: list[Column]) -> bool:
+    def _take(self, columns: list[WireColumn]) -> bool:
         return len(columns) == len(self._features) and all(
             feature.takes(column) for feature, column in zip(self._features, columns)
         )
 
-    def _arrays(self, columns: list[Column], rows: int) -> list[Any]:
+    def _arrays(self, columns: list[WireColumn], rows: int) -> list[Any]:
         """What the tensors are made of: one array for each input, or one of all of them."""
         import numpy as np
 
@@ -94,7 +98,7 @@ class Tensors:
         return []
 
 
-class Feature:
+class TensorInput:
     """A declared input: the type of its tensor, and whether a cell is a list. TypeError if it is of
     no numbers."""
 
@@ -106,7 +110,7 @@ class Feature:
             raise TypeError(f"{self.dtype} is no type of numbers")
         self.shaped = shaped
 
-    def takes(self, column: Column) -> bool:
+    def takes(self, column: WireColumn) -> bool:
         """Whether a column becomes a tensor just as it would in a data frame."""
         import numpy as np
 
@@ -122,7 +126,7 @@ class Feature:
         return bool(values.dtype.itemsize <= self.dtype.itemsize)
 
 
-def find(method: Method, function: Any) -> Optional[Tensors]:
+def find(method: WorkerMethod, function: Any) -> Optional[Tensors]:
     """The model behind a method that the vendor's packager has wrapped, if it is of PyTorch, in
     main memory, and its inputs are numbers of one type or lists of them."""
     torch = sys.modules.get("torch")
@@ -135,7 +139,7 @@ def find(method: Method, function: Any) -> Optional[Tensors]:
         return None
     try:
         features = [
-            Feature(numpy_type_of(feature), shaped=bool(shape_of(feature)))
+            TensorInput(numpy_type_of(feature), shaped=bool(shape_of(feature)))
             for feature in closed["signature"].inputs
         ]
     except (AttributeError, KeyError, TypeError):

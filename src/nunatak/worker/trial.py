@@ -5,15 +5,15 @@ import os
 from typing import Any, Optional
 
 from . import convert, direct
-from .convert import Column
+from .convert import WireColumn
 from .features import shape_of
-from .model import Method, Model
+from .model import LoadedModel, WorkerMethod
 
 SAMPLE = os.path.join("model", "sample_input_data.json")
 _STAND_INS: dict[str, Any] = {"TEXT": "a", "BINARY": b"a", "BOOL": False}
 
 
-def run(model: Model, *, shortcuts: bool) -> dict[str, Any]:
+def run(model: LoadedModel, *, shortcuts: bool) -> dict[str, Any]:
     """Call every method once; for each, an empty text or why it raised.
 
     With ``shortcuts`` also prove which methods may call their library directly, and let them.
@@ -30,7 +30,7 @@ def run(model: Model, *, shortcuts: bool) -> dict[str, Any]:
     return {"methods": outcomes, "direct": proved}
 
 
-def adopt(model: Model, proved: dict[str, bool]) -> None:
+def adopt(model: LoadedModel, proved: dict[str, bool]) -> None:
     """Let methods call their library directly, as proved in a process forked from the same one."""
     for name, nulls in proved.items():
         shortcut = direct.find(model.methods[name])
@@ -39,7 +39,7 @@ def adopt(model: Model, proved: dict[str, bool]) -> None:
             model.shortcuts[name] = shortcut
 
 
-def _try(model: Model, method: Method) -> str:
+def _try(model: LoadedModel, method: WorkerMethod) -> str:
     try:
         columns = sample(method, model.directory)
         rows = len(columns[0].values) if columns else 1
@@ -49,7 +49,7 @@ def _try(model: Model, method: Method) -> str:
     return ""
 
 
-def sample(method: Method, directory: str) -> list[Column]:
+def sample(method: WorkerMethod, directory: str) -> list[WireColumn]:
     """Input columns: the version's own sample if it fits the method, else stand-ins."""
     recorded = _recorded(directory)
     names = [name.upper() for name in method.inputs]
@@ -60,7 +60,7 @@ def sample(method: Method, directory: str) -> list[Column]:
     return [_column(name, kind, values) for (name, values), kind in zip(recorded, kinds)]
 
 
-def _features(method: Method) -> list[Any]:
+def _features(method: WorkerMethod) -> list[Any]:
     """What the vendor's function file knows of each input; None where it knows nothing."""
     features = getattr(method.module, "features", None)
     known = isinstance(features, (list, tuple)) and len(features) == len(method.inputs)
@@ -87,11 +87,11 @@ def _recorded(directory: str) -> Optional[list[tuple[str, list[Any]]]]:
         return None  # a version need not have a sample
 
 
-def _column(name: str, kind: str, values: list[Any]) -> Column:
+def _column(name: str, kind: str, values: list[Any]) -> WireColumn:
     import numpy as np
 
     if kind not in convert.DTYPES:
         stand_in = _STAND_INS.get(kind)
-        return Column(name, kind, [stand_in if value is None else value for value in values])
+        return WireColumn(name, kind, [stand_in if value is None else value for value in values])
     filled = [0 if value is None else value for value in values]
-    return Column(name, kind, np.array(filled, dtype=convert.DTYPES[kind]))
+    return WireColumn(name, kind, np.array(filled, dtype=convert.DTYPES[kind]))

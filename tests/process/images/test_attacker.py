@@ -22,7 +22,7 @@ from nunatak.images.building.indexes import Indexes
 from nunatak.images.building.isolation import isolation
 from nunatak.images.building.uv import Uv, find_uv
 from nunatak.images.image import ImageBuilder
-from nunatak.images.requirements.declared import Declared, Target
+from nunatak.images.requirements.declared import Declared, TargetPlatform
 from support.environments import make_environment
 from support.packages import index, source_distribution, wheel
 
@@ -154,7 +154,7 @@ def test_a_build_hook_gets_nothing_out(tmp_path: Path, canaries: Canaries) -> No
         builder = ImageBuilder(
             home, indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "cache")
         )
-        declared = Declared(target=Target.CPU, python=PYTHON, pip=("attacker",))
+        declared = Declared(target=TargetPlatform.CPU, python=PYTHON, pip=("attacker",))
         environment = make_environment(builder, declared, log)
 
     text = read_log(log.path)[0]
@@ -194,7 +194,7 @@ def test_a_build_hook_that_changes_what_models_may_read_makes_no_environment(
         builder = ImageBuilder(
             home, indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "cache")
         )
-        declared = Declared(target=Target.CPU, python=PYTHON, pip=("changer",))
+        declared = Declared(target=TargetPlatform.CPU, python=PYTHON, pip=("changer",))
         with pytest.raises(BuildFailed):
             make_environment(builder, declared, log)
     assert list((home / "environments").glob("*/environment.json")) == []
@@ -213,7 +213,7 @@ def test_without_namespaces_the_proxy_still_stands_and_the_log_says_so(
         builder = ImageBuilder(
             tmp_path / "home", indexes=Indexes(default=address), uv=Uv(find_uv(), tmp_path / "c")
         )
-        declared = Declared(target=Target.CPU, python=PYTHON, pip=("curious", "beta"))
+        declared = Declared(target=TargetPlatform.CPU, python=PYTHON, pip=("curious", "beta"))
         make_environment(builder, declared, log)
     text = read_log(log.path)[0]
     assert "warning: models and builds are NOT confined" in text

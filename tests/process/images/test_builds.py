@@ -33,7 +33,7 @@ from nunatak.images.errors import (
     SourceBuildFailed,
 )
 from nunatak.images.image import BuildRequest, ImageBuilder, ImageLimits
-from nunatak.images.requirements.declared import Declared, Target
+from nunatak.images.requirements.declared import Declared, TargetPlatform
 from support.environments import make_environment
 from support.packages import index, source_distribution, wheel
 
@@ -96,7 +96,7 @@ class Bench:
 
 
 def declared(*pip: str) -> Declared:
-    return Declared(target=Target.CPU, python=PYTHON, pip=pip)
+    return Declared(target=TargetPlatform.CPU, python=PYTHON, pip=pip)
 
 
 def run(environment: Environment, code: str) -> str:
@@ -385,7 +385,7 @@ def test_an_image_is_found_again_until_something_in_it_changes(bench: Bench) -> 
 def test_an_image_is_assembled_only_of_an_environment_that_is_there(arrows: Bench) -> None:
     folder = version_folder(arrows.root / "m1", "beta==2.0")
     for_services = BuildRequest(version_root=folder)
-    request = BuildRequest(version_root=folder, target=Target.WAREHOUSE)
+    request = BuildRequest(version_root=folder, target=TargetPlatform.WAREHOUSE)
     builder = arrows.builder(find_links=arrows.root / "wheels")
     with arrows.log() as log:
         builder.build(for_services, log, threading.Event())
@@ -394,7 +394,7 @@ def test_an_image_is_assembled_only_of_an_environment_that_is_there(arrows: Benc
     assert run(Environment("", image.environment, 0), "import beta, pyarrow") == ""
     again = BuildRequest(
         version_root=version_folder(arrows.root / "m2", "beta==2.0"),
-        target=Target.WAREHOUSE,
+        target=TargetPlatform.WAREHOUSE,
         model_digest="another",
     )
     assert builder.find(again) is None

@@ -12,16 +12,18 @@ import pytest
 
 from nunatak.images.building import runner
 from nunatak.images.building.interpreters import available_pythons, find_python, probe
-from nunatak.images.building.runner import Bounds, run
+from nunatak.images.building.runner import BuildBounds, run
 from nunatak.images.building.uv import default_index, find_uv
 from nunatak.images.errors import BuildCancelled, BuildTimedOut, PythonMissing
 
 pytestmark = pytest.mark.process
 
-FOREVER = Bounds(threading.Event(), math.inf)
+FOREVER = BuildBounds(threading.Event(), math.inf)
 
 
-def start(code: str, folder: Path, bounds: Bounds = FOREVER) -> tuple[runner.Finished, list[str]]:
+def start(
+    code: str, folder: Path, bounds: BuildBounds = FOREVER
+) -> tuple[runner.Finished, list[str]]:
     lines: list[str] = []
     command = [sys.executable, "-I", "-S", "-c", code]
     done = run(command, environment={}, directory=folder, bounds=bounds, on_line=lines.append)
@@ -62,7 +64,7 @@ def test_the_whole_group_ends_on_cancel(tmp_path: Path) -> None:
             [sys.executable, "-c", code],
             environment={},
             directory=tmp_path,
-            bounds=Bounds(cancel, math.inf),
+            bounds=BuildBounds(cancel, math.inf),
             on_line=on_line,
         )
     deadline = time.monotonic() + 10
@@ -79,7 +81,7 @@ def _alive(pid: int) -> bool:
 
 
 def test_the_deadline_ends_a_silent_program(tmp_path: Path) -> None:
-    bounds = Bounds(threading.Event(), time.monotonic() + 0.3)
+    bounds = BuildBounds(threading.Event(), time.monotonic() + 0.3)
     with pytest.raises(BuildTimedOut):
         start("import time; time.sleep(600)", tmp_path, bounds)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import yaml
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.supervisor import ProcessPool
 
@@ -190,7 +190,7 @@ def floats() -> Callable[[int, int], Columns]:
 
     def make(count: int, rows: int) -> Columns:
         values = np.random.default_rng(rows).normal(size=(count, rows))
-        named = (Column(f"F{at}", Kind.FLOAT64, values[at]) for at in range(count))
+        named = (Column(f"F{at}", ColumnKind.FLOAT64, values[at]) for at in range(count))
         return Columns(tuple(named), rows)
 
     return make
@@ -202,9 +202,12 @@ def moods() -> Callable[..., Columns]:
 
     def make(*labels: str | None, factor: float | None = None) -> Columns:
         values = np.arange(len(labels)) + 1.5
-        columns = [Column("v", Kind.FLOAT64, values), Column("l", Kind.TEXT, list(labels))]
+        columns = [
+            Column("v", ColumnKind.FLOAT64, values),
+            Column("l", ColumnKind.TEXT, list(labels)),
+        ]
         if factor is not None:
-            columns.append(Column("p", Kind.FLOAT64, np.full(len(labels), factor)))
+            columns.append(Column("p", ColumnKind.FLOAT64, np.full(len(labels), factor)))
         return Columns(tuple(columns), len(labels))
 
     return make

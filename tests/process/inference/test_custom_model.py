@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from nunatak.inference.core.columns import Columns, Kind
-from nunatak.inference.core.errors import DeadlineExceeded, ModelError, WorkerLost
+from nunatak.inference.core.columns import ColumnKind, Columns
+from nunatak.inference.core.errors import ModelError, RequestExpired, WorkerLost
 from nunatak.inference.workers.pool import Start
 from nunatak.inference.workers.supervisor import ProcessPool
 
@@ -48,12 +48,12 @@ async def test_every_type_of_output_comes_back_typed(pool: ProcessPool, moods: M
 
     kinds = [(column.name, column.kind) for column in answer.columns]
     assert kinds == [
-        ("scaled", Kind.FLOAT64),
-        ("label", Kind.TEXT),
-        ("negative", Kind.BOOL),
-        ("pair", Kind.JSON),
-        ("facts", Kind.JSON),
-        ("pid", Kind.INT64),
+        ("scaled", ColumnKind.FLOAT64),
+        ("label", ColumnKind.TEXT),
+        ("negative", ColumnKind.BOOL),
+        ("pair", ColumnKind.JSON),
+        ("facts", ColumnKind.JSON),
+        ("pid", ColumnKind.INT64),
     ]
     assert values(answer, "scaled") == [3.0, 5.0, 7.0]
     assert values(answer, "label") == ["a", None, "ü€"]
@@ -143,7 +143,7 @@ async def test_a_worker_that_is_killed_is_replaced_and_no_request_fails(
 async def test_a_hanging_worker_is_killed_after_the_deadline(
     pool: ProcessPool, moods: Moods, wait_until: Any
 ) -> None:
-    with pytest.raises(DeadlineExceeded) as caught:
+    with pytest.raises(RequestExpired) as caught:
         await predict(pool, moods("hang"), within_s=0.1)
     assert caught.value.stage == "running"
     hung = [worker.pid for worker in pool.snapshot().workers if worker.state == "BUSY"]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from nunatak.inference.codecs.arrow import ArrowReader
-from nunatak.inference.core.columns import Column, Columns, Kind, Values
+from nunatak.inference.core.columns import Column, ColumnKind, Columns, Values
 from nunatak.inference.core.errors import ModelError
 from nunatak.inference.workers.layout import placed_columns
 from nunatak.inference.workers.supervisor import ProcessPool
@@ -31,16 +31,16 @@ def random_batch(method: dict[str, Any], rows: int, *, missing: bool) -> Columns
     for at, entry in enumerate(method["inputs"]):
         values: Values = random.normal(size=rows) * 2
         nulls = random.random(rows) < 0.2 if missing and at % 2 else None
-        kind = Kind.FLOAT64
+        kind = ColumnKind.FLOAT64
         if entry["type"] == "ARRAY":
-            kind, values = Kind.JSON, lists(random, rows, *cell_of(len(method["inputs"]), at))
+            kind, values = ColumnKind.JSON, lists(random, rows, *cell_of(len(method["inputs"]), at))
             if missing and rows > 1:
                 values[-1] = None
         elif entry["type"] == "STRING":
-            kind, nulls = Kind.TEXT, None
+            kind, nulls = ColumnKind.TEXT, None
             values = [WORDS[pick] for pick in random.integers(0, 3 + missing, rows)]
         elif entry["type"] == "BIGINT":
-            kind, values = Kind.INT64, random.integers(-20, 20, rows)
+            kind, values = ColumnKind.INT64, random.integers(-20, 20, rows)
         elif missing and not at % 2:
             values = np.where(random.random(rows) < 0.2, np.nan, values)
         columns.append(Column(entry["name"], kind, values, nulls))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import ModelError
 
 pytestmark = [pytest.mark.process, pytest.mark.asyncio]
@@ -63,7 +63,7 @@ async def test_a_bare_python_hosts_a_model(version: str, tmp_path: Path, run_poo
     }
     python = (PYTHONS[version], "-S")  # without site-packages: the interpreter alone
     async with run_pool(tmp_path, python=python, methods=(method,), num_workers=1) as pool:
-        batch = Columns((Column("X", Kind.FLOAT64, np.zeros(2)),), 2)
+        batch = Columns((Column("X", ColumnKind.FLOAT64, np.zeros(2)),), 2)
         deadline = asyncio.get_running_loop().time() + 60
         with pytest.raises(ModelError, match="numpy"):
             await pool.predict("PREDICT", batch, deadline=deadline, request_id="r")

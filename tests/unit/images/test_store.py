@@ -15,11 +15,11 @@ from nunatak.images.building.indexes import Indexes
 from nunatak.images.building.interpreters import Interpreter
 from nunatak.images.building.lock import Lock, Locks, declaration_digest
 from nunatak.images.image import ImageBuilder
-from nunatak.images.requirements.declared import Declared, Target
+from nunatak.images.requirements.declared import Declared, TargetPlatform
 from nunatak.images.store import (
     SERVER_PACKAGES,
+    ImageNeeds,
     ImageStore,
-    Needs,
     Parts,
     inference_version,
     tree_digest,
@@ -39,7 +39,7 @@ def parts(root: Path) -> Parts:
         lock=LOCK,
         environment=Environment(LOCK.digest, root / LOCK.digest, 10),
         model_digest="m" * 64,
-        target=Target.CPU,
+        target=TargetPlatform.CPU,
         inference_version="1",
     )
 
@@ -71,9 +71,9 @@ def test_locks_are_kept_and_trimmed(tmp_path: Path) -> None:
 
 
 def test_a_declaration_is_known_by_what_it_asks_for() -> None:
-    asked = Declared(target=Target.CPU, python="3.11", pip=("b", "a"))
+    asked = Declared(target=TargetPlatform.CPU, python="3.11", pip=("b", "a"))
     key = declaration_digest(asked, PYTHON, Indexes())
-    same = replace(asked, pip=("a", "b"), target=Target.WAREHOUSE, imports=("model/",))
+    same = replace(asked, pip=("a", "b"), target=TargetPlatform.WAREHOUSE, imports=("model/",))
     assert declaration_digest(same, PYTHON, Indexes()) == key
     assert declaration_digest(replace(asked, pip=("a",)), PYTHON, Indexes()) != key
     assert declaration_digest(asked, replace(PYTHON, version="3.11.8"), Indexes()) != key
@@ -101,7 +101,7 @@ def test_equal_parts_are_one_image(tmp_path: Path) -> None:
     [
         {"model_digest": "n" * 64},
         {"inference_version": "2"},
-        {"target": Target.GPU},
+        {"target": TargetPlatform.GPU},
         {"lock": replace(LOCK, text="beta==3.0\n")},
     ],
 )
@@ -195,7 +195,7 @@ def test_sizes_do_not_follow_links(tmp_path: Path) -> None:
 def test_an_image_says_what_it_needs(tmp_path: Path) -> None:
     store = ImageStore(tmp_path / "images")
     image = store.put(parts(tmp_path))
-    assert store.needs(image.digest) == Needs(LOCK.digest, "1")
+    assert store.needs(image.digest) == ImageNeeds(LOCK.digest, "1")
     assert store.needs("0" * 64) is None
     (store.folder / image.digest / "config.json").write_text("{half")
     assert store.needs(image.digest) is None

@@ -15,7 +15,7 @@ from nunatak.errors import ObjectNotFound, ServiceUnavailable
 from nunatak.ingress.call import EndpointCall
 from nunatak.ingress.gate import Gate
 from nunatak.ingress.handler import Ingress
-from nunatak.services.calling.routes import Target
+from nunatak.services.calling.routes import RouteTarget
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.admission.admission import Class
 from nunatak.transport.http1.exchange import Exchange
@@ -271,7 +271,7 @@ async def test_a_request_that_kills_every_instance_is_given_up(ground: Ground) -
 async def test_an_instance_that_is_not_there_is_passed_over(ground: Ground) -> None:
     async with world(ground) as made:
         assert made.table.route is not None
-        nobody = Target("9", ground.nowhere())
+        nobody = RouteTarget("9", ground.nowhere())
         made.table.route = replace(made.table.route, targets=(nobody, *made.table.route.targets))
         assert (await made.caller.post()).status == 200
         made.table.route = replace(made.table.route, targets=(nobody,))
@@ -287,7 +287,7 @@ async def test_a_request_waits_for_the_instance_in_place_of_one_that_ended(
         assert made.table.route is not None
         made.table.woken = made.table.route
         nowhere = ground.nowhere()
-        made.table.route = replace(ROUTE, targets=(Target("9", nowhere),))
+        made.table.route = replace(ROUTE, targets=(RouteTarget("9", nowhere),))
         assert (await made.caller.post(x_nunatak_deadline_ms="5000")).status == 200
         assert made.table.losses == [nowhere]
         assert 4.0 < made.table.waits[0] <= 5.0

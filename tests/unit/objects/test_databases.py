@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.catalog.engine import Database
-from nunatak.catalog.kinds import ContainerSpec
+from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.config import Settings
@@ -134,7 +134,7 @@ def test_settings_add_up(world: World) -> None:
 
     with world.catalog.read() as tx:
         record = tx.get(S)
-    assert ContainerSpec.read(record.spec) == ContainerSpec(
+    assert NamespaceSpec.read(record.spec) == NamespaceSpec(
         data_retention_time_in_days=1, default_ddl_collation="de"
     )
     assert record.comment == "c"

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from nunatak.worker import convert
-from nunatak.worker.convert import Column
+from nunatak.worker.convert import WireColumn
 
 
 def nulls(*marks: int) -> Any:
@@ -129,12 +129,12 @@ def test_sql_types_have_kinds(sql: str, kind: str) -> None:
 
 def test_inputs_become_what_pandas_has_for_nulls() -> None:
     columns = [
-        Column("a", "FLOAT64", np.array([1.5, 9.0]), nulls(0, 1)),
-        Column("b", "INT64", np.array([1, 9]), nulls(0, 1)),
-        Column("c", "BOOL", np.array([True, False]), nulls(0, 1)),
-        Column("d", "TEXT", ["x", None]),
-        Column("e", "TIMESTAMP", np.array([0, 0], "M8[ns]"), nulls(0, 1)),
-        Column("f", "JSON", [[1, 2], None]),
+        WireColumn("a", "FLOAT64", np.array([1.5, 9.0]), nulls(0, 1)),
+        WireColumn("b", "INT64", np.array([1, 9]), nulls(0, 1)),
+        WireColumn("c", "BOOL", np.array([True, False]), nulls(0, 1)),
+        WireColumn("d", "TEXT", ["x", None]),
+        WireColumn("e", "TIMESTAMP", np.array([0, 0], "M8[ns]"), nulls(0, 1)),
+        WireColumn("f", "JSON", [[1, 2], None]),
     ]
     frame = convert.to_frame(columns, 2)
 
@@ -145,7 +145,7 @@ def test_inputs_become_what_pandas_has_for_nulls() -> None:
 
 
 def test_a_batch_without_rows_or_columns_is_a_frame() -> None:
-    assert convert.to_frame([Column("a", "FLOAT64", np.zeros(0))], 0).shape == (0, 1)
+    assert convert.to_frame([WireColumn("a", "FLOAT64", np.zeros(0))], 0).shape == (0, 1)
     assert convert.to_frame([], 3).shape == (3, 0)
 
 
@@ -205,5 +205,5 @@ def test_columns_of_different_kinds_or_of_no_frame_are_no_array() -> None:
     assert convert.as_block(mixed, 3) is None
     assert convert.as_block(marked, 3) is None
     left, right = np.arange(3.0), np.arange(3.0)
-    columns = [convert.Column("c", "FLOAT64", values) for values in (left, right)]
+    columns = [convert.WireColumn("c", "FLOAT64", values) for values in (left, right)]
     assert convert.as_block(columns, 3) is None

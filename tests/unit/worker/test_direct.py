@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from nunatak.worker import convert, direct
-from nunatak.worker.convert import Column
-from nunatak.worker.model import Method, Shortcut
+from nunatak.worker.convert import WireColumn
+from nunatak.worker.model import Shortcut, WorkerMethod
 
 
 class RandomForestLike:
@@ -32,7 +32,7 @@ class RandomForestLike:
 RandomForestLike.__module__ = "sklearn.ensemble"
 
 
-def wrapped(raw_model: Any, inputs: dict[str, str], *, params: bool = False) -> Method:
+def wrapped(raw_model: Any, inputs: dict[str, str], *, params: bool = False) -> WorkerMethod:
     """A method over the model, wrapped as the vendor's packager and function file do it."""
     target_method = "predict"
 
@@ -53,11 +53,11 @@ def wrapped(raw_model: Any, inputs: dict[str, str], *, params: bool = False) -> 
         "params": [{"name": "p", "type": "DOUBLE"}] if params else [],
         "outputs": [{"name": "y", "type": "DOUBLE"}],
     }
-    return Method(spec, infer, module)
+    return WorkerMethod(spec, infer, module)
 
 
 FLOATS = {"a": "float64", "b": "float64"}
-SAMPLE = [Column("a", "FLOAT64", np.array([1.5])), Column("b", "FLOAT64", np.array([-2.0]))]
+SAMPLE = [WireColumn("a", "FLOAT64", np.array([1.5])), WireColumn("b", "FLOAT64", np.array([-2.0]))]
 
 
 def prove(quirk: str = "", **changes: Any) -> Shortcut | None:
@@ -77,8 +77,8 @@ def test_a_library_call_that_agrees_is_taken() -> None:
 
     assert proved is not None
     assert proved.nulls
-    ones = Column("a", "FLOAT32", np.ones(2, np.float32))
-    whole = Column("b", "INT32", np.array([3, 4], np.int32))
+    ones = WireColumn("a", "FLOAT32", np.ones(2, np.float32))
+    whole = WireColumn("b", "INT32", np.array([3, 4], np.int32))
     assert values(proved.answer([ones, whole], 2)) == [4.0, 5.0]
 
 
@@ -96,8 +96,8 @@ def test_missing_values_go_the_general_way_unless_proved() -> None:
 
     assert proved is not None
     assert not proved.nulls
-    assert proved.answer([*SAMPLE[:1], Column("b", "FLOAT64", np.array([np.nan]))], 1) is None
-    marked = Column("b", "FLOAT64", np.array([1.0]), np.array([True]))
+    assert proved.answer([*SAMPLE[:1], WireColumn("b", "FLOAT64", np.array([np.nan]))], 1) is None
+    marked = WireColumn("b", "FLOAT64", np.array([1.0]), np.array([True]))
     assert proved.answer([*SAMPLE[:1], marked], 1) is None
     assert proved.answer(SAMPLE, 1) is not None
 
@@ -114,17 +114,17 @@ def test_other_libraries_and_kinds_of_model_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("column", "declared", "fits"),
     [
-        (Column("a", "INT64", np.array([2**53])), "int64", True),
-        (Column("a", "INT64", np.array([2**53 + 1])), "int64", False),
-        (Column("a", "INT64", np.array([1])), "int32", False),
-        (Column("a", "FLOAT64", np.array([1.0])), "int64", False),
-        (Column("a", "INT64", np.array([2**60])), "float64", True),
-        (Column("a", "BOOL", np.array([True])), "float64", False),
-        (Column("a", "TEXT", ["x"]), "float64", False),
+        (WireColumn("a", "INT64", np.array([2**53])), "int64", True),
+        (WireColumn("a", "INT64", np.array([2**53 + 1])), "int64", False),
+        (WireColumn("a", "INT64", np.array([1])), "int32", False),
+        (WireColumn("a", "FLOAT64", np.array([1.0])), "int64", False),
+        (WireColumn("a", "INT64", np.array([2**60])), "float64", True),
+        (WireColumn("a", "BOOL", np.array([True])), "float64", False),
+        (WireColumn("a", "TEXT", ["x"]), "float64", False),
     ],
 )
 def test_a_column_fits_where_no_conversion_could_differ(
-    column: Column, declared: str, fits: bool
+    column: WireColumn, declared: str, fits: bool
 ) -> None:
     assert direct.fits(column, np.dtype(declared)) is fits
 
@@ -133,4 +133,4 @@ def test_a_batch_of_other_shape_goes_the_general_way() -> None:
     proved = prove()
     assert proved is not None
     assert proved.answer(SAMPLE[:1], 1) is None
-    assert proved.answer([Column("a", "FLOAT64", np.zeros(0))] * 2, 0) is None
+    assert proved.answer([WireColumn("a", "FLOAT64", np.zeros(0))] * 2, 0) is None

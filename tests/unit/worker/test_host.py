@@ -9,9 +9,9 @@ from typing import Any, ClassVar, cast
 import pytest
 
 from nunatak.worker import frames
-from nunatak.worker.frames import Channel, Frame
+from nunatak.worker.frames import FrameSocket, WorkerFrame
 from nunatak.worker.host import Host
-from nunatak.worker.model import Answer, Model
+from nunatak.worker.model import LoadedModel, ResultContent
 
 
 class Memory(mmap.mmap):
@@ -24,11 +24,11 @@ class Played:
     def __init__(self) -> None:
         memory = Memory(-1, 4096)
         self._batch = weakref.ref(memory)
-        self._frames = [Frame(frames.PREDICT, 7, {"method": "PREDICT"}, memoryview(memory))]
+        self._frames = [WorkerFrame(frames.PREDICT, 7, {"method": "PREDICT"}, memoryview(memory))]
         self.sent: list[int] = []
         self.held = True
 
-    def receive(self) -> Frame | None:
+    def receive(self) -> WorkerFrame | None:
         if self._frames:
             return self._frames.pop()
         self.held = self._batch() is not None
@@ -44,14 +44,14 @@ class Summing:
 
     shortcuts: ClassVar[dict[str, Any]] = {}
 
-    def predict(self, frame: Frame) -> Answer:
-        return Answer({"sum": sum(frame.body)}, [])
+    def predict(self, frame: WorkerFrame) -> ResultContent:
+        return ResultContent({"sum": sum(frame.body)}, [])
 
 
 class Raising(Summing):
     """A model that does not."""
 
-    def predict(self, frame: Frame) -> Answer:
+    def predict(self, frame: WorkerFrame) -> ResultContent:
         raise ValueError("no")
 
 
@@ -68,6 +68,6 @@ def _no_collector() -> Iterator[None]:
 )
 def test_an_idle_worker_holds_no_batch(model: Summing, answer: int) -> None:
     channel = Played()
-    Host(cast("Model", model), threads=1).serve(cast("Channel", channel))
+    Host(cast("LoadedModel", model), threads=1).serve(cast("FrameSocket", channel))
     assert channel.sent == [answer]
     assert not channel.held

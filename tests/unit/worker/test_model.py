@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 from nunatak.worker import convert, model, trial
-from nunatak.worker.convert import Column
-from nunatak.worker.frames import Frame
+from nunatak.worker.convert import WireColumn
+from nunatak.worker.frames import WorkerFrame
 
 TEMPLATE = """
 import pandas as pd
@@ -70,7 +70,7 @@ def own_interpreter(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             del sys.modules[name]
 
 
-def load(tmp_path: Path, text: str, **changes: Any) -> model.Model:
+def load(tmp_path: Path, text: str, **changes: Any) -> model.LoadedModel:
     """A version of one method, from the text of its function file."""
     folder = tmp_path / "functions"
     folder.mkdir()
@@ -87,7 +87,7 @@ def load(tmp_path: Path, text: str, **changes: Any) -> model.Model:
     return model.load({"model_dir": str(tmp_path), "imports": [], "methods": [method]})
 
 
-def decoded(answer: model.Answer) -> dict[str, list[Any]]:
+def decoded(answer: model.ResultContent) -> dict[str, list[Any]]:
     """The columns of an answer by name."""
     body = bytearray()
     for buffer in answer.buffers:
@@ -96,7 +96,7 @@ def decoded(answer: model.Answer) -> dict[str, list[Any]]:
     return {column.name: list(column.values) for column in columns}
 
 
-def predict(loaded: model.Model, *columns: Column) -> dict[str, list[Any]]:
+def predict(loaded: model.LoadedModel, *columns: WireColumn) -> dict[str, list[Any]]:
     """Answer one batch."""
     rows = len(columns[0].values)
     encoder = convert.Encoder()
@@ -104,11 +104,11 @@ def predict(loaded: model.Model, *columns: Column) -> dict[str, list[Any]]:
         encoder.add(column.name, column.kind, column.values, column.nulls)
     body = b"".join(bytes(part) + bytes(-len(part) % 8) for part in encoder.buffers)
     head = {"method": "PREDICT", "rows": rows, "columns": encoder.entries}
-    return decoded(loaded.predict(Frame(7, 1, head, memoryview(bytearray(body)))))
+    return decoded(loaded.predict(WorkerFrame(7, 1, head, memoryview(bytearray(body)))))
 
 
-X = Column("x", "FLOAT64", np.array([1.0, 2.0]))
-W = Column("w", "TEXT", ["a", None])
+X = WireColumn("x", "FLOAT64", np.array([1.0, 2.0]))
+W = WireColumn("w", "TEXT", ["a", None])
 
 
 def test_the_vendors_function_file_runs_and_is_initialised_once(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ def test_a_handler_that_goes_its_own_way_is_believed(tmp_path: Path) -> None:
 def test_a_handlers_largest_batch_is_kept_to(tmp_path: Path) -> None:
     inputs = [{"name": "x", "type": "DOUBLE"}]
     loaded = load(tmp_path, OWN_WAY, inputs=inputs, params=[], outputs=[])
-    five = Column("x", "FLOAT64", np.arange(5.0))
+    five = WireColumn("x", "FLOAT64", np.arange(5.0))
 
     assert predict(loaded, five) == {"y": [1.0, 2.0, 3.0, 4.0, 5.0]}
     assert model.describe(loaded) == {"max_batch_sizes": {"PREDICT": 2}}
@@ -157,7 +157,7 @@ def test_a_handlers_largest_batch_is_kept_to(tmp_path: Path) -> None:
 
 def test_an_object_of_all_inputs_is_flattened(tmp_path: Path) -> None:
     loaded = load(tmp_path, TEMPLATE)
-    wide = Column("INPUT", "JSON", [{"x": 1, "w": "a"}, {"w": "b"}])
+    wide = WireColumn("INPUT", "JSON", [{"x": 1, "w": "a"}, {"w": "b"}])
 
     answer = predict(loaded, wide)
 

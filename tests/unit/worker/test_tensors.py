@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from nunatak.worker import tensors
-from nunatak.worker.convert import DTYPES, Column
-from nunatak.worker.model import Method
+from nunatak.worker.convert import DTYPES, WireColumn
+from nunatak.worker.model import WorkerMethod
 from nunatak.worker.shim import Vectorized
 
 
-def feature(dtype: Any, *shape: int) -> tensors.Feature:
+def feature(dtype: Any, *shape: int) -> tensors.TensorInput:
     """An input as the vendor's signature declares it."""
-    return tensors.Feature(dtype, shaped=bool(shape))
+    return tensors.TensorInput(dtype, shaped=bool(shape))
 
 
-def numbers(kind: str, *values: float) -> Column:
+def numbers(kind: str, *values: float) -> WireColumn:
     """A column of numbers."""
-    return Column("a", kind, np.array(list(values), DTYPES[kind]))
+    return WireColumn("a", kind, np.array(list(values), DTYPES[kind]))
 
 
 @pytest.mark.parametrize(
@@ -33,16 +33,16 @@ def numbers(kind: str, *values: float) -> Column:
         (numbers("INT32", 1), feature(np.int64), True),
         (numbers("INT64", 1), feature(np.int32), False),
         (numbers("BOOL", 1), feature(np.int64), False),
-        (Column("a", "INT64", np.array([1]), np.array([True])), feature(np.int64), False),
-        (Column("a", "JSON", [[1.5], [2.5]]), feature(np.float32, 1), True),
-        (Column("a", "JSON", [[1.5], None]), feature(np.float32, 1), False),
-        (Column("a", "JSON", [[1.5], "x"]), feature(np.float32, 1), False),
-        (Column("a", "JSON", [[1.5]]), feature(np.float32), False),
-        (Column("a", "TEXT", ["x"]), feature(np.float32), False),
+        (WireColumn("a", "INT64", np.array([1]), np.array([True])), feature(np.int64), False),
+        (WireColumn("a", "JSON", [[1.5], [2.5]]), feature(np.float32, 1), True),
+        (WireColumn("a", "JSON", [[1.5], None]), feature(np.float32, 1), False),
+        (WireColumn("a", "JSON", [[1.5], "x"]), feature(np.float32, 1), False),
+        (WireColumn("a", "JSON", [[1.5]]), feature(np.float32), False),
+        (WireColumn("a", "TEXT", ["x"]), feature(np.float32), False),
     ],
 )
 def test_only_what_becomes_the_same_tensor_is_taken(
-    column: Column, declared: tensors.Feature, *, takes: bool
+    column: WireColumn, declared: tensors.TensorInput, *, takes: bool
 ) -> None:
     assert declared.takes(column) is takes
 
@@ -108,6 +108,7 @@ def test_whatever_is_declared_a_model_is_found_or_left_to_the_function_file(
     monkeypatch.setitem(sys.modules, "snowflake.ml.model.model_signature", cast("Any", signatures))
     signature = None if isinstance(inputs, str) else SimpleNamespace(inputs=inputs)
     method = cast(
-        "Method", SimpleNamespace(outputs=[], marks=Vectorized(None, flatten_object_input=False))
+        "WorkerMethod",
+        SimpleNamespace(outputs=[], marks=Vectorized(None, flatten_object_input=False)),
     )
     assert (tensors.find(method, wrapped(signature)) is not None) is found

@@ -5,11 +5,13 @@ from __future__ import annotations
 from nunatak.compute.process import procfs
 from nunatak.compute.process.cgroups import Groups
 from nunatak.compute.process.identity import is_homeless, runs_in
-from nunatak.compute.process.instance_folder import InstanceFolder, Record, with_process
+from nunatak.compute.process.instance_folder import InstanceFolder, RuntimeRecord, with_process
 from nunatak.compute.process.signals import end_and_wait
 
 
-def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> Record | None:
+def adopt(
+    folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool
+) -> RuntimeRecord | None:
     """The record of an instance that an earlier server of this home started; None for a folder of
     none, which is removed.
 
@@ -36,7 +38,7 @@ def adopt(folder: InstanceFolder, groups: Groups, *, allow_unconfined: bool) -> 
     return None
 
 
-def _unrecorded(folder: InstanceFolder, record: Record | None) -> Record | None:
+def _unrecorded(folder: InstanceFolder, record: RuntimeRecord | None) -> RuntimeRecord | None:
     """Of a start that was cut off before its process was written down, if there is just one."""
     argument = str(folder.paths.config)
     found = [process for pid in procfs.with_argument(argument) if (process := procfs.identify(pid))]

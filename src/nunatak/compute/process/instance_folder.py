@@ -42,7 +42,7 @@ LOG_FILES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Record:
+class RuntimeRecord:
     """The record of an instance that the runtime needs after a restart of the server."""
 
     id: str
@@ -64,7 +64,7 @@ class Record:
         return orjson.dumps(asdict(self))
 
     @classmethod
-    def from_json(cls, data: bytes) -> Record:
+    def from_json(cls, data: bytes) -> RuntimeRecord:
         """Raises ValueError when it is not a record."""
         values: dict[str, Any] = orjson.loads(data)
         process = values.pop("process", None)
@@ -206,7 +206,7 @@ class InstanceFolder:
         values = orjson.loads(self.paths.config.read_bytes())
         self.write_config({**values, "instance_id": instance_id})
 
-    def write_record(self, record: Record) -> None:
+    def write_record(self, record: RuntimeRecord) -> None:
         """Remember what runs here."""
         replace_file(self.path / "runtime.json", record.to_json())
 
@@ -217,10 +217,10 @@ class InstanceFolder:
         if not file.exists() or file.read_bytes() != data:
             replace_file(file, data)
 
-    def read_record(self) -> Record | None:
+    def read_record(self) -> RuntimeRecord | None:
         """What runs here; None when the folder was never finished."""
         try:
-            return Record.from_json((self.path / "runtime.json").read_bytes())
+            return RuntimeRecord.from_json((self.path / "runtime.json").read_bytes())
         except (OSError, ValueError):
             return None
 
@@ -252,7 +252,7 @@ def size_of(folder: Path) -> int:
     return total
 
 
-def with_process(record: Record, process: ProcessId) -> Record:
+def with_process(record: RuntimeRecord, process: ProcessId) -> RuntimeRecord:
     """The record of an instance whose process is known."""
     return replace(record, process=process)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nunatak.compute.process import procfs
 from nunatak.compute.process.cgroups import Group
-from nunatak.compute.process.instance_folder import InstanceFolder, Record, size_of
+from nunatak.compute.process.instance_folder import InstanceFolder, RuntimeRecord, size_of
 from nunatak.compute.process.signals import end, exit_text, wait_until
 from nunatak.compute.runtime import LogStream
 from nunatak.transport.address import Address, UnixAddress
@@ -22,11 +22,11 @@ _KILL_WAIT_S = 5.0
 
 
 @dataclass(eq=False, kw_only=True)
-class Running:
+class RunningInstance:
     """An instance that was started and not stopped."""
 
     folder: InstanceFolder
-    record: Record
+    record: RuntimeRecord
     group: Group | None
     child: subprocess.Popen[bytes] | None = None
     """None for an instance that a server before this one started."""

@@ -19,11 +19,16 @@ from nunatak.compute.process.adoption import adopt
 from nunatak.compute.process.bounds import InstanceBounds
 from nunatak.compute.process.cgroups import Group, Groups, find_groups
 from nunatak.compute.process.configuration import configuration, front_environment
-from nunatak.compute.process.instance_folder import InstanceFolder, Record, folders, with_process
+from nunatak.compute.process.instance_folder import (
+    InstanceFolder,
+    RuntimeRecord,
+    folders,
+    with_process,
+)
 from nunatak.compute.process.private import remove_strangers
 from nunatak.compute.process.probe import probe
 from nunatak.compute.process.procfs import ProcessId
-from nunatak.compute.process.running import Running
+from nunatak.compute.process.running import RunningInstance
 from nunatak.compute.process.sandbox import sandbox_capability, user_of
 from nunatak.compute.process.signals import send, wait_until
 from nunatak.compute.runtime import Capability, LogStream, Observed, Phase
@@ -61,14 +66,16 @@ class ProcessRuntime:
         self._allow_unconfined = allow_unconfined
         self._command = tuple(command)
         self._groups = find_groups(root) if groups is None else groups
-        self._entries: dict[str, Running] = {}
+        self._entries: dict[str, RunningInstance] = {}
         self._lock = threading.Lock()
         for folder in list(folders(root)):
             record = adopt(folder, self._groups, allow_unconfined=allow_unconfined)
             if record is not None:
                 folder.write_record(record)
                 group = self._groups.existing(folder.paths.id)
-                self._entries[folder.paths.id] = Running(folder=folder, record=record, group=group)
+                self._entries[folder.paths.id] = RunningInstance(
+                    folder=folder, record=record, group=group
+                )
         remove_strangers(root, self._entries)
 
     def start(self, spec: InstanceSpec) -> None:
@@ -224,7 +231,7 @@ class ProcessRuntime:
         """See `Runtime.check_confinement`."""
         confinement(allow_unconfined=self._allow_unconfined).check()
 
-    def _launch(self, spec: InstanceSpec) -> Running:
+    def _launch(self, spec: InstanceSpec) -> RunningInstance:
         self.check_confinement()
         is_confined = sandbox_capability().available
         folder = InstanceFolder(self._root / spec.id)
@@ -232,7 +239,7 @@ class ProcessRuntime:
             folder.prepare(user=user_of(folder.path))
             socket = folder.paths.socket()
             folder.write_config(configuration(spec, folder, self._bounds, is_confined=is_confined))
-            record = Record(
+            record = RuntimeRecord(
                 id=spec.id,
                 service=spec.service,
                 instance_id=spec.instance_id,
@@ -254,7 +261,7 @@ class ProcessRuntime:
         record = with_process(record, process)
         folder.write_record(record)
         group = self._limit(spec, child.pid)
-        return Running(folder=folder, record=record, group=group, child=child)
+        return RunningInstance(folder=folder, record=record, group=group, child=child)
 
     def _spawn(self, spec: InstanceSpec, folder: InstanceFolder) -> subprocess.Popen[bytes]:
         log = folder.path / "start.log"
@@ -289,7 +296,7 @@ class ProcessRuntime:
             return None  # memory is then watched, as where there are no control groups
         return group
 
-    def _look(self, entry: Running) -> Observed:
+    def _look(self, entry: RunningInstance) -> Observed:
         if entry.has_ended():
             return self._observed(entry, Phase.EXITED, entry.why_ended())
         parked_at = entry.folder.parked_at()
@@ -313,7 +320,7 @@ class ProcessRuntime:
         phase = Phase.UNHEALTHY if was_ready else Phase.STARTING
         return replace(self._observed(entry, phase, health.detail), failure=health.failure)
 
-    def _observed(self, entry: Running, phase: Phase, detail: str) -> Observed:
+    def _observed(self, entry: RunningInstance, phase: Phase, detail: str) -> Observed:
         record = entry.record
         return Observed(
             id=record.id,

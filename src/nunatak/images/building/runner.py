@@ -36,7 +36,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class BuildBounds:
     """Bounds of a build: it stops on `cancel`, or at `deadline` (of the monotonic clock).
 
     `hopeless` ends a program that cannot succeed any more; that is a failure, not a stop.
@@ -62,7 +62,7 @@ def run(
     *,
     environment: Mapping[str, str],
     directory: Path,
-    bounds: Bounds,
+    bounds: BuildBounds,
     on_line: Callable[[str], None],
 ) -> Finished:
     """Run `command`, giving each line of its output to `on_line`.
@@ -97,7 +97,9 @@ def run(
     return Finished(process.returncode, tuple(kept))
 
 
-def _pump(process: subprocess.Popen[bytes], bounds: Bounds, take: Callable[[str], None]) -> None:
+def _pump(
+    process: subprocess.Popen[bytes], bounds: BuildBounds, take: Callable[[str], None]
+) -> None:
     """Hand on lines until the program closes its output, or has become hopeless."""
     assert process.stdout is not None
     descriptor = process.stdout.fileno()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from nunatak.images.building.buildlog import BuildLog, read_log
-from nunatak.images.building.runner import POLL_S, Bounds
+from nunatak.images.building.runner import POLL_S, BuildBounds
 from nunatak.images.errors import BuildCancelled, BuildTimedOut
 
 T = TypeVar("T")
@@ -36,7 +36,7 @@ class SingleFlight(Generic[T]):
         with self._lock:
             return frozenset(self._flights)
 
-    def run(self, key: str, work: Callable[[], T], *, log: BuildLog, bounds: Bounds) -> T:
+    def run(self, key: str, work: Callable[[], T], *, log: BuildLog, bounds: BuildBounds) -> T:
         """The outcome of `work`, done here or by whoever began it under `key` before.
 
         A follower's `log` gets the lines of the work that it waits for. When the leader was
@@ -71,7 +71,7 @@ class SingleFlight(Generic[T]):
             del self._flights[key]
 
 
-def _follow(flight: _Flight[T], log: BuildLog, bounds: Bounds) -> T:
+def _follow(flight: _Flight[T], log: BuildLog, bounds: BuildBounds) -> T:
     offset = flight.start
     log.line("the same is being built already; its log follows")
     while True:

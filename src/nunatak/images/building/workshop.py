@@ -24,7 +24,7 @@ from nunatak.images.building.explain import failure
 from nunatak.images.building.indexes import Indexes
 from nunatak.images.building.interpreters import Interpreter
 from nunatak.images.building.isolation import guarded, isolation, sandboxed
-from nunatak.images.building.runner import Bounds, Finished, run
+from nunatak.images.building.runner import BuildBounds, Finished, run
 from nunatak.images.building.uv import Uv
 
 _PREFIX = ".building-"
@@ -42,7 +42,7 @@ class Workshop:
     indexes: Indexes
     interpreter: Interpreter
     log: BuildLog
-    bounds: Bounds
+    bounds: BuildBounds
     proxy: EgressProxy
     socket: Path | None
     processes: int
@@ -131,7 +131,7 @@ def workshop(
     interpreter: Interpreter,
     policy: EgressPolicy,
     log: BuildLog,
-    bounds: Bounds,
+    bounds: BuildBounds,
     processes: int,
     allow_unconfined: bool,
 ) -> Iterator[Workshop]:

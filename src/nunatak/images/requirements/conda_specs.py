@@ -40,7 +40,7 @@ class CondaDependency:
 
 
 @dataclass(frozen=True, slots=True)
-class Translated:
+class PypiDependency:
     """A conda dependency on PyPI: `requirement` is empty when nothing is to be installed."""
 
     requirement: str
@@ -67,7 +67,7 @@ def parse_conda(text: str) -> CondaDependency:
     return CondaDependency(name, constraint, build, channel)
 
 
-def translate(dependency: CondaDependency) -> Translated:
+def translate(dependency: CondaDependency) -> PypiDependency:
     """The PyPI requirement for `dependency`; raises DeclarationInvalid when there is none."""
     found = counterpart(dependency.name)
     if found.stand is Stand.MISSING:
@@ -76,7 +76,7 @@ def translate(dependency: CondaDependency) -> Translated:
             " PyPI: remove it from conda_dependencies, or provide it on the machine itself."
         )
     if found.stand is Stand.NOT_NEEDED:
-        return Translated("", f"conda package {dependency.name} is not needed here, left out")
+        return PypiDependency("", f"conda package {dependency.name} is not needed here, left out")
     notes = []
     if found.stand is Stand.RENAMED:
         notes.append(f"conda package {dependency.name} is {found.pypi} on PyPI")
@@ -91,7 +91,7 @@ def translate(dependency: CondaDependency) -> Translated:
         raise DeclarationInvalid(
             f"Conda dependency '{dependency}' has a name that no package on PyPI can have."
         ) from error
-    return Translated(str(requirement), "; ".join(notes))
+    return PypiDependency(str(requirement), "; ".join(notes))
 
 
 def _constraint_and_build(tail: str) -> tuple[str, str]:

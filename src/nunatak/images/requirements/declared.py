@@ -23,14 +23,14 @@ from nunatak.images.requirements.conda_specs import (
     translate,
 )
 from nunatak.images.requirements.files import (
+    ArtifactRepositories,
     CondaFile,
     Constraint,
     Dependencies,
-    Environment,
+    EnvironmentSection,
     ManifestFile,
     ModelFile,
-    Repositories,
-    Runtime,
+    RuntimeSection,
     Word,
     path_inside,
     read_document,
@@ -50,7 +50,7 @@ _RESERVED = {"python": "set the Python version of the model", "cuda": "set its C
 _WAREHOUSE_PACKAGES = ("pyarrow",)
 
 
-class Target(StrEnum):
+class TargetPlatform(StrEnum):
     """The target that a version is to run on."""
 
     WAREHOUSE = "warehouse"
@@ -68,7 +68,7 @@ class Declared:
     version itself names (used only where a build's integrations allow their hosts).
     """
 
-    target: Target
+    target: TargetPlatform
     python: str
     conda: tuple[CondaDependency, ...] = ()
     pip: tuple[str, ...] = ()
@@ -94,19 +94,19 @@ class Declared:
         return conda, tuple(sorted(self.pip)), notes
 
 
-def read_declared(version_root: Path, target: Target) -> Declared:
+def read_declared(version_root: Path, target: TargetPlatform) -> Declared:
     """Read what the version in `version_root` declares for `target`.
 
     Raises DeclarationInvalid when a file is missing or malformed, GpuUnsupported when the target
     is gpu and the version declares a CPU runtime only.
     """
     runtime = _manifest_runtime(read_document(version_root, MANIFEST, ManifestFile))
-    if target is Target.WAREHOUSE or not (version_root / MODEL_FILE).is_file():
+    if target is TargetPlatform.WAREHOUSE or not (version_root / MODEL_FILE).is_file():
         return _from_runtime(version_root, Path(), runtime, target, runtime.version)
     model = read_document(version_root, MODEL_FILE, ModelFile)
-    environment = model.env or Environment()
+    environment = model.env or EnvironmentSection()
     runtimes = model.runtimes or {}
-    if target is Target.GPU and "gpu" not in runtimes and not environment.cuda_version:
+    if target is TargetPlatform.GPU and "gpu" not in runtimes and not environment.cuda_version:
         raise GpuUnsupported(
             f"GPUs were requested, but model '{model.name or ''}' declares a CPU runtime only:"
             " deploy it without gpu_requests, or log it again with a CUDA version."
@@ -114,8 +114,8 @@ def read_declared(version_root: Path, target: Target) -> Declared:
     if target.value in runtimes:
         chosen = runtime_of(runtimes, target.value, MODEL_FILE)
     else:
-        chosen = Runtime(dependencies=environment)
-    if target is Target.GPU:
+        chosen = RuntimeSection(dependencies=environment)
+    if target is TargetPlatform.GPU:
         chosen = structs.replace(
             chosen,
             pip_extra_index_urls=environment.pip_extra_index_urls,
@@ -126,7 +126,7 @@ def read_declared(version_root: Path, target: Target) -> Declared:
 
 
 def _from_runtime(
-    root: Path, base: Path, runtime: Runtime, target: Target, python: Word | None
+    root: Path, base: Path, runtime: RuntimeSection, target: TargetPlatform, python: Word | None
 ) -> Declared:
     dependencies = runtime.dependencies or Dependencies()
     conda: list[CondaDependency] = []
@@ -139,7 +139,7 @@ def _from_runtime(
         pip += read_requirements(read_text(root, (base / str(dependencies.pip)).as_posix()))
     if len(conda) + len(pip) > REQUIREMENTS_LIMIT:
         raise DeclarationInvalid(f"More than {REQUIREMENTS_LIMIT} dependencies are declared.")
-    repositories = dependencies.artifact_repository_map or Repositories()
+    repositories = dependencies.artifact_repository_map or ArtifactRepositories()
     constraint = runtime.resource_constraint or Constraint()
     return Declared(
         target=target,
@@ -237,7 +237,7 @@ def _python_version(given: Word | None, conda: list[CondaDependency]) -> str:
     return version
 
 
-def _manifest_runtime(manifest: ManifestFile) -> Runtime:
+def _manifest_runtime(manifest: ManifestFile) -> RuntimeSection:
     """The runtime of the first method."""
     runtimes = manifest.runtimes or {}
     named = manifest.methods[0].runtime if manifest.methods else None

@@ -30,7 +30,7 @@ class _Part(Struct, frozen=True, kw_only=True):
     """A part of a file."""
 
 
-class Repositories(_Part, frozen=True, kw_only=True):
+class ArtifactRepositories(_Part, frozen=True, kw_only=True):
     """The section `artifact_repository_map`."""
 
     pip: Word | None = None
@@ -47,10 +47,10 @@ class Dependencies(_Part, frozen=True, kw_only=True):
 
     conda: Word | None = None
     pip: Word | None = None
-    artifact_repository_map: Repositories | None = None
+    artifact_repository_map: ArtifactRepositories | None = None
 
 
-class Environment(Dependencies, frozen=True, kw_only=True):
+class EnvironmentSection(Dependencies, frozen=True, kw_only=True):
     """The section `env` of model.yaml."""
 
     python_version: Word | None = None
@@ -58,7 +58,7 @@ class Environment(Dependencies, frozen=True, kw_only=True):
     pip_extra_index_urls: Texts = None
 
 
-class Runtime(_Part, frozen=True, kw_only=True):
+class RuntimeSection(_Part, frozen=True, kw_only=True):
     """An entry of `runtimes`, of the manifest or of model.yaml."""
 
     version: Word | None = None
@@ -69,7 +69,7 @@ class Runtime(_Part, frozen=True, kw_only=True):
     pip_extra_index_urls: Texts = None
 
 
-class Method(_Part, frozen=True, kw_only=True):
+class MethodSection(_Part, frozen=True, kw_only=True):
     """An entry of `methods` of the manifest."""
 
     runtime: Word | None = None
@@ -78,7 +78,7 @@ class Method(_Part, frozen=True, kw_only=True):
 class ManifestFile(_Part, frozen=True, kw_only=True):
     """MANIFEST.yml; its runtimes are read when they are chosen."""
 
-    methods: Annotated[list[Method], Meta(max_length=LIST_LIMIT)] | None = None
+    methods: Annotated[list[MethodSection], Meta(max_length=LIST_LIMIT)] | None = None
     runtimes: dict[str, Any] | None = None
 
 
@@ -86,7 +86,7 @@ class ModelFile(_Part, frozen=True, kw_only=True):
     """model.yaml; its runtimes are read when they are chosen."""
 
     name: Word | None = None
-    env: Environment | None = None
+    env: EnvironmentSection | None = None
     runtimes: dict[str, Any] | None = None
 
 
@@ -113,11 +113,11 @@ def read_document(root: Path, relative: str, structure: type[T]) -> T:
         raise DeclarationInvalid(error.message) from error
 
 
-def runtime_of(runtimes: dict[str, Any], name: str, relative: str) -> Runtime:
+def runtime_of(runtimes: dict[str, Any], name: str, relative: str) -> RuntimeSection:
     """The runtime `name` of the file `relative`; raises DeclarationInvalid."""
     entry = {} if runtimes[name] is None else runtimes[name]
     try:
-        return typed(entry, Runtime, f"File {relative}: runtimes.{name}")
+        return typed(entry, RuntimeSection, f"File {relative}: runtimes.{name}")
     except InvalidArgument as error:
         raise DeclarationInvalid(error.message) from error
 

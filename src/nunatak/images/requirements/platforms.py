@@ -15,7 +15,7 @@ SHARED_REPOSITORY = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
 
 
 @dataclass(frozen=True, slots=True)
-class Runnable:
+class RunnablePlatforms:
     """Platforms that can run a version, in a fixed order, and why others cannot."""
 
     targets: tuple[str, ...]
@@ -26,7 +26,7 @@ def runnable_in(
     declared: Declared,
     target_platforms: Sequence[str] | None,
     artifact_repositories: Collection[str] = (SHARED_REPOSITORY,),
-) -> Runnable:
+) -> RunnablePlatforms:
     """Where the version runs whose *warehouse* runtime is `declared`.
 
     `target_platforms` is the manifest's list (None: all); `artifact_repositories` are the
@@ -46,7 +46,7 @@ def runnable_in(
         reasons += [f"{platform}: {obstacle}" for obstacle in obstacles]
         if not obstacles:
             targets.append(platform)
-    return Runnable(tuple(targets), tuple(reasons))
+    return RunnablePlatforms(tuple(targets), tuple(reasons))
 
 
 def _for_all(declared: Declared) -> list[str]:

@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import orjson
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.timestamps import format_timestamps
 
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
 
 
-class Result:
+class BatchOutputs:
     """A batch's outputs, from which every request of the batch takes its rows.
 
     The values are turned into JSON once for the batch, not once for each request.
@@ -53,17 +53,19 @@ def _tokens(column: Column) -> Sequence[bytes]:
     """Each value of a column as JSON text: strings for infinities, for which JSON has no number."""
     values = column.values
     if not isinstance(values, np.ndarray):
-        if column.kind is Kind.BINARY:
+        if column.kind is ColumnKind.BINARY:
             return [orjson.dumps(_base64(value)) for value in values]
         return [_json(value) for value in values]
-    if column.kind is Kind.TIMESTAMP:
+    if column.kind is ColumnKind.TIMESTAMP:
         return [orjson.dumps(text) for text in _masked(column, format_timestamps(values))]
     if not len(values):
         return []
-    if column.kind is Kind.FLOAT32:  # all its digits, so that the value is exactly the model's
+    if (
+        column.kind is ColumnKind.FLOAT32
+    ):  # all its digits, so that the value is exactly the model's
         values = values.astype(np.float64)
     tokens = _numbers(column, values)
-    if column.kind in (Kind.FLOAT32, Kind.FLOAT64):
+    if column.kind in (ColumnKind.FLOAT32, ColumnKind.FLOAT64):
         for row in np.flatnonzero(np.isinf(values)).tolist():
             if column.nulls is None or not column.nulls[row]:
                 tokens[row] = b'"Infinity"' if values[row] > 0 else b'"-Infinity"'

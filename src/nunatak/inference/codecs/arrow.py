@@ -16,45 +16,49 @@ from nunatak.inference.codecs.arrow_layouts import Body, Layouts, content_of
 from nunatak.inference.codecs.arrow_messages import refuse_expanding
 from nunatak.inference.codecs.objects import table_of_objects
 from nunatak.inference.codecs.rows import RowReader, expected, shown_value
-from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind
+from nunatak.inference.core.columns import DTYPES, Column, ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.naming import Naming, refuse_unknown, require
-from nunatak.inference.core.payload import Block, Parsed, batch_key, block_of_columns
-from nunatak.inference.core.signature import Field, Method, container_of, with_reals
+from nunatak.inference.core.payload import Block, ParsedBody, batch_key, block_of_columns
+from nunatak.inference.core.signature import ModelMethod, SignatureField, container_of, with_reals
 from nunatak.inference.core.timestamps import format_timestamps
 from nunatak.transport.shm.memory_file import MemoryFile
 
-_ARROW: dict[Kind, pa.DataType] = {
-    Kind.FLOAT64: pa.float64(),
-    Kind.FLOAT32: pa.float32(),
-    Kind.INT64: pa.int64(),
-    Kind.INT32: pa.int32(),
-    Kind.INT16: pa.int16(),
-    Kind.INT8: pa.int8(),
-    Kind.BOOL: pa.bool_(),
-    Kind.TIMESTAMP: pa.timestamp("ns"),
-    Kind.TEXT: pa.string(),
-    Kind.BINARY: pa.binary(),
-    Kind.JSON: pa.string(),
+_ARROW: dict[ColumnKind, pa.DataType] = {
+    ColumnKind.FLOAT64: pa.float64(),
+    ColumnKind.FLOAT32: pa.float32(),
+    ColumnKind.INT64: pa.int64(),
+    ColumnKind.INT32: pa.int32(),
+    ColumnKind.INT16: pa.int16(),
+    ColumnKind.INT8: pa.int8(),
+    ColumnKind.BOOL: pa.bool_(),
+    ColumnKind.TIMESTAMP: pa.timestamp("ns"),
+    ColumnKind.TEXT: pa.string(),
+    ColumnKind.BINARY: pa.binary(),
+    ColumnKind.JSON: pa.string(),
 }
 _ARROW_YEARS = ", in the years 1678 to 2261"
 _FEW_CELLS = 65_536
 """Columns of nulls take no bytes; so many cells are believed whatever the body's size."""
 
-_ZERO: dict[Kind, Any] = {Kind.INT64: 0, Kind.BOOL: False, Kind.TIMESTAMP: 0}
+_ZERO: dict[ColumnKind, Any] = {
+    ColumnKind.INT64: 0,
+    ColumnKind.BOOL: False,
+    ColumnKind.TIMESTAMP: 0,
+}
 """What stands under a null in the kinds that need something there."""
 
 
 class ArrowReader:
     """Reads Arrow bodies for one method."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: ModelMethod) -> None:
         self._method = method
         self._layouts = Layouts(method.inputs)
         self._naming = Naming((*method.inputs, *method.params))
         self._rows = RowReader(method)
 
-    def read(self, body: Body) -> Parsed:
+    def read(self, body: Body) -> ParsedBody:
         """The rows of an Arrow IPC stream. Its columns are found by their names; if none is of the
         method they count by position: inputs, then given parameters. A wide method may have one
         column of objects in place of the inputs.
@@ -67,7 +71,7 @@ class ArrowReader:
         if columns is not None:
             _refuse_outside(method.inputs, columns)
             block = block_of_columns(method, columns, size=size)
-            return Parsed((block,), columns.rows, None)
+            return ParsedBody((block,), columns.rows, None)
         table = _table(body)
         if method.wide and table.num_columns <= 1 + len(method.params):
             return self._of_objects(table, size)
@@ -83,7 +87,7 @@ class ArrowReader:
         params = [
             None if place is None else table.column(place) for place in given[len(method.inputs) :]
         ]
-        return Parsed(tuple(_runs(method, params, columns, size)), columns.rows, None)
+        return ParsedBody(tuple(_runs(method, params, columns, size)), columns.rows, None)
 
     def _given(self, table: pa.Table) -> list[Any]:
         """The place of each field's column; None for a parameter that is not there."""
@@ -103,11 +107,11 @@ class ArrowReader:
         missing = len(picked) - table.num_columns
         return [*range(table.num_columns), *[None] * missing]
 
-    def _of_objects(self, table: pa.Table, size: int) -> Parsed:
+    def _of_objects(self, table: pa.Table, size: int) -> ParsedBody:
         method = self._method
         if not table.num_columns:
             raise BadInput(f"the Arrow stream has no column; the method {method.name} takes one")
-        inputs = Field("INPUT", "OBJECT", Kind.JSON)
+        inputs = SignatureField("INPUT", "OBJECT", ColumnKind.JSON)
         objects = _json_values(inputs, _joined(table.column(0)))
         beside = [
             _python_values(_column(field, table.column(i)))
@@ -115,7 +119,7 @@ class ArrowReader:
         ]
         rows = table_of_objects(method, objects, list(zip(*beside, strict=True)))
         blocks = self._rows.blocks(rows, size)
-        return Parsed(blocks, table.num_rows, None)
+        return ParsedBody(blocks, table.num_rows, None)
 
 
 def write(columns: Columns) -> bytes:
@@ -147,7 +151,7 @@ def _table(body: Body) -> pa.Table:
     return table
 
 
-def _runs(method: Method, params: Sequence[Any], columns: Columns, size: int) -> list[Block]:
+def _runs(method: ModelMethod, params: Sequence[Any], columns: Columns, size: int) -> list[Block]:
     """The rows cut where the parameters change; None among them is one that is not given."""
     if not columns.rows or all(param is None for param in params):
         return [block_of_columns(method, columns, size=size)]
@@ -167,10 +171,10 @@ def _runs(method: Method, params: Sequence[Any], columns: Columns, size: int) ->
     return blocks
 
 
-def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
+def _column(field: SignatureField, chunks: pa.ChunkedArray[Any]) -> Column:
     kind, array = field.kind, _joined(chunks)
     try:
-        if kind is Kind.JSON:
+        if kind is ColumnKind.JSON:
             return Column(field.name, kind, _contained(field, _json_values(field, array)))
         if pa.types.is_timestamp(array.type) and array.type.tz is not None:
             array = pc.local_timestamp(array)  # the clock of its zone, as for ISO text
@@ -179,7 +183,7 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
     except (pa.ArrowException, OverflowError):
         raise BadInput(
             f"column {field.name!r} ({field.sql_type}): Arrow {array.type} does not fit: expected "
-            f"{expected(field)}{_ARROW_YEARS if kind is Kind.TIMESTAMP else ''}"
+            f"{expected(field)}{_ARROW_YEARS if kind is ColumnKind.TIMESTAMP else ''}"
         ) from None
     if kind not in DTYPES:
         return Column(field.name, kind, array.to_pylist())
@@ -188,7 +192,7 @@ def _column(field: Field, chunks: pa.ChunkedArray[Any]) -> Column:
 
 def _python_values(column: Column) -> list[Any]:
     """A parameter's values as a JSON body would give them: timestamps are ISO text."""
-    if column.kind is not Kind.TIMESTAMP:
+    if column.kind is not ColumnKind.TIMESTAMP:
         return column.to_list()
     nulls = np.zeros(len(column), np.bool_) if column.nulls is None else column.nulls
     texts = format_timestamps(np.asarray(column.values))
@@ -202,12 +206,12 @@ def _joined(chunks: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     return array
 
 
-def _numeric(field: Field, array: pa.Array[Any]) -> Column:
+def _numeric(field: SignatureField, array: pa.Array[Any]) -> Column:
     kind = field.kind
     nulls: npt.NDArray[np.bool_] | None = None
     if array.null_count:
         nulls = array.is_null().to_numpy(zero_copy_only=False)
-        if kind is Kind.FLOAT64:
+        if kind is ColumnKind.FLOAT64:
             return Column(field.name, kind, array.to_numpy(zero_copy_only=False))
         array = array.fill_null(pa.scalar(_ZERO[kind], array.type))
     values = array.to_numpy(zero_copy_only=False)
@@ -216,10 +220,10 @@ def _numeric(field: Field, array: pa.Array[Any]) -> Column:
     return column
 
 
-def _refuse_outside(fields: Sequence[Field], columns: Columns) -> None:
+def _refuse_outside(fields: Sequence[SignatureField], columns: Columns) -> None:
     """Raise BadInput for whole numbers that a field does not take; a null counts as 0."""
     for field, column in zip(fields, columns.columns, strict=True):
-        if field.kind is not Kind.INT64 or not columns.rows:
+        if field.kind is not ColumnKind.INT64 or not columns.rows:
             continue
         values = np.asarray(column.values)
         outside = (values < field.limits[0]) | (values > field.limits[1])
@@ -231,7 +235,7 @@ def _refuse_outside(fields: Sequence[Field], columns: Columns) -> None:
             )
 
 
-def _json_values(field: Field, array: pa.Array[Any]) -> list[Any]:
+def _json_values(field: SignatureField, array: pa.Array[Any]) -> list[Any]:
     values: list[Any] = array.to_pylist()
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
         return [with_reals(value, field.reals) for value in values]
@@ -244,7 +248,7 @@ def _json_values(field: Field, array: pa.Array[Any]) -> list[Any]:
         raise BadInput(f"column {field.name!r} ({field.sql_type}): the text must be JSON") from None
 
 
-def _contained(field: Field, values: list[Any]) -> list[Any]:
+def _contained(field: SignatureField, values: list[Any]) -> list[Any]:
     """The values, which are all of the container that the field's type is, where it is one."""
     container = container_of(field.sql_type)
     for row, value in enumerate(values):
@@ -258,7 +262,7 @@ def _contained(field: Field, values: list[Any]) -> list[Any]:
 
 def _array(column: Column) -> pa.Array[Any]:
     values: Sequence[Any] | npt.NDArray[Any] = column.values
-    if column.kind is Kind.JSON:
+    if column.kind is ColumnKind.JSON:
         values = [None if value is None else _json_text(value) for value in values]
     return pa.array(values, _ARROW[column.kind], mask=column.nulls)
 

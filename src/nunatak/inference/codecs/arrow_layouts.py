@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 
 from nunatak.inference.codecs.arrow_messages import END, opening, size_after
-from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind
-from nunatak.inference.core.signature import Field
+from nunatak.inference.core.columns import DTYPES, Column, ColumnKind, Columns
+from nunatak.inference.core.signature import SignatureField
 from nunatak.transport.shm.memory_file import MemoryFile
 
 Body = bytes | MemoryFile
@@ -32,7 +32,7 @@ class _Layout:
 class Layouts:
     """The layouts of streams with the given columns that were seen lately."""
 
-    def __init__(self, fields: tuple[Field, ...]) -> None:
+    def __init__(self, fields: tuple[SignatureField, ...]) -> None:
         self._fields = fields
         self._known: dict[bytes, _Layout] = {}
 
@@ -81,11 +81,11 @@ def content_of(body: Body) -> memoryview:
     return body.body if isinstance(body, MemoryFile) else memoryview(body)
 
 
-def _is_plain(kind: Kind, chunks: "pa.ChunkedArray[object]") -> bool:
+def _is_plain(kind: ColumnKind, chunks: "pa.ChunkedArray[object]") -> bool:
     """Whether a column is numbers of its very type in one piece, without even a place for nulls."""
     return (
         kind in DTYPES
-        and kind is not Kind.BOOL  # bits in the stream, bytes in an array
+        and kind is not ColumnKind.BOOL  # bits in the stream, bytes in an array
         and chunks.type == pa.from_numpy_dtype(DTYPES[kind])
         and chunks.num_chunks == 1
         and chunks.chunk(0).buffers()[0] is None

@@ -13,24 +13,24 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput, ModelError
 from nunatak.inference.core.payload import column_of
-from nunatak.inference.core.signature import Field, container_of
+from nunatak.inference.core.signature import SignatureField, container_of
 
-_FLOATS = (Kind.FLOAT64, Kind.FLOAT32)
-_INTS = (Kind.INT64, Kind.INT32, Kind.INT16, Kind.INT8)
-_KEPT: Mapping[Kind, tuple[Kind, ...]] = {
-    **{kind: (kind,) for kind in Kind if kind is not Kind.JSON},
-    Kind.FLOAT64: _FLOATS,
-    Kind.INT64: _INTS,
+_FLOATS = (ColumnKind.FLOAT64, ColumnKind.FLOAT32)
+_INTS = (ColumnKind.INT64, ColumnKind.INT32, ColumnKind.INT16, ColumnKind.INT8)
+_KEPT: Mapping[ColumnKind, tuple[ColumnKind, ...]] = {
+    **{kind: (kind,) for kind in ColumnKind if kind is not ColumnKind.JSON},
+    ColumnKind.FLOAT64: _FLOATS,
+    ColumnKind.INT64: _INTS,
 }
 """The kinds that a column of the declared kind may stay."""
 
 _LIMIT = 2.0**63
 
 
-def as_declared(answer: Columns, outputs: Sequence[Field]) -> Columns:
+def as_declared(answer: Columns, outputs: Sequence[SignatureField]) -> Columns:
     """The declared outputs of an answer, in order; columns that are not declared are left out.
 
     A lone OBJECT that no column is named after stands for all of them: it is all that is known of a
@@ -50,7 +50,7 @@ def as_declared(answer: Columns, outputs: Sequence[Field]) -> Columns:
     return Columns(columns, answer.rows)
 
 
-def _found(field: Field, given: Mapping[str, Column]) -> Column:
+def _found(field: SignatureField, given: Mapping[str, Column]) -> Column:
     column = given.get(field.name)
     if column is None:
         names = ", ".join(repr(name) for name in list(given)[:20]) or "no column"
@@ -59,15 +59,15 @@ def _found(field: Field, given: Mapping[str, Column]) -> Column:
         if column.name == field.name:
             return column
         return Column(field.name, column.kind, column.values, column.nulls)
-    if field.kind is Kind.FLOAT64 and column.kind in _INTS:
+    if field.kind is ColumnKind.FLOAT64 and column.kind in _INTS:
         values = np.asarray(column.values, np.float64)
-        return Column(field.name, Kind.FLOAT64, values, column.nulls)
-    if field.kind is Kind.INT64 and column.kind in _FLOATS:
+        return Column(field.name, ColumnKind.FLOAT64, values, column.nulls)
+    if field.kind is ColumnKind.INT64 and column.kind in _FLOATS:
         return _whole(field, column)
     return _converted(field, column)
 
 
-def _whole(field: Field, column: Column) -> Column:
+def _whole(field: SignatureField, column: Column) -> Column:
     """Whole numbers that came as real ones, as they do where some are missing."""
     values = np.asarray(column.values, np.float64)
     if column.nulls is not None:
@@ -75,17 +75,17 @@ def _whole(field: Field, column: Column) -> Column:
     fits = (np.trunc(values) == values) & (values >= -_LIMIT) & (values < _LIMIT)
     if not fits.all():
         raise _misfit(field, values[int(np.argmin(fits))].item())
-    return Column(field.name, Kind.INT64, values.astype(np.int64), column.nulls)
+    return Column(field.name, ColumnKind.INT64, values.astype(np.int64), column.nulls)
 
 
-def _converted(field: Field, column: Column) -> Column:
+def _converted(field: SignatureField, column: Column) -> Column:
     container = container_of(field.sql_type)
     check = _CHECKS[field.kind] if container is None else _of(container)
     values = column.to_list()
     for value in values:
         if value is not None and not check(value):
             raise _misfit(field, value)
-    if field.kind is Kind.INT64:
+    if field.kind is ColumnKind.INT64:
         values = [None if value is None else int(value) for value in values]
     try:
         return column_of(field, values)
@@ -93,7 +93,7 @@ def _converted(field: Field, column: Column) -> Column:
         raise _misfit(field, next(v for v in values if not _is_moment(field, v))) from None
 
 
-def _is_moment(field: Field, value: Any) -> bool:
+def _is_moment(field: SignatureField, value: Any) -> bool:
     try:
         column_of(field, [value])
     except BadInput:
@@ -113,27 +113,27 @@ def _of(*types: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, types)
 
 
-_CHECKS: Mapping[Kind, Callable[[Any], bool]] = {
-    Kind.FLOAT64: _is_real,
-    Kind.INT64: _is_whole,
-    Kind.BOOL: _of(bool),
-    Kind.TEXT: _of(str),
-    Kind.BINARY: _of(bytes),
-    Kind.JSON: lambda value: not isinstance(value, bytes | np.datetime64),
-    Kind.TIMESTAMP: _of(str),
+_CHECKS: Mapping[ColumnKind, Callable[[Any], bool]] = {
+    ColumnKind.FLOAT64: _is_real,
+    ColumnKind.INT64: _is_whole,
+    ColumnKind.BOOL: _of(bool),
+    ColumnKind.TEXT: _of(str),
+    ColumnKind.BINARY: _of(bytes),
+    ColumnKind.JSON: lambda value: not isinstance(value, bytes | np.datetime64),
+    ColumnKind.TIMESTAMP: _of(str),
 }
-_WORDS: Mapping[Kind, str] = {
-    Kind.FLOAT64: "a number",
-    Kind.INT64: "a whole number of at most 64 bits",
-    Kind.BOOL: "true or false",
-    Kind.TEXT: "a string",
-    Kind.BINARY: "bytes",
-    Kind.JSON: "a JSON value of that type",
-    Kind.TIMESTAMP: "a time, or ISO text of one in the years 1678 to 2261",
+_WORDS: Mapping[ColumnKind, str] = {
+    ColumnKind.FLOAT64: "a number",
+    ColumnKind.INT64: "a whole number of at most 64 bits",
+    ColumnKind.BOOL: "true or false",
+    ColumnKind.TEXT: "a string",
+    ColumnKind.BINARY: "bytes",
+    ColumnKind.JSON: "a JSON value of that type",
+    ColumnKind.TIMESTAMP: "a time, or ISO text of one in the years 1678 to 2261",
 }
 
 
-def _misfit(field: Field, value: Any) -> ModelError:
+def _misfit(field: SignatureField, value: Any) -> ModelError:
     text = msgspec.json.encode(value, enc_hook=str).decode(errors="replace")
     if isinstance(value, float) and not np.isfinite(value):
         text = str(value)

@@ -13,22 +13,22 @@ import msgspec
 from nunatak.inference.codecs import json_numbers
 from nunatak.inference.codecs.json_layouts import read_table
 from nunatak.inference.codecs.rows import RowReader, list_of, tuple_type
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.payload import (
     Block,
-    Parsed,
+    ParsedBody,
     Record,
     block_of_columns,
     block_of_records,
     columns_of_lines,
 )
-from nunatak.inference.core.signature import Method
+from nunatak.inference.core.signature import ModelMethod
 
 
 class JsonReader:
     """Reads JSON bodies for one method."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: ModelMethod) -> None:
         self._method = method
         self._fields = (*method.inputs, *method.params)
         row: Any = tuple_type(method.inputs, numbered=False)
@@ -49,12 +49,12 @@ class JsonReader:
         self._only_numbers = (
             bool(method.inputs)
             and not method.params
-            and all(field.kind is Kind.FLOAT64 for field in method.inputs)
+            and all(field.kind is ColumnKind.FLOAT64 for field in method.inputs)
         )
         # A lone object is then the row that holds the input, which the types cannot tell from it.
-        self._typed_rows = not (method.wide and [f.kind for f in self._fields] == [Kind.JSON])
+        self._typed_rows = not (method.wide and [f.kind for f in self._fields] == [ColumnKind.JSON])
 
-    def read(self, body: bytes) -> Parsed:
+    def read(self, body: bytes) -> ParsedBody:
         """A request's rows. Raises BadInput, which says what is wrong in which row and column."""
         if self._only_numbers and len(body) >= json_numbers.LEAST_BYTES:
             found = json_numbers.read(body, self._names)
@@ -81,22 +81,22 @@ class JsonReader:
 
     def _of_lines(
         self, numbers: list[int] | None, lines: json_numbers.Matrix, *, size: int
-    ) -> Parsed:
+    ) -> ParsedBody:
         columns = columns_of_lines(self._method.inputs, lines)
         block = block_of_columns(self._method, columns, size=size)
         return self._parsed((block,), None if numbers == [0] else numbers)
 
-    def _flat(self, rows: list[Record], size: int) -> Parsed:
+    def _flat(self, rows: list[Record], size: int) -> ParsedBody:
         numbers = [row[0] for row in rows] if len(rows) > 1 or rows[0][0] else None
         if not self._method.params:
             block = block_of_records(self._method, rows, (), offset=1, size=size)
             return self._parsed((block,), numbers)
         return self._parsed(self._rows.runs(rows, size, offset=1), numbers)
 
-    def _read_any(self, body: bytes) -> Parsed:
+    def _read_any(self, body: bytes) -> ParsedBody:
         table = read_table(body, self._method)
         return self._parsed(self._rows.blocks(table, len(body)), table.numbers)
 
     @staticmethod
-    def _parsed(blocks: tuple[Block, ...], numbers: list[int] | None) -> Parsed:
-        return Parsed(blocks, sum(block.rows for block in blocks), numbers)
+    def _parsed(blocks: tuple[Block, ...], numbers: list[int] | None) -> ParsedBody:
+        return ParsedBody(blocks, sum(block.rows for block in blocks), numbers)

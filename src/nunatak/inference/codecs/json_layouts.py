@@ -7,17 +7,17 @@ from typing import Any
 import msgspec
 
 from nunatak.inference.codecs.doubled import refuse_doubled
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.naming import Naming, Picker, require, shown
-from nunatak.inference.core.signature import Method
+from nunatak.inference.core.signature import ModelMethod
 
 _SHAPES = ("data", "dataframe_split", "dataframe_records")
 _decode = msgspec.json.Decoder().decode
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Table:
+class RowLists:
     """Rows as lists: the inputs in signature order, then every parameter. Types unchecked.
 
     ``numbers`` are the caller's row numbers, None when rows count from 0.
@@ -27,7 +27,7 @@ class Table:
     numbers: list[int] | None
 
 
-def read_table(body: bytes, method: Method) -> Table:
+def read_table(body: bytes, method: ModelMethod) -> RowLists:
     """Read any of the four spellings. Raises BadInput that names what is missing or wrong."""
     document = _document(body)
     shapes = [shape for shape in _SHAPES if document.get(shape) is not None]
@@ -48,7 +48,7 @@ def read_table(body: bytes, method: Method) -> Table:
         rows = _split(document["dataframe_split"], method)
     else:
         rows = _records(_list(document["dataframe_records"], "dataframe_records"), method, extra)
-    return Table([whole(row + params, method) for row in rows], None)
+    return RowLists([whole(row + params, method) for row in rows], None)
 
 
 def _document(body: bytes) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ def _list(value: Any, name: str) -> list[Any]:
     return value
 
 
-def _data(rows: list[Any], method: Method) -> Table:
+def _data(rows: list[Any], method: ModelMethod) -> RowLists:
     picker = Picker((*method.inputs, *method.params), required=len(method.inputs))
     numbers: list[int] = []
     table: list[list[Any]] = []
@@ -80,7 +80,7 @@ def _data(rows: list[Any], method: Method) -> Table:
         numbers.append(number)
         values = picker.values(row[1], f"row {number}") if _is_wide(row, method) else row[1:]
         table.append(whole(_counted(values, number, method), method))
-    return Table(table, numbers)
+    return RowLists(table, numbers)
 
 
 def _row_number(given: Any, place: int) -> int:
@@ -92,15 +92,15 @@ def _row_number(given: Any, place: int) -> int:
     return int(given)
 
 
-def _is_wide(row: list[Any], method: Method) -> bool:
+def _is_wide(row: list[Any], method: ModelMethod) -> bool:
     one_object = len(row) == 2 and isinstance(row[1], dict)
     takes_object = (
-        not method.wide and len(method.inputs) == 1 and method.inputs[0].kind is Kind.JSON
+        not method.wide and len(method.inputs) == 1 and method.inputs[0].kind is ColumnKind.JSON
     )
     return one_object and not takes_object
 
 
-def _counted(values: list[Any], number: int, method: Method) -> list[Any]:
+def _counted(values: list[Any], number: int, method: ModelMethod) -> list[Any]:
     wanted = [*method.inputs, *method.params]
     if len(values) != len(wanted):
         names = ", ".join(field.name for field in wanted[:20])
@@ -112,7 +112,7 @@ def _counted(values: list[Any], number: int, method: Method) -> list[Any]:
     return values
 
 
-def _split(split: Any, method: Method) -> list[list[Any]]:
+def _split(split: Any, method: ModelMethod) -> list[list[Any]]:
     if not isinstance(split, dict) or not isinstance(split.get("columns"), list):
         raise BadInput("dataframe_split must be an object with columns and data")
     columns = split["columns"]
@@ -133,7 +133,7 @@ def _split(split: Any, method: Method) -> list[list[Any]]:
     return [[row[place] for place in picked] for row in rows]
 
 
-def _records(rows: list[Any], method: Method, extra: Sequence[str]) -> list[list[Any]]:
+def _records(rows: list[Any], method: ModelMethod, extra: Sequence[str]) -> list[list[Any]]:
     picker = Picker(method.inputs, required=len(method.inputs))
     table: list[list[Any]] = []
     for number, row in enumerate(rows):
@@ -146,7 +146,7 @@ def _records(rows: list[Any], method: Method, extra: Sequence[str]) -> list[list
     return table
 
 
-def _params(given: Any, method: Method) -> list[Any]:
+def _params(given: Any, method: ModelMethod) -> list[Any]:
     if given is None:
         given = {}
     if not isinstance(given, dict):
@@ -156,7 +156,7 @@ def _params(given: Any, method: Method) -> list[Any]:
     return Picker(method.params, required=0).values(given, "params")
 
 
-def _extra_columns(given: Any, method: Method) -> list[str]:
+def _extra_columns(given: Any, method: ModelMethod) -> list[str]:
     if given is None:
         return []
     if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
@@ -168,10 +168,10 @@ def _extra_columns(given: Any, method: Method) -> list[str]:
     return given
 
 
-def whole(values: list[Any], method: Method) -> list[Any]:
+def whole(values: list[Any], method: ModelMethod) -> list[Any]:
     """Whole numbers that were written with a fraction (``3.0``) are whole numbers."""
     for place, field in enumerate((*method.inputs, *method.params)):
         value = values[place]
-        if field.kind is Kind.INT64 and isinstance(value, float) and value.is_integer():
+        if field.kind is ColumnKind.INT64 and isinstance(value, float) and value.is_integer():
             values[place] = int(value)
     return values

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nunatak.inference.codecs.json_layouts import Table, whole
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.codecs.json_layouts import RowLists, whole
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.naming import Picker, shown
-from nunatak.inference.core.signature import Method
+from nunatak.inference.core.signature import ModelMethod
 
 
 def table_of_objects(
-    method: Method, objects: Sequence[Any], params: Sequence[Sequence[Any]]
-) -> Table:
+    method: ModelMethod, objects: Sequence[Any], params: Sequence[Sequence[Any]]
+) -> RowLists:
     """The rows that objects stand for, by the names of their keys; a missing key is null.
 
     ``params`` are the leading parameters of each row that were given beside the objects. Raises
@@ -35,7 +35,7 @@ def table_of_objects(
                 )
             values[place] = value
         rows.append(whole(_from_sql(values, method, number), method))
-    return Table(rows, None)
+    return RowLists(rows, None)
 
 
 def _object(given: Any, number: int) -> Mapping[str, Any]:
@@ -46,11 +46,11 @@ def _object(given: Any, number: int) -> Mapping[str, Any]:
     return given
 
 
-def _from_sql(values: list[Any], method: Method, number: int) -> list[Any]:
+def _from_sql(values: list[Any], method: ModelMethod, number: int) -> list[Any]:
     """Binary values are hexadecimal text inside an OBJECT."""
     for place, field in enumerate((*method.inputs, *method.params)):
         value = values[place]
-        if field.kind is Kind.BINARY and isinstance(value, str):
+        if field.kind is ColumnKind.BINARY and isinstance(value, str):
             try:
                 values[place] = bytes.fromhex(value)
             except ValueError:

@@ -9,45 +9,45 @@ from typing import Annotated, Any
 
 import msgspec
 
-from nunatak.inference.codecs.json_layouts import Table
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.codecs.json_layouts import RowLists
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.errors import BadInput
 from nunatak.inference.core.payload import Block, Record, block_of_records
-from nunatak.inference.core.signature import Field, Method, container_of
+from nunatak.inference.core.signature import ModelMethod, SignatureField, container_of
 
 _LIMITS = (-(2**63), 2**63 - 1)
 _WHOLE: Any = Annotated[int, msgspec.Meta(ge=_LIMITS[0], le=_LIMITS[1])]
-_TYPES: dict[Kind, Any] = {
-    Kind.FLOAT64: float | None,
-    Kind.BOOL: bool | None,
-    Kind.TEXT: str | None,
-    Kind.BINARY: bytes | None,
-    Kind.JSON: Any,
-    Kind.TIMESTAMP: str | None,
+_TYPES: dict[ColumnKind, Any] = {
+    ColumnKind.FLOAT64: float | None,
+    ColumnKind.BOOL: bool | None,
+    ColumnKind.TEXT: str | None,
+    ColumnKind.BINARY: bytes | None,
+    ColumnKind.JSON: Any,
+    ColumnKind.TIMESTAMP: str | None,
 }
 _WORDS = {
-    Kind.FLOAT64: "a number",
-    Kind.INT64: "a whole number of at most 64 bits",
-    Kind.BOOL: "true or false",
-    Kind.TEXT: "a string",
-    Kind.BINARY: "a base64 string",
-    Kind.JSON: "a JSON value",
-    Kind.TIMESTAMP: "a timestamp as ISO text",
+    ColumnKind.FLOAT64: "a number",
+    ColumnKind.INT64: "a whole number of at most 64 bits",
+    ColumnKind.BOOL: "true or false",
+    ColumnKind.TEXT: "a string",
+    ColumnKind.BINARY: "a base64 string",
+    ColumnKind.JSON: "a JSON value",
+    ColumnKind.TIMESTAMP: "a timestamp as ISO text",
 }
 _PLACE = re.compile(r" - at `\$\[(\d+|\.\.\.)\](?:\[(\d+|\.\.\.)\])?")
 
 
-def tuple_type(fields: Sequence[Field], *, numbered: bool) -> Any:
+def tuple_type(fields: Sequence[SignatureField], *, numbered: bool) -> Any:
     """The type of a row of those fields, behind its number if it is ``numbered``."""
     members = [_type_of(field) for field in fields]
     return tuple.__class_getitem__((_WHOLE, *members) if numbered else tuple(members))
 
 
-def _type_of(field: Field) -> Any:
+def _type_of(field: SignatureField) -> Any:
     container = container_of(field.sql_type)
     if container is not None:
         return container | None
-    if field.kind is not Kind.INT64:
+    if field.kind is not ColumnKind.INT64:
         return _TYPES[field.kind]
     least, greatest = field.limits
     return Annotated[int, msgspec.Meta(ge=least, le=greatest)] | None
@@ -61,13 +61,13 @@ def list_of(member: Any) -> Any:
 class RowReader:
     """Makes blocks of rows for one method."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: ModelMethod) -> None:
         self._method = method
         self._fields = (*method.inputs, *method.params)
         self._width = len(method.inputs)
         self._row = list_of(tuple_type(self._fields, numbered=False))
 
-    def blocks(self, table: Table, size: int) -> tuple[Block, ...]:
+    def blocks(self, table: RowLists, size: int) -> tuple[Block, ...]:
         """The rows of a body of so many bytes, checked. Raises BadInput."""
         rows = self._checked(table)
         return self.runs(rows, size, offset=0) if rows else self._no_rows()
@@ -91,7 +91,7 @@ class RowReader:
         empty: list[Record] = []
         return (block_of_records(self._method, empty, self._method.defaults, offset=0, size=1),)
 
-    def _checked(self, table: Table) -> list[Record]:
+    def _checked(self, table: RowLists) -> list[Record]:
         try:
             rows: list[Record] = msgspec.convert(table.rows, self._row)
         except msgspec.ValidationError as error:
@@ -100,7 +100,7 @@ class RowReader:
             raise BadInput("the body is nested too deeply") from None
         return rows
 
-    def _explain(self, text: str, table: Table) -> str:
+    def _explain(self, text: str, table: RowLists) -> str:
         """From the decoder's words and place to ours: row number, column, SQL type."""
         match = _PLACE.search(text)
         row, column = (match[1], match[2]) if match else (None, None)
@@ -115,7 +115,7 @@ class RowReader:
         )
 
 
-def expected(field: Field) -> str:
+def expected(field: SignatureField) -> str:
     """What a field takes, in words."""
     container = container_of(field.sql_type)
     if container is not None:

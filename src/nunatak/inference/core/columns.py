@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nunatak.transport.shm.memory_file import MemoryFile
 
 
-class Kind(StrEnum):
+class ColumnKind(StrEnum):
     """The kind of a column: how its values are held.
 
     The numeric kinds, BOOL and TIMESTAMP (nanoseconds, no zone) are numpy arrays; TEXT, BINARY
@@ -31,20 +31,20 @@ class Kind(StrEnum):
     JSON = "JSON"
 
 
-DTYPES: dict[Kind, np.dtype[Any]] = {
-    Kind.FLOAT64: np.dtype(np.float64),
-    Kind.FLOAT32: np.dtype(np.float32),
-    Kind.INT64: np.dtype(np.int64),
-    Kind.INT32: np.dtype(np.int32),
-    Kind.INT16: np.dtype(np.int16),
-    Kind.INT8: np.dtype(np.int8),
-    Kind.BOOL: np.dtype(np.bool_),
-    Kind.TIMESTAMP: np.dtype("datetime64[ns]"),
+DTYPES: dict[ColumnKind, np.dtype[Any]] = {
+    ColumnKind.FLOAT64: np.dtype(np.float64),
+    ColumnKind.FLOAT32: np.dtype(np.float32),
+    ColumnKind.INT64: np.dtype(np.int64),
+    ColumnKind.INT32: np.dtype(np.int32),
+    ColumnKind.INT16: np.dtype(np.int16),
+    ColumnKind.INT8: np.dtype(np.int8),
+    ColumnKind.BOOL: np.dtype(np.bool_),
+    ColumnKind.TIMESTAMP: np.dtype("datetime64[ns]"),
 }
 """The numpy type of every kind that is held in an array; the other kinds are held in lists."""
 
 _KINDS = {dtype: kind for kind, dtype in DTYPES.items()}
-_IN_JSON = frozenset(Kind) - {Kind.BINARY, Kind.TIMESTAMP}
+_IN_JSON = frozenset(ColumnKind) - {ColumnKind.BINARY, ColumnKind.TIMESTAMP}
 """Kinds whose Python values are JSON values too."""
 
 Values = npt.NDArray[Any] | list[Any]
@@ -61,7 +61,7 @@ class Column:
     """
 
     name: str
-    kind: Kind
+    kind: ColumnKind
     values: Values
     nulls: Mask | None = None
 
@@ -87,7 +87,7 @@ class Column:
         """The values as Python objects, ``None`` for null (timestamps as ``numpy.datetime64``)."""
         if isinstance(self.values, list):
             return self.values
-        values = list(self.values) if self.kind is Kind.TIMESTAMP else self.values.tolist()
+        values = list(self.values) if self.kind is ColumnKind.TIMESTAMP else self.values.tolist()
         if self.nulls is not None:
             for row in np.flatnonzero(self.nulls).tolist():
                 values[row] = None
@@ -157,13 +157,13 @@ def _concat_column(parts: Sequence[Column]) -> Column:
     return Column(name, kind, np.concatenate(arrays, dtype=DTYPES[kind]), nulls)
 
 
-def _common_kind(parts: Sequence[Column]) -> Kind:
+def _common_kind(parts: Sequence[Column]) -> ColumnKind:
     kinds = {part.kind for part in parts}
     if len(kinds) == 1:
         return parts[0].kind
-    if kinds <= _IN_JSON and Kind.JSON in kinds:
-        return Kind.JSON
-    numeric = kinds <= DTYPES.keys() - {Kind.BOOL, Kind.TIMESTAMP}
+    if kinds <= _IN_JSON and ColumnKind.JSON in kinds:
+        return ColumnKind.JSON
+    numeric = kinds <= DTYPES.keys() - {ColumnKind.BOOL, ColumnKind.TIMESTAMP}
     if not numeric:
         names = ", ".join(sorted(kinds))
         raise ValueError(f"column {parts[0].name!r} has parts of kinds {names}")

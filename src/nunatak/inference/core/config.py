@@ -11,7 +11,7 @@ import msgspec
 from nunatak.inference.core.egress import EgressConfig
 from nunatak.inference.core.errors import ConfigError
 from nunatak.inference.core.pool_settings import PoolSettings
-from nunatak.inference.core.signature import Method, field_of
+from nunatak.inference.core.signature import ModelMethod, field_of
 from nunatak.transport.address import CertificateFiles
 from nunatak.transport.tls import instance_context
 
@@ -83,7 +83,7 @@ class InstanceConfig:
     directory: Path
     socket: Path | None
     tcp: TcpConfig | None
-    methods: tuple[Method, ...]
+    methods: tuple[ModelMethod, ...]
     pool: PoolSettings
     max_batch_rows: int | None
     batching: bool
@@ -183,9 +183,9 @@ def spelling(path: str) -> str:
     return path.strip("/").replace("-", "_").lower()
 
 
-def _method(entry: _MethodEntry) -> Method:
+def _method(entry: _MethodEntry) -> ModelMethod:
     try:
-        return Method(
+        return ModelMethod(
             name=entry.name,
             path=entry.path,
             inputs=tuple(field_of(field) for field in entry.inputs),

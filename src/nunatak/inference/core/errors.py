@@ -35,7 +35,7 @@ class WorkerLost(InferenceError):
     """Two workers died in turn while they computed this batch; it may be what killed them."""
 
 
-class DeadlineExceeded(InferenceError):
+class RequestExpired(InferenceError):
     """The request's time ran out. ``stage`` says where: ``queued``, ``batched`` or ``running``."""
 
     def __init__(self, message: str, *, stage: str) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.signature import Field
+from nunatak.inference.core.signature import SignatureField
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
 _QUOTED = re.compile(r'"((?:[^"]|"")+)"')
@@ -33,7 +33,7 @@ def _unquoted(name: str) -> str:
 class Naming:
     """The names of some fields, looked up as callers may write them."""
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[SignatureField]) -> None:
         self.fields = tuple(fields)
         self._exact = {field.name: place for place, field in enumerate(self.fields)}
         self._identifiers: dict[str, int | None] = {}
@@ -75,7 +75,9 @@ class Naming:
 class Picker:
     """Takes the values of fields out of many objects, most of which have the same keys."""
 
-    def __init__(self, fields: Sequence[Field], *, required: int, only: bool = False) -> None:
+    def __init__(
+        self, fields: Sequence[SignatureField], *, required: int, only: bool = False
+    ) -> None:
         """The first ``required`` fields must be there, the others have defaults; with ``only``
         there may be no other keys."""
         self._naming = Naming(fields)
@@ -112,7 +114,7 @@ def refuse_unknown(naming: Naming, names: Iterable[str], where: str) -> None:
         raise BadInput(f"{where} names {listed}, which the method does not take")
 
 
-def require(fields: Sequence[Field], names: Sequence[str | None], where: str) -> None:
+def require(fields: Sequence[SignatureField], names: Sequence[str | None], where: str) -> None:
     """Raise BadInput, which says ``where``, for fields that have no name among the given."""
     missing = [field.name for field, name in zip(fields, names, strict=False) if name is None]
     if missing:

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind
-from nunatak.inference.core.signature import Field, Method, with_reals
+from nunatak.inference.core.columns import DTYPES, Column, ColumnKind, Columns
+from nunatak.inference.core.signature import ModelMethod, SignatureField, with_reals
 from nunatak.inference.core.timestamps import parse_timestamps
 
 SMALL_ROWS = 256
@@ -25,7 +25,7 @@ class Block:
     inputs only) is set. ``key`` is equal for blocks that may share a batch.
     """
 
-    method: Method
+    method: ModelMethod
     params: tuple[Any, ...]
     key: str
     rows: int
@@ -61,7 +61,7 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Parsed:
+class ParsedBody:
     """A request's body, understood: row numbers as the caller gave them, and the blocks.
 
     ``numbers`` is None when rows are numbered from 0.
@@ -72,13 +72,18 @@ class Parsed:
     numbers: list[int] | None
 
 
-def batch_key(method: Method, params: tuple[Any, ...]) -> str:
+def batch_key(method: ModelMethod, params: tuple[Any, ...]) -> str:
     """What two blocks must agree on to share a batch: the method and the parameters' values."""
     return f"{method.name}\0{params!r}" if params else method.name
 
 
 def block_of_records(
-    method: Method, records: Sequence[Record], params: tuple[Any, ...], *, offset: int, size: int
+    method: ModelMethod,
+    records: Sequence[Record],
+    params: tuple[Any, ...],
+    *,
+    offset: int,
+    size: int,
 ) -> Block:
     """A block from tuples; many rows are turned into columns at once. Raises BadInput."""
     key, rows = batch_key(method, params), len(records)
@@ -88,13 +93,13 @@ def block_of_records(
     return Block(method, params, key, rows, size, columns=columns)
 
 
-def block_of_columns(method: Method, columns: Columns, *, size: int) -> Block:
+def block_of_columns(method: ModelMethod, columns: Columns, *, size: int) -> Block:
     """All rows of a request of so many bytes, with every parameter at its default."""
     params = method.defaults
     return Block(method, params, batch_key(method, params), columns.rows, size, columns=columns)
 
 
-def columns_of_lines(fields: Sequence[Field], lines: np.ndarray[Any, Any]) -> Columns:
+def columns_of_lines(fields: Sequence[SignatureField], lines: np.ndarray[Any, Any]) -> Columns:
     """The lines of an array of numbers as columns, without copying."""
     columns = (Column(f.name, f.kind, line) for f, line in zip(fields, lines, strict=True))
     return Columns(tuple(columns), lines.shape[1])
@@ -117,7 +122,7 @@ def assemble(blocks: Sequence[Block]) -> Columns:
     return Columns(inputs.columns + params, inputs.rows)
 
 
-def _inputs(method: Method, blocks: Sequence[Block]) -> Columns:
+def _inputs(method: ModelMethod, blocks: Sequence[Block]) -> Columns:
     offset = blocks[0].offset
     if all(block.records is not None and block.offset == offset for block in blocks):
         records = list(chain.from_iterable(block.records or () for block in blocks))
@@ -131,7 +136,7 @@ def _inputs(method: Method, blocks: Sequence[Block]) -> Columns:
     return parts[0] if len(parts) == 1 else Columns.concat(parts)
 
 
-def columns_of(fields: Sequence[Field], records: Sequence[Record], offset: int) -> Columns:
+def columns_of(fields: Sequence[SignatureField], records: Sequence[Record], offset: int) -> Columns:
     """Turn tuples into columns; tuples may hold more before ``offset`` and after the fields.
 
     Raises BadInput for a timestamp that is none.
@@ -139,7 +144,10 @@ def columns_of(fields: Sequence[Field], records: Sequence[Record], offset: int) 
     rows, width = len(records), len(fields)
     if not rows:
         return Columns(tuple(column_of(field, []) for field in fields), 0)
-    if all(field.kind is Kind.FLOAT64 for field in fields) and len(records[0]) == offset + width:
+    if (
+        all(field.kind is ColumnKind.FLOAT64 for field in fields)
+        and len(records[0]) == offset + width
+    ):
         return columns_of_lines(fields, _matrix(records, rows, offset + width)[offset:])
     stacks = list(zip(*records, strict=True))[offset : offset + width]
     return Columns(
@@ -157,10 +165,10 @@ def _matrix(records: Sequence[Record], rows: int, width: int) -> np.ndarray[Any,
     return np.ascontiguousarray(matrix.T)
 
 
-def column_of(field: Field, values: Sequence[Any]) -> Column:
+def column_of(field: SignatureField, values: Sequence[Any]) -> Column:
     """One column from Python values, None for null. Raises BadInput for a bad timestamp."""
     kind = field.kind
-    if kind is Kind.TIMESTAMP:
+    if kind is ColumnKind.TIMESTAMP:
         array, nulls = parse_timestamps(field, values)
         return Column(field.name, kind, array, nulls)
     dtype = DTYPES.get(kind)
@@ -168,7 +176,7 @@ def column_of(field: Field, values: Sequence[Any]) -> Column:
         values = [with_reals(value, field.reals) for value in values]
     if dtype is None:
         return Column(field.name, kind, list(values))
-    if kind is Kind.FLOAT64:
+    if kind is ColumnKind.FLOAT64:
         return Column(field.name, kind, np.array(values, dtype))
     mask = np.fromiter((value is None for value in values), np.bool_, count=len(values))
     if not mask.any():
@@ -177,7 +185,7 @@ def column_of(field: Field, values: Sequence[Any]) -> Column:
     return Column(field.name, kind, np.array(filled, dtype), mask)
 
 
-def constant(field: Field, value: Any, rows: int) -> Column:
+def constant(field: SignatureField, value: Any, rows: int) -> Column:
     """A parameter as a column: the same value in every row. Raises BadInput like column_of."""
     one = column_of(field, [value])
     if isinstance(one.values, list):

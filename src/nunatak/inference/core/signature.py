@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.errors import ConfigError
 
 _SCALED = re.compile(r"\s*\d+\s*,\s*0*[1-9]")
@@ -19,24 +19,29 @@ _HEX = re.compile(r"[xX]'((?:[0-9A-Fa-f]{2})*)'")
 _REAL_LIMIT = 2**1023
 """Larger whole numbers stay what they are, since some are no floats."""
 
-_KINDS: Mapping[str, Kind] = {
+_KINDS: Mapping[str, ColumnKind] = {
     **dict.fromkeys(
-        ("DOUBLE", "DOUBLE PRECISION", "FLOAT", "FLOAT4", "FLOAT8", "REAL"), Kind.FLOAT64
+        ("DOUBLE", "DOUBLE PRECISION", "FLOAT", "FLOAT4", "FLOAT8", "REAL"), ColumnKind.FLOAT64
     ),
     # Whole numbers of every SQL spelling hold the same range, so none is narrowed here.
-    **dict.fromkeys(("BIGINT", "INT", "INTEGER", "SMALLINT", "TINYINT", "BYTEINT"), Kind.INT64),
-    **dict.fromkeys(("BOOLEAN", "BOOL"), Kind.BOOL),
-    **dict.fromkeys(("VARCHAR", "STRING", "TEXT", "CHAR", "CHARACTER", "DATE", "TIME"), Kind.TEXT),
-    **dict.fromkeys(("BINARY", "VARBINARY"), Kind.BINARY),
-    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY", "VECTOR", "MAP"), Kind.JSON),
     **dict.fromkeys(
-        ("TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATETIME"), Kind.TIMESTAMP
+        ("BIGINT", "INT", "INTEGER", "SMALLINT", "TINYINT", "BYTEINT"), ColumnKind.INT64
+    ),
+    **dict.fromkeys(("BOOLEAN", "BOOL"), ColumnKind.BOOL),
+    **dict.fromkeys(
+        ("VARCHAR", "STRING", "TEXT", "CHAR", "CHARACTER", "DATE", "TIME"), ColumnKind.TEXT
+    ),
+    **dict.fromkeys(("BINARY", "VARBINARY"), ColumnKind.BINARY),
+    **dict.fromkeys(("VARIANT", "OBJECT", "ARRAY", "VECTOR", "MAP"), ColumnKind.JSON),
+    **dict.fromkeys(
+        ("TIMESTAMP", "TIMESTAMP_NTZ", "TIMESTAMP_LTZ", "TIMESTAMP_TZ", "DATETIME"),
+        ColumnKind.TIMESTAMP,
     ),
 }
 _DECIMALS = frozenset({"NUMBER", "NUMERIC", "DECIMAL", "DEC"})
 
 
-def kind_of(sql_type: str) -> Kind:
+def kind_of(sql_type: str) -> ColumnKind:
     """The kind that holds values of a SQL type, such as ``NUMBER(38,0)`` or ``DOUBLE``.
 
     A decimal with a scale is held as FLOAT64, one without as INT64. Raises ConfigError for a
@@ -45,7 +50,7 @@ def kind_of(sql_type: str) -> Kind:
     name, _, arguments = sql_type.partition("(")
     name = " ".join(name.upper().split())
     if name in _DECIMALS:
-        return Kind.FLOAT64 if _SCALED.match(arguments) else Kind.INT64
+        return ColumnKind.FLOAT64 if _SCALED.match(arguments) else ColumnKind.INT64
     kind = _KINDS.get(name)
     if kind is None:
         raise ConfigError(f"the type {sql_type!r} cannot be given to or taken from a model method")
@@ -61,7 +66,7 @@ def container_of(sql_type: str) -> type[list[Any]] | type[dict[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class SignatureField:
     """An input, parameter or output. ``default`` is a parameter's value when none is given.
 
     ``identifier`` is its name in SQL, in stored form; None: what ``name`` means there. ``reals``
@@ -72,7 +77,7 @@ class Field:
 
     name: str
     sql_type: str
-    kind: Kind
+    kind: ColumnKind
     default: Any = None
     identifier: str | None = None
     reals: Any = None
@@ -80,7 +85,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Method:
+class ModelMethod:
     """A callable of the model.
 
     ``path`` is its place in the address, without slashes. ``wide`` says that a row arrives as
@@ -90,16 +95,16 @@ class Method:
 
     name: str
     path: str
-    inputs: tuple[Field, ...]
-    params: tuple[Field, ...]
-    outputs: tuple[Field, ...]
+    inputs: tuple[SignatureField, ...]
+    params: tuple[SignatureField, ...]
+    outputs: tuple[SignatureField, ...]
     wide: bool
     max_batch_rows: int | None
     checked_by_type: bool = dataclass_field(init=False)
     """Whether values of the right JSON types are sure to become columns."""
 
     def __post_init__(self) -> None:
-        checked = all(field.kind is not Kind.TIMESTAMP for field in self.inputs)
+        checked = all(field.kind is not ColumnKind.TIMESTAMP for field in self.inputs)
         object.__setattr__(self, "checked_by_type", checked)
 
     @property
@@ -108,7 +113,7 @@ class Method:
         return tuple(param.default for param in self.params)
 
 
-def field_of(entry: Mapping[str, Any]) -> Field:
+def field_of(entry: Mapping[str, Any]) -> SignatureField:
     """A field from its entry in the instance's configuration. Raises ConfigError."""
     sql_type = str(entry["type"])
     kind = kind_of(sql_type)
@@ -116,7 +121,7 @@ def field_of(entry: Mapping[str, Any]) -> Field:
     default = entry.get("default")
     value = None if default is None else _default(name, kind, default)
     least, greatest = entry.get("limits") or (-(2**63), 2**63 - 1)
-    return Field(
+    return SignatureField(
         name,
         sql_type,
         kind,
@@ -127,24 +132,24 @@ def field_of(entry: Mapping[str, Any]) -> Field:
     )
 
 
-def _default(name: str, kind: Kind, default: object) -> Any:
+def _default(name: str, kind: ColumnKind, default: object) -> Any:
     """A default comes as SQL text (``0.5``, ``true``, ``'greedy'``) or as a JSON value."""
     if not isinstance(default, str):
         return default
     text = default.strip()
     if text.upper() in ("NULL", "NONE", ""):
-        return None if kind is not Kind.TEXT or text else ""
-    if kind is Kind.BINARY:
+        return None if kind is not ColumnKind.TEXT or text else ""
+    if kind is ColumnKind.BINARY:
         return _bytes(name, text)
-    if kind in (Kind.TEXT, Kind.TIMESTAMP):
+    if kind in (ColumnKind.TEXT, ColumnKind.TIMESTAMP):
         quoted = len(text) >= 2 and text[0] == text[-1] and text[0] in "'\""
         return text[1:-1].replace("''", "'") if quoted else text
     try:
-        if kind is Kind.FLOAT64:
+        if kind is ColumnKind.FLOAT64:
             return float(text)
-        if kind is Kind.INT64:
+        if kind is ColumnKind.INT64:
             return int(text)
-        return msgspec.json.decode(text.lower() if kind is Kind.BOOL else text)
+        return msgspec.json.decode(text.lower() if kind is ColumnKind.BOOL else text)
     except ValueError as error:  # msgspec's DecodeError is one
         raise ConfigError(f"the default {default!r} of parameter {name!r} is no {kind}") from error
 
@@ -157,7 +162,7 @@ def _bytes(name: str, text: str) -> bytes:
 
 
 def with_reals(value: Any, reals: Any) -> Any:
-    """A JSON value with real numbers where a field has them (``Field.reals``)."""
+    """A JSON value with real numbers where a field has them (``SignatureField.reals``)."""
     if reals is None or value is None:
         return value
     if isinstance(value, list):

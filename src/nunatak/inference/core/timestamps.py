@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.signature import Field
+from nunatak.inference.core.signature import SignatureField
 
 _ISO = re.compile(
     r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?))?\s?(Z|[+-]\d\d:?\d\d)?"
@@ -17,7 +17,7 @@ _ISO = re.compile(
 
 
 def parse_timestamps(
-    field: Field, values: Sequence[Any]
+    field: SignatureField, values: Sequence[Any]
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_] | None]:
     """ISO texts (None for null) as ``datetime64[ns]``: what they say, as SQL reads them into a type
     without a zone; an offset behind it is left out.
@@ -36,7 +36,7 @@ def parse_timestamps(
     return array, nulls if nulls.any() else None
 
 
-def parse_timestamp(field: Field, text: str, row: int) -> np.datetime64:
+def parse_timestamp(field: SignatureField, text: str, row: int) -> np.datetime64:
     """One ISO text. Raises BadInput when it is none or lies outside the years 1678 to 2261."""
     match = _ISO.fullmatch(text)
     try:

@@ -65,7 +65,7 @@ class Batch:
 
 
 @dataclass(slots=True)
-class _Line:
+class _PartQueue:
     """The waiting parts of one class, by what may share a batch, oldest first."""
 
     weight: int
@@ -110,8 +110,8 @@ class Batcher:
     def __init__(self, policy: BatchPolicy) -> None:
         self._policy = policy
         self._lines = {
-            Class.INTERACTIVE: _Line(policy.interactive_weight),
-            Class.BULK: _Line(policy.bulk_weight),
+            Class.INTERACTIVE: _PartQueue(policy.interactive_weight),
+            Class.BULK: _PartQueue(policy.bulk_weight),
         }
         self.bulk_slots = policy.workers if policy.bulk_slots is None else policy.bulk_slots
         """How many bulk batches may run at once."""

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from nunatak.inference.codecs.answers import Result
+from nunatak.inference.codecs.answers import BatchOutputs
 from nunatak.inference.core.columns import Columns
-from nunatak.inference.core.payload import Block, Parsed
+from nunatak.inference.core.payload import Block, ParsedBody
 from nunatak.transport.admission.admission import Class
 
 
@@ -107,7 +107,7 @@ class Call:
         self.klass = klass
         self.size_bytes = 0
         self.on_end = on_end
-        self.answer: tuple[Result, int, int] | None = None
+        self.answer: tuple[BatchOutputs, int, int] | None = None
         self.error: Exception | None = None
         self.ended_in = State.ARRIVED
         self.batched_at = self.started_at = 0.0
@@ -118,7 +118,7 @@ class Call:
         self._results: list[Columns | None] = []
         self._missing = 0
 
-    def take(self, parsed: Parsed) -> None:
+    def take(self, parsed: ParsedBody) -> None:
         """The body has been read: these are its rows."""
         self.blocks, self.rows, self.numbers = parsed.blocks, parsed.rows, parsed.numbers
 
@@ -138,7 +138,7 @@ class Call:
         self.parts = parts
         self._results, self._missing = [None] * len(parts), len(parts)
 
-    def part_done(self, part: int, result: Result, start: int, stop: int) -> None:
+    def part_done(self, part: int, result: BatchOutputs, start: int, stop: int) -> None:
         """A part's rows are computed: rows ``start`` to ``stop`` of ``result``.
 
         The last missing part ends the request.
@@ -152,13 +152,13 @@ class Call:
         self._missing -= 1
         if not self._missing:
             whole = Columns.concat([columns for columns in self._results if columns is not None])
-            self.end(State.ANSWERED, answer=(Result(whole), 0, whole.rows))
+            self.end(State.ANSWERED, answer=(BatchOutputs(whole), 0, whole.rows))
 
     def end(
         self,
         state: State,
         *,
-        answer: tuple[Result, int, int] | None = None,
+        answer: tuple[BatchOutputs, int, int] | None = None,
         error: Exception | None = None,
     ) -> None:
         """Reach a final state and tell the owner of the connection; once only."""

@@ -6,14 +6,14 @@ import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from nunatak.inference.codecs.answers import Result
+from nunatak.inference.codecs.answers import BatchOutputs
 from nunatak.inference.codecs.declared import as_declared
 from nunatak.inference.core.errors import (
-    DeadlineExceeded,
     InferenceError,
     ModelError,
     PoolStopped,
     Refused,
+    RequestExpired,
     WorkerLost,
 )
 from nunatak.inference.core.payload import assemble
@@ -99,7 +99,7 @@ class Dispatcher:
 
     def _expire(self, call: Call) -> None:
         stage = call.state
-        error = DeadlineExceeded(f"the deadline passed while the request was {stage}", stage=stage)
+        error = RequestExpired(f"the deadline passed while the request was {stage}", stage=stage)
         self._drop(call, State.EXPIRED, error)
 
     def _plan(self) -> None:
@@ -181,7 +181,7 @@ class Dispatcher:
         self._metrics.batch_rows.observe(rows)
         self._metrics.batch_requests.observe(len(parts))
 
-    async def _predict(self, parts: Sequence[Part]) -> Result:
+    async def _predict(self, parts: Sequence[Part]) -> BatchOutputs:
         columns = assemble([part.block for part in parts])
         columns = await self._pool.predict(
             parts[0].block.method.name,
@@ -192,23 +192,23 @@ class Dispatcher:
         rows = sum(part.block.rows for part in parts)
         if columns.rows != rows:
             raise ModelError(f"the model answered {columns.rows} rows for {rows}")
-        return Result(as_declared(columns, parts[0].block.method.outputs))
+        return BatchOutputs(as_declared(columns, parts[0].block.method.outputs))
 
-    def _deliver(self, parts: Sequence[Part], result: Result) -> None:
+    def _deliver(self, parts: Sequence[Part], result: BatchOutputs) -> None:
         start = 0
         for part in parts:
             stop = start + part.block.rows
             self._turns.do(partial(self._hand_back, part, result, start, stop))
             start = stop
 
-    def _hand_back(self, part: Part, result: Result, start: int, stop: int) -> None:
+    def _hand_back(self, part: Part, result: BatchOutputs, start: int, stop: int) -> None:
         if self._clock() > part.call.deadline and not part.call.ended:
             self._expire(part.call)
         part.call.part_done(part.index, result, start, stop)
 
     def _fail(self, part: Part, error: InferenceError) -> None:
         call = part.call
-        if isinstance(error, DeadlineExceeded):
+        if isinstance(error, RequestExpired):
             self._drop(call, State.EXPIRED, error)
         else:
             self._drop(call, State.ANSWERED, error)

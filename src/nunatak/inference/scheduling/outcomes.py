@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from nunatak.inference.core.errors import (
     BadInput,
-    DeadlineExceeded,
     InferenceError,
     LoadFailed,
     ModelError,
     PoolStopped,
     Refused,
+    RequestExpired,
     WorkerLost,
 )
 from nunatak.inference.scheduling.calls import Call, State
@@ -18,7 +18,7 @@ STATUS: Mapping[type[InferenceError], tuple[int, str]] = {
     BadInput: (400, "BAD_INPUT"),
     ModelError: (500, "MODEL_FAILED"),
     WorkerLost: (502, "WORKER_LOST"),
-    DeadlineExceeded: (504, "DEADLINE_EXCEEDED"),
+    RequestExpired: (504, "DEADLINE_EXCEEDED"),
     LoadFailed: (503, "LOAD_FAILED"),
     PoolStopped: (503, "STOPPING"),
     Refused: (503, "AT_CAPACITY"),

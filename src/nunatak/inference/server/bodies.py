@@ -9,8 +9,8 @@ from nunatak.inference.codecs.arrow import ArrowReader
 from nunatak.inference.codecs.arrow_layouts import Body, content_of
 from nunatak.inference.codecs.json_codec import JsonReader
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.payload import Parsed
-from nunatak.inference.core.signature import Method
+from nunatak.inference.core.payload import ParsedBody
+from nunatak.inference.core.signature import ModelMethod
 from nunatak.inference.server.shm_server import FileExchange
 from nunatak.transport.http1.exchange import ARROW, Exchange
 from nunatak.transport.shm.frames import INLINE_LIMIT_BYTES
@@ -35,11 +35,11 @@ def expect(exchange: Exchange, size_bytes: int, files: MemoryFilePool) -> None:
 class BodyReader:
     """Reads the bodies of requests to one method."""
 
-    def __init__(self, method: Method) -> None:
+    def __init__(self, method: ModelMethod) -> None:
         self.method = method
         self._json, self._arrow = JsonReader(method), ArrowReader(method)
 
-    def read(self, exchange: Exchange) -> Parsed:
+    def read(self, exchange: Exchange) -> ParsedBody:
         """What the whole body says; the exchange lets go of it. Raises BadInput."""
         body = _whole(exchange)
         digest = exchange.headers.get(b"content-md5")

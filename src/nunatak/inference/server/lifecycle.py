@@ -20,7 +20,7 @@ from pathlib import Path
 
 from nunatak.inference.core.config import InstanceConfig, load
 from nunatak.inference.core.errors import CannotPark, ConfigError
-from nunatak.inference.server.server import Server
+from nunatak.inference.server.server import InferenceServer
 from nunatak.inference.workers.pool import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -96,7 +96,7 @@ class Lifecycle:
 
     async def _serve(self) -> asyncio.Future[str] | None:
         """Serve until ordered otherwise; if that was to park, what tells of the model's loss."""
-        server = Server(self._config, self._pool, loop=asyncio.get_running_loop())
+        server = InferenceServer(self._config, self._pool, loop=asyncio.get_running_loop())
         await server.start()
         if not self._pool.snapshot().milestones.parked:
             calm_collector()

@@ -9,7 +9,7 @@ from nunatak.transport.mux.frames import (
     TARGET,
     TOKEN,
     Frame,
-    Kind,
+    FrameKind,
     LinkAnswer,
     LinkError,
     answer_frame,
@@ -50,14 +50,14 @@ class LinkServer(WholeLine):
     def take(self, received: Frame) -> None:
         """A request, a piece of its body, or the news that nobody waits for its answer."""
         kind, flags, number, payload = received
-        if kind == Kind.REQUEST:
+        if kind == FrameKind.REQUEST:
             self._begin(number, payload, last=bool(flags & LAST))
             return
         exchange = self._exchanges.get(number)
-        if kind == Kind.DATA:
+        if kind == FrameKind.DATA:
             if exchange is not None:  # else it was refused before its body was here
                 self._go_on(exchange, payload, last=bool(flags & LAST))
-        elif kind == Kind.CANCEL:
+        elif kind == FrameKind.CANCEL:
             self.wire.stop_sending(number)
             if exchange is not None:
                 self._leave(exchange)

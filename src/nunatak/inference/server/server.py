@@ -13,7 +13,7 @@ from nunatak.inference.core.request_memory import memory_for_requests
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.server.admin_endpoints import counters, pages_of
 from nunatak.inference.server.service import InferenceService, ServiceSettings
-from nunatak.inference.server.shm_server import MemoryLine, MemoryListener
+from nunatak.inference.server.shm_server import MemoryListener, ShmServerConnection
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
@@ -29,7 +29,7 @@ TOTALS_FILE = "totals.json"
 """Left in the instance's folder at an orderly end: what it has counted, as `/metrics` tells it."""
 
 
-class Server:
+class InferenceServer:
     """Listens for one service; ``start``, then ``stop``."""
 
     def __init__(
@@ -162,7 +162,7 @@ class Server:
         for connection in self._all_connections():
             connection.check(now)
 
-    def _all_connections(self) -> list[Connection | MemoryLine]:
+    def _all_connections(self) -> list[Connection | ShmServerConnection]:
         return [*self._connections, *(self._memory.lines if self._memory is not None else ())]
 
 

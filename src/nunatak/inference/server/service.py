@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from functools import partial
 
 from nunatak.inference.codecs import arrow
-from nunatak.inference.codecs.answers import Result, error_body
+from nunatak.inference.codecs.answers import BatchOutputs, error_body
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.config import spelling
 from nunatak.inference.core.errors import BadInput, InferenceError, ModelError, Refused
 from nunatak.inference.core.payload import column_of
-from nunatak.inference.core.signature import Method
+from nunatak.inference.core.signature import ModelMethod
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.scheduling.calls import Call, State
 from nunatak.inference.scheduling.dispatcher import Dispatcher
@@ -30,9 +30,9 @@ from nunatak.inference.server.link import offer_link
 from nunatak.inference.workers.pool import WorkerPool
 from nunatak.transport.admission.admission import (
     Admission,
+    AdmissionDecision,
     AdmissionPolicy,
     Class,
-    Decision,
     Verdict,
 )
 from nunatak.transport.http1.exchange import ARROW, Exchange
@@ -52,7 +52,7 @@ class ServiceSettings:
 
     service: str
     instance_id: str
-    methods: tuple[Method, ...]
+    methods: tuple[ModelMethod, ...]
     token: str | None
     default_deadline_s: float
     max_body_bytes: int
@@ -159,7 +159,7 @@ class InferenceService:
             self.dispatcher.submit(call)
         else:
             empty = Columns(tuple(column_of(field, []) for field in reader.method.outputs), 0)
-            call.end(State.ANSWERED, answer=(Result(empty), 0, 0))
+            call.end(State.ANSWERED, answer=(BatchOutputs(empty), 0, 0))
 
     def gone(self, exchange: Exchange) -> None:
         """The client has left: nothing more is computed for it."""
@@ -366,7 +366,7 @@ class InferenceService:
         exchange.respond(status, error_body(code, text, ""), extra=extra)
 
 
-def _refusal(decision: Decision) -> Refused:
+def _refusal(decision: AdmissionDecision) -> Refused:
     return Refused(
         f"{decision.reason}; try again in {decision.retry_after_s} s",
         caller=decision.verdict is Verdict.REFUSE_CALLER,

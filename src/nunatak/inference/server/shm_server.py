@@ -53,7 +53,7 @@ class MemoryListener:
     def __init__(self, handler: Handler, *, path: Path, clock: Callable[[], float]) -> None:
         self._loop = asyncio.get_running_loop()
         self._handler, self._path, self._clock = handler, path, clock
-        self.lines: set[MemoryLine] = set()
+        self.lines: set[ShmServerConnection] = set()
         with suppress(FileNotFoundError):
             path.unlink()
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -82,10 +82,12 @@ class MemoryListener:
             connected.close()
             return
         ended = self.lines.discard
-        self.lines.add(MemoryLine(connected, self._handler, clock=self._clock, ended=ended))
+        self.lines.add(
+            ShmServerConnection(connected, self._handler, clock=self._clock, ended=ended)
+        )
 
 
-class MemoryLine(WholeLine):
+class ShmServerConnection(WholeLine):
     """A connection with one request at a time: a `nunatak.transport.http1.exchange.AnswerLine`."""
 
     def __init__(
@@ -94,7 +96,7 @@ class MemoryLine(WholeLine):
         handler: Handler,
         *,
         clock: Callable[[], float],
-        ended: "Callable[[MemoryLine], None]",
+        ended: "Callable[[ShmServerConnection], None]",
     ) -> None:
         self._handler, self._clock, self._on_end = handler, clock, ended
         self._active: FileExchange | None = None

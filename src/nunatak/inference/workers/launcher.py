@@ -66,7 +66,7 @@ class Started:
     asked: bool = False
 
 
-class Launcher:
+class WorkerLauncher:
     """Starts processes that speak frames. ``first`` is one that runs already."""
 
     def __init__(

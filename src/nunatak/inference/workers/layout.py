@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind, Mask, Values
+from nunatak.inference.core.columns import DTYPES, Column, ColumnKind, Columns, Mask, Values
 from nunatak.inference.core.errors import LayoutError
 from nunatak.transport.shm.frames import Buffer
 from nunatak.transport.shm.memory_file import MemoryFile
@@ -34,7 +34,7 @@ def encode_columns(columns: Columns) -> tuple[list[list[Any]], list[Buffer]]:
 
 def _marks(column: Column) -> Mask | None:
     """The nulls of a column; those of BINARY, whose bytes cannot tell null from none, always."""
-    if column.kind is not Kind.BINARY or column.nulls is not None:
+    if column.kind is not ColumnKind.BINARY or column.nulls is not None:
         return column.nulls
     nulls = np.array([value is None for value in column.values], np.bool_)
     return nulls if nulls.any() else None
@@ -58,7 +58,7 @@ def placed_columns(columns: Columns, memory: MemoryFile) -> list[list[Any]] | No
 def _column_bytes(column: Column) -> Buffer:
     if isinstance(column.values, np.ndarray):
         return np.ascontiguousarray(column.values).view(np.uint8).data
-    if column.kind is Kind.BINARY:
+    if column.kind is ColumnKind.BINARY:
         sizes = np.array([len(value or b"") for value in column.values], np.int64)
         return np.cumsum(sizes).tobytes() + b"".join(value or b"" for value in column.values)
     try:
@@ -81,7 +81,7 @@ def decode_columns(head: Mapping[str, Any], body: memoryview) -> Columns:
 
 def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
     name, kind_name, start, size, nulls_start = entry
-    kind = Kind(kind_name)
+    kind = ColumnKind(kind_name)
     if not isinstance(name, str) or min(start, size) < 0 or start + size > len(body):
         raise LayoutError("a column lies outside its frame's body")
     nulls: Mask | None = None
@@ -89,7 +89,7 @@ def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
         nulls = np.frombuffer(body, np.uint8, rows, nulls_start) != 0
     if kind in DTYPES:
         raw = np.frombuffer(body, np.uint8, rows * DTYPES[kind].itemsize, start)
-        values: Values = raw != 0 if kind is Kind.BOOL else raw.view(DTYPES[kind])
+        values: Values = raw != 0 if kind is ColumnKind.BOOL else raw.view(DTYPES[kind])
         return Column(name, kind, values, nulls)
     values = _decode_list(kind, body[start : start + size], rows)
     if len(values) != rows:
@@ -100,8 +100,8 @@ def _decode_column(entry: Sequence[Any], body: memoryview, rows: int) -> Column:
     return Column(name, kind, values)
 
 
-def _decode_list(kind: Kind, data: memoryview, rows: int) -> list[Any]:
-    if kind is Kind.BINARY:
+def _decode_list(kind: ColumnKind, data: memoryview, rows: int) -> list[Any]:
+    if kind is ColumnKind.BINARY:
         ends = np.frombuffer(data, np.int64, rows).tolist()
         content = bytes(data[8 * rows :])
         starts = [0, *ends[:-1]] if ends else []
@@ -109,6 +109,8 @@ def _decode_list(kind: Kind, data: memoryview, rows: int) -> list[Any]:
     values = orjson.loads(data)
     if not isinstance(values, list):
         raise LayoutError("a column's values are not a list")
-    if kind is Kind.TEXT and not all(value is None or isinstance(value, str) for value in values):
+    if kind is ColumnKind.TEXT and not all(
+        value is None or isinstance(value, str) for value in values
+    ):
         raise LayoutError("a text column holds something else")
     return values

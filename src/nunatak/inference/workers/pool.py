@@ -35,7 +35,7 @@ class WorkerSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Milestones:
+class WorkerMilestones:
     """Moments of the latest start of the workers, in seconds since the epoch; 0.0: not yet.
 
     ``parked`` tells that the model was in memory from before. ``loaded`` is when it came there,
@@ -74,7 +74,7 @@ class PoolSnapshot:
     batches: int = 0
     model_s: float = 0.0
     direct_methods: tuple[str, ...] = ()
-    milestones: Milestones = Milestones()
+    milestones: WorkerMilestones = WorkerMilestones()
 
 
 class WorkerPool(Protocol):

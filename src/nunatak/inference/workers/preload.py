@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nunatak.inference.core.errors import InferenceError
 from nunatak.inference.core.pool_settings import PoolSettings
-from nunatak.inference.workers.launcher import Launcher, Started, load_head
+from nunatak.inference.workers.launcher import Started, WorkerLauncher, load_head
 from nunatak.transport.shm.frames import FrameError, FrameType, encode
 
 
@@ -41,7 +41,7 @@ def begin(config: Path) -> Begun | None:
             raise InferenceError("its variables are not all in the configuration")
         settings = PoolSettings.from_instance(document)
         question = encode(FrameType.LOAD, 1, load_head(settings)).data
-        process = Launcher(settings, output=output[1]).launch()
+        process = WorkerLauncher(settings, output=output[1]).launch()
     except (
         OSError,
         ValueError,

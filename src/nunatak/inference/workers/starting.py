@@ -17,9 +17,9 @@ from nunatak.inference.core.errors import (
 from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.channel import Channel
 from nunatak.inference.workers.launcher import (
-    Launcher,
     Process,
     ProcessHandle,
+    WorkerLauncher,
     describe_exit,
     load_head,
 )
@@ -85,7 +85,7 @@ class ProcessSource:
     the others load the model separately.
     """
 
-    def __init__(self, settings: PoolSettings, launcher: Launcher) -> None:
+    def __init__(self, settings: PoolSettings, launcher: WorkerLauncher) -> None:
         self._settings = settings
         self._launcher = launcher
         self._separate_because = "" if settings.fork else "forking is switched off"

@@ -8,12 +8,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from nunatak.inference.core.columns import Columns
-from nunatak.inference.core.errors import DeadlineExceeded, InferenceError, PoolStopped, WorkerLost
+from nunatak.inference.core.errors import InferenceError, PoolStopped, RequestExpired, WorkerLost
 from nunatak.inference.core.pool_settings import PoolSettings
-from nunatak.inference.workers.launcher import Launcher
+from nunatak.inference.workers.launcher import WorkerLauncher
 from nunatak.inference.workers.log import BoundedLog, LogPipe
 from nunatak.inference.workers.memory import pss_bytes
-from nunatak.inference.workers.pool import Milestones, PoolSnapshot, WorkerSnapshot, WorkerState
+from nunatak.inference.workers.pool import (
+    PoolSnapshot,
+    WorkerMilestones,
+    WorkerSnapshot,
+    WorkerState,
+)
 from nunatak.inference.workers.preload import Begun
 from nunatak.inference.workers.remote import Prediction, Worker
 from nunatak.inference.workers.starting import ProcessSource, WorkerSource
@@ -64,13 +69,13 @@ class SupervisedPool:
         self._batches = 0
         self._model_s = 0.0
         self._extra_pss_bytes = 0
-        self._milestones = Milestones()
+        self._milestones = WorkerMilestones()
         self._open = False
 
     async def start(self) -> None:
         """Begin to start workers and return; ``snapshot`` tells when all are ready."""
         self._open = True
-        self._milestones = Milestones(began=time.time())
+        self._milestones = WorkerMilestones(began=time.time())
         for slot in self._slots:
             task = asyncio.create_task(self._keep(slot), name=f"worker-{slot.number}")
             self._tasks.append(task)
@@ -170,9 +175,7 @@ class SupervisedPool:
             self._abandon(waiter)
             failure = self.snapshot().failure
             because = f": {failure}" if failure else " was idle"
-            raise DeadlineExceeded(
-                f"time ran out before a worker{because}", stage="queued"
-            ) from None
+            raise RequestExpired(f"time ran out before a worker{because}", stage="queued") from None
         except asyncio.CancelledError:
             self._abandon(waiter)
             raise
@@ -221,7 +224,7 @@ class SupervisedPool:
             async with asyncio.timeout_at(deadline):
                 return (await asyncio.shield(answer)).columns
         except TimeoutError:
-            raise DeadlineExceeded(
+            raise RequestExpired(
                 "time ran out while the model was computing", stage="running"
             ) from None
         finally:
@@ -285,7 +288,7 @@ class ProcessPool(SupervisedPool):
         log = BoundedLog(self.log_path, size_bytes=settings.log_size_bytes)
         self._log = LogPipe(log, ends=begun.output if begun else None)
         first = begun.process if begun else None
-        launcher = Launcher(settings, output=self._log.write_end, first=first)
+        launcher = WorkerLauncher(settings, output=self._log.write_end, first=first)
         source = ProcessSource(settings, launcher)
         super().__init__(source, size=settings.num_workers, min_run_s=settings.min_run_s)
 

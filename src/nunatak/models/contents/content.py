@@ -8,7 +8,7 @@ from pathlib import Path
 from nunatak.catalog.names import quoted
 from nunatak.errors import InvalidArgument, InvalidIdentifier
 from nunatak.models.contents.functions import Method, methods_of
-from nunatak.models.contents.manifest import MANIFEST_FILE, Manifest, Runtime, read_manifest
+from nunatak.models.contents.manifest import MANIFEST_FILE, Manifest, PythonRuntime, read_manifest
 from nunatak.models.contents.modelyaml import ModelDescription, read_description
 
 
@@ -52,7 +52,7 @@ class VersionContent:
                 f"{MANIFEST_FILE}: {where} names '{path}', which is not among the files."
             )
 
-    def _has_module(self, path: str, runtime: Runtime) -> bool:
+    def _has_module(self, path: str, runtime: PythonRuntime) -> bool:
         folders = [self.folder, *(self.folder / item for item in runtime.imports)]
         # A module may also be inside an imported archive, which is not opened here.
         return any(item.is_file() or (item / path).is_file() for item in folders)

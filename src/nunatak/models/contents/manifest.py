@@ -100,7 +100,7 @@ class MethodEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Runtime:
+class PythonRuntime:
     """A Python environment that methods run in; paths are relative to the version."""
 
     name: str
@@ -126,7 +126,7 @@ class Manifest:
     """The whole manifest. `target_platforms` None means every platform."""
 
     methods: tuple[MethodEntry, ...]
-    runtimes: Mapping[str, Runtime]
+    runtimes: Mapping[str, PythonRuntime]
     target_platforms: tuple[Platform, ...] | None
     lineage_sources: tuple[LineageSource, ...]
     user_data: Mapping[str, Any]
@@ -249,7 +249,7 @@ def _paths(place: str, paths: Sequence[str] | None) -> tuple[str, ...]:
     )
 
 
-def _runtime(name: str, entry: object) -> Runtime:
+def _runtime(name: str, entry: object) -> PythonRuntime:
     place = f"runtimes.{name}"
     runtime = typed(entry, _Runtime, f"{MANIFEST_FILE}: {place}")
     if str(runtime.language).upper() != _RUNTIME_LANGUAGE:
@@ -261,7 +261,7 @@ def _runtime(name: str, entry: object) -> Runtime:
         else path_inside(MANIFEST_FILE, f"{place}.dependencies.{key}", path)
         for key, path in (("conda", dependencies.conda), ("pip", dependencies.pip))
     }
-    return Runtime(
+    return PythonRuntime(
         name=name,
         python=str(runtime.version),
         imports=_paths(f"{place}.imports", runtime.imports),
@@ -276,7 +276,7 @@ def _texts_by_name(words: Mapping[str, Word] | None) -> dict[str, str]:
     return {key: str(word) for key, word in (words or {}).items()}
 
 
-def _method(entry: _Method, place: str, runtimes: Mapping[str, Runtime]) -> MethodEntry:
+def _method(entry: _Method, place: str, runtimes: Mapping[str, PythonRuntime]) -> MethodEntry:
     kind = str(entry.type).upper()
     if kind not in MethodKind.__members__:
         raise _wrong(f"{place}.type", " or ".join(MethodKind))

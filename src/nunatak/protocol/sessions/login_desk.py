@@ -19,7 +19,7 @@ WAITING_LIMIT = 2_000
 
 
 @dataclass(eq=False, slots=True)
-class _Line:
+class _LoginQueue:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     waiting: int = 0
 
@@ -30,12 +30,12 @@ class LoginDesk:
 
     def __init__(self, threads: int = AT_ONCE) -> None:
         self._pool = ThreadPoolExecutor(threads, "login")
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, _LoginQueue] = {}
         self._waiting = 0
 
     async def run(self, address: str, log_in: Callable[[], T]) -> T:
         """What `log_in` answers when its turn has come; raises LimitExceeded when too many wait."""
-        line = self._lines.get(address) or _Line()
+        line = self._lines.get(address) or _LoginQueue()
         if line.waiting >= LINE_LIMIT or self._waiting >= WAITING_LIMIT:
             raise LimitExceeded("Too many logins are under way: try again in a few seconds.")
         self._lines[address] = line

@@ -72,7 +72,7 @@ def query_registry(limits: Limits, clock: Callable[[], float] = time.time) -> Qu
     )
 
 
-class Execution:
+class StatementExecutor:
     """Starts statements, waits for them, and answers for those that have ended.
 
     Statements that a client waits for and those that run alone have threads of their own, so

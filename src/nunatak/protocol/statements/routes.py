@@ -17,7 +17,7 @@ from nunatak.protocol.errors import QUERY_ACCEPTED, QUERY_RUNNING
 from nunatak.protocol.queries import Query, QueryStatus
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions.live_sessions import LiveSession
-from nunatak.protocol.statements.execution import Execution, Submission
+from nunatak.protocol.statements.execution import StatementExecutor, Submission
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.parameters import of_statement
 from nunatak.warehouse.core.request import StatementRequest
@@ -97,7 +97,7 @@ def _bound_text(value: object) -> str | None:
 class QueryRoutes:
     """Handlers of the calls about statements."""
 
-    def __init__(self, execution: Execution, limits: Limits) -> None:
+    def __init__(self, execution: StatementExecutor, limits: Limits) -> None:
         self._execution = execution
         self._limits = limits
 

@@ -13,7 +13,7 @@ from nunatak.models.versions import ModelVersion
 from nunatak.services.model.ports import ServedMethod, ServedModel
 from nunatak.services.model.spec import ModelRef
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
+from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
 
 PLATFORM = "SNOWPARK_CONTAINER_SERVICES"
 WAREHOUSE = "WAREHOUSE"
@@ -101,9 +101,9 @@ def method_signature(method: Method) -> MethodSignature:
     inputs = [item for item in method.arguments if item.default is None]
     params = [item for item in method.arguments if item.default is not None]
     return MethodSignature(
-        inputs=tuple(Parameter(item.name, parse_type(item.type)) for item in inputs),
+        inputs=tuple(MethodParameter(item.name, parse_type(item.type)) for item in inputs),
         params=tuple(
-            Parameter(item.name, kind := parse_type(item.type), sql_text(default, kind))
+            MethodParameter(item.name, kind := parse_type(item.type), sql_text(default, kind))
             for item, default in zip(params, method.defaults, strict=True)
         ),
         outputs=tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from nunatak.errors import NunatakError
-from nunatak.services.calling.routes import Route, Routes, Target
+from nunatak.services.calling.routes import Route, Routes, RouteTarget
 from nunatak.services.model.functions import user_functions
 from nunatak.services.model.ports import ModelSource, ServedMethod
 from nunatak.services.model.snapshot import Service, Snapshot
@@ -41,7 +41,7 @@ class RoutePublisher:
     ) -> Route:
         spec = service.spec
         targets = tuple(
-            Target(item.record.name, addresses[item.runtime_id])
+            RouteTarget(item.record.name, addresses[item.runtime_id])
             for item in snapshot.instances_of(service)
             if item.status.state is InstanceState.READY and item.runtime_id in addresses
         )

@@ -28,7 +28,7 @@ ASLEEP = frozenset({ServiceState.SUSPENDED, ServiceState.SUSPENDING})
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class RouteTarget:
     """A ready instance: its number in the service and the address that it listens at."""
 
     instance: str
@@ -58,7 +58,7 @@ class Route:
     public: bool
     max_batch_rows: int | None
     methods: tuple[ServedMethod, ...]
-    targets: tuple[Target, ...]
+    targets: tuple[RouteTarget, ...]
     functions: tuple[UserFunction, ...] = ()
     batches: BatchRules = BatchRules()
     version_id: str | None = None

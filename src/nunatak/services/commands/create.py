@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import InvalidArgument, ObjectExists
-from nunatak.services.commands.creation import Creation, new_endpoint_id
+from nunatak.services.commands.creation import ServiceCreation, new_endpoint_id
 from nunatak.services.commands.repository_images import find_image
 from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
@@ -26,7 +26,7 @@ class Creator:
     def __init__(
         self,
         catalog: Catalog,
-        creation: Creation,
+        creation: ServiceCreation,
         *,
         changes: Changes,
         secrets: SecretReader,

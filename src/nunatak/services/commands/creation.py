@@ -30,7 +30,7 @@ def new_endpoint_id() -> str:
     return f"e{secrets.token_hex(8)}"
 
 
-class Creation:
+class ServiceCreation:
     """Writes new services down; their reconciler starts them."""
 
     def __init__(self, snapshots: Snapshots, *, check_confinement: Callable[[], None]) -> None:

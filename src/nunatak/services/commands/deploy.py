@@ -23,7 +23,7 @@ from nunatak.errors import (
     QueryCancelled,
     VersionExists,
 )
-from nunatak.services.commands.creation import Creation, new_endpoint_id
+from nunatak.services.commands.creation import ServiceCreation, new_endpoint_id
 from nunatak.services.commands.desired import bury
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.deployment import DeploymentOrder
@@ -70,7 +70,7 @@ class Deployments:
     def __init__(
         self,
         catalog: Catalog,
-        creation: Creation,
+        creation: ServiceCreation,
         *,
         builder: Builder,
         models: ModelSource,

@@ -11,7 +11,7 @@ from nunatak.compute.nodes import Machine
 from nunatak.config import Limits
 from nunatak.errors import BuildFailed, ModelCallFailed
 from nunatak.services.calling.warehouse_instances import Wanted
-from nunatak.services.commands.creation import Creation
+from nunatak.services.commands.creation import ServiceCreation
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.ports import Builder, ServedModel
 from nunatak.services.model.snapshot import Service, Snapshots
@@ -35,7 +35,7 @@ class WarehouseModels:
         self,
         snapshots: Snapshots,
         *,
-        creation: Creation,
+        creation: ServiceCreation,
         builder: Builder,
         changes: Changes,
         limits: Limits,

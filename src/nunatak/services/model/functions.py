@@ -12,7 +12,7 @@ from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument
 from nunatak.services.model.ports import ServedMethod
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
+from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
 
 KIND = "FUNCTION"
 
@@ -73,7 +73,7 @@ def declared_method(spec: FunctionSpec, methods: Sequence[ServedMethod]) -> Serv
             f"{len(own.params)} parameters; the function declares {len(spec.arguments)} arguments."
         )
     inputs = tuple(
-        Parameter(name, parameter.type)
+        MethodParameter(name, parameter.type)
         for (name, _), parameter in zip(spec.arguments, takes, strict=False)
     )
     return replace(method, signature=_signature(spec, own, inputs))
@@ -97,7 +97,7 @@ def user_functions(
 
 
 def _signature(
-    spec: FunctionSpec, own: MethodSignature, inputs: tuple[Parameter, ...]
+    spec: FunctionSpec, own: MethodSignature, inputs: tuple[MethodParameter, ...]
 ) -> MethodSignature:
     returns = parse_type(spec.returns)
     if returns.kind in SEMI_STRUCTURED:

@@ -40,7 +40,7 @@ _WAKING_LOOK_S = 0.02
 _STARTING_LOOK_SHARE = 0.025
 
 
-class InstanceSpec(Document, frozen=True, kw_only=True):
+class DesiredInstance(Document, frozen=True, kw_only=True):
     """The desired state of an instance. `image` is a digest; `revision` its service's."""
 
     pool: str
@@ -75,7 +75,7 @@ class InstanceStatus(StatusDocument, frozen=True, kw_only=True):
     """Its model was in memory before it was asked for."""
 
 
-declare(INSTANCE_KIND, spec=InstanceSpec, status=InstanceStatus)
+declare(INSTANCE_KIND, spec=DesiredInstance, status=InstanceStatus)
 
 
 def backoff_s(failures: int) -> float:

@@ -17,7 +17,7 @@ from nunatak.compute.pools import Demand, PoolSpec, PoolStatus
 from nunatak.compute.resources import Resources
 from nunatak.models.versions import MODEL
 from nunatak.services.model import functions
-from nunatak.services.model.instances import InstanceSpec, InstanceStatus
+from nunatak.services.model.instances import DesiredInstance, InstanceStatus
 from nunatak.services.model.spec import (
     INSTANCE_KIND,
     KIND,
@@ -180,9 +180,9 @@ class Instance:
     record: Record
 
     @cached_property
-    def spec(self) -> InstanceSpec:
+    def spec(self) -> DesiredInstance:
         """What it was created for."""
-        return InstanceSpec.read(self.record.spec)
+        return DesiredInstance.read(self.record.spec)
 
     @cached_property
     def status(self) -> InstanceStatus:

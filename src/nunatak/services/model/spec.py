@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from nunatak.catalog.documents import Document, Part, declare
+from nunatak.catalog.documents import Document, DocumentPart, declare
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.states import StatusDocument
 from nunatak.catalog.store import Key
@@ -71,7 +71,7 @@ class ModelRef:
         return QualifiedName(self.database, self.schema, self.name)
 
 
-class Requested(Part, frozen=True, kw_only=True):
+class Requested(DocumentPart, frozen=True, kw_only=True):
     """Resources that an instance asks for; None is the default of that kind."""
 
     cpus: float | None = None
@@ -89,7 +89,7 @@ class Requested(Part, frozen=True, kw_only=True):
         )
 
 
-class SecretUse(Part, frozen=True, kw_only=True):
+class SecretUse(DocumentPart, frozen=True, kw_only=True):
     """A secret that the workers are handed, as the variable `variable` (the part `part` of it) or
     as files in the folder `directory` (all of its parts)."""
 
@@ -170,7 +170,7 @@ class BuildSpec(Document, frozen=True, kw_only=True):
     dropped: bool = False
 
 
-class ImageRef(Part, frozen=True, kw_only=True):
+class ImageRef(DocumentPart, frozen=True, kw_only=True):
     """A built image, by the digests of itself and of its environment."""
 
     digest: str
@@ -184,7 +184,7 @@ class BuildStatus(StatusDocument, frozen=True, kw_only=True):
     image: ImageRef | None = None
 
 
-class StartFailure(Part, frozen=True, kw_only=True):
+class StartFailure(DocumentPart, frozen=True, kw_only=True):
     """The failed start of a model version in the warehouse; `by_build`: it had no image yet."""
 
     text: str

@@ -18,7 +18,7 @@ from nunatak.egress.policy import EgressPolicy
 from nunatak.errors import NunatakError
 from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
-from nunatak.images.requirements.declared import Target
+from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.operations import Operations
@@ -38,7 +38,7 @@ def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
     are open."""
     return BuildRequest(
         version_root=model.folder,
-        target=Target.GPU if spec.gpu else Target.CPU,
+        target=TargetPlatform.GPU if spec.gpu else TargetPlatform.CPU,
         gpu_requested=spec.gpu,
         force_rebuild=spec.force,
         egress=EgressPolicy.of(spec.hosts) if spec.integrations else None,
@@ -49,7 +49,9 @@ def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
 def warehouse_request(model: ServedModel) -> BuildRequest:
     """What to ask of the image builder for the warehouse."""
     return BuildRequest(
-        version_root=model.folder, target=Target.WAREHOUSE, model_digest=model.digest or None
+        version_root=model.folder,
+        target=TargetPlatform.WAREHOUSE,
+        model_digest=model.digest or None,
     )
 
 

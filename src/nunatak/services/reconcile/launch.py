@@ -27,7 +27,7 @@ from nunatak.services.reconcile.pools import SYSTEM
 LOG_TAIL_LINES = 20
 
 
-class Launcher:
+class InstanceLauncher:
     """Asks the runtime, in threads of a bounded pool, one request per instance at a time."""
 
     def __init__(

@@ -16,12 +16,12 @@ from nunatak.catalog.store import Key, Transaction
 from nunatak.compute.runtime import Observed, Phase
 from nunatak.services.calling.route_builder import RoutePublisher
 from nunatak.services.model import instances as rules
-from nunatak.services.model.instances import InstanceSpec, InstanceStatus
+from nunatak.services.model.instances import DesiredInstance, InstanceStatus
 from nunatak.services.model.ports import Builder
 from nunatak.services.model.snapshot import Instance, Service, Snapshot, Snapshots
 from nunatak.services.model.spec import INSTANCE_KIND, ServiceSpec, ServiceStatus
 from nunatak.services.model.states import INSTANCES, SERVICES, InstanceState, ServiceState
-from nunatak.services.reconcile.launch import Launcher
+from nunatak.services.reconcile.launch import InstanceLauncher
 from nunatak.services.reconcile.loads import LoadBook
 from nunatak.services.reconcile.place import place_instances
 from nunatak.services.reconcile.plan import InstanceView, Outcome, Plan, ServiceView, outcome, plan
@@ -60,7 +60,7 @@ class ServiceReconciler:
     def __init__(
         self,
         snapshots: Snapshots,
-        launcher: Launcher,
+        launcher: InstanceLauncher,
         *,
         builder: Builder,
         loads: LoadBook,
@@ -313,7 +313,7 @@ class ServiceReconciler:
                     message="Waiting to start", moments={"asked": _asked_at(service, look)}
                 ),
                 owner=service.record.owner,
-                spec=InstanceSpec(
+                spec=DesiredInstance(
                     pool=service.spec.pool, image=service.digest, revision=service.spec.revision
                 ),
             )

@@ -28,7 +28,7 @@ FORGET_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedVersion:
     """A loaded model version; `in_use` tells that a call needs it now."""
 
     service_id: int
@@ -45,7 +45,7 @@ def failed_start(service: Service, statuses: Iterable[InstanceStatus], *, now: f
     return next(filter(None, failures), "")
 
 
-def surplus(loaded: Sequence[Loaded], *, bound: int) -> frozenset[int]:
+def surplus(loaded: Sequence[LoadedVersion], *, bound: int) -> frozenset[int]:
     """Which are to be unloaded so that no more than `bound` are left: those that were called least
     recently, and none that a call needs."""
     idle = sorted(
@@ -118,10 +118,10 @@ class ModelCache:
             frozenset(item.record.id for item in unused if self._is_dropped(item)),
         )
 
-    def _loaded(self, service: Service, now: float) -> Loaded:
+    def _loaded(self, service: Service, now: float) -> LoadedVersion:
         service_id = service.record.id
         last_request_at = self._loads.last_request_at(service_id, now=now)
-        return Loaded(service_id, self._in_use(service_id), last_request_at)
+        return LoadedVersion(service_id, self._in_use(service_id), last_request_at)
 
     def _in_use(self, service_id: int) -> bool:
         return self._loads.total_in_flight(service_id) + self._routes.held(service_id) > 0

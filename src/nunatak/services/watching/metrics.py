@@ -52,7 +52,7 @@ def uncounted(_left: str) -> None:
     """For what an instance leaves that was not counted before."""
 
 
-class InstanceMetrics:
+class InstanceMetricsClient:
     """Asks the instance at an address (`MetricSource`)."""
 
     def metrics(self, address: Address) -> str | None:

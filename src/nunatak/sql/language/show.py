@@ -28,7 +28,7 @@ SHOWN_WHERE_ALLOWED = (Nothing(why="only objects are shown on which the role has
 
 
 @dataclass(frozen=True, slots=True)
-class Scope:
+class ShowScope:
     """The scope of SHOW; an empty part is open."""
 
     database: str | None = None
@@ -46,18 +46,18 @@ class ShowClauses:
     limit: int | None = None
     after: str | None = None
 
-    def scope(self, session: Session) -> Scope:
+    def scope(self, session: Session) -> ShowScope:
         """The databases and schemas to look in, with the session's current ones as default."""
         kind, parts = self.within or ("", ())
         match kind:
             case "ACCOUNT":
-                return Scope()
+                return ShowScope()
             case "DATABASE":
-                return Scope((parts or (_needed(session.database, "database"),))[-1])
+                return ShowScope((parts or (_needed(session.database, "database"),))[-1])
             case "SCHEMA":
                 return _schema_scope(parts, session)
             case _:
-                return Scope(session.database, session.schema)
+                return ShowScope(session.database, session.schema)
 
     def select(self, rows: Iterable[Any], name: Callable[[Any], str]) -> list[Any]:
         """The rows that LIKE, STARTS WITH, LIMIT and FROM leave, in the given order.
@@ -78,7 +78,7 @@ class ShowClauses:
         return found[: min(self.limit or SHOW_ROWS_LIMIT, SHOW_ROWS_LIMIT)]
 
 
-def scope_in(context: Context, clauses: ShowClauses) -> Scope:
+def scope_in(context: Context, clauses: ShowClauses) -> ShowScope:
     """The scope of a SHOW command; raises PlaceNotFound where IN names what is not there."""
     scope = clauses.scope(context.session)
     if clauses.within is not None and scope.database is not None:
@@ -141,11 +141,11 @@ def _clause_ends(cursor: TokenCursor) -> bool:
     return cursor.done or cursor.peek() in ("STARTS", "LIMIT", "LIKE", "->>")
 
 
-def _schema_scope(parts: tuple[str, ...], session: Session) -> Scope:
+def _schema_scope(parts: tuple[str, ...], session: Session) -> ShowScope:
     if len(parts) == 2:
-        return Scope(parts[0], parts[1])
+        return ShowScope(parts[0], parts[1])
     database = _needed(session.database, "database")
-    return Scope(database, parts[0] if parts else _needed(session.schema, "schema"))
+    return ShowScope(database, parts[0] if parts else _needed(session.schema, "schema"))
 
 
 def _needed(value: str | None, what: str) -> str:

@@ -45,7 +45,7 @@ from nunatak.warehouse.core.results import Field, Result, status_result
 _MOVED = "for another name of the model"
 
 
-class Action(Protocol):
+class ModelChange(Protocol):
     """A change of a model."""
 
     def apply(self, context: Context, model: QualifiedName) -> str:
@@ -57,7 +57,7 @@ class AlterModel:
     """ALTER MODEL with one action."""
 
     name: tuple[str, ...]
-    action: Action
+    action: ModelChange
     if_exists: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
 
@@ -231,7 +231,7 @@ def alter_model(cursor: TokenCursor, _: Modifiers) -> AlterModel:
     return AlterModel(name=cursor.name(), action=_action(cursor), if_exists=if_exists)
 
 
-def _action(cursor: TokenCursor) -> Action:
+def _action(cursor: TokenCursor) -> ModelChange:
     if cursor.accept("ADD"):
         return _add_version(cursor)
     if cursor.accept("COMMIT", "VERSION"):
@@ -269,7 +269,7 @@ def _commit_version(cursor: TokenCursor) -> CommitVersion:
     return CommitVersion(version, model_to, version_to)
 
 
-def _on_version(cursor: TokenCursor) -> Action:
+def _on_version(cursor: TokenCursor) -> ModelChange:
     version = version_name(cursor)
     if cursor.accept("RENAME", "TO"):
         return RenameVersion(version, version_name(cursor))

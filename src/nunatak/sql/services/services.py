@@ -21,8 +21,8 @@ from nunatak.sql.language.family.tags import AlterTags, tag_change
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
-    Scope,
     ShowClauses,
+    ShowScope,
     moment,
     scope_in,
     show_clauses,
@@ -277,14 +277,14 @@ class ShowServices:
         chosen = self.clauses.select(visible(context, ordered), lambda record: record.name)
         return show_result(self.fields, [service_row(record, snapshot) for record in chosen])
 
-    def _scope(self, context: Context) -> tuple[Scope, str | None]:
+    def _scope(self, context: Context) -> tuple[ShowScope, str | None]:
         if self.clauses.within and self.clauses.within[0] == "COMPUTE POOL":
             pool = self.clauses.within[1][-1]
             context.rooms.objects.places.require(Key("COMPUTE_POOL", pool))
-            return Scope(), pool
+            return ShowScope(), pool
         return scope_in(context, self.clauses), None
 
-    def _is_wanted(self, record: Record, scope: Scope, pool: str | None) -> bool:
+    def _is_wanted(self, record: Record, scope: ShowScope, pool: str | None) -> bool:
         spec, is_job = read_service(record).spec, is_build(record.spec)
         return (
             not spec.dropped

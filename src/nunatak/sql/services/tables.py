@@ -73,7 +73,7 @@ Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Look:
+class _TableCall:
     """A call: of what, and from when to when, in seconds since the epoch."""
 
     rooms: Rooms
@@ -108,7 +108,7 @@ def _owned(key: Key, name: Sequence[str], context: Context) -> Target:
 _MONITOR = (OnTargets("MONITOR", _watched, "the service, or the model in the warehouse"),)
 
 
-def _look(context: Context, arguments: Sequence[Any]) -> _Look:
+def _look(context: Context, arguments: Sequence[Any]) -> _TableCall:
     name, given = arguments
     first, last = given.get("START_TIME"), given.get("END_TIME")
     rooms = context.rooms
@@ -116,7 +116,7 @@ def _look(context: Context, arguments: Sequence[Any]) -> _Look:
     # what is read is what was asked about, also when a service has taken the name since
     needed = Requirement("MONITOR", *_owned(key, name, context))
     rooms.access.require(needed, role=context.session.role)
-    return _Look(
+    return _TableCall(
         rooms=rooms,
         key=key,
         start=rooms.access.clock() - DAY_S if first is None else first.timestamp(),
@@ -124,7 +124,7 @@ def _look(context: Context, arguments: Sequence[Any]) -> _Look:
     )
 
 
-def _answer(fields: Sequence[Field], rows: Iterator[Row], look: _Look) -> Result:
+def _answer(fields: Sequence[Field], rows: Iterator[Row], look: _TableCall) -> Result:
     found = sorted(rows, key=lambda row: (row[0] is not None, row[0]))
     return rows_result(fields, [row for row in found if _is_within(row, look)])
 
@@ -150,7 +150,7 @@ def metrics(context: Context, arguments: Sequence[Any]) -> Result:
     return _answer(METRIC_FIELDS, _metric_rows(look), look)
 
 
-def _is_within(row: Row, look: _Look) -> bool:
+def _is_within(row: Row, look: _TableCall) -> bool:
     at: datetime | None = row[0]
     return at is None or look.start <= at.replace(tzinfo=UTC).timestamp() <= look.end
 
@@ -161,7 +161,7 @@ def _at(seconds: float) -> datetime:
     return found.replace(tzinfo=None)
 
 
-def _log_rows(look: _Look) -> Iterator[Row]:
+def _log_rows(look: _TableCall) -> Iterator[Row]:
     """Every line that is kept, of the processes now and of those before them."""
     for instance, container, text in look.rooms.monitor.read_logs(look.key):
         for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
@@ -169,7 +169,7 @@ def _log_rows(look: _Look) -> Iterator[Row]:
             yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]
 
 
-def _event_rows(look: _Look) -> Iterator[Row]:
+def _event_rows(look: _TableCall) -> Iterator[Row]:
     """Changes of state of the service or job, and of the instances that it has."""
     found = look.rooms.monitor.events(look.key, newest=EVENTS_LIMIT)
     (record, own), *instances = found
@@ -195,7 +195,7 @@ def _event_row(name: str, event: Event, instance: int | None, container: str | N
     ]
 
 
-def _metric_rows(look: _Look) -> Iterator[Row]:
+def _metric_rows(look: _TableCall) -> Iterator[Row]:
     """The values now: of each running instance, and without an instance of the whole service."""
     readings = look.rooms.monitor.count()
     record, now = look.rooms.objects.plain.get(look.key), _at(look.rooms.access.clock())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nunatak.access.privileges.declared import DATABASE, SCHEMA
-from nunatak.catalog.kinds import ContainerSpec
+from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
@@ -27,7 +27,7 @@ _PROPERTIES = {
     "DEFAULT_DDL_COLLATION": TokenCursor.string,
 }
 _UNSET = {
-    "DATA_RETENTION_TIME_IN_DAYS": ContainerSpec().data_retention_time_in_days,
+    "DATA_RETENTION_TIME_IN_DAYS": NamespaceSpec().data_retention_time_in_days,
     "MAX_DATA_EXTENSION_TIME_IN_DAYS": None,
     "DEFAULT_DDL_COLLATION": None,
 }
@@ -95,7 +95,7 @@ def _database_row(record: Record, caller: Caller) -> Sequence[Any]:
 
 def retention(record: Record) -> str:
     """The days for which a database or schema keeps what was, as SHOW prints them."""
-    return str(ContainerSpec.read(record.spec).data_retention_time_in_days)
+    return str(NamespaceSpec.read(record.spec).data_retention_time_in_days)
 
 
 def _schemas(record: Record, caller: Caller) -> Sequence[Sequence[Any]]:

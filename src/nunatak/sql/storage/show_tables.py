@@ -19,7 +19,7 @@ from nunatak.sql.language.show import (
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
-from nunatak.warehouse.tables.tables import Column, Table
+from nunatak.warehouse.tables.tables import Table, TableColumn
 
 _CREATED = Field("created_on", TIMESTAMP_LTZ)
 _PLACE = tuple(map(Field, ("name", "database_name", "schema_name", "kind", "comment")))
@@ -214,7 +214,7 @@ def _object_row(table: Table, owner: str) -> list[Any]:
     return [*_placed(table, table.object_kind, owner), *_OBJECT_FLAGS.values()]
 
 
-def _column_row(table: Table, column: Column) -> list[Any]:
+def _column_row(table: Table, column: TableColumn) -> list[Any]:
     name = table.name
     return [
         name.name,
@@ -231,7 +231,7 @@ def _column_row(table: Table, column: Column) -> list[Any]:
     ]
 
 
-def _data_type(column: Column) -> dict[str, Any]:
+def _data_type(column: TableColumn) -> dict[str, Any]:
     """The type as SHOW COLUMNS writes it, in JSON."""
     kind: SqlType = column.type
     found: dict[str, Any] = {"type": kind.kind.name, "nullable": column.nullable}

@@ -57,7 +57,7 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class AdmissionDecision:
     """The verdict; for a refusal why, and after how many seconds trying again makes sense."""
 
     verdict: Verdict
@@ -65,8 +65,8 @@ class Decision:
     retry_after_s: int = 0
 
 
-ADMITTED = Decision(Verdict.ADMIT)
-WAITING = Decision(Verdict.WAIT)
+ADMITTED = AdmissionDecision(Verdict.ADMIT)
+WAITING = AdmissionDecision(Verdict.WAIT)
 
 
 @dataclass(slots=True)
@@ -149,7 +149,7 @@ class Admission:
         deadline: float,
         now: float,
         returning: bool = False,
-    ) -> Decision:
+    ) -> AdmissionDecision:
         """May this request enter? Changes nothing but the memory of refusals; see ``enter``.
 
         ``returning``: it was refused before, and has come again when it was told to.
@@ -209,7 +209,7 @@ class Admission:
         """The size of an admitted body turned out to be another than was said."""
         self.held_bytes += self.charge(after) - self.charge(before)
 
-    def _ask_bulk(self, charge: int) -> Decision:
+    def _ask_bulk(self, charge: int) -> AdmissionDecision:
         """Bulk requests wait instead of being refused, and may hold half of the memory."""
         full = self.held_bytes + charge > self.policy.memory_bytes // 2 and self._bulk > 0
         return WAITING if full or self._bulk >= self.policy.bulk_requests else ADMITTED
@@ -222,7 +222,7 @@ class Admission:
         elif now - self._full_since >= self.policy.standing_s:
             self._standing_until = now + self.policy.calm_s
 
-    def _refuse(self, now: float, reason: str, *, user: bool = False) -> Decision:
+    def _refuse(self, now: float, reason: str, *, user: bool = False) -> AdmissionDecision:
         if now < self._standing_until:
             self._standing_until = now + self.policy.calm_s
         verdict = Verdict.REFUSE_CALLER if user else Verdict.REFUSE_CAPACITY
@@ -232,7 +232,7 @@ class Admission:
             first_s=math.ceil(self.inside / capacity) if capacity else 1,
             per_s=capacity * self.policy.retry_share,
         )
-        return Decision(verdict, reason, wait_s)
+        return AdmissionDecision(verdict, reason, wait_s)
 
 
 def _excess(limit: int, *, returning: bool, fresh: bool) -> int:

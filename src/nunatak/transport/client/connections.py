@@ -85,7 +85,7 @@ class Reusable(Protocol):
 C = TypeVar("C", bound=Reusable)
 
 
-class Kept(Generic[C]):
+class IdleConnections(Generic[C]):
     """Connections of one kind that are not in use, a bounded number of them."""
 
     def __init__(self, make: Callable[[], C]) -> None:

@@ -51,8 +51,8 @@ class FileLines:
         self._path = path
         self._loop = loop
         self._files = MemoryFilePool(loop, limit_bytes=_SPARE_BYTES)
-        self._lines: set[_Line] = set()
-        self._idle: list[_Line] = []
+        self._lines: set[_FileConnection] = set()
+        self._idle: list[_FileConnection] = []
         self._retired = False
 
     def expect(self, exchange: Exchange) -> bool:
@@ -79,7 +79,7 @@ class FileLines:
         if self._idle:
             line = self._idle.pop()
         elif len(self._lines) < LINES_LIMIT:
-            line = _Line(self._path, self, loop=self._loop)
+            line = _FileConnection(self._path, self, loop=self._loop)
             self._lines.add(line)
         else:
             return None
@@ -100,7 +100,7 @@ class FileLines:
         for line in list(self._lines):
             line.break_off("the instance is not used any more")
 
-    def done(self, line: _Line, file: MemoryFile) -> None:
+    def done(self, line: _FileConnection, file: MemoryFile) -> None:
         """A line has its answer, and the file is not needed any more."""
         if self._retired:
             line.close()
@@ -108,14 +108,14 @@ class FileLines:
         self._idle.append(line)
         self._files.give_back(file)
 
-    def ended(self, line: _Line) -> None:
+    def ended(self, line: _FileConnection) -> None:
         """A line is of no use any more."""
         self._lines.discard(line)
         if line in self._idle:
             self._idle.remove(line)
 
 
-class _Line:
+class _FileConnection:
     """A connection that carries one request at a time."""
 
     def __init__(self, path: Path, lines: FileLines, *, loop: asyncio.AbstractEventLoop) -> None:

@@ -16,7 +16,13 @@ from dataclasses import replace
 from typing import TypeVar
 
 from nunatak.transport.address import Address, UnixAddress
-from nunatak.transport.client.connections import Answer, C, HttpConnection, InFlight, Kept
+from nunatak.transport.client.connections import (
+    Answer,
+    C,
+    HttpConnection,
+    IdleConnections,
+    InFlight,
+)
 from nunatak.transport.client.dialing import Dialer, reason_of
 from nunatak.transport.client.errors import (
     CallCancelled,
@@ -25,7 +31,7 @@ from nunatak.transport.client.errors import (
     NobodyListens,
 )
 from nunatak.transport.client.loop_line import LoopLine
-from nunatak.transport.client.memory_line import MemoryLine
+from nunatak.transport.client.memory_line import ShmClientConnection
 from nunatak.transport.shm.frames import FrameError
 
 ANSWER_LIMIT_BYTES = 1024**3
@@ -44,8 +50,8 @@ class InstanceClient:
         self._address = address
         self._dialer = Dialer(address)
         self._memory = address.memory_path if isinstance(address, UnixAddress) else None
-        self._connections = Kept(lambda: HttpConnection(self._dialer))
-        self._memory_lines = Kept(self._memory_line)
+        self._connections = IdleConnections(lambda: HttpConnection(self._dialer))
+        self._memory_lines = IdleConnections(self._memory_line)
 
     @property
     def takes_memory_files(self) -> bool:
@@ -104,7 +110,7 @@ class InstanceClient:
         """A request whose body is a memory file; see `call`."""
         sent = 0
 
-        def exchange(line: MemoryLine) -> Answer:
+        def exchange(line: ShmClientConnection) -> Answer:
             nonlocal sent
             sent += 1
             answer = line.call(path, headers, descriptor, size)
@@ -118,12 +124,16 @@ class InstanceClient:
         self._connections.close()
         self._memory_lines.close()
 
-    def _memory_line(self) -> MemoryLine:
+    def _memory_line(self) -> ShmClientConnection:
         assert self._memory is not None, "memory files go to socket files alone"
-        return MemoryLine(self._memory)
+        return ShmClientConnection(self._memory)
 
     def _exchanged(
-        self, kept: Kept[C], until: float, in_flight: InFlight, exchange: Callable[[C], A]
+        self,
+        kept: IdleConnections[C],
+        until: float,
+        in_flight: InFlight,
+        exchange: Callable[[C], A],
     ) -> A:
         """One request. It is sent again only where a kept connection turns out to be closed, before
         a byte of the answer, and at last on a new one."""

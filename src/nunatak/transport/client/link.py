@@ -13,7 +13,7 @@ from nunatak.transport.mux.frames import (
     TARGET,
     TOKEN,
     Frame,
-    Kind,
+    FrameKind,
     LinkAnswer,
     LinkError,
     LinkRequest,
@@ -106,12 +106,12 @@ class ClientLink(asyncio.Protocol):
     def take(self, received: Frame) -> None:
         """An answer, or a piece of one."""
         kind, flags, number, payload = received
-        if kind not in (Kind.ANSWER, Kind.DATA):
+        if kind not in (FrameKind.ANSWER, FrameKind.DATA):
             raise LinkError(f"a frame of kind {kind} from an instance")
         asked = self._asked.get(number)
         if asked is None:
             return  # nobody waits for it any more
-        if kind == Kind.ANSWER:
+        if kind == FrameKind.ANSWER:
             answer = read_answer(payload)
             if asked.answer is not None or answer.size > ANSWER_LIMIT_BYTES:
                 raise LinkError(

@@ -25,7 +25,7 @@ _RECEIVE_BYTES = 256 * 1024
 _DESCRIPTOR_BYTES = socket.CMSG_SPACE(4)
 
 
-class MemoryLine:
+class ShmClientConnection:
     """A connection to an instance (`nunatak.transport.client.connections.Reusable`)."""
 
     def __init__(self, path: Path) -> None:

@@ -29,7 +29,7 @@ class LinkError(Exception):
     """The peer sent bytes that are no frames of the link, or frames out of order."""
 
 
-class Kind(IntEnum):
+class FrameKind(IntEnum):
     """The kind of a frame. REQUEST and CANCEL come from the ingress, ANSWER from the instance."""
 
     REQUEST = 1
@@ -69,7 +69,7 @@ Frame = tuple[int, int, int, bytes]
 """Kind, flags, number of the message, payload."""
 
 
-def frame(kind: Kind, number: int, payload: bytes, *, last: bool) -> bytes:
+def frame(kind: FrameKind, number: int, payload: bytes, *, last: bool) -> bytes:
     """One frame."""
     return _PREFIX.pack(len(payload), kind, LAST if last else 0, 0, number) + payload
 
@@ -93,7 +93,7 @@ def request_frame(number: int, request: LinkRequest) -> bytes:
         len(digest),
     )
     payload = head + fields + body[:PIECE_BYTES]
-    return frame(Kind.REQUEST, number, payload, last=size <= PIECE_BYTES)
+    return frame(FrameKind.REQUEST, number, payload, last=size <= PIECE_BYTES)
 
 
 def answer_frame(number: int, answer: LinkAnswer) -> bytes:
@@ -101,7 +101,7 @@ def answer_frame(number: int, answer: LinkAnswer) -> bytes:
     status, content_type, extra, size, body = answer
     head = _ANSWER.pack(status, len(content_type), len(extra), size)
     payload = b"".join((head, content_type, extra, body[:PIECE_BYTES]))
-    return frame(Kind.ANSWER, number, payload, last=size <= PIECE_BYTES)
+    return frame(FrameKind.ANSWER, number, payload, last=size <= PIECE_BYTES)
 
 
 def read_request(payload: bytes) -> LinkRequest:
@@ -159,7 +159,7 @@ class FrameCutter:
         at, end, header = 0, len(data), _PREFIX.size
         while end - at >= header:
             size, kind, flags, zero, number = _PREFIX.unpack_from(data, at)
-            if not Kind.REQUEST <= kind <= Kind.CANCEL or flags > LAST or zero:
+            if not FrameKind.REQUEST <= kind <= FrameKind.CANCEL or flags > LAST or zero:
                 raise LinkError("these bytes are not the start of a frame")
             if size > _FRAME_LIMIT_BYTES:
                 raise LinkError(f"a frame of {size} bytes is too large")

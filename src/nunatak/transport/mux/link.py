@@ -10,7 +10,14 @@ from functools import partial
 from typing import Protocol, cast
 
 from nunatak.transport.loop_share import Turns
-from nunatak.transport.mux.frames import PIECE_BYTES, Frame, FrameCutter, Kind, LinkError, frame
+from nunatak.transport.mux.frames import (
+    PIECE_BYTES,
+    Frame,
+    FrameCutter,
+    FrameKind,
+    LinkError,
+    frame,
+)
 
 _STALLED_S = 30.0
 """A peer that reads nothing for so long is taken to be lost."""
@@ -88,7 +95,7 @@ class LinkEnd(asyncio.Protocol):
     def send_cancel(self, number: int) -> None:
         """Tell that nobody waits for this answer any more."""
         self.stop_sending(number)
-        self.send(frame(Kind.CANCEL, number, b"", last=True))
+        self.send(frame(FrameKind.CANCEL, number, b"", last=True))
 
     def stop_sending(self, number: int) -> None:
         """Nobody wants the rest of this body."""
@@ -156,6 +163,6 @@ class LinkEnd(asyncio.Protocol):
     def _send_piece(self, transport: asyncio.Transport) -> None:
         number, rest = self._bodies.popleft()
         piece, rest = bytes(rest[:PIECE_BYTES]), rest[PIECE_BYTES:]
-        transport.write(frame(Kind.DATA, number, piece, last=not rest))
+        transport.write(frame(FrameKind.DATA, number, piece, last=not rest))
         if rest:
             self._bodies.append((number, rest))

@@ -33,7 +33,7 @@ from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.statements.dml import alone
 from nunatak.warehouse.tables.load_history import LoadHistory, purge
-from nunatak.warehouse.tables.tables import Column, Table
+from nunatak.warehouse.tables.tables import Table, TableColumn
 
 COPY_FIELDS = (
     Field("file", TEXT),
@@ -83,7 +83,7 @@ def on_error(text: str | None) -> OnError:
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedFile:
     """The outcome of one file."""
 
     file: StagedFile
@@ -159,7 +159,7 @@ def _target(execution: Execution, tree: exp.Copy) -> tuple[Table, list[str]]:
     return table, names
 
 
-def _target_columns(table: Table, names: Sequence[str]) -> list[Column]:
+def _target_columns(table: Table, names: Sequence[str]) -> list[TableColumn]:
     if not names:
         return list(table.columns)
     found = [table.column(name) for name in names]
@@ -176,7 +176,7 @@ class _Load:
         self,
         execution: Execution,
         table: Table,
-        columns: list[Column],
+        columns: list[TableColumn],
         found: Staged,
         policy: OnError,
     ) -> None:
@@ -223,7 +223,7 @@ class _Load:
             )
         self._query = sql_text(self.execution.translator.rewritten(select))
 
-    def run(self, files: Sequence[StagedFile], history: LoadHistory) -> list[Loaded]:
+    def run(self, files: Sequence[StagedFile], history: LoadHistory) -> list[LoadedFile]:
         """Load file after file; all of it commits together."""
         connection = self.execution.connection
         own = not self.execution.in_transaction
@@ -259,7 +259,7 @@ class _Load:
             chosen.append(self._value(column, index, name))
         self._select(chosen)
 
-    def _value(self, column: Column, index: int, name: str) -> str:
+    def _value(self, column: TableColumn, index: int, name: str) -> str:
         """One column of the files, by its place and name, as the engine reads it."""
         if self.found.form.type == "JSON":
             as_text = "_string" if column.type.kind is TypeKind.TEXT else ""
@@ -285,7 +285,7 @@ class _Load:
         self._view = staged_rows.name
         self._query = f"SELECT {', '.join(chosen)} FROM {identifier(self._view)}"
 
-    def _load(self, file: StagedFile) -> Loaded:
+    def _load(self, file: StagedFile) -> LoadedFile:
         self.execution.check_cancelled()
         fields = self.found.columns
         self.execution.sources.add(self._view, fields, self.found.sql([file]))
@@ -293,15 +293,15 @@ class _Load:
         rows = f"({self._query}) AS q({', '.join(names)})"
         if self.policy.abort:
             count = self._insert(rows, names, strict=True)
-            return Loaded(file, count, count)
+            return LoadedFile(file, count, count)
         try:
             return self._tolerant(file, rows, names)
         except NunatakError as error:
             if self.policy.keep_good:
                 raise
-            return Loaded(file, 0, 0, 1, error.message)
+            return LoadedFile(file, 0, 0, 1, error.message)
 
-    def _tolerant(self, file: StagedFile, rows: str, names: Sequence[str]) -> Loaded:
+    def _tolerant(self, file: StagedFile, rows: str, names: Sequence[str]) -> LoadedFile:
         bad = " OR ".join(
             f"({name} IS NOT NULL AND {self._stored(name, column, strict=False)} IS NULL)"
             + ("" if column.nullable else f" OR {name} IS NULL")
@@ -312,9 +312,9 @@ class _Load:
         )
         first = self._first_error(rows, names, bad) if errors else None
         if self.policy.skips(errors, parsed):
-            return Loaded(file, parsed, 0, errors, first)
+            return LoadedFile(file, parsed, 0, errors, first)
         loaded = self._insert(f"{rows} WHERE NOT ({bad})", names, strict=False)
-        return Loaded(file, parsed, loaded, errors, first)
+        return LoadedFile(file, parsed, loaded, errors, first)
 
     def _first_error(self, rows: str, names: Sequence[str], bad: str) -> str:
         listed = ", ".join(f"{name}::VARCHAR" for name in names)
@@ -329,7 +329,7 @@ class _Load:
                 return f"Value '{value}' of column {column.name} is not a {column.type.ddl()}"
         return "A value does not fit its column"
 
-    def _stored(self, name: str, column: Column, *, strict: bool) -> str:
+    def _stored(self, name: str, column: TableColumn, *, strict: bool) -> str:
         is_text = self.found.form.type == "CSV"
         return column_value(name, column.type, strict=strict, is_text=is_text)
 

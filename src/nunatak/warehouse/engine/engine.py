@@ -57,25 +57,25 @@ def folded(name: str) -> str:
     return name.translate(_FOLDING)
 
 
-class Query:
+class EngineQuery:
     """A query that is bound to its tables, and runs when it is started."""
 
-    def __init__(self, connection: Connection, sql: str) -> None:
+    def __init__(self, connection: EngineConnection, sql: str) -> None:
         self._connection = connection
         self._relation = connection.relation(sql)
         self.columns: tuple[str, ...] = tuple(self._relation.columns)
         self.types: tuple[str, ...] = tuple(str(kind) for kind in self._relation.types)
 
-    def start(self, batch_rows: int = BATCH_ROWS) -> Stream:
+    def start(self, batch_rows: int = BATCH_ROWS) -> QueryBatches:
         """Run it; rows are produced as they are read."""
         reader = self._connection.guarded(lambda: self._relation.to_arrow_reader(batch_rows))
-        return Stream(self._connection, reader)
+        return QueryBatches(self._connection, reader)
 
 
-class Stream:
+class QueryBatches:
     """The batches of a running query, in order; none is empty."""
 
-    def __init__(self, connection: Connection, reader: pa.RecordBatchReader) -> None:
+    def __init__(self, connection: EngineConnection, reader: pa.RecordBatchReader) -> None:
         self._connection = connection
         self._reader = reader
         self.schema: pa.Schema = reader.schema
@@ -92,10 +92,12 @@ class Stream:
             return None
 
 
-class Connection:
+class EngineConnection:
     """A statement's connection. Used by one thread at a time; `interrupt` from any."""
 
-    def __init__(self, handle: duckdb.DuckDBPyConnection, on_close: Callable[[Connection], None]):
+    def __init__(
+        self, handle: duckdb.DuckDBPyConnection, on_close: Callable[[EngineConnection], None]
+    ):
         self._handle = handle
         self._on_close = on_close
         self._interrupted = False
@@ -144,10 +146,10 @@ class Connection:
         rows = self.execute(f"DESCRIBE {sql}")
         return tuple(row[0] for row in rows), tuple(row[1] for row in rows)
 
-    def query(self, sql: str) -> Query:
+    def query(self, sql: str) -> EngineQuery:
         """Bind a query to its tables. It runs when it is started, and only one that takes the
         next number of a sequence runs at once."""
-        return Query(self, sql)
+        return EngineQuery(self, sql)
 
     def register(self, name: str, source: pa.RecordBatchReader | pa.Table) -> None:
         """Make Arrow data readable as a table of this connection; a reader only once."""
@@ -221,7 +223,7 @@ class Engine:
         self._root = duckdb.connect(":memory:", config=_config(spill, memory_limit_bytes))
         self._lock = threading.Lock()
         self._naming = threading.Lock()
-        self._open: set[Connection] = set()
+        self._open: set[EngineConnection] = set()
         folders = (self._folder, settings.folder("stages"), spill)
         allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
         self._root.execute(f"SET allowed_directories = [{allowed}]")
@@ -291,10 +293,10 @@ class Engine:
         with self.connect() as connection:
             connection.execute(f"DETACH DATABASE IF EXISTS {identifier(name)}")
 
-    def connect(self, *, timezone: str | None = None) -> Connection:
+    def connect(self, *, timezone: str | None = None) -> EngineConnection:
         """A connection that sees all databases; the caller closes it."""
         with self._lock:
-            connection = Connection(self._root.cursor(), self._forget)
+            connection = EngineConnection(self._root.cursor(), self._forget)
             self._open.add(connection)
         try:
             connection.use_timezone(timezone or DEFAULT_TIMEZONE)
@@ -307,7 +309,7 @@ class Engine:
         """Stop every statement and write everything to the files. One that heeds no interrupt
         keeps its connection and the files open; what has committed is in them all the same."""
         with self._lock:
-            connections: Sequence[Connection] = tuple(self._open)
+            connections: Sequence[EngineConnection] = tuple(self._open)
         for connection in connections:
             connection.interrupt()
         try:
@@ -322,7 +324,7 @@ class Engine:
         self._functions.close()
         self._root.close()
 
-    def _forget(self, connection: Connection) -> None:
+    def _forget(self, connection: EngineConnection) -> None:
         with self._lock:
             self._open.discard(connection)
 

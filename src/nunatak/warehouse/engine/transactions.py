@@ -6,22 +6,22 @@ import threading
 from collections.abc import Callable
 
 from nunatak.errors import NunatakError, QueryFailed
-from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.engine.engine import EngineConnection
 
 
 class Transactions:
     """The connections of sessions that have a transaction open, by session id."""
 
     def __init__(self) -> None:
-        self._open: dict[int, Connection] = {}
+        self._open: dict[int, EngineConnection] = {}
         self._lock = threading.Lock()
 
-    def connection(self, session_id: int) -> Connection | None:
+    def connection(self, session_id: int) -> EngineConnection | None:
         """The session's connection while its transaction is open."""
         with self._lock:
             return self._open.get(session_id)
 
-    def begin(self, session_id: int, connect: Callable[[], Connection]) -> None:
+    def begin(self, session_id: int, connect: Callable[[], EngineConnection]) -> None:
         """Open a transaction; one that is open already goes on."""
         if self.connection(session_id) is not None:
             return
@@ -56,7 +56,7 @@ class Transactions:
             connection.close()
 
 
-def _check(connection: Connection) -> None:
+def _check(connection: EngineConnection) -> None:
     """The engine gives a transaction up when a statement in it fails, and would commit nothing
     without a word."""
     try:

@@ -15,7 +15,7 @@ from nunatak.warehouse.model_calls.tree_queries import DIALECT
 
 
 @dataclass(frozen=True, slots=True)
-class Parameter:
+class MethodParameter:
     """An input or parameter of a method. `default` is SQL text; None: it must be given."""
 
     name: str
@@ -31,8 +31,8 @@ class MethodSignature:
     has one output, which is the call's value.
     """
 
-    inputs: tuple[Parameter, ...]
-    params: tuple[Parameter, ...] = ()
+    inputs: tuple[MethodParameter, ...]
+    params: tuple[MethodParameter, ...] = ()
     outputs: tuple[Field, ...] = ()
     is_native: bool = False
     is_nullable: bool = False
@@ -85,7 +85,7 @@ def _named(identifier: exp.Expr, names: Sequence[str]) -> int | None:
 
 
 def _value(
-    parameter: Parameter, given: exp.Expr | None, signature: MethodSignature, label: str
+    parameter: MethodParameter, given: exp.Expr | None, signature: MethodSignature, label: str
 ) -> exp.Expr:
     if given is None:
         if parameter.default is None:

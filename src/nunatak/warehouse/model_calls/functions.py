@@ -32,7 +32,7 @@ from nunatak.warehouse.model_calls.split import object_of, output_value
 _THREADS = 16
 
 
-class Target(Protocol):
+class Callee(Protocol):
     """The callee; see `nunatak.warehouse.model_calls.planner.CallTarget`."""
 
     @property
@@ -53,7 +53,7 @@ class Target(Protocol):
 class CallFunctions:
     """Puts functions in place of the calls of one statement."""
 
-    def __init__(self, targets: Mapping[str, Target], runner: QueryRunner) -> None:
+    def __init__(self, targets: Mapping[str, Callee], runner: QueryRunner) -> None:
         """`targets` by the names of the placeholders."""
         self._targets = targets
         self._runner = runner
@@ -95,7 +95,7 @@ class CallFunctions:
 class _Function:
     """The engine's functions of one call, one for each output that is read."""
 
-    def __init__(self, target: Target, count: int, runner: QueryRunner) -> None:
+    def __init__(self, target: Callee, count: int, runner: QueryRunner) -> None:
         declared = (*target.signature.inputs, *target.signature.params)[:count]
         self._types = [parameter.type for parameter in declared]
         self._target = target

@@ -31,7 +31,11 @@ from nunatak.warehouse.model_calls.aliases import (
     spell_out_aliases,
     spell_out_groups,
 )
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter, match_arguments
+from nunatak.warehouse.model_calls.arguments import (
+    MethodParameter,
+    MethodSignature,
+    match_arguments,
+)
 from nunatak.warehouse.model_calls.functions import CallFunctions
 from nunatak.warehouse.model_calls.operator import (
     BATCH_ROWS,
@@ -68,9 +72,9 @@ __all__ = [
     "BatchCaller",
     "CallResolver",
     "CallTarget",
+    "MethodParameter",
     "MethodSignature",
     "ModelCalls",
-    "Parameter",
 ]
 
 

@@ -30,7 +30,7 @@ _HIGHLIGHT = re.compile(r"\x1b\[\d*m")
 
 
 @dataclass(frozen=True, slots=True)
-class Parsed:
+class ParsedStatement:
     """A statement as a tree of the vendor's dialect."""
 
     tree: exp.Expr
@@ -42,14 +42,14 @@ def parse(
     statement: StatementText,
     knows_function: KnowsFunction = lambda _: False,
     bindings: Sequence[Binding] = (),
-) -> Parsed:
+) -> ParsedStatement:
     """Parse one statement, single bound values in place of its markers.
 
     Raises SyntaxInvalid, or InvalidArgument for a value that is not of its type.
     """
     plain = _plain_statement(statement.text)
     if plain is not None:
-        return Parsed(plain, {})
+        return ParsedStatement(plain, {})
     extracted = extract_calls(_bare_tokens(statement), knows_function)
     try:
         with reading():
@@ -57,7 +57,7 @@ def parse(
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
     _drop_model_names(tree, extracted.model_names)
-    return Parsed(tree, extracted.calls)
+    return ParsedStatement(tree, extracted.calls)
 
 
 def _tree(text: str, tokens: Sequence[Token], bindings: Sequence[Binding]) -> exp.Expr:

@@ -28,7 +28,7 @@ from nunatak.warehouse.query.exact_stars import (
 )
 from nunatak.warehouse.query.name_scopes import (
     Qualify,
-    Scope,
+    SelectScope,
     Source,
     collide,
     exact_name,
@@ -74,7 +74,7 @@ def resolve_names(tree: exp.Expr, lookup: Lookup, qualify: Qualify) -> None:
             return None  # the rewrite finds the same and says it
 
     if _has_lower_case(tree, columns):
-        _Walk(columns, qualify).statement(tree)
+        _NameWalk(columns, qualify).statement(tree)
 
 
 def _has_lower_case(tree: exp.Expr, lookup: Lookup) -> bool:
@@ -91,7 +91,7 @@ def _has_lower_case(tree: exp.Expr, lookup: Lookup) -> bool:
     return False
 
 
-class _Walk:
+class _NameWalk:
     """A walk over the tree; what is visible is handed down."""
 
     def __init__(self, lookup: Lookup, qualify: Qualify) -> None:
@@ -123,7 +123,7 @@ class _Walk:
             self.query(query, visible, None)
 
     def _change(self, tree: exp.Expr, visible: _Visible) -> None:
-        scope = Scope(qualify=self._qualify)
+        scope = SelectScope(qualify=self._qualify)
         target = self._source(tree.this, visible, scope)
         for source in target:
             scope.add(source)
@@ -140,7 +140,7 @@ class _Walk:
             if key not in {"this", "using", "from_", "joins", "with_"}:
                 self._visit(part, visible, scope, done)
 
-    def query(self, node: exp.Expr, visible: _Visible, outer: Scope | None) -> _Derived:
+    def query(self, node: exp.Expr, visible: _Visible, outer: SelectScope | None) -> _Derived:
         """Resolve the names of a query; answers its columns."""
         visible = self._with(node, visible, outer)
         if isinstance(node, exp.SetOperation):
@@ -152,7 +152,7 @@ class _Walk:
         return _Derived(None, {})
 
     def _set_operation(
-        self, node: exp.SetOperation, visible: _Visible, outer: Scope | None
+        self, node: exp.SetOperation, visible: _Visible, outer: SelectScope | None
     ) -> _Derived:
         spine = [node]  # a chain of thousands is one level here
         while isinstance(inner := spine[-1].this, exp.SetOperation) and not inner.args.get("with_"):
@@ -168,14 +168,16 @@ class _Walk:
                 _require(column.this, left.columns)
         return left
 
-    def _subquery(self, node: exp.Subquery, visible: _Visible, outer: Scope | None) -> _Derived:
+    def _subquery(
+        self, node: exp.Subquery, visible: _Visible, outer: SelectScope | None
+    ) -> _Derived:
         if not isinstance(node.this, exp.Query):  # a join in parentheses
-            scope = Scope(outer, self._qualify)
+            scope = SelectScope(outer, self._qualify)
             self._add(node.this, visible, scope)
             return _Derived(all_columns(list(scope.sources.values()), scope), {})
         return self.query(node.this, visible, outer)
 
-    def _with(self, node: exp.Expr, visible: _Visible, outer: Scope | None) -> _Visible:
+    def _with(self, node: exp.Expr, visible: _Visible, outer: SelectScope | None) -> _Visible:
         clause = node.args.get("with_")
         if clause is None:
             return visible
@@ -193,8 +195,8 @@ class _Walk:
             scope[name] = _distinct(alias, derived)
         return scope
 
-    def _select(self, node: exp.Select, visible: _Visible, outer: Scope | None) -> _Derived:
-        scope = Scope(outer, self._qualify)
+    def _select(self, node: exp.Select, visible: _Visible, outer: SelectScope | None) -> _Derived:
+        scope = SelectScope(outer, self._qualify)
         origin = node.args.get("from_")
         if origin is not None:
             self._add(origin.this, visible, scope)
@@ -214,7 +216,7 @@ class _Walk:
         self,
         part: exp.Expr,
         visible: _Visible,
-        scope: Scope,
+        scope: SelectScope,
         done: Collection[int] = (),
     ) -> None:
         for node in list(part.walk(bfs=False, prune=_is_closed)):
@@ -227,7 +229,7 @@ class _Walk:
                 for value in node.args.get("replace") or ():
                     self._visit(value.this, visible, scope)
 
-    def _join(self, joins: Sequence[exp.Join], visible: _Visible, scope: Scope) -> None:
+    def _join(self, joins: Sequence[exp.Join], visible: _Visible, scope: SelectScope) -> None:
         for join in joins:
             self._add(join, visible, scope)
         for join in joins:
@@ -235,7 +237,7 @@ class _Walk:
                 if key not in {"this", "using"}:
                     self._visit(part, visible, scope)
 
-    def _add(self, node: exp.Expr, visible: _Visible, scope: Scope) -> None:
+    def _add(self, node: exp.Expr, visible: _Visible, scope: SelectScope) -> None:
         """Make what an entry of FROM names visible in a scope."""
         joined = node if isinstance(node, exp.Join) else None
         for source in self._source(joined.this if joined is not None else node, visible, scope):
@@ -243,7 +245,7 @@ class _Walk:
                 check_join(joined, source, scope)
             scope.add(source)
 
-    def _source(self, node: exp.Expr, visible: _Visible, scope: Scope) -> list[Source]:
+    def _source(self, node: exp.Expr, visible: _Visible, scope: SelectScope) -> list[Source]:
         alias = node.args.get("alias")
         name = stored(alias.this) if isinstance(alias, exp.TableAlias) and alias.this else ""
         takes_joins = isinstance(node, exp.Table | exp.Subquery)
@@ -251,7 +253,7 @@ class _Walk:
         is_group = isinstance(node, exp.Subquery) and not isinstance(node.this, exp.Query)
         if not joins and (name or not is_group):
             return [self._one(node, name, visible, scope)]
-        inner = Scope(scope.outer, self._qualify)
+        inner = SelectScope(scope.outer, self._qualify)
         if is_group and not name:
             self._add(node.this, visible, inner)
         else:
@@ -260,7 +262,7 @@ class _Walk:
         scope.shared |= inner.shared
         return list(inner.sources.values())
 
-    def _one(self, node: exp.Expr, name: str, visible: _Visible, scope: Scope) -> Source:
+    def _one(self, node: exp.Expr, name: str, visible: _Visible, scope: SelectScope) -> Source:
         path: tuple[str, ...] = ()
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
             parts = tuple(stored(part) for part in node.parts)

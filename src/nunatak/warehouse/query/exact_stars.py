@@ -9,10 +9,10 @@ from sqlglot import exp
 from nunatak.errors import Unsupported
 from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.engine.engine import folded
-from nunatak.warehouse.query.name_scopes import Scope, Source, exact_name, indistinct, invalid
+from nunatak.warehouse.query.name_scopes import SelectScope, Source, exact_name, indistinct, invalid
 
 
-def projected(node: exp.Select, scope: Scope) -> Sequence[str] | None:
+def projected(node: exp.Select, scope: SelectScope) -> Sequence[str] | None:
     columns: list[str] = []
     for item in list(node.expressions):
         star = item.this if isinstance(item, exp.Column) else item
@@ -40,7 +40,7 @@ def _recases(star: exp.Star) -> bool:
     )
 
 
-def _expand(item: exp.Expr, star: exp.Star, chosen: Sequence[Source], scope: Scope) -> None:
+def _expand(item: exp.Expr, star: exp.Star, chosen: Sequence[Source], scope: SelectScope) -> None:
     """Write the columns out, with their names, where the engine calls them otherwise."""
     written: list[exp.Expr] = []
     for source in chosen:
@@ -65,7 +65,7 @@ def aliases(item: exp.Expr) -> Sequence[exp.Alias]:
     return [item] if isinstance(item, exp.Alias) else ()
 
 
-def all_columns(chosen: Sequence[Source], scope: Scope) -> list[str] | None:
+def all_columns(chosen: Sequence[Source], scope: SelectScope) -> list[str] | None:
     columns: list[str] = []
     seen: set[str] = set()
     for source in chosen:
@@ -91,7 +91,7 @@ def _starred(star: exp.Star, columns: Sequence[str] | None) -> Sequence[tuple[st
     return [(name, renamed.get(name, name)) for name in columns if name not in left_out]
 
 
-def check_star(star: exp.Star, scope: Scope) -> None:
+def check_star(star: exp.Star, scope: SelectScope) -> None:
     if isinstance(star.parent, exp.StarMap) and any(s.engine for s in scope.sources.values()):
         raise Unsupported("Unsupported: OBJECT_CONSTRUCT(*) of columns that differ only in case.")
     named = [*(star.args.get("except_") or ()), *(star.args.get("rename") or ())]
@@ -104,7 +104,7 @@ def check_star(star: exp.Star, scope: Scope) -> None:
             raise invalid(name)
 
 
-def check_join(join: exp.Join, source: Source, scope: Scope) -> None:
+def check_join(join: exp.Join, source: Source, scope: SelectScope) -> None:
     """USING and NATURAL JOIN take columns of both sides by name."""
     if join.args.get("method") == "NATURAL":
         for name in source.columns or ():

@@ -14,7 +14,7 @@ from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.statement_text import StatementText
-from nunatak.warehouse.engine.engine import BATCH_ROWS, Connection
+from nunatak.warehouse.engine.engine import BATCH_ROWS, EngineConnection
 from nunatak.warehouse.query.result_batches import ResultBatches
 from nunatak.warehouse.query.statement_functions import StatementFunctions
 from nunatak.warehouse.query.statement_sources import StatementSources
@@ -30,7 +30,7 @@ class Execution:
         around: Surroundings,
         *,
         describe_only: bool = False,
-        pinned: Connection | None = None,
+        pinned: EngineConnection | None = None,
         functions: StatementFunctions | None = None,
     ) -> None:
         """`functions` are those of the execution that this one is part of."""

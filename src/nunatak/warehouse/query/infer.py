@@ -72,12 +72,12 @@ def note_column_types(tree: exp.Expr, lookup: Lookup) -> Columns:
     """Note the declared type of each column of a statement that can be traced; answers the
     columns of the statement itself when it is a query."""
     if isinstance(tree, exp.Query):
-        return _Walk(lookup).query(tree, {})
+        return _TypeWalk(lookup).query(tree, {})
     if isinstance(tree, exp.Update | exp.Delete | exp.Merge):
-        _Walk(lookup).change(tree)
+        _TypeWalk(lookup).change(tree)
         return {}
     for query in _outermost_queries(tree):
-        _Walk(lookup).query(query, {})
+        _TypeWalk(lookup).query(query, {})
     return {}
 
 
@@ -90,7 +90,7 @@ def _outermost_queries(tree: exp.Expr) -> list[exp.Expr]:
 
 
 @dataclass
-class _Walk:
+class _TypeWalk:
     """A walk over a query; common table expressions are handed down."""
 
     lookup: Lookup

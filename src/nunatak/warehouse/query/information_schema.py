@@ -12,9 +12,9 @@ from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.warehouse.core.results import Field, Result, rows_result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.types import short_name
-from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.engine.engine import EngineConnection
 from nunatak.warehouse.tables.listing import list_schemas, list_tables
-from nunatak.warehouse.tables.tables import Column, Identity, Table
+from nunatak.warehouse.tables.tables import Autoincrement, Table, TableColumn
 
 NAME = "INFORMATION_SCHEMA"
 _BYTES_PER_CHAR = 4
@@ -88,7 +88,7 @@ _DATABASES = (
 )
 
 
-def _tables(connection: Connection, session: Session, database: str) -> Result:
+def _tables(connection: EngineConnection, session: Session, database: str) -> Result:
     rows = []
     for table in list_tables(connection, session, database):
         kind = "LOCAL TEMPORARY" if table.temporary else "VIEW" if table.is_view else "BASE TABLE"
@@ -120,7 +120,7 @@ def _tables(connection: Connection, session: Session, database: str) -> Result:
     return rows_result(_TABLES, rows)
 
 
-def _views(connection: Connection, session: Session, database: str) -> Result:
+def _views(connection: EngineConnection, session: Session, database: str) -> Result:
     rows = []
     for table in list_tables(connection, session, database):
         if table.is_view:
@@ -131,7 +131,7 @@ def _views(connection: Connection, session: Session, database: str) -> Result:
     return rows_result(_VIEWS, rows)
 
 
-def _columns(connection: Connection, session: Session, database: str) -> Result:
+def _columns(connection: EngineConnection, session: Session, database: str) -> Result:
     rows = [
         [*_names(table), *_column(position, column)]
         for table in list_tables(connection, session, database)
@@ -140,7 +140,7 @@ def _columns(connection: Connection, session: Session, database: str) -> Result:
     return rows_result(_COLUMNS, rows)
 
 
-def _column(position: int, column: Column) -> list[Any]:
+def _column(position: int, column: TableColumn) -> list[Any]:
     kind: SqlType = column.type
     is_text = kind.kind is TypeKind.TEXT
     is_number = kind.kind is TypeKind.FIXED
@@ -167,14 +167,14 @@ def _column(position: int, column: Column) -> list[Any]:
     ]
 
 
-def _identity(identity: Identity | None) -> list[str | int | None]:
+def _identity(identity: Autoincrement | None) -> list[str | int | None]:
     """IS_IDENTITY to IDENTITY_ORDERED."""
     if identity is None:
         return ["NO", *[None] * 7]
     return ["YES", "BY DEFAULT", identity.start, identity.increment, None, None, "NO", "NO"]
 
 
-def _schemata(connection: Connection, _session: Session, database: str) -> Result:
+def _schemata(connection: EngineConnection, _session: Session, database: str) -> Result:
     rows = [
         [database, schema, None, "NO", "NO", None, None, None]
         for schema in list_schemas(connection, database)
@@ -182,7 +182,7 @@ def _schemata(connection: Connection, _session: Session, database: str) -> Resul
     return rows_result(_SCHEMATA, rows)
 
 
-def _databases(connection: Connection, _session: Session, _database: str) -> Result:
+def _databases(connection: EngineConnection, _session: Session, _database: str) -> Result:
     names = connection.execute(
         "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
     )
@@ -196,7 +196,7 @@ def _databases(connection: Connection, _session: Session, _database: str) -> Res
 class View:
     """View of INFORMATION_SCHEMA, with what reading it needs."""
 
-    rows: Callable[[Connection, Session, str], Result]
+    rows: Callable[[EngineConnection, Session, str], Result]
     needs: Rules
 
 

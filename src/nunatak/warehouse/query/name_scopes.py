@@ -77,10 +77,10 @@ class Source:
 
 
 @dataclass
-class Scope:
+class SelectScope:
     """The sources and aliases of one SELECT, inside those of the queries around it."""
 
-    outer: Scope | None = None
+    outer: SelectScope | None = None
     qualify: Qualify = tuple
     sources: dict[str, Source] = field(default_factory=dict)
     aliases: dict[str, exp.Expr] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class Scope:
         """The nearest source of exactly this name. Raises InvalidIdentifier when there are only
         such that differ in case, Unsupported when one of those is nearer."""
         rival = None
-        scope: Scope | None = self
+        scope: SelectScope | None = self
         while scope is not None:
             if name in scope.sources:
                 if rival is not None:
@@ -165,7 +165,7 @@ class Scope:
 
     def _plain(self, node: exp.Column, name: str) -> None:
         rivals: list[str] = []
-        scope: Scope | None = self
+        scope: SelectScope | None = self
         while scope is not None:
             exact, others, named = scope.meant(name)
             rivals += others
@@ -177,7 +177,12 @@ class Scope:
             raise invalid(name)
 
     def _decide(
-        self, node: exp.Column, name: str, scope: Scope, exact: list[Source], rivals: list[str]
+        self,
+        node: exp.Column,
+        name: str,
+        scope: SelectScope,
+        exact: list[Source],
+        rivals: list[str],
     ) -> None:
         renamed = any(name in source.engine for source in exact)
         if not rivals and not renamed:

@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.types import canonical_batch, canonical_schema
-from nunatak.warehouse.engine.engine import BATCH_ROWS, Query
+from nunatak.warehouse.engine.engine import BATCH_ROWS, EngineQuery
 
 
-class Running(Protocol):
+class RunningStatement(Protocol):
     """The execution that a query belongs to."""
 
     def check_cancelled(self) -> None:
@@ -30,8 +30,8 @@ class ResultBatches:
 
     def __init__(
         self,
-        execution: Running,
-        query: Query,
+        execution: RunningStatement,
+        query: EngineQuery,
         fields: tuple[Field, ...],
         *,
         batch_rows: int = BATCH_ROWS,

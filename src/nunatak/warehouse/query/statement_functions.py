@@ -11,7 +11,7 @@ import pyarrow as pa
 from nunatak.catalog.sqltypes import SEMI_STRUCTURED, SqlType
 from nunatak.errors import NunatakError
 from nunatak.warehouse.core.types import engine_type
-from nunatak.warehouse.engine.engine import Connection, Engine
+from nunatak.warehouse.engine.engine import Engine, EngineConnection
 from nunatak.warehouse.rewrite.context import MadeFunction
 
 Body = Callable[[Sequence[pa.Array]], pa.Array]
@@ -27,16 +27,16 @@ class StatementFunctions:
     cannot be guessed, since the engine would let any statement call them.
     """
 
-    def __init__(self, engine: Engine, *, pinned: Connection | None) -> None:
+    def __init__(self, engine: Engine, *, pinned: EngineConnection | None) -> None:
         """`pinned` is the connection of the transaction that the statement is in."""
         self._engine = engine
         self._pinned = pinned
-        self._maker: Connection | None = None
+        self._maker: EngineConnection | None = None
         self._made: dict[str, MadeFunction] = {}
-        self._users: list[Connection] = []
+        self._users: list[EngineConnection] = []
         self._lock = threading.Lock()
 
-    def made(self, connection: Connection) -> Mapping[str, MadeFunction]:
+    def made(self, connection: EngineConnection) -> Mapping[str, MadeFunction]:
         """What has been made so far, as this connection calls it, by the name in the statement."""
         if connection is not self._pinned:
             return self._made
@@ -45,7 +45,7 @@ class StatementFunctions:
             for name, made in self._made.items()
         }
 
-    def used_by(self, connection: Connection) -> None:
+    def used_by(self, connection: EngineConnection) -> None:
         """What a function raises is to be known to this connection, whose engine passes it on as
         mere text."""
         with self._lock:

@@ -14,7 +14,7 @@ from nunatak.errors import NunatakError
 from nunatak.warehouse.core.dialect import quoted
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.types import canonical_type
-from nunatak.warehouse.engine.engine import Connection, identifier
+from nunatak.warehouse.engine.engine import EngineConnection, identifier
 
 Source: TypeAlias = Any
 """A RecordBatchReader, an Arrow table, or the text of a query of the engine."""
@@ -24,7 +24,7 @@ _REGISTERED = "__NUNATAK_ROWS_"
 class StatementSources:
     """Tables that end with the statement, on one connection."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: EngineConnection) -> None:
         self._connection = connection
         self._sources: dict[str, tuple[tuple[Field, ...], Source]] = {}
 

@@ -18,7 +18,7 @@ from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.core.types import refined, sql_type_of
-from nunatak.warehouse.engine.engine import Connection, Engine, Query, identifier
+from nunatak.warehouse.engine.engine import Engine, EngineConnection, EngineQuery, identifier
 from nunatak.warehouse.parsing.bind import literal_value, value_literal
 from nunatak.warehouse.query.exact_names import resolve_names
 from nunatak.warehouse.query.infer import Columns, note_column_types
@@ -62,7 +62,7 @@ class Translator:
         request: StatementRequest,
         around: Surroundings,
         *,
-        connection: Connection,
+        connection: EngineConnection,
         sources: StatementSources,
         functions: StatementFunctions,
         describe_only: bool,
@@ -149,7 +149,7 @@ class Translator:
         if self._hooks.guard is not None:
             self._hooks.guard.require(self._session, requirement)
 
-    def bound(self, translated: Translated) -> tuple[Query, tuple[Field, ...]]:
+    def bound(self, translated: Translated) -> tuple[EngineQuery, tuple[Field, ...]]:
         """A translated query bound to its tables, and its columns."""
         query = self._connection.query(translated.sql)
         fields = _fields(query.columns, query.types, translated)
@@ -207,7 +207,7 @@ def _fields(
     )
 
 
-def _readable(query: Query, sql: str) -> str | None:
+def _readable(query: EngineQuery, sql: str) -> str | None:
     """The query with nested values and intervals as text, when it has any."""
     columns = [f"c{index}" for index in range(len(query.types))]
     wanted = [

@@ -13,7 +13,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.warehouse.core.hooks import TableGuard
 from nunatak.warehouse.core.session import Session
-from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.engine.engine import EngineConnection
 from nunatak.warehouse.tables.tables import Table, Tables
 
 
@@ -23,7 +23,7 @@ class Reader:
 
     session: Session
     tables: Tables
-    connection: Connection
+    connection: EngineConnection
     guard: TableGuard
 
 

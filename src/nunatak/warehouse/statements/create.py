@@ -28,7 +28,7 @@ from nunatak.warehouse.statements.byte_columns import rows_as_bytes
 from nunatak.warehouse.statements.identities import drawn_last, identities, identity_sequence
 from nunatak.warehouse.statements.template import template_columns
 from nunatak.warehouse.tables.claims import claimed, distinct_columns, dropped
-from nunatak.warehouse.tables.tables import Column, Location, encode_note, session_database
+from nunatak.warehouse.tables.tables import Location, TableColumn, encode_note, session_database
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,7 +278,7 @@ def _table_key(item: exp.Expr) -> list[str]:
     return [stored(part) for key in keys for part in key.find_all(exp.Identifier)]
 
 
-def _copied(execution: Execution, column: Column, *, go_on: bool) -> NewColumn:
+def _copied(execution: Execution, column: TableColumn, *, go_on: bool) -> NewColumn:
     """A column like another: a copy of an AUTOINCREMENT column counts by itself, from the same
     beginning or, to `go_on`, from where the other is."""
     identity = None

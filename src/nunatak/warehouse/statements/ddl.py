@@ -39,7 +39,7 @@ from nunatak.warehouse.statements.creation_words import STORAGE
 from nunatak.warehouse.tables.claims import claimed, distinct_columns
 from nunatak.warehouse.tables.listing import find_sequence
 from nunatak.warehouse.tables.load_history import renamed
-from nunatak.warehouse.tables.tables import Column, Location, Table, encode_note, noted_reads
+from nunatak.warehouse.tables.tables import Location, Table, TableColumn, encode_note, noted_reads
 
 _SUCCESS = "Statement executed successfully."
 
@@ -368,7 +368,7 @@ def _plain_name(node: exp.Expr | None) -> str:
     return stored(found)
 
 
-def _known(table: Table, name: str) -> Column:
+def _known(table: Table, name: str) -> TableColumn:
     column = table.column(name)
     if column is None:
         raise InvalidIdentifier(f"SQL compilation error:\ninvalid identifier '{name}'")
@@ -379,7 +379,7 @@ def _alter_column(table: Table, name: str, change: str) -> str:
     return f"ALTER TABLE {table.location.sql} ALTER COLUMN {identifier(name)} {change}"
 
 
-def _noted(table: Table, column: Column, sql_type: SqlType, comment: str | None) -> list[str]:
+def _noted(table: Table, column: TableColumn, sql_type: SqlType, comment: str | None) -> list[str]:
     if table.is_view:
         raise Unsupported("Unsupported: comments on columns of a view.")
     erased = f"COMMENT ON COLUMN {table.location.sql}.{identifier(column.name)} IS NULL"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from nunatak.catalog.names import quoted
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.warehouse.engine.engine import Connection, folded, literal
+from nunatak.warehouse.engine.engine import EngineConnection, folded, literal
 from nunatak.warehouse.tables.tables import (
     INTERNAL_PREFIX,
     INTERNAL_SCHEMA,
@@ -33,13 +33,13 @@ def is_internal(name: str) -> bool:
     return folded(name).startswith(folded(INTERNAL_PREFIX))
 
 
-def found_kind(connection: Connection, location: Location, kind: str) -> str | None:
+def found_kind(connection: EngineConnection, location: Location, kind: str) -> str | None:
     """TABLE, VIEW or SEQUENCE: what is there under exactly this name. `kind` is the kind that is
     looked for: tables and views share their names, sequences have their own."""
     return _same(connection, location, kind).get(location.table)
 
 
-def claimed(connection: Connection, location: Location, kind: str) -> str | None:
+def claimed(connection: EngineConnection, location: Location, kind: str) -> str | None:
     """What is there under exactly the name of an object that is to be made.
 
     Raises Unsupported when the name differs only in case from one that is there, InvalidArgument
@@ -55,7 +55,7 @@ def claimed(connection: Connection, location: Location, kind: str) -> str | None
     return None
 
 
-def require_schema(connection: Connection, location: Location) -> None:
+def require_schema(connection: EngineConnection, location: Location) -> None:
     """Raises ObjectNotFound unless exactly this schema is there and may hold users' objects."""
     if is_session_database(location.database):
         return
@@ -64,7 +64,7 @@ def require_schema(connection: Connection, location: Location) -> None:
         raise ObjectNotFound("Schema", title)
 
 
-def schemas_of(connection: Connection, database: str) -> list[str]:
+def schemas_of(connection: EngineConnection, database: str) -> list[str]:
     """Names of the schemas of exactly this database, for users' objects."""
     rows = connection.execute(
         f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {literal(database)} "
@@ -94,13 +94,13 @@ def distinct_columns(names: Sequence[str]) -> None:
         seen[folded(name)] = name
 
 
-def dropped(connection: Connection, location: Location, kind: str) -> Iterator[str]:
+def dropped(connection: EngineConnection, location: Location, kind: str) -> Iterator[str]:
     """The statement that removes an object of exactly this name, if it is there."""
     if found_kind(connection, location, kind) == kind:
         yield f"DROP {kind} {location.sql}"
 
 
-def _same(connection: Connection, location: Location, kind: str) -> dict[str, str]:
+def _same(connection: EngineConnection, location: Location, kind: str) -> dict[str, str]:
     """What the engine takes for the name: kinds by exact name."""
     query = _SEQUENCES if kind == "SEQUENCE" else _RELATIONS
     here = (

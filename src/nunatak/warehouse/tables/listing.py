@@ -8,7 +8,7 @@ from typing import Any
 
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.warehouse.core.session import Session
-from nunatak.warehouse.engine.engine import Connection, literal
+from nunatak.warehouse.engine.engine import EngineConnection, literal
 from nunatak.warehouse.tables.claims import is_internal, schemas_of
 from nunatak.warehouse.tables.tables import (
     INTERNAL_SCHEMA,
@@ -20,7 +20,7 @@ from nunatak.warehouse.tables.tables import (
 )
 
 
-def list_schemas(connection: Connection, database: str) -> list[str]:
+def list_schemas(connection: EngineConnection, database: str) -> list[str]:
     """Names of a database's schemas, sorted, INFORMATION_SCHEMA included."""
     return sorted([*schemas_of(connection, database), "INFORMATION_SCHEMA"])
 
@@ -35,7 +35,7 @@ class SequenceState:
 
 
 def list_sequences(
-    connection: Connection, database: str, *, schema: str | None = None
+    connection: EngineConnection, database: str, *, schema: str | None = None
 ) -> list[SequenceState]:
     """The sequences of a database or schema by name."""
     rows = connection.execute(
@@ -52,14 +52,14 @@ def list_sequences(
     return sorted(found, key=lambda sequence: sequence.name)
 
 
-def find_sequence(connection: Connection, name: QualifiedName) -> SequenceState | None:
+def find_sequence(connection: EngineConnection, name: QualifiedName) -> SequenceState | None:
     """A sequence by its full name."""
     found = list_sequences(connection, name.database, schema=name.schema)
     return next((sequence for sequence in found if sequence.name == name), None)
 
 
 def list_tables(
-    connection: Connection, session: Session, database: str, *, schema: str | None = None
+    connection: EngineConnection, session: Session, database: str, *, schema: str | None = None
 ) -> list[Table]:
     """The tables and views that a session sees, by schema and name; its temporary ones too."""
     permanent = _tables_of(connection, database)
@@ -70,7 +70,7 @@ def list_tables(
     return sorted(chosen, key=lambda table: table.name)
 
 
-def _tables_of(connection: Connection, database: str) -> list[Table]:
+def _tables_of(connection: EngineConnection, database: str) -> list[Table]:
     where = f"database_name = {literal(database)} AND NOT internal"
     columns: defaultdict[tuple[str, str], list[tuple[Any, ...]]] = defaultdict(list)
     for schema, table, *column in connection.execute(

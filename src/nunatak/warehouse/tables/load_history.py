@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from nunatak.catalog.names import QualifiedName
 from nunatak.stages.places import StagedFile
-from nunatak.warehouse.engine.engine import Connection, literal
+from nunatak.warehouse.engine.engine import EngineConnection, literal
 from nunatak.warehouse.tables.tables import INTERNAL_SCHEMA, Location, Table
 
 _LOADS = "__NUNATAK_LOADS"
@@ -16,7 +16,7 @@ class LoadHistory:
     """The files that were loaded into a table, kept in the table's own database: what is noted
     commits with the rows."""
 
-    def __init__(self, connection: Connection, table: Table) -> None:
+    def __init__(self, connection: EngineConnection, table: Table) -> None:
         self._connection = connection
         self._loads = _loads_of(table)
         self._key = _key(table, table.name)
@@ -43,14 +43,14 @@ class LoadHistory:
             self._connection.execute(f"INSERT INTO {self._loads} VALUES {rows}")
 
 
-def renamed(connection: Connection, table: Table, new: QualifiedName) -> list[str]:
+def renamed(connection: EngineConnection, table: Table, new: QualifiedName) -> list[str]:
     """What carries the history of a table to the name that it gets in the same schema."""
     target, old = literal(_key(table, new)), literal(_key(table, table.name))
     change = f"UPDATE {_loads_of(table)} SET target = {target} WHERE target = {old}"
     return [change] if _has_loads(connection, table) else []
 
 
-def forgotten(connection: Connection, table: Table) -> list[str]:
+def forgotten(connection: EngineConnection, table: Table) -> list[str]:
     """What lets every file be loaded into a table again."""
     change = f"DELETE FROM {_loads_of(table)} WHERE target = {literal(_key(table, table.name))}"
     return [change] if _has_loads(connection, table) else []
@@ -93,7 +93,7 @@ def _lasting(name: str, folders: Iterable[str]) -> str:
     return name
 
 
-def _has_loads(connection: Connection, table: Table) -> bool:
+def _has_loads(connection: EngineConnection, table: Table) -> bool:
     found = connection.execute(
         f"SELECT 1 FROM duckdb_tables() WHERE database_name = {literal(table.location.database)} "
         f"AND schema_name = {literal(INTERNAL_SCHEMA)} AND table_name = {literal(_LOADS)}"

@@ -21,7 +21,7 @@ from nunatak.catalog.sqltypes import SqlType, parse_type
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.types import sql_type_of
-from nunatak.warehouse.engine.engine import Connection, identifier, literal
+from nunatak.warehouse.engine.engine import EngineConnection, identifier, literal
 from nunatak.warehouse.tables.view_reads import names_read
 from nunatak.warehouse.tables.write_locks import WriteLocks
 
@@ -75,7 +75,7 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class Autoincrement:
     """An AUTOINCREMENT column's start and step."""
 
     start: int
@@ -88,7 +88,7 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """A column of a table or view."""
 
     name: str
@@ -97,7 +97,7 @@ class Column:
     default: str | None = None
     """In the engine's dialect."""
     comment: str | None = None
-    identity: Identity | None = None
+    identity: Autoincrement | None = None
 
     @property
     def shown_default(self) -> str | None:
@@ -117,7 +117,7 @@ class Table:
 
     name: QualifiedName
     location: Location
-    columns: tuple[Column, ...]
+    columns: tuple[TableColumn, ...]
     is_view: bool = False
     temporary: bool = False
     transient: bool = False
@@ -144,7 +144,7 @@ class Table:
         """TABLE or VIEW, as grants name it."""
         return "VIEW" if self.is_view else "TABLE"
 
-    def column(self, name: str) -> Column | None:
+    def column(self, name: str) -> TableColumn | None:
         """A column by its stored name."""
         return next((column for column in self.columns if column.name == name), None)
 
@@ -168,7 +168,9 @@ class Tables:
     _cache: OrderedDict[Location, Table] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def resolve(self, parts: tuple[str, ...], session: Session, *, connection: Connection) -> Table:
+    def resolve(
+        self, parts: tuple[str, ...], session: Session, *, connection: EngineConnection
+    ) -> Table:
         """The table that a name in a statement means: the session's temporary one first.
 
         Raises ObjectNotFound with the name as it was written, or NoCurrentContext.
@@ -181,7 +183,7 @@ class Tables:
         return found
 
     def find(
-        self, name: QualifiedName, session: Session, *, connection: Connection
+        self, name: QualifiedName, session: Session, *, connection: EngineConnection
     ) -> Table | None:
         """The table or view of a full name, if there is one."""
         for kind in ("TABLE", "VIEW"):
@@ -189,7 +191,7 @@ class Tables:
                 return self._read(name, Location.temporary(session, name), connection)
         return self.permanent(name, connection=connection)
 
-    def permanent(self, name: QualifiedName, *, connection: Connection) -> Table | None:
+    def permanent(self, name: QualifiedName, *, connection: EngineConnection) -> Table | None:
         """The permanent table or view of a full name, if there is one."""
         return self._read(name, Location.permanent(name), connection)
 
@@ -202,7 +204,7 @@ class Tables:
                 self._cache.pop(location, None)
 
     def _read(
-        self, name: QualifiedName, location: Location, connection: Connection
+        self, name: QualifiedName, location: Location, connection: EngineConnection
     ) -> Table | None:
         with self._lock:
             cached = self._cache.get(location)
@@ -217,7 +219,9 @@ class Tables:
         return found
 
 
-def read_table(name: QualifiedName, location: Location, connection: Connection) -> Table | None:
+def read_table(
+    name: QualifiedName, location: Location, connection: EngineConnection
+) -> Table | None:
     """Read a table's or view's description from the engine."""
     where = (
         f"database_name = {literal(location.database)} AND schema_name = "
@@ -250,8 +254,8 @@ def read_table(name: QualifiedName, location: Location, connection: Connection) 
 
 
 def read_identities(
-    connection: Connection, defaults: Iterable[str | None]
-) -> dict[Location, Identity]:
+    connection: EngineConnection, defaults: Iterable[str | None]
+) -> dict[Location, Autoincrement]:
     """The sequences that may stand behind columns with these defaults."""
     if not any(default and default.startswith("nextval(") for default in defaults):
         return {}
@@ -259,7 +263,7 @@ def read_identities(
         "SELECT database_name, schema_name, sequence_name, start_value, increment_by "
         "FROM duckdb_sequences()"
     )
-    return {Location(*place): Identity(start, step) for *place, start, step in rows}
+    return {Location(*place): Autoincrement(start, step) for *place, start, step in rows}
 
 
 def drawn_from(default: str) -> Location | None:
@@ -279,7 +283,7 @@ def described(
     location: Location,
     columns: Sequence[tuple[Any, ...]],
     *,
-    identities: Mapping[Location, Identity],
+    identities: Mapping[Location, Autoincrement],
     comment: str | None,
     is_view: bool,
     row_count: int | None,
@@ -317,8 +321,8 @@ def _column(
     row: tuple[Any, ...],
     declared: str | None,
     table: Location,
-    identities: Mapping[Location, Identity],
-) -> Column:
+    identities: Mapping[Location, Autoincrement],
+) -> TableColumn:
     name, engine, nullable, default, comment = row
     note = decode_note(comment)
     text = note.get("type", declared)
@@ -328,4 +332,4 @@ def _column(
         sequence.table.startswith(INTERNAL_PREFIX) or sequence.table == table.table + EARLIER_SUFFIX
     )
     identity = identities.get(sequence) if sequence is not None and own else None
-    return Column(name, sql_type, bool(nullable), default, note.get("comment"), identity)
+    return TableColumn(name, sql_type, bool(nullable), default, note.get("comment"), identity)

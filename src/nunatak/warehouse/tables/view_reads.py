@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.warehouse.engine.engine import Connection, folded, literal
+from nunatak.warehouse.engine.engine import EngineConnection, folded, literal
 
 _QUOTED_OR_AS = re.compile(r'"[^"]*+"| AS ')
 
 
 def names_read(
-    connection: Connection, statement: str, *, database: str
+    connection: EngineConnection, statement: str, *, database: str
 ) -> tuple[QualifiedName, ...] | None:
     """The tables and views that the engine's `CREATE VIEW …` in a database names; None where it
     reads something else, which ended with the statement that made it, or is too deep to tell."""

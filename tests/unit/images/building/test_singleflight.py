@@ -12,7 +12,7 @@ import pytest
 
 from nunatak.images.building import singleflight
 from nunatak.images.building.buildlog import BuildLog, read_log
-from nunatak.images.building.runner import Bounds
+from nunatak.images.building.runner import BuildBounds
 from nunatak.images.building.singleflight import SingleFlight
 from nunatak.images.errors import BuildCancelled, PackageNotFound
 
@@ -36,7 +36,7 @@ class Asker:
         return self.log.path.name
 
     def ask(self, flights: SingleFlight[str], key: str = "k") -> str:
-        bounds = Bounds(self.cancel, math.inf)
+        bounds = BuildBounds(self.cancel, math.inf)
         return flights.run(key, self.work, log=self.log, bounds=bounds)
 
 

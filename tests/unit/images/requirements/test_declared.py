@@ -10,7 +10,7 @@ import yaml
 
 from nunatak.images.errors import DeclarationInvalid, GpuUnsupported
 from nunatak.images.requirements.conda_specs import CondaDependency
-from nunatak.images.requirements.declared import Target, read_declared, read_requirements
+from nunatak.images.requirements.declared import TargetPlatform, read_declared, read_requirements
 
 REPOSITORY = "SNOWFLAKE.SNOWPARK.PYPI_SHARED_REPOSITORY"
 
@@ -50,7 +50,7 @@ def test_conda_form_for_the_warehouse(tmp_path: Path) -> None:
     write(root, "runtimes/r/env/conda.yml", content)
     write(root, "runtimes/r/env/r.txt", "Right_Pad>=2\n")
 
-    found = read_declared(root, Target.WAREHOUSE)
+    found = read_declared(root, TargetPlatform.WAREHOUSE)
 
     assert found.python == "3.11"
     assert found.conda == (CondaDependency("scikit-learn", "<1.10,>=1.9"),)
@@ -67,7 +67,7 @@ def test_conda_form_for_the_warehouse(tmp_path: Path) -> None:
 def test_the_warehouse_has_pyarrow_whatever_is_declared(tmp_path: Path) -> None:
     root = version(tmp_path, dependencies={"pip": "r.txt"})
     write(root, "r.txt", "pyarrow<20\n")
-    found = read_declared(root, Target.WAREHOUSE).in_the_warehouse()
+    found = read_declared(root, TargetPlatform.WAREHOUSE).in_the_warehouse()
     assert found.requirements()[1] == ("pyarrow", "pyarrow<20")
 
 
@@ -78,7 +78,7 @@ def test_pip_form_with_its_repository(tmp_path: Path) -> None:
     )
     write(root, "r.txt", "xgboost==3.2.0\n# a remark\n\nnumpy>=1.23 ; python_version > '3'\n")
 
-    found = read_declared(root, Target.WAREHOUSE)
+    found = read_declared(root, TargetPlatform.WAREHOUSE)
 
     assert found.artifact_repository == REPOSITORY
     assert found.pip == ("xgboost==3.2.0", 'numpy>=1.23; python_version > "3"')
@@ -102,24 +102,24 @@ def runtime(name: str) -> dict[str, Any]:
 def test_services_prefer_the_runtime_of_their_target(tmp_path: Path) -> None:
     root = services(tmp_path, {"cpu": runtime("cpu"), "gpu": runtime("gpu")}, cuda_version="12.4")
 
-    assert read_declared(root, Target.CPU).pip == ("from-cpu==1",)
-    assert read_declared(root, Target.CPU).python == "3.12"
-    gpu = read_declared(root, Target.GPU)
+    assert read_declared(root, TargetPlatform.CPU).pip == ("from-cpu==1",)
+    assert read_declared(root, TargetPlatform.CPU).python == "3.12"
+    gpu = read_declared(root, TargetPlatform.GPU)
     assert (gpu.pip, gpu.cuda) == (("from-gpu==1",), "12.4")
-    assert read_declared(root, Target.WAREHOUSE).pip == ("from-manifest",)
+    assert read_declared(root, TargetPlatform.WAREHOUSE).pip == ("from-manifest",)
 
 
 def test_services_fall_back_to_the_model_then_to_the_manifest(tmp_path: Path) -> None:
     root = services(tmp_path, {})
-    assert read_declared(root, Target.CPU).pip == ("from-model-env==1",)
+    assert read_declared(root, TargetPlatform.CPU).pip == ("from-model-env==1",)
     (root / "model" / "model.yaml").unlink()
-    assert read_declared(root, Target.CPU).pip == ("from-manifest",)
+    assert read_declared(root, TargetPlatform.CPU).pip == ("from-manifest",)
 
 
 def test_gpu_on_a_cpu_model_is_refused(tmp_path: Path) -> None:
     root = services(tmp_path, {"cpu": runtime("cpu")})
     with pytest.raises(GpuUnsupported, match="'M' declares a CPU runtime only"):
-        read_declared(root, Target.GPU)
+        read_declared(root, TargetPlatform.GPU)
 
 
 def test_an_index_of_the_version_counts_for_gpu_only(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_an_index_of_the_version_counts_for_gpu_only(tmp_path: Path) -> None:
     root = services(
         tmp_path, {"gpu": runtime("gpu")}, cuda_version="12.4", pip_extra_index_urls=[address]
     )
-    assert read_declared(root, Target.GPU).extra_indexes == (address,)
-    assert read_declared(root, Target.CPU).extra_indexes == ()
+    assert read_declared(root, TargetPlatform.GPU).extra_indexes == (address,)
+    assert read_declared(root, TargetPlatform.CPU).extra_indexes == ()
 
 
 @pytest.mark.parametrize(
@@ -183,7 +183,7 @@ def test_only_packages_of_an_index_are_taken(line: str, message: str) -> None:
 def test_broken_manifests_are_explained(tmp_path: Path, manifest: str, message: str) -> None:
     write(tmp_path, "MANIFEST.yml", manifest)
     with pytest.raises(DeclarationInvalid, match=message):
-        read_declared(tmp_path, Target.WAREHOUSE)
+        read_declared(tmp_path, TargetPlatform.WAREHOUSE)
 
 
 def test_a_link_out_of_the_version_is_refused(tmp_path: Path) -> None:
@@ -193,21 +193,21 @@ def test_a_link_out_of_the_version_is_refused(tmp_path: Path) -> None:
     secret.write_text("numpy")
     (root / "r.txt").symlink_to(secret)
     with pytest.raises(DeclarationInvalid, match="leads out"):
-        read_declared(root, Target.WAREHOUSE)
+        read_declared(root, TargetPlatform.WAREHOUSE)
 
 
 def test_disagreeing_python_versions_are_refused(tmp_path: Path) -> None:
     root = version(tmp_path, dependencies={"conda": "conda.yml"})
     write(root, "conda.yml", conda_file("python=3.10"))
     with pytest.raises(DeclarationInvalid, match=r"says Python 3\.11"):
-        read_declared(root, Target.WAREHOUSE)
+        read_declared(root, TargetPlatform.WAREHOUSE)
 
 
 def test_a_large_file_is_refused(tmp_path: Path) -> None:
     root = version(tmp_path, dependencies={"pip": "r.txt"})
     write(root, "r.txt", "#" * 2_000_000)
     with pytest.raises(DeclarationInvalid, match="larger than"):
-        read_declared(root, Target.WAREHOUSE)
+        read_declared(root, TargetPlatform.WAREHOUSE)
 
 
 @pytest.mark.parametrize("given", [3, "text", {"a": 1}, [3], True])
@@ -221,7 +221,7 @@ def test_what_is_no_list_of_texts_is_refused(tmp_path: Path, given: object, entr
     else:
         indexes: dict[str, Any] = {"pip_extra_index_urls": given}
         root = services(tmp_path, {"gpu": runtime("gpu")}, cuda_version="12.4", **indexes)
-    target = Target.WAREHOUSE if entry == "channels" else Target.GPU
+    target = TargetPlatform.WAREHOUSE if entry == "channels" else TargetPlatform.GPU
     inner = isinstance(given, list)
     wanted = rf"'{entry}\[0\]' must be a text" if inner else f"'{entry}' must be a list"
     if entry == "pip_extra_index_urls":

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nunatak.images.errors import DeclarationInvalid, GpuUnsupported
-from nunatak.images.requirements.declared import Target, read_declared
+from nunatak.images.requirements.declared import TargetPlatform, read_declared
 from nunatak.images.requirements.files import (
     LIST_LIMIT,
     TEXT_LIMIT_CHARS,
@@ -126,9 +126,9 @@ PARTS = st.recursive(
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
-@given(target=st.sampled_from(Target), runtime=PARTS, env=PARTS, cpu=PARTS, conda=PARTS)
+@given(target=st.sampled_from(TargetPlatform), runtime=PARTS, env=PARTS, cpu=PARTS, conda=PARTS)
 def test_whatever_the_files_hold_is_read_or_refused(
-    tmp_path: Path, target: Target, runtime: object, env: object, cpu: object, conda: object
+    tmp_path: Path, target: TargetPlatform, runtime: object, env: object, cpu: object, conda: object
 ) -> None:
     (tmp_path / "model").mkdir(exist_ok=True)
     for relative, content in (

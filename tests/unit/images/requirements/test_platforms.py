@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.images.requirements.conda_specs import parse_conda
-from nunatak.images.requirements.declared import Declared, Target
+from nunatak.images.requirements.declared import Declared, TargetPlatform
 from nunatak.images.requirements.platforms import (
     SERVICES,
     SHARED_REPOSITORY,
@@ -21,7 +21,7 @@ def declared(
     channels: tuple[str, ...] = (),
 ) -> Declared:
     return Declared(
-        target=Target.WAREHOUSE,
+        target=TargetPlatform.WAREHOUSE,
         python="3.11",
         conda=tuple(map(parse_conda, conda)),
         pip=pip,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from nunatak.inference.codecs import arrow
 from nunatak.inference.codecs.arrow import ArrowReader
-from nunatak.inference.core.columns import Columns, Kind
+from nunatak.inference.core.columns import ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 from nunatak.inference.workers.layout import placed_columns
 from nunatak.transport.shm.memory_file import MemoryFile
 from support.front import fields, method
@@ -25,7 +25,7 @@ ROWS = 50
 class Reader:
     """A reader that counts how often it reads a stream as a whole."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: Method) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, target: ModelMethod) -> None:
         self._reader = ArrowReader(target)
         self.whole = 0
         table_of = arrow._table
@@ -42,7 +42,7 @@ class Reader:
         return block.columns
 
 
-def plain() -> Method:
+def plain() -> ModelMethod:
     return method(fields(x="DOUBLE", n="BIGINT", s="TIMESTAMP_NTZ"))
 
 
@@ -113,7 +113,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("case", OTHERS.values(), ids=OTHERS)
 def test_what_the_first_bytes_do_not_tell_is_read_each_time(
-    monkeypatch: pytest.MonkeyPatch, case: tuple[tuple[Field, ...], pa.Table]
+    monkeypatch: pytest.MonkeyPatch, case: tuple[tuple[SignatureField, ...], pa.Table]
 ) -> None:
     inputs, content = case
     reader = Reader(monkeypatch, method(inputs))
@@ -123,7 +123,7 @@ def test_what_the_first_bytes_do_not_tell_is_read_each_time(
 
 
 def test_given_parameters_are_read_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = Field("T", "DOUBLE", Kind.FLOAT64, 0.5)
+    given = SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5)
     reader = Reader(monkeypatch, method(fields(x="DOUBLE"), params=(given,)))
     for _ in range(2):
         assert reader.read(stream(pa.table({"x": [1.0, 2.0], "T": [0.1, 0.1]}))).rows == 2

@@ -11,15 +11,18 @@ import pytest
 
 from nunatak.inference.codecs.arrow import ArrowReader
 from nunatak.inference.codecs.json_codec import JsonReader
-from nunatak.inference.core.columns import Columns, Kind
+from nunatak.inference.core.columns import ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.payload import Parsed, assemble
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.payload import ParsedBody, assemble
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 from support.front import fields, method
 
 from ..server.test_service import stream
 
-PARAMS = (Field("T", "DOUBLE", Kind.FLOAT64, 0.5), Field("mode", "VARCHAR", Kind.TEXT, "fast"))
+PARAMS = (
+    SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5),
+    SignatureField("mode", "VARCHAR", ColumnKind.TEXT, "fast"),
+)
 TWO = method(params=PARAMS)
 MIXED = fields(
     f="DOUBLE",
@@ -43,12 +46,12 @@ WHOLE: dict[str, Any] = {
 TIME = np.datetime64("2014-01-01T16:00:00", "ns")
 
 
-def lists(parsed: Parsed) -> list[list[Any]]:
+def lists(parsed: ParsedBody) -> list[list[Any]]:
     whole = Columns.concat([assemble([block]) for block in parsed.blocks])
     return [column.to_list() for column in whole.columns]
 
 
-def read(table: pa.Table, target: Method) -> list[list[Any]]:
+def read(table: pa.Table, target: ModelMethod) -> list[list[Any]]:
     return lists(ArrowReader(target).read(stream(table)))
 
 
@@ -106,19 +109,19 @@ def test_another_order_is_remembered_as_such() -> None:
 @pytest.mark.parametrize(
     ("sql_type", "kind", "value", "wanted"),
     [
-        ("TIMESTAMP_NTZ", Kind.TIMESTAMP, pa.array([10**18] * 2, pa.timestamp("ns")), 10**18),
-        ("BINARY", Kind.BINARY, pa.array([b"hi"] * 2), b"hi"),
-        ("OBJECT", Kind.JSON, pa.array(['{"k": 1}'] * 2), {"k": 1}),
-        ("BIGINT", Kind.INT64, pa.array([7] * 2), 7),
-        ("TIMESTAMP_NTZ", Kind.TIMESTAMP, pa.array([None] * 2, pa.timestamp("us")), None),
+        ("TIMESTAMP_NTZ", ColumnKind.TIMESTAMP, pa.array([10**18] * 2, pa.timestamp("ns")), 10**18),
+        ("BINARY", ColumnKind.BINARY, pa.array([b"hi"] * 2), b"hi"),
+        ("OBJECT", ColumnKind.JSON, pa.array(['{"k": 1}'] * 2), {"k": 1}),
+        ("BIGINT", ColumnKind.INT64, pa.array([7] * 2), 7),
+        ("TIMESTAMP_NTZ", ColumnKind.TIMESTAMP, pa.array([None] * 2, pa.timestamp("us")), None),
     ],
 )
 def test_a_parameter_of_any_type_is_given(
-    sql_type: str, kind: Kind, value: pa.Array, wanted: Any
+    sql_type: str, kind: ColumnKind, value: pa.Array, wanted: Any
 ) -> None:
-    target = method(fields(x="DOUBLE"), params=(Field("p", sql_type, kind),))
+    target = method(fields(x="DOUBLE"), params=(SignatureField("p", sql_type, kind),))
     got = read(pa.table({"x": [1.0, 2.0], "p": value}), target)[1]
-    if kind is Kind.TIMESTAMP and wanted is not None:
+    if kind is ColumnKind.TIMESTAMP and wanted is not None:
         wanted = np.datetime64(wanted, "ns")
     assert got == [wanted] * 2
 
@@ -145,7 +148,7 @@ def test_an_object_holds_the_inputs_of_a_wide_method() -> None:
 def test_parameters_may_stand_beside_the_object() -> None:
     got = read(objects(WHOLE, {"f": 2.0}, T=[0.9, 0.8]), WIDE)
     assert got[7:] == [[0.9, 0.8], ["fast", "fast"]]
-    moment = Field("w", "TIMESTAMP_NTZ", Kind.TIMESTAMP)
+    moment = SignatureField("w", "TIMESTAMP_NTZ", ColumnKind.TIMESTAMP)
     target = method(MIXED, params=(moment,), wide=True)
     times = pa.array([10**18], pa.timestamp("ns"))
     assert read(objects(WHOLE, w=times), target)[7] == [np.datetime64(10**18, "ns")]
@@ -188,8 +191,8 @@ def test_objects_mean_in_arrow_what_they_mean_in_json() -> None:
 
 SMALL = method(
     (
-        Field("small", "TINYINT", Kind.INT64, limits=(-128, 127)),
-        Field("count", "SMALLINT", Kind.INT64, limits=(0, 255)),
+        SignatureField("small", "TINYINT", ColumnKind.INT64, limits=(-128, 127)),
+        SignatureField("count", "SMALLINT", ColumnKind.INT64, limits=(0, 255)),
     )
 )
 

@@ -10,17 +10,20 @@ from hypothesis import strategies as st
 
 from nunatak.inference.codecs import json_numbers
 from nunatak.inference.codecs.json_codec import JsonReader
-from nunatak.inference.core.columns import Kind
+from nunatak.inference.core.columns import ColumnKind
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.payload import Parsed, assemble
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.payload import ParsedBody, assemble
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 from support.front import fields, method
 from support.fuzz import examples, mutations
 from support.json_reference import Meaning, Wrong, meaning
 
 pytestmark = pytest.mark.fuzz
 
-PARAMS = (Field("T", "DOUBLE", Kind.FLOAT64, 0.5), Field("mode", "VARCHAR", Kind.TEXT, "fast"))
+PARAMS = (
+    SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5),
+    SignatureField("mode", "VARCHAR", ColumnKind.TEXT, "fast"),
+)
 METHODS = [
     method(),
     method(fields(x="DOUBLE")),
@@ -29,10 +32,17 @@ METHODS = [
     method(fields(o="BOOLEAN", n="BINARY", s="TIMESTAMP_NTZ"), params=PARAMS[:1]),
     method(fields(j="VARIANT")),
     method(fields(j="OBJECT"), wide=True),
-    method((*fields(c="ARRAY"), Field("i", "TINYINT", Kind.INT64, limits=(-128, 127)))),
+    method(
+        (*fields(c="ARRAY"), SignatureField("i", "TINYINT", ColumnKind.INT64, limits=(-128, 127)))
+    ),
     method(fields(a="DOUBLE", A="DOUBLE")),
     method(fields(**{'"y"': "DOUBLE", "Z": "BIGINT", "x y": "VARCHAR"}), params=PARAMS),
-    method((Field("a", "DOUBLE", Kind.FLOAT64, identifier="a"), *fields(Ab="DOUBLE", aB="DOUBLE"))),
+    method(
+        (
+            SignatureField("a", "DOUBLE", ColumnKind.FLOAT64, identifier="a"),
+            *fields(Ab="DOUBLE", aB="DOUBLE"),
+        )
+    ),
 ]
 READERS = [JsonReader(each) for each in METHODS]
 
@@ -51,17 +61,19 @@ jsons = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
     max_leaves=4,
 )
-VALUES: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.FLOAT64: st.floats(allow_nan=False, allow_infinity=False)
+VALUES: dict[ColumnKind, st.SearchStrategy[Any]] = {
+    ColumnKind.FLOAT64: st.floats(allow_nan=False, allow_infinity=False)
     | st.integers(-(2**70), 2**70),
-    Kind.INT64: st.integers(-(2**63), 2**63 - 1)
+    ColumnKind.INT64: st.integers(-(2**63), 2**63 - 1)
     | st.integers(-9, 9).map(float)
     | st.sampled_from([2**63, 0.5, 1e300, 9.3e18, -(2**63) - 1]),
-    Kind.BOOL: st.booleans(),
-    Kind.TEXT: texts,
-    Kind.BINARY: st.sampled_from(["", "aGk=", "aGk", "%%", "aGk=aGk=", "aG k=", "////", "-_-_"]),
-    Kind.JSON: jsons,
-    Kind.TIMESTAMP: st.sampled_from(
+    ColumnKind.BOOL: st.booleans(),
+    ColumnKind.TEXT: texts,
+    ColumnKind.BINARY: st.sampled_from(
+        ["", "aGk=", "aGk", "%%", "aGk=aGk=", "aG k=", "////", "-_-_"]
+    ),
+    ColumnKind.JSON: jsons,
+    ColumnKind.TIMESTAMP: st.sampled_from(
         ["2014-01-01", "2014-01-01T10:20:30.123456789", "2014-01-01 10:20:30+02:00",
          "2014-01-01T10:20Z", "1677-12-31", "2262-01-01", "2014-02-30", "2014-01-01T25:00",
          "2014-01-01T10:20:30+25:00", "2014-01-01 10:20:30 -0130", "x"]
@@ -70,7 +82,7 @@ VALUES: dict[Kind, st.SearchStrategy[Any]] = {
 
 
 @st.composite
-def documents(draw: st.DrawFn, target: Method) -> Any:
+def documents(draw: st.DrawFn, target: ModelMethod) -> Any:
     """A body that fits a method, or nearly."""
     every = (*target.inputs, *target.params)
     cells = [VALUES[field.kind] | st.none() for field in every]
@@ -132,14 +144,14 @@ def cases(draw: st.DrawFn) -> tuple[int, bytes]:
     return place, json.dumps(document).encode()
 
 
-def said(parsed: Parsed, target: Method) -> Meaning:
+def said(parsed: ParsedBody, target: ModelMethod) -> Meaning:
     """The rows with their parameters, as Python values."""
     rows: list[list[Any]] = []
     for block in parsed.blocks:
         if block.rows:
             columns = [column.to_list() for column in assemble([block]).columns]
             rows += (list(row) for row in zip(*columns, strict=True))
-    floats = [field.kind is Kind.FLOAT64 for field in (*target.inputs, *target.params)]
+    floats = [field.kind is ColumnKind.FLOAT64 for field in (*target.inputs, *target.params)]
     plain = [
         [None if is_float and value != value else value
          for is_float, value in zip(floats, row, strict=True)]

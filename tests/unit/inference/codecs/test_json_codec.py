@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.inference.codecs.json_codec import JsonReader
-from nunatak.inference.core.columns import Columns, Kind
+from nunatak.inference.core.columns import ColumnKind, Columns
 from nunatak.inference.core.errors import BadInput
-from nunatak.inference.core.payload import Parsed, assemble
-from nunatak.inference.core.signature import Field
+from nunatak.inference.core.payload import ParsedBody, assemble
+from nunatak.inference.core.signature import SignatureField
 from support.front import fields, method
 
 MIXED = fields(
@@ -28,16 +28,16 @@ MIXED = fields(
 ROW = [1.5, 7, "x", True, "aGk=", {"k": [1]}, "2014-01-01 16:00:00"]
 
 
-def read(body: Any, **options: Any) -> Parsed:
+def read(body: Any, **options: Any) -> ParsedBody:
     text = body if isinstance(body, bytes) else json.dumps(body).encode()
     return JsonReader(method(**options)).read(text)
 
 
-def columns(parsed: Parsed) -> Columns:
+def columns(parsed: ParsedBody) -> Columns:
     return Columns.concat([assemble([block]) for block in parsed.blocks])
 
 
-def lists(parsed: Parsed) -> list[list[Any]]:
+def lists(parsed: ParsedBody) -> list[list[Any]]:
     return [column.to_list() for column in columns(parsed).columns]
 
 
@@ -86,7 +86,10 @@ def test_timestamps_are_iso_text_in_any_zone(text: str, value: str) -> None:
     assert got.columns[0].to_list() == [np.datetime64(value, "ns")]
 
 
-PARAMS = (Field("T", "DOUBLE", Kind.FLOAT64, 0.5), Field("mode", "VARCHAR", Kind.TEXT, "fast"))
+PARAMS = (
+    SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5),
+    SignatureField("mode", "VARCHAR", ColumnKind.TEXT, "fast"),
+)
 
 
 def test_parameters_take_their_defaults() -> None:
@@ -117,7 +120,7 @@ def test_a_wide_row_may_hold_one_input_that_is_an_object() -> None:
 
 A_AND_A = fields(a="DOUBLE", A="DOUBLE")
 QUOTED = fields(**{'"y"': "DOUBLE"})
-CASED = (Field("a", "DOUBLE", Kind.FLOAT64, identifier="a"),)
+CASED = (SignatureField("a", "DOUBLE", ColumnKind.FLOAT64, identifier="a"),)
 SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "data": lambda row: {"data": [[0, row]]},
     "dataframe_records": lambda row: {"dataframe_records": [row]},
@@ -125,7 +128,7 @@ SHAPES: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
         "dataframe_split": {"columns": list(row), "data": [list(row.values())]}
     },
 }
-NAMED: list[tuple[tuple[Field, ...], dict[str, float], list[list[float]] | str]] = [
+NAMED: list[tuple[tuple[SignatureField, ...], dict[str, float], list[list[float]] | str]] = [
     (A_AND_A, {"A": 2.0, "a": 1.0}, [[1.0], [2.0]]),
     (A_AND_A, {'"A"': 2.0, '"a"': 1.0}, [[1.0], [2.0]]),
     (A_AND_A, {"A": 2.0}, "lacks the column 'a'"),
@@ -158,7 +161,7 @@ NAMED: list[tuple[tuple[Field, ...], dict[str, float], list[list[float]] | str]]
 @pytest.mark.parametrize(("inputs", "row", "wanted"), NAMED)
 def test_a_column_is_named_exactly_or_by_its_identifier(
     shape: str,
-    inputs: tuple[Field, ...],
+    inputs: tuple[SignatureField, ...],
     row: dict[str, float],
     wanted: list[list[float]] | str,
 ) -> None:
@@ -171,7 +174,7 @@ def test_a_column_is_named_exactly_or_by_its_identifier(
 
 
 def test_a_parameter_is_named_like_a_column() -> None:
-    params = (*PARAMS, Field('"q"', "DOUBLE", Kind.FLOAT64, 0.0))
+    params = (*PARAMS, SignatureField('"q"', "DOUBLE", ColumnKind.FLOAT64, 0.0))
     for named, wanted in (
         ({"t": 0.9}, (0.9, "fast", 0.0)),
         ({"MODE": "slow"}, (0.5, "slow", 0.0)),
@@ -353,8 +356,8 @@ def test_all_spellings_agree_on_random_numbers(rows: list[tuple[Any, Any]]) -> N
 
 
 SMALL = (
-    Field("small", "TINYINT", Kind.INT64, limits=(-128, 127)),
-    Field("count", "SMALLINT", Kind.INT64, limits=(0, 255)),
+    SignatureField("small", "TINYINT", ColumnKind.INT64, limits=(-128, 127)),
+    SignatureField("count", "SMALLINT", ColumnKind.INT64, limits=(0, 255)),
 )
 
 

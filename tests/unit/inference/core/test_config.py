@@ -8,7 +8,7 @@ import pytest
 
 from nunatak.inference.codecs.arrow import ArrowReader, write
 from nunatak.inference.codecs.json_codec import JsonReader
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.config import InstanceConfig, load
 from nunatak.inference.core.errors import ConfigError
 from nunatak.inference.core.payload import assemble
@@ -29,7 +29,7 @@ def loaded(folder: Path, **changes: Any) -> InstanceConfig:
 def test_a_configuration_says_what_to_serve_and_where(tmp_path: Path) -> None:
     config = loaded(tmp_path, env={"A": "b"}, num_workers=3)
     assert config.socket == Path("/run/front.sock")
-    assert [field.kind for field in config.methods[0].inputs] == [Kind.FLOAT64] * 2
+    assert [field.kind for field in config.methods[0].inputs] == [ColumnKind.FLOAT64] * 2
     assert (config.pool.num_workers, config.pool.env) == (3, {"A": "b"})
 
 
@@ -103,21 +103,21 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("sql_type", "kind"),
     [
-        ("DOUBLE", Kind.FLOAT64),
-        ("double precision", Kind.FLOAT64),
-        ("NUMBER(38,0)", Kind.INT64),
-        ("NUMBER(10, 2)", Kind.FLOAT64),
-        ("DECIMAL", Kind.INT64),
-        ("VARCHAR(16777216)", Kind.TEXT),
-        ("TIMESTAMP_NTZ(9)", Kind.TIMESTAMP),
-        ("ARRAY", Kind.JSON),
-        ("VECTOR(FLOAT, 3)", Kind.JSON),
-        ("MAP(VARCHAR, NUMBER(3,0))", Kind.JSON),
-        ("BOOLEAN", Kind.BOOL),
-        ("BINARY(8)", Kind.BINARY),
+        ("DOUBLE", ColumnKind.FLOAT64),
+        ("double precision", ColumnKind.FLOAT64),
+        ("NUMBER(38,0)", ColumnKind.INT64),
+        ("NUMBER(10, 2)", ColumnKind.FLOAT64),
+        ("DECIMAL", ColumnKind.INT64),
+        ("VARCHAR(16777216)", ColumnKind.TEXT),
+        ("TIMESTAMP_NTZ(9)", ColumnKind.TIMESTAMP),
+        ("ARRAY", ColumnKind.JSON),
+        ("VECTOR(FLOAT, 3)", ColumnKind.JSON),
+        ("MAP(VARCHAR, NUMBER(3,0))", ColumnKind.JSON),
+        ("BOOLEAN", ColumnKind.BOOL),
+        ("BINARY(8)", ColumnKind.BINARY),
     ],
 )
-def test_sql_types_have_kinds(sql_type: str, kind: Kind) -> None:
+def test_sql_types_have_kinds(sql_type: str, kind: ColumnKind) -> None:
     assert kind_of(sql_type) is kind
 
 
@@ -170,7 +170,7 @@ def test_numbers_inside_of_values_are_real_where_the_field_says_so(
     rows = [[0, value]]
     read = JsonReader(method((field,))).read(json.dumps({"data": rows}).encode())
     assert repr(assemble(read.blocks).columns[0].to_list()) == repr([wanted])
-    stream = write(Columns((Column("p", Kind.JSON, [value]),), 1))
+    stream = write(Columns((Column("p", ColumnKind.JSON, [value]),), 1))
     sent = ArrowReader(method((field,))).read(stream)
     assert repr(assemble(sent.blocks).columns[0].to_list()) == repr([wanted])
 

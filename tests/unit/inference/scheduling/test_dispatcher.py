@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import ModelError, Refused, WorkerLost
-from nunatak.inference.core.payload import Parsed, block_of_records
-from nunatak.inference.core.signature import Field
+from nunatak.inference.core.payload import ParsedBody, block_of_records
+from nunatak.inference.core.signature import SignatureField
 from nunatak.inference.scheduling.batcher import Batcher, BatchPolicy
 from nunatak.inference.scheduling.calls import TRANSITIONS, Call, IllegalStep, State
 from nunatak.inference.scheduling.dispatcher import Dispatcher
@@ -25,7 +25,9 @@ from nunatak.transport.admission.admission import Class
 from nunatak.transport.loop_share import Turns
 from support.front import FakePool, fields, method
 
-METHOD = method(fields(id="DOUBLE"), params=(Field("T", "DOUBLE", Kind.FLOAT64, 0.0),))
+METHOD = method(
+    fields(id="DOUBLE"), params=(SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.0),)
+)
 MAX_ROWS = 6
 WORKERS = 3
 
@@ -100,7 +102,7 @@ class World:
         bad = self.poisoned.intersection(ids.tolist())
         if bad:
             raise ModelError("poison") if min(bad) % 2 else WorkerLost("poison")
-        return Columns((Column("id", Kind.FLOAT64, ids),), columns.rows)
+        return Columns((Column("id", ColumnKind.FLOAT64, ids),), columns.rows)
 
     def ended(self, call: Call) -> None:
         self.ends[call] += 1
@@ -125,7 +127,7 @@ class World:
             request_id=str(number),
             klass=plan.klass,
         )
-        call.take(Parsed(blocks, sum(rows for rows, _ in plan.runs), None))
+        call.take(ParsedBody(blocks, sum(rows for rows, _ in plan.runs), None))
         call.move(State.ADMITTED)
         return call
 
@@ -314,7 +316,7 @@ def test_what_waits_is_known_exactly_once_nothing_does() -> None:
     block = block_of_records(METHOD, [(1.0,)] * 300, (0.1,), offset=0, size=8)
     calls = [Call(lambda _: None, arrived=0.0, deadline=9.0) for _ in range(3)]
     for call in calls:
-        call.take(Parsed((block,), 300, None))
+        call.take(ParsedBody((block,), 300, None))
     assert batcher.wait_s(calls[0]) == 0.0
     for count, call in enumerate(calls, start=1):
         call.move(State.ADMITTED)

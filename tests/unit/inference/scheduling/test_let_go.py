@@ -17,15 +17,15 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import (
-    DeadlineExceeded,
     InferenceError,
     ModelError,
     PoolStopped,
+    RequestExpired,
     WorkerLost,
 )
-from nunatak.inference.core.payload import Block, Parsed, batch_key
+from nunatak.inference.core.payload import Block, ParsedBody, batch_key
 from nunatak.inference.scheduling.batcher import Batcher, BatchPolicy
 from nunatak.inference.scheduling.calls import Call, State
 from nunatak.inference.server.service import InferenceService
@@ -125,7 +125,7 @@ class FailingPool(FakePool):
         (lambda: ModelError("ValueError: no"), 500),
         (lambda: WorkerLost("it was killed"), 502),
         (lambda: PoolStopped("it stops"), 503),
-        (lambda: DeadlineExceeded("late", stage="running"), 504),
+        (lambda: RequestExpired("late", stage="running"), 504),
     ],
 )
 async def test_a_batch_that_fails(failure: Callable[[], InferenceError], status: int) -> None:
@@ -153,7 +153,7 @@ def failure(call: Coroutine[Any, Any, Columns]) -> "asyncio.Task[type[InferenceE
 @pytest.mark.looptime
 @pytest.mark.parametrize(
     ("kills", "patience_s", "expected"),
-    [(1, 5.0, DeadlineExceeded), (2, 5.0, WorkerLost), (0, 0.5, DeadlineExceeded)],
+    [(1, 5.0, RequestExpired), (2, 5.0, WorkerLost), (0, 0.5, RequestExpired)],
 )
 async def test_a_batch_whose_workers_die_or_hang(
     kills: int, patience_s: float, expected: type[InferenceError]
@@ -164,7 +164,7 @@ async def test_a_batch_whose_workers_die_or_hang(
     await asyncio.sleep(0.001)
     values = np.arange(5.0)
     seen = weakref.ref(values)
-    batch = Columns((Column("x", Kind.FLOAT64, values),), 5)
+    batch = Columns((Column("x", ColumnKind.FLOAT64, values),), 5)
     deadline = asyncio.get_running_loop().time() + patience_s
     call = failure(pool.predict("HANG", batch, deadline=deadline, request_id="r"))
     del values, batch
@@ -190,7 +190,7 @@ async def test_a_batch_that_waits_while_the_pool_stops() -> None:
     await asyncio.sleep(0)
     values = np.arange(5.0)
     seen = weakref.ref(values)
-    batch = Columns((Column("x", Kind.FLOAT64, values),), 5)
+    batch = Columns((Column("x", ColumnKind.FLOAT64, values),), 5)
     second = failure(pool.predict("PREDICT", batch, deadline=deadline, request_id="2"))
     del values, batch
     await asyncio.sleep(0)
@@ -204,10 +204,10 @@ def test_rows_of_a_request_that_was_dropped_while_it_waited() -> None:
     predict = method()
     values = np.arange(5.0)
     seen = weakref.ref(values)
-    columns = Columns((Column("a", Kind.FLOAT64, values),), 5)
+    columns = Columns((Column("a", ColumnKind.FLOAT64, values),), 5)
     block = Block(predict, (), batch_key(predict, ()), 5, 40, columns=columns)
     call = Call(lambda call: None, arrived=0.0, deadline=1.0, klass=Class.BULK)
-    call.take(Parsed((block,), 5, None))
+    call.take(ParsedBody((block,), 5, None))
     call.move(State.ADMITTED)
     batcher = Batcher(BatchPolicy(slots=1, workers=1))
     batcher.push(call, 0.0)

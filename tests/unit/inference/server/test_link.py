@@ -14,7 +14,7 @@ from nunatak.transport.mux.frames import (
     PIECE_BYTES,
     TOKEN,
     FrameCutter,
-    Kind,
+    FrameKind,
     LinkAnswer,
     LinkRequest,
     frame,
@@ -70,7 +70,7 @@ class Peer:
         return {
             number: read_answer(payload)
             for kind, _, number, payload in FrameCutter().feed(bytes(self.transport.sent))
-            if kind == Kind.ANSWER
+            if kind == FrameKind.ANSWER
         }
 
 
@@ -91,7 +91,7 @@ async def test_a_refusal_needs_no_body_and_what_still_comes_is_thrown_away() -> 
     peer = Peer()
     peer.handler.refuse = True
     peer.ask(1, b"x" * 2 * PIECE_BYTES)
-    peer.link.data_received(frame(Kind.DATA, 1, b"x" * PIECE_BYTES, last=True))
+    peer.link.data_received(frame(FrameKind.DATA, 1, b"x" * PIECE_BYTES, last=True))
     found = await peer.answers()
     assert (found[1].status, found[1].extra) == (503, b"retry-after: 7\r\n")
     assert not peer.handler.requests
@@ -101,8 +101,8 @@ async def test_a_refusal_needs_no_body_and_what_still_comes_is_thrown_away() -> 
 async def test_a_caller_that_leaves_is_gone_and_answers_for_nobody_are_not_sent() -> None:
     peer = Peer()
     peer.ask(1)
-    peer.link.data_received(frame(Kind.CANCEL, 1, b"", last=True))
-    peer.link.data_received(frame(Kind.CANCEL, 2, b"", last=True))
+    peer.link.data_received(frame(FrameKind.CANCEL, 1, b"", last=True))
+    peer.link.data_received(frame(FrameKind.CANCEL, 2, b"", last=True))
     assert peer.handler.left == peer.handler.requests
     peer.ask(1)
     peer.handler.requests[1].respond(200, b"second")
@@ -122,12 +122,12 @@ async def test_with_the_link_everyone_leaves() -> None:
     "data",
     [
         request_frame(1, LinkRequest(b"/p", 1, 1, b"x")) * 2,
-        frame(Kind.ANSWER, 1, b"", last=True),
-        frame(Kind.REQUEST, 1, b"short", last=True),
+        frame(FrameKind.ANSWER, 1, b"", last=True),
+        frame(FrameKind.REQUEST, 1, b"short", last=True),
         request_frame(1, LinkRequest(b"/p", 1, 70_000, b"x" * 10))
-        + frame(Kind.DATA, 1, b"x", last=True),
+        + frame(FrameKind.DATA, 1, b"x", last=True),
         request_frame(1, LinkRequest(b"/p", 1, 70_000, b"x" * 60_000))
-        + frame(Kind.DATA, 1, b"x" * 20_000, last=False),
+        + frame(FrameKind.DATA, 1, b"x" * 20_000, last=False),
     ],
 )
 async def test_what_breaks_the_protocol_ends_the_link(data: bytes) -> None:
@@ -138,7 +138,7 @@ async def test_what_breaks_the_protocol_ends_the_link(data: bytes) -> None:
 
 
 messages = st.tuples(
-    st.sampled_from(list(Kind)), st.integers(0, 3), st.binary(max_size=60), st.booleans()
+    st.sampled_from(list(FrameKind)), st.integers(0, 3), st.binary(max_size=60), st.booleans()
 ).map(lambda parts: frame(parts[0], parts[1], parts[2], last=parts[3]))
 asked = st.tuples(st.integers(0, 3), st.binary(max_size=9), st.integers(0, 9)).map(
     lambda parts: request_frame(

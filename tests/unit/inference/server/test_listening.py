@@ -23,11 +23,11 @@ import uvloop
 from nunatak.compute.process.probe import probe
 from nunatak.errors import LimitExceeded, NunatakError, QueryCancelled
 from nunatak.inference.core.config import load
-from nunatak.inference.server.server import Server
+from nunatak.inference.server.server import InferenceServer
 from nunatak.services.calling.call_files import CallFiles
 from nunatak.services.calling.method_client import CallOptions, MethodClient
 from nunatak.services.reconcile.instance_loads import InstanceLoads
-from nunatak.services.watching.metrics import InstanceMetrics
+from nunatak.services.watching.metrics import InstanceMetricsClient
 from nunatak.transport.address import Address, CertificateFiles, UnixAddress
 from nunatak.transport.client.connections import InFlight
 from nunatak.transport.client.errors import CallError
@@ -69,7 +69,7 @@ def short(tmp_path: Path) -> Iterator[Path]:
 class World:
     """A running instance with a pool that computes at once."""
 
-    server: Server
+    server: InferenceServer
     pool: FakePool
     credentials: Credentials
     unix: Path | None
@@ -102,7 +102,7 @@ async def serving(folder: Path, kind: str, **changes: Any) -> AsyncIterator[Worl
         document |= {"socket": None, "tcp": credentials.document()}
     (folder / "instance.json").write_text(json.dumps(document))
     pool = FakePool()
-    server = Server(load(folder / "instance.json"), pool, loop=asyncio.get_running_loop())
+    server = InferenceServer(load(folder / "instance.json"), pool, loop=asyncio.get_running_loop())
     await server.start()
     unix = folder / "front.sock" if kind == "unix" else None
     made = World(server, pool, credentials, unix)
@@ -181,7 +181,7 @@ async def test_whoever_looks_at_an_instance_sees_it(short: Path, kind: str) -> N
         load_now = await asyncio.to_thread(InstanceLoads().load, world.address)
         assert load_now is not None
         assert load_now.in_flight == 0
-        counted = await asyncio.to_thread(InstanceMetrics().metrics, world.address)
+        counted = await asyncio.to_thread(InstanceMetricsClient().metrics, world.address)
         assert counted is not None
         assert "requests" in counted
         client = MethodClient(world.address)

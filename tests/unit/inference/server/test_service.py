@@ -18,12 +18,12 @@ from hypothesis import strategies as st
 from nunatak.inference.codecs import arrow
 from nunatak.inference.codecs.arrow import ArrowReader
 from nunatak.inference.core import errors
-from nunatak.inference.core.columns import Column, Columns, Kind
-from nunatak.inference.core.signature import Field, Method
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
+from nunatak.inference.core.signature import ModelMethod, SignatureField
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.scheduling.outcomes import STATUS
 from nunatak.inference.server.service import InferenceService
-from nunatak.transport.admission.admission import Admission, AdmissionPolicy, Decision
+from nunatak.transport.admission.admission import Admission, AdmissionDecision, AdmissionPolicy
 from nunatak.transport.http1.connection import Connection, Connections
 from nunatak.transport.http1.heads import HttpLimits
 from support.front import Answer, FakePool, FakeTransport, answers, fields, method, post, service
@@ -65,7 +65,7 @@ def get(path: str) -> bytes:
 
 @asynccontextmanager
 async def serving(
-    pool: FakePool | None = None, *methods: Method, **changes: Any
+    pool: FakePool | None = None, *methods: ModelMethod, **changes: Any
 ) -> AsyncIterator[InferenceService]:
     made = service(pool or FakePool(), *methods, **changes)
     try:
@@ -216,7 +216,9 @@ def test_no_bytes_make_the_arrow_reader_raise_anything_else(data: st.DataObject)
 @pytest.mark.asyncio
 async def test_arrow_rows_may_differ_in_their_parameters() -> None:
     pool = FakePool()
-    async with serving(pool, method(params=(Field("T", "DOUBLE", Kind.FLOAT64, 0.5),))) as made:
+    async with serving(
+        pool, method(params=(SignatureField("T", "DOUBLE", ColumnKind.FLOAT64, 0.5),))
+    ) as made:
         table = pa.table({"a": [1.0, 2.0, 3.0], "b": [0.0, 0.0, 0.0], "T": [0.1, 0.1, 0.2]})
         answer = await Client(made).ask(post(stream(table), headers=ARROW))
         got = pa.ipc.open_stream(answer.body).read_all().column(0).to_pylist()
@@ -229,7 +231,7 @@ def failing(columns: Columns) -> Columns:
     if 13.0 in np.asarray(columns.columns[0].values):
         raise errors.ModelError("ValueError: thirteen", "Traceback ...")
     values = np.asarray(columns.columns[0].values)
-    return Columns((Column("output_feature_0", Kind.FLOAT64, values),), columns.rows)
+    return Columns((Column("output_feature_0", ColumnKind.FLOAT64, values),), columns.rows)
 
 
 @pytest.mark.asyncio
@@ -297,7 +299,7 @@ async def test_rows_that_come_too_late_are_refused_when_they_are_known(
 ) -> None:
     pool, returning, ask = FakePool(seconds=2), [], Admission.ask
 
-    def watched(admission: Admission, *args: Any, **named: Any) -> Decision:
+    def watched(admission: Admission, *args: Any, **named: Any) -> AdmissionDecision:
         returning.append(named["returning"])
         return ask(admission, *args, **named)
 
@@ -400,14 +402,16 @@ async def test_utilisation_is_the_share_of_time_that_processors_computed() -> No
 async def test_values_that_json_lacks_are_null_or_text() -> None:
     def odd(columns: Columns) -> Columns:
         values = np.array([np.nan, np.inf, 1.5])
-        whole = Column("i", Kind.INT64, np.array([1, 2, 3]), np.array([False, True, False]))
+        whole = Column("i", ColumnKind.INT64, np.array([1, 2, 3]), np.array([False, True, False]))
         return Columns(
             (
-                Column("f", Kind.FLOAT64, values),
+                Column("f", ColumnKind.FLOAT64, values),
                 whole,
-                Column("b", Kind.BINARY, [b"hi", None, b""]),
-                Column("j", Kind.JSON, [{"a": [1]}, None, "x"]),
-                Column("t", Kind.TIMESTAMP, np.array(["2020-01-01T00:00:00.5"] * 3, "M8[ns]")),
+                Column("b", ColumnKind.BINARY, [b"hi", None, b""]),
+                Column("j", ColumnKind.JSON, [{"a": [1]}, None, "x"]),
+                Column(
+                    "t", ColumnKind.TIMESTAMP, np.array(["2020-01-01T00:00:00.5"] * 3, "M8[ns]")
+                ),
             ),
             3,
         )
@@ -438,7 +442,7 @@ async def test_rows_are_let_go_once_they_are_answered() -> None:
     def remembered(columns: Columns) -> Columns:
         values = np.zeros(columns.rows)
         kept.append(weakref.ref(values))
-        return Columns((Column("output_feature_0", Kind.FLOAT64, values),), columns.rows)
+        return Columns((Column("output_feature_0", ColumnKind.FLOAT64, values),), columns.rows)
 
     gc.disable()  # whatever is let go is let go without it
     try:
@@ -464,7 +468,7 @@ async def test_chunks_over_the_limit_are_told_so() -> None:
 
 @pytest.mark.asyncio
 async def test_arrow_with_a_name_that_is_no_unicode_is_refused() -> None:
-    stream = arrow.write(Columns((Column("name", Kind.FLOAT64, np.zeros(1)),) * 2, 1))
+    stream = arrow.write(Columns((Column("name", ColumnKind.FLOAT64, np.zeros(1)),) * 2, 1))
     async with serving() as target:
         headers = {"Content-Type": "application/vnd.apache.arrow.stream"}
         body = stream.replace(b"name", b"nam\xff")
@@ -493,7 +497,7 @@ async def test_an_answer_that_breaks_its_declared_type_fails_only_its_own_caller
     def moody(columns: Columns) -> Columns:
         values: list[Any] = list(np.asarray(columns.columns[0].values))
         words = ["high" if value == 13 else value for value in values]
-        return Columns((Column("output_feature_0", Kind.JSON, words),), columns.rows)
+        return Columns((Column("output_feature_0", ColumnKind.JSON, words),), columns.rows)
 
     async with serving(FakePool(model=moody)) as made:
         bodies = [post({"data": [[0, value, 0]]}) for value in (1, 13, 2)]

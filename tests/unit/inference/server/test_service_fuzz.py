@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import ModelError, WorkerLost
 from nunatak.inference.scheduling.batcher import BatchPolicy
 from nunatak.inference.server.service import InferenceService
@@ -78,7 +78,7 @@ class World:
         self.pool.seconds = self._seconds[len(self.pool.batches) % len(self._seconds)]
         if (ids < 0).any():
             raise (ModelError("poison") if len(ids) % 2 else WorkerLost("poison"))
-        return Columns((Column("output_feature_0", Kind.FLOAT64, ids),), columns.rows)
+        return Columns((Column("output_feature_0", ColumnKind.FLOAT64, ids),), columns.rows)
 
     async def caller(self, number: int, plan: Plan) -> None:
         """Send one request; leave in time, or wait for its answer."""

@@ -20,7 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nunatak.errors import LimitExceeded, QueryCancelled
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.server.service import InferenceService
 from nunatak.inference.server.shm_server import MemoryListener
 from nunatak.inference.workers.layout import placed_columns
@@ -34,7 +34,7 @@ from nunatak.services.calling.method_client import (
 from nunatak.transport.address import UnixAddress
 from nunatak.transport.admission.admission import AdmissionPolicy
 from nunatak.transport.client.connections import InFlight
-from nunatak.transport.client.memory_line import MemoryLine
+from nunatak.transport.client.memory_line import ShmClientConnection
 from nunatak.transport.shm.frames import (
     FrameError,
     FrameParser,
@@ -163,7 +163,7 @@ async def test_a_call_that_cannot_be_handled_is_let_go(
 @pytest.mark.asyncio
 async def test_what_the_model_raises_is_the_callers(world: World) -> None:
     def fail(columns: Columns) -> Columns:
-        return Columns((Column("output_feature_0", Kind.FLOAT64, np.zeros(1)),), 1)
+        return Columns((Column("output_feature_0", ColumnKind.FLOAT64, np.zeros(1)),), 1)
 
     world.pool.model = fail
     with pytest.raises(Exception, match="the model answered 1 rows for 5"):
@@ -204,7 +204,7 @@ async def test_a_file_that_can_still_change_is_refused(world: World) -> None:
     os.write(descriptor, b"x" * 100)
 
     def call() -> None:
-        line = MemoryLine(UnixAddress(world.path).memory_path)
+        line = ShmClientConnection(UnixAddress(world.path).memory_path)
         line.open(time.monotonic() + 30)
         try:
             line.call("/predict", {}, descriptor, 100)

@@ -20,9 +20,9 @@ class Ends:
         ours, theirs = socket.socketpair()
         self.notices: list[Frame] = []
         self.channel = Channel(ours, notice=self.notices.append)
-        self.worker = worker_frames.Channel(theirs)
+        self.worker = worker_frames.FrameSocket(theirs)
 
-    def receive(self) -> worker_frames.Frame:
+    def receive(self) -> worker_frames.WorkerFrame:
         """What the worker gets."""
         frame = self.worker.receive()
         assert frame is not None

@@ -10,9 +10,9 @@ import pytest
 from nunatak.inference.core.errors import LoadFailed
 from nunatak.inference.core.pool_settings import PoolSettings
 from nunatak.inference.workers.launcher import (
-    Launcher,
     Process,
     Started,
+    WorkerLauncher,
     describe_exit,
     load_head,
     manifest_imports,
@@ -94,7 +94,9 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
     log_path = tmp_path / "log"
     pipe = LogPipe(BoundedLog(log_path, size_bytes=10_000))
     shell = ("/bin/sh", "-c", "env; exit 3")
-    launcher = Launcher(settings(tmp_path, python=shell, env={"MY": "own"}), output=pipe.write_end)
+    launcher = WorkerLauncher(
+        settings(tmp_path, python=shell, env={"MY": "own"}), output=pipe.write_end
+    )
     started = launcher.launch()
     started.connection.close()
     code = await Process(started.popen).ended
@@ -110,7 +112,7 @@ async def test_a_model_gets_its_own_variables_and_none_of_ours(
 @pytest.mark.asyncio
 async def test_a_python_that_is_missing_is_named(tmp_path: Path) -> None:
     pipe = LogPipe(BoundedLog(tmp_path / "log", size_bytes=10_000))
-    launcher = Launcher(settings(tmp_path, python=["/nowhere/python"]), output=pipe.write_end)
+    launcher = WorkerLauncher(settings(tmp_path, python=["/nowhere/python"]), output=pipe.write_end)
     with pytest.raises(LoadFailed, match="/nowhere/python cannot be started"):
         launcher.launch()
     pipe.close()
@@ -133,7 +135,7 @@ def a_beginning(tmp_path: Path, *program: str) -> Path:
 def test_a_process_that_runs_already_is_the_first(tmp_path: Path) -> None:
     begun = begin(a_beginning(tmp_path, "/bin/sh", "-c", "sleep 60"))
     assert begun is not None
-    launcher = Launcher(settings(tmp_path), output=begun.output[1], first=begun.process)
+    launcher = WorkerLauncher(settings(tmp_path), output=begun.output[1], first=begun.process)
     assert launcher.launch() is begun.process
     assert begun.process.asked
     begun.end()
@@ -175,7 +177,7 @@ def test_a_log_is_bounded(tmp_path: Path) -> None:
     assert (tmp_path / "log").read_bytes().endswith(b"line 0049\n")
 
 
-class OneProcess(Launcher):
+class OneProcess(WorkerLauncher):
     """Hands out the front's end of a connection whose other end a test speaks on."""
 
     def __init__(self, own: PoolSettings, connection: socket.socket) -> None:

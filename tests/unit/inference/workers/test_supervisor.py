@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nunatak.inference.core.columns import Column, Columns, Kind
+from nunatak.inference.core.columns import Column, ColumnKind, Columns
 from nunatak.inference.core.errors import (
     CannotPark,
-    DeadlineExceeded,
     LoadFailed,
     ModelError,
     PoolStopped,
+    RequestExpired,
     WorkerLost,
 )
 from nunatak.inference.workers.pool import WorkerState
@@ -39,7 +39,7 @@ async def running(
 
 def batch(value: int = 0) -> Columns:
     """One row that can be told from others."""
-    return Columns((Column("x", Kind.INT64, np.array([value])),), 1)
+    return Columns((Column("x", ColumnKind.INT64, np.array([value])),), 1)
 
 
 def now() -> float:
@@ -125,7 +125,7 @@ async def test_time_may_run_out_while_waiting() -> None:
     async with running(FakeSource(busy_s=10)) as pool:
         first = asyncio.create_task(predict(pool))
         await asyncio.sleep(0)
-        with pytest.raises(DeadlineExceeded) as caught:
+        with pytest.raises(RequestExpired) as caught:
             await predict(pool, within_s=3)
         assert caught.value.stage == "queued"
         await first
@@ -136,7 +136,7 @@ async def test_time_may_run_out_while_waiting() -> None:
 async def test_a_hanging_worker_is_killed_at_the_deadline_and_replaced() -> None:
     source = FakeSource()
     async with running(source) as pool:
-        with pytest.raises(DeadlineExceeded) as caught:
+        with pytest.raises(RequestExpired) as caught:
             await predict(pool, within_s=5, method="HANG")
         await asyncio.sleep(0.001)
 
@@ -151,7 +151,7 @@ async def test_a_hanging_worker_is_killed_at_the_deadline_and_replaced() -> None
 async def test_an_impatient_caller_does_not_kill_a_worker() -> None:
     source = FakeSource(busy_s=1)
     async with running(source, min_run_s=2) as pool:
-        with pytest.raises(DeadlineExceeded):
+        with pytest.raises(RequestExpired):
             await predict(pool, within_s=0.1)
         assert pool.snapshot().workers[0].state is WorkerState.BUSY
         await predict(pool)
@@ -235,7 +235,7 @@ async def test_a_model_that_cannot_be_loaded_is_tried_again_with_growing_pauses(
     source.refusals = [LoadFailed("no such file")] * 5
     async with running(source) as pool:
         assert pool.snapshot().failure == "no such file"
-        with pytest.raises(DeadlineExceeded, match="no such file"):
+        with pytest.raises(RequestExpired, match="no such file"):
             await predict(pool, within_s=0.2)
         await asyncio.sleep(2)
         assert (pool.snapshot().ready, pool.snapshot().failure) == (1, "")
@@ -311,7 +311,7 @@ def test_every_call_ends_with_its_own_answer_or_a_reason(
         if isinstance(outcome, Columns):
             assert outcome.columns[0].to_list() == [at]
         else:
-            assert isinstance(outcome, (DeadlineExceeded, WorkerLost, asyncio.CancelledError))
+            assert isinstance(outcome, (RequestExpired, WorkerLost, asyncio.CancelledError))
 
 
 async def scenario(calls: list[dict[str, Any]], deaths: list[int], size: int) -> list[Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.services.calling.routes import Route, Routes, Target
+from nunatak.services.calling.routes import Route, Routes, RouteTarget
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.states import ServiceState
 from nunatak.transport.address import UnixAddress
@@ -46,7 +46,7 @@ def route(number: int, *addresses: str) -> Route:
         public=True,
         max_batch_rows=None,
         methods=(),
-        targets=tuple(Target(address, UnixAddress(Path(address))) for address in addresses),
+        targets=tuple(RouteTarget(address, UnixAddress(Path(address))) for address in addresses),
     )
 
 

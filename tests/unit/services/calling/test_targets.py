@@ -13,7 +13,7 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.compute.spec import MethodSpec
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
-from nunatak.services.calling.routes import Route, Routes, Target
+from nunatak.services.calling.routes import Route, Routes, RouteTarget
 from nunatak.services.calling.targets import CallTargets, ServiceInstances
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.functions import FunctionSpec, UserFunction
@@ -24,7 +24,7 @@ from nunatak.transport.address import UnixAddress
 from nunatak.warehouse.core.call_markers import ModelCall
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter
+from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
 
 SESSION = Session(id=1, user="ADA", role="R", database="D", schema="S")
 
@@ -32,7 +32,9 @@ SESSION = Session(id=1, user="ADA", role="R", database="D", schema="S")
 def method(name: str, *, kind: str = "FUNCTION") -> ServedMethod:
     return ServedMethod(
         spec=MethodSpec(name=name, handler="h", path=name.lower(), kind=kind),
-        signature=MethodSignature(inputs=(Parameter("A", FLOAT),), outputs=(Field("y", FLOAT),)),
+        signature=MethodSignature(
+            inputs=(MethodParameter("A", FLOAT),), outputs=(Field("y", FLOAT),)
+        ),
     )
 
 
@@ -79,7 +81,7 @@ class World:
                     max_batch_rows=None,
                     methods=(method("PREDICT"), method("__CALL__")),
                     functions=(UserFunction(QualifiedName("D", "S", "F"), PREDICT, OF_F),),
-                    targets=(Target("0", UnixAddress(Path("/s"))),),
+                    targets=(RouteTarget("0", UnixAddress(Path("/s"))),),
                 )
             ]
         )

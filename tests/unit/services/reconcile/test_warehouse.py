@@ -26,7 +26,7 @@ from nunatak.errors import (
     NunatakError,
     QueryCancelled,
 )
-from nunatak.images.requirements.declared import Target
+from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.services.calling.warehouse_instances import WarehouseInstances
 from nunatak.services.commands.desired import images_in_use
 from nunatak.services.model.ports import InstanceLoad, ServedModel
@@ -35,7 +35,7 @@ from nunatak.services.model.spec import WAREHOUSE_POOL, warehouse_key
 from nunatak.services.reconcile.warehouse import (
     FORGET_S,
     LOAD_LIMIT_S,
-    Loaded,
+    LoadedVersion,
     is_forgotten,
     surplus,
 )
@@ -128,7 +128,7 @@ def test_a_call_starts_an_instance_with_the_versions_environment(world: World) -
 
     (address,) = held.ready()
     (spec,) = world.runtime.specs.values()
-    assert world.builder.targets == [Target.WAREHOUSE]
+    assert world.builder.targets == [TargetPlatform.WAREHOUSE]
     assert spec.python[0].endswith(f"/environments/{IMAGE.environment.name}/bin/python")
     assert (spec.num_workers, spec.live.egress) == (3, None)
     assert (spec.cpus, spec.memory_limit_bytes) == (2.0 * 0.75, 8 * 1024**3 // 2)
@@ -308,7 +308,7 @@ def test_models_in_use_are_kept_although_they_are_too_many(world: World) -> None
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0, 100)), max_size=12), st.integers(1, 12))
 def test_no_more_make_room_than_need_be(found: list[tuple[bool, float]], bound: int) -> None:
-    models = [Loaded(number, *item) for number, item in enumerate(found)]
+    models = [LoadedVersion(number, *item) for number, item in enumerate(found)]
 
     gone = surplus(models, bound=bound)
 
@@ -470,7 +470,7 @@ def test_an_image_that_is_outdated_is_built_again(world: World) -> None:
     use(world)
 
     assert (world.builder.builds, state(world)) == (2, "RUNNING")
-    assert set(world.builder.targets) == {Target.WAREHOUSE}
+    assert set(world.builder.targets) == {TargetPlatform.WAREHOUSE}
 
 
 # ---- waiting
@@ -544,7 +544,7 @@ def test_a_service_of_the_same_version_has_an_image_of_its_own(world: World) -> 
 
     world.deploy()
 
-    assert world.builder.targets == [Target.WAREHOUSE, Target.CPU]
+    assert world.builder.targets == [TargetPlatform.WAREHOUSE, TargetPlatform.CPU]
     with world.catalog.read() as tx:
         assert tx.find(warehouse_key("v-1")) is not None
     assert world.service(QualifiedName("DB", "S", "SVC")).status["state"] == "RUNNING"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from nunatak.errors import NoCurrentContext, SyntaxInvalid
-from nunatak.sql.language.show import Scope, ShowClauses, show_clauses
+from nunatak.sql.language.show import ShowClauses, ShowScope, show_clauses
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
@@ -23,16 +23,16 @@ def clauses(text: str) -> ShowClauses:
 @pytest.mark.parametrize(
     ("text", "scope"),
     [
-        ("", Scope("DB", "S")),
-        ("IN ACCOUNT", Scope()),
-        ("IN DATABASE", Scope("DB")),
-        ("IN DATABASE other", Scope("OTHER")),
-        ("IN SCHEMA x", Scope("DB", "X")),
-        ("IN SCHEMA o.x", Scope("O", "X")),
-        ("IN o.x", Scope("O", "X")),
+        ("", ShowScope("DB", "S")),
+        ("IN ACCOUNT", ShowScope()),
+        ("IN DATABASE", ShowScope("DB")),
+        ("IN DATABASE other", ShowScope("OTHER")),
+        ("IN SCHEMA x", ShowScope("DB", "X")),
+        ("IN SCHEMA o.x", ShowScope("O", "X")),
+        ("IN o.x", ShowScope("O", "X")),
     ],
 )
-def test_the_scope_is_completed_from_the_session(text: str, scope: Scope) -> None:
+def test_the_scope_is_completed_from_the_session(text: str, scope: ShowScope) -> None:
     assert clauses(text).scope(SESSION) == scope
 
 

@@ -9,7 +9,7 @@ from nunatak.transport.mux.frames import (
     PIECE_BYTES,
     Frame,
     FrameCutter,
-    Kind,
+    FrameKind,
     LinkAnswer,
     LinkError,
     LinkRequest,
@@ -66,10 +66,10 @@ def test_messages_come_out_as_they_went_in(
     for (kind, flags, number, payload), (sent_number, sent) in zip(found, messages, strict=True):
         assert (flags, number) == (LAST, sent_number)
         if isinstance(sent, LinkRequest):
-            assert kind == Kind.REQUEST
+            assert kind == FrameKind.REQUEST
             assert read_request(payload) == sent._replace(left_ms=min(sent.left_ms, 2**32 - 1))
         else:
-            assert kind == Kind.ANSWER
+            assert kind == FrameKind.ANSWER
             assert read_answer(payload) == sent
 
 
@@ -94,8 +94,8 @@ def test_no_bytes_do_more_than_break_the_protocol(data: bytes) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        frame(Kind.DATA, 1, b"", last=True).replace(b"\x03", b"\x09", 1),
-        frame(Kind.DATA, 1, b"x" * (PIECE_BYTES * 2 + 1), last=True),
+        frame(FrameKind.DATA, 1, b"", last=True).replace(b"\x03", b"\x09", 1),
+        frame(FrameKind.DATA, 1, b"x" * (PIECE_BYTES * 2 + 1), last=True),
         b"POST /predict HTTP/1.1\r\n",
         b"\x00" * 12,
     ],

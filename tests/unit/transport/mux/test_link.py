@@ -8,7 +8,7 @@ from nunatak.transport.mux.frames import (
     PIECE_BYTES,
     Frame,
     FrameCutter,
-    Kind,
+    FrameKind,
     LinkAnswer,
     answer_frame,
     frame,
@@ -120,7 +120,7 @@ async def test_a_body_that_nobody_wants_any_more_is_sent_no_further() -> None:
     await asyncio.sleep(0)
     end.send_cancel(1)
     await asyncio.sleep(1)
-    assert frames(transport)[-1][0] == Kind.CANCEL
+    assert frames(transport)[-1][0] == FrameKind.CANCEL
     assert len(frames(transport)) < 5
 
 
@@ -136,7 +136,7 @@ async def test_a_peer_that_reads_nothing_for_long_is_lost() -> None:
 
 async def test_bytes_that_are_no_frames_end_the_link() -> None:
     end, transport = opened()
-    end.data_received(frame(Kind.CANCEL, 7, b"", last=True) + b"HTTP/1.1 400 Bad Request\r\n")
+    end.data_received(frame(FrameKind.CANCEL, 7, b"", last=True) + b"HTTP/1.1 400 Bad Request\r\n")
     assert [number for _, _, number, _ in end.frames] == [7]
     assert transport.closed
     assert "broke the protocol" in end.reasons[0]
@@ -155,7 +155,7 @@ async def test_closing_sends_what_is_to_be_sent() -> None:
 
 async def test_what_one_read_brings_is_taken_some_at_a_time_and_nothing_is_read_meanwhile() -> None:
     end, transport = opened()
-    data = b"".join(frame(Kind.ANSWER, number, b"", last=True) for number in range(50))
+    data = b"".join(frame(FrameKind.ANSWER, number, b"", last=True) for number in range(50))
     end.data_received(data)
     assert 0 < len(end.frames) < 50
     assert not transport.reading
@@ -167,7 +167,7 @@ async def test_what_one_read_brings_is_taken_some_at_a_time_and_nothing_is_read_
 
 async def test_frames_that_wait_when_the_link_ends_are_dropped() -> None:
     end, _ = opened()
-    data = b"".join(frame(Kind.ANSWER, number, b"", last=True) for number in range(50))
+    data = b"".join(frame(FrameKind.ANSWER, number, b"", last=True) for number in range(50))
     end.data_received(data)
     taken = len(end.frames)
     end.connection_lost(None)

@@ -12,7 +12,7 @@ import pytest
 import uvloop
 
 from nunatak.transport.client.dialing import Dialer
-from nunatak.transport.mux.frames import PIECE_BYTES, Frame, Kind, LinkAnswer, answer_frame
+from nunatak.transport.mux.frames import PIECE_BYTES, Frame, FrameKind, LinkAnswer, answer_frame
 from nunatak.transport.mux.link import LinkEnd
 from support.credentials import KINDS
 from support.ingress import Ground
@@ -32,7 +32,7 @@ class End(LinkEnd):
 
     def take(self, received: Frame) -> None:
         kind, flags, number, payload = received
-        piece = payload[10:] if kind == Kind.ANSWER else payload
+        piece = payload[10:] if kind == FrameKind.ANSWER else payload
         self.bodies[number] = self.bodies.get(number, b"") + piece
         if flags:
             self.whole.add(number)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nunatak.inference.core.columns import DTYPES, Column, Columns, Kind
+from nunatak.inference.core.columns import DTYPES, Column, ColumnKind, Columns
 from nunatak.inference.core.errors import LayoutError
 from nunatak.inference.workers.layout import decode_columns, encode_columns
 from nunatak.transport.shm import frames
@@ -18,18 +18,18 @@ from nunatak.transport.shm.memory_file import OWNED_SEALS
 from nunatak.worker import convert
 from nunatak.worker import frames as worker_frames
 
-SCALARS: dict[Kind, st.SearchStrategy[Any]] = {
-    Kind.FLOAT64: st.floats(allow_nan=False),
-    Kind.FLOAT32: st.floats(allow_nan=False, width=32),
-    Kind.INT64: st.integers(-(2**63), 2**63 - 1),
-    Kind.INT32: st.integers(-(2**31), 2**31 - 1),
-    Kind.INT16: st.integers(-(2**15), 2**15 - 1),
-    Kind.INT8: st.integers(-128, 127),
-    Kind.BOOL: st.booleans(),
-    Kind.TIMESTAMP: st.integers(-(2**62), 2**62),
-    Kind.TEXT: st.text(st.characters(exclude_categories=["Cs"])),
-    Kind.BINARY: st.binary(),
-    Kind.JSON: st.recursive(
+SCALARS: dict[ColumnKind, st.SearchStrategy[Any]] = {
+    ColumnKind.FLOAT64: st.floats(allow_nan=False),
+    ColumnKind.FLOAT32: st.floats(allow_nan=False, width=32),
+    ColumnKind.INT64: st.integers(-(2**63), 2**63 - 1),
+    ColumnKind.INT32: st.integers(-(2**31), 2**31 - 1),
+    ColumnKind.INT16: st.integers(-(2**15), 2**15 - 1),
+    ColumnKind.INT8: st.integers(-128, 127),
+    ColumnKind.BOOL: st.booleans(),
+    ColumnKind.TIMESTAMP: st.integers(-(2**62), 2**62),
+    ColumnKind.TEXT: st.text(st.characters(exclude_categories=["Cs"])),
+    ColumnKind.BINARY: st.binary(),
+    ColumnKind.JSON: st.recursive(
         st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text('aé\n"'),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("ab"), inner),
         max_leaves=5,
@@ -41,7 +41,7 @@ SCALARS: dict[Kind, st.SearchStrategy[Any]] = {
 def batches(draw: st.DrawFn) -> Columns:
     """A batch of up to four columns of any kind, with nulls."""
     rows = draw(st.integers(0, 9))
-    kinds = draw(st.lists(st.sampled_from(list(Kind)), max_size=4))
+    kinds = draw(st.lists(st.sampled_from(list(ColumnKind)), max_size=4))
     columns = []
     for at, kind in enumerate(kinds):
         cell = SCALARS[kind] | st.none()
@@ -50,7 +50,7 @@ def batches(draw: st.DrawFn) -> Columns:
     return Columns(tuple(columns), rows)
 
 
-def make_column(name: str, kind: Kind, values: list[Any]) -> Column:
+def make_column(name: str, kind: ColumnKind, values: list[Any]) -> Column:
     """A column of Python values, None for null."""
     nulls = np.array([value is None for value in values], np.bool_)
     mask = nulls if nulls.any() else None
@@ -81,7 +81,7 @@ def test_a_batch_survives_the_way_to_the_worker_and_back(batch: Columns) -> None
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(predict_frame(batch))
-        worker = worker_frames.Channel(theirs)
+        worker = worker_frames.FrameSocket(theirs)
         received = worker.receive()
         assert received is not None
         columns, rows = convert.decode(received.head, received.body)
@@ -107,7 +107,7 @@ def test_a_frame_that_is_cut_short_is_an_error_at_the_end_of_the_stream(
     assert parser.feed(part) == []
     with pytest.raises(FrameError, match="ended inside a frame"):
         parser.finish()
-    with pytest.raises(worker_frames.FrameError, match="ended inside a frame"):
+    with pytest.raises(worker_frames.WorkerFrameError, match="ended inside a frame"):
         received_by_worker(part)
 
 
@@ -145,7 +145,7 @@ def test_corrupted_bytes_are_a_clean_error_or_another_valid_batch(
         received = received_by_worker(bytes(damaged))
         if received is not None:
             convert.decode(received.head, received.body)
-    except worker_frames.FrameError:
+    except worker_frames.WorkerFrameError:
         pass
 
 
@@ -153,23 +153,23 @@ def test_corrupted_bytes_are_a_clean_error_or_another_valid_batch(
 def test_noise_is_refused_at_its_first_bytes(noise: bytes) -> None:
     with pytest.raises(FrameError, match="not the start of a frame"):
         FrameParser().feed(noise)
-    with pytest.raises(worker_frames.FrameError, match="not the start of a frame"):
+    with pytest.raises(worker_frames.WorkerFrameError, match="not the start of a frame"):
         received_by_worker(noise)
 
 
-def received_by_worker(data: bytes) -> worker_frames.Frame | None:
+def received_by_worker(data: bytes) -> worker_frames.WorkerFrame | None:
     """What the worker's end makes of a stream that ends after these bytes."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.sendall(data)
         ours.shutdown(socket.SHUT_WR)
-        return worker_frames.Channel(theirs).receive()
+        return worker_frames.FrameSocket(theirs).receive()
 
 
 def large_batch() -> Columns:
     """20 float columns of 2,000 rows."""
     values = np.random.default_rng(1).normal(size=(20, 2000))
-    named = (Column(f"c{at}", Kind.FLOAT64, values[at]) for at in range(20))
+    named = (Column(f"c{at}", ColumnKind.FLOAT64, values[at]) for at in range(20))
     return Columns(tuple(named), 2000)
 
 
@@ -182,7 +182,7 @@ def test_a_large_body_travels_in_a_descriptor_and_is_not_copied_by_the_worker() 
     with ours, theirs:
         socket.send_fds(ours, [outgoing.data], [outgoing.descriptor])
         os.close(outgoing.descriptor)
-        received = worker_frames.Channel(theirs).receive()
+        received = worker_frames.FrameSocket(theirs).receive()
         assert received is not None
         columns, rows = convert.decode(received.head, received.body)
         frame = convert.to_frame(columns, rows)
@@ -233,7 +233,7 @@ def test_a_worker_lets_go_of_a_body_unless_something_looks_into_it() -> None:
     entries, buffers = encode_columns(batch)
     head = {"rows": batch.rows, "columns": entries}
     with ours, theirs:
-        worker = worker_frames.Channel(theirs)
+        worker = worker_frames.FrameSocket(theirs)
         for keeps in (False, True):
             outgoing = frames.encode(FrameType.PREDICT, 5, head, buffers=buffers)
             rights = array.array("i", [outgoing.descriptor])
@@ -285,12 +285,12 @@ def test_another_version_is_named() -> None:
     data = raw + zlib.crc32(raw).to_bytes(4, "little")
     with pytest.raises(FrameError, match="version 9"):
         FrameParser().feed(data)
-    with pytest.raises(worker_frames.FrameError, match="version 9"):
+    with pytest.raises(worker_frames.WorkerFrameError, match="version 9"):
         worker_frames.parse_prefix(data)
 
 
 def test_null_bytes_reach_the_model_as_nulls() -> None:
-    column = Column("raw", Kind.BINARY, [b"a\0", None, b""])
+    column = Column("raw", ColumnKind.BINARY, [b"a\0", None, b""])
     entries, buffers = encode_columns(Columns((column,), 3))
     body = memoryview(b"".join(bytes(b) + bytes(-len(b) % 8) for b in buffers))
     decoded, rows = convert.decode({"rows": 3, "columns": entries}, body)

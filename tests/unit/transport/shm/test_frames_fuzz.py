@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.inference.core.columns import Columns, Kind
+from nunatak.inference.core.columns import ColumnKind, Columns
 from nunatak.inference.core.errors import InferenceError, LayoutError
 from nunatak.inference.workers.channel import Channel
 from nunatak.inference.workers.layout import decode_columns
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.fuzz
 
 numbers = st.integers(-2, 40) | st.sampled_from([2**31, 2**63, 2**64, -(2**63), 10**30])
 junk = numbers | st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=4)
-kinds = st.sampled_from([*(kind.value for kind in Kind), "NONE", ""])
+kinds = st.sampled_from([*(kind.value for kind in ColumnKind), "NONE", ""])
 bodies = st.binary(max_size=80) | st.sampled_from(
     [b"[1,2]", b'["a",null]', b"[[[", b"{}", b"[" * 5000, b"\xff", bytes(64)]
 )
@@ -69,7 +69,7 @@ def test_a_head_that_lies_is_refused_at_both_ends(head: dict[str, Any], body: by
     try:
         columns, rows = convert.decode(head, memoryview(body))
         assert all(len(column.values) == rows for column in columns)
-    except worker_frames.FrameError:
+    except worker_frames.WorkerFrameError:
         pass
 
 
@@ -141,11 +141,11 @@ def test_damaged_frames_never_confuse_the_workers_end(frame: bytes, draw: st.Dat
     with ours, theirs:
         ours.sendall(draw.draw(st.just(frame) | mutations(frame)))
         ours.shutdown(socket.SHUT_WR)
-        channel = worker_frames.Channel(theirs)
+        channel = worker_frames.FrameSocket(theirs)
         try:
             while (received := channel.receive()) is not None:
                 convert.decode(received.head, received.body)
-        except worker_frames.FrameError:
+        except worker_frames.WorkerFrameError:
             pass
 
 
@@ -175,7 +175,7 @@ def link_streams(draw: st.DrawFn) -> bytes:
         parts += [
             link_frames.request_frame(number, request),
             link_frames.answer_frame(number, answer),
-            link_frames.frame(link_frames.Kind.DATA, number, body, last=True),
+            link_frames.frame(link_frames.FrameKind.DATA, number, body, last=True),
         ]
     whole = b"".join(parts)
     return draw(st.just(whole) | mutations(whole))
@@ -188,10 +188,10 @@ def test_damaged_frames_of_the_link_are_read_or_refused(stream: bytes, size: int
     try:
         for at in range(0, len(stream), size):
             for kind, _, _, payload in cutter.feed(stream[at : at + size]):
-                if kind == link_frames.Kind.REQUEST:
+                if kind == link_frames.FrameKind.REQUEST:
                     request = link_frames.read_request(payload)
                     assert len(request.body) <= request.size
-                elif kind == link_frames.Kind.ANSWER:
+                elif kind == link_frames.FrameKind.ANSWER:
                     answer = link_frames.read_answer(payload)
                     assert len(answer.body) <= answer.size
     except LinkError:

@@ -8,7 +8,11 @@ from sqlglot import exp
 from nunatak.catalog.sqltypes import parse_type
 from nunatak.errors import InvalidArgument
 from nunatak.warehouse.core.dialect import tokens_of, tree_of
-from nunatak.warehouse.model_calls.arguments import MethodSignature, Parameter, match_arguments
+from nunatak.warehouse.model_calls.arguments import (
+    MethodParameter,
+    MethodSignature,
+    match_arguments,
+)
 
 DOUBLE = parse_type("DOUBLE")
 
@@ -17,7 +21,7 @@ def matched(names: list[str], arguments: str) -> list[str]:
     text = f"SELECT F({arguments})"
     call = tree_of(text, tokens_of(text), {}).find(exp.Anonymous)
     assert call is not None
-    signature = MethodSignature(inputs=tuple(Parameter(name, DOUBLE) for name in names))
+    signature = MethodSignature(inputs=tuple(MethodParameter(name, DOUBLE) for name in names))
     found = match_arguments(call, signature, label="M!F")
     return [value.this.sql() for value in found]
 

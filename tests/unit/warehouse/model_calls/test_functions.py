@@ -14,7 +14,7 @@ from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.statement_text import StatementText
-from nunatak.warehouse.model_calls.planner import Parameter
+from nunatak.warehouse.model_calls.planner import MethodParameter
 from support.calls import World, model
 
 from ..conftest import MadeWith, rows_of
@@ -112,7 +112,7 @@ def test_semi_structured_values_go_in_and_out(made: MadeWith) -> None:
         {
             "M": model(
                 function=lambda o, n: {"t": f"{o}", "o": '{"a":[1]}', "i": n},
-                inputs=(Parameter("O", OBJECT), Parameter("N", NUMBER)),
+                inputs=(MethodParameter("O", OBJECT), MethodParameter("N", NUMBER)),
                 outputs=(Field("t", TEXT), Field("o", OBJECT), Field("i", NUMBER)),
             )
         }
@@ -167,7 +167,7 @@ def test_a_cancelled_statement_ends_while_the_model_computes(made: MadeWith) -> 
     here = world(
         SVC_F=model(
             function=lambda a: {"y": a},
-            inputs=(Parameter("A", FLOAT),),
+            inputs=(MethodParameter("A", FLOAT),),
             outputs=(Field("y", FLOAT),),
             is_native=True,
             before=before,

@@ -9,7 +9,7 @@ import pytest
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.errors import InvalidArgument, ModelCallFailed, ObjectNotFound, Unsupported
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.model_calls.planner import Parameter
+from nunatak.warehouse.model_calls.planner import MethodParameter
 from support.calls import Model, Runner, World, model
 
 
@@ -26,7 +26,7 @@ def world(**models: Model) -> World:
 def native() -> Model:
     return model(
         function=lambda a: {"y": None if a is None else a * a},
-        inputs=(Parameter("A", FLOAT),),
+        inputs=(MethodParameter("A", FLOAT),),
         outputs=(Field("y", FLOAT),),
         is_native=True,
     )
@@ -228,7 +228,7 @@ class TestArguments:
         return world(
             M=model(
                 function=lambda a, b, k=1.0, m=10.0: {"s": a + b + k + m, "sign": 0},
-                params=(Parameter("k", FLOAT, "1.0"), Parameter("m", FLOAT, "10.0")),
+                params=(MethodParameter("k", FLOAT, "1.0"), MethodParameter("m", FLOAT, "10.0")),
             )
         )
 

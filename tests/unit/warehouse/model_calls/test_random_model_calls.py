@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.model_calls.planner import Parameter
+from nunatak.warehouse.model_calls.planner import MethodParameter
 from support.calls import Model, World, model
 
 ROWS = 60
@@ -22,7 +22,7 @@ NUMBERS = st.sampled_from(["A", "B", "G", "A + B", "-A", "2", "NULL"])
 def world() -> Iterator[World]:
     square: Model = model(
         function=lambda a: {"y": None if a is None else a * a},
-        inputs=(Parameter("A", FLOAT),),
+        inputs=(MethodParameter("A", FLOAT),),
         outputs=(Field("y", FLOAT),),
         is_native=True,
         batch_rows=7,

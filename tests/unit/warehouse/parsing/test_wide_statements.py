@@ -12,7 +12,7 @@ import pytest
 
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.warehouse.core.results import Field
-from nunatak.warehouse.model_calls.planner import Parameter
+from nunatak.warehouse.model_calls.planner import MethodParameter
 from support.calls import Model, World
 
 from ..conftest import MadeWith, Sql
@@ -87,7 +87,7 @@ def growth(cost: Callable[[int], int]) -> list[float]:
 
 
 def with_model(made: MadeWith, inputs: int) -> Sql:
-    parameters = tuple(Parameter(f"C{index}", FLOAT) for index in range(inputs))
+    parameters = tuple(MethodParameter(f"C{index}", FLOAT) for index in range(inputs))
     model = Model(lambda *_: {"output": 1.0}, parameters, (Field("output", FLOAT),))
     return made(World({"M": model}))
 

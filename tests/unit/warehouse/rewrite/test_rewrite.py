@@ -12,11 +12,11 @@ from nunatak.warehouse.query.infer import note_column_types
 from nunatak.warehouse.query.projections import name_projections, output_names, projection_texts
 from nunatak.warehouse.query.translation import sql_text
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
-from nunatak.warehouse.tables.tables import Column, Location, Table
+from nunatak.warehouse.tables.tables import Location, Table, TableColumn
 
 from ..conftest import new_session
 
-TABLE = (Column("A", NUMBER), Column("O", OBJECT), Column("S", TEXT))
+TABLE = (TableColumn("A", NUMBER), TableColumn("O", OBJECT), TableColumn("S", TEXT))
 
 
 def rewritten(text: str) -> str:

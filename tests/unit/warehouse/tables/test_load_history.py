@@ -16,7 +16,7 @@ from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, QueryFailed, Unsupported
 from nunatak.stages.places import StagedFile
 from nunatak.warehouse.core.hooks import Hooks
-from nunatak.warehouse.engine.engine import Connection
+from nunatak.warehouse.engine.engine import EngineConnection
 from nunatak.warehouse.tables.load_history import LoadHistory
 from nunatak.warehouse.tables.tables import Location, Table
 from nunatak.warehouse.warehouse import Warehouse
@@ -288,6 +288,6 @@ def test_whole_paths_of_earlier_versions_are_known(tmp_path: Path) -> None:
         return StagedFile(tmp_path / "STG" / name, name, f"stg/{name}", 1, modified_on)
 
     table = Table(QualifiedName("DB", "S", "T"), Location("DB", "S", "T"), ())
-    history = LoadHistory(cast("Connection", Noted()), table)
+    history = LoadHistory(cast("EngineConnection", Noted()), table)
     files = [file("in/a.csv"), file("in/a.csv", 3.0), file("a.csv")]
     assert history.new(files) == tuple(files[1:])
