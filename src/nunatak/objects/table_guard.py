@@ -22,7 +22,7 @@ from nunatak.warehouse.core.session import Session
 
 _PARKED = " swapped"
 """No statement can mean this name by chance, and it is there within one transaction only."""
-_SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW"})
+_SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 
 
 class CatalogTableGuard:
@@ -44,6 +44,8 @@ class CatalogTableGuard:
         kind, name = requirement.kind, requirement.object_name
         seen = Requirement(ANY, kind, name)
         if kind in _SEEN_ONLY_WITH_PRIVILEGE and not self._access.allows(role, seen):
+            if kind == "SEQUENCE":
+                raise ObjectNotFound("Sequence", name)
             needed = requirement.privilege
             hint = f"Role {role} needs {'a privilege' if needed == ANY else needed} on it."
             raise ObjectNotFound("Object", name, hint=hint)

@@ -16,12 +16,14 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import CheckedInside, Nothing, Rules, declared
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted
+from nunatak.errors import ObjectNotFound
 from nunatak.warehouse.core.dialect import stored
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.sources import stage_location
 from nunatak.warehouse.statements.create import qualified
 from nunatak.warehouse.statements.dml import merge_counts
 from nunatak.warehouse.tables.listing import find_sequence
+from nunatak.warehouse.tables.tables import Table, sequences_drawn_from
 
 MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 """Kinds that the warehouse makes."""
@@ -123,8 +125,30 @@ def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> N
     """What is not there is left to the statement, which knows about IF EXISTS."""
     name = execution.session.qualify(parts)
     table = execution.tables.find(name, execution.session, connection=execution.connection)
-    if table is not None:
-        execution.translator.permit(table, *privileges)
+    if table is None:
+        return
+    execution.translator.permit(table, *privileges)
+    if "INSERT" in privileges:
+        _draw_defaults(execution, table)
+
+
+def _draw_defaults(execution: Execution, table: Table) -> None:
+    """The defaults of new rows draw from sequences with the rights of the table's owner, who may
+    have lost them; AUTOINCREMENT draws from the table's own."""
+    guard = execution.hooks.guard
+    if guard is None:
+        return
+    owner = (
+        execution.session.role if table.temporary else guard.owner(table.object_kind, table.name)
+    )
+    for column in table.columns:
+        drawn = sequences_drawn_from(column.default or "") if column.identity is None else []
+        for sequence in drawn:
+            name = str(QualifiedName(sequence.database, sequence.schema, sequence.table))
+            if owner is None or not guard.allows(owner, Requirement("USAGE", "SEQUENCE", name)):
+                hint = f"(The default of column '{column.name}' draws from it with the rights of "
+                hint += f"role {owner}, which owns table {table.name}.)"
+                raise ObjectNotFound("Sequence", name, hint=hint)
 
 
 def _nothing(_execution: Execution, _tree: exp.Expr) -> None:
@@ -146,7 +170,7 @@ def _named(*privileges: str) -> Rules:
 READS = _named(
     "SELECT on each table and view that is read, by its owner for what a view reads",
     "READ on each stage",
-    "USAGE on each file format, model and function",
+    "USAGE on each file format, model, function and sequence",
     "USAGE on a role of each service",
 )
 """Of every statement, also inside of others: asked where a name is resolved."""
@@ -154,7 +178,11 @@ _OF_SESSION: Rules = (Nothing(why="variables belong to the session"),)
 _OF_TRANSACTION: Rules = (Nothing(why="a transaction belongs to the session"),)
 CHANGES: Mapping[type[exp.Expr], StatementPrivileges] = {
     exp.Insert: StatementPrivileges(
-        _named("INSERT on the table", "DELETE on it with OVERWRITE"), _insert
+        _named(
+            "INSERT on the table, and USAGE on the sequences of its defaults by its owner",
+            "DELETE on it with OVERWRITE",
+        ),
+        _insert,
     ),
     exp.Update: StatementPrivileges(_named("UPDATE on the table"), _update),
     exp.Delete: StatementPrivileges(_named("DELETE on the table"), _delete),

@@ -133,6 +133,7 @@ class Translator:
         name = self._session.qualify(parts)
         if find_sequence(self._connection, name) is None:
             raise ObjectNotFound("Sequence", str(name))
+        self.require(Requirement("USAGE", "SEQUENCE", str(name)))
         return name
 
     def permit(self, table: Table, *privileges: str) -> None:

@@ -32,7 +32,7 @@ INTERNAL_PREFIX = "__NUNATAK_"
 """Begins names of the engine that no user's object can have."""
 EARLIER_SUFFIX = "_IDENTITY"
 """What homes of earlier versions add to a table's name for the sequence of its columns."""
-_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)\Z")
+_NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)")
 
 
 def session_database(session: Session) -> str:
@@ -268,9 +268,17 @@ def read_identities(
 
 def drawn_from(default: str) -> Location | None:
     """The sequence that a default takes the next value of, if it is one of those."""
-    match = _NEXTVAL.match(default)
-    if match is None:
-        return None
+    match = _NEXTVAL.fullmatch(default)
+    return None if match is None else _sequence(match)
+
+
+def sequences_drawn_from(default: str) -> list[Location]:
+    """Every sequence that a default takes a value of, wherever it stands in it."""
+    found = map(_sequence, _NEXTVAL.finditer(default))
+    return [sequence for sequence in found if sequence is not None]
+
+
+def _sequence(match: re.Match[str]) -> Location | None:
     try:
         parts = split_name(match[1].replace("''", "'"))
     except InvalidArgument:
