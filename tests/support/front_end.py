@@ -25,6 +25,7 @@ from nunatak.objects.repositories import ImageRepositories
 from nunatak.objects.roles import RoleAccounts
 from nunatak.objects.ruled import RuledObjects
 from nunatak.objects.secrets import Secrets
+from nunatak.objects.sequences import Sequences
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
@@ -87,6 +88,7 @@ class Front:
             plain=Objects(catalog),
             places=Places(catalog),
             databases=Databases(catalog, warehouse, models, settings),
+            sequences=Sequences(catalog, warehouse),
             warehouses=Warehouses(catalog),
             tags=Tags(catalog),
             users=UserAccounts(access, settings),

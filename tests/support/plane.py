@@ -34,6 +34,7 @@ from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
 from nunatak.objects.account import AccountObjects
 from nunatak.objects.databases import Databases
+from nunatak.objects.sequences import Sequences
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.control import ControlPlane
 from nunatak.services.documents.deployment import DeploymentOrder
@@ -251,6 +252,7 @@ class World:
             self.catalog,
             access=self.rooms.access,
             databases=cast("Databases", None),  # there are none in this world
+            sequences=cast("Sequences", None),
             services=self.services,
             vault=self.vault,
         )

@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from nunatak.models.registry import Models
 from nunatak.objects.databases import Databases
+from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.model.usage import ServiceUsage
@@ -101,7 +102,9 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             access=access,
             stages=base.stages,
             objects=replace(
-                base.objects, databases=Databases(catalog, warehouse, models.dropper, settings)
+                base.objects,
+                databases=Databases(catalog, warehouse, models.dropper, settings),
+                sequences=Sequences(catalog, warehouse),
             ),
             control=base.control,
             services=base.services,

@@ -22,9 +22,9 @@ IMAGE_REPOSITORY = "IMAGE_REPOSITORY"
 
 
 class NamespaceSpec(Document, frozen=True, kw_only=True, rename="upper"):
-    """Settings of a database or schema."""
+    """Settings of a database or schema; None is the database's for a schema, else the server's."""
 
-    data_retention_time_in_days: int = 1
+    data_retention_time_in_days: int | None = None
     max_data_extension_time_in_days: int | None = None
     default_ddl_collation: str | None = None
 

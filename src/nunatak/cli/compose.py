@@ -26,6 +26,7 @@ from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.objects.account import AccountObjects
 from nunatak.objects.databases import Databases
+from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.queries import QueryRegistry
@@ -128,6 +129,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
             catalog,
             access=access,
             databases=Databases(catalog, warehouse, models.dropper, settings),
+            sequences=Sequences(catalog, warehouse),
             services=services,
             vault=vault,
         ),

@@ -17,6 +17,7 @@ from nunatak.objects.repositories import ImageRepositories
 from nunatak.objects.roles import RoleAccounts
 from nunatak.objects.ruled import RuledObjects
 from nunatak.objects.secrets import Secrets
+from nunatak.objects.sequences import Sequences
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
@@ -35,6 +36,7 @@ class AccountObjects:
     users: UserAccounts
     roles: RoleAccounts
     databases: Databases
+    sequences: Sequences
     warehouses: Warehouses
     tags: Tags
     pools: Pools
@@ -53,6 +55,7 @@ class AccountObjects:
         *,
         access: Access,
         databases: Databases,
+        sequences: Sequences,
         services: Services,
         vault: Vault,
     ) -> AccountObjects:
@@ -64,6 +67,7 @@ class AccountObjects:
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
             databases=databases,
+            sequences=sequences,
             warehouses=Warehouses(catalog),
             tags=Tags(catalog),
             pools=Pools(catalog, services),

@@ -16,14 +16,18 @@ SpecT = TypeVar("SpecT", bound=Document)
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Kept(Protocol[T_co]):
-    """Service that keeps the objects of a kind."""
+class Listable(Protocol[T_co]):
+    """Service that finds the objects of a kind."""
 
     def get(self, key: Key) -> T_co:
         """An object; raises ObjectNotFound."""
 
     def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[T_co]:
         """The objects in a place, by name."""
+
+
+class Kept(Listable[T_co], Protocol[T_co]):
+    """Service that keeps the objects of a kind."""
 
     def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove an object; whether it was there. Raises ObjectNotFound."""

@@ -118,7 +118,7 @@ class Grammar:
 _GRAMMARS: dict[tuple[str, ...], Grammar] = {}
 _REFUSED: dict[tuple[str, ...], str] = {}
 _MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
-_LONGEST_WORDS = 5
+_LONGEST_WORDS = 7
 
 
 def grammar(*spellings: str, needs: Rules) -> Callable[[Parser], Parser]:

@@ -26,11 +26,7 @@ _PROPERTIES = {
     "MAX_DATA_EXTENSION_TIME_IN_DAYS": integer,
     "DEFAULT_DDL_COLLATION": TokenCursor.string,
 }
-_UNSET = {
-    "DATA_RETENTION_TIME_IN_DAYS": NamespaceSpec().data_retention_time_in_days,
-    "MAX_DATA_EXTENSION_TIME_IN_DAYS": None,
-    "DEFAULT_DDL_COLLATION": None,
-}
+_RETENTION_DAYS = 1
 _ENDINGS = ("CASCADE", "RESTRICT")
 _DATABASE_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -93,9 +89,11 @@ def _database_row(record: Record, caller: Caller) -> Sequence[Any]:
     ]
 
 
-def retention(record: Record) -> str:
-    """The days for which a database or schema keeps what was, as SHOW prints them."""
-    return str(NamespaceSpec.read(record.spec).data_retention_time_in_days)
+def retention(*records: Record) -> str:
+    """The days for which a database, or a schema before its database, keeps what was, as SHOW
+    prints them: of the first that says so."""
+    given = (NamespaceSpec.read(record.spec).data_retention_time_in_days for record in records)
+    return str(next((days for days in given if days is not None), _RETENTION_DAYS))
 
 
 def _schemas(record: Record, caller: Caller) -> Sequence[Sequence[Any]]:
@@ -118,9 +116,8 @@ DATABASES = PropertyFamily(
     title="Database",
     service=lambda objects: objects.databases,
     readers=_PROPERTIES,
-    unset=_UNSET,
+    unset=dict.fromkeys(_PROPERTIES),
     altering="MODIFY",
-    has_comment_on=True,
     drop_endings=_ENDINGS,
     show_fields=_DATABASE_FIELDS,
     show_row=_database_row,
@@ -140,9 +137,8 @@ SCHEMAS = PropertyFamily(
     service=lambda objects: objects.databases,
     readers=_PROPERTIES,
     reads_new=_new_schema,
-    unset=_UNSET,
+    unset=dict.fromkeys(_PROPERTIES),
     altering="MODIFY",
-    has_comment_on=True,
     drop_endings=_ENDINGS,
     has_describe=False,
     after_create=_go_to_schema,

@@ -60,9 +60,15 @@ class ShowSchemas:
         if database is not None:
             check_place(context, database)
         service = context.rooms.objects.databases
-        rows = [_schema_row(record, context) for record in service.schemas(database)]
-        databases = service.listed() if database is None else [service.get(Key(DATABASE, database))]
-        rows += [_information_schema_row(record) for record in databases]
+        schemas = service.schemas(database)
+        listed = service.listed() if database is None else [service.get(Key(DATABASE, database))]
+        databases = {record.name: record for record in listed}
+        rows = [
+            _schema_row(record, databases[record.key.database], context)
+            for record in schemas
+            if record.key.database in databases
+        ]
+        rows += [_information_schema_row(record) for record in listed]
         rows.sort(key=lambda row: (row[4], row[1]))
         chosen = self.clauses.select(rows, lambda row: str(row[1]))
         if self.is_terse:
@@ -85,7 +91,7 @@ def show_schemas(cursor: TokenCursor, _: Modifiers) -> ShowSchemas:
     return ShowSchemas(clauses=clauses, is_terse=is_terse)
 
 
-def _schema_row(record: Record, context: Context) -> list[Any]:
+def _schema_row(record: Record, database: Record, context: Context) -> list[Any]:
     session = context.session
     is_current = (session.database, session.schema) == (record.key.database, record.name)
     return [
@@ -97,7 +103,7 @@ def _schema_row(record: Record, context: Context) -> list[Any]:
         record.owner,
         record.comment,
         "",
-        retention(record),
+        retention(record, database),
     ]
 
 

@@ -17,6 +17,7 @@ from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
 from nunatak.objects.databases import Databases
 from nunatak.objects.places import Places
+from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.sql.language.rooms import Rooms
 from nunatak.sql.language.statement import Context, authorise, parse_registered
@@ -67,6 +68,7 @@ class Bench:
                 plain=Objects(self.catalog),
                 places=Places(self.catalog),
                 databases=Databases(self.catalog, self.warehouse, models, settings),
+                sequences=Sequences(self.catalog, self.warehouse),
             ),
             settings=settings,
         )
@@ -124,6 +126,10 @@ def test_sequences_are_shown_with_what_comes_next_but_not_those_of_columns(bench
     bench.rows("ALTER SEQUENCE s SET COMMENT = 'odd'")
     [row] = bench.rows("DESCRIBE SEQUENCE s")
     assert (row["next_value"], row["comment"], row["owner"]) == (7, "odd", "ACCOUNTADMIN")
+    bench.rows("ALTER SEQUENCE s SET ORDER")
+    assert bench.rows("DESCRIBE SEQUENCE s")[0]["comment"] == "odd"
+    bench.rows("ALTER SEQUENCE s UNSET COMMENT")
+    assert bench.rows("DESCRIBE SEQUENCE s")[0]["comment"] == ""
     bench.rows("ALTER SEQUENCE IF EXISTS none_there SET COMMENT = 'x'")
     with pytest.raises(ObjectNotFound):
         bench.rows("COMMENT ON SEQUENCE none_there IS 'x'")

@@ -226,7 +226,8 @@ def test_names_without_a_place_are_told_so() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "most"), [*((kind, 1) for kind in KINDS_OF_ACCOUNT), ("SCHEMA", 2), ("MODEL", 3)]
+    ("kind", "most"),
+    [*((kind, 1) for kind in sorted(KINDS_OF_ACCOUNT)), ("SCHEMA", 2), ("MODEL", 3)],
 )
 def test_a_name_of_too_many_parts_names_nothing(kind: str, most: int) -> None:
     parts = ("A", "b", "C", "D")

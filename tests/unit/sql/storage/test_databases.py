@@ -37,3 +37,24 @@ def test_a_session_goes_to_what_it_makes_and_leaves_what_it_drops(
     front.rows(f"DROP {words} made CASCADE")
     assert "MADE" not in (front.session.database, front.session.schema)
     assert front.rows(f"SHOW {plural} LIKE 'made'") == []
+
+
+def test_a_schema_keeps_what_was_as_long_as_its_database_unless_it_says_otherwise(
+    front: Front,
+) -> None:
+    def shown() -> str:
+        (row,) = front.rows("SHOW SCHEMAS LIKE 'made' IN DATABASE d")
+        return str(row["retention_time"])
+
+    front.rows("CREATE DATABASE d DATA_RETENTION_TIME_IN_DAYS = 7")
+    front.rows("CREATE SCHEMA d.made")
+    assert shown() == "7"
+
+    front.rows("ALTER SCHEMA d.made SET DATA_RETENTION_TIME_IN_DAYS = 0")
+    assert shown() == "0"
+
+    front.rows("ALTER SCHEMA d.made UNSET DATA_RETENTION_TIME_IN_DAYS")
+    front.rows("ALTER DATABASE d SET DATA_RETENTION_TIME_IN_DAYS = 9")
+    assert shown() == "9"
+    (row,) = front.rows("SHOW SCHEMAS LIKE 'made' IN ACCOUNT")
+    assert row["retention_time"] == "9"

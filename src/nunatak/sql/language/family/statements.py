@@ -14,7 +14,7 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
-from nunatak.objects.ruled import Kept
+from nunatak.objects.ruled import Listable
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.table import (
     COMMENT,
@@ -22,8 +22,8 @@ from nunatak.sql.language.family.table import (
     SET,
     Altered,
     Caller,
+    KindFamily,
     Name,
-    ObjectFamily,
     PropertyFamily,
 )
 from nunatak.sql.language.objects import dropped
@@ -69,7 +69,7 @@ class CreateObject(Creation):
 class AlterObject:
     """ALTER of any kind, by one of its actions, and COMMENT ON."""
 
-    family: PropertyFamily[Any]
+    family: KindFamily[Any]
     name: Name
     if_exists: bool
     action: str
@@ -88,16 +88,16 @@ class AlterObject:
 class DropObject:
     """DROP of any kind."""
 
-    family: ObjectFamily[Any]
+    family: KindFamily[Any]
     name: Name
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
     def run(self, context: Context) -> Result:
         """Remove it."""
-        key = self.family.key(context.session, self.name)
-        service = self.family.service(context.rooms.objects)
-        was_there = service.drop(key, if_exists=self.if_exists)
+        drop, key = self.family.dropper, self.family.key(context.session, self.name)
+        assert drop is not None, "DROP is registered with it only"
+        was_there = drop(Caller.of(context), Altered(key, None, self.if_exists))
         self.family.after_drop(context.session, key)
         return dropped(key.name, was_there=was_there)
 
@@ -106,7 +106,7 @@ class DropObject:
 class DescribeObject:
     """DESCRIBE of any kind."""
 
-    family: ObjectFamily[Any]
+    family: KindFamily[Any]
     name: Name
 
     @property
@@ -127,7 +127,7 @@ class DescribeObject:
 class ShowObjects:
     """SHOW of any kind."""
 
-    family: ObjectFamily[Any]
+    family: KindFamily[Any]
     clauses: ShowClauses
     is_terse: bool = False
 
@@ -146,7 +146,7 @@ class ShowObjects:
         row = (family.terse_row if self.is_terse else None) or family.show_row
         return show_result(self.fields, [row(item, caller) for item in chosen])
 
-    def _items(self, context: Context, service: Kept[Any]) -> Sequence[Any]:
+    def _items(self, context: Context, service: Listable[Any]) -> Sequence[Any]:
         if self.family.kind in KINDS_OF_ACCOUNT:
             return service.listed()
         scope = scope_in(context, self.clauses)
@@ -163,40 +163,39 @@ def visible(context: Context, items: Iterable[Any]) -> list[Any]:
     ]
 
 
-def register(family: ObjectFamily[Any]) -> None:
+def register(family: KindFamily[Any]) -> None:
     """Make the statements of a kind known."""
     parsers = _Parsers(family)
     dropping = family.dropping or (Needs(OWNERSHIP, family.kind),)
     describing = family.describing or (Needs(ANY, family.kind),)
     for words in family.spellings:
-        grammar(f"DROP {words}", needs=dropping)(parsers.drop)
+        if family.dropper is not None:
+            grammar(f"DROP {words}", needs=dropping)(parsers.drop)
         if family.has_describe:
             grammar(f"DESCRIBE {words}", needs=describing)(parsers.describe)
+        _register_alterations(family, words, parsers)
     for plural in family.plural:
         grammar(f"SHOW {plural}", needs=family.showing)(parsers.show)
         if family.terse_fields:
             grammar(f"SHOW TERSE {plural}", needs=family.showing)(parsers.show_terse)
     if isinstance(family, PropertyFamily):
-        _register_properties(family)
+        needs = Creates(family.kind, privilege=family.privilege), *family.uses, *family.creating
+        creation(family.words, needs=needs)(_PropertyParsers(family).create)
 
 
-def _register_properties(family: PropertyFamily[Any]) -> None:
-    parsers = _PropertyParsers(family)
-    creates = Creates(family.kind, privilege=family.privilege)
-    creation(family.words, needs=(creates, *family.uses, *family.creating))(parsers.create)
-    for words in family.spellings:
+def _register_alterations(family: KindFamily[Any], words: str, parsers: _Parsers) -> None:
+    if family.alterations:
         grammar(f"ALTER {words}", needs=family.alter_needs)(parsers.alter)
-    if family.has_comment_on:
-        for words in ("COMMENT ON", "COMMENT IF EXISTS ON"):
-            needs = family.setting.needs
-            grammar(f"{words} {family.words}", needs=needs)(parsers.comment)
+    if (setting := family.alterations.get(SET)) is not None:
+        grammar(f"COMMENT ON {words}", needs=setting.needs)(parsers.comment)
+        grammar(f"COMMENT IF EXISTS ON {words}", needs=setting.needs)(parsers.comment_if_exists)
 
 
 @dataclass(frozen=True)
 class _Parsers:
     """Parsers of what all families have."""
 
-    family: ObjectFamily[Any]
+    family: KindFamily[Any]
 
     def drop(self, cursor: TokenCursor, _: Modifiers) -> DropObject:
         """Parse DROP."""
@@ -220,10 +219,36 @@ class _Parsers:
         """Parse SHOW TERSE."""
         return replace(self.show(cursor, modifiers), is_terse=True)
 
+    def alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
+        """Parse ALTER."""
+        if_exists = cursor.accept("IF", "EXISTS")
+        name = cursor.name()
+        known = self.family.alterations
+        asked = next((words for words in known if cursor.accept(*words.split())), None)
+        if asked is None:
+            cursor.fail(f"expected {', '.join(sorted(known))}")
+        return self._altered(name, asked, known[asked].reads(cursor), if_exists=if_exists)
+
+    def comment(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
+        """Parse COMMENT ON."""
+        name = cursor.name()
+        cursor.expect("IS")
+        return self._altered(name, SET, {COMMENT: cursor.string()}, if_exists=False)
+
+    def comment_if_exists(self, cursor: TokenCursor, modifiers: Modifiers) -> AlterObject:
+        """Parse COMMENT IF EXISTS ON."""
+        return replace(self.comment(cursor, modifiers), if_exists=True)
+
+    def _altered(self, name: Name, action: str, values: Any, *, if_exists: bool) -> AlterObject:
+        family = self.family
+        return AlterObject(
+            family=family, name=name, if_exists=if_exists, action=action, values=values
+        )
+
 
 @dataclass(frozen=True)
 class _PropertyParsers:
-    """Parsers of what families have that are made of properties."""
+    """Parser of CREATE, which families have that are made of properties."""
 
     family: PropertyFamily[Any]
 
@@ -238,27 +263,4 @@ class _PropertyParsers:
             or_replace=create.or_replace,
             if_not_exists=if_not_exists,
             values=self.family.read_new(cursor),
-        )
-
-    def alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
-        """Parse ALTER."""
-        if_exists = cursor.accept("IF", "EXISTS")
-        name = cursor.name()
-        known = self.family.alterations
-        asked = next((words for words in known if cursor.accept(*words.split())), None)
-        if asked is None:
-            cursor.fail(f"expected {', '.join(sorted(known))}")
-        return self._altered(name, asked, known[asked].reads(cursor), if_exists=if_exists)
-
-    def comment(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
-        """Parse COMMENT ON."""
-        if_exists = cursor.peek(-2 - len(self.family.words.split())) == "EXISTS"
-        name = cursor.name()
-        cursor.expect("IS")
-        return self._altered(name, SET, {COMMENT: cursor.string()}, if_exists=if_exists)
-
-    def _altered(self, name: Name, action: str, values: Any, *, if_exists: bool) -> AlterObject:
-        family = self.family
-        return AlterObject(
-            family=family, name=name, if_exists=if_exists, action=action, values=values
         )

@@ -12,7 +12,7 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.objects import Created
 from nunatak.catalog.store import Key
 from nunatak.objects.account import AccountObjects
-from nunatak.objects.ruled import Kept, Ruled
+from nunatak.objects.ruled import Kept, Listable, Ruled
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED
 from nunatak.sql.language.statement import Context, properties
@@ -47,11 +47,15 @@ Rows = Callable[[T, Caller], Sequence[Sequence[Any]]]
 
 @dataclass(frozen=True)
 class Altered:
-    """An object that an action changes, with what the action read."""
+    """An object that an action changes, with what the action read, or that DROP removes."""
 
     key: Key
     values: Any
     if_exists: bool
+
+
+Drop = Callable[[Caller, Altered], bool]
+"""Removes an object; whether it was there."""
 
 
 def _nothing(_: TokenCursor) -> None:
@@ -85,13 +89,13 @@ def _keep(_: Session, _key: Key) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectFamily(Generic[T]):
-    """A kind of object with DROP, DESCRIBE and SHOW; CREATE and ALTER it registers itself.
-    `service` keeps the objects."""
+class KindFamily(Generic[T]):
+    """A kind of object with SHOW, DESCRIBE and the actions of ALTER; CREATE it registers itself.
+    `service` finds the objects."""
 
     kind: str
     words: str
-    service: Callable[[AccountObjects], Kept[T]]
+    service: Callable[[AccountObjects], Listable[T]]
     plural: tuple[str, ...] = ()
     """The words of SHOW; a kind without them registers its own."""
     show_fields: tuple[Field, ...] = ()
@@ -120,10 +124,37 @@ class ObjectFamily(Generic[T]):
     showing: Rules = SHOWN_WHERE_ALLOWED
     """What SHOW needs, which shows all objects unless it is the default."""
     after_drop: Callable[[Session, Key], None] = _keep
+    drops: Drop | None = None
+    """What DROP does, which there is with it only."""
+    actions: tuple[Action, ...] = ()
+    """What ALTER does, which there is with some only. COMMENT ON is SET of a comment."""
 
     def key(self, session: Session, parts: Name) -> Key:
         """Where an object of that name is."""
         return key_of(self.kind, parts, session)
+
+    @property
+    def dropper(self) -> Drop | None:
+        """What DROP does, if it is here."""
+        return self.drops
+
+    @cached_property
+    def alterations(self) -> Mapping[str, Action]:
+        """All actions of ALTER by their words, longer ones first."""
+        known = sorted(self._known, key=lambda each: -len(each.words))
+        return {each.words: each for each in known}
+
+    @property
+    def alter_needs(self) -> Rules:
+        """What ALTER needs: the same for all actions, or by the action."""
+        known = self._known
+        if len({action.needs for action in known}) == 1:
+            return known[0].needs
+        return (ByAction(tuple((each.words, each.does, each.needs) for each in known)),)
+
+    @property
+    def _known(self) -> tuple[Action, ...]:
+        return self.actions
 
     @property
     def spellings(self) -> tuple[str, ...]:
@@ -138,6 +169,21 @@ class ObjectFamily(Generic[T]):
         return ("DATABASE", "ACCOUNT") if self.kind == SCHEMA else ("ACCOUNT", "DATABASE", "SCHEMA")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ObjectFamily(KindFamily[T]):
+    """A kind of object whose service drops, too."""
+
+    service: Callable[[AccountObjects], Kept[T]]
+
+    @property
+    def dropper(self) -> Drop:
+        """What DROP does; by default the service does it."""
+        return self.drops or self._drop
+
+    def _drop(self, caller: Caller, altered: Altered) -> bool:
+        return self.service(caller.objects).drop(altered.key, if_exists=altered.if_exists)
+
+
 def _as_given(_: Session, values: dict[str, Any]) -> dict[str, Any]:
     """Properties that mean the same in every session."""
     return values
@@ -146,7 +192,8 @@ def _as_given(_: Session, values: dict[str, Any]) -> dict[str, Any]:
 @dataclass(frozen=True, kw_only=True)
 class PropertyFamily(ObjectFamily[T]):
     """A kind of object that is made of properties. `readers` are those that CREATE and ALTER … SET
-    know, `unset` their values after UNSET; `service` knows the rules about them."""
+    know, `unset` their values after UNSET; `service` knows the rules about them. SET and UNSET are
+    actions beside those that are given."""
 
     service: Callable[[AccountObjects], Ruled[T]]
     title: str
@@ -162,28 +209,11 @@ class PropertyFamily(ObjectFamily[T]):
     unset: Mapping[str, Any] = field(default_factory=dict)
     altering: str = OWNERSHIP
     """What SET and UNSET need."""
-    actions: tuple[Action, ...] = ()
-    """What ALTER does beside SET and UNSET of properties."""
     uses: Rules = ()
     """What CREATE and ALTER need on the objects that the properties name."""
     creating: Rules = ()
     """What only CREATE needs beside."""
-    has_comment_on: bool = False
     after_create: Callable[[Session, Key, Created], None] = _stay
-
-    @cached_property
-    def alterations(self) -> Mapping[str, Action]:
-        """All actions of ALTER by their words, longer ones first."""
-        known = sorted(self._known, key=lambda each: -len(each.words))
-        return {each.words: each for each in known}
-
-    @property
-    def alter_needs(self) -> Rules:
-        """What ALTER needs: the same for all actions, or by the action."""
-        known = self._known
-        if len({action.needs for action in known}) == 1:
-            return known[0].needs
-        return (ByAction(tuple((each.words, each.does, each.needs) for each in known)),)
 
     @property
     def setting(self) -> Action:
