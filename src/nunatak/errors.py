@@ -130,6 +130,10 @@ class ObjectInUse(StatementError):
     """The object is used by others, which the text names; remove those first."""
 
 
+class DependentGrants(StatementError):
+    """Grants on an object whose owner is to change: end them or let them stay, in words."""
+
+
 class PrivilegeMissing(StatementError):
     """The current role lacks the privilege that the text names."""
 

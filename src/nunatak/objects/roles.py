@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from nunatak.access.privileges.grants import SERVICE_ROLE
+from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
@@ -81,13 +81,20 @@ class RoleAccounts:
         by_role: str,
         grant_option: bool = False,
     ) -> None:
-        """Give privileges on objects of a kind to a role; OWNERSHIP makes it their owner. Raises
-        ObjectNotFound, InvalidArgument."""
+        """Give privileges on objects of a kind to a role. Raises ObjectNotFound."""
         self._check(privileges, kind, role)
         for title in titles:
             self._access.grants.grant(
                 privileges, kind, title, role=role, by=by_role, grant_option=grant_option
             )
+
+    def transfer(
+        self, kind: str, titles: Sequence[str], *, role: str, current: CurrentGrants
+    ) -> None:
+        """Make a role the owner of objects of a kind. Raises as `Grants.transfer`, and
+        InvalidArgument."""
+        self._check((OWNERSHIP,), kind, role)
+        self._access.grants.transfer(kind, titles, role=role, current=current)
 
     def revoke(
         self, privileges: Sequence[str], kind: str, titles: Sequence[str], *, role: str

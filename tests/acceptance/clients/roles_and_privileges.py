@@ -125,7 +125,8 @@ def owning(admin: SnowflakeConnection, eve: SnowflakeConnection) -> dict[str, An
     found["owner"] = dict(zip(["created_on", "name"], shown[:2], strict=True))["name"], shown[9]
     eve.cursor().execute("USE ROLE READER")
     found["lesser"] = refusal(eve, "SELECT * FROM SHARED.S.OWN", "DROP TABLE SHARED.S.OWN")
-    admin.cursor().execute("GRANT OWNERSHIP ON TABLE SHARED.S.OWN TO ROLE READER")
+    given = "GRANT OWNERSHIP ON TABLE SHARED.S.OWN TO ROLE READER REVOKE CURRENT GRANTS"
+    admin.cursor().execute(given)
     found["given"] = refusal(
         eve,
         "ALTER TABLE SHARED.S.OWN ADD COLUMN B INT",

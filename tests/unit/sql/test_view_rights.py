@@ -166,9 +166,9 @@ def test_each_view_of_a_nest_reads_with_the_rights_of_its_own_owner(realm: Realm
 
 def test_another_owner_reads_with_other_rights(realm: Realm) -> None:
     realm.rows(ADMIN, "CREATE ROLE THIRD")
-    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE THIRD")
+    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE THIRD COPY CURRENT GRANTS")
     refused(realm)
-    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OWNER")
+    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OWNER COPY CURRENT GRANTS")
     assert value(realm, PUBLIC) == "first"
 
 

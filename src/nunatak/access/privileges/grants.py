@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import roles, users
 from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import grants, objects
-from nunatak.errors import ObjectNotFound
+from nunatak.errors import DependentGrants, ObjectNotFound
 
 _OWN_TABLES = {USER: users, ROLE: roles}
 """Kinds that the catalog does not list, with their tables."""
@@ -36,6 +37,17 @@ class Grant:
     created_on: float = 0.0
 
 
+class CurrentGrants(enum.Enum):
+    """Fate of the grants on an object that gets another owner."""
+
+    REFUSE = ""
+    """There may be none."""
+    COPY = "COPY"
+    """They stay, as if the new owner had given them."""
+    REVOKE = "REVOKE"
+    """They end."""
+
+
 class Grants:
     """Reads and writes grants; whether somebody may do so is decided before."""
 
@@ -52,8 +64,8 @@ class Grants:
         by: str,
         grant_option: bool = False,
     ) -> None:
-        """Give privileges; OWNERSHIP moves the object to the role. Raises ObjectNotFound when
-        there is no such role, in the transaction that grants."""
+        """Give privileges; OWNERSHIP moves the object to the role, with the grants on it. Raises
+        ObjectNotFound when there is no such role, in the transaction that grants."""
         with self._store.write() as connection:
             self.grant_within(
                 connection,
@@ -77,8 +89,7 @@ class Grants:
         grant_option: bool = False,
     ) -> None:
         """As `grant`, in the transaction that makes the object."""
-        if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
-            raise ObjectNotFound("Role", role)
+        _check_role(connection, role)
         for privilege in privileges:
             if privilege == OWNERSHIP:
                 connection.execute(_owned_by(role, kind, object_name))
@@ -94,6 +105,28 @@ class Grants:
                 "created_on": self._store.clock(),
             }
             connection.execute(insert(grants).prefix_with("OR REPLACE").values(**row))
+
+    def transfer(
+        self, kind: str, object_names: Sequence[str], *, role: str, current: CurrentGrants
+    ) -> None:
+        """Make a role the owner of objects, of all or of none of them. Raises ObjectNotFound when
+        there is no such role, and DependentGrants for grants of which was not said what becomes of
+        them."""
+        with self._store.write() as connection:
+            _check_role(connection, role)
+            for object_name in object_names:
+                condition = _on(kind, object_name)
+                match current:
+                    case CurrentGrants.REFUSE:
+                        found = connection.execute(select(grants).where(condition)).first()
+                        if found is not None:
+                            raise _dependent(_grant(found))
+                    case CurrentGrants.COPY:
+                        given = update(grants).where(condition).values(granted_by=role)
+                        connection.execute(given)
+                    case CurrentGrants.REVOKE:
+                        connection.execute(delete(grants).where(condition))
+                connection.execute(_owned_by(role, kind, object_name))
 
     def revoke(self, privileges: Sequence[str], kind: str, object_name: str, *, role: str) -> None:
         """Take privileges back; `ALL` takes every one. What was not given is passed over."""
@@ -148,6 +181,19 @@ class Grants:
         with self._store.read() as connection:
             rows = connection.execute(select(grants).where(condition).order_by(grants.c.id)).all()
         return [_grant(row) for row in rows]
+
+
+def _check_role(connection: Connection, role: str) -> None:
+    if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
+        raise ObjectNotFound("Role", role)
+
+
+def _dependent(grant: Grant) -> DependentGrants:
+    return DependentGrants(
+        f"Dependent grant of privilege '{grant.privilege}' on securable '{grant.object_name}' to "
+        f"role '{grant.role}' exists. End the grants on it by writing REVOKE CURRENT GRANTS at the "
+        "end of the statement, or let them stay with COPY CURRENT GRANTS."
+    )
 
 
 def _owned_by(role: str, kind: str, object_name: str) -> Update:

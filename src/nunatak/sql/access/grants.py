@@ -14,12 +14,12 @@ from nunatak.access.privileges.declared import (
     OnTargets,
     Target,
 )
-from nunatak.access.privileges.grants import SERVICE_ROLE, Grant
+from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants, Grant
 from nunatak.access.privileges.holding import ACT_FOR_OWNER
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.objects.roles import service_role_title
 from nunatak.sql.language.grantable import check_privileges
 from nunatak.sql.language.requirements import key_of
@@ -93,7 +93,8 @@ class GrantRole:
 
 @dataclass(frozen=True, kw_only=True)
 class GrantPrivileges:
-    """GRANT | REVOKE privileges ON kind name TO | FROM ROLE r [WITH GRANT OPTION]."""
+    """GRANT | REVOKE privileges ON kind name TO | FROM ROLE r [WITH GRANT OPTION]; OWNERSHIP with
+    [REVOKE | COPY CURRENT GRANTS]."""
 
     privileges: tuple[str, ...]
     kind: str
@@ -101,6 +102,7 @@ class GrantPrivileges:
     role: str
     is_revoked: bool = False
     grant_option: bool = False
+    current: CurrentGrants = CurrentGrants.REFUSE
     within: str = ""
     """SCHEMA or DATABASE: all objects of the kind that there are in the one that `parts` name."""
     fields: tuple[Field, ...] = STATUS_FIELDS
@@ -125,6 +127,8 @@ class GrantPrivileges:
         elif self.kind == SERVICE_ROLE:
             service = context.session.qualify(self.parts[:-1])
             roles.grant_service_role(service, self.parts[-1], role=role, by_role=by_role)
+        elif OWNERSHIP in self.privileges:
+            roles.transfer(self.kind, self._titles(context), role=role, current=self.current)
         else:
             roles.grant(
                 self.privileges,
@@ -224,8 +228,15 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         kind, parts = _object(cursor)
         check_privileges(kind, privileges)
     role = _role(cursor, is_revoked=is_revoked)
-    option = cursor.accept("WITH", "GRANT", "OPTION")
-    cursor.accept_any("CASCADE", "RESTRICT") or cursor.accept("COPY", "CURRENT", "GRANTS")
+    option, current = False, CurrentGrants.REFUSE
+    if not is_revoked and privileges == (OWNERSHIP,):
+        current = _current_grants(cursor)
+    elif OWNERSHIP in privileges and not is_revoked:
+        raise InvalidArgument("OWNERSHIP is granted alone: GRANT the other privileges before.")
+    elif is_revoked:
+        cursor.accept_any("CASCADE", "RESTRICT")
+    else:
+        option = cursor.accept("WITH", "GRANT", "OPTION")
     return GrantPrivileges(
         privileges=privileges,
         kind=kind,
@@ -233,8 +244,18 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         role=role,
         is_revoked=is_revoked,
         grant_option=option,
+        current=current,
         within=within,
     )
+
+
+def _current_grants(cursor: TokenCursor) -> CurrentGrants:
+    word = cursor.accept_any("REVOKE", "COPY")
+    if word is None:
+        return CurrentGrants.REFUSE
+    cursor.expect("CURRENT")
+    cursor.expect("GRANTS")
+    return CurrentGrants(word)
 
 
 def _plural_kind(cursor: TokenCursor) -> str:

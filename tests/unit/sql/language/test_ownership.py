@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 
 from nunatak.errors import (
+    DependentGrants,
     InvalidArgument,
     ObjectExists,
     ObjectInUse,
     ObjectNotFound,
     PrivilegeMissing,
+    SyntaxInvalid,
     Unsupported,
 )
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
@@ -111,6 +113,93 @@ def test_nothing_is_renamed_to_where_its_owner_may_not_create(
     realm.rows(OTHER, f"ALTER {kind} MY RENAME TO YOURS")
     assert owner(realm, "DB.S.YOURS", kind.replace(" ", "_")) == OTHER
     assert owner(realm, "DB.S.TAKEN", kind.replace(" ", "_")) == OWNER
+
+
+KINDS = {
+    "TABLE": "TABLE G (A INT)",
+    "VIEW": "VIEW G AS SELECT 1 AS A",
+    "SEQUENCE": "SEQUENCE G",
+    "STAGE": "STAGE G",
+    "FILE FORMAT": "FILE FORMAT G TYPE = CSV",
+    "TAG": "TAG G",
+    "SCHEMA": "SCHEMA DB.G",
+    "DATABASE": "DATABASE G",
+    "ROLE": "ROLE G",
+    "USER": "USER G",
+    "WAREHOUSE": "WAREHOUSE G",
+}
+
+
+def made(realm: Realm, words: str) -> tuple[str, str, str]:
+    """An object of ADMIN's with a grant to PUBLIC on it: its name, kind and title."""
+    realm.rows(ADMIN, f"CREATE {KINDS[words]}")
+    realm.session(ADMIN).database, realm.session(ADMIN).schema = "DB", "S"
+    in_account = words in ("DATABASE", "ROLE", "USER", "WAREHOUSE")
+    title = "G" if in_account else "DB.G" if words == "SCHEMA" else "DB.S.G"
+    kind = words.replace(" ", "_")
+    realm.grant("USAGE", kind, title, to=PUBLIC)
+    return f"{words} {title}", kind, title
+
+
+@pytest.mark.parametrize("words", sorted(KINDS))
+def test_an_object_with_grants_moves_only_when_it_is_said_what_becomes_of_them(
+    realm: Realm, words: str
+) -> None:
+    name, kind, title = made(realm, words)
+    grants = realm.rooms.access.grants
+    with pytest.raises(DependentGrants, match=rf"'USAGE' on securable '{title}' to role 'PUBLIC'"):
+        realm.rows(ADMIN, f"GRANT OWNERSHIP ON {name} TO ROLE OTHER")
+    assert owner(realm, title, kind) == ADMIN
+    realm.rows(ADMIN, f"GRANT OWNERSHIP ON {name} TO ROLE OTHER COPY CURRENT GRANTS")
+    assert owner(realm, title, kind) == OTHER
+    assert [(item.role, item.granted_by) for item in grants.on(kind, title)] == [(PUBLIC, OTHER)]
+    realm.rows(ADMIN, f"GRANT OWNERSHIP ON {name} TO ROLE OWNER REVOKE CURRENT GRANTS")
+    assert (owner(realm, title, kind), list(grants.on(kind, title))) == (OWNER, [])
+    realm.rows(ADMIN, f"GRANT OWNERSHIP ON {name} TO ROLE OTHER")
+    assert owner(realm, title, kind) == OTHER
+
+
+@pytest.mark.parametrize("place", ["SCHEMA DB.S", "DATABASE DB"])
+def test_all_objects_move_or_none(realm: Realm, place: str) -> None:
+    realm.grant("SELECT", "TABLE", "DB.S.VICTIM", to=PUBLIC)
+    with pytest.raises(DependentGrants):
+        realm.rows(ADMIN, f"GRANT OWNERSHIP ON ALL TABLES IN {place} TO ROLE OTHER")
+    assert (owner(realm, "DB.S.VICTIM"), owner(realm, "DB.S.MINE")) == (OWNER, OTHER)
+    realm.rows(ADMIN, f"GRANT OWNERSHIP ON ALL TABLES IN {place} TO OWNER COPY CURRENT GRANTS")
+    assert (owner(realm, "DB.S.VICTIM"), owner(realm, "DB.S.MINE")) == (OWNER, OWNER)
+    assert holders(realm, "DB.S.VICTIM") == [PUBLIC]
+    realm.rows(ADMIN, f"GRANT OWNERSHIP ON ALL TABLES IN {place} TO OTHER REVOKE CURRENT GRANTS")
+    assert (owner(realm, "DB.S.VICTIM"), holders(realm, "DB.S.VICTIM")) == (OTHER, [])
+
+
+def test_a_view_that_moves_does_not_lend_the_new_owners_rights(realm: Realm) -> None:
+    realm.rows(ADMIN, "CREATE VIEW V AS SELECT * FROM VICTIM")
+    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OTHER")
+    realm.rows(OTHER, "GRANT SELECT ON VIEW V TO ROLE PUBLIC")
+    with pytest.raises(DependentGrants):
+        realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OWNER")
+    with pytest.raises(REFUSED):
+        content(realm, PUBLIC, "V")
+    realm.rows(ADMIN, "GRANT OWNERSHIP ON VIEW V TO ROLE OWNER REVOKE CURRENT GRANTS")
+    with pytest.raises(REFUSED):
+        content(realm, PUBLIC, "V")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "GRANT OWNERSHIP, SELECT ON TABLE VICTIM TO ROLE OTHER",
+        "GRANT OWNERSHIP ON TABLE VICTIM TO ROLE OTHER WITH GRANT OPTION",
+        "GRANT OWNERSHIP ON TABLE VICTIM TO ROLE OTHER REVOKE GRANTS",
+        "GRANT OWNERSHIP ON TABLE VICTIM TO ROLE OTHER CASCADE",
+        "GRANT SELECT ON TABLE VICTIM TO ROLE OTHER COPY CURRENT GRANTS",
+        "REVOKE SELECT ON TABLE VICTIM FROM ROLE OTHER COPY CURRENT GRANTS",
+    ],
+)
+def test_other_words_are_not_taken_for_current_grants(realm: Realm, text: str) -> None:
+    with pytest.raises((InvalidArgument, SyntaxInvalid)):
+        realm.rows(ADMIN, text)
+    assert (owner(realm, "DB.S.VICTIM"), holders(realm, "DB.S.VICTIM")) == (OWNER, [])
 
 
 def test_what_acts_for_its_owner_is_given_only_to_a_role_of_ones_own(realm: Realm) -> None:
