@@ -108,6 +108,16 @@ class PlaceNotFound(ObjectNotFound):
         )
 
 
+class DatabaseDamaged(StatementError):
+    """A database whose file cannot be read, or is gone: restore it from a backup, or drop it."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"Database '{name}' is damaged: {reason}. Stop the server and put its file back from a "
+            "backup, or remove it with DROP DATABASE."
+        )
+
+
 class RoleNotHeld(StatementError):
     """USE ROLE names a role that is not the user's: choose one that is."""
 

@@ -88,6 +88,7 @@ class Server:
         with rooms.catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}
             tidy(self.settings, tx)
+        rooms.warehouse.engine.expect(known)
         prepare_system_pools(rooms.catalog, rooms.access.grants, rooms.machine)
         for name in set(rooms.warehouse.databases()) - known:
             rooms.warehouse.drop_database(name)

@@ -47,7 +47,11 @@ def main() -> None:
 @_HOME
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
-    "--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 picks a free one."
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port to listen on; 0 picks a free one.",
 )
 @click.option("--tls", is_flag=True, help="Serve https with a certificate of the server's own CA.")
 @click.option("--domain", default=None, help="Give endpoints host names under this domain.")

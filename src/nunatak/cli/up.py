@@ -14,6 +14,7 @@ from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_conn
 from nunatak.access.connections import install_connection as install
 from nunatak.cli.compose import Server, assemble
 from nunatak.cli.home_lock import hold_home
+from nunatak.cli.kept import refuse_incomplete
 from nunatak.config import Settings
 from nunatak.confinement.gates import keep_home
 from nunatak.confinement.policy import confinement
@@ -35,6 +36,7 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
         settings.home.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.umask(0o022)  # models run as other users; the home keeps everybody else out
         with hold_home(settings.home):
+            refuse_incomplete(settings)
             _tell_confinement(settings)
             is_stuck = uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:

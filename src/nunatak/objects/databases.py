@@ -13,6 +13,7 @@ from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.config import Settings
 from nunatak.objects.ruled import Values
 from nunatak.stages.folders import remove_folders
+from nunatak.warehouse.engine.damage import Damage
 
 DATABASE, SCHEMA = "DATABASE", "SCHEMA"
 DEFAULT_SCHEMA = "PUBLIC"
@@ -20,6 +21,8 @@ DEFAULT_SCHEMA = "PUBLIC"
 
 class Files(Protocol):
     """The databases and schemas of the query engine."""
+
+    damage: Damage
 
     def create_database(self, name: str, *, or_replace: bool = False) -> None:
         """Make a database's file."""
@@ -69,6 +72,10 @@ class Databases:
         """The schemas of a database, or all that there are."""
         return self._objects.listed(SCHEMA, database=database)
 
+    def damage(self, name: str) -> str | None:
+        """Why a database cannot be used; None for one that can."""
+        return self._files.damage.of(name)
+
     def create(
         self,
         key: Key,
@@ -115,7 +122,9 @@ class Databases:
 
     def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove a database or schema with all that is in it; whether it was there. Raises
-        ObjectNotFound, and ObjectInUse while services elsewhere use its models."""
+        ObjectNotFound, ObjectInUse while services elsewhere use its models, and DatabaseDamaged
+        for a schema of a database that cannot be used."""
+        self._files.damage.require_sound(key.database)
         with self._catalog.write() as tx:
             record = present(tx, key, if_exists=if_exists)
             if record is None:

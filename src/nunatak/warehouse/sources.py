@@ -96,6 +96,7 @@ def _table_function(execution: Execution, inner: exp.Expr) -> tuple[Result | Non
 def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
     session = execution.session
     database = session.qualify(parts).database
+    execution.connection.require_sound(database)
     if database not in execution.engine.databases():
         raise ObjectNotFound("Database", database)
     hooked = execution.hooks.functions.virtual_tables.get(parts[-1])

@@ -63,6 +63,7 @@ class Warehouse:
         self.hooks = hooks or Hooks()
         self.tables = Tables()
         self.engine = Engine(settings, memory_limit_bytes=memory_limit_bytes)
+        self.damage = self.engine.damage
         self._transactions = Transactions()
 
     def add_functions(self, functions: ServerFunctions) -> None:
@@ -90,9 +91,10 @@ class Warehouse:
         database, Unsupported for a name that differs only in case from that of another schema."""
         if name.upper() in _RESERVED_SCHEMAS or is_internal(name):
             raise InvalidArgument(f"A schema cannot be named '{name}': choose another name.")
-        if database not in self.databases():
-            raise ObjectNotFound("Database", quoted(database))
         with self.engine.connect() as connection:
+            connection.require_sound(database)
+            if database not in self.databases():
+                raise ObjectNotFound("Database", quoted(database))
             there = schemas_of(connection, database)
             if name not in there:
                 refuse_rivals("Schema", name, there)

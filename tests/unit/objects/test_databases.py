@@ -15,6 +15,7 @@ from nunatak.config import Settings
 from nunatak.errors import ObjectExists, ObjectInUse, ObjectNotFound
 from nunatak.objects.databases import DATABASE, SCHEMA, Databases
 from nunatak.stages.folders import STAGE
+from nunatak.warehouse.engine.damage import Damage
 
 D, S = Key(DATABASE, "D"), Key(SCHEMA, "S", "D")
 
@@ -24,6 +25,7 @@ class Files:
 
     def __init__(self) -> None:
         self.schemas: dict[str, set[str]] = {}
+        self.damage = Damage()
 
     def create_database(self, name: str, *, or_replace: bool = False) -> None:
         if or_replace or name not in self.schemas:

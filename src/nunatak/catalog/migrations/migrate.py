@@ -22,25 +22,29 @@ from nunatak.errors import DiskFull, NunatakError
 
 _LOGGER = logging.getLogger(__name__)
 _VERSION = "schema_version"
+_DAMAGED = (
+    "The catalog {file} in the home cannot be read: it is damaged. Put it back from a backup, or "
+    "choose another --home."
+)
 _FULL = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE})
 
 
 def stored_version(file: Path) -> int | None:
     """The schema of a catalog's file, which is only read; None when it has none yet. Raises
-    NunatakError for a file that is no catalog."""
+    NunatakError for a file that is no catalog, or a damaged one."""
     if not file.exists() or not file.stat().st_size:
         return None
     try:
         with closing(sqlite3.connect(f"{file.resolve().as_uri()}?mode=ro", uri=True)) as reader:
+            faults = reader.execute("PRAGMA integrity_check(1)").fetchone()
+            if faults != ("ok",):
+                raise NunatakError(_DAMAGED.format(file=file.name))
             has_facts = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'facts'"
             if reader.execute(has_facts).fetchone() is None:
                 return None
             found = reader.execute("SELECT value FROM facts WHERE name = ?", (_VERSION,)).fetchone()
     except sqlite3.DatabaseError as error:
-        raise NunatakError(
-            f"The catalog {file} cannot be read: {error}. Restore it from a backup, or choose "
-            "another --home."
-        ) from error
+        raise NunatakError(_DAMAGED.format(file=file.name)) from error
     if found is None:
         return None
     if not str(found[0]).isdigit():

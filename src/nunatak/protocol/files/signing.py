@@ -23,7 +23,10 @@ def load_key(file: Path) -> bytes:
             stream.write(secrets.token_bytes(_KEY_BYTES))
     key = file.read_bytes()
     if len(key) < _KEY_BYTES:
-        raise TokenInvalid(f"{file} is damaged: remove it; the next start makes a new key.")
+        raise TokenInvalid(
+            f"The key keys/{file.name} in the home is damaged: remove it; the next start makes a "
+            "new one, and addresses that were given before are no longer good."
+        )
     return key
 
 

@@ -12,7 +12,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from nunatak.errors import NunatakError
 
 KIND = "SECRET"
-_KEY_FILE = "secrets.key"
+KEY_FILE = "secrets.key"
 
 
 class Vault:
@@ -20,7 +20,7 @@ class Vault:
 
     def __init__(self, folder: Path) -> None:
         """`folder` holds the key, which is made when it is not there."""
-        self._fernet = Fernet(_key(folder / _KEY_FILE))
+        self._fernet = Fernet(_key(folder / KEY_FILE))
 
     def seal(self, values: Mapping[str, str]) -> str:
         """The values as one encrypted text."""
@@ -38,11 +38,26 @@ class Vault:
         return {str(name): str(value) for name, value in json.loads(text).items()}
 
 
+def _is_key(key: bytes) -> bool:
+    try:
+        Fernet(key)
+    except ValueError:
+        return False
+    return True
+
+
 def _key(file: Path) -> bytes:
+    """The key in the file, made when there is none; raises NunatakError for a damaged one."""
     try:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except FileExistsError:
-        return file.read_bytes()
+        key = file.read_bytes()
+        if not _is_key(key):
+            raise NunatakError(
+                f"The key keys/{file.name} in the home is damaged: put it back from a backup. "
+                "Without it the secrets of the account cannot be read."
+            ) from None
+        return key
     key = Fernet.generate_key()
     with os.fdopen(descriptor, "wb") as opened:
         opened.write(key)

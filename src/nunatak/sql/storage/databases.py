@@ -75,6 +75,7 @@ def _leave_schema(session: Session, key: Key) -> None:
 
 
 def _database_row(record: Record, caller: Caller) -> Sequence[Any]:
+    damage = caller.objects.databases.damage(record.name)
     return [
         moment(record.created_on),
         record.name,
@@ -82,7 +83,7 @@ def _database_row(record: Record, caller: Caller) -> Sequence[Any]:
         "Y" if record.name == caller.session.database else "N",
         "",
         record.owner,
-        record.comment,
+        record.comment if damage is None else f"DAMAGED: {damage}. {record.comment}".strip(),
         "",
         retention(record),
         "STANDARD",

@@ -12,7 +12,7 @@ import logging
 import shutil
 import string
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,8 +22,9 @@ import duckdb
 import pyarrow as pa
 
 from nunatak.config import Settings
-from nunatak.errors import InvalidArgument, NunatakError, Unsupported
+from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, Unsupported
 from nunatak.warehouse.core.parameters import PARAMETERS
+from nunatak.warehouse.engine.damage import Damage, is_foreign_log
 from nunatak.warehouse.engine.errors import engine_error
 from nunatak.warehouse.engine.functions import ENGINE_FUNCTIONS
 from nunatak.warehouse.engine.macros import definitions
@@ -96,8 +97,12 @@ class EngineConnection:
     """A statement's connection. Used by one thread at a time; `interrupt` from any."""
 
     def __init__(
-        self, handle: duckdb.DuckDBPyConnection, on_close: Callable[[EngineConnection], None]
+        self,
+        handle: duckdb.DuckDBPyConnection,
+        on_close: Callable[[EngineConnection], None],
+        damage: Damage,
     ):
+        self._damage = damage
         self._handle = handle
         self._on_close = on_close
         self._interrupted = False
@@ -124,13 +129,20 @@ class EngineConnection:
         try:
             return work()
         except duckdb.Error as error:
-            raise self.cause or engine_error(type(error).__name__, str(error)) from error
+            refused = self.cause or engine_error(type(error).__name__, str(error))
+            if isinstance(refused, ObjectNotFound):  # a view may read a damaged database
+                self.require_sound(refused.name.partition(".")[0])
+            raise refused from error
         except (pa.ArrowInvalid, OSError) as error:
             if self.cause is not None:
                 raise self.cause from error
             # Errors of the engine reach an Arrow reader as text, in one of Arrow's classes.
             kind = "InterruptException" if self._interrupted else type(error).__name__
             raise engine_error(kind, str(error)) from error
+
+    def require_sound(self, database: str) -> None:
+        """Raises DatabaseDamaged for a database that could not be opened."""
+        self._damage.require_sound(database)
 
     def relation(self, sql: str) -> Any:
         """A query, bound but not run."""
@@ -224,6 +236,7 @@ class Engine:
         self._lock = threading.Lock()
         self._naming = threading.Lock()
         self._open: set[EngineConnection] = set()
+        self.damage = Damage()
         folders = (self._folder, settings.folder("stages"), spill)
         allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
         self._root.execute(f"SET allowed_directories = [{allowed}]")
@@ -239,7 +252,7 @@ class Engine:
         for path in sorted(self._folder.glob(f"*{_SUFFIX}")):
             name = unquote(path.name.removesuffix(_SUFFIX))
             if (rival := self._attached(name)) is None:
-                self._attach(name)
+                self._attach_kept(name, path)
             else:  # an earlier version made both
                 _LOGGER.warning(
                     "database %s cannot be opened beside %s: move one of the files away",
@@ -253,6 +266,12 @@ class Engine:
             "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
         )
         return sorted(name for (name,) in found.fetchall())
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Take databases that should be there, and have no file, for damaged."""
+        for name in sorted(set(names) - set(self.databases())):
+            if self.damage.of(name) is None:
+                self.damage.note(name, "its file is not in the folder databases")
 
     def create(self, name: str) -> None:
         """Make an empty database, or find it. Raises InvalidArgument for a name that no file can
@@ -282,6 +301,7 @@ class Engine:
                 return
             for leftover in (path, path.with_name(path.name + ".wal")):
                 leftover.unlink(missing_ok=True)
+            self.damage.forget(name)
 
     def attach_memory(self, name: str) -> None:
         """Attach an empty database that lives in memory and goes with `detach`."""
@@ -296,7 +316,7 @@ class Engine:
     def connect(self, *, timezone: str | None = None) -> EngineConnection:
         """A connection that sees all databases; the caller closes it."""
         with self._lock:
-            connection = EngineConnection(self._root.cursor(), self._forget)
+            connection = EngineConnection(self._root.cursor(), self._forget, self.damage)
             self._open.add(connection)
         try:
             connection.use_timezone(timezone or DEFAULT_TIMEZONE)
@@ -332,6 +352,18 @@ class Engine:
         """The database that the engine takes the name for, by its exact name."""
         wanted = folded(name)
         return next((other for other in self.databases() if folded(other) == wanted), None)
+
+    def _attach_kept(self, name: str, path: Path) -> None:
+        """Attach what an earlier run left; a file that cannot be read keeps only its own database
+        from being used."""
+        if is_foreign_log(path.with_name(f"{path.name}.wal")):
+            self.damage.note(name, f"databases/{path.name}.wal is no log of a database")
+            return
+        try:
+            self._attach(name)
+        except NunatakError as error:
+            _LOGGER.debug("%s", error)
+            self.damage.note(name, f"databases/{path.name} cannot be read")
 
     def _attach(self, name: str) -> None:
         path = literal(str(self._file(name)))

@@ -65,7 +65,9 @@ def require_schema(connection: EngineConnection, location: Location) -> None:
 
 
 def schemas_of(connection: EngineConnection, database: str) -> list[str]:
-    """Names of the schemas of exactly this database, for users' objects."""
+    """Names of the schemas of exactly this database, for users' objects; raises
+    DatabaseDamaged."""
+    connection.require_sound(database)
     rows = connection.execute(
         f"SELECT schema_name FROM duckdb_schemas() WHERE database_name = {literal(database)} "
         f"AND NOT internal AND schema_name <> {literal(INTERNAL_SCHEMA)}"

@@ -37,7 +37,8 @@ class SequenceState:
 def list_sequences(
     connection: EngineConnection, database: str, *, schema: str | None = None
 ) -> list[SequenceState]:
-    """The sequences of a database or schema by name."""
+    """The sequences of a database or schema by name; raises DatabaseDamaged."""
+    connection.require_sound(database)
     rows = connection.execute(
         "SELECT schema_name, sequence_name, start_value, increment_by, last_value "
         f"FROM duckdb_sequences() WHERE database_name = {literal(database)}"
@@ -61,7 +62,9 @@ def find_sequence(connection: EngineConnection, name: QualifiedName) -> Sequence
 def list_tables(
     connection: EngineConnection, session: Session, database: str, *, schema: str | None = None
 ) -> list[Table]:
-    """The tables and views that a session sees, by schema and name; its temporary ones too."""
+    """The tables and views that a session sees, by schema and name; its temporary ones too.
+    Raises DatabaseDamaged."""
+    connection.require_sound(database)
     permanent = _tables_of(connection, database)
     own = _tables_of(connection, session_database(session))
     found = {table.name: table for table in permanent if table.location.schema != INTERNAL_SCHEMA}

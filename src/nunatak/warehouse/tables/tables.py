@@ -222,7 +222,8 @@ class Tables:
 def read_table(
     name: QualifiedName, location: Location, connection: EngineConnection
 ) -> Table | None:
-    """Read a table's or view's description from the engine."""
+    """Read a table's or view's description from the engine; raises DatabaseDamaged."""
+    connection.require_sound(location.database)
     where = (
         f"database_name = {literal(location.database)} AND schema_name = "
         f"{literal(location.schema)} AND {{}}_name = {literal(location.table)}"
