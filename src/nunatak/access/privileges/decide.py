@@ -6,12 +6,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from nunatak.access.privileges.grants import Grant
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.requirement import ALL, OWNERSHIP, Requirement
 from nunatak.access.privileges.roles import ACCOUNTADMIN
 
 ANY = "ANY"
 """A requirement that any privilege on the object meets."""
-ALL = "ALL"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Table, Update, delete, insert, select, update
 
-from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.grantable import GRANTABLE
+from nunatak.access.privileges.requirement import ALL, OWNERSHIP
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import roles, users
@@ -129,11 +130,13 @@ class Grants:
                 connection.execute(_owned_by(role, kind, object_name))
 
     def revoke(self, privileges: Sequence[str], kind: str, object_name: str, *, role: str) -> None:
-        """Take privileges back; `ALL` takes every one. What was not given is passed over."""
+        """Take privileges back; `ALL` takes every one, and one of them is taken from it. What was
+        not given is passed over."""
         condition = _on(kind, object_name) & (grants.c.grantee == role)
-        if "ALL" not in privileges:
-            condition &= grants.c.privilege.in_(privileges)
         with self._store.write() as connection:
+            if ALL not in privileges:
+                _spread(connection, condition)
+                condition &= grants.c.privilege.in_(privileges)
             connection.execute(delete(grants).where(condition))
 
     def on(self, kind: str, object_name: str) -> Sequence[Grant]:
@@ -186,6 +189,18 @@ class Grants:
 def _check_role(connection: Connection, role: str) -> None:
     if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
         raise ObjectNotFound("Role", role)
+
+
+def _spread(connection: Connection, condition: Any) -> None:
+    """Write each privilege of a grant of ALL for itself."""
+    whole = connection.execute(select(grants).where(condition, grants.c.privilege == ALL)).first()
+    if whole is None:
+        return
+    row = {name: value for name, value in whole._asdict().items() if name != "id"}
+    for privilege in GRANTABLE[whole.object_kind]:
+        one = insert(grants).prefix_with("OR IGNORE").values(**{**row, "privilege": privilege})
+        connection.execute(one)
+    connection.execute(delete(grants).where(grants.c.id == whole.id))
 
 
 def _dependent(grant: Grant) -> DependentGrants:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 OWNERSHIP = "OWNERSHIP"
+ALL = "ALL"
+"""Every privilege of a kind, but OWNERSHIP."""
 
 
 @dataclass(frozen=True, slots=True)

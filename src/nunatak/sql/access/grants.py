@@ -14,6 +14,7 @@ from nunatak.access.privileges.declared import (
     OnTargets,
     Target,
 )
+from nunatak.access.privileges.grantable import check_privileges, granted_privileges
 from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants, Grant
 from nunatak.access.privileges.holding import ACT_FOR_OWNER
 from nunatak.access.privileges.requirement import OWNERSHIP
@@ -21,7 +22,6 @@ from nunatak.access.privileges.roles import ROLE
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.objects.roles import service_role_title
-from nunatak.sql.language.grantable import check_privileges
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment, show_result
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
@@ -131,7 +131,7 @@ class GrantPrivileges:
             roles.transfer(self.kind, self._titles(context), role=role, current=self.current)
         else:
             roles.grant(
-                self.privileges,
+                granted_privileges(self.kind, self.privileges),
                 self.kind,
                 self._titles(context),
                 role=role,
@@ -226,7 +226,7 @@ def _grant(cursor: TokenCursor, *, is_revoked: bool) -> Statement:
         parts = cursor.name()
     else:
         kind, parts = _object(cursor)
-        check_privileges(kind, privileges)
+    check_privileges(kind, privileges)
     role = _role(cursor, is_revoked=is_revoked)
     option, current = False, CurrentGrants.REFUSE
     if not is_revoked and privileges == (OWNERSHIP,):

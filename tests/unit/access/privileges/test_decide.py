@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.access.privileges.decide import ALL, ANY, allowed
+from nunatak.access.privileges.decide import ANY, allowed
 from nunatak.access.privileges.grants import Grant
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.requirement import ALL, OWNERSHIP, Requirement
 
 READ = Requirement("READ", "MODEL", "DB.S.M")
 names = st.sampled_from(["A", "B", "C"])

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.privileges.grantable import GRANTABLE
 from nunatak.errors import (
     DependentGrants,
     InvalidArgument,
@@ -200,6 +201,45 @@ def test_other_words_are_not_taken_for_current_grants(realm: Realm, text: str) -
     with pytest.raises((InvalidArgument, SyntaxInvalid)):
         realm.rows(ADMIN, text)
     assert (owner(realm, "DB.S.VICTIM"), holders(realm, "DB.S.VICTIM")) == (OWNER, [])
+
+
+@pytest.mark.parametrize("privilege", ["FROBNICATE", "SELECTS", "CREATE", "SELECT UPDATE", "PUSH"])
+@pytest.mark.parametrize("words", sorted(KINDS))
+def test_a_privilege_that_a_kind_does_not_have_is_refused(
+    realm: Realm, words: str, privilege: str
+) -> None:
+    for text in (
+        f"GRANT {privilege} ON {words} G TO ROLE OTHER",
+        f"GRANT USAGE, {privilege} ON {words} G TO ROLE OTHER",
+        f"REVOKE {privilege} ON {words} G FROM ROLE OTHER",
+    ):
+        with pytest.raises(InvalidArgument, match="There is no privilege"):
+            realm.rows(ADMIN, text)
+
+
+@pytest.mark.parametrize("kind", ["TABLE", "VIEW", "STAGE", "SEQUENCE", "SCHEMA", "MODEL"])
+def test_a_privilege_that_a_kind_does_not_have_is_refused_on_all(realm: Realm, kind: str) -> None:
+    with pytest.raises(InvalidArgument, match="There is no privilege FROBNICATE"):
+        realm.rows(ADMIN, f"GRANT FROBNICATE ON ALL {kind}S IN DATABASE DB TO ROLE OTHER")
+    with pytest.raises(InvalidArgument, match="There is no privilege FROBNICATE"):
+        realm.rows(ADMIN, "GRANT FROBNICATE ON ACCOUNT TO ROLE OTHER")
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_one_privilege_is_taken_from_all_of_them(realm: Realm, written: bool) -> None:
+    if written:
+        realm.rows(OWNER, "GRANT ALL PRIVILEGES ON TABLE VICTIM TO ROLE OTHER")
+    else:
+        realm.grant("ALL", "TABLE", "DB.S.VICTIM")
+    assert content(realm, OTHER, "VICTIM") == "victim"
+    realm.rows(OWNER, "REVOKE SELECT ON TABLE VICTIM FROM ROLE OTHER")
+    with pytest.raises(PrivilegeMissing, match="SELECT"):
+        content(realm, OTHER, "VICTIM")
+    realm.rows(OTHER, "INSERT INTO VICTIM VALUES ('more')")
+    held = {grant.privilege for grant in realm.rooms.access.grants.on("TABLE", "DB.S.VICTIM")}
+    assert held == set(GRANTABLE["TABLE"]) - {"SELECT"}
+    realm.rows(OWNER, "REVOKE ALL ON TABLE VICTIM FROM ROLE OTHER")
+    assert holders(realm, "DB.S.VICTIM") == []
 
 
 def test_what_acts_for_its_owner_is_given_only_to_a_role_of_ones_own(realm: Realm) -> None:
