@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from nunatak.access.credentials.tokens import TokenKind, Tokens
 from nunatak.access.privileges.holding import end_sessions
+from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.records.remembered import Remembered
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import sessions, tokens, users
@@ -22,6 +23,10 @@ from nunatak.errors import LimitExceeded, LoginRefused, TokenExpired, TokenInval
 _ID_BITS = 52
 """Session ids stay exact in clients that read JSON numbers as doubles."""
 _EVICT_IDLE_S = 600.0
+_RESERVED = 50
+"""One place in so many is kept for administrators, who can end what takes the others."""
+_SHARE = 2
+"""One user holds at most one in so many of the places that no other user holds."""
 _GONE = "Session no longer exists. New login required to access the service."
 
 
@@ -52,8 +57,20 @@ class SessionTokens:
     master_token_s: float
 
 
+def has_place(held: int, others: int, *, places: int, is_administrator: bool) -> bool:
+    """Whether a user who holds `held` sessions may open one more while others hold `others`.
+
+    A user has a share of what others leave, so that the next one still gets in; administrators
+    take any place that is free.
+    """
+    if is_administrator:
+        return held + others < places
+    left = places - places // _RESERVED - others
+    return held < max(min(1, left), left // _SHARE)
+
+
 class Sessions:
-    """Open sessions, bounded in number."""
+    """Open sessions, bounded in number, and for each user."""
 
     def __init__(
         self, store: AccessStore, *, tokens: Tokens, standing: Standing, limits: Limits
@@ -75,9 +92,8 @@ class Sessions:
         client: Mapping[str, Any] | None = None,
         context: Mapping[str, Any] | None = None,
     ) -> tuple[SessionRecord, SessionTokens]:
-        """Start a session; raises LimitExceeded when all places are in use, and LoginRefused when
-        the user or the token was taken away in the meantime."""
-        self._evict_oldest()
+        """Start a session; raises LimitExceeded when all places, or the user's share of them, are
+        in use, and LoginRefused when the user or the token was taken away in the meantime."""
         now = self._store.clock()
         record = SessionRecord(
             id=secrets.randbits(_ID_BITS) or 1,
@@ -90,9 +106,14 @@ class Sessions:
             context=dict(context or {}),
         )
         row = {column.name: getattr(record, column.name) for column in sessions.c}
+        is_administrator = ACCOUNTADMIN in self._standing.roles_of(record)
+        self._end_idle(user, is_administrator=is_administrator)
         with self._store.write() as connection:
             if not _is_known(connection, user, opened_by):
                 raise LoginRefused(f"User '{user}' or the token was taken away. Log in again.")
+            held, others = _counts(connection, user)
+            if not self._has_place(held, others, is_administrator=is_administrator):
+                raise self._refused(user, held)
             connection.execute(insert(sessions).values(**row))
         return record, self._new_tokens(record)
 
@@ -196,26 +217,48 @@ class Sessions:
             ).one_or_none()
         return None if row is None else _record(row)
 
-    def _evict_oldest(self) -> None:
+    def _has_place(self, held: int, others: int, *, is_administrator: bool) -> bool:
+        return has_place(
+            held, others, places=self._limits.sessions, is_administrator=is_administrator
+        )
+
+    def _end_idle(self, user: str, *, is_administrator: bool) -> None:
+        """End the session that is idle longest, and long enough: the user's own, unless the places
+        of all are taken."""
         with self._store.read() as connection:
-            count = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
-        if count < self._limits.sessions:
+            held, others = _counts(connection, user)
+        if self._has_place(held, others, is_administrator=is_administrator):
             return
         self.sweep()
-        oldest = sorted(self._list(), key=lambda record: record.used_on)
-        if len(oldest) < self._limits.sessions:
-            return
-        if self._store.clock() - oldest[0].used_on < _EVICT_IDLE_S:
-            raise LimitExceeded(
-                f"All {self._limits.sessions} sessions are in use. Close some, or raise the "
-                "setting limits.sessions."
-            )
-        self.close(oldest[0].id)
+        places = self._limits.sessions
+        is_full = is_administrator or held == 0 or held + others >= places - places // _RESERVED
+        oldest = min(
+            self._list(None if is_full else sessions.c.user == user),
+            key=lambda record: record.used_on,
+            default=None,
+        )
+        if oldest is not None and self._store.clock() - oldest.used_on >= _EVICT_IDLE_S:
+            self.close(oldest.id)
+
+    def _refused(self, user: str, held: int) -> LimitExceeded:
+        return LimitExceeded(
+            f"All sessions that user '{user}' may open now are in use: the user holds {held} of "
+            f"the {self._limits.sessions} of the server. Close some, or raise the setting "
+            "limits.sessions."
+        )
 
     def _list(self, condition: Any = None) -> Sequence[SessionRecord]:
         query = select(sessions) if condition is None else select(sessions).where(condition)
         with self._store.read() as connection:
             return [_record(row) for row in connection.execute(query)]
+
+
+def _counts(connection: Connection, user: str) -> tuple[int, int]:
+    """How many sessions a user holds, and how many all others."""
+    own = select(func.count()).select_from(sessions).where(sessions.c.user == user)
+    held: int = connection.execute(own).scalar_one()
+    count: int = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
+    return held, count - held
 
 
 def _is_known(connection: Connection, user: str, opened_by: str | None) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from nunatak.access.credentials.tokens import DAY_S, TokenKind
 from nunatak.access.service import Access
+from nunatak.access.sessions import has_place
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
 from nunatak.errors import (
@@ -144,6 +145,50 @@ def test_sessions_in_use_are_not_pushed_out(access: Access) -> None:
 
     with pytest.raises(LimitExceeded, match=r"limits\.sessions"):
         access.sessions.open("ADMIN")
+
+
+def test_one_user_leaves_places_to_the_others(access: Access) -> None:
+    for name in ("GREEDY", "ADA"):
+        access.users.create(name, owner="X")
+    access.sessions.open("GREEDY")
+
+    with pytest.raises(LimitExceeded, match="GREEDY"):
+        access.sessions.open("GREEDY")
+
+    access.sessions.open("ADA")
+    access.sessions.open("ADMIN")
+
+
+def test_at_the_share_only_an_idle_session_of_the_same_user_makes_room(
+    access: Access, clock: Clock
+) -> None:
+    access.users.create("GREEDY", owner="X")
+    other, _ = access.sessions.open("ADMIN")
+    first, _ = access.sessions.open("GREEDY")
+    clock.now += 700
+
+    access.sessions.open("GREEDY")
+
+    assert access.sessions.get(first.id) is None
+    assert access.sessions.get(other.id) is not None
+
+
+def _fill(others: int, places: int = 1000) -> int:
+    held = 0
+    while has_place(held, others, places=places, is_administrator=False):
+        held += 1
+    return held
+
+
+def test_every_user_who_comes_gets_half_of_what_is_left_and_administrators_the_reserve() -> None:
+    taken: list[int] = []
+    while share := _fill(sum(taken)):
+        taken.append(share)
+
+    assert taken[:3] == [490, 245, 122]
+    assert sum(taken) == 980
+    assert has_place(0, 980, places=1000, is_administrator=True)
+    assert not has_place(0, 1000, places=1000, is_administrator=True)
 
 
 def test_expired_tokens_are_forgotten(access: Access, clock: Clock) -> None:
