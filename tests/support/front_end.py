@@ -1,4 +1,4 @@
-"""The SQL front end over real rooms in a folder of its own, without services and models."""
+"""The SQL front end over real parts in a folder of its own, without services and models."""
 
 from __future__ import annotations
 
@@ -19,12 +19,11 @@ from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.objects.databases import Databases
 from nunatak.objects.functions import Functions
-from nunatak.objects.network import Integrations, NetworkRules
+from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
 from nunatak.objects.repositories import ImageRepositories
 from nunatak.objects.roles import RoleAccounts
-from nunatak.objects.ruled import RuledObjects
-from nunatak.objects.secrets import Secrets
+from nunatak.objects.secrets import SecretObjects
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
@@ -33,11 +32,10 @@ from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
-from nunatak.sql import dispatch
+from nunatak.sql.dispatch import StatementDispatcher
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context
+from nunatak.sql.language.injection import Injector
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks
@@ -46,6 +44,7 @@ from nunatak.warehouse.core.results import Field, Result, Transfer
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.parts import Parts, injector_of
 
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
 
@@ -68,7 +67,7 @@ class Queries:
 
 
 class Front:
-    """A server's rooms as far as ordinary SQL needs them, with an administrator's session."""
+    """A server's parts as far as ordinary SQL needs them, with an administrator's session."""
 
     def __init__(self, home: Path) -> None:
         settings = Settings(home=home)
@@ -95,12 +94,12 @@ class Front:
             roles=RoleAccounts(catalog, access),
             images=RepositoryImages(catalog),
             functions=Functions(catalog, routes=cast("Routes", None), refresh=lambda: None),
-            network_rules=RuledObjects(catalog, NetworkRules()),
-            integrations=RuledObjects(catalog, Integrations()),
-            secrets=RuledObjects(catalog, Secrets(Vault(settings.folder("keys")))),
+            network_rules=NetworkRuleObjects(catalog),
+            integrations=IntegrationObjects(catalog),
+            secrets=SecretObjects(catalog, Vault(settings.folder("keys"))),
             repositories=ImageRepositories(catalog, Addresses(settings)),
         )
-        rooms = SimpleNamespace(
+        parts = SimpleNamespace(
             settings=settings,
             disk=Disk(home, reserve_bytes=0),
             catalog=catalog,
@@ -110,36 +109,43 @@ class Front:
             warehouse=warehouse,
             queries=self.queries,
             models=models,
+            monitor=SimpleNamespace(),  # of services, of which there are none
         )
-        self.rooms = cast("Rooms", rooms)
-        self.rooms.warehouse.add_functions(functions_in_queries(self.rooms))
+        self.parts = cast("Parts", parts)
+        self.parts.warehouse.add_functions(functions_in_queries(self.injector))
         self.session = Session(id=7, user="ADA", role=ADMIN)
         with catalog.write() as tx:
             tx.create(Key("WAREHOUSE", "WH"), ADMIN)
         self.rows("CREATE DATABASE DB")
 
-    def context(
+    @property
+    def injector(self) -> Injector:
+        """What calls handlers with the services that they ask for."""
+        return injector_of(self.parts)
+
+    def request(
         self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
-    ) -> Context:
+    ) -> StatementRequest:
         """A statement of the session, with texts bound to its markers and its own parameters."""
-        request = StatementRequest(
+        return StatementRequest(
             session=self.session,
             statement=StatementText(text),
             query_id=str(uuid.uuid4()),
             bindings=[Binding("TEXT", value) for value in bound],
             parameters=parameters or {},
         )
-        return Context(rooms=self.rooms, request=request)
 
     def run(self, text: str, *bound: str) -> Result | Transfer:
         """Run one statement."""
-        return dispatch.execute(self.context(text, *bound))
+        return StatementDispatcher(self.injector).execute(self.request(text, *bound))
 
     def rows(
         self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Run one statement and read its rows."""
-        result = dispatch.execute(self.context(text, *bound, parameters=parameters))
+        result = StatementDispatcher(self.injector).execute(
+            self.request(text, *bound, parameters=parameters)
+        )
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 
@@ -153,10 +159,10 @@ class Front:
 
     def describe(self, text: str) -> tuple[Field, ...]:
         """The columns, without running."""
-        return dispatch.describe(self.context(text)).fields
+        return StatementDispatcher(self.injector).describe(self.request(text)).fields
 
     def close(self) -> None:
         """End the session and release everything."""
-        FrontEnd(self.rooms).end_session(self.session)
-        self.rooms.warehouse.close()
-        self.rooms.catalog.close()
+        FrontEnd(self.injector).end_session(self.session)
+        self.parts.warehouse.close()
+        self.parts.catalog.close()

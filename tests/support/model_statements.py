@@ -13,8 +13,8 @@ from nunatak.catalog.store import Key
 from nunatak.config import Settings
 from nunatak.objects.places import Places
 from nunatak.objects.tags import Tags
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
+from nunatak.sql.language.injection import Injector
+from nunatak.sql.language.statement import Context, Prepared, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models import (
     alter as models_alter,
@@ -37,6 +37,7 @@ from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from support.model_versions import Usage, open_models
+from support.parts import Parts, injector_of
 
 FAMILIES = (models, models_alter, models_show, models_system, models_tags)
 
@@ -49,7 +50,7 @@ def parse(text: str) -> Prepared:
 
 
 class Bench:
-    """One server's rooms, as far as models need them, and a session."""
+    """One server's parts, as far as models need them, and a session."""
 
     def __init__(self, home: Path) -> None:
         self.usage = Usage()
@@ -64,7 +65,7 @@ class Bench:
             access.roles.create(role, owner="ACCOUNTADMIN")
         access.users.create("U", owner="ACCOUNTADMIN")
         access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
-        rooms = SimpleNamespace(
+        parts = SimpleNamespace(
             settings=settings,
             catalog=self.models.catalog,
             access=access,
@@ -76,8 +77,13 @@ class Bench:
             ),
             models=self.models,
         )
-        self.rooms = cast("Rooms", rooms)  # the rooms that statements about models use
+        self.parts = cast("Parts", parts)  # the parts that statements about models use
         self.session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
+
+    @property
+    def injector(self) -> Injector:
+        """What calls handlers with the services that they ask for."""
+        return injector_of(self.parts)
 
     def context(self, parameters: Mapping[str, Any] | None = None) -> Context:
         """What a handler is given."""
@@ -87,7 +93,7 @@ class Bench:
             query_id="q",
             parameters=parameters or {},
         )
-        return Context(rooms=self.rooms, request=request)
+        return Context(request=request)
 
     def rows(
         self, text: str, *, parameters: Mapping[str, Any] | None = None
@@ -95,8 +101,7 @@ class Bench:
         """Check the privileges, run, and return the rows by column name."""
         context = self.context(parameters)
         prepared = parse(text)
-        authorise(prepared.needs, prepared.statement, context)
-        result = prepared.statement.run(context)
+        result = prepared.run(context, self.injector)
         assert isinstance(result, Result)
         names = [field.name for field in result.fields]
         found = [row for batch in result.batches for row in batch.to_pylist()]

@@ -32,7 +32,6 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
-from nunatak.objects.account import AccountObjects
 from nunatak.objects.databases import Databases
 from nunatak.objects.sequences import Sequences
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
@@ -45,8 +44,8 @@ from nunatak.services.model.spec import ModelRef, service_key
 from nunatak.services.model.vault import Vault
 from nunatak.sql.access import grants, network, secrets
 from nunatak.sql.language import system_functions
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, authorise, parse_registered
+from nunatak.sql.language.injection import Injector
+from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services import (
     create as service_creation,
@@ -68,6 +67,7 @@ from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
+from support.parts import Parts, account_parts, injector_of
 from support.runtime import FakeRuntime
 
 MACHINE = Machine(2.0, 8 * GIB)
@@ -200,7 +200,7 @@ class World:
     models: FakeModels
     loads: FakeLoads
     settings: Settings
-    rooms: Rooms
+    parts: Parts
     session: Session
     metrics: FakeMetrics = field(default_factory=FakeMetrics)
     query_id: str = QUERY_ID
@@ -241,16 +241,16 @@ class World:
         return Vault(self.settings.folder("keys"))
 
     def connect(self) -> None:
-        """Make the parts of a server, and hand them to the rooms."""
+        """Make the parts of a server, and hand them to the parts."""
         self.services = make_services(self)
         self.plane = self.services.control
         for name in ("control", "monitor", "routes", "addresses", "families", "machine"):
-            setattr(self.rooms, name, getattr(self.services, name))
-        self.rooms.services = self.services.commands  # type: ignore[misc]  # a stand-in
-        self.rooms.objects = AccountObjects.of(  # type: ignore[misc]  # a stand-in
+            setattr(self.parts, name, getattr(self.services, name))
+        self.parts.services = self.services.commands  # type: ignore[misc]  # a stand-in
+        self.parts.objects = account_parts(  # type: ignore[misc]  # a stand-in
             self.settings,
             self.catalog,
-            access=self.rooms.access,
+            access=self.parts.access,
             databases=cast("Databases", None),  # there are none in this world
             sequences=cast("Sequences", None),
             services=self.services,
@@ -344,12 +344,17 @@ class World:
         with self.catalog.read() as tx:
             return Snapshot.read(tx, FAMILIES_HERE, MACHINE)
 
+    @property
+    def injector(self) -> Injector:
+        """What calls handlers with the services that they ask for."""
+        return injector_of(self.parts)
+
     def context(self, text: str = "") -> Context:
         """What a handler is given."""
         request = StatementRequest(
             session=self.session, statement=StatementText(text), query_id=self.query_id
         )
-        return Context(rooms=self.rooms, request=request)
+        return Context(request=request)
 
     def rows(self, text: str) -> list[dict[str, Any]]:
         """Run a statement with its privileges checked; the rows by column name."""
@@ -357,8 +362,7 @@ class World:
         cursor = TokenCursor(StatementText(text))
         prepared = parse_registered(cursor)
         assert prepared is not None, f"not registered: {text}"
-        authorise(prepared.needs, prepared.statement, context)
-        result = prepared.statement.run(context)
+        result = prepared.run(context, self.injector)
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 
@@ -389,12 +393,13 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
         access.roles.create(role, owner="ACCOUNTADMIN")
     access.users.create("U", owner="ACCOUNTADMIN")
     access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
-    rooms = SimpleNamespace(
+    parts = SimpleNamespace(
         settings=settings,
         disk=Disk(folder, reserve_bytes=0),
         catalog=catalog,
         access=access,
         stages=Stages(catalog, access, settings),
+        models=models,
     )
     session = Session(id=1, user="U", role="ACCOUNTADMIN", database="DB", schema="S")
     world = World(
@@ -404,7 +409,7 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
         models=models,
         loads=loads,
         settings=settings,
-        rooms=cast("Rooms", rooms),  # the rooms that these statements use
+        parts=cast("Parts", parts),  # the parts that these statements use
         session=session,
         time=moments,
     )
@@ -420,7 +425,7 @@ def make_services(world: World) -> Services:
         runtime=world.runtime,
         builder=world.builder,
         models=world.models,
-        secrets=SecretReader(world.vault, allows=world.rooms.access.allows),
+        secrets=SecretReader(world.vault, allows=world.parts.access.allows),
     )
     probes = Probes(
         loads=world.loads, metrics=world.metrics, free_memory=lambda: world.free_memory[0]

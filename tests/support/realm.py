@@ -1,4 +1,4 @@
-"""All rooms of a server, and users who act on each other's objects, each with a role of its own."""
+"""All parts of a server, and users who act on each other's objects, each with a role of its own."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.model.usage import ServiceUsage
-from nunatak.sql import dispatch
+from nunatak.sql.dispatch import StatementDispatcher
 from nunatak.sql.frontend import FrontEnd
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context
+from nunatak.sql.language.injection import Injector
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, Transfer
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.parts import Parts, injector_of
 from support.plane import World, open_world
 
 ADMIN, OWNER, OTHER, PUBLIC = "ACCOUNTADMIN", "OWNER", "OTHER", "PUBLIC"
@@ -34,16 +34,21 @@ ADMIN, OWNER, OTHER, PUBLIC = "ACCOUNTADMIN", "OWNER", "OTHER", "PUBLIC"
 
 @dataclass
 class Realm:
-    """The rooms, and a session for each role in DB.S."""
+    """The parts, and a session for each role in DB.S."""
 
     world: World
-    rooms: Rooms
+    parts: Parts
     _sessions: dict[str, Session] = field(default_factory=dict)
+
+    @property
+    def injector(self) -> Injector:
+        """What calls handlers with the services that they ask for."""
+        return injector_of(self.parts)
 
     def session(self, role: str) -> Session:
         """The session of a user who has that role only."""
         if role not in self._sessions:
-            number, user, access = 10 + len(self._sessions), f"{role}_USER", self.rooms.access
+            number, user, access = 10 + len(self._sessions), f"{role}_USER", self.parts.access
             access.users.create(user, owner=ADMIN)
             access.roles.grant(role, grantee_kind="USER", grantee=user, by="")
             made = Session(id=number, user=user, role=role, database="DB", schema="S")
@@ -55,7 +60,7 @@ class Realm:
         request = StatementRequest(
             session=self.session(role), statement=StatementText(text), query_id=str(uuid.uuid4())
         )
-        return dispatch.execute(Context(rooms=self.rooms, request=request))
+        return StatementDispatcher(self.injector).execute(request)
 
     def rows(self, role: str, text: str) -> list[dict[str, Any]]:
         """Run one statement with a role and read its rows."""
@@ -65,20 +70,20 @@ class Realm:
 
     def grant(self, privilege: str, kind: str, title: str, *, to: str = OTHER) -> None:
         """Give a role a privilege."""
-        self.rooms.access.grants.grant([privilege], kind, title, role=to, by=ADMIN)
+        self.parts.access.grants.grant([privilege], kind, title, role=to, by=ADMIN)
 
     def close(self) -> None:
         """End the sessions and release the warehouse."""
         for session in self._sessions.values():
-            FrontEnd(self.rooms).end_session(session)
-        self.rooms.warehouse.close()
+            FrontEnd(self.injector).end_session(session)
+        self.parts.warehouse.close()
 
 
 @contextmanager
 def open_realm(folder: Path) -> Iterator[Realm]:
     """A realm whose DB and DB.S belong to the administrator."""
     with open_world(folder) as world:
-        base, settings, catalog = world.rooms, world.settings, world.catalog
+        base, settings, catalog = world.parts, world.settings, world.catalog
         access = base.access
         for role in (OWNER, OTHER):
             access.roles.create(role, owner=ADMIN)
@@ -95,7 +100,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             usage=ServiceUsage(),
             where_runnable=where_runnable,
         )
-        rooms = SimpleNamespace(
+        parts = SimpleNamespace(
             settings=settings,
             disk=base.disk,
             catalog=catalog,
@@ -116,6 +121,6 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             warehouse=warehouse,
             models=models,
         )
-        realm = Realm(world, cast("Rooms", rooms))
+        realm = Realm(world, cast("Parts", parts))
         yield realm
         realm.close()

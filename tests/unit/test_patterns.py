@@ -63,7 +63,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
     front.rows("CREATE TABLE t (a VARCHAR)")
     front.rows(f'CREATE TABLE "{NAME[:-4]}" (a INT)')
     for location in ("@st", "@~"):
-        folder = front.rooms.stages.locate(front.session, location).folder()
+        folder = front.parts.stages.locate(front.session, location).folder()
         (folder / NAME).write_text("1\n")
     yield front
     front.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from nunatak.access.bootstrap import DATABASE, WAREHOUSE
 from nunatak.access.privileges.roles import ACCOUNTADMIN
@@ -13,7 +14,7 @@ from nunatak.catalog.engine import Database
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key
 from nunatak.compute.families import Families
-from nunatak.compute.nodes import detect_machine
+from nunatak.compute.nodes import Machine, detect_machine
 from nunatak.compute.process.bounds import InstanceBounds
 from nunatak.compute.process.runtime import ProcessRuntime
 from nunatak.config import Settings
@@ -22,20 +23,28 @@ from nunatak.images.image import ImageBuilder, ImageLimits
 from nunatak.ingress.gate import AccessAuthorities, Gate
 from nunatak.ingress.handler import Ingress
 from nunatak.ingress.metrics import MetricsPage
+from nunatak.models.dropping import ModelDropper
+from nunatak.models.editing import ModelEditor
+from nunatak.models.live_versions import LiveVersions
+from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
-from nunatak.objects.account import AccountObjects
+from nunatak.objects.account import account_objects
 from nunatak.objects.databases import Databases
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
+from nunatak.objects.warehouses import Warehouses
 from nunatak.protocol.app import ProtocolApp, create_app
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.statements.execution import query_registry
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
+from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.model_source import ModelVersions
+from nunatak.services.calling.routes import Routes
 from nunatak.services.calling.targets import CallTargets
+from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.desired import images_in_use
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.control import ControlPlane
@@ -44,9 +53,11 @@ from nunatak.services.model.snapshot import Snapshots
 from nunatak.services.model.usage import ServiceUsage
 from nunatak.services.model.vault import Vault
 from nunatak.services.reconcile.system_pools import prepare_system_pools
+from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
-from nunatak.sql.language.rooms import Rooms
+from nunatak.sql.language.injection import Injector
+from nunatak.sql.language.queries import QueryControl
 from nunatak.sql.storage.transfers import MODELS, STAGES
 from nunatak.stages.folders import tidy
 from nunatak.stages.service import Stages
@@ -61,43 +72,42 @@ class Server:
     """The parts of one running server."""
 
     settings: Settings
-    rooms: Rooms
+    injector: Injector
     app: ProtocolApp
     ingress: Ingress
 
     @property
     def control(self) -> ControlPlane:
         """The loops that keep services as they are wanted."""
-        return self.rooms.control
+        return self.injector.get(ControlPlane)
 
     @property
     def access(self) -> Access:
         """Users, roles, tokens."""
-        return self.rooms.access
+        return self.injector.get(Access)
 
     def prepare(self) -> None:
         """Make what every account has, and remove what a crash left behind."""
-        rooms = self.rooms
-        objects = rooms.objects
-        objects.warehouses.create(
+        self.injector.get(Warehouses).create(
             Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, {}, existing=Existing.KEEP
         )
-        objects.databases.create(
+        self.injector.get(Databases).create(
             Key("DATABASE", DATABASE), ACCOUNTADMIN, {}, existing=Existing.KEEP
         )
-        with rooms.catalog.read() as tx:
+        catalog, warehouse = self.injector.get(Catalog), self.injector.get(Warehouse)
+        with catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}
             tidy(self.settings, tx)
-        rooms.warehouse.engine.expect(known)
-        prepare_system_pools(rooms.catalog, rooms.access.grants, rooms.machine)
-        for name in set(rooms.warehouse.databases()) - known:
-            rooms.warehouse.drop_database(name)
-        rooms.models.dropper.collect_garbage()
+        warehouse.engine.expect(known)
+        prepare_system_pools(catalog, self.access.grants, self.injector.get(Machine))
+        for name in set(warehouse.databases()) - known:
+            warehouse.drop_database(name)
+        self.injector.get(ModelDropper).collect_garbage()
 
     def close(self) -> None:
         """Write and release everything."""
-        self.rooms.warehouse.close()
-        self.rooms.catalog.close()
+        self.injector.get(Warehouse).close()
+        self.injector.get(Catalog).close()
 
 
 def assemble(settings: Settings, *, port: int) -> Server:
@@ -119,35 +129,48 @@ def assemble(settings: Settings, *, port: int) -> Server:
     )
     queries = query_registry(settings.limits, access.clock)
     warehouse = Warehouse(settings, hooks=hooks)
-    rooms = Rooms(
-        settings=settings,
-        disk=disk,
-        catalog=catalog,
-        access=access,
-        stages=stages,
-        objects=AccountObjects.of(
-            settings,
-            catalog,
-            access=access,
-            databases=Databases(catalog, warehouse, models.dropper, settings),
-            sequences=Sequences(catalog, warehouse),
-            services=services,
-            vault=vault,
-        ),
-        models=models,
-        warehouse=warehouse,
-        queries=queries,
-        control=services.control,
-        services=services.commands,
-        monitor=services.monitor,
-        routes=services.routes,
-        addresses=services.addresses,
-        families=services.families,
-        machine=services.machine,
+    injector = Injector(
+        {
+            Settings: settings,
+            Disk: disk,
+            Catalog: catalog,
+            Access: access,
+            Stages: stages,
+            Warehouse: warehouse,
+            QueryControl: queries,
+            Databases: Databases(catalog, warehouse, models.dropper, settings),
+            Sequences: Sequences(catalog, warehouse),
+            **_by_models(models),
+            **_by_services(services),
+            **account_objects(settings, catalog, access=access, services=services, vault=vault),
+        }
     )
-    rooms.warehouse.add_functions(functions_in_queries(rooms))
-    app = _app(rooms, results, queries)
-    return Server(settings=settings, rooms=rooms, app=app, ingress=_ingress(rooms))
+    warehouse.add_functions(functions_in_queries(injector))
+    app = _app(injector, results, queries)
+    ingress = _ingress(settings, access, services.routes)
+    return Server(settings=settings, injector=injector, app=app, ingress=ingress)
+
+
+def _by_models(models: Models) -> dict[type, Any]:
+    """What reads and changes models, by type."""
+    return {
+        Models: models,
+        ModelMaker: models.maker,
+        LiveVersions: models.live,
+        ModelEditor: models.editor,
+        ModelDropper: models.dropper,
+    }
+
+
+def _by_services(services: Services) -> dict[type, Any]:
+    """What services that run are asked and told by, by type."""
+    return {
+        ControlPlane: services.control,
+        ServiceCommands: services.commands,
+        Monitor: services.monitor,
+        Addresses: services.addresses,
+        Machine: services.machine,
+    }
 
 
 def _models(settings: Settings, catalog: Catalog) -> Models:
@@ -156,16 +179,18 @@ def _models(settings: Settings, catalog: Catalog) -> Models:
     )
 
 
-def _app(rooms: Rooms, results: ResultStore, queries: QueryRegistry) -> ProtocolApp:
+def _app(injector: Injector, results: ResultStore, queries: QueryRegistry) -> ProtocolApp:
+    settings, access = injector.get(Settings), injector.get(Access)
+    files = ModelFiles(injector.get(Models))
     return create_app(
-        settings=rooms.settings,
-        access=rooms.access,
-        statements=FrontEnd(rooms),
+        settings=settings,
+        access=access,
+        statements=FrontEnd(injector),
         results=results,
-        disk=rooms.disk,
+        disk=injector.get(Disk),
         queries=queries,
-        sources={STAGES: StageFileSource(rooms.settings), MODELS: ModelFiles(rooms.models)},
-        metrics=MetricsPage(rooms.access, rooms.monitor.metric_page),
+        sources={STAGES: StageFileSource(settings), MODELS: files},
+        metrics=MetricsPage(access, injector.get(Monitor).metric_page),
     )
 
 
@@ -212,12 +237,12 @@ def _call_targets(access: Access, models: Models, services: Services) -> CallTar
     )
 
 
-def _ingress(rooms: Rooms) -> Ingress:
+def _ingress(settings: Settings, access: Access, routes: Routes) -> Ingress:
     return Ingress(
-        rooms.routes,
-        Gate(AccessAuthorities(rooms.access)),
-        body_limit_bytes=rooms.settings.limits.request_body_bytes,
-        domain=rooms.settings.domain,
+        routes,
+        Gate(AccessAuthorities(access)),
+        body_limit_bytes=settings.limits.request_body_bytes,
+        domain=settings.domain,
     )
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec.structs import replace
 
 from nunatak.catalog.kinds import IntegrationSpec, NameParts, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key, Transaction
+from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, ObjectInUse, Unsupported
-from nunatak.objects.ruled import Values
+from nunatak.objects.ruled import RuledObjects, Values
 from nunatak.services.model.integrations import (
     HOSTS_LIMIT,
     INTEGRATION,
@@ -96,3 +98,17 @@ def _existing(tx: Transaction, kind: str, name: QualifiedName) -> NameParts:
     """The parts of its name; raises ObjectNotFound."""
     tx.get(Key.of(kind, name))
     return name.database, name.schema, name.name
+
+
+class NetworkRuleObjects(RuledObjects):
+    """The network rules of the account."""
+
+    def __init__(self, catalog: Catalog, *, announce: Callable[[], None] = lambda: None) -> None:
+        super().__init__(catalog, NetworkRules(), announce=announce)
+
+
+class IntegrationObjects(RuledObjects):
+    """The integrations of the account."""
+
+    def __init__(self, catalog: Catalog, *, announce: Callable[[], None] = lambda: None) -> None:
+        super().__init__(catalog, Integrations(), announce=announce)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from nunatak.catalog.kinds import SecretSpec
-from nunatak.catalog.store import Key, Transaction
+from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.objects.ruled import Values
+from nunatak.objects.ruled import RuledObjects, Values
 from nunatak.services.model.vault import KIND, Vault
 
 _KEY_BYTES = 32
@@ -78,3 +79,12 @@ class Secrets:
 
     def check(self, _: Transaction, __: Key, ___: SecretSpec | None) -> None:
         """Nothing forbids it: services that use a dropped secret fail with its name."""
+
+
+class SecretObjects(RuledObjects):
+    """The secrets of the account."""
+
+    def __init__(
+        self, catalog: Catalog, vault: Vault, *, announce: Callable[[], None] = lambda: None
+    ) -> None:
+        super().__init__(catalog, Secrets(vault), announce=announce)

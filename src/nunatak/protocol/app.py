@@ -36,10 +36,10 @@ from nunatak.protocol.errors import failure_of
 from nunatak.protocol.files.routes import FileRoutes, answered
 from nunatak.protocol.files.signing import Signer, load_key
 from nunatak.protocol.files.transfer import Transfers
+from nunatak.protocol.ports import Statements
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.results.result_store import ResultStore
-from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSessions
 from nunatak.protocol.sessions.routes import SessionRoutes
 from nunatak.protocol.statements.execution import StatementExecutor, incident, query_registry

@@ -13,7 +13,7 @@ from support.plane import World, open_world
 
 @pytest.fixture
 def front(tmp_path: Path) -> Iterator[Front]:
-    """Rooms of their own for one test."""
+    """Parts of their own for one test."""
     made = Front(tmp_path)
     yield made
     made.close()

@@ -115,7 +115,7 @@ def test_an_access_token_shows_its_secret_once(front: Front) -> None:
     listed = front.rows("SHOW USER PROGRAMMATIC ACCESS TOKENS FOR USER ada")
     assert [(row["name"], row["status"]) for row in listed] == [("T", "ACTIVE")]
     assert made["token_secret"] not in str(listed)
-    assert front.rooms.access.authenticator.bearer(made["token_secret"]).user == "ADA"
+    assert front.parts.access.authenticator.bearer(made["token_secret"]).user == "ADA"
     front.rows("ALTER USER ada REMOVE PROGRAMMATIC ACCESS TOKEN t")
     assert front.rows("SHOW USER PROGRAMMATIC ACCESS TOKENS") == []
 
@@ -156,7 +156,7 @@ def test_files_are_listed_fetched_and_removed(front: Front) -> None:
     assert isinstance(put, Transfer)
     assert put.overwrite
     stage_id = put.keys[0].split("/")[1]
-    folder = front.rooms.settings.folder("stages") / stage_id / "in"
+    folder = front.parts.settings.folder("stages") / stage_id / "in"
     folder.mkdir(parents=True)
     (folder / "a.csv").write_text("1,2\n")
     (folder / "b.txt").write_text("x")

@@ -17,7 +17,7 @@ def full(front: Front, tmp_path: Path) -> Front:
     front.rows("CREATE TABLE T (A INT, B TEXT)")
     front.rows("INSERT INTO T VALUES (1, 'x')")
     front.rows("CREATE STAGE ST")
-    object.__setattr__(front.rooms, "disk", Disk(tmp_path, reserve_bytes=1000, free=lambda _: 0))
+    object.__setattr__(front.parts, "disk", Disk(tmp_path, reserve_bytes=1000, free=lambda _: 0))
     return front
 
 

@@ -114,7 +114,7 @@ def realm(tmp_path: Path) -> Iterator[Realm]:
 
 def state_of_owner(realm: Realm) -> Any:
     """Everything of OWNER that others could change."""
-    with realm.rooms.catalog.read() as tx:
+    with realm.parts.catalog.read() as tx:
         objects = [
             (str(record.key), record.owner, str(record.spec), record.comment)
             for kind in KINDS
@@ -123,7 +123,7 @@ def state_of_owner(realm: Realm) -> Any:
     given = [
         grant
         for role in (OTHER, PUBLIC)
-        for grant in realm.rooms.access.grants.to(role)
+        for grant in realm.parts.access.grants.to(role)
         if grant.object_name.startswith("DB.S")
     ]
     rows = [
@@ -138,7 +138,7 @@ def moved_meanwhile(realm: Realm, monkeypatch: pytest.MonkeyPatch, text: str) ->
     """Run a statement of OTHER in D2.S while another one of the session takes it to DB.S."""
     session = realm.session(OTHER)
     realm.rows(OTHER, "USE SCHEMA D2.S")
-    decide = realm.rooms.access.decide
+    decide = realm.parts.access.decide
 
     def deciding(*given: Any, **more: Any) -> Any:
         decision = decide(*given, **more)
@@ -146,7 +146,7 @@ def moved_meanwhile(realm: Realm, monkeypatch: pytest.MonkeyPatch, text: str) ->
         return decision
 
     with monkeypatch.context() as patch, suppress(NunatakError):
-        patch.setattr(realm.rooms.access, "decide", deciding)
+        patch.setattr(realm.parts.access, "decide", deciding)
         return realm.run(OTHER, text)
 
 

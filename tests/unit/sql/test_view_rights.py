@@ -120,7 +120,7 @@ def test_no_statement_reads_past_the_rights_of_the_owner(realm: Realm) -> None:
             request = StatementRequest(
                 session=realm.session(PUBLIC), statement=StatementText("SELECT * FROM V")
             )
-            realm.rooms.warehouse.describe(request)
+            realm.parts.warehouse.describe(request)
 
 
 def test_a_view_reads_again_when_its_owner_may(realm: Realm) -> None:
@@ -222,7 +222,7 @@ EARLIER = {
 
 def forget_notes(realm: Realm, *names: str) -> None:
     """Leave of views what earlier versions noted."""
-    with realm.rooms.warehouse.engine.connect() as connection:
+    with realm.parts.warehouse.engine.connect() as connection:
         for name in names:
             title = QualifiedName.parse(name)
             place = f'"{title.database}"."{title.schema}"."{title.name}"'
@@ -231,11 +231,11 @@ def forget_notes(realm: Realm, *names: str) -> None:
             )
             note = {key: kept for key, kept in json.loads(comment).items() if key != "reads"}
             connection.execute(f"COMMENT ON VIEW {place} IS $${json.dumps(note)}$$")
-    realm.rooms.warehouse.tables.forget()
+    realm.parts.warehouse.tables.forget()
 
 
 def reads_of(realm: Realm, name: str) -> set[QualifiedName] | None:
-    warehouse, full = realm.rooms.warehouse, QualifiedName("DB", "S", name)
+    warehouse, full = realm.parts.warehouse, QualifiedName("DB", "S", name)
     with warehouse.engine.connect() as connection:
         table = warehouse.tables.permanent(full, connection=connection)
     assert table is not None
@@ -282,7 +282,7 @@ def test_another_name_and_a_comment_leave_a_view_of_an_earlier_version_what_it_i
 
 
 def test_a_view_of_an_earlier_version_that_is_too_deep_is_refused_by_name(realm: Realm) -> None:
-    with realm.rooms.warehouse.engine.connect() as connection:
+    with realm.parts.warehouse.engine.connect() as connection:
         query = "SELECT A FROM (" * 500 + "SELECT A FROM DB.S.T" + ")" * 500
         connection.execute(f"CREATE VIEW DB.S.OLD AS {query}")
     with pytest.raises(Unsupported, match=r"DB\.S\.OLD"):
@@ -293,7 +293,7 @@ def test_a_view_of_an_earlier_version_that_is_too_deep_is_refused_by_name(realm:
 def test_a_view_over_what_ended_with_its_statement_is_refused_by_name(
     realm: Realm, gone: str
 ) -> None:
-    with realm.rooms.warehouse.engine.connect() as connection:
+    with realm.parts.warehouse.engine.connect() as connection:
         connection.execute(f'CREATE TEMPORARY VIEW "{gone}" AS SELECT 1 AS A')
         connection.execute(
             f'CREATE VIEW DB.S.OLD AS SELECT A FROM DB.S.T UNION ALL SELECT A FROM "{gone}"'

@@ -71,7 +71,7 @@ def test_a_template_is_read_within_bounds(
 
 def test_what_needs_more_memory_than_there_is_says_so(front: Front) -> None:
     front.rows("CREATE TABLE deep (v VARIANT)")
-    resolver = front.rooms.warehouse.hooks.stages
+    resolver = front.parts.warehouse.hooks.stages
     assert resolver is not None
     front.rows("CREATE STAGE files")
     folder = resolver.place(front.session, "@files", write=True).folder

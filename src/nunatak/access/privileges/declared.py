@@ -30,8 +30,9 @@ class Target(NamedTuple):
     name: str
 
 
-Targets = Callable[[Any, Any], Iterable[Target]]
-"""Finds the objects that an operation concerns, from its parsed form and its context."""
+Targets = Callable[..., Iterable[Target]]
+"""Finds the objects that an operation concerns, from its parsed form, its context and the services
+that the signature asks for."""
 
 
 @dataclass(frozen=True, slots=True)

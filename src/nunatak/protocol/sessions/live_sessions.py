@@ -13,7 +13,7 @@ from nunatak.access.privileges.roles import PUBLIC
 from nunatak.access.service import Access
 from nunatak.access.sessions import SessionRecord
 from nunatak.errors import DiskFull
-from nunatak.protocol.rooms import Statements
+from nunatak.protocol.ports import Statements
 from nunatak.warehouse.core.session import Session
 
 _LOGGER = logging.getLogger(__name__)

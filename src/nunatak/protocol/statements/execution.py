@@ -21,11 +21,11 @@ from nunatak.errors import (
 )
 from nunatak.protocol.errors import INTERNAL, failure, failure_of
 from nunatak.protocol.files.transfer import Transfers
+from nunatak.protocol.ports import Statements
 from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
 from nunatak.protocol.results import answers
 from nunatak.protocol.results.presented import presented
 from nunatak.protocol.results.result_store import ResultStore, StoredResult
-from nunatak.protocol.rooms import Statements
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.statements.fair_threads import Shares, StatementThreads
 from nunatak.warehouse.core.parameters import in_force

@@ -19,12 +19,21 @@ from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants, Grant
 from nunatak.access.privileges.holding import ACT_FOR_OWNER
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
+from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
-from nunatak.objects.roles import service_role_title
+from nunatak.objects.roles import RoleAccounts, service_role_title
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment, show_result
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
+from nunatak.sql.language.statement import (
+    STATUS_FIELDS,
+    Context,
+    Modifiers,
+    Statement,
+    exists,
+    grammar,
+)
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.functions import argument_types
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -80,13 +89,12 @@ class GrantRole:
     is_revoked: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """Give or take the role."""
-        roles = context.rooms.access.roles
+        roles, by = access.roles, context.session.role
         if self.is_revoked:
             roles.revoke(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee)
         else:
-            by = context.session.role
             roles.grant(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee, by=by)
         return status_result(_DONE)
 
@@ -107,53 +115,50 @@ class GrantPrivileges:
     """SCHEMA or DATABASE: all objects of the kind that there are in the one that `parts` name."""
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def targets(self, context: Context) -> list[Target]:
+    def targets(
+        self, context: Context, access: Access, objects: Objects, roles: RoleAccounts
+    ) -> list[Target]:
         """The objects; raises ObjectNotFound for one that is not there."""
-        return [Target(self.kind, title) for title in self._titles(context)]
+        return [Target(self.kind, title) for title in self._titles(context, access, objects, roles)]
 
-    def given_rights(self, context: Context) -> list[Target]:
+    def given_rights(self, context: Context, access: Access) -> list[Target]:
         """The account, where what acts with the rights of its owner goes to a role that the
         current one does not have: it would be given others' rights."""
         acts = self.kind in ACT_FOR_OWNER and OWNERSHIP in self.privileges
-        if acts and self.role not in context.rooms.access.roles.effective(context.session.role):
+        if acts and self.role not in access.roles.effective(context.session.role):
             return [Target(ACCOUNT, context.session.account)]
         return []
 
-    def run(self, context: Context) -> Result:
+    def run(
+        self, context: Context, access: Access, objects: Objects, roles: RoleAccounts
+    ) -> Result:
         """Write the grants down; the object and the role must exist."""
-        roles, by_role, role = context.rooms.objects.roles, context.session.role, self.role
+        by_role, role = context.session.role, self.role
+        titles = self._titles(context, access, objects, roles)
         if self.is_revoked:
-            roles.revoke(self.privileges, self.kind, self._titles(context), role=role)
+            roles.revoke(self.privileges, self.kind, titles, role=role)
         elif self.kind == SERVICE_ROLE:
             service = context.session.qualify(self.parts[:-1])
             roles.grant_service_role(service, self.parts[-1], role=role, by_role=by_role)
         elif OWNERSHIP in self.privileges:
-            roles.transfer(self.kind, self._titles(context), role=role, current=self.current)
+            roles.transfer(self.kind, titles, role=role, current=self.current)
         else:
-            roles.grant(
-                granted_privileges(self.kind, self.privileges),
-                self.kind,
-                self._titles(context),
-                role=role,
-                by_role=by_role,
-                grant_option=self.grant_option,
-            )
+            granted, option = granted_privileges(self.kind, self.privileges), self.grant_option
+            roles.grant(granted, self.kind, titles, role=role, by_role=by_role, grant_option=option)
         return status_result(_DONE)
 
-    def _titles(self, context: Context) -> list[str]:
+    def _titles(
+        self, context: Context, access: Access, objects: Objects, roles: RoleAccounts
+    ) -> list[str]:
         """The objects; raises ObjectNotFound for one that is not there."""
         if self.within:
-            return self._all_titles(context)
+            return roles.titles_within(self.kind, key_of(self.within, self.parts, context.session))
         title = object_title(context, self.kind, self.parts)
         if self.kind not in _NO_OBJECTS and not self.is_revoked:
             key = key_of(self.kind, self.parts, context.session)
-            if not context.exists(key):
+            if not exists(key, access, objects):
                 raise ObjectNotFound(key.label, key.title)
         return [title]
-
-    def _all_titles(self, context: Context) -> list[str]:
-        container = key_of(self.within, self.parts, context.session)
-        return context.rooms.objects.roles.titles_within(self.kind, container)
 
 
 def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
@@ -335,9 +340,8 @@ class ShowGrants:
     of: str | None = None
     fields: tuple[Field, ...] = _GRANT_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """One row for each grant."""
-        access = context.rooms.access
         rows: list[list[Any]] = []
         if self.on is not None:
             kind, parts = self.on

@@ -9,13 +9,14 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.catalog.kinds import IntegrationSpec, NetworkRuleSpec
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.objects.network import ALL
+from nunatak.objects.network import ALL, IntegrationObjects, NetworkRuleObjects
 from nunatak.services.model.integrations import INTEGRATION, RULE
 from nunatak.services.model.vault import KIND as SECRET
 from nunatak.sql.language.family.statements import AlterObject, CreateObject, register
-from nunatak.sql.language.family.table import Caller, PropertyFamily
+from nunatak.sql.language.family.table import PropertyFamily
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context
@@ -84,7 +85,7 @@ RULES = PropertyFamily(
         "MODE": _word,
         "VALUE_LIST": strings_in_parentheses,
     },
-    service=lambda objects: objects.network_rules,
+    service=NetworkRuleObjects,
     unset={"VALUE_LIST": []},
     show_fields=(*_RULE_COMMON, Field("entries_in_valuelist", NUMBER), Field("owner_role_type")),
     show_row=lambda record, _: _rule_row(
@@ -127,10 +128,12 @@ def _named(values: Mapping[str, Any], session: Session) -> list[Key]:
     return [key_of(kind, parts, session) for kind, parts in named]
 
 
-def _used(statement: CreateObject | AlterObject, context: Context) -> list[Target]:
+def _used(
+    statement: CreateObject | AlterObject, context: Context, objects: Objects
+) -> list[Target]:
     """The same, as objects; raises ObjectNotFound for one that is not there."""
     keys = _named(statement.values, context.session)
-    return [Target(key.kind, context.rooms.objects.plain.get(key).key.title) for key in keys]
+    return [Target(key.kind, objects.get(key).key.title) for key in keys]
 
 
 def _listed(names: Sequence[Any]) -> str:
@@ -138,7 +141,7 @@ def _listed(names: Sequence[Any]) -> str:
     return f"[{', '.join(texts)}]"
 
 
-def _property_rows(record: Record, _: Caller) -> Sequence[Sequence[Any]]:
+def _property_rows(record: Record, _: Session) -> Sequence[Sequence[Any]]:
     spec = IntegrationSpec.read(record.spec)
     return [
         ["ENABLED", "Boolean", flag(spec.enabled), "false"],
@@ -160,7 +163,7 @@ INTEGRATIONS = PropertyFamily(
         "ALLOWED_API_AUTHENTICATION_INTEGRATIONS": _names,
         "ENABLED": boolean,
     },
-    service=lambda objects: objects.integrations,
+    service=IntegrationObjects,
     meant=_meant,
     unset={_ALLOWED_SECRETS: [], _ALLOWED_RULES: []},
     show_fields=_INTEGRATION_FIELDS,

@@ -8,7 +8,9 @@ from typing import Any
 from nunatak.access.privileges.declared import Creates, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE
+from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
+from nunatak.objects.roles import RoleAccounts
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
@@ -31,9 +33,9 @@ class CreateRole(Creation):
     name: str
     comment: str
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, roles: RoleAccounts) -> Result:
         """Add the role."""
-        made = context.rooms.objects.roles.create(
+        made = roles.create(
             self.name,
             by_role=context.session.role,
             comment=self.comment,
@@ -61,9 +63,9 @@ class DropRole:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, roles: RoleAccounts) -> Result:
         """Remove the role with its grants; what it owned goes to the session's role."""
-        roles, by_role = context.rooms.objects.roles, context.session.role
+        by_role = context.session.role
         was_there = roles.drop(self.name, by_role=by_role, if_exists=self.if_exists)
         return dropped(self.name, was_there=was_there)
 
@@ -96,9 +98,9 @@ class ShowRoles:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _ROLE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """One row for each role."""
-        roles = context.rooms.access.roles
+        roles = access.roles
         chosen = self.clauses.select(roles.list_all(), lambda role: role.name)
         current, inherited = context.session.role, roles.effective(context.session.role)
         rows: list[list[Any]] = []

@@ -11,6 +11,7 @@ from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument
+from nunatak.objects.secrets import SecretObjects
 from nunatak.services.model.vault import KIND
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import PropertyFamily
@@ -98,7 +99,7 @@ SECRETS = PropertyFamily(
         "OAUTH_REFRESH_TOKEN": TokenCursor.string,
         "OAUTH_REFRESH_TOKEN_EXPIRY_TIME": _moment,
     },
-    service=lambda objects: objects.secrets,
+    service=SecretObjects,
     show_fields=(*_COMMON, Field("oauth_scopes"), Field("owner_role_type")),
     show_row=lambda record, _: _row(record, [_scopes(record), "ROLE"]),
     describe_fields=(*_COMMON, *_DESCRIBED),

@@ -9,8 +9,9 @@ from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS, Token
 from nunatak.access.privileges.declared import CheckedInside, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
+from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.objects.users import TokenTerms
+from nunatak.objects.users import TokenTerms, UserAccounts
 from nunatak.sql.language.show import moment, show_result
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
@@ -40,7 +41,7 @@ class AddAccessToken:
     settings: dict[str, Any]
     fields: tuple[Field, ...] = (Field("token_name"), Field("token_secret"))
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, users: UserAccounts) -> Result:
         """Make the token; its secret is in this answer and nowhere else."""
         terms = TokenTerms(
             days=self.settings.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
@@ -48,7 +49,7 @@ class AddAccessToken:
             comment=self.settings.get("COMMENT", ""),
         )
         user, by = self.user or context.session.user, context.session
-        secret = context.rooms.objects.users.add_token(user, self.name, by=by, terms=terms)
+        secret = users.add_token(user, self.name, by=by, terms=terms)
         return show_result(self.fields, [[self.name, secret]])
 
 
@@ -60,10 +61,10 @@ class RemoveAccessToken:
     name: str
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, users: UserAccounts) -> Result:
         """Revoke it at once, with the sessions that it opened."""
         user, by = self.user or context.session.user, context.session
-        context.rooms.objects.users.remove_token(user, self.name, by=by)
+        users.remove_token(user, self.name, by=by)
         return status_result(f"Programmatic access token {self.name} successfully removed.")
 
 
@@ -110,9 +111,8 @@ class ShowAccessTokens:
     user: str | None
     fields: tuple[Field, ...] = _TOKEN_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """One row for each token, without its secret."""
-        access = context.rooms.access
         tokens = access.tokens.access_of(self.user or context.session.user)
         return show_result(_TOKEN_FIELDS, [_token_row(token, access.clock()) for token in tokens])
 

@@ -8,8 +8,10 @@ from typing import Any
 from nunatak.access.privileges.declared import Case, Creates, Needs, Nothing, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
+from nunatak.access.service import Access
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.objects.users import UserAccounts
 from nunatak.sql.access.user_tokens import (
     NOT_BY_TOKEN,
     OWNER_OR_SELF,
@@ -74,11 +76,9 @@ class CreateUser(Creation):
     name: str
     settings: dict[str, Any] = field(repr=False)
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, users: UserAccounts) -> Result:
         """Add the user, whose own stage is empty."""
-        made = context.rooms.objects.users.create(
-            self.name, self.settings, by=context.session, existing=self.existing
-        )
+        made = users.create(self.name, self.settings, by=context.session, existing=self.existing)
         return created(made, "User", self.name)
 
 
@@ -103,9 +103,9 @@ class AlterUser:
     settings: dict[str, Any] = field(repr=False)
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, users: UserAccounts) -> Result:
         """Change the user; disabling one ends the sessions."""
-        users, by = context.rooms.objects.users, context.session
+        by = context.session
         users.alter(self.name, self.settings, by=by, if_exists=self.if_exists)
         return status_result(DONE)
 
@@ -143,9 +143,9 @@ class DropUser:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, users: UserAccounts) -> Result:
         """Remove the user with tokens, sessions and the files in the user's own stage."""
-        users, by = context.rooms.objects.users, context.session
+        by = context.session
         was_there = users.drop(self.name, by=by, if_exists=self.if_exists)
         return dropped(self.name, was_there=was_there)
 
@@ -190,9 +190,9 @@ class ShowUsers:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _USER_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """One row for each."""
-        users = self.clauses.select(context.rooms.access.users.list_all(), lambda user: user.name)
+        users = self.clauses.select(access.users.list_all(), lambda user: user.name)
         return show_result(_USER_FIELDS, [_user_row(user) for user in users])
 
 
@@ -236,9 +236,9 @@ class DescribeUser:
     name: str
     fields: tuple[Field, ...] = tuple(map(Field, ("property", "value", "default", "description")))
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """Properties, and the fingerprints of keys; never a secret."""
-        user = context.rooms.access.users.get(self.name)
+        user = access.users.get(self.name)
         first, second = user.fingerprints()
         values: dict[str, Any] = {
             "NAME": user.name,

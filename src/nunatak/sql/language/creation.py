@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from nunatak.access.privileges.declared import Creates, Rules, declared
 from nunatak.catalog.objects import Created, Existing
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, register
+from nunatak.sql.language.statement import STATUS_FIELDS, Modifiers, register
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -36,9 +36,10 @@ class Creation(ABC):
             return Existing.KEEP
         return Existing.REPLACE if self.or_replace else Existing.REFUSE
 
+    @property
     @abstractmethod
-    def run(self, context: Context) -> Result:
-        """Make the object; one that is there stays as it is with IF NOT EXISTS."""
+    def run(self) -> Callable[..., Result]:
+        """`run(context, …)` makes the object; one that is there stays with IF NOT EXISTS."""
 
 
 def created(made: Created, title: str, name: str) -> Result:

@@ -1,11 +1,13 @@
 """The table of functions that are written here: SYSTEM$…, those of services, and tables.
 
     @system_function("SYSTEM$CANCEL_JOB", needs=(Needs("OPERATE", "SERVICE", of=0),), takes=(1, 1))
-    def cancel_job(context: Context, arguments: Sequence[Any]) -> str: ...
+    def cancel_job(
+        context: Context, arguments: Sequence[Any], services: ServiceCommands
+    ) -> str: ...
 
 Each registers with what it needs, which names its arguments by number; `Function.call` is the one
 place where that is checked, whether a statement or a query calls. Arguments arrive as Python
-values: text, numbers, None.
+values: text, numbers, None; behind them stand the services that the body asks for.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from nunatak.access.privileges.declared import Needs, Rules, declared
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, authorise
 from nunatak.warehouse.core.hooks import ServerFunctions, ServiceTable, VirtualTable
 from nunatak.warehouse.core.request import StatementRequest
@@ -25,10 +28,7 @@ from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 
-if TYPE_CHECKING:
-    from nunatak.sql.language.rooms import Rooms
-
-Body = TypeVar("Body", bound=Callable[[Context, list[Any]], Any])
+Body = TypeVar("Body", bound=Callable[..., Any])
 
 
 class Form(StrEnum):
@@ -47,19 +47,19 @@ class Function:
 
     name: str
     form: Form
-    body: Callable[[Context, list[Any]], Any]
+    body: Callable[..., Any]
     needs: Rules
     takes: tuple[int, int] | None
 
-    def call(self, context: Context, arguments: Sequence[Any]) -> Any:
+    def call(self, context: Context, arguments: Sequence[Any], injector: Injector) -> Any:
         """Check what it needs, then call it; raises PrivilegeMissing, and what the body raises."""
         if self.takes is not None and not self.takes[0] <= len(arguments) <= self.takes[1]:
             least, most = self.takes
             raise InvalidArgument(
                 f"{self.name} takes {least} to {most} arguments, not {len(arguments)}."
             )
-        authorise(self.needs, arguments, context)
-        return self.body(context, list(arguments))
+        authorise(self.needs, arguments, context, injector)
+        return injector.call(self.body, context, list(arguments))
 
 
 _FUNCTIONS: dict[Form, dict[str, Function]] = {form: {} for form in Form}
@@ -137,16 +137,18 @@ def registered_functions() -> Iterator[Function]:
         yield from (functions[name] for name in sorted(functions))
 
 
-def functions_in_queries(rooms: Rooms) -> ServerFunctions:
+def functions_in_queries(injector: Injector) -> ServerFunctions:
     """Every function and table as the query engine calls them."""
     return ServerFunctions(
-        system_functions=_callables(Form.SYSTEM, rooms),
-        table_functions=_callables(Form.TABLE_FUNCTION, rooms),
+        system_functions=_callables(Form.SYSTEM, injector),
+        table_functions=_callables(Form.TABLE_FUNCTION, injector),
         virtual_tables={
-            name: _of_database(call) for name, call in _callables(Form.VIRTUAL_TABLE, rooms).items()
+            name: _of_database(call)
+            for name, call in _callables(Form.VIRTUAL_TABLE, injector).items()
         },
         service_tables={
-            name: _of_service(call) for name, call in _callables(Form.SERVICE_TABLE, rooms).items()
+            name: _of_service(call)
+            for name, call in _callables(Form.SERVICE_TABLE, injector).items()
         },
     )
 
@@ -165,7 +167,9 @@ def _of_service(call: Callable[[Session, Sequence[Any]], Result]) -> ServiceTabl
     return asked
 
 
-def _callables(form: Form, rooms: Rooms) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
+def _callables(
+    form: Form, injector: Injector
+) -> dict[str, Callable[[Session, Sequence[Any]], Any]]:
     """The functions of a form, for a session and with the values of their arguments."""
 
     def called(function: Function) -> Callable[[Session, Sequence[Any]], Any]:
@@ -173,7 +177,7 @@ def _callables(form: Form, rooms: Rooms) -> dict[str, Callable[[Session, Sequenc
             request = StatementRequest(
                 session=session, statement=StatementText(""), query_id=str(uuid.uuid4())
             )
-            return function.call(Context(rooms=rooms, request=request), arguments)
+            return function.call(Context(request=request), arguments, injector)
 
         return call
 

@@ -1,6 +1,6 @@
 """Requirements: from what an operation declares to the privileges that its session must hold.
 
-`resolve` is pure but for names that OR REPLACE and locations lead to: it knows no room.
+`resolve` is pure but for names that OR REPLACE and locations lead to, which its scope looks up.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from nunatak.access.privileges.declared import (
     OnTargets,
     Rule,
     Rules,
+    Target,
 )
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.catalog.names import QualifiedName, quoted, split_name
@@ -46,6 +47,9 @@ class Scope(Protocol):
 
     def exists(self, key: Key) -> bool:
         """Whether there is such an object, whoever may see it."""
+
+    def targets(self, rule: OnTargets, subject: Any) -> Iterable[Target]:
+        """The objects that a rule finds."""
 
 
 def resolve(needs: Rules, subject: Any, scope: Scope) -> Iterator[Requirement]:
@@ -74,9 +78,8 @@ def _resolved(rule: Rule, subject: Any, scope: Scope) -> Iterable[Requirement]:
             names = (name for name, _ in _value(subject, rule.of))
             return [_on("APPLY", key_of(rule.kind, name, scope.session)) for name in names]
         case OnTargets():
-            return [
-                Requirement(rule.asked(kind), kind, name) for kind, name in rule.by(subject, scope)
-            ]
+            targets = scope.targets(rule, subject)
+            return [Requirement(rule.asked(kind), kind, name) for kind, name in targets]
         case OneOf():
             part = _value(subject, rule.of) if rule.of else subject
             found = [case for case in rule.cases if type(part) is case.form]

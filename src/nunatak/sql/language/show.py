@@ -10,6 +10,7 @@ from typing import Any
 from nunatak.access.privileges.declared import Nothing
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, NoCurrentContext
+from nunatak.objects.places import Places
 from nunatak.patterns import like
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
@@ -78,11 +79,11 @@ class ShowClauses:
         return found[: min(self.limit or SHOW_ROWS_LIMIT, SHOW_ROWS_LIMIT)]
 
 
-def scope_in(context: Context, clauses: ShowClauses) -> ShowScope:
+def scope_in(context: Context, clauses: ShowClauses, places: Places) -> ShowScope:
     """The scope of a SHOW command; raises PlaceNotFound where IN names what is not there."""
     scope = clauses.scope(context.session)
     if clauses.within is not None and scope.database is not None:
-        check_place(context, scope.database, scope.schema)
+        check_place(places, scope.database, scope.schema)
     return scope
 
 
@@ -90,11 +91,10 @@ _EMPTY_HERE = frozenset({("SNOWFLAKE", "IMAGES")})
 """Schemas of the vendor that clients look into before they look elsewhere."""
 
 
-def check_place(context: Context, database: str, schema: str | None = None) -> None:
+def check_place(places: Places, database: str, schema: str | None = None) -> None:
     """Raises PlaceNotFound unless the database, and the schema in it, are there."""
     if (database, schema) in _EMPTY_HERE:
         return
-    places = context.rooms.objects.places
     places.require(Key("DATABASE", database))
     if schema is not None and schema != INFORMATION_SCHEMA:
         places.require(Key("SCHEMA", schema, database))

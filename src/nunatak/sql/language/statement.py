@@ -15,14 +15,18 @@ Parsers start behind the words they are registered under.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from nunatak.access.privileges.declared import Rules, declared
+from nunatak.access.privileges.declared import OnTargets, Rules, Target, declared
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import ROLE, USER
+from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.cancel import Cancellation
@@ -30,17 +34,13 @@ from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field, Result, Transfer
 from nunatak.warehouse.core.session import Session
 
-if TYPE_CHECKING:
-    from nunatak.sql.language.rooms import Rooms
-
 STATUS_FIELDS = (Field("status"),)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """The context of one running statement: all that it may use."""
+    """The context of one running statement: the request, and what it names."""
 
-    rooms: Rooms
     request: StatementRequest
 
     @property
@@ -58,21 +58,50 @@ class Context:
         """Set when the statement shall stop."""
         return self.request.cancelled
 
+
+def exists(key: Key, access: Access, objects: Objects) -> bool:
+    """Whether there is such an object, whoever may see it."""
+    if key.kind == USER:
+        return access.users.find(key.name) is not None
+    if key.kind == ROLE:
+        return access.roles.exists(key.name)
+    return objects.find(key) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """The scope in which the requirements of a running statement are resolved."""
+
+    context: Context
+    injector: Injector
+
+    @property
+    def session(self) -> Session:
+        """Whose statement it is."""
+        return self.context.session
+
     def exists(self, key: Key) -> bool:
         """Whether there is such an object, whoever may see it."""
-        access = self.rooms.access
-        if key.kind == USER:
-            return access.users.find(key.name) is not None
-        if key.kind == ROLE:
-            return access.roles.exists(key.name)
-        return self.rooms.objects.plain.find(key) is not None
+        return exists(key, self.injector.get(Access), self.injector.get(Objects))
+
+    def targets(self, rule: OnTargets, subject: Any) -> Iterable[Target]:
+        """The objects that a rule finds, with the services that it asks for."""
+        return self.injector.call(rule.by, subject, self.context)
 
 
-def authorise(needs: Rules, subject: Any, context: Context) -> None:
-    """Raise PrivilegeMissing unless the current role holds what a declaration requires of a parsed
-    statement, or of the arguments of a function."""
-    for requirement in resolve(needs, subject, context):
-        context.rooms.access.require(requirement, role=context.session.role)
+def requirements(
+    needs: Rules, subject: Any, context: Context, injector: Injector
+) -> Iterator[Requirement]:
+    """The privileges that a declaration requires of a parsed statement, or of the arguments of a
+    function; raises NoCurrentContext, InvalidArgument, and what the search for objects raises."""
+    return resolve(needs, subject, _Scope(context, injector))
+
+
+def authorise(needs: Rules, subject: Any, context: Context, injector: Injector) -> None:
+    """Raise PrivilegeMissing unless the current role holds what a declaration requires."""
+    access = injector.get(Access)
+    for requirement in requirements(needs, subject, context, injector):
+        access.require(requirement, role=context.session.role)
 
 
 class Statement(Protocol):
@@ -82,8 +111,10 @@ class Statement(Protocol):
     def fields(self) -> tuple[Field, ...]:
         """The result columns, known without running."""
 
-    def run(self, context: Context) -> Result | Transfer:
-        """Do it. Runs in a worker thread; a returned status has committed."""
+    @property
+    def run(self) -> Callable[..., Result | Transfer]:
+        """`run(context, …)` does it, with the services that its signature asks for. Runs in a
+        worker thread; a returned status has committed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +123,11 @@ class Prepared:
 
     statement: Statement
     needs: Rules
+
+    def run(self, context: Context, injector: Injector) -> Result | Transfer:
+        """Check what it needs, then run it; raises PrivilegeMissing, and what it raises."""
+        authorise(self.needs, self.statement, context, injector)
+        return injector.call(self.statement.run, context)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from nunatak.sql.language.functions import (
     find_method,
     is_system_function,
 )
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, Modifiers, Prepared, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean
@@ -43,9 +44,9 @@ class CallSystemFunction:
         """One column; its type is text until the value is known."""
         return (Field(self.column),)
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector) -> Result:
         """Call it; the answer has one row and one column."""
-        value = self.function.call(context, self.arguments)
+        value = self.function.call(context, self.arguments, injector)
         return rows_result([Field(self.column, _type_of(value))], [[value]])
 
 

@@ -32,13 +32,20 @@ from nunatak.access.privileges.declared import (
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument
+from nunatak.models.dropping import ModelDropper
+from nunatak.models.editing import ModelEditor
+from nunatak.models.live_versions import LiveVersions
+from nunatak.models.making import ModelMaker
+from nunatak.models.registry import Models
 from nunatak.models.tags import ModelTags
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.family.tags import TagValues, tag_change
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
+from nunatak.stages.service import Stages
 from nunatak.untrusted import load_json
 from nunatak.warehouse.core.results import Field, Result, status_result
 
@@ -48,8 +55,9 @@ _MOVED = "for another name of the model"
 class ModelChange(Protocol):
     """A change of a model."""
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
-        """Do it; returns the status text."""
+    @property
+    def apply(self) -> Callable[..., str]:
+        """`apply(context, model, …)` does it; returns the status text."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +69,12 @@ class AlterModel:
     if_exists: bool = False
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector, models: Models) -> Result:
         """Apply the action."""
         name = context.session.qualify(self.name)
-        if self.if_exists and context.rooms.models.find(name) is None:
+        if self.if_exists and models.find(name) is None:
             return status_result(DONE)
-        return status_result(self.action.apply(context, name))
+        return status_result(injector.call(self.action.apply, context, name))
 
 
 @dataclass(frozen=True)
@@ -76,15 +84,21 @@ class AddVersion:
     version: str
     source: Source | None
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(
+        self,
+        context: Context,
+        model: QualifiedName,
+        stages: Stages,
+        models: Models,
+        maker: ModelMaker,
+    ) -> str:
         """Add the version."""
-        maker = context.rooms.models.maker
         if self.source is None:
             maker.add_live_version(model, self.version)
         elif isinstance(self.source, FromStage):
-            maker.add_version(model, self.version, files=self.source.files(context))
+            maker.add_version(model, self.version, files=self.source.files(context, stages))
         else:
-            maker.add_version_from(model, self.version, source=self.source.find(context))
+            maker.add_version_from(model, self.version, source=self.source.find(context, models))
         return f"Model {model.name} version {self.version} successfully added."
 
 
@@ -96,12 +110,10 @@ class CommitVersion:
     model_to: tuple[str, ...] | None
     version_to: str | None
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, live: LiveVersions) -> str:
         """Commit and rename in one."""
         target = None if self.model_to is None else context.session.qualify(self.model_to)
-        context.rooms.models.live.commit(
-            model, self.version, model_to=target, version_to=self.version_to
-        )
+        live.commit(model, self.version, model_to=target, version_to=self.version_to)
         return DONE
 
 
@@ -111,9 +123,9 @@ class DropVersion:
 
     version: str
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, dropper: ModelDropper) -> str:
         """Drop it, unless it is the default or a service uses it."""
-        context.rooms.models.dropper.drop_version(model, self.version)
+        dropper.drop_version(model, self.version)
         return DONE
 
 
@@ -124,9 +136,8 @@ class ModifyVersion:
     version: str
     settings: Mapping[str, Any]
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
         """Set what is given."""
-        editor = context.rooms.models.editor
         if "COMMENT" in self.settings or "METADATA" in self.settings:
             editor.modify_version(
                 model,
@@ -145,9 +156,9 @@ class UnsetAlias:
 
     version: str
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
         """Take the alias away."""
-        context.rooms.models.editor.unset_alias(model, self.version)
+        editor.unset_alias(model, self.version)
         return DONE
 
 
@@ -158,9 +169,9 @@ class RenameVersion:
     version: str
     to: str
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
         """Rename it."""
-        context.rooms.models.editor.rename_version(model, self.version, self.to)
+        editor.rename_version(model, self.version, self.to)
         return DONE
 
 
@@ -170,9 +181,8 @@ class SetProperties:
 
     settings: Mapping[str, Any]
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
         """Set what is given."""
-        editor = context.rooms.models.editor
         if "DEFAULT_VERSION" in self.settings:
             editor.set_default(model, self.settings["DEFAULT_VERSION"])
         if "COMMENT" in self.settings:
@@ -186,10 +196,10 @@ class ChangeTags:
 
     tags: TagValues
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, models: Models) -> str:
         """Give the model the values, or take the tags off."""
         tags = [(context.session.qualify(parts), value) for parts, value in self.tags]
-        ModelTags(context.rooms.models).change(model, tags)
+        ModelTags(models).change(model, tags)
         return DONE
 
 
@@ -199,9 +209,9 @@ class Rename:
 
     to: tuple[str, ...]
 
-    def apply(self, context: Context, model: QualifiedName) -> str:
+    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
         """Rename the model; grants and services stay with it."""
-        context.rooms.models.editor.rename(model, context.session.qualify(self.to))
+        editor.rename(model, context.session.qualify(self.to))
         return DONE
 
 

@@ -17,6 +17,10 @@ from nunatak.access.privileges.declared import Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import ObjectExists, ObjectNotFound
+from nunatak.models.dropping import ModelDropper
+from nunatak.models.editing import ModelEditor
+from nunatak.models.making import ModelMaker
+from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.family.table import DONE
@@ -29,6 +33,7 @@ from nunatak.sql.language.statement import (
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 _OWNER = (Needs(OWNERSHIP, MODEL),)
@@ -43,31 +48,45 @@ class CreateModel(Creation):
     source: Source | None
     comment: str = ""
 
-    def run(self, context: Context) -> Result:
+    def run(
+        self,
+        context: Context,
+        stages: Stages,
+        models: Models,
+        maker: ModelMaker,
+        editor: ModelEditor,
+    ) -> Result:
         """Make the model; an existing one counts as made with IF NOT EXISTS."""
         name = context.session.qualify(self.name)
         exists = f"{name.name} already exists, statement succeeded."
-        if self.if_not_exists and context.rooms.models.find(name) is not None:
+        if self.if_not_exists and models.find(name) is not None:
             return status_result(exists)
         try:
-            self._create(context, name)
+            self._create(context, name, stages, models, maker)
         except ObjectExists:
             if self.if_not_exists:  # somebody was faster
                 return status_result(exists)
             raise
         if self.comment:
-            context.rooms.models.editor.set_comment(name, self.comment)
+            editor.set_comment(name, self.comment)
         return status_result(f"Model {name.name} successfully created.")
 
-    def _create(self, context: Context, name: QualifiedName) -> None:
-        maker, owner = context.rooms.models.maker, context.session.role
+    def _create(
+        self,
+        context: Context,
+        name: QualifiedName,
+        stages: Stages,
+        models: Models,
+        maker: ModelMaker,
+    ) -> None:
+        owner = context.session.role
         if self.source is None:
             maker.create_live(name, self.version, owner=owner, or_replace=self.or_replace)
         elif isinstance(self.source, FromStage):
-            files = self.source.files(context)
+            files = self.source.files(context, stages)
             maker.create(name, self.version, files=files, owner=owner, or_replace=self.or_replace)
         else:
-            source = self.source.find(context)
+            source = self.source.find(context, models)
             maker.create_from(
                 name, self.version, source=source, owner=owner, or_replace=self.or_replace
             )
@@ -112,11 +131,11 @@ class DropModel:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, dropper: ModelDropper) -> Result:
         """Drop it with all its versions, unless a service uses one."""
         name = context.session.qualify(self.name)
         try:
-            context.rooms.models.dropper.drop(name)
+            dropper.drop(name)
         except ObjectNotFound:
             if not self.if_exists:
                 raise
@@ -141,12 +160,10 @@ class CommentOnModel:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, editor: ModelEditor) -> Result:
         """Keep the text."""
         try:
-            context.rooms.models.editor.set_comment(
-                context.session.qualify(self.name), self.comment
-            )
+            editor.set_comment(context.session.qualify(self.name), self.comment)
         except ObjectNotFound:
             if not self.if_exists:
                 raise

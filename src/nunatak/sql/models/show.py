@@ -10,11 +10,14 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Needs
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.errors import NunatakError, Unsupported
 from nunatak.models.contents.content import VersionContent
 from nunatak.models.contents.functions import Method
+from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL, Model, ModelVersion
+from nunatak.objects.places import Places
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
     ShowClauses,
@@ -89,18 +92,18 @@ class ShowModels:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _MODEL_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access, models: Models, places: Places) -> Result:
         """One row for each model that the role has any privilege on."""
-        scope = scope_in(context, self.clauses)
-        found = context.rooms.models.within(database=scope.database, schema=scope.schema)
-        seen = [model for model in found if _is_seen(context, model)]
+        scope = scope_in(context, self.clauses, places)
+        found = models.within(database=scope.database, schema=scope.schema)
+        seen = [model for model in found if _is_seen(context, model, access)]
         chosen = self.clauses.select(seen, lambda model: model.record.name)
         return show_result(_MODEL_FIELDS, [_model_row(model) for model in chosen])
 
 
-def _is_seen(context: Context, model: Model) -> bool:
+def _is_seen(context: Context, model: Model, access: Access) -> bool:
     requirement = Requirement(ANY, MODEL, model.record.key.title)
-    return context.rooms.access.allows(context.session.role, requirement)
+    return access.allows(context.session.role, requirement)
 
 
 def _model_row(model: Model) -> list[Any]:
@@ -133,30 +136,30 @@ class ShowVersions:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _VERSION_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, models: Models) -> Result:
         """One row for each version, oldest first."""
-        model = context.rooms.models.get(context.session.qualify(self.model))
+        model = models.get(context.session.qualify(self.model))
         chosen = self.clauses.select(model.versions, lambda version: version.name)
-        services = context.rooms.models.services_of(chosen)
+        services = models.services_of(chosen)
         detailed = str(context.request.parameters.get(DETAILS_PARAMETER, "")).lower() in (
             "true",
             "1",
         )
         rows = []
         for version in chosen:
-            content = _content(context, version)
+            content = _content(version, models)
             row = _version_row(model, version, content, services[version.id])
             rows.append([*row, content.description.text if content else ""] if detailed else row)
         fields = (*_VERSION_FIELDS, Field("model_spec")) if detailed else _VERSION_FIELDS
         return show_result(fields, rows)
 
 
-def _content(context: Context, version: ModelVersion) -> VersionContent | None:
+def _content(version: ModelVersion, models: Models) -> VersionContent | None:
     """What the files say; None for a live version whose files do not say it yet."""
     if not version.is_live:
-        return context.rooms.models.content(version)
+        return models.content(version)
     try:
-        return context.rooms.models.content(version)
+        return models.content(version)
     except NunatakError:
         return None
 
@@ -208,10 +211,10 @@ class ShowModelFunctions:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _FUNCTION_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, models: Models) -> Result:
         """One row for each method of the version, of the default one when none is named."""
-        version = context.rooms.models.version(context.session.qualify(self.model), self.version)
-        content = context.rooms.models.content(version)
+        version = models.version(context.session.qualify(self.model), self.version)
+        content = models.content(version)
         chosen = self.clauses.select(content.methods, lambda method: method.name)
         return show_result(_FUNCTION_FIELDS, [_function_row(version, method) for method in chosen])
 
@@ -264,12 +267,11 @@ class DescribeModel:
     version: str | None
     fields: tuple[Field, ...] = _DESCRIBE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, models: Models) -> Result:
         """The columns of SHOW VERSIONS as rows, with the functions' signatures and the digest."""
-        models = context.rooms.models
         model = models.get(context.session.qualify(self.model))
         version = model.get(self.version)
-        content = _content(context, version)
+        content = _content(version, models)
         values = _version_row(model, version, content, models.services_of([version])[version.id])
         names = [field.name for field in _VERSION_FIELDS]
         rows = [[name, str(value)] for name, value in zip(names, values, strict=True)]

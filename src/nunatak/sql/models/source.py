@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from nunatak.access.privileges.declared import Case, Needs, Nothing, OneOf, OnTargets, Target
 from nunatak.models.contents.files import SourceFile
+from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL, ModelVersion
 from nunatak.sql.language.statement import Context
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import stage_path
 from nunatak.stages.locations import STAGE_EXCEPT
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.statement_text import StatementText
 
 
@@ -21,13 +23,13 @@ class FromStage:
 
     location: str
 
-    def targets(self, context: Context) -> list[Target]:
+    def targets(self, context: Context, stages: Stages) -> list[Target]:
         """The stage, unless it is one's own."""
-        return context.rooms.stages.locate(context.session, self.location).targets()
+        return stages.locate(context.session, self.location).targets()
 
-    def files(self, context: Context) -> Iterator[SourceFile]:
+    def files(self, context: Context, stages: Stages) -> Iterator[SourceFile]:
         """Every file below the folder; raises ObjectNotFound when there is no such stage."""
-        location = context.rooms.stages.locate(context.session, self.location)
+        location = stages.locate(context.session, self.location)
         folder = location.path.strip("/")
         prefix = f"{folder}/" if folder else ""
         for item in location.files():
@@ -42,9 +44,9 @@ class FromVersion:
     model: tuple[str, ...]
     version: str | None
 
-    def find(self, context: Context) -> ModelVersion:
+    def find(self, context: Context, models: Models) -> ModelVersion:
         """The version; raises ObjectNotFound."""
-        return context.rooms.models.version(context.session.qualify(self.model), self.version)
+        return models.version(context.session.qualify(self.model), self.version)
 
 
 Source = FromStage | FromVersion

@@ -10,9 +10,11 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Nothing
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.models.lineage import Lineage, NodeQuery
+from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.functions import system_function, virtual_table
 from nunatak.sql.language.show import show_result
@@ -57,7 +59,7 @@ def ml_platform_capabilities(_: Context, arguments: Sequence[Any]) -> str:
 
 
 @system_function("SYSTEM$DGQL", needs=(Nothing(why="only what the role may see is shown"),))
-def dgql(context: Context, arguments: Sequence[Any]) -> str:
+def dgql(context: Context, arguments: Sequence[Any], access: Access, models: Models) -> str:
     """SYSTEM$DGQL('query'): the lineage of one object, as JSON; raises InvalidArgument.
 
     Versions of models that the current role holds no privilege on are left out.
@@ -67,9 +69,9 @@ def dgql(context: Context, arguments: Sequence[Any]) -> str:
 
     def is_seen(model: QualifiedName) -> bool:
         requirement = Requirement(ANY, MODEL, str(model))
-        return context.rooms.access.allows(context.session.role, requirement)
+        return access.allows(context.session.role, requirement)
 
-    lineage = Lineage(context.rooms.models, is_seen)
+    lineage = Lineage(models, is_seen)
     return json.dumps(lineage.answer(NodeQuery.parse(arguments[0])))
 
 

@@ -8,14 +8,17 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.catalog.names import split_name
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key
 from nunatak.compute.pools import KIND as POOL
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.models.registry import Models
 from nunatak.models.tags import TAG, ModelTags, TagReference
 from nunatak.models.versions import MODEL
+from nunatak.objects.tags import Tags
 from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.language.functions import system_function, table_function
-from nunatak.sql.language.requirements import Scope, key_of
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import Context
 from nunatak.warehouse.core.results import Field, Result, rows_result
 
@@ -37,45 +40,49 @@ _KINDS = {"MODULE": MODEL, "MODEL": MODEL, "COMPUTE POOL": POOL, "SERVICE": SERV
 _TAGGED = "the object whose tags are asked for"
 
 
-def _key(name: str, domain: str, scope: Scope) -> Key:
+def _key(name: str, domain: str, context: Context) -> Key:
     kind = _KINDS.get(domain.upper().replace("_", " "))
     if kind is None:
         raise Unsupported(
             f"Tags of domain '{domain}' are not offered: only MODULE (models), COMPUTE POOL and "
             "SERVICE are."
         )
-    return key_of(kind, split_name(name), scope.session)
+    return key_of(kind, split_name(name), context.session)
 
 
-def _of_get_tag(arguments: Sequence[Any], scope: Scope) -> list[Target]:
+def _of_get_tag(arguments: Sequence[Any], context: Context) -> list[Target]:
     if len(arguments) != 3 or not all(isinstance(item, str) for item in arguments):
         raise InvalidArgument("SYSTEM$GET_TAG takes three texts: tag, object, domain.")
-    key = _key(arguments[1], arguments[2], scope)
+    key = _key(arguments[1], arguments[2], context)
     return [Target(key.kind, key.title)]
 
 
-def _of_references(arguments: Sequence[Any], scope: Scope) -> list[Target]:
+def _of_references(arguments: Sequence[Any], context: Context) -> list[Target]:
     if len(arguments) != 2 or not all(isinstance(item, str) for item in arguments):
         raise InvalidArgument("TAG_REFERENCES takes two texts: object, domain.")
-    key = _key(arguments[0], arguments[1], scope)
+    key = _key(arguments[0], arguments[1], context)
     return [Target(key.kind, key.title)]
 
 
 @system_function("SYSTEM$GET_TAG", needs=(OnTargets(ANY, _of_get_tag, _TAGGED),))
-def get_tag(context: Context, arguments: Sequence[Any]) -> str | None:
+def get_tag(
+    context: Context, arguments: Sequence[Any], models: Models, objects: Objects, tags: Tags
+) -> str | None:
     """SYSTEM$GET_TAG('tag', 'object', 'domain'): the tag's value, None when it has none.
 
     Raises ObjectNotFound.
     """
     tag, name, domain = arguments
     wanted = context.session.qualify(split_name(tag))
-    context.rooms.objects.plain.get(Key.of(TAG, wanted))
-    found = _references(context, _key(name, domain, context))
+    objects.get(Key.of(TAG, wanted))
+    found = _references(context, _key(name, domain, context), models, tags)
     return next((item.value for item in found if item.tag == wanted), None)
 
 
 @table_function("TAG_REFERENCES", needs=(OnTargets(ANY, _of_references, _TAGGED),))
-def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
+def tag_references(
+    context: Context, arguments: Sequence[Any], models: Models, tags: Tags
+) -> Result:
     """The rows of INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'); raises ObjectNotFound."""
     key = _key(arguments[0], arguments[1], context)
     domain = "MODULE" if key.kind == MODEL else key.kind.replace("_", " ")
@@ -92,14 +99,14 @@ def tag_references(context: Context, arguments: Sequence[Any]) -> Result:
                 *place,
                 None,
             ]
-            for reference in _references(context, key)
+            for reference in _references(context, key, models, tags)
         ],
     )
 
 
-def _references(context: Context, key: Key) -> list[TagReference]:
+def _references(context: Context, key: Key, models: Models, tags: Tags) -> list[TagReference]:
     """The tags that an object carries."""
     if key.kind == MODEL:
         name = context.session.qualify((key.database, key.schema, key.name))
-        return ModelTags(context.rooms.models).references(name)
-    return context.rooms.objects.tags.references(key)
+        return ModelTags(models).references(name)
+    return tags.references(key)

@@ -23,14 +23,15 @@ from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument
 from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS
-from nunatak.objects.tags import ALLOWED_VALUES
+from nunatak.objects.tags import ALLOWED_VALUES, Tags
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import COMMENT, Action, Altered, Caller, PropertyFamily
+from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.session import Session
 
 _FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -60,20 +61,20 @@ def _new(cursor: TokenCursor) -> dict[str, Any]:
     return properties(cursor, {ALLOWED_VALUES: _values, COMMENT: TokenCursor.string})
 
 
-def _rename(caller: Caller, altered: Altered) -> None:
-    to = key_of(TAG, altered.values, caller.session)
-    caller.objects.tags.rename(altered.key, to, if_exists=altered.if_exists)
+def _rename(session: Session, altered: Altered, tags: Tags) -> None:
+    to = key_of(TAG, altered.values, session)
+    tags.rename(altered.key, to, if_exists=altered.if_exists)
 
 
-def _allow(caller: Caller, altered: Altered) -> None:
-    caller.objects.tags.allow(altered.key, altered.values, if_exists=altered.if_exists)
+def _allow(_: Session, altered: Altered, tags: Tags) -> None:
+    tags.allow(altered.key, altered.values, if_exists=altered.if_exists)
 
 
-def _disallow(caller: Caller, altered: Altered) -> None:
-    caller.objects.tags.disallow(altered.key, altered.values, if_exists=altered.if_exists)
+def _disallow(_: Session, altered: Altered, tags: Tags) -> None:
+    tags.disallow(altered.key, altered.values, if_exists=altered.if_exists)
 
 
-def _row(record: Record, _: Caller) -> Sequence[Any]:
+def _row(record: Record, _: Session) -> Sequence[Any]:
     values = TagSpec.read(record.spec).allowed_values or None
     return [
         moment(record.created_on),
@@ -94,7 +95,7 @@ TAGS = PropertyFamily(
     words="TAG",
     plural=("TAGS",),
     title="Tag",
-    service=lambda objects: objects.tags,
+    service=Tags,
     readers={},
     reads_new=_new,
     unset={ALLOWED_VALUES: ()},

@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import AppliesTags, Creates, Needs
+from nunatak.catalog.objects import Objects
 from nunatak.compute.pools import KIND as POOL
+from nunatak.objects.tags import Tags
+from nunatak.services.commands.commands import ServiceCommands
+from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.spec import KIND
 from nunatak.sql.language.creation import Creation, creation
 from nunatak.sql.language.family.tags import TagValues, properties_and_tags, tag_changes
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.services import SETTABLE, service_key_of, spec_values
@@ -21,6 +26,7 @@ from nunatak.sql.services.specifications import (
     specification,
 )
 from nunatak.sql.storage.stage_files import reads_file
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.results import Result, status_result
 
 
@@ -34,20 +40,29 @@ class CreateService(Creation):
     values: dict[str, Any]
     tags: TagValues
 
-    def run(self, context: Context) -> Result:
+    def run(
+        self,
+        context: Context,
+        injector: Injector,
+        stages: Stages,
+        commands: ServiceCommands,
+        objects: Objects,
+        tags: Tags,
+        images: RepositoryImages,
+    ) -> Result:
         """Check the specification and write the service down."""
         key = service_key_of(context, self.name)
-        if self.if_not_exists and context.rooms.objects.plain.find(key) is not None:
+        if self.if_not_exists and objects.find(key) is not None:
             return status_result(f"{key.name} already exists, statement succeeded.")
-        tags = context.rooms.objects.tags.carried(tag_changes(context.session, self.tags))
-        container = self.specification.read(context)
-        check_container(context, container)
-        context.rooms.services.create(
+        carried = tags.carried(tag_changes(context.session, self.tags))
+        container = self.specification.read(context, stages)
+        check_container(context, container, injector, images)
+        commands.create(
             key,
             container,
             pool=self.pool,
             owner=context.session.role,
-            values={**spec_values(self.values), "tags": tags},
+            values={**spec_values(self.values), "tags": carried},
             comment=self.values.get("COMMENT", ""),
         )
         return status_result(f"Service {key.name} successfully created.")

@@ -18,14 +18,17 @@ from nunatak.access.privileges.declared import (
 from nunatak.compute.pools import KIND as POOL
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
+from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.deployment import parse_deployment
 from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.language.functions import system_function
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, authorise
 from nunatak.sql.storage.stage_files import StagedText
 from nunatak.stages.locations import STAGE_EXCEPT
+from nunatak.stages.service import Stages
 
 _NAMED = Given("image_repository", "where one is named")
 ORDER_NEEDS = (
@@ -49,9 +52,9 @@ def _file(arguments: Sequence[Any]) -> StagedText | None:
     return StagedText.parse(text) if text.startswith("@") else None
 
 
-def _stage(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
+def _stage(arguments: Sequence[Any], context: Context, stages: Stages) -> Sequence[Target]:
     file = _file(arguments)
-    return () if file is None else file.targets(context)
+    return () if file is None else file.targets(context, stages)
 
 
 @system_function(
@@ -63,13 +66,19 @@ def _stage(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
         ),
     ),
 )
-def deploy_model(context: Context, arguments: list[Any]) -> str:
+def deploy_model(
+    context: Context,
+    arguments: list[Any],
+    injector: Injector,
+    stages: Stages,
+    commands: ServiceCommands,
+) -> str:
     """SYSTEM$DEPLOY_MODEL('<yaml>' | '@stage/file'): build, start, and wait until it runs."""
     file = _file(arguments)
-    text = arguments[0] if file is None else file.read(context)
+    text = arguments[0] if file is None else file.read(context, stages)
     session = context.session
     order = parse_deployment(text, database=session.database, schema=session.schema)
-    authorise(ORDER_NEEDS, order, context)
-    return context.rooms.services.deploy(
+    authorise(ORDER_NEEDS, order, context, injector)
+    return commands.deploy(
         order, query_id=context.query_id, owner=session.role, cancelled=context.cancelled
     )

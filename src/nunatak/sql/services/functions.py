@@ -11,11 +11,12 @@ from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, parse_type
 from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.objects.functions import Functions
 from nunatak.services.model.functions import KIND, FunctionSpec
 from nunatak.services.model.spec import ENDPOINTS_ROLE
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import Caller, ObjectFamily
+from nunatak.sql.language.family.table import ObjectFamily
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
@@ -23,6 +24,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, names_in_parentheses
 from nunatak.sql.services.services import service_key_of
 from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
 
 _SHOW_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -90,7 +92,7 @@ class CreateFunction(Creation):
         service = service_key_of(context, self.values["SERVICE"])
         return [Target("SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")]
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, functions: Functions) -> Result:
         """Check against the service, then add the function."""
         service = context.session.qualify(self.values["SERVICE"])
         spec = FunctionSpec(
@@ -105,7 +107,7 @@ class CreateFunction(Creation):
             strict=self.strict,
             null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
         )
-        made = context.rooms.objects.functions.create(
+        made = functions.create(
             schema_key(context, KIND, self.name),
             context.session.role,
             spec,
@@ -202,7 +204,7 @@ def argument_types(cursor: TokenCursor) -> None:
             cursor.expect(",")
 
 
-def _described(record: Record, _: Caller) -> Sequence[Sequence[Any]]:
+def _described(record: Record, _: Session) -> Sequence[Sequence[Any]]:
     """One row for each property."""
     spec = FunctionSpec.read(record.spec)
     signature = ", ".join(f"{name} {kind}" for name, kind in spec.arguments)
@@ -222,7 +224,7 @@ def _described(record: Record, _: Caller) -> Sequence[Sequence[Any]]:
     return [[name, None if value is None else str(value)] for name, value in described.items()]
 
 
-def _row(record: Record, _: Caller) -> Sequence[Any]:
+def _row(record: Record, _: Session) -> Sequence[Any]:
     spec = FunctionSpec.read(record.spec)
     types = ", ".join(kind for _, kind in spec.arguments)
     count = len(spec.arguments)
@@ -248,7 +250,7 @@ FUNCTIONS = ObjectFamily(
     kind=KIND,
     words="FUNCTION",
     plural=("FUNCTIONS", "USER FUNCTIONS"),
-    service=lambda objects: objects.functions,
+    service=Functions,
     reads_name=_signature,
     show_fields=_SHOW_FIELDS,
     show_row=_row,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import AppliesTags, Needs, Nothing
 from nunatak.compute.pools import AUTO_SUSPEND_S, KIND
-from nunatak.objects.pools import TAGS
+from nunatak.objects.pools import TAGS, Pools, PoolView
 from nunatak.services.model.spec import ServiceType
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import COMMENT, Action, Altered, Caller, PropertyFamily
+from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.family.tags import properties_and_tags, tag_actions, tag_changes
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import ShowClauses, show_clauses, show_result
@@ -92,19 +93,23 @@ def _by(session: Session) -> str:
     return f"by {session.user} (role {session.role})"
 
 
-def _suspend(caller: Caller, altered: Altered) -> None:
-    by = _by(caller.session)
-    caller.objects.pools.suspend(altered.key, by=by, if_exists=altered.if_exists)
+def _suspend(session: Session, altered: Altered, pools: Pools) -> None:
+    by = _by(session)
+    pools.suspend(altered.key, by=by, if_exists=altered.if_exists)
 
 
-def _resume(caller: Caller, altered: Altered) -> None:
-    by = _by(caller.session)
-    caller.objects.pools.resume(altered.key, by=by, if_exists=altered.if_exists)
+def _resume(session: Session, altered: Altered, pools: Pools) -> None:
+    by = _by(session)
+    pools.resume(altered.key, by=by, if_exists=altered.if_exists)
 
 
-def _stop_all(caller: Caller, altered: Altered) -> None:
+def _stop_all(_: Session, altered: Altered, pools: Pools) -> None:
     types = altered.values
-    caller.objects.pools.stop_all(altered.key, types=types, if_exists=altered.if_exists)
+    pools.stop_all(altered.key, types=types, if_exists=altered.if_exists)
+
+
+def _described(pool: PoolView, _: Session, pools: Pools) -> Sequence[Sequence[Any]]:
+    return [describe_row(pool, pools.note(pool))]
 
 
 POOLS = PropertyFamily(
@@ -112,7 +117,7 @@ POOLS = PropertyFamily(
     words="COMPUTE POOL",
     plural=("COMPUTE POOLS",),
     title="Compute pool",
-    service=lambda objects: objects.pools,
+    service=Pools,
     readers=_PROPERTIES,
     reads_new=_new,
     meant=_meant,
@@ -135,7 +140,7 @@ POOLS = PropertyFamily(
     show_fields=POOL_FIELDS,
     show_row=lambda pool, _: pool_row(pool),
     describe_fields=DESCRIBE_FIELDS,
-    describe_rows=lambda pool, caller: [describe_row(pool, caller.objects.pools.note(pool))],
+    describe_rows=_described,
 )
 register(POOLS)
 
@@ -147,9 +152,9 @@ class ShowFamilies:
     clauses: ShowClauses
     fields: tuple[Field, ...] = FAMILY_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, pools: Pools) -> Result:
         """One row for each family that a pool may name."""
-        rows = [family_row(family) for family in context.rooms.objects.pools.families()]
+        rows = [family_row(family) for family in pools.families()]
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[0])))
 
 
@@ -168,9 +173,9 @@ class ShowNodes:
     name: tuple[str, ...]
     fields: tuple[Field, ...] = NODE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, pools: Pools) -> Result:
         """One row for each node."""
-        pool = context.rooms.objects.pools.get(key_of(KIND, self.name, context.session))
+        pool = pools.get(key_of(KIND, self.name, context.session))
         return show_result(self.fields, node_rows(pool))
 
 

@@ -10,13 +10,15 @@ from typing import Any
 from nunatak.access.privileges.declared import Needs, OnTargets, Target
 from nunatak.catalog.kinds import RepositorySpec
 from nunatak.catalog.names import split_name
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument
-from nunatak.services.commands.repository_images import REPOSITORY
+from nunatak.objects.repositories import ImageRepositories
+from nunatak.services.commands.repository_images import REPOSITORY, RepositoryImages
 from nunatak.services.documents.specification import IMAGE_NAME, repository_path
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import Caller, PropertyFamily
+from nunatak.sql.language.family.table import PropertyFamily
 from nunatak.sql.language.functions import system_function
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.requirements import key_of
@@ -24,6 +26,7 @@ from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_re
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
 
 _FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -47,13 +50,13 @@ _IMAGE_FIELDS = (
 _ENCRYPTIONS = ("SNOWFLAKE_FULL", "SNOWFLAKE_SSE")
 
 
-def _row(record: Record, caller: Caller) -> Sequence[Any]:
+def _row(record: Record, _: Session, repositories: ImageRepositories) -> Sequence[Any]:
     return [
         moment(record.created_on),
         record.name,
         record.key.database,
         record.key.schema,
-        caller.objects.repositories.url(record),
+        repositories.url(record),
         record.owner,
         "ROLE",
         record.comment,
@@ -79,11 +82,10 @@ REPOSITORIES = PropertyFamily(
     plural=("IMAGE REPOSITORIES",),
     title="Image Repository",
     readers={"ENCRYPTION": _encryption},
-    service=lambda objects: objects.repositories,
+    service=ImageRepositories,
     show_fields=_FIELDS,
     show_row=_row,
     describe_fields=_FIELDS,
-    describe_rows=lambda record, caller: [_row(record, caller)],
 )
 register(REPOSITORIES)
 
@@ -96,11 +98,11 @@ class ShowImages:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _IMAGE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, images: RepositoryImages) -> Result:
         """One row for each digest that a build or service of the repository has."""
         key = schema_key(context, REPOSITORY, self.name)
-        images = context.rooms.objects.images.listed(key)
-        rows = [_image_row(key, digest, record) for digest, record in images.items()]
+        found = images.listed(key)
+        rows = [_image_row(key, digest, record) for digest, record in found.items()]
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))
 
 
@@ -109,31 +111,36 @@ def _image_row(repository: Key, digest: str, record: Record) -> Sequence[Any]:
     return [moment(record.created_on), IMAGE_NAME, digest[:12], f"sha256:{digest}", path]
 
 
-def _asked_for(arguments: Sequence[Any], context: Context) -> Key:
+def _asked_for(
+    arguments: Sequence[Any], context: Context, objects: Objects, images: RepositoryImages
+) -> Key:
     """The repository that '/db/schema/repository' means; raises ObjectNotFound."""
     if len(arguments) != 1:
         raise InvalidArgument("SYSTEM$REGISTRY_LIST_IMAGES takes one text: /db/schema/repository.")
     text = str(arguments[0])
-    objects = context.rooms.objects
-    found = objects.images.repository(text)
+    found = images.repository(text)
     if found is not None:
         return found.key
     parts = split_name(text.strip("/").replace("/", "."))
-    return objects.plain.get(key_of(REPOSITORY, parts, context.session)).key
+    return objects.get(key_of(REPOSITORY, parts, context.session)).key
 
 
-def _repository(arguments: Sequence[Any], context: Context) -> list[Target]:
-    key = _asked_for(arguments, context)
+def _repository(
+    arguments: Sequence[Any], context: Context, objects: Objects, images: RepositoryImages
+) -> list[Target]:
+    key = _asked_for(arguments, context, objects, images)
     return [Target(key.kind, key.title)]
 
 
 @system_function(
     "SYSTEM$REGISTRY_LIST_IMAGES", needs=(OnTargets("READ", _repository, "the image repository"),)
 )
-def list_images(context: Context, arguments: list[Any]) -> str:
+def list_images(
+    context: Context, arguments: list[Any], objects: Objects, images: RepositoryImages
+) -> str:
     """SYSTEM$REGISTRY_LIST_IMAGES('/db/schema/repository'): JSON with the names of its images."""
-    images = context.rooms.objects.images.listed(_asked_for(arguments, context))
-    return json.dumps({"images": [IMAGE_NAME] if images else []})
+    found = images.listed(_asked_for(arguments, context, objects, images))
+    return json.dumps({"images": [IMAGE_NAME] if found else []})
 
 
 @grammar("SHOW IMAGES IN IMAGE REPOSITORY", needs=(Needs("READ", REPOSITORY),))

@@ -9,15 +9,22 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import AppliesTags, Case, Given, Needs, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.objects.places import Places
+from nunatak.services.calling.addresses import Addresses
+from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.documents.autocapture import unsupported
 from nunatak.services.model.integrations import INTEGRATION
-from nunatak.services.model.snapshot import Service, Snapshot, read_service
+from nunatak.services.model.snapshot import Service, read_service
 from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, ServiceType, is_build
+from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.language.family.statements import visible
 from nunatak.sql.language.family.table import DONE, unset_values
 from nunatak.sql.language.family.tags import AlterTags, tag_change
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
@@ -128,10 +135,10 @@ class AlterService:
     values: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, commands: ServiceCommands, objects: Objects) -> Result:
         """Write what is wanted now."""
-        key, commands = service_key_of(context, self.name), context.rooms.services
-        if self.if_exists and context.rooms.objects.plain.find(key) is None:
+        key = service_key_of(context, self.name)
+        if self.if_exists and objects.find(key) is None:
             return status_result(DONE)
         match self.action:
             case "SUSPEND":
@@ -197,11 +204,11 @@ class DropService:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, commands: ServiceCommands) -> Result:
         """Remove it; its name is free at once, its instances end in the background."""
         key = service_key_of(context, self.name)
         try:
-            context.rooms.services.drop(key)
+            commands.drop(key)
         except ObjectNotFound:
             if not self.if_exists:
                 raise
@@ -219,14 +226,9 @@ def drop_service(cursor: TokenCursor, _: Modifiers) -> DropService:
     return DropService(name=name, if_exists=if_exists)
 
 
-def snapshot_of(context: Context) -> Snapshot:
-    """Everything that SHOW commands look at."""
-    return context.rooms.monitor.snapshot()
-
-
-def find_service(context: Context, parts: tuple[str, ...]) -> Record:
+def find_service(context: Context, parts: tuple[str, ...], objects: Objects) -> Record:
     """A service or job by its written name; raises ObjectNotFound."""
-    return context.rooms.objects.plain.get(service_key_of(context, parts))
+    return objects.get(service_key_of(context, parts))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,20 +238,20 @@ class DescribeService:
     name: tuple[str, ...]
     fields: tuple[Field, ...] = DESCRIBE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access, monitor: Monitor, objects: Objects) -> Result:
         """One row."""
-        record = find_service(context, self.name)
+        record = find_service(context, self.name, objects)
         owned = Requirement(OWNERSHIP, record.key.kind, record.key.title)
-        shows_spec = context.rooms.access.allows(context.session.role, owned)
-        row = describe_row(record, snapshot_of(context), shows_spec=shows_spec)
-        return show_result(self.fields, [[*row[:-1], _with_notes(context, record, row[-1])]])
+        shows_spec = access.allows(context.session.role, owned)
+        row = describe_row(record, monitor.snapshot(), shows_spec=shows_spec)
+        return show_result(self.fields, [[*row[:-1], _with_notes(record, row[-1], monitor)]])
 
 
-def _with_notes(context: Context, record: Record, message: str) -> str:
+def _with_notes(record: Record, message: str, monitor: Monitor) -> str:
     """A service's message, with what of its integrations and secrets does not hold now."""
     if is_build(record.spec):
         return message
-    return "\n".join([message, *context.rooms.monitor.notes(Service(record))])
+    return "\n".join([message, *monitor.notes(Service(record))])
 
 
 @grammar("DESCRIBE SERVICE", needs=(Needs(ANY, KIND),))
@@ -267,22 +269,22 @@ class ShowServices:
     of_type: ServiceType | None = None
     fields: tuple[Field, ...] = SERVICE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access, monitor: Monitor, places: Places) -> Result:
         """One row for each service that the role has a privilege on."""
-        scope, pool = self._scope(context)
-        snapshot = snapshot_of(context)
+        scope, pool = self._scope(context, places)
+        snapshot = monitor.snapshot()
         records = snapshot.shown_services
         wanted = [record for record in records if self._is_wanted(record, scope, pool)]
         ordered = sorted(wanted, key=lambda record: record.name)
-        chosen = self.clauses.select(visible(context, ordered), lambda record: record.name)
+        chosen = self.clauses.select(visible(context, ordered, access), lambda record: record.name)
         return show_result(self.fields, [service_row(record, snapshot) for record in chosen])
 
-    def _scope(self, context: Context) -> tuple[ShowScope, str | None]:
+    def _scope(self, context: Context, places: Places) -> tuple[ShowScope, str | None]:
         if self.clauses.within and self.clauses.within[0] == "COMPUTE POOL":
             pool = self.clauses.within[1][-1]
-            context.rooms.objects.places.require(Key("COMPUTE_POOL", pool))
+            places.require(Key("COMPUTE_POOL", pool))
             return ShowScope(), pool
-        return scope_in(context, self.clauses), None
+        return scope_in(context, self.clauses, places), None
 
     def _is_wanted(self, record: Record, scope: ShowScope, pool: str | None) -> bool:
         spec, is_job = read_service(record).spec, is_build(record.spec)
@@ -314,7 +316,8 @@ def show_job_services(cursor: TokenCursor, _: Modifiers) -> ShowServices:
     return ShowServices(clauses=show_clauses(cursor, scopes=_SCOPES), jobs=True)
 
 
-Rows = Callable[[Context, Record], Sequence[Sequence[Any]]]
+Rows = Callable[..., Sequence[Sequence[Any]]]
+"""Rows of a part of a service, from its record and the services that the signature asks for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -325,10 +328,14 @@ class ShowInService:
     fields: tuple[Field, ...]
     rows: Rows
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector, objects: Objects) -> Result:
         """The rows of that part."""
-        record = find_service(context, self.name)
-        return show_result(self.fields, self.rows(context, record))
+        record = find_service(context, self.name, objects)
+        return show_result(self.fields, injector.call(self.rows, record))
+
+
+def _containers(record: Record, monitor: Monitor) -> Sequence[Sequence[Any]]:
+    return container_rows(record, monitor.snapshot())
 
 
 @grammar("SHOW SERVICE CONTAINERS IN SERVICE", needs=(Needs("MONITOR", KIND),))
@@ -337,8 +344,12 @@ def show_containers(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     return ShowInService(
         name=cursor.name(),
         fields=CONTAINER_FIELDS,
-        rows=lambda context, record: container_rows(record, snapshot_of(context)),
+        rows=_containers,
     )
+
+
+def _instances(record: Record, monitor: Monitor) -> Sequence[Sequence[Any]]:
+    return instance_rows(record, monitor.snapshot())
 
 
 @grammar("SHOW SERVICE INSTANCES IN SERVICE", needs=(Needs("MONITOR", KIND),))
@@ -347,14 +358,14 @@ def show_instances(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     return ShowInService(
         name=cursor.name(),
         fields=INSTANCE_FIELDS,
-        rows=lambda context, record: instance_rows(record, snapshot_of(context)),
+        rows=_instances,
     )
 
 
-def _endpoints(context: Context, record: Record) -> Sequence[Sequence[Any]]:
+def _endpoints(record: Record, addresses: Addresses) -> Sequence[Sequence[Any]]:
     if is_build(record.spec):
         return []
-    return endpoint_rows(ServiceSpec.read(record.spec), context.rooms.addresses)
+    return endpoint_rows(ServiceSpec.read(record.spec), addresses)
 
 
 @grammar("SHOW ENDPOINTS IN SERVICE", needs=(Needs(ANY, KIND),))

@@ -12,9 +12,11 @@ from nunatak.access.privileges.declared import (
     Target,
     in_words,
 )
+from nunatak.catalog.objects import Objects
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
-from nunatak.services.commands.repository_images import REPOSITORY, FoundImage
+from nunatak.services.commands.commands import ServiceCommands
+from nunatak.services.commands.repository_images import REPOSITORY, FoundImage, RepositoryImages
 from nunatak.services.documents.specification import (
     ContainerSpec,
     fill_template,
@@ -22,11 +24,13 @@ from nunatak.services.documents.specification import (
 )
 from nunatak.services.model.spec import KIND
 from nunatak.sql.language.family.table import DONE
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, stage_path
 from nunatak.sql.storage.stage_files import StagedText
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 
@@ -38,9 +42,9 @@ class Specification:
     file: StagedText | None = None
     values: dict[str, str] | None = None
 
-    def read(self, context: Context) -> ContainerSpec:
+    def read(self, context: Context, stages: Stages) -> ContainerSpec:
         """The parsed specification."""
-        text = self.text if self.file is None else self.file.read(context)
+        text = self.text if self.file is None else self.file.read(context, stages)
         filled = text or ""
         if self.values is not None:
             filled = fill_template(filled, self.values)
@@ -71,11 +75,13 @@ IMAGE_AND_ENDPOINTS = CheckedInside(
 )
 
 
-def check_container(context: Context, container: ContainerSpec) -> None:
+def check_container(
+    context: Context, container: ContainerSpec, injector: Injector, images: RepositoryImages
+) -> None:
     """Check what IMAGE_AND_ENDPOINTS lists; raises PrivilegeMissing, or ObjectNotFound for the
     image."""
-    used = _Used(context.rooms.objects.images.find(container), public=container.public)
-    authorise(_USED_NEEDS, used, context)
+    used = _Used(images.find(container), public=container.public)
+    authorise(_USED_NEEDS, used, context, injector)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,15 +93,23 @@ class AlterSpecification:
     specification: Specification
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(
+        self,
+        context: Context,
+        injector: Injector,
+        stages: Stages,
+        commands: ServiceCommands,
+        objects: Objects,
+        images: RepositoryImages,
+    ) -> Result:
         """Check the specification and write it down; instances are replaced one by one."""
         key = schema_key(context, KIND, self.name)
-        if self.if_exists and context.rooms.objects.plain.find(key) is None:
+        if self.if_exists and objects.find(key) is None:
             return status_result(DONE)
-        context.rooms.services.check_alterable(key)
-        container = self.specification.read(context)
-        check_container(context, container)
-        context.rooms.services.alter(key, container)
+        commands.check_alterable(key)
+        container = self.specification.read(context, stages)
+        check_container(context, container, injector, images)
+        commands.alter(key, container)
         return status_result(DONE)
 
 

@@ -11,12 +11,14 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import NUMBER, OBJECT, TEXT, TIMESTAMP_NTZ
-from nunatak.catalog.store import Event, Key
+from nunatak.catalog.store import Event, Key, Record
 from nunatak.models.versions import MODEL
 from nunatak.services.model.snapshot import Instance
 from nunatak.services.model.spec import (
@@ -28,14 +30,12 @@ from nunatak.services.model.spec import (
 from nunatak.services.watching.exposition import Key as SampleKey
 from nunatak.services.watching.log_lines import moment_of, stamped
 from nunatak.services.watching.metrics import CPU, MEMORY, ServiceReadings
+from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.language.functions import service_table
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context
 from nunatak.warehouse.core.results import Field, Result, rows_result
-
-if TYPE_CHECKING:
-    from nunatak.sql.language.rooms import Rooms
 
 DAY_S = 24 * 3600.0
 EVENTS_LIMIT = 1000
@@ -76,27 +76,30 @@ Row = Sequence[Any]
 class _TableCall:
     """A call: of what, and from when to when, in seconds since the epoch."""
 
-    rooms: Rooms
     key: Key
     start: float
     end: float
 
 
-def _key(name: Sequence[str], context: Context) -> Key:
+def _key(
+    name: Sequence[str], context: Context, access: Access, monitor: Monitor, objects: Objects
+) -> Key:
     """The record of a service; else that of a model in the warehouse, for who may watch it."""
     key, model = (key_of(kind, tuple(name), context.session) for kind in (KIND, MODEL))
-    rooms, needed = context.rooms, Requirement("MONITOR", MODEL, model.title)
-    if rooms.objects.plain.find(key) is not None:
+    needed = Requirement("MONITOR", MODEL, model.title)
+    if objects.find(key) is not None:
         return key
-    loaded = rooms.monitor.loaded(model)
-    if loaded is None or not rooms.access.allows(context.session.role, needed):
+    loaded = monitor.loaded(model)
+    if loaded is None or not access.allows(context.session.role, needed):
         return key
     return loaded
 
 
-def _watched(arguments: Sequence[Any], context: Context) -> Sequence[Target]:
+def _watched(
+    arguments: Sequence[Any], context: Context, access: Access, monitor: Monitor, objects: Objects
+) -> Sequence[Target]:
     """The service, or the model."""
-    return [_owned(_key(arguments[0], context), arguments[0], context)]
+    return [_owned(_key(arguments[0], context, access, monitor, objects), arguments[0], context)]
 
 
 def _owned(key: Key, name: Sequence[str], context: Context) -> Target:
@@ -108,18 +111,18 @@ def _owned(key: Key, name: Sequence[str], context: Context) -> Target:
 _MONITOR = (OnTargets("MONITOR", _watched, "the service, or the model in the warehouse"),)
 
 
-def _look(context: Context, arguments: Sequence[Any]) -> _TableCall:
+def _look(
+    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+) -> _TableCall:
     name, given = arguments
     first, last = given.get("START_TIME"), given.get("END_TIME")
-    rooms = context.rooms
-    key = _key(name, context)
+    key = _key(name, context, access, monitor, objects)
     # what is read is what was asked about, also when a service has taken the name since
     needed = Requirement("MONITOR", *_owned(key, name, context))
-    rooms.access.require(needed, role=context.session.role)
+    access.require(needed, role=context.session.role)
     return _TableCall(
-        rooms=rooms,
         key=key,
-        start=rooms.access.clock() - DAY_S if first is None else first.timestamp(),
+        start=access.clock() - DAY_S if first is None else first.timestamp(),
         end=math.inf if last is None else last.timestamp(),
     )
 
@@ -130,24 +133,32 @@ def _answer(fields: Sequence[Field], rows: Iterator[Row], look: _TableCall) -> R
 
 
 @service_table("SPCS_GET_LOGS", needs=_MONITOR)
-def logs(context: Context, arguments: Sequence[Any]) -> Result:
+def logs(
+    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+) -> Result:
     """The lines that are kept."""
-    look = _look(context, arguments)
-    return _answer(LOG_FIELDS, _log_rows(look), look)
+    look = _look(context, arguments, access, monitor, objects)
+    return _answer(LOG_FIELDS, _log_rows(look, monitor), look)
 
 
 @service_table("SPCS_GET_EVENTS", needs=_MONITOR)
-def events(context: Context, arguments: Sequence[Any]) -> Result:
+def events(
+    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+) -> Result:
     """The changes of state."""
-    look = _look(context, arguments)
-    return _answer(EVENT_FIELDS, _event_rows(look), look)
+    look = _look(context, arguments, access, monitor, objects)
+    return _answer(EVENT_FIELDS, _event_rows(look, monitor), look)
 
 
 @service_table("SPCS_GET_METRICS", needs=_MONITOR)
-def metrics(context: Context, arguments: Sequence[Any]) -> Result:
+def metrics(
+    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+) -> Result:
     """The values now."""
-    look = _look(context, arguments)
-    return _answer(METRIC_FIELDS, _metric_rows(look), look)
+    look = _look(context, arguments, access, monitor, objects)
+    record = objects.get(look.key)
+    rows = _metric_rows(record, monitor, _at(access.clock()))
+    return _answer(METRIC_FIELDS, rows, look)
 
 
 def _is_within(row: Row, look: _TableCall) -> bool:
@@ -161,17 +172,17 @@ def _at(seconds: float) -> datetime:
     return found.replace(tzinfo=None)
 
 
-def _log_rows(look: _TableCall) -> Iterator[Row]:
+def _log_rows(look: _TableCall, monitor: Monitor) -> Iterator[Row]:
     """Every line that is kept, of the processes now and of those before them."""
-    for instance, container, text in look.rooms.monitor.read_logs(look.key):
+    for instance, container, text in monitor.read_logs(look.key):
         for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
             at = moment_of(stamp).replace(tzinfo=None) if stamp else None
             yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]
 
 
-def _event_rows(look: _TableCall) -> Iterator[Row]:
+def _event_rows(look: _TableCall, monitor: Monitor) -> Iterator[Row]:
     """Changes of state of the service or job, and of the instances that it has."""
-    found = look.rooms.monitor.events(look.key, newest=EVENTS_LIMIT)
+    found = monitor.events(look.key, newest=EVENTS_LIMIT)
     (record, own), *instances = found
     container = BUILD_CONTAINER if is_build(record.spec) else CONTAINER
     yield from (_event_row("SERVICE.STATUS_CHANGE", event, None, None) for event in own)
@@ -195,11 +206,10 @@ def _event_row(name: str, event: Event, instance: int | None, container: str | N
     ]
 
 
-def _metric_rows(look: _TableCall) -> Iterator[Row]:
+def _metric_rows(record: Record, monitor: Monitor, now: datetime) -> Iterator[Row]:
     """The values now: of each running instance, and without an instance of the whole service."""
-    readings = look.rooms.monitor.count()
-    record, now = look.rooms.objects.plain.get(look.key), _at(look.rooms.access.clock())
-    for item in look.rooms.monitor.snapshot().instances:
+    readings = monitor.count()
+    for item in monitor.snapshot().instances:
         if item.service_id == record.id:
             yield from _state_rows(item, now)
     found = readings.get(record.id)

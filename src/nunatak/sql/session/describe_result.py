@@ -11,6 +11,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, StatementKind, rows_result
 from nunatak.warehouse.statements.ddl import DESCRIBE_FIELDS
+from nunatak.warehouse.warehouse import Warehouse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,9 +23,9 @@ class DescribeResult:
     place: int = -1
     fields: tuple[Field, ...] = DESCRIBE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, warehouse: Warehouse) -> Result:
         """One row for each column; raises QueryForgotten or ObjectNotFound."""
-        kept = context.rooms.warehouse.hooks.results
+        kept = warehouse.hooks.results
         if kept is None:
             raise Unsupported("Unsupported: DESCRIBE RESULT, because no results are kept here.")
         query_id = self.query_id or context.session.query_at(self.place, but=context.query_id)

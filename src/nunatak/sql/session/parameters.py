@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import Nothing
+from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
-from nunatak.objects.places import Place
+from nunatak.objects.places import Place, Places
 from nunatak.sql.language.show import (
     ShowClauses,
     check_place,
@@ -35,15 +36,15 @@ class UseObject:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, places: Places) -> Result:
         """Point the session there; raises PlaceNotFound."""
         session = context.session
         if self.kind == "WAREHOUSE":
-            context.rooms.objects.places.require(Key("WAREHOUSE", self.parts[-1]))
+            places.require(Key("WAREHOUSE", self.parts[-1]))
             session.warehouse = self.parts[-1]
         elif self.kind == "DATABASE":
-            check_place(context, self.parts[0])
-            found = context.rooms.objects.places.known(Place(database=self.parts[0]))
+            check_place(places, self.parts[0])
+            found = places.known(Place(database=self.parts[0]))
             session.database, session.schema = self.parts[0], found.schema
         else:
             database = self.parts[0] if len(self.parts) == 2 else session.database
@@ -52,7 +53,7 @@ class UseObject:
                     f"Cannot use schema '{self.parts[-1]}': the session has no current database. "
                     "Call USE DATABASE first, or write database.schema."
                 )
-            check_place(context, database, self.parts[-1])
+            check_place(places, database, self.parts[-1])
             session.database, session.schema = database, self.parts[-1]
         return status_result(_DONE)
 
@@ -74,9 +75,9 @@ class UseRole:
     role: str
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, access: Access) -> Result:
         """Make the role the session's current one."""
-        session, access = context.session, context.rooms.access
+        session = context.session
         identity = access.roles.identity(self.role)
         if identity is None:
             raise PlaceNotFound("Role", self.role)

@@ -7,6 +7,7 @@ from typing import Any
 from nunatak.access.privileges.declared import Nothing
 from nunatak.errors import InvalidArgument, QueryCancelled
 from nunatak.sql.language.functions import system_function
+from nunatak.sql.language.queries import QueryControl
 from nunatak.sql.language.statement import Context
 from nunatak.warehouse.core.cancel import waiting
 
@@ -22,21 +23,21 @@ _OWN = (Nothing(why="only statements of the session's user are cancelled"),)
 
 
 @system_function("SYSTEM$CANCEL_QUERY", needs=_OWN)
-def cancel_query(context: Context, arguments: list[Any]) -> str:
+def cancel_query(context: Context, arguments: list[Any], queries: QueryControl) -> str:
     """SYSTEM$CANCEL_QUERY('<query id>')."""
     query_id = str(_only(arguments, "SYSTEM$CANCEL_QUERY", "a query id"))
-    if context.rooms.queries.cancel(query_id, user=context.session.user):
+    if queries.cancel(query_id, user=context.session.user):
         return f"query [{query_id}] terminated."
     return f"Identified SQL statement is not currently executing: [{query_id}]"
 
 
 @system_function("SYSTEM$CANCEL_ALL_QUERIES", needs=_OWN)
-def cancel_all_queries(context: Context, arguments: list[Any]) -> str:
+def cancel_all_queries(context: Context, arguments: list[Any], queries: QueryControl) -> str:
     """SYSTEM$CANCEL_ALL_QUERIES(<session id>); one's own statement goes on."""
     wanted = _only(arguments, "SYSTEM$CANCEL_ALL_QUERIES", "a session id")
     if str(wanted) != str(context.session.id):
         raise InvalidArgument(f"Session {wanted} is not yours: cancel statements of your own.")
-    control = context.rooms.queries
+    control = queries
     count = control.cancel_session(context.session.id, spare=context.query_id)
     return f"{count} cancelled."
 

@@ -10,10 +10,10 @@ from nunatak.catalog.kinds import WarehouseSpec, WarehouseStatus
 from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.objects.warehouses import DEFAULTS
+from nunatak.objects.warehouses import DEFAULTS, Warehouses
 from nunatak.objects.warehouses import WAREHOUSE as KIND
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import COMMENT, Action, Altered, Caller, PropertyFamily
+from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -76,7 +76,7 @@ def _new(cursor: TokenCursor) -> dict[str, Any]:
     return properties(cursor, _NEW)
 
 
-def _row(record: Record, caller: Caller) -> Sequence[Any]:
+def _row(record: Record, session: Session) -> Sequence[Any]:
     spec = WarehouseSpec.read(record.spec)
     return [
         record.name,
@@ -86,7 +86,7 @@ def _row(record: Record, caller: Caller) -> Sequence[Any]:
         0,
         0,
         "N",
-        "Y" if record.name == caller.session.warehouse else "N",
+        "Y" if record.name == session.warehouse else "N",
         spec.auto_suspend,
         flag(spec.auto_resume),
         moment(record.created_on),
@@ -97,12 +97,12 @@ def _row(record: Record, caller: Caller) -> Sequence[Any]:
     ]
 
 
-def _suspend(caller: Caller, altered: Altered) -> None:
-    caller.objects.warehouses.suspend(altered.key, if_exists=altered.if_exists)
+def _suspend(_: Session, altered: Altered, warehouses: Warehouses) -> None:
+    warehouses.suspend(altered.key, if_exists=altered.if_exists)
 
 
-def _resume(caller: Caller, altered: Altered) -> None:
-    caller.objects.warehouses.resume(altered.key, if_exists=altered.if_exists)
+def _resume(_: Session, altered: Altered, warehouses: Warehouses) -> None:
+    warehouses.resume(altered.key, if_exists=altered.if_exists)
 
 
 def _if_suspended(cursor: TokenCursor) -> None:
@@ -125,7 +125,7 @@ WAREHOUSES = PropertyFamily(
     words="WAREHOUSE",
     plural=("WAREHOUSES",),
     title="Warehouse",
-    service=lambda objects: objects.warehouses,
+    service=Warehouses,
     readers=_PROPERTIES,
     reads_new=_new,
     unset={name: DEFAULTS.get(name) for name in _PROPERTIES},

@@ -11,9 +11,9 @@ from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import Unsupported
-from nunatak.objects.databases import DEFAULT_SCHEMA
+from nunatak.objects.databases import DEFAULT_SCHEMA, Databases
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import COMMENT, Caller, PropertyFamily
+from nunatak.sql.language.family.table import COMMENT, PropertyFamily
 from nunatak.sql.language.show import SHOWN_TO_ALL, moment
 from nunatak.sql.language.statement import properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -74,13 +74,13 @@ def _leave_schema(session: Session, key: Key) -> None:
         session.schema = None
 
 
-def _database_row(record: Record, caller: Caller) -> Sequence[Any]:
-    damage = caller.objects.databases.damage(record.name)
+def _database_row(record: Record, session: Session, databases: Databases) -> Sequence[Any]:
+    damage = databases.damage(record.name)
     return [
         moment(record.created_on),
         record.name,
         "N",
-        "Y" if record.name == caller.session.database else "N",
+        "Y" if record.name == session.database else "N",
         "",
         record.owner,
         record.comment if damage is None else f"DAMAGED: {damage}. {record.comment}".strip(),
@@ -97,8 +97,8 @@ def retention(*records: Record) -> str:
     return str(next((days for days in given if days is not None), _RETENTION_DAYS))
 
 
-def _schemas(record: Record, caller: Caller) -> Sequence[Sequence[Any]]:
-    schemas = caller.objects.databases.schemas(record.name)
+def _schemas(record: Record, _: Session, databases: Databases) -> Sequence[Sequence[Any]]:
+    schemas = databases.schemas(record.name)
     return [[moment(schema.created_on), schema.name, SCHEMA] for schema in schemas]
 
 
@@ -115,7 +115,7 @@ DATABASES = PropertyFamily(
     words="DATABASE",
     plural=("DATABASES",),
     title="Database",
-    service=lambda objects: objects.databases,
+    service=Databases,
     readers=_PROPERTIES,
     unset=dict.fromkeys(_PROPERTIES),
     altering="MODIFY",
@@ -135,7 +135,7 @@ SCHEMAS = PropertyFamily(
     kind=SCHEMA,
     words="SCHEMA",
     title="Schema",
-    service=lambda objects: objects.databases,
+    service=Databases,
     readers=_PROPERTIES,
     reads_new=_new_schema,
     unset=dict.fromkeys(_PROPERTIES),

@@ -10,14 +10,13 @@ from nunatak.access.privileges.declared import Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import SEQUENCE
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
-from nunatak.objects.sequences import NumberedSequence
+from nunatak.objects.sequences import NumberedSequence, Sequences
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import (
     COMMENT,
     SET,
     Action,
     Altered,
-    Caller,
     KindFamily,
     unset_values,
 )
@@ -25,6 +24,7 @@ from nunatak.sql.language.show import SHOWN_TO_ALL, moment
 from nunatak.sql.language.statement import properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.session import Session
 
 _FIELDS = (
     *map(Field, ("name", "database_name", "schema_name")),
@@ -35,7 +35,7 @@ _FIELDS = (
 )
 
 
-def _row(sequence: NumberedSequence, _: Caller) -> Sequence[Any]:
+def _row(sequence: NumberedSequence, _: Session) -> Sequence[Any]:
     record, state = sequence.record, sequence.state
     key = record.key
     numbers = [state.next_value, state.step]
@@ -52,9 +52,9 @@ def _given(cursor: TokenCursor) -> dict[str, Any]:
     return values
 
 
-def _set(caller: Caller, altered: Altered) -> None:
+def _set(_: Session, altered: Altered, sequences: Sequences) -> None:
     comment = altered.values.get(COMMENT)
-    caller.objects.sequences.comment(altered.key, comment, if_exists=altered.if_exists)
+    sequences.comment(altered.key, comment, if_exists=altered.if_exists)
 
 
 _ALTERS, _OWNS = "to give it a comment", (Needs(OWNERSHIP, SEQUENCE),)
@@ -62,7 +62,7 @@ SEQUENCES = KindFamily(
     kind=SEQUENCE,
     words="SEQUENCE",
     plural=("SEQUENCES",),
-    service=lambda objects: objects.sequences,
+    service=Sequences,
     actions=(
         Action(words=SET, does=_ALTERS, needs=_OWNS, act=_set, reads=_given),
         Action(

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
+from nunatak.objects.places import Places
 from nunatak.sql.language.show import SHOWN_TO_ALL, ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.show_tables import tables_of
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.tables.tables import Table
+from nunatak.warehouse.warehouse import Warehouse
 
 _CREATED = Field("created_on", TIMESTAMP_LTZ)
 _SEQUENCE = Field("key_sequence", NUMBER)
@@ -47,9 +49,9 @@ class ShowKeys:
         """The vendor's columns."""
         return _KEY_FIELDS if self.kind in {"PRIMARY", "UNIQUE"} else _REFERENCE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, warehouse: Warehouse, places: Places) -> Result:
         """One row for each column of a key."""
-        tables = tables_of(context, self.clauses)
+        tables = tables_of(context, self.clauses, warehouse, places)
         rows = [row for table in tables for row in _key_rows(table)]
         return show_result(self.fields, rows if self.kind == "PRIMARY" else [])
 

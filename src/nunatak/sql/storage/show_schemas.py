@@ -9,6 +9,8 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import DATABASE, SCHEMA, Needs
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
+from nunatak.objects.databases import Databases
+from nunatak.objects.places import Places
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import (
     SHOWN_TO_ALL,
@@ -23,6 +25,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.databases import HELD_FIELDS, TERSE_FIELDS, retention
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
+from nunatak.warehouse.warehouse import Warehouse
 
 _SCHEMA_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
@@ -54,19 +57,20 @@ class ShowSchemas:
         """The vendor's columns."""
         return TERSE_FIELDS if self.is_terse else _SCHEMA_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, places: Places, databases: Databases) -> Result:
         """One row for each schema, INFORMATION_SCHEMA among them."""
         database = self._database(context)
         if database is not None:
-            check_place(context, database)
-        service = context.rooms.objects.databases
-        schemas = service.schemas(database)
-        listed = service.listed() if database is None else [service.get(Key(DATABASE, database))]
-        databases = {record.name: record for record in listed}
+            check_place(places, database)
+        schemas = databases.schemas(database)
+        listed = (
+            databases.listed() if database is None else [databases.get(Key(DATABASE, database))]
+        )
+        holders = {record.name: record for record in listed}
         rows = [
-            _schema_row(record, databases[record.key.database], context)
+            _schema_row(record, holders[record.key.database], context)
             for record in schemas
-            if record.key.database in databases
+            if record.key.database in holders
         ]
         rows += [_information_schema_row(record) for record in listed]
         rows.sort(key=lambda row: (row[4], row[1]))
@@ -120,11 +124,11 @@ class DescribeSchema:
     name: tuple[str, ...]
     fields: tuple[Field, ...] = HELD_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, warehouse: Warehouse, databases: Databases) -> Result:
         """The tables and views; raises ObjectNotFound."""
         key = key_of(SCHEMA, self.name, context.session)
-        context.rooms.objects.databases.get(key)
-        tables = context.rooms.warehouse.list_tables(context.session, key.database, schema=key.name)
+        databases.get(key)
+        tables = warehouse.list_tables(context.session, key.database, schema=key.name)
         rows = [[moment(t.created_on), t.name.name, t.object_kind] for t in tables]
         return show_result(HELD_FIELDS, rows)
 

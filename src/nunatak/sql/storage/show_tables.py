@@ -6,8 +6,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.errors import ObjectNotFound
+from nunatak.objects.places import Places
 from nunatak.sql.language.show import (
     SHOWN_TO_ALL,
     ShowClauses,
@@ -20,6 +23,7 @@ from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.tables.tables import Table, TableColumn
+from nunatak.warehouse.warehouse import Warehouse
 
 _CREATED = Field("created_on", TIMESTAMP_LTZ)
 _PLACE = tuple(map(Field, ("name", "database_name", "schema_name", "kind", "comment")))
@@ -88,14 +92,25 @@ class ShowTables:
             return _TERSE_FIELDS
         return {"TABLES": _TABLE_FIELDS, "VIEWS": _VIEW_FIELDS}.get(self.kind, _OBJECT_FIELDS)
 
-    def run(self, context: Context) -> Result:
+    def run(
+        self,
+        context: Context,
+        access: Access,
+        warehouse: Warehouse,
+        objects: Objects,
+        places: Places,
+    ) -> Result:
         """One row for each table or view that the session sees."""
-        tables = [table for table in tables_of(context, self.clauses) if self._shows(table)]
+        tables = [
+            table
+            for table in tables_of(context, self.clauses, warehouse, places)
+            if self._shows(table)
+        ]
         chosen = self.clauses.select(tables, lambda table: str(table.name.name))
         if self.is_terse:
             return show_result(_TERSE_FIELDS, [_terse_row(table) for table in chosen])
         row = {"TABLES": _table_row, "VIEWS": _view_row}.get(self.kind, _object_row)
-        owners = _Owners(context)
+        owners = _Owners(context, access, objects)
         return show_result(self.fields, [row(table, owners.of(table)) for table in chosen])
 
     def _shows(self, table: Table) -> bool:
@@ -105,10 +120,10 @@ class ShowTables:
 class _Owners:
     """The owners of tables, looked up once for each schema that owns what it holds."""
 
-    def __init__(self, context: Context) -> None:
-        self._grants = context.rooms.access.grants
+    def __init__(self, context: Context, access: Access, objects: Objects) -> None:
+        self._grants = access.grants
         self._role = context.session.role
-        listed = context.rooms.objects.plain.listed
+        listed = objects.listed
         records = [record for kind in ("TABLE", "VIEW") for record in listed(kind)]
         self._recorded = {(record.key.kind, record.qualified): record.owner for record in records}
 
@@ -146,11 +161,11 @@ class ShowColumns:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _COLUMN_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, warehouse: Warehouse, places: Places) -> Result:
         """One row for each column, in the order of the table."""
         found = [
             (table, column)
-            for table in tables_of(context, self.clauses)
+            for table in tables_of(context, self.clauses, warehouse, places)
             for column in table.columns
         ]
         chosen = self.clauses.select(found, lambda pair: str(pair[1].name))
@@ -167,9 +182,11 @@ def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
     )
 
 
-def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
+def tables_of(
+    context: Context, clauses: ShowClauses, warehouse: Warehouse, places: Places
+) -> list[Table]:
     """The tables of the scope; without one those of the current schema, or database."""
-    warehouse, session = context.rooms.warehouse, context.session
+    session = context.session
     kind, parts = clauses.within or ("", ())
     if kind in {"TABLE", "VIEW"}:
         name = session.qualify(parts)
@@ -178,7 +195,7 @@ def tables_of(context: Context, clauses: ShowClauses) -> list[Table]:
         if not found:
             raise ObjectNotFound(kind.capitalize(), str(name))
         return found
-    scope = scope_in(context, clauses)
+    scope = scope_in(context, clauses, places)
     databases = warehouse.databases() if scope.database is None else [scope.database]
     return [
         table

@@ -8,6 +8,7 @@ from nunatak.access.privileges.declared import Case, Nothing, OneOf, OnTargets, 
 from nunatak.errors import InvalidArgument
 from nunatak.sql.language.statement import Context
 from nunatak.stages.locations import STAGE_EXCEPT
+from nunatak.stages.service import Stages
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,13 @@ class StagedText:
             raise InvalidArgument(f"'{location}' is no file on a stage: write @stage/path/file.")
         return cls(location)
 
-    def targets(self, context: Context) -> list[Target]:
+    def targets(self, context: Context, stages: Stages) -> list[Target]:
         """The stage; a temporary one and the user's own need nothing."""
-        return context.rooms.stages.locate(context.session, self.location).targets()
+        return stages.locate(context.session, self.location).targets()
 
-    def read(self, context: Context) -> str:
+    def read(self, context: Context, stages: Stages) -> str:
         """Its text; raises ObjectNotFound, StageUnreadable, InvalidArgument."""
-        found = context.rooms.stages.locate(context.session, self.location)
+        found = stages.locate(context.session, self.location)
         return found.read_text(self.location)
 
 

@@ -10,8 +10,10 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import FileFormatSpec, StageSpec
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
+from nunatak.objects.places import Places
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.objects import (
     dropped,
@@ -36,7 +38,7 @@ from nunatak.sql.language.statement import (
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.stages.folders import STAGE
-from nunatak.stages.service import FILE_FORMAT
+from nunatak.stages.service import FILE_FORMAT, Stages
 from nunatak.warehouse.core.results import Field, Result
 
 TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
@@ -59,9 +61,9 @@ class CreateFileObject(Creation):
     spec: dict[str, Any] = field(default_factory=dict)
     comment: str = ""
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages) -> Result:
         """Add the object."""
-        stages, session = context.rooms.stages, context.session
+        session = context.session
         key = schema_key(context, self.kind, self.parts)
         if self.temporary:
             made = stages.create_temporary(session, key, spec=self.spec, existing=self.existing)
@@ -129,9 +131,9 @@ class DropFileObject:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages) -> Result:
         """Remove the object."""
-        key, stages = schema_key(context, self.kind, self.parts), context.rooms.stages
+        key = schema_key(context, self.kind, self.parts)
         if stages.drop_temporary(context.session, self.kind, context.session.qualify(self.parts)):
             return dropped(key.name, was_there=True)
         return dropped(key.name, was_there=stages.drop(key, if_exists=self.if_exists))
@@ -207,12 +209,10 @@ class ShowFileObjects:
         """The vendor's columns."""
         return _SHOW_FIELDS[self.kind]
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, objects: Objects, places: Places) -> Result:
         """One row for each permanent object."""
-        scope = scope_in(context, self.clauses)
-        records = context.rooms.objects.plain.listed(
-            self.kind, database=scope.database, schema=scope.schema
-        )
+        scope = scope_in(context, self.clauses, places)
+        records = objects.listed(self.kind, database=scope.database, schema=scope.schema)
         chosen = self.clauses.select(records, lambda record: record.name)
         row = _stage_row if self.kind == STAGE else _format_row
         return show_result(self.fields, [row(record) for record in chosen])
@@ -281,10 +281,10 @@ class DescribeFileObject:
     parts: tuple[str, ...]
     fields: tuple[Field, ...] = _DESCRIBE_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages) -> Result:
         """Properties of the object; raises ObjectNotFound."""
         name = context.session.qualify(self.parts)
-        stages, session = context.rooms.stages, context.session
+        session = context.session
         if self.kind == FILE_FORMAT:
             return _described({"": stages.format(session, name).options})
         stage = stages.stage(session, name)

@@ -16,7 +16,7 @@ from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, gr
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.stages import STAGE_PROPERTIES
 from nunatak.stages.folders import STAGE
-from nunatak.stages.service import FILE_FORMAT
+from nunatak.stages.service import FILE_FORMAT, Stages
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 
@@ -49,13 +49,13 @@ class AlterFileObject:
     comment: str | None = None
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages) -> Result:
         """Change the record; raises ObjectNotFound, and Unsupported for a temporary object."""
         name = context.session.qualify(self.parts)
         if context.session.temporary(self.kind, name) is not None:
             words = self.kind.replace("_", " ")
             raise Unsupported(f"Unsupported: ALTER of a temporary {words}: CREATE OR REPLACE it.")
-        stages, key = context.rooms.stages, Key.of(self.kind, name)
+        key = Key.of(self.kind, name)
         if self.new_name:
             to = schema_key(context, self.kind, self.new_name)
             stages.rename(key, to, if_exists=self.if_exists)

@@ -13,6 +13,7 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.sqltypes import NUMBER
 from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
+from nunatak.models.registry import Models
 from nunatak.models.snowfiles import SCHEME, ListedFile, ModelFiles, SnowAddress, parse_address
 from nunatak.models.versions import MODEL
 from nunatak.patterns import matching
@@ -21,6 +22,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean, integer, stage_path
 from nunatak.sql.session.parameters import literal
 from nunatak.stages.locations import STAGE_EXCEPT, StageLocation
+from nunatak.stages.service import Stages
 from nunatak.warehouse.core.results import Field, Result, StatementKind, Transfer, rows_result
 
 STAGES, MODELS = "stages", "models"
@@ -42,17 +44,17 @@ def _local_path(text: str) -> str:
     return text.removeprefix(_LOCAL)
 
 
-def _location(context: Context, text: str) -> Location:
+def _location(context: Context, text: str, stages: Stages) -> Location:
     if text.startswith(SCHEME):
         return parse_address(text, context.session.qualify)
-    return context.rooms.stages.locate(context.session, text)
+    return stages.locate(context.session, text)
 
 
 def _on(attribute: str, *, write: bool) -> OnTargets:
     """A privilege on the stage, or the model, that the location of an attribute leads to."""
 
-    def targets(statement: Any, context: Context) -> list[Target]:
-        location = _location(context, getattr(statement, attribute))
+    def targets(statement: Any, context: Context, stages: Stages) -> list[Target]:
+        location = _location(context, getattr(statement, attribute), stages)
         if isinstance(location, SnowAddress):
             return [Target(MODEL, Key.of(MODEL, location.model).title)]
         return location.targets()
@@ -84,11 +86,11 @@ class Put:
     options: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = ()
 
-    def run(self, context: Context) -> Transfer:
+    def run(self, context: Context, stages: Stages, models: Models) -> Transfer:
         """Tell the client where the files go."""
-        location = _location(context, self.target)
+        location = _location(context, self.target, stages)
         if isinstance(location, SnowAddress):
-            key = f"{MODELS}/{ModelFiles(context.rooms.models).upload_prefix(location)}"
+            key = f"{MODELS}/{ModelFiles(models).upload_prefix(location)}"
         else:
             location.folder()
             key = f"{STAGES}/{location.id}/{location.path}"
@@ -119,11 +121,11 @@ class Get:
     options: dict[str, Any] = field(default_factory=dict)
     fields: tuple[Field, ...] = ()
 
-    def run(self, context: Context) -> Transfer:
+    def run(self, context: Context, stages: Stages, models: Models) -> Transfer:
         """Tell the client where the files are."""
-        location, pattern = _location(context, self.source), self.options.get("PATTERN")
+        location, pattern = _location(context, self.source, stages), self.options.get("PATTERN")
         if isinstance(location, SnowAddress):
-            rows = _model_files(context, location, pattern)
+            rows = _model_files(location, pattern, models)
             chosen = [(row.name, f"{MODELS}/{row.key}") for row in rows]
         else:
             files = location.files_like(pattern)
@@ -154,13 +156,13 @@ class ListFiles:
     pattern: str | None
     fields: tuple[Field, ...] = _LIST_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages, models: Models) -> Result:
         """One row for each file."""
-        location = _location(context, self.location)
+        location = _location(context, self.location, stages)
         if isinstance(location, SnowAddress):
             rows = [
                 [row.name, row.size_bytes, row.md5, _http_time(row.modified_on)]
-                for row in _model_files(context, location, self.pattern)
+                for row in _model_files(location, self.pattern, models)
             ]
         else:
             rows = [
@@ -191,9 +193,9 @@ class RemoveFiles:
     pattern: str | None
     fields: tuple[Field, ...] = (Field("name"), Field("result"))
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, stages: Stages) -> Result:
         """Delete the files; one row for each."""
-        location = _location(context, self.location)
+        location = _location(context, self.location, stages)
         if isinstance(location, SnowAddress):
             raise InvalidArgument("Files of a model version cannot be removed: drop the version.")
         removed = location.remove_files(self.pattern)
@@ -209,11 +211,9 @@ def remove_files(cursor: TokenCursor, _: Modifiers) -> RemoveFiles:
     return RemoveFiles(location=location, pattern=pattern)
 
 
-def _model_files(
-    context: Context, address: SnowAddress, pattern: str | None
-) -> Sequence[ListedFile]:
+def _model_files(address: SnowAddress, pattern: str | None, models: Models) -> Sequence[ListedFile]:
     """The files of a model that match a pattern."""
-    rows = ModelFiles(context.rooms.models).listing(address)
+    rows = ModelFiles(models).listing(address)
     if pattern is None:
         return rows
     chosen = matching([row.name for row in rows], pattern)

@@ -94,7 +94,7 @@ class Account:
 
     def calls(self, token: str) -> bool:
         """Whether a token opens the endpoint."""
-        authorities = AccessAuthorities(self.front.rooms.access)
+        authorities = AccessAuthorities(self.front.parts.access)
         try:
             return authorities.may_use(authorities.identify(token), SERVICE)
         except AccessError:
@@ -111,12 +111,14 @@ class Account:
 async def account(tmp_path: Path) -> AsyncIterator[Account]:
     """The server, without sockets."""
     front = Front(tmp_path)
-    rooms = front.rooms
-    app = create_app(settings=rooms.settings, access=rooms.access, statements=FrontEnd(rooms))
+    parts = front.parts
+    app = create_app(
+        settings=parts.settings, access=parts.access, statements=FrontEnd(front.injector)
+    )
     made = Account(front, app)
-    with rooms.catalog.write() as tx:
+    with parts.catalog.write() as tx:
         create_service(tx, Key.of("SERVICE", SERVICE), owner="ACCOUNTADMIN")
-    rooms.access.users.alter("ADA", {"PASSWORD": PASSWORD})
+    parts.access.users.alter("ADA", {"PASSWORD": PASSWORD})
     made.admin(
         f"CREATE USER bob PASSWORD = '{PASSWORD}'",
         "CREATE ROLE r",
@@ -230,7 +232,7 @@ async def test_a_token_is_restricted_to_a_role_of_its_user_only(account: Account
         with pytest.raises(StatementError):
             account.admin(text)
 
-    assert account.front.rooms.access.tokens.access_of("BOB") == []
+    assert account.front.parts.access.tokens.access_of("BOB") == []
 
 
 @pytest.mark.asyncio
@@ -240,7 +242,7 @@ async def test_a_role_restriction_is_a_name(account: Account) -> None:
     for role in ("R", "r", "MID", "public"):
         made = await account.run(f"ALTER USER ADD PAT t ROLE_RESTRICTION = '{role}'", token)
         assert made["success"] is True
-        (listed,) = account.front.rooms.access.tokens.access_of("BOB")
+        (listed,) = account.front.parts.access.tokens.access_of("BOB")
         assert listed.role == role.upper()
         account.admin("ALTER USER bob REMOVE PAT t")
 
@@ -286,7 +288,7 @@ async def test_a_token_changes_no_credentials_of_its_user(
         "GRANT ROLE ACCOUNTADMIN TO USER spare",
     )
     opened = (await account.login(credential, made, "ACCOUNTADMIN", user="ada"))["data"]
-    access = account.front.rooms.access
+    access = account.front.parts.access
     before = access.users.get("ADA"), access.tokens.access_of("ADA"), access.tokens.access_of("BOB")
 
     for text in NOT_BY_TOKEN:

@@ -165,7 +165,7 @@ async def test_no_order_of_events_breaks_a_bound(work: Work, seed: int) -> None:
 
 
 def _wait_function(request: StatementRequest) -> Result:
-    context = Context(rooms=None, request=request)  # type: ignore[arg-type]
+    context = Context(request=request)
     return status_result(wait(context, [3_600]))
 
 

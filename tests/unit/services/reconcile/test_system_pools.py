@@ -16,7 +16,7 @@ WITH_GPU = Machine(2.0, 8 * GIB, (Gpu(0, "NVIDIA L4", 24 * GIB),))
 
 
 def prepare(world: World, machine: Machine | None = None) -> None:
-    prepare_system_pools(world.catalog, world.rooms.access.grants, machine or world.rooms.machine)
+    prepare_system_pools(world.catalog, world.parts.access.grants, machine or world.parts.machine)
 
 
 def test_the_system_pool_sleeps_and_anybody_may_use_it(world: World) -> None:
@@ -26,7 +26,7 @@ def test_the_system_pool_sleeps_and_anybody_may_use_it(world: World) -> None:
     assert (row["min_nodes"], row["max_nodes"]) == (1, 150)
     assert (row["instance_family"], row["auto_suspend_secs"]) == ("CPU_X64_S", 259200)
     usage = Requirement("USAGE", KIND, pool_key(CPU_POOL).title)
-    assert world.rooms.access.allows("ANALYST", usage)
+    assert world.parts.access.allows("ANALYST", usage)
 
 
 def test_work_wakes_the_system_pool(world: World) -> None:
@@ -48,11 +48,11 @@ def test_the_pool_of_gpus_is_there_only_where_there_are_any(world: World) -> Non
 def test_a_later_start_keeps_what_its_owner_changed(world: World) -> None:
     prepare(world)
     world.rows(f"ALTER COMPUTE POOL {CPU_POOL} SET MAX_NODES = 2")
-    world.rooms.access.grants.revoke(["ALL"], KIND, pool_key(CPU_POOL).title, role="PUBLIC")
+    world.parts.access.grants.revoke(["ALL"], KIND, pool_key(CPU_POOL).title, role="PUBLIC")
     prepare(world)
     assert world.row("SHOW COMPUTE POOLS")["max_nodes"] == 2
     usage = Requirement("USAGE", KIND, pool_key(CPU_POOL).title)
-    assert not world.rooms.access.allows("ANALYST", usage)
+    assert not world.parts.access.allows("ANALYST", usage)
 
 
 def test_a_system_pool_is_not_dropped(world: World) -> None:

@@ -68,7 +68,7 @@ def test_the_last_administrator_stays(amys: Front, change: str) -> None:
         with pytest.raises(InvalidArgument, match="'AMY' is the last one who can log in"):
             amys.rows(taken)
         amys.rows("DROP USER IF EXISTS bea")
-    access = amys.rooms.access
+    access = amys.parts.access
     assert access.users.password_matches(access.users.get("AMY"), PASSWORD)
 
     amys.rows(f"CREATE USER bea PASSWORD = '{PASSWORD}'")
@@ -109,5 +109,5 @@ def test_a_replacement_that_cannot_be_made_leaves_the_user(amys: Front) -> None:
     with pytest.raises(InvalidArgument, match="A password has"):
         amys.rows("CREATE OR REPLACE USER amy PASSWORD = 'short'")
 
-    access = amys.rooms.access
+    access = amys.parts.access
     assert access.users.password_matches(access.users.get("AMY"), PASSWORD)

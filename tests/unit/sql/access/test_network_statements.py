@@ -110,7 +110,7 @@ def test_a_rule_that_an_integration_names_stays(world: World) -> None:
 def test_an_integration_takes_only_what_its_maker_may_use(world: World) -> None:
     world.rows(rule("R", "a.example"))
     world.rows("CREATE SECRET TOK TYPE = GENERIC_STRING SECRET_STRING = 'x'")
-    grants = world.rooms.access.grants
+    grants = world.parts.access.grants
     account = world.session.account
     grants.grant(["CREATE INTEGRATION"], "ACCOUNT", account, role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"
@@ -211,7 +211,7 @@ def test_grants_are_of_privileges_and_objects_that_there_are(world: World) -> No
         "READ, USAGE ON SECRET TOK",
     ):
         world.rows(f"GRANT {text} TO ROLE ANALYST")
-    held = {grant.privilege for grant in world.rooms.access.grants.to("ANALYST")}
+    held = {grant.privilege for grant in world.parts.access.grants.to("ANALYST")}
     assert held == {"READ", "WRITE", "SERVICE READ", "SERVICE WRITE", "USAGE"}
     for text in ("READ ON IMAGE REPOSITORY NOPE", "USAGE ON INTEGRATION NOPE"):
         with pytest.raises(ObjectNotFound):

@@ -119,15 +119,15 @@ def key_of(words: str) -> Key:
 
 def state(realm: Realm, words: str) -> list[Any]:
     """Everything that is known of the victim: itself, its owner, its content, the grants on it."""
-    rooms, key = realm.rooms, key_of(words)
-    found: list[Any] = [rooms.access.grants.on(key.kind, key.title)]
-    found.append(rooms.access.grants.owner_of(key.kind, key.title))
+    parts, key = realm.parts, key_of(words)
+    found: list[Any] = [parts.access.grants.on(key.kind, key.title)]
+    found.append(parts.access.grants.owner_of(key.kind, key.title))
     if key.kind == USER:
-        return [*found, rooms.access.users.get(key.name), password(realm)]
+        return [*found, parts.access.users.get(key.name), password(realm)]
     if key.kind == ROLE:
-        roles = [role for role in rooms.access.roles.list_all() if role.name == key.name]
-        return [*found, roles, rooms.access.roles.grants_of(key.name)]
-    with rooms.catalog.read() as tx:
+        roles = [role for role in parts.access.roles.list_all() if role.name == key.name]
+        return [*found, roles, parts.access.roles.grants_of(key.name)]
+    with parts.catalog.read() as tx:
         record = tx.get(key)
         found += [record] if words != "SERVICE" else [record.id, record.owner, record.comment]
         found.append([item.key for item in tx.list_kind("TABLE", database=key.name)])
@@ -137,7 +137,7 @@ def state(realm: Realm, words: str) -> list[Any]:
 
 
 def password(realm: Realm) -> bool:
-    users = realm.rooms.access.users
+    users = realm.parts.access.users
     return users.password_matches(users.get(KEPT), "ours-ours")
 
 
@@ -148,7 +148,7 @@ def victim(realm: Realm, words: str) -> tuple[str, list[Any]]:
     if words == "DATABASE":
         realm.rows(OWNER, f"CREATE TABLE {key_of(words).title}.PUBLIC.T (A INT)")
     if words == "ROLE":
-        realm.rooms.access.roles.grant(KEPT, grantee_kind=ROLE, grantee=OWNER, by="")
+        realm.parts.access.roles.grant(KEPT, grantee_kind=ROLE, grantee=OWNER, by="")
     realm.grant("MONITOR", key_of(words).kind, key_of(words).title, to=PUBLIC)
     before = state(realm, words)
     assert before[1] == OWNER
@@ -275,7 +275,7 @@ def test_one_that_is_dropped_and_made_again_has_nothing_of_the_old_one(
     create(realm, OTHER, words, spec=spec)
 
     assert state(realm, words)[:2] == [[], OTHER]
-    assert realm.rooms.access.grants.on("SERVICE_ROLE", f"{name}!ALL_ENDPOINTS_USAGE") == []
+    assert realm.parts.access.grants.on("SERVICE_ROLE", f"{name}!ALL_ENDPOINTS_USAGE") == []
     with pytest.raises((PrivilegeMissing, ObjectNotFound)):
         realm.rows(OWNER, f"GRANT OWNERSHIP ON {words} {name} TO ROLE OWNER")
 

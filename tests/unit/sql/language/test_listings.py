@@ -19,8 +19,7 @@ from nunatak.objects.databases import Databases
 from nunatak.objects.places import Places
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, authorise, parse_registered
+from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import (
     databases,
@@ -38,6 +37,7 @@ from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.parts import Parts, injector_of
 
 FAMILIES = (databases, regions, show_schemas, sequences, show_keys, stages, stages_alter)
 
@@ -59,7 +59,7 @@ class Bench:
             tx.create(Key("SCHEMA", "PUBLIC", "DB"), "ACCOUNTADMIN")
         self.session = Session(id=1, user="A", role="ACCOUNTADMIN", database="DB", schema="PUBLIC")
         models = SimpleNamespace(check_droppable_within=lambda *_, **__: None)
-        rooms = SimpleNamespace(
+        parts = SimpleNamespace(
             warehouse=self.warehouse,
             catalog=self.catalog,
             access=access,
@@ -73,7 +73,8 @@ class Bench:
             settings=settings,
         )
         request = StatementRequest(session=self.session, statement=StatementText(""), query_id="q")
-        self.context = Context(rooms=cast("Rooms", rooms), request=request)
+        self.context = Context(request=request)
+        self.injector = injector_of(cast("Parts", parts))
 
     def sql(self, text: str) -> None:
         """A statement of the warehouse."""
@@ -83,8 +84,7 @@ class Bench:
         """A statement of a family, with its privileges checked."""
         prepared = parse_registered(TokenCursor(StatementText(text)))
         assert prepared is not None, text
-        authorise(prepared.needs, prepared.statement, self.context)
-        result = prepared.statement.run(self.context)
+        result = prepared.run(self.context, self.injector)
         assert isinstance(result, Result)
         assert result.fields == prepared.statement.fields
         return [row for batch in result.batches for row in batch.to_pylist()]

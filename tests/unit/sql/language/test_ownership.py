@@ -37,11 +37,11 @@ def realm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Realm]:
 
 
 def owner(realm: Realm, name: str, kind: str = "TABLE") -> str | None:
-    return realm.rooms.access.grants.owner_of(kind, name)
+    return realm.parts.access.grants.owner_of(kind, name)
 
 
 def holders(realm: Realm, name: str) -> list[str]:
-    return [grant.role for grant in realm.rooms.access.grants.on("TABLE", name)]
+    return [grant.role for grant in realm.parts.access.grants.on("TABLE", name)]
 
 
 def content(realm: Realm, role: str, name: str) -> str:
@@ -147,7 +147,7 @@ def test_an_object_with_grants_moves_only_when_it_is_said_what_becomes_of_them(
     realm: Realm, words: str
 ) -> None:
     name, kind, title = made(realm, words)
-    grants = realm.rooms.access.grants
+    grants = realm.parts.access.grants
     with pytest.raises(DependentGrants, match=rf"'USAGE' on securable '{title}' to role 'PUBLIC'"):
         realm.rows(ADMIN, f"GRANT OWNERSHIP ON {name} TO ROLE OTHER")
     assert owner(realm, title, kind) == ADMIN
@@ -236,7 +236,7 @@ def test_one_privilege_is_taken_from_all_of_them(realm: Realm, written: bool) ->
     with pytest.raises(PrivilegeMissing, match="SELECT"):
         content(realm, OTHER, "VICTIM")
     realm.rows(OTHER, "INSERT INTO VICTIM VALUES ('more')")
-    held = {grant.privilege for grant in realm.rooms.access.grants.on("TABLE", "DB.S.VICTIM")}
+    held = {grant.privilege for grant in realm.parts.access.grants.on("TABLE", "DB.S.VICTIM")}
     assert held == set(GRANTABLE["TABLE"]) - {"SELECT"}
     realm.rows(OWNER, "REVOKE ALL ON TABLE VICTIM FROM ROLE OTHER")
     assert holders(realm, "DB.S.VICTIM") == []
@@ -269,7 +269,7 @@ def test_a_new_role_of_an_old_name_has_nothing_of_the_old_one(realm: Realm) -> N
 
 def test_a_role_cannot_be_dropped_while_it_acts(realm: Realm) -> None:
     with pytest.raises(InvalidArgument, match="current role"):
-        realm.rooms.access.roles.create("SELF", owner="SELF")
+        realm.parts.access.roles.create("SELF", owner="SELF")
         realm.rows("SELF", "DROP ROLE SELF")
     world = realm.world
     world.pool()
@@ -280,7 +280,7 @@ def test_a_role_cannot_be_dropped_while_it_acts(realm: Realm) -> None:
         realm.rows(ADMIN, "DROP ROLE OTHER")
     with pytest.raises(ObjectInUse, match="SVC"):
         realm.rows(ADMIN, "CREATE OR REPLACE ROLE OTHER")
-    assert realm.rooms.access.roles.exists(OTHER)
+    assert realm.parts.access.roles.exists(OTHER)
     realm.rows(ADMIN, "DROP SERVICE SVC")
     realm.rows(ADMIN, "DROP ROLE OTHER")
 

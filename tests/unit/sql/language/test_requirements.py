@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +54,10 @@ class Place:
     def exists(self, key: Key) -> bool:
         """Whether it is one of those."""
         return key in self.keys
+
+    def targets(self, rule: OnTargets, subject: Any) -> Iterable[Target]:
+        """What its finder finds without any service."""
+        return rule.by(subject, self)
 
 
 @dataclass

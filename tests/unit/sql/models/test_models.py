@@ -319,7 +319,7 @@ READS = [
 
 
 def grant(bench: Bench, privilege: str, kind: str = "MODEL", on: str = "DB.S.M") -> None:
-    bench.rooms.access.grants.grant([privilege], kind, on, role="ANALYST", by="ACCOUNTADMIN")
+    bench.parts.access.grants.grant([privilege], kind, on, role="ANALYST", by="ACCOUNTADMIN")
 
 
 def test_a_role_without_privileges_sees_and_does_nothing(model: Bench) -> None:

@@ -41,14 +41,14 @@ def bench() -> Iterator[Bench]:
 
 
 def references(bench: Bench, arguments: list[object]) -> Result:
-    return functions_in_queries(bench.rooms).table_functions["TAG_REFERENCES"](
+    return functions_in_queries(bench.injector).table_functions["TAG_REFERENCES"](
         bench.session, arguments
     )
 
 
 def value(bench: Bench, tag: str = "DB.OTHER.T") -> str | None:
     found: str | None = find_function("SYSTEM$GET_TAG").call(
-        bench.context(), [tag, "DB.S.M", "MODULE"]
+        bench.context(), [tag, "DB.S.M", "MODULE"], bench.injector
     )
     return found
 
@@ -132,7 +132,7 @@ def test_whose_tags_may_be_read_and_set(bench: Bench) -> None:
     bench.session.role = "ANALYST"
     with pytest.raises(PrivilegeMissing):
         value(bench)
-    grants = bench.rooms.access.grants
+    grants = bench.parts.access.grants
     grants.grant(["OWNERSHIP"], "MODEL", "DB.S.M", role="ANALYST", by="ACCOUNTADMIN")
     assert value(bench) is None
     with pytest.raises(PrivilegeMissing, match="APPLY"):
@@ -144,12 +144,14 @@ def test_whose_tags_may_be_read_and_set(bench: Bench) -> None:
 @pytest.mark.parametrize("arguments", [[], ["T", "M"], ["T", "M", None], ["T", "M", 1]])
 def test_get_tag_wants_three_texts(bench: Bench, arguments: list[object]) -> None:
     with pytest.raises(InvalidArgument, match="three texts"):
-        find_function("SYSTEM$GET_TAG").call(bench.context(), arguments)
+        find_function("SYSTEM$GET_TAG").call(bench.context(), arguments, bench.injector)
 
 
 def test_other_domains_are_named(bench: Bench) -> None:
     with pytest.raises(Unsupported, match="'TABLE'"):
-        find_function("SYSTEM$GET_TAG").call(bench.context(), ["DB.OTHER.T", "DB.S.M", "TABLE"])
+        find_function("SYSTEM$GET_TAG").call(
+            bench.context(), ["DB.OTHER.T", "DB.S.M", "TABLE"], bench.injector
+        )
     with pytest.raises(InvalidArgument, match="two texts"):
         references(bench, ["M"])
 
@@ -185,10 +187,12 @@ def test_lineage_of_what_the_role_may_see(bench: Bench) -> None:
     version = bench.models.version(bench.session.qualify(("M",)))
     bench.usage.used[version.id] = ["DB.S.SVC"]
     query = '{V(domain: MODULE, name:"V1", parentName:"DB.S.M") {downstream: E(){S{id}}}}'
-    found = json.loads(dgql(bench.context(), [query]))["data"]["V"]["downstream"]
+    found = json.loads(bench.injector.call(dgql, bench.context(), [query]))["data"]["V"][
+        "downstream"
+    ]
     assert [edge["T"]["name"] for edge in found] == ["SVC"]
     bench.session.role = "ANALYST"
-    found = json.loads(dgql(bench.context(), [query]))
+    found = json.loads(bench.injector.call(dgql, bench.context(), [query]))
     assert found == {"data": {"V": {"downstream": [], "upstream": []}}}
     with pytest.raises(InvalidArgument):
-        dgql(bench.context(), [])
+        bench.injector.call(dgql, bench.context(), [])

@@ -212,7 +212,7 @@ def test_a_start_without_its_secret_fails_and_says_which(world: World) -> None:
 
 
 def test_the_role_that_owns_the_service_must_be_allowed_to_read(world: World) -> None:
-    grants = world.rooms.access.grants
+    grants = world.parts.access.grants
     for privilege, kind, name in (
         ("CREATE SERVICE", "SCHEMA", "DB.S"),
         ("USAGE", "COMPUTE_POOL", "POOL"),
@@ -232,7 +232,7 @@ def test_the_role_that_owns_the_service_must_be_allowed_to_read(world: World) ->
 
 
 def test_running_an_image_needs_read_on_its_repository(world: World) -> None:
-    grants = world.rooms.access.grants
+    grants = world.parts.access.grants
     grants.grant(["CREATE SERVICE"], "SCHEMA", "DB.S", role="ANALYST", by="ACCOUNTADMIN")
     grants.grant(["USAGE"], "COMPUTE_POOL", "POOL", role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"

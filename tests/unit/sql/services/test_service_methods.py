@@ -78,7 +78,7 @@ def test_select_asks_the_same_and_leaves_methods_of_models_alone(world: World) -
         TokenCursor(StatementText("SELECT DB.S.SVC!SPCS_WAIT_FOR('RUNNING', 1) AS x"))
     )
     assert found is not None
-    result = found.statement.run(world.context())
+    result = found.run(world.context(), world.injector)
     rows = [row for batch in result.batches for row in batch.to_pylist()]  # type: ignore[union-attr]
     assert rows == [{"X": "RUNNING"}]
     assert parse_system_select(TokenCursor(StatementText("SELECT SVC!PREDICT(1)"))) is None

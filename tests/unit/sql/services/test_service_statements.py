@@ -103,7 +103,7 @@ def test_describe_shows_a_specification_that_can_be_read(deployed: World) -> Non
 
 
 def test_the_specification_is_only_for_the_owner(deployed: World) -> None:
-    deployed.rooms.access.grants.grant(
+    deployed.parts.access.grants.grant(
         ["USAGE"], "SERVICE", "DB.S.SVC", role="ANALYST", by="ACCOUNTADMIN"
     )
     deployed.session.role = "ANALYST"
@@ -479,7 +479,7 @@ def test_rules_integrations_and_repositories_are_shown(world: World) -> None:
         repository["repository_url"]
         == world.row("DESC IMAGE REPOSITORY DB.S.REPO")["repository_url"]
     )
-    address = world.rooms.addresses.repository_url("/db/s/repo")
+    address = world.parts.addresses.repository_url("/db/s/repo")
     assert repository["repository_url"] == address
 
 

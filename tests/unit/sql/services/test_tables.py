@@ -28,7 +28,7 @@ continued
 
 def ask(world: World, function: str, name: str = "SVC", **arguments: Any) -> list[dict[str, Any]]:
     """The rows of a function."""
-    table = functions_in_queries(world.rooms).service_tables[function]
+    table = functions_in_queries(world.injector).service_tables[function]
     batches = table(world.session, (name,), arguments).batches
     return [row for batch in batches for row in batch.to_pylist()]
 
@@ -166,14 +166,14 @@ def test_a_service_that_takes_the_name_meanwhile_is_not_read_with_the_models_rig
     world = in_warehouse
     world.query_id = world.query_id.replace("aa", "bb")
     world.pool("OTHER")
-    world.rooms.access.grants.grant(["MONITOR"], MODEL, "DB.S.M", role="ANALYST", by="ACCOUNTADMIN")
+    world.parts.access.grants.grant(["MONITOR"], MODEL, "DB.S.M", role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"
     assert ask(world, "SPCS_GET_LOGS", "M")
     asked = tables._key
 
-    def taken_after_the_first(name: Any, context: Any) -> Key:
+    def taken_after_the_first(*given: Any) -> Key:
         monkeypatch.setattr(tables, "_key", asked)
-        found = asked(name, context)
+        found = asked(*given)
         world.deploy(world.order(service=QualifiedName("DB", "S", "M"), pool="OTHER"))
         return found
 

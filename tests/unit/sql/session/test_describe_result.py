@@ -24,8 +24,8 @@ class Kept:
 
 @pytest.fixture
 def kept(front: Front) -> Front:
-    hooks = front.rooms.warehouse.hooks
-    front.rooms.warehouse.hooks = dataclasses.replace(hooks, results=Kept())
+    hooks = front.parts.warehouse.hooks
+    front.parts.warehouse.hooks = dataclasses.replace(hooks, results=Kept())
     front.session.queries = ["first", "second"]
     return front
 

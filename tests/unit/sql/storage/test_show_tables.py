@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -17,9 +18,8 @@ from nunatak.config import Settings
 from nunatak.errors import NoCurrentContext, ObjectNotFound
 from nunatak.objects.places import Places
 from nunatak.objects.table_guard import CatalogTableGuard
-from nunatak.sql.language.requirements import resolve
-from nunatak.sql.language.rooms import Rooms
-from nunatak.sql.language.statement import Context, parse_registered
+from nunatak.sql.language.injection import Injector
+from nunatak.sql.language.statement import Context, parse_registered, requirements
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage import show_tables
 from nunatak.warehouse.core.request import StatementRequest
@@ -27,12 +27,21 @@ from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.parts import Parts, injector_of
 
 assert show_tables
 
 
+@dataclass
+class Shop:
+    """A session, and what calls handlers."""
+
+    session: Session
+    injector: Injector
+
+
 @pytest.fixture
-def context(tmp_path: Path) -> Iterator[Context]:
+def shop(tmp_path: Path) -> Iterator[Shop]:
     warehouse = Warehouse(Settings(home=tmp_path))
     warehouse.create_database("DB")
     warehouse.create_schema("DB", "S2")
@@ -59,27 +68,26 @@ def context(tmp_path: Path) -> Iterator[Context]:
     guard = CatalogTableGuard(catalog, access, settings)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
     objects = SimpleNamespace(plain=Objects(catalog), places=Places(catalog))
-    rooms = cast("Rooms", SimpleNamespace(warehouse=warehouse, access=access, objects=objects))
-    yield Context(
-        rooms=rooms,
-        request=StatementRequest(session=session, statement=StatementText(""), query_id="q"),
-    )
+    parts = cast("Parts", SimpleNamespace(warehouse=warehouse, access=access, objects=objects))
+    yield Shop(session, injector_of(parts))
     warehouse.close()
     catalog.close()
 
 
-def shown(context: Context, text: str) -> list[dict[str, Any]]:
+def shown(shop: Shop, text: str) -> list[dict[str, Any]]:
     prepared = parse_registered(TokenCursor(StatementText(text)))
     assert prepared is not None
-    assert not list(resolve(prepared.needs, prepared.statement, context))
-    result = prepared.statement.run(context)
+    request = StatementRequest(session=shop.session, statement=StatementText(""), query_id="q")
+    context = Context(request=request)
+    assert not list(requirements(prepared.needs, prepared.statement, context, shop.injector))
+    result = prepared.run(context, shop.injector)
     assert isinstance(result, Result)
     assert result.fields == prepared.statement.fields
     return [row for batch in result.batches for row in batch.to_pylist()]
 
 
-def test_tables_of_the_current_schema(context: Context) -> None:
-    rows = shown(context, "SHOW TABLES")
+def test_tables_of_the_current_schema(shop: Shop) -> None:
+    rows = shown(shop, "SHOW TABLES")
     assert [(row["name"], row["kind"], row["rows"], row["comment"]) for row in rows] == [
         ("T1", "TABLE", 2, "first"),
         ("T2", "TRANSIENT", 0, ""),
@@ -99,8 +107,8 @@ def test_tables_of_the_current_schema(context: Context) -> None:
         ("SHOW OBJECTS LIKE '%1'", ["T1"]),
     ],
 )
-def test_clauses(context: Context, text: str, names: list[str]) -> None:
-    assert [row["name"] for row in shown(context, text)] == names
+def test_clauses(shop: Shop, text: str, names: list[str]) -> None:
+    assert [row["name"] for row in shown(shop, text)] == names
 
 
 OBJECT_COLUMNS = [
@@ -119,8 +127,8 @@ TABLE_COLUMNS = [
 @pytest.mark.parametrize(
     ("text", "columns"), [("SHOW OBJECTS", OBJECT_COLUMNS), ("SHOW TABLES", TABLE_COLUMNS)]
 )
-def test_the_columns_are_the_vendors(context: Context, text: str, columns: list[str]) -> None:
-    rows = shown(context, text)
+def test_the_columns_are_the_vendors(shop: Shop, text: str, columns: list[str]) -> None:
+    rows = shown(shop, text)
 
     assert all(list(row) == columns for row in rows)
     assert {row["name"] for row in rows} >= {"T1", "T2", "TMP"}
@@ -129,18 +137,18 @@ def test_the_columns_are_the_vendors(context: Context, text: str, columns: list[
     }
 
 
-def test_objects_are_tables_or_views(context: Context) -> None:
-    kinds = {row["name"]: row["kind"] for row in shown(context, "SHOW OBJECTS")}
+def test_objects_are_tables_or_views(shop: Shop) -> None:
+    kinds = {row["name"]: row["kind"] for row in shown(shop, "SHOW OBJECTS")}
 
     assert kinds == {"T1": "TABLE", "T2": "TABLE", "TMP": "TABLE", "V": "VIEW"}
 
 
-def test_views_show_their_text(context: Context) -> None:
-    assert shown(context, "SHOW VIEWS")[0]["text"] == "create view v as select a from t1"
+def test_views_show_their_text(shop: Shop) -> None:
+    assert shown(shop, "SHOW VIEWS")[0]["text"] == "create view v as select a from t1"
 
 
-def test_columns(context: Context) -> None:
-    rows = shown(context, "SHOW COLUMNS IN TABLE t1")
+def test_columns(shop: Shop) -> None:
+    rows = shown(shop, "SHOW COLUMNS IN TABLE t1")
     assert [(row["column_name"], row["null?"], row["comment"]) for row in rows] == [
         ("A", "NOT_NULL", "c"),
         ("B", "true", ""),
@@ -151,27 +159,27 @@ def test_columns(context: Context) -> None:
         "scale": 2,
         "nullable": False,
     }
-    assert [row["column_name"] for row in shown(context, "SHOW COLUMNS LIKE 'd'")] == ["D"]
+    assert [row["column_name"] for row in shown(shop, "SHOW COLUMNS LIKE 'd'")] == ["D"]
 
 
-def test_a_scope_is_needed(context: Context) -> None:
-    context.session.database = context.session.schema = None
+def test_a_scope_is_needed(shop: Shop) -> None:
+    shop.session.database = shop.session.schema = None
     with pytest.raises(NoCurrentContext):
-        shown(context, "SHOW TABLES IN SCHEMA s")
+        shown(shop, "SHOW TABLES IN SCHEMA s")
 
 
-def test_owners_are_shown(context: Context) -> None:
-    rows = shown(context, "SHOW TABLES")
+def test_owners_are_shown(shop: Shop) -> None:
+    rows = shown(shop, "SHOW TABLES")
     assert [(row["name"], row["owner"]) for row in rows] == [("T1", "R"), ("T2", "R"), ("TMP", "R")]
 
 
-def test_terse_forms_have_five_columns(context: Context) -> None:
-    [row] = shown(context, "SHOW TERSE VIEWS")
+def test_terse_forms_have_five_columns(shop: Shop) -> None:
+    [row] = shown(shop, "SHOW TERSE VIEWS")
     assert list(row) == ["created_on", "name", "kind", "database_name", "schema_name"]
     assert (row["name"], row["kind"]) == ("V", "VIEW")
 
 
-def test_columns_of_a_bare_name_are_those_of_a_table(context: Context) -> None:
-    assert [row["column_name"] for row in shown(context, "SHOW COLUMNS IN T1")] == ["A", "B"]
+def test_columns_of_a_bare_name_are_those_of_a_table(shop: Shop) -> None:
+    assert [row["column_name"] for row in shown(shop, "SHOW COLUMNS IN T1")] == ["A", "B"]
     with pytest.raises(ObjectNotFound):
-        shown(context, "SHOW COLUMNS IN NONE_THERE")
+        shown(shop, "SHOW COLUMNS IN NONE_THERE")

@@ -60,7 +60,7 @@ def put(realm: Realm, role: str, at: str, text: str = "secret\n") -> str:
     transfer = realm.run(role, f"PUT file:///tmp/a.csv {at}")
     assert isinstance(transfer, Transfer)
     key = transfer.keys[0].removeprefix("stages/").rstrip("/") + "/a.csv"
-    place = StageFileSource(realm.rooms.settings).place(key)
+    place = StageFileSource(realm.parts.settings).place(key)
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_text(text)
     return key
@@ -155,7 +155,7 @@ def test_the_files_end_with_what_they_belong_to(realm: Realm, end: str) -> None:
     realm.rows(ADMIN, "CREATE STAGE DB.T.GONE")
     at = "@DB.T.GONE" if "STAGE" in end else "@DB.T.%GONE"
     key = put(realm, ADMIN, at)
-    source = StageFileSource(realm.rooms.settings)
+    source = StageFileSource(realm.parts.settings)
     assert source.open_path(key).is_file()
 
     realm.rows(ADMIN, end)
@@ -175,9 +175,9 @@ def test_temporary_tables_have_stages_of_their_own(realm: Realm) -> None:
     realm.rows(OTHER, "CREATE OR REPLACE TEMPORARY TABLE SEC (A TEXT)")
     assert files(realm, OTHER, "@%SEC") == []
     key = put(realm, OTHER, "@%SEC")
-    FrontEnd(realm.rooms).end_session(realm.session(OTHER))
+    FrontEnd(realm.injector).end_session(realm.session(OTHER))
     with pytest.raises(ObjectNotFound):
-        StageFileSource(realm.rooms.settings).open_path(key)
+        StageFileSource(realm.parts.settings).open_path(key)
 
 
 def test_a_new_user_of_an_old_name_finds_an_empty_stage(realm: Realm) -> None:
@@ -199,11 +199,11 @@ def test_nothing_leads_out_of_a_stage(realm: Realm, at: str) -> None:
 
 
 def test_a_start_keeps_the_files_of_what_is_there(realm: Realm) -> None:
-    settings, stages = realm.rooms.settings, realm.rooms.settings.folder("stages")
+    settings, stages = realm.parts.settings, realm.parts.settings.folder("stages")
     put(realm, OTHER, "@~")
     (stages / "table-999").mkdir()
     (stages / "temporary-1-2").mkdir()
-    with realm.rooms.catalog.write() as tx:
+    with realm.parts.catalog.write() as tx:
         tidy(settings, tx)
     assert len(files(realm, OWNER, "@%SEC")) == len(files(realm, OWNER, "@ST")) == 1
     assert len(files(realm, OTHER, "@~")) == 1
@@ -212,11 +212,11 @@ def test_a_start_keeps_the_files_of_what_is_there(realm: Realm) -> None:
 
 
 def test_files_that_lie_under_the_name_of_their_table_are_taken_over(realm: Realm) -> None:
-    stages = realm.rooms.settings.folder("stages")
+    stages = realm.parts.settings.folder("stages")
     (there,) = stages.glob("table-*")
     there.rename(stages / "table-133482d50f4d1b2a2a5a3c7809436b9d")
-    with realm.rooms.catalog.write() as tx:
-        tidy(realm.rooms.settings, tx)
+    with realm.parts.catalog.write() as tx:
+        tidy(realm.parts.settings, tx)
     assert len(files(realm, OWNER, "@%SEC")) == 1
 
 

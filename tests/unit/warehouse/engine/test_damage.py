@@ -72,10 +72,10 @@ def reopened(home: Path, harm: Callable[[Path], None]) -> Front:
         front.rows(f"INSERT INTO {database}.S.T VALUES (1)")
         front.rows(f"CREATE SEQUENCE {database}.S.N")
     front.rows("CREATE VIEW SOUND.S.READS AS SELECT * FROM HURT.S.T")
-    warehouse = front.rooms.warehouse
+    warehouse = front.parts.warehouse
     warehouse.engine.close()
     harm(home / "databases" / "HURT.duckdb")
-    warehouse.engine = Engine(front.rooms.settings, memory_limit_bytes=256 * 1024**2)
+    warehouse.engine = Engine(front.parts.settings, memory_limit_bytes=256 * 1024**2)
     warehouse.damage = warehouse.engine.damage
     warehouse.tables.forget()
     warehouse.engine.expect(["SOUND", "HURT"])

@@ -14,6 +14,8 @@ from typing import Any
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.service import Access
+from nunatak.objects.places import Places
 from nunatak.objects.ruled import Listable
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.table import (
@@ -21,11 +23,11 @@ from nunatak.sql.language.family.table import (
     DONE,
     SET,
     Altered,
-    Caller,
     KindFamily,
     Name,
     PropertyFamily,
 )
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
@@ -53,12 +55,12 @@ class CreateObject(Creation):
     name: Name
     values: dict[str, Any] = field(repr=False)
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector) -> Result:
         """Add the object."""
         family, session = self.family, context.session
         key, values = family.key(session, self.name), family.meant(session, dict(self.values))
         comment = values.pop(COMMENT, "")
-        made = family.service(context.rooms.objects).create(
+        made = injector.get(family.service).create(
             key, session.role, values, comment=comment, existing=self.existing
         )
         family.after_create(session, key, made)
@@ -76,11 +78,11 @@ class AlterObject:
     values: Any = field(repr=False)
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector) -> Result:
         """Do what the action does."""
         key = self.family.key(context.session, self.name)
         altered = Altered(key, self.values, self.if_exists)
-        self.family.alterations[self.action].act(Caller.of(context), altered)
+        injector.call(self.family.alterations[self.action].act, context.session, altered)
         return status_result(DONE)
 
 
@@ -93,11 +95,12 @@ class DropObject:
     if_exists: bool
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector) -> Result:
         """Remove it."""
         drop, key = self.family.dropper, self.family.key(context.session, self.name)
         assert drop is not None, "DROP is registered with it only"
-        was_there = drop(Caller.of(context), Altered(key, None, self.if_exists))
+        altered = Altered(key, None, self.if_exists)
+        was_there = injector.call(drop, context.session, altered)
         self.family.after_drop(context.session, key)
         return dropped(key.name, was_there=was_there)
 
@@ -114,13 +117,13 @@ class DescribeObject:
         """The columns of the kind."""
         return self.family.describe_fields or self.family.show_fields
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector) -> Result:
         """The rows of the kind."""
-        family, caller = self.family, Caller.of(context)
-        item = family.service(caller.objects).get(family.key(caller.session, self.name))
-        rows = family.describe_rows
-        found = [family.show_row(item, caller)] if rows is None else rows(item, caller)
-        return show_result(self.fields, found)
+        family, session = self.family, context.session
+        item = injector.get(family.service).get(family.key(session, self.name))
+        if family.describe_rows is not None:
+            return show_result(self.fields, injector.call(family.describe_rows, item, session))
+        return show_result(self.fields, [injector.call(family.show_row, item, session)])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,26 +139,26 @@ class ShowObjects:
         """The columns of the kind."""
         return self.family.terse_fields if self.is_terse else self.family.show_fields
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, injector: Injector, access: Access, places: Places) -> Result:
         """One row for each object: all of them, or those that the role has a privilege on."""
-        family, caller = self.family, Caller.of(context)
-        items = self._items(context, family.service(caller.objects))
+        family, session = self.family, context.session
+        items = self._items(context, injector.get(family.service), places)
         if family.showing is SHOWN_WHERE_ALLOWED:
-            items = visible(context, items)
+            items = visible(context, items, access)
         chosen = self.clauses.select(items, lambda item: item.name)
         row = (family.terse_row if self.is_terse else None) or family.show_row
-        return show_result(self.fields, [row(item, caller) for item in chosen])
+        return show_result(self.fields, [injector.call(row, item, session) for item in chosen])
 
-    def _items(self, context: Context, service: Listable[Any]) -> Sequence[Any]:
+    def _items(self, context: Context, service: Listable[Any], places: Places) -> Sequence[Any]:
         if self.family.kind in KINDS_OF_ACCOUNT:
             return service.listed()
-        scope = scope_in(context, self.clauses)
+        scope = scope_in(context, self.clauses, places)
         return service.listed(database=scope.database, schema=scope.schema)
 
 
-def visible(context: Context, items: Iterable[Any]) -> list[Any]:
+def visible(context: Context, items: Iterable[Any], access: Access) -> list[Any]:
     """The objects, by their `key`, on which the current role has any privilege."""
-    access, role = context.rooms.access, context.session.role
+    role = context.session.role
     return [
         item
         for item in items

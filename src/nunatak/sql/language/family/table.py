@@ -11,11 +11,11 @@ from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, ByActio
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.objects import Created
 from nunatak.catalog.store import Key
-from nunatak.objects.account import AccountObjects
 from nunatak.objects.ruled import Kept, Listable, Ruled
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED
-from nunatak.sql.language.statement import Context, properties
+from nunatak.sql.language.statement import properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
@@ -28,21 +28,10 @@ Readers = Mapping[str, Callable[[TokenCursor], Any]]
 Name = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Caller:
-    """A caller of a family's statement: the session, and the services that keep objects."""
-
-    session: Session
-    objects: AccountObjects
-
-    @classmethod
-    def of(cls, context: Context) -> Caller:
-        """The caller of a running statement."""
-        return cls(context.session, context.rooms.objects)
-
-
-Row = Callable[[T, Caller], Sequence[Any]]
-Rows = Callable[[T, Caller], Sequence[Sequence[Any]]]
+Row = Callable[..., Sequence[Any]]
+"""Row of an object, from it, the session and the services that the signature asks for."""
+Rows = Callable[..., Sequence[Sequence[Any]]]
+"""Rows, likewise."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +43,9 @@ class Altered:
     if_exists: bool
 
 
-Drop = Callable[[Caller, Altered], bool]
-"""Removes an object; whether it was there."""
+Drop = Callable[..., bool]
+"""Removes an object; whether it was there. From the session, what is dropped, and the services that
+the signature asks for."""
 
 
 def _nothing(_: TokenCursor) -> None:
@@ -71,11 +61,12 @@ class Action:
     """What it does, for the page of privileges, as in "to suspend it"."""
     needs: Rules
     """Rules about the statement, an AlterObject."""
-    act: Callable[[Caller, Altered], None]
+    act: Callable[..., None]
+    """From the session, what is altered, and the services that the signature asks for."""
     reads: Callable[[TokenCursor], Any] = _nothing
 
 
-def _no_columns(_: Any, _caller: Caller) -> Sequence[Any]:
+def _no_columns(_: Any, _session: Session) -> Sequence[Any]:
     """The row of a kind that has no SHOW of the family."""
     return ()
 
@@ -91,21 +82,21 @@ def _keep(_: Session, _key: Key) -> None:
 @dataclass(frozen=True, kw_only=True)
 class KindFamily(Generic[T]):
     """A kind of object with SHOW, DESCRIBE and the actions of ALTER; CREATE it registers itself.
-    `service` finds the objects."""
+    `service` is the type of what finds the objects."""
 
     kind: str
     words: str
-    service: Callable[[AccountObjects], Listable[T]]
+    service: type[Listable[T]]
     plural: tuple[str, ...] = ()
     """The words of SHOW; a kind without them registers its own."""
     show_fields: tuple[Field, ...] = ()
-    show_row: Row[T] = _no_columns
+    show_row: Row = _no_columns
     terse_fields: tuple[Field, ...] = ()
-    terse_row: Row[T] | None = None
+    terse_row: Row | None = None
     """Of SHOW TERSE, which there is where it has columns; by default a row of SHOW."""
     describe_fields: tuple[Field, ...] = ()
     """By default those of SHOW."""
-    describe_rows: Rows[T] | None = None
+    describe_rows: Rows | None = None
     """By default the one row of SHOW."""
     has_describe: bool = True
     """Whether there is DESCRIBE, by the family."""
@@ -173,15 +164,15 @@ class KindFamily(Generic[T]):
 class ObjectFamily(KindFamily[T]):
     """A kind of object whose service drops, too."""
 
-    service: Callable[[AccountObjects], Kept[T]]
+    service: type[Kept[T]]
 
     @property
     def dropper(self) -> Drop:
         """What DROP does; by default the service does it."""
         return self.drops or self._drop
 
-    def _drop(self, caller: Caller, altered: Altered) -> bool:
-        return self.service(caller.objects).drop(altered.key, if_exists=altered.if_exists)
+    def _drop(self, _: Session, altered: Altered, injector: Injector) -> bool:
+        return injector.get(self.service).drop(altered.key, if_exists=altered.if_exists)
 
 
 def _as_given(_: Session, values: dict[str, Any]) -> dict[str, Any]:
@@ -195,7 +186,7 @@ class PropertyFamily(ObjectFamily[T]):
     know, `unset` their values after UNSET; `service` knows the rules about them. SET and UNSET are
     actions beside those that are given."""
 
-    service: Callable[[AccountObjects], Ruled[T]]
+    service: type[Ruled[T]]
     title: str
     """How the status of CREATE begins."""
     readers: Readers
@@ -229,10 +220,10 @@ class PropertyFamily(ObjectFamily[T]):
         )
         return (*self.actions, self.setting, unsetting)
 
-    def _set(self, caller: Caller, altered: Altered) -> None:
-        values = self.meant(caller.session, dict(altered.values))
+    def _set(self, session: Session, altered: Altered, injector: Injector) -> None:
+        values = self.meant(session, dict(altered.values))
         comment = values.pop(COMMENT, None)
-        service = self.service(caller.objects)
+        service = injector.get(self.service)
         service.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)
 
     def read_new(self, cursor: TokenCursor) -> dict[str, Any]:

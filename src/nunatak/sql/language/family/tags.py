@@ -7,7 +7,8 @@ from typing import Any
 
 from nunatak.access.privileges.declared import AppliesTags, Rule
 from nunatak.models.tags import TagChanges
-from nunatak.sql.language.family.table import DONE, Action, Altered, Caller, Readers
+from nunatak.objects.tags import Tags
+from nunatak.sql.language.family.table import DONE, Action, Altered, Readers
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -78,9 +79,9 @@ def tag_actions(needed: Rule) -> tuple[Action, Action]:
     )
 
 
-def _put(caller: Caller, altered: Altered) -> None:
-    changes = tag_changes(caller.session, altered.values)
-    caller.objects.tags.put(altered.key, changes, if_exists=altered.if_exists)
+def _put(session: Session, altered: Altered, tags: Tags) -> None:
+    changes = tag_changes(session, altered.values)
+    tags.put(altered.key, changes, if_exists=altered.if_exists)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,9 +94,9 @@ class AlterTags:
     tags: TagValues
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
+    def run(self, context: Context, tags: Tags) -> Result:
         """Change the record."""
         key = key_of(self.kind, self.name, context.session)
         changes = tag_changes(context.session, self.tags)
-        context.rooms.objects.tags.put(key, changes, if_exists=self.if_exists)
+        tags.put(key, changes, if_exists=self.if_exists)
         return status_result(DONE)

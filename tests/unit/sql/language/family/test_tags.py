@@ -21,13 +21,15 @@ def world(running: World) -> World:
 
 
 def references(world: World, arguments: list[str]) -> Result:
-    return functions_in_queries(world.rooms).table_functions["TAG_REFERENCES"](
+    return functions_in_queries(world.injector).table_functions["TAG_REFERENCES"](
         world.session, arguments
     )
 
 
 def value(world: World, tag: str, name: str, domain: str) -> Any:
-    return find_function("SYSTEM$GET_TAG").call(world.context(), [tag, name, domain])
+    return find_function("SYSTEM$GET_TAG").call(
+        world.context(), [tag, name, domain], world.injector
+    )
 
 
 def test_a_pool_is_created_with_tags_and_changed(world: World) -> None:
@@ -91,7 +93,7 @@ def test_a_value_must_be_allowed_and_a_tag_must_be_there(world: World) -> None:
 
 
 def test_tagging_needs_the_object_and_the_tag(world: World) -> None:
-    grants = world.rooms.access.grants
+    grants = world.parts.access.grants
     grants.grant(["MODIFY"], "COMPUTE_POOL", "POOL", role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"
     with pytest.raises(PrivilegeMissing, match="APPLY"):
