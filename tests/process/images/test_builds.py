@@ -304,7 +304,7 @@ def test_a_killed_server_leaves_no_process_and_the_next_one_cleans_up(
 from pathlib import Path
 from nunatak.images.building import workshop
 from nunatak.images.building.buildlog import BuildLog
-from nunatak.images.requirements.declared import Declared, Target
+from nunatak.images.requirements.declared import Declared, TargetPlatform
 from nunatak.images.image import ImageBuilder
 from nunatak.images.building.indexes import Indexes
 from nunatak.confinement.policy import Confinement
@@ -317,7 +317,7 @@ root = Path({str(bench.root)!r})
 builder = ImageBuilder(
     root / "home", indexes=Indexes(default={bench.address!r}), uv=Uv(find_uv(), root / "cache")
 )
-declared = Declared(target=Target.CPU, python={PYTHON!r}, pip=("endless",))
+declared = Declared(target=TargetPlatform.CPU, python={PYTHON!r}, pip=("endless",))
 make_environment(builder, declared, BuildLog(root / "build.log"))
 """
     root = Path(__file__).parents[3]

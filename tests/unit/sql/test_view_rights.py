@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.errors import ObjectNotFound, PrivilegeMissing, Unsupported
+from nunatak.errors import LimitExceeded, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.statement_text import StatementText
+from nunatak.warehouse.query.view_rights import EXPANSIONS_LIMIT
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 REFUSED = (PrivilegeMissing, ObjectNotFound)
@@ -300,3 +301,30 @@ def test_a_view_over_what_ended_with_its_statement_is_refused_by_name(
         )
     with pytest.raises(Unsupported, match=r"DB\.S\.OLD.*CREATE OR REPLACE"):
         value(realm, ADMIN, "OLD")
+
+
+def test_views_that_double_are_refused_before_the_engine_writes_them_out(realm: Realm) -> None:
+    realm.run(ADMIN, "CREATE VIEW V0 AS SELECT 1 A")
+
+    with pytest.raises(LimitExceeded, match=f"at most {EXPANSIONS_LIMIT} tables and views"):
+        for i in range(40):
+            realm.run(ADMIN, f"CREATE VIEW V{i + 1} AS SELECT x.A FROM V{i} x, V{i} y")
+
+
+def test_views_that_double_by_being_replaced_are_refused_where_they_are_read(realm: Realm) -> None:
+    for i in range(41):
+        realm.run(ADMIN, f"CREATE VIEW V{i} AS SELECT 1 A")
+    for i in reversed(range(40)):
+        realm.run(ADMIN, f"CREATE OR REPLACE VIEW V{i + 1} AS SELECT x.A FROM V{i} x, V{i} y")
+
+    for text in ("SELECT * FROM V40", "CREATE TABLE KEPT AS SELECT A FROM V40"):
+        with pytest.raises(LimitExceeded, match="views"):
+            realm.run(ADMIN, text)
+
+
+def test_views_named_many_times_count_as_often(realm: Realm) -> None:
+    realm.run(ADMIN, "CREATE VIEW MANY AS " + " UNION ALL ".join(["SELECT A FROM T"] * 400))
+
+    realm.rows(ADMIN, "SELECT A FROM MANY UNION ALL SELECT A FROM MANY")
+    with pytest.raises(LimitExceeded, match="views"):
+        realm.run(ADMIN, " UNION ALL ".join(["SELECT A FROM MANY"] * 3))

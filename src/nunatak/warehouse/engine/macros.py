@@ -8,6 +8,7 @@ from __future__ import annotations
 from nunatak.catalog.sqltypes import TEXT_LIMIT_CHARS
 from nunatak.warehouse.engine.value_macros import RANDOM, VALUES
 
+_RANGE_ITEMS = 1_048_576
 _TOO_LONG = f"String is too long and would be truncated: a text has at most {TEXT_LIMIT_CHARS}"
 _COMPARED_PAIRS = 10_000_000
 """Pairs of characters that are compared for one distance: the engine stops for nobody meanwhile."""
@@ -108,10 +109,12 @@ SCALAR = {
     "nk_positive(x, f)": "CASE WHEN x <= 0 THEN nk_undefined(x, f) ELSE x END",
     "nk_at_most_one(x, f)": "CASE WHEN abs(x) > 1 THEN nk_undefined(x, f) ELSE x END",
     "nk_text_length(n)": (f"CASE WHEN n > {TEXT_LIMIT_CHARS} THEN error('{_TOO_LONG}') ELSE n END"),
-    "nk_repeat(x, n)": (
+    # the bound stands within the argument: the engine may compute both branches of a CASE
+    "nk_repeated(x, n)": (
         f"CASE WHEN length(x)::HUGEINT * n > {TEXT_LIMIT_CHARS} THEN error('{_TOO_LONG}') "
-        "ELSE repeat(x, n) END"
+        "ELSE n END"
     ),
+    "nk_repeat(x, n)": "repeat(x, nk_repeated(x, n))",
     "nk_edit_distance(a, b)": (
         f"CASE WHEN length(a)::HUGEINT * length(b) > {_COMPARED_PAIRS} "
         "THEN error('EDITDISTANCE takes texts whose lengths multiply to at most "
@@ -165,7 +168,13 @@ SCALAR = {
         "CASE WHEN NOT list_contains(list_transform(nk_items(a), lambda x: json_type(x)), 'NULL') "
         "THEN to_json(flatten(list_transform(nk_items(a), lambda x: nk_inner_items(x)))) END"
     ),
-    "nk_array_range(f, t, s)": "to_json(range(f::BIGINT, t::BIGINT, s::BIGINT))",
+    "nk_range_end(f, t, s)": (
+        f"CASE WHEN (t::HUGEINT - f) / nullif(s, 0) > {_RANGE_ITEMS} THEN error('An array of "
+        f"ARRAY_GENERATE_RANGE has at most {_RANGE_ITEMS} items') ELSE t END"
+    ),
+    "nk_array_range(f, t, s)": (
+        "to_json(range(f::BIGINT, nk_range_end(f::BIGINT, t::BIGINT, s::BIGINT), s::BIGINT))"
+    ),
     "nk_array_reverse(a)": "to_json(list_reverse(nk_items(a)))",
     "nk_left_out(l, p)": "list_concat(l[:p], l[p + 2:])",
     "nk_array_remove_at(a, p)": (

@@ -25,7 +25,8 @@ from nunatak.warehouse.query.infer import Columns, note_column_types
 from nunatak.warehouse.query.projections import first_select, name_projections, output_names
 from nunatak.warehouse.query.statement_functions import StatementFunctions
 from nunatak.warehouse.query.statement_sources import StatementSources
-from nunatak.warehouse.query.view_rights import Reader, check_view
+from nunatak.warehouse.query.view_rights import Reader, check_expansions, check_view
+from nunatak.warehouse.query.widths import check_widths
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
 from nunatak.warehouse.rewrite.context import type_of
 from nunatak.warehouse.tables.listing import find_sequence
@@ -74,11 +75,16 @@ class Translator:
         self._sources, self._functions = sources, functions
         self._describe_only = describe_only
         self.reads: dict[QualifiedName, Table] = {}
+        self.read_names: list[QualifiedName] = []
+        """Each as often as the statement names it."""
+        self._expansions: dict[QualifiedName, int] = {}
+        self._expanded = 0
         self._permitted: set[QualifiedName] = set()
 
     def translate(self, tree: exp.Expr, written: StatementText = NOT_WRITTEN) -> Translated:
         """A bound query in the engine's dialect; the tree is used up."""
         name_projections(tree, written)
+        check_widths(tree, self._column_names)
         resolve_names(tree, self._column_names, self._full_name)
         names = output_names(tree)
         hints = dict(note_column_types(tree, self._declared))
@@ -90,6 +96,7 @@ class Translator:
 
     def rewritten(self, tree: exp.Expr) -> exp.Expr:
         """A bound statement that is no query in the engine's dialect; the tree is used up."""
+        check_widths(tree, self._column_names)
         resolve_names(tree, self._column_names, self._full_name)
         note_column_types(tree, self._declared)
         return rewrite(tree, self.context())
@@ -118,15 +125,18 @@ class Translator:
     def _read(self, parts: tuple[str, ...]) -> Table:
         """The table whose rows the statement reads; a view's owner must be able to, too."""
         table = self.table(parts)
-        if table.is_view and self._hooks.guard is not None:
+        if table.is_view and self._hooks.guard is not None and table.name not in self._expansions:
             reader = Reader(
                 session=self._session,
                 tables=self._tables,
                 connection=self._connection,
                 guard=self._hooks.guard,
             )
-            check_view(reader, table)
+            self._expansions[table.name] = check_view(reader, table)
         self.reads[table.name] = table
+        self.read_names.append(table.name)
+        self._expanded += self._expansions.get(table.name, 0)
+        check_expansions(self._expanded)
         return table
 
     def _sequence(self, parts: tuple[str, ...]) -> QualifiedName:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.names import QualifiedName
-from nunatak.errors import ObjectNotFound, Unsupported
+from nunatak.errors import LimitExceeded, ObjectNotFound, Unsupported
 from nunatak.warehouse.core.hooks import TableGuard
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.engine.engine import EngineConnection
-from nunatak.warehouse.tables.tables import Table, Tables
+from nunatak.warehouse.tables.tables import Location, Table, Tables
+
+EXPANSIONS_LIMIT = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +29,43 @@ class Reader:
     guard: TableGuard
 
 
-def check_view(reader: Reader, view: Table) -> None:
+def check_view(reader: Reader, view: Table) -> int:
     """Check everything that a view reads, also through other views, each with the rights of its
-    own owner; a temporary one has those of the session.
+    own owner; a temporary one has those of the session. Answers how many tables and views stand
+    for the view once those that it reads are written out.
 
-    Raises ObjectNotFound, and Unsupported for a view of which is not known what it reads.
+    Raises ObjectNotFound, Unsupported for a view of which is not known what it reads, and
+    LimitExceeded.
     """
-    waiting, seen = [view], {view.location}
+    waiting, allowed, count = [view], set[tuple[Location, Location]](), 0
     while waiting:
         outer = waiting.pop()
         owner = reader.session.role if outer.temporary else reader.guard.owner("VIEW", outer.name)
         for name in _reads(outer):
             inner = _found(reader, outer, name)
-            if inner is None or not (inner.temporary or _allowed(reader.guard, owner, inner)):
+            if inner is None:
                 raise _refusal(outer, name, owner)
-            if inner.is_view and inner.location not in seen:
+            read = (outer.location, inner.location)
+            if read not in allowed:
+                if not (inner.temporary or _allowed(reader.guard, owner, inner)):
+                    raise _refusal(outer, name, owner)
+                allowed.add(read)
+            count += 1
+            check_expansions(count)
+            if inner.is_view:
                 waiting.append(inner)
-                seen.add(inner.location)
+    return count
+
+
+def check_expansions(count: int) -> None:
+    """Raises LimitExceeded where views stand for too many tables and views: the engine writes each
+    out wherever it is named."""
+    if count > EXPANSIONS_LIMIT:
+        raise LimitExceeded(
+            f"SQL compilation error:\nA statement's views stand for at most {EXPANSIONS_LIMIT} "
+            "tables and views, each counted wherever it is named: keep the rows of one of them "
+            "with CREATE TABLE … AS SELECT."
+        )
 
 
 def _reads(view: Table) -> tuple[QualifiedName, ...]:

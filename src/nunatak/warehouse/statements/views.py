@@ -105,7 +105,7 @@ def _write_view(
         )
     note = encode_note(
         text=execution.request.text.strip(),
-        reads=noted_reads(execution.translator.reads),
+        reads=noted_reads(execution.translator.read_names),
         created=round(time.time(), 3),
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},
