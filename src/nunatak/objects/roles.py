@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.roles import ROLE, USER, Role
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.objects import Created, Existing
@@ -16,6 +19,15 @@ from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.services.model.spec import SERVICE_ROLES, service_key
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleCounts:
+    """Users and roles that a role was granted to, and roles that were granted to it."""
+
+    users: int
+    roles: int
+    granted: int
+
+
 class RoleAccounts:
     """The roles of the account, and privileges that they are given. Whether somebody may give them
     is decided before. Safe to use from many threads."""
@@ -23,6 +35,28 @@ class RoleAccounts:
     def __init__(self, catalog: Catalog, access: Access) -> None:
         self._catalog = catalog
         self._access = access
+
+    def get(self, key: Key) -> Role:
+        """A role; raises ObjectNotFound."""
+        for role in self.listed():
+            if role.name == key.name:
+                return role
+        raise ObjectNotFound("Role", key.name)
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Role]:
+        """The roles, by name; none in a database or schema."""
+        is_within = database is not None or schema is not None
+        return () if is_within else self._access.roles.list_all()
+
+    def inherits(self, role: str, other: str) -> bool:
+        """Whether a role holds what another one holds."""
+        return other in self._access.roles.effective(role)
+
+    def counts(self, name: str) -> RoleCounts:
+        """How many hold a role, and how many it holds."""
+        holders = Counter(grant.grantee_kind for grant in self._access.roles.grants_of(name))
+        granted = len(self._access.roles.grants_to(ROLE, name))
+        return RoleCounts(users=holders[USER], roles=holders[ROLE], granted=granted)
 
     def create(
         self,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS
 from nunatak.access.service import Access
 from nunatak.access.standing import Acting, came_by_token, check_not_by_token
+from nunatak.access.users import User
 from nunatak.catalog.objects import Created, Existing
+from nunatak.catalog.store import Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectExists, ObjectNotFound, PrivilegeMissing
 from nunatak.stages.folders import remove_folder, user_folder
@@ -37,6 +39,15 @@ class UserAccounts:
     def __init__(self, access: Access, settings: Settings) -> None:
         self._access = access
         self._settings = settings
+
+    def get(self, key: Key) -> User:
+        """A user; raises ObjectNotFound."""
+        return self._access.users.get(key.name)
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[User]:
+        """The users, by name; none in a database or schema."""
+        is_within = database is not None or schema is not None
+        return () if is_within else self._access.users.list_all()
 
     def create(
         self,

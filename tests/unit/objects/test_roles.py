@@ -15,7 +15,7 @@ from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
-from nunatak.objects.roles import RoleAccounts
+from nunatak.objects.roles import RoleAccounts, RoleCounts
 from nunatak.services.model.spec import KIND as SERVICE
 from support.services import create_service
 
@@ -114,3 +114,19 @@ def test_roles_of_services_are_given_by_their_name(world: World) -> None:
         world.roles.grant_service_role(
             SVC.sibling("GONE"), "ALL_ENDPOINTS_USAGE", role="Q", by_role=ADMIN
         )
+
+
+def test_a_role_is_listed_with_who_holds_it_and_what_it_holds(world: World) -> None:
+    world.access.users.create("BOB", owner=ADMIN)
+    world.access.roles.grant("Q", grantee_kind="USER", grantee="BOB", by=ADMIN)
+    world.access.roles.grant("Q", grantee_kind="ROLE", grantee="R", by=ADMIN)
+
+    assert [role.name for role in world.roles.listed()] == [ADMIN, "Q", "R"]
+    assert world.roles.listed(database="DB") == ()
+    assert world.roles.get(Key("ROLE", "Q")).owner == ADMIN
+    with pytest.raises(ObjectNotFound):
+        world.roles.get(Key("ROLE", "ABSENT"))
+    assert world.roles.counts("Q") == RoleCounts(users=1, roles=1, granted=0)
+    assert world.roles.counts("R") == RoleCounts(users=0, roles=0, granted=1)
+    assert world.roles.inherits("R", "Q")
+    assert not world.roles.inherits("Q", "R")

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Creates, Needs, Nothing
-from nunatak.access.privileges.requirement import OWNERSHIP
-from nunatak.access.privileges.roles import ROLE
-from nunatak.access.service import Access
+from nunatak.access.privileges.declared import Creates, Nothing
+from nunatak.access.privileges.roles import ROLE, Role
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.objects.roles import RoleAccounts
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.objects import dropped
-from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import Altered, KindFamily
+from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
     Context,
     Modifiers,
     accept_if_not_exists,
-    grammar,
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,28 +54,6 @@ def create_role(cursor: TokenCursor, create: Modifiers) -> CreateRole:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropRole:
-    """DROP ROLE [IF EXISTS] r."""
-
-    name: str
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, roles: RoleAccounts) -> Result:
-        """Remove the role with its grants; what it owned goes to the session's role."""
-        by_role = context.session.role
-        was_there = roles.drop(self.name, by_role=by_role, if_exists=self.if_exists)
-        return dropped(self.name, was_there=was_there)
-
-
-@grammar("DROP ROLE", needs=(Needs(OWNERSHIP, ROLE),))
-def drop_role(cursor: TokenCursor, _: Modifiers) -> DropRole:
-    """Parse DROP ROLE."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropRole(name=cursor.identifier(), if_exists=if_exists)
-
-
 _ROLE_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
     Field("name"),
@@ -91,43 +68,37 @@ _ROLE_FIELDS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShowRoles:
-    """SHOW ROLES [LIKE …] …"""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = _ROLE_FIELDS
-
-    def run(self, context: Context, access: Access) -> Result:
-        """One row for each role."""
-        roles = access.roles
-        chosen = self.clauses.select(roles.list_all(), lambda role: role.name)
-        current, inherited = context.session.role, roles.effective(context.session.role)
-        rows: list[list[Any]] = []
-        for role in chosen:
-            given = roles.grants_of(role.name)
-            rows.append(
-                [
-                    moment(role.created_on),
-                    role.name,
-                    "N",
-                    "Y" if role.name == current else "N",
-                    "Y" if role.name in inherited and role.name != current else "N",
-                    sum(grant.grantee_kind == "USER" for grant in given),
-                    sum(grant.grantee_kind == "ROLE" for grant in given),
-                    len(roles.grants_to("ROLE", role.name)),
-                    role.owner,
-                    role.comment,
-                ]
-            )
-        return show_result(_ROLE_FIELDS, rows)
+def _row(role: Role, session: Session, roles: RoleAccounts) -> Sequence[Any]:
+    current, counts = session.role, roles.counts(role.name)
+    return [
+        moment(role.created_on),
+        role.name,
+        "N",
+        "Y" if role.name == current else "N",
+        "Y" if role.name != current and roles.inherits(current, role.name) else "N",
+        counts.users,
+        counts.roles,
+        counts.granted,
+        role.owner,
+        role.comment,
+    ]
 
 
-@grammar(
-    "SHOW ROLES",
-    "SHOW TERSE ROLES",
-    needs=(Nothing(why="names of roles are known within an account"),),
+def _drop(session: Session, altered: Altered, roles: RoleAccounts) -> bool:
+    """What the role owned goes to the session's role."""
+    return roles.drop(altered.key.name, by_role=session.role, if_exists=altered.if_exists)
+
+
+ROLES = KindFamily(
+    kind=ROLE,
+    words="ROLE",
+    plural=("ROLES",),
+    service=RoleAccounts,
+    drops=_drop,
+    show_fields=_ROLE_FIELDS,
+    show_row=_row,
+    terse_fields=_ROLE_FIELDS,
+    showing=(Nothing(why="names of roles are known within an account"),),
+    has_describe=False,
 )
-def show_roles(cursor: TokenCursor, _: Modifiers) -> ShowRoles:
-    """Parse SHOW ROLES."""
-    return ShowRoles(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
+register(ROLES)

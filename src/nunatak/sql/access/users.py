@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.declared import Case, Creates, Needs, Nothing, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
-from nunatak.access.service import Access
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.objects.users import UserAccounts
@@ -20,9 +20,9 @@ from nunatak.sql.access.user_tokens import (
     token_change,
 )
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.family.table import DONE
-from nunatak.sql.language.objects import dropped
-from nunatak.sql.language.show import ShowClauses, flag, moment, show_clauses, show_result
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import DONE, Altered, KindFamily
+from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import (
     STATUS_FIELDS,
     Context,
@@ -36,6 +36,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean
 from nunatak.sql.session.parameters import literal
 from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.session import Session
 
 
 def _text(cursor: TokenCursor) -> str:
@@ -135,28 +136,6 @@ def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
     return AlterUser(name=user, if_exists=if_exists, settings=_settings(cursor))
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropUser:
-    """DROP USER [IF EXISTS] u."""
-
-    name: str
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, users: UserAccounts) -> Result:
-        """Remove the user with tokens, sessions and the files in the user's own stage."""
-        by = context.session
-        was_there = users.drop(self.name, by=by, if_exists=self.if_exists)
-        return dropped(self.name, was_there=was_there)
-
-
-@grammar("DROP USER", needs=(Needs(OWNERSHIP, USER), NOT_BY_TOKEN))
-def drop_user(cursor: TokenCursor, _: Modifiers) -> DropUser:
-    """Parse DROP USER."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropUser(name=cursor.identifier(), if_exists=if_exists)
-
-
 _USER_FIELDS = (
     Field("name"),
     Field("created_on", TIMESTAMP_LTZ),
@@ -183,30 +162,7 @@ _USER_FIELDS = (
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShowUsers:
-    """SHOW USERS [LIKE …] …"""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = _USER_FIELDS
-
-    def run(self, context: Context, access: Access) -> Result:
-        """One row for each."""
-        users = self.clauses.select(access.users.list_all(), lambda user: user.name)
-        return show_result(_USER_FIELDS, [_user_row(user) for user in users])
-
-
-@grammar(
-    "SHOW USERS",
-    "SHOW TERSE USERS",
-    needs=(Nothing(why="names of users are known within an account"),),
-)
-def show_users(cursor: TokenCursor, _: Modifiers) -> ShowUsers:
-    """Parse SHOW USERS."""
-    return ShowUsers(clauses=show_clauses(cursor, scopes=("ACCOUNT",)))
-
-
-def _user_row(user: User) -> list[Any]:
+def _row(user: User, _: Session) -> Sequence[Any]:
     given = user.properties
     return [
         user.name,
@@ -229,31 +185,39 @@ def _user_row(user: User) -> list[Any]:
     ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribeUser:
-    """DESCRIBE USER u: one row for each property."""
-
-    name: str
-    fields: tuple[Field, ...] = tuple(map(Field, ("property", "value", "default", "description")))
-
-    def run(self, context: Context, access: Access) -> Result:
-        """Properties, and the fingerprints of keys; never a secret."""
-        user = access.users.get(self.name)
-        first, second = user.fingerprints()
-        values: dict[str, Any] = {
-            "NAME": user.name,
-            "LOGIN_NAME": user.login_name,
-            **{name: user.properties.get(name) for name in PROPERTIES},
-            "DISABLED": flag(user.disabled),
-            "PASSWORD": "********" if user.has_password else None,
-            "RSA_PUBLIC_KEY_FP": first,
-            "RSA_PUBLIC_KEY_2_FP": second,
-        }
-        rows = [[name, value, None, ""] for name, value in values.items()]
-        return show_result(self.fields, rows)
+def _described(user: User, _: Session) -> Sequence[Sequence[Any]]:
+    """Properties, and the fingerprints of keys; never a secret."""
+    first, second = user.fingerprints()
+    values: dict[str, Any] = {
+        "NAME": user.name,
+        "LOGIN_NAME": user.login_name,
+        **{name: user.properties.get(name) for name in PROPERTIES},
+        "DISABLED": flag(user.disabled),
+        "PASSWORD": "********" if user.has_password else None,
+        "RSA_PUBLIC_KEY_FP": first,
+        "RSA_PUBLIC_KEY_2_FP": second,
+    }
+    return [[name, value, None, ""] for name, value in values.items()]
 
 
-@grammar("DESCRIBE USER", needs=(Needs(OWNERSHIP, USER, unless_self=True),))
-def describe_user(cursor: TokenCursor, _: Modifiers) -> DescribeUser:
-    """Parse DESCRIBE USER."""
-    return DescribeUser(name=cursor.identifier())
+def _drop(session: Session, altered: Altered, users: UserAccounts) -> bool:
+    """Tokens, sessions and the files in the user's own stage go, too."""
+    return users.drop(altered.key.name, by=session, if_exists=altered.if_exists)
+
+
+USERS = KindFamily(
+    kind=USER,
+    words="USER",
+    plural=("USERS",),
+    service=UserAccounts,
+    drops=_drop,
+    dropping=(Needs(OWNERSHIP, USER), NOT_BY_TOKEN),
+    show_fields=_USER_FIELDS,
+    show_row=_row,
+    terse_fields=_USER_FIELDS,
+    showing=(Nothing(why="names of users are known within an account"),),
+    describe_fields=tuple(map(Field, ("property", "value", "default", "description"))),
+    describe_rows=_described,
+    describing=(Needs(OWNERSHIP, USER, unless_self=True),),
+)
+register(USERS)

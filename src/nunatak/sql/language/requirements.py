@@ -100,9 +100,11 @@ def _on_objects(rule: Needs, subject: Any, scope: Scope) -> Iterator[Requirement
     else:
         names = [_value(subject, rule.of)]
     for name in names:
-        if rule.unless_self and name in (None, scope.session.user):
+        if rule.unless_self and name is None:
             continue
-        yield _on(rule.privilege, key_of(rule.kind, _as_name(name, rule), scope.session))
+        key = key_of(rule.kind, _as_name(name, rule), scope.session)
+        if not (rule.unless_self and key.name == scope.session.user):
+            yield _on(rule.privilege, key)
 
 
 def _in_holder(rule: NeedsInHolder, subject: Any, scope: Scope) -> Iterator[Requirement]:

@@ -114,6 +114,7 @@ MOVES = NeedsInHolder("CREATE TAG", "TAG", of="to", when=Given("to", "to move it
         (Needs("READ", "TAG", when=Given("to", "so", is_given=False)), Gadget(to=1), []),
         (Needs(OWNERSHIP, "USER", of="user", unless_self=True), Gadget(), []),
         (Needs(OWNERSHIP, "USER", of="user", unless_self=True), Gadget(user="ADA"), []),
+        (Needs(OWNERSHIP, "USER", of="user", unless_self=True), Gadget(user=("ADA",)), []),
         (
             Needs(OWNERSHIP, "USER", of="user", unless_self=True),
             Gadget(user="EVE"),
