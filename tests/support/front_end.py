@@ -36,6 +36,7 @@ from nunatak.sql.dispatch import StatementDispatcher
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.injection import Injector
+from nunatak.stages.records import FileFormatRecords, StageRecords
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.hooks import Hooks
@@ -93,6 +94,8 @@ class Front:
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
             images=RepositoryImages(catalog),
+            stages=StageRecords(catalog),
+            file_formats=FileFormatRecords(catalog),
             functions=Functions(catalog, routes=cast("Routes", None), refresh=lambda: None),
             network_rules=NetworkRuleObjects(catalog),
             integrations=IntegrationObjects(catalog),

@@ -40,6 +40,7 @@ from nunatak.services.model.vault import Vault
 from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.queries import QueryControl
+from nunatak.stages.records import FileFormatRecords, StageRecords
 from nunatak.stages.service import Stages
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -63,6 +64,8 @@ class AccountParts:
     integrations: IntegrationObjects
     repositories: ImageRepositories
     images: RepositoryImages
+    stages: StageRecords
+    file_formats: FileFormatRecords
 
 
 def account_parts(
@@ -140,6 +143,8 @@ def injector_of(parts: Parts) -> Injector:
         IntegrationObjects: "integrations",
         ImageRepositories: "repositories",
         RepositoryImages: "images",
+        StageRecords: "stages",
+        FileFormatRecords: "file_formats",
     }
     changing = {
         ModelMaker: "maker",

@@ -21,6 +21,7 @@ from nunatak.objects.warehouses import Warehouses
 from nunatak.services.assembly import Services
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
+from nunatak.stages.records import FileFormatRecords, StageRecords
 
 
 def account_objects(
@@ -52,4 +53,6 @@ def account_objects(
         IntegrationObjects: IntegrationObjects(catalog, announce=announce),
         ImageRepositories: ImageRepositories(catalog, services.addresses),
         RepositoryImages: RepositoryImages(catalog),
+        StageRecords: StageRecords(catalog),
+        FileFormatRecords: FileFormatRecords(catalog),
     }

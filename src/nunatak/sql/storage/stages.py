@@ -1,35 +1,27 @@
-"""CREATE, DROP, SHOW and DESCRIBE of stages and file formats."""
+"""Stages and file formats: what only the session sees is found before what has a record."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import Creates, Needs
+from nunatak.access.privileges.declared import Creates, Needs, NeedsInHolder, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import FileFormatSpec, StageSpec
-from nunatak.catalog.objects import Objects
+from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.catalog.store import Record
-from nunatak.objects.places import Places
+from nunatak.catalog.store import Key, Record
+from nunatak.errors import Unsupported
 from nunatak.sql.language.creation import Creation, created, creation
-from nunatak.sql.language.objects import (
-    dropped,
-    schema_key,
-)
+from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.table import COMMENT, SET, Action, Altered, KindFamily
+from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.options import Option, file_format, option_value, parenthesised_options
-from nunatak.sql.language.show import (
-    SHOWN_TO_ALL,
-    ShowClauses,
-    moment,
-    scope_in,
-    show_clauses,
-    show_result,
-)
+from nunatak.sql.language.requirements import key_of
+from nunatak.sql.language.show import SHOWN_TO_ALL, moment, show_result
 from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
     Context,
     Modifiers,
     accept_if_not_exists,
@@ -38,8 +30,10 @@ from nunatak.sql.language.statement import (
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.stages.folders import STAGE
+from nunatak.stages.records import FileFormatRecords, StageRecords
 from nunatak.stages.service import FILE_FORMAT, Stages
 from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.core.session import Session
 
 TITLES = {STAGE: "Stage area", FILE_FORMAT: "File format"}
 STAGE_PROPERTIES = {
@@ -122,115 +116,49 @@ def _format_options(cursor: TokenCursor) -> dict[str, Option]:
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class DropFileObject:
-    """DROP STAGE | FILE FORMAT [IF EXISTS] name; a stage's files go with it."""
-
-    kind: str
-    parts: tuple[str, ...]
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, stages: Stages) -> Result:
-        """Remove the object."""
-        key = schema_key(context, self.kind, self.parts)
-        if stages.drop_temporary(context.session, self.kind, context.session.qualify(self.parts)):
-            return dropped(key.name, was_there=True)
-        return dropped(key.name, was_there=stages.drop(key, if_exists=self.if_exists))
-
-
-@grammar("DROP STAGE", needs=(Needs(OWNERSHIP, STAGE, of="parts", unless_own="parts"),))
-def drop_stage(cursor: TokenCursor, _: Modifiers) -> DropFileObject:
-    """Parse DROP STAGE."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropFileObject(kind=STAGE, parts=cursor.name(), if_exists=if_exists)
-
-
-@grammar("DROP FILE FORMAT", needs=(Needs(OWNERSHIP, FILE_FORMAT, of="parts", unless_own="parts"),))
-def drop_file_format(cursor: TokenCursor, _: Modifiers) -> DropFileObject:
-    """Parse DROP FILE FORMAT."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropFileObject(kind=FILE_FORMAT, parts=cursor.name(), if_exists=if_exists)
-
-
-_SHOW_FIELDS = {
-    STAGE: (
-        Field("created_on", TIMESTAMP_LTZ),
-        *map(
-            Field,
-            (
-                "name",
-                "database_name",
-                "schema_name",
-                "url",
-                "has_credentials",
-                "has_encryption_key",
-                "owner",
-                "comment",
-                "region",
-                "type",
-                "cloud",
-                "notification_channel",
-                "storage_integration",
-                "endpoint",
-                "owner_role_type",
-                "directory_enabled",
-            ),
+_STAGE_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(
+        Field,
+        (
+            "name",
+            "database_name",
+            "schema_name",
+            "url",
+            "has_credentials",
+            "has_encryption_key",
+            "owner",
+            "comment",
+            "region",
+            "type",
+            "cloud",
+            "notification_channel",
+            "storage_integration",
+            "endpoint",
+            "owner_role_type",
+            "directory_enabled",
         ),
     ),
-    FILE_FORMAT: (
-        Field("created_on", TIMESTAMP_LTZ),
-        *map(
-            Field,
-            (
-                "name",
-                "database_name",
-                "schema_name",
-                "type",
-                "owner",
-                "comment",
-                "format_options",
-                "owner_role_type",
-            ),
+)
+_FORMAT_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *map(
+        Field,
+        (
+            "name",
+            "database_name",
+            "schema_name",
+            "type",
+            "owner",
+            "comment",
+            "format_options",
+            "owner_role_type",
         ),
     ),
-}
+)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ShowFileObjects:
-    """SHOW STAGES | FILE FORMATS [LIKE …] [IN …]."""
-
-    kind: str
-    clauses: ShowClauses
-
-    @property
-    def fields(self) -> tuple[Field, ...]:
-        """The vendor's columns."""
-        return _SHOW_FIELDS[self.kind]
-
-    def run(self, context: Context, objects: Objects, places: Places) -> Result:
-        """One row for each permanent object."""
-        scope = scope_in(context, self.clauses, places)
-        records = objects.listed(self.kind, database=scope.database, schema=scope.schema)
-        chosen = self.clauses.select(records, lambda record: record.name)
-        row = _stage_row if self.kind == STAGE else _format_row
-        return show_result(self.fields, [row(record) for record in chosen])
-
-
-@grammar("SHOW STAGES", needs=SHOWN_TO_ALL)
-def show_stages(cursor: TokenCursor, _: Modifiers) -> ShowFileObjects:
-    """Parse SHOW STAGES."""
-    return ShowFileObjects(kind=STAGE, clauses=show_clauses(cursor))
-
-
-@grammar("SHOW FILE FORMATS", needs=SHOWN_TO_ALL)
-def show_file_formats(cursor: TokenCursor, _: Modifiers) -> ShowFileObjects:
-    """Parse SHOW FILE FORMATS."""
-    return ShowFileObjects(kind=FILE_FORMAT, clauses=show_clauses(cursor))
-
-
-def _stage_row(record: Record) -> list[Any]:
+def _stage_row(record: Record, _: Session) -> list[Any]:
     directory = StageSpec.read(record.spec).DIRECTORY or {}
     return [
         moment(record.created_on),
@@ -253,7 +181,7 @@ def _stage_row(record: Record) -> list[Any]:
     ]
 
 
-def _format_row(record: Record) -> list[Any]:
+def _format_row(record: Record, _: Session) -> list[Any]:
     options = FileFormatSpec.read(record.spec).options
     return [
         moment(record.created_on),
@@ -266,6 +194,68 @@ def _format_row(record: Record) -> list[Any]:
         str(options),
         "ROLE",
     ]
+
+
+def _refuse_temporary(session: Session, key: Key) -> None:
+    if session.temporary(key.kind, _name(key)) is not None:
+        raise Unsupported(f"Unsupported: ALTER of a temporary {key.label}: CREATE OR REPLACE it.")
+
+
+def _name(key: Key) -> QualifiedName:
+    return QualifiedName(key.database, key.schema, key.name)
+
+
+def _set(session: Session, altered: Altered, stages: Stages) -> None:
+    _refuse_temporary(session, altered.key)
+    values = dict(altered.values)
+    comment = values.pop(COMMENT, None)
+    stages.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)
+
+
+def _rename(session: Session, altered: Altered, stages: Stages) -> None:
+    _refuse_temporary(session, altered.key)
+    to = key_of(altered.key.kind, altered.values, session)
+    stages.rename(altered.key, to, if_exists=altered.if_exists)
+
+
+def _refresh(session: Session, altered: Altered, stages: Stages) -> None:
+    """REFRESH finds nothing new: the files are looked up when they are read."""
+    _set(session, Altered(altered.key, {}, altered.if_exists), stages)
+
+
+def _drop(session: Session, altered: Altered, stages: Stages) -> bool:
+    """A stage goes with its files; a temporary one before the permanent one of its name."""
+    key = altered.key
+    return stages.drop_temporary(session, key.kind, _name(key)) or stages.drop(
+        key, if_exists=altered.if_exists
+    )
+
+
+def _needs(kind: str) -> Rules:
+    """What statements about an object need; nothing for one that only the session sees."""
+    return (Needs(OWNERSHIP, kind, of="name", unless_own="name"),)
+
+
+def _actions(kind: str, options: Callable[[TokenCursor], dict[str, Any]]) -> tuple[Action, ...]:
+    def given(cursor: TokenCursor) -> dict[str, Any]:
+        found = options(cursor)
+        if not found:
+            cursor.fail("expected an option to set")
+        return found
+
+    another = NeedsInHolder(
+        f"CREATE {kind.replace('_', ' ')}", kind, of="values", unless_own="name"
+    )
+    return (
+        Action(words=SET, does="to set options", needs=_needs(kind), act=_set, reads=given),
+        Action(
+            words="RENAME TO",
+            does="for another name",
+            needs=(*_needs(kind), another),
+            act=_rename,
+            reads=TokenCursor.name,
+        ),
+    )
 
 
 _DESCRIBE_FIELDS = tuple(
@@ -317,3 +307,36 @@ def describe_stage(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
 def describe_file_format(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
     """Parse DESCRIBE FILE FORMAT."""
     return DescribeFileObject(kind=FILE_FORMAT, parts=cursor.name())
+
+
+STAGES = KindFamily(
+    kind=STAGE,
+    words="STAGE",
+    plural=("STAGES",),
+    service=StageRecords,
+    actions=(
+        *_actions(STAGE, lambda cursor: properties(cursor, STAGE_PROPERTIES)),
+        Action(words="REFRESH", does="to look for files", needs=_needs(STAGE), act=_refresh),
+    ),
+    drops=_drop,
+    dropping=_needs(STAGE),
+    show_fields=_STAGE_FIELDS,
+    show_row=_stage_row,
+    showing=SHOWN_TO_ALL,
+    has_describe=False,
+)
+FILE_FORMATS = KindFamily(
+    kind=FILE_FORMAT,
+    words="FILE FORMAT",
+    plural=("FILE FORMATS",),
+    service=FileFormatRecords,
+    actions=_actions(FILE_FORMAT, _format_options),
+    drops=_drop,
+    dropping=_needs(FILE_FORMAT),
+    show_fields=_FORMAT_FIELDS,
+    show_row=_format_row,
+    showing=SHOWN_TO_ALL,
+    has_describe=False,
+)
+register(STAGES)
+register(FILE_FORMATS)

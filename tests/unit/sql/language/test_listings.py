@@ -28,8 +28,8 @@ from nunatak.sql.storage import (
     show_keys,
     show_schemas,
     stages,
-    stages_alter,
 )
+from nunatak.stages.records import FileFormatRecords, StageRecords
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.hooks import Hooks
 from nunatak.warehouse.core.request import StatementRequest
@@ -39,7 +39,7 @@ from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 from support.parts import Parts, injector_of
 
-FAMILIES = (databases, regions, show_schemas, sequences, show_keys, stages, stages_alter)
+FAMILIES = (databases, regions, show_schemas, sequences, show_keys, stages)
 
 
 class Bench:
@@ -69,6 +69,8 @@ class Bench:
                 places=Places(self.catalog),
                 databases=Databases(self.catalog, self.warehouse, models, settings),
                 sequences=Sequences(self.catalog, self.warehouse),
+                stages=StageRecords(self.catalog),
+                file_formats=FileFormatRecords(self.catalog),
             ),
             settings=settings,
         )
