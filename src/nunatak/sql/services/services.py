@@ -374,7 +374,7 @@ def show_endpoints(cursor: TokenCursor, _: Modifiers) -> ShowInService:
     return ShowInService(name=cursor.name(), fields=ENDPOINT_FIELDS, rows=_endpoints)
 
 
-def _roles(_: Context, record: Record) -> Sequence[Sequence[Any]]:
+def _roles(record: Record) -> Sequence[Sequence[Any]]:
     created = moment(record.created_on)
     roles = {} if is_build(record.spec) else SERVICE_ROLES
     return [[created, name, record.name, record.owner, text] for name, text in roles.items()]

@@ -18,7 +18,10 @@ from nunatak.config import Settings
 from nunatak.sql.language.family.table import KindFamily
 from nunatak.sql.language.functions import registered_functions
 from nunatak.sql.language.injection import Injector, asked_for
-from nunatak.sql.language.statement import grammars
+from nunatak.sql.language.statement import grammars, parse_registered
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.sql.services.services import ShowInService
+from nunatak.warehouse.core.statement_text import StatementText
 
 MODULES = [
     importlib.import_module(found.name)
@@ -69,6 +72,12 @@ def _handlers() -> Iterator[tuple[Callable[..., Any], int]]:
         yield from ((action.act, 2) for action in family.alterations.values())
         if family.dropper is not None:
             yield family.dropper, 2
+    for words in grammars():
+        if words.startswith("SHOW") and words.endswith("IN SERVICE"):
+            prepared = parse_registered(TokenCursor(StatementText(f"{words} s")))
+            assert prepared is not None
+            assert isinstance(prepared.statement, ShowInService)
+            yield prepared.statement.rows, 1
 
 
 HANDLERS = {
