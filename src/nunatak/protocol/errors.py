@@ -48,6 +48,7 @@ CODES: dict[type[errors.NunatakError], WireCode] = {
     errors.VersionExists: WireCode("100132", "42710", _COMPILATION),
     errors.ObjectInUse: WireCode("093023", "55006"),
     errors.DependentGrants: WireCode("003036", "23001"),
+    errors.DatabaseDamaged: WireCode("000603", "58030"),
     errors.PrivilegeMissing: WireCode("003001", "42501", _COMPILATION),
     errors.StageUnreadable: WireCode("398507", "22000"),
     errors.QueryFailed: WireCode("100038", "22000"),
