@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 
 import pytest
@@ -106,7 +107,7 @@ def test_wide_queries_within_the_bounds_are_answered(sql: Sql) -> None:
     assert len(row) == 1000
 
 
-@given(st.integers(1, 12), st.sampled_from(sorted(DOUBLING)))
+@given(st.integers(1, 40), st.sampled_from(sorted(DOUBLING)))
 def test_counting_takes_as_many_steps_as_the_statement_is_long(levels: int, step: str) -> None:
     made = [f"A{i + 1} AS ({DOUBLING[step](f'A{i}')})" for i in range(levels)]
     tree = sqlglot.parse_one(
@@ -114,6 +115,7 @@ def test_counting_takes_as_many_steps_as_the_statement_is_long(levels: int, step
     )
     asked: list[tuple[str, ...]] = []
 
-    check_widths(tree, asked.append)
+    with contextlib.suppress(LimitExceeded):
+        check_widths(tree, asked.append)
 
     assert len(asked) <= sum(1 for _ in tree.find_all(exp.Table))
