@@ -7,7 +7,7 @@ before anything writes columns out, in one walk whose work does not depend on th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -23,7 +23,8 @@ STATEMENT_COLUMNS_LIMIT = 262_144
 Lookup = Callable[[tuple[str, ...]], Sequence[str] | None]
 """The columns of a stored or registered table; None when they are not known."""
 _Visible = Mapping[str, int]
-_CLOSED = (exp.Query, exp.With, exp.From, exp.Join, exp.Lateral)
+_APART = frozenset({"with_", "from_", "joins", "laterals"})
+"""The parts of a query that are counted before its other parts."""
 
 
 def check_widths(tree: exp.Expr, lookup: Lookup) -> None:
@@ -32,7 +33,7 @@ def check_widths(tree: exp.Expr, lookup: Lookup) -> None:
     if isinstance(tree, exp.Query):
         walk.query(tree, {})
     else:
-        walk.within(tree, walk.common(tree, {}))
+        walk.parts(tree, walk.common(tree, {}), but=frozenset({"with_"}))
 
 
 @dataclass
@@ -49,10 +50,8 @@ class _WidthWalk:
             return self._set_operation(node, visible)
         if isinstance(node, exp.Select):
             return self._select(node, visible)
-        if isinstance(node, exp.Subquery):
-            return self._grouped(node, visible)
-        self.within(node, visible)
-        return 1
+        self.parts(node, visible, but=_APART | {"this"})
+        return self._grouped(node.this, visible) + sum(w for _, w in self._joins(node, visible))
 
     def common(self, node: exp.Expr, visible: _Visible) -> _Visible:
         """What is visible in a query, its common table expressions among it."""
@@ -64,16 +63,20 @@ class _WidthWalk:
             name = stored(cte.args["alias"].this)
             if clause.args.get("recursive"):
                 widths[name] = _first_width(cte)
-            widths[name] = self.query(cte.this, widths)
+            widths[name] = self._grouped(cte.this, widths)
         return widths
 
-    def within(self, node: exp.Expr, visible: _Visible) -> None:
-        """Count the queries that an expression holds."""
-        for inner in node.walk(bfs=False, prune=lambda item: item is not node and _closed(item)):
-            if inner is not node and isinstance(inner, exp.Query):
+    def parts(self, node: exp.Expr, visible: _Visible, *, but: Collection[str]) -> None:
+        """Count the queries that parts of a node hold."""
+        for key, part in node.args.items():
+            for child in part if isinstance(part, list) else [part]:
+                if key not in but and isinstance(child, exp.Expression):
+                    self._within(child, visible)
+
+    def _within(self, node: exp.Expr, visible: _Visible) -> None:
+        for inner in node.walk(bfs=False, prune=lambda item: isinstance(item, exp.Query)):
+            if isinstance(inner, exp.Query):
                 self.query(inner, visible)
-            elif isinstance(inner, exp.From | exp.Join | exp.Lateral):
-                self._source(inner.this, visible)
 
     def _set_operation(self, node: exp.SetOperation, visible: _Visible) -> int:
         spine = [node]  # a chain of thousands is one level here
@@ -83,37 +86,28 @@ class _WidthWalk:
         for operation in spine:
             right = self.query(operation.expression, visible)
             width += right if operation.args.get("by_name") else 0
+            self.parts(operation, visible, but=_APART | {"this", "expression"})
         return self._counted(width)
 
     def _select(self, node: exp.Select, visible: _Visible) -> int:
-        sources = self._sources(node, visible)
-        for key, part in node.args.items():
-            for inner in part if isinstance(part, list) else [part]:
-                if isinstance(inner, exp.Expression) and not isinstance(inner, _CLOSED):
-                    self.within(inner, visible)
-                elif isinstance(inner, exp.Query) and key != "with_":
-                    self.query(inner, visible)
+        origin = node.args.get("from_")
+        sources = [] if origin is None else self._joined(origin.this, visible)
+        sources += self._joins(node, visible)
+        for lateral in node.args.get("laterals") or ():
+            sources += self._joined(lateral, visible)
+        self.parts(node, visible, but=_APART)
         return self._counted(sum(_item_width(item, sources) for item in node.expressions))
 
-    def _sources(self, node: exp.Expr, visible: _Visible) -> list[tuple[str, int]]:
-        origin = node.args.get("from_")
-        found = [] if origin is None else self._joined(origin.this, visible)
+    def _joins(self, node: exp.Expr, visible: _Visible) -> list[tuple[str, int]]:
+        found = []
         for join in node.args.get("joins") or ():
             found += self._joined(join.this, visible)
-            for key in ("on", "match_condition"):
-                if isinstance(condition := join.args.get(key), exp.Expression):
-                    self.within(condition, visible)
-        for lateral in node.args.get("laterals") or ():
-            found += self._joined(lateral, visible)
+            self.parts(join, visible, but={"this"})
         return found
 
     def _joined(self, node: exp.Expr, visible: _Visible) -> list[tuple[str, int]]:
-        """A source, and those that are joined to it within its parentheses."""
-        found = [(_name(node), self._source(node, visible))]
-        if isinstance(node, exp.Table | exp.Subquery):
-            for join in node.args.get("joins") or ():
-                found += self._joined(join.this, visible)
-        return found
+        """A source, and those that are joined to it."""
+        return [(_name(node), self._source(node, visible)), *self._joins(node, visible)]
 
     def _source(self, node: exp.Expr, visible: _Visible) -> int:
         width = self._plain(node, visible)
@@ -123,26 +117,28 @@ class _WidthWalk:
         return width
 
     def _plain(self, node: exp.Expr, visible: _Visible) -> int:
+        """The width of a source without what PIVOT makes of it."""
         if isinstance(node, exp.Table) and isinstance(node.this, exp.Identifier):
+            self.parts(node, visible, but={"this", "joins"})
             parts = tuple(stored(part) for part in node.parts)
             if len(parts) == 1 and parts[0] in visible:
                 return visible[parts[0]]
             return self._stored(parts)
-        if isinstance(node, exp.Subquery):
-            return self._grouped(node, visible)
-        if isinstance(node, exp.Lateral) and isinstance(node.this, exp.Subquery):
+        if isinstance(node, exp.Subquery) or isinstance(node.this, exp.Subquery):
+            visible = self.common(node, visible)
+            self.parts(node, visible, but={"this", "joins", "with_"})
             return self._grouped(node.this, visible)
+        self.parts(node, visible, but={"joins"})
         if isinstance(node, exp.Values):
             first = node.expressions[0] if node.expressions else None
             return len(first.expressions) if isinstance(first, exp.Tuple) else 1
-        self.within(node, visible)
         return len(FLATTEN_COLUMNS)
 
-    def _grouped(self, node: exp.Subquery, visible: _Visible) -> int:
+    def _grouped(self, node: exp.Expr, visible: _Visible) -> int:
         """The width of a query, or of joined sources, in parentheses."""
-        if isinstance(node.this, exp.Query):
-            return self.query(node.this, self.common(node, visible))
-        return sum(width for _, width in self._joined(node.this, visible))
+        if isinstance(node, exp.Query):
+            return self.query(node, visible)
+        return sum(width for _, width in self._joined(node, visible))
 
     def _stored(self, parts: tuple[str, ...]) -> int:
         try:
@@ -162,11 +158,6 @@ class _WidthWalk:
                     "those that its stars stand for among them: name the columns that are needed."
                 )
         return width
-
-
-def _closed(node: exp.Expr) -> bool:
-    """Whether what lies inside is counted by itself."""
-    return isinstance(node, exp.Query | exp.With)
 
 
 def _first_width(cte: exp.Expr) -> int:

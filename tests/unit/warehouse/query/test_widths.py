@@ -107,15 +107,93 @@ def test_wide_queries_within_the_bounds_are_answered(sql: Sql) -> None:
     assert len(row) == 1000
 
 
-@given(st.integers(1, 40), st.sampled_from(sorted(DOUBLING)))
-def test_counting_takes_as_many_steps_as_the_statement_is_long(levels: int, step: str) -> None:
-    made = [f"A{i + 1} AS ({DOUBLING[step](f'A{i}')})" for i in range(levels)]
-    tree = sqlglot.parse_one(
-        f"WITH A0 AS (SELECT 1 A), {', '.join(made)} SELECT * FROM A{levels}", dialect="snowflake"
-    )
+HOLDING = {
+    "a source": "SELECT * FROM ({}) x",
+    "a joined source": "SELECT * FROM T JOIN ({}) x ON TRUE",
+    "a condition of a join": "SELECT * FROM T JOIN T u ON EXISTS ({})",
+    "a source in a group": "SELECT * FROM (T JOIN ({}) z ON TRUE)",
+    "a condition in a group": "SELECT * FROM (T JOIN T u ON EXISTS ({}))",
+    "a lateral source": "SELECT * FROM T, LATERAL ({}) x",
+    "an argument of a table function": "SELECT * FROM TABLE(FLATTEN(INPUT => ({})))",
+    "a value": "SELECT * FROM (VALUES (({})))",
+    "a pivoted source": "SELECT * FROM ({}) PIVOT(SUM(A) FOR B IN ('x'))",
+    "a projection": "SELECT ({}) AS A FROM T",
+    "a projection under a name": "SELECT 1 + ({}) FROM T",
+    "a condition": "SELECT * FROM T WHERE A IN ({})",
+    "a group": "SELECT COUNT(*) FROM T GROUP BY ({})",
+    "a condition on groups": "SELECT COUNT(*) FROM T HAVING COUNT(*) = ({})",
+    "a condition on windows": "SELECT A FROM T QUALIFY ({}) = 1",
+    "an order": "SELECT A FROM T ORDER BY ({})",
+    "an order of a union": "(SELECT A FROM T) UNION ALL (SELECT A FROM T) ORDER BY ({})",
+    "an order of parentheses": "(SELECT A FROM T) ORDER BY ({})",
+    "the left of a union": "({}) UNION ALL SELECT A FROM T",
+    "the right of a union": "SELECT A FROM T UNION ({})",
+    "a common table expression": "WITH q AS ({}) SELECT * FROM T",
+    "one before parentheses": "WITH q AS ({}) (SELECT * FROM T)",
+    "one within parentheses": "(WITH q AS ({}) (SELECT * FROM T))",
+    "a recursive one": "WITH RECURSIVE q AS (SELECT 1 A UNION ALL ({})) SELECT * FROM T",
+    "parentheses": "(({}))",
+}
+STATEMENTS = {
+    "a query": "{}",
+    "UPDATE": "UPDATE W SET A = ({})",
+    "UPDATE from": "UPDATE W SET A = 1 FROM ({}) x",
+    "DELETE": "DELETE FROM W WHERE A IN ({})",
+    "DELETE using": "DELETE FROM W USING ({}) x",
+    "MERGE": "MERGE INTO W USING ({}) x ON W.A = 1 WHEN MATCHED THEN DELETE",
+    "INSERT": "INSERT INTO W {}",
+    "INSERT with": "INSERT INTO W WITH q AS ({}) SELECT * FROM T",
+    "CREATE": "CREATE TABLE W AS {}",
+}
+
+
+def asked_tables(text: str) -> tuple[int, int]:
+    """How often the walk asks for the columns of T, and how often a statement names it."""
+    tree = sqlglot.parse_one(text, dialect="snowflake")
     asked: list[tuple[str, ...]] = []
 
     with contextlib.suppress(LimitExceeded):
         check_widths(tree, asked.append)
 
-    assert len(asked) <= sum(1 for _ in tree.find_all(exp.Table))
+    named = sum(table.name == "T" for table in tree.find_all(exp.Table))
+    return sum(parts == ("T",) for parts in asked), named
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+@pytest.mark.parametrize("inner", HOLDING)
+def test_a_query_is_counted_once_wherever_it_stands(inner: str, statement: str) -> None:
+    text = STATEMENTS[statement].format(HOLDING[inner].format("SELECT A FROM T"))
+
+    asked, named = asked_tables(text)
+
+    assert asked == named
+
+
+@given(st.lists(st.sampled_from(sorted(HOLDING)), max_size=12))
+def test_queries_within_queries_are_each_counted_once(forms: list[str]) -> None:
+    text = "SELECT A FROM T"
+    for form in forms:
+        text = HOLDING[form].format(text)
+
+    asked, named = asked_tables(text)
+
+    assert asked == named
+
+
+@pytest.mark.parametrize("form", HOLDING)
+def test_columns_that_double_are_refused_wherever_they_stand(form: str) -> None:
+    doubling = chain("SELECT 1 A", DOUBLING["stars over both"], "SELECT COUNT(*) FROM {}")
+    tree = sqlglot.parse_one(HOLDING[form].format(doubling), dialect="snowflake")
+
+    with pytest.raises(LimitExceeded, match="columns"):
+        check_widths(tree, lambda _: ["A"])
+
+
+@given(st.integers(1, 40), st.sampled_from(sorted(DOUBLING)))
+def test_the_walk_is_as_long_as_the_statement(levels: int, step: str) -> None:
+    made = [f"A{i + 1} AS ({DOUBLING[step](f'A{i}')})" for i in range(levels)]
+    asked, named = asked_tables(
+        f"WITH A0 AS (SELECT * FROM T), {', '.join(made)} SELECT * FROM A{levels}"
+    )
+
+    assert asked == named == 1
