@@ -116,6 +116,22 @@ class Objects:
         return record
 
 
+class KindRecords:
+    """The records of one kind, for reading. Safe to use from many threads."""
+
+    def __init__(self, catalog: Catalog, kind: str) -> None:
+        self._objects = Objects(catalog)
+        self._kind = kind
+
+    def get(self, key: Key) -> Record:
+        """A record; raises ObjectNotFound."""
+        return self._objects.get(key)
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
+        """The records in a place, by name."""
+        return self._objects.listed(self._kind, database=database, schema=schema)
+
+
 def outcome(tx: Transaction, key: Key, existing: Existing) -> Created:
     """The outcome of CREATE: an object that has the name is kept, refused, or has to be removed.
     Raises ObjectExists."""

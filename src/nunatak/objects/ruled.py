@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from nunatak.catalog.documents import Document
-from nunatak.catalog.objects import Change, Created, Existing, Objects, make_way, present
+from nunatak.catalog.objects import Change, Created, Existing, KindRecords, make_way, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 
 Values = Mapping[str, Any]
@@ -54,21 +54,12 @@ class Ruled(Kept[T_co], Protocol[T_co]):
         """Change properties; raises ObjectNotFound, and what the rules about them raise."""
 
 
-class KeptRecords:
-    """The records of one kind in the catalog. Safe to use from many threads."""
+class KeptRecords(KindRecords):
+    """The records of one kind, which can be dropped. Safe to use from many threads."""
 
     def __init__(self, catalog: Catalog, kind: str) -> None:
+        super().__init__(catalog, kind)
         self._catalog = catalog
-        self._objects = Objects(catalog)
-        self._kind = kind
-
-    def get(self, key: Key) -> Record:
-        """A record; raises ObjectNotFound."""
-        return self._objects.get(key)
-
-    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
-        """The records in a place, by name."""
-        return self._objects.listed(self._kind, database=database, schema=schema)
 
     def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove a record; whether it was there. Raises ObjectNotFound."""
