@@ -17,7 +17,7 @@ from nunatak.services.model.spec import ENDPOINTS_ROLE
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import ObjectFamily
-from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -108,7 +108,7 @@ class CreateFunction(Creation):
             null_on_failure=self.values.get("ON_BATCH_FAILURE") == RETURN_NULL,
         )
         made = functions.create(
-            schema_key(context, KIND, self.name),
+            key_of(KIND, self.name, context.session),
             context.session.role,
             spec,
             comment=self.values.get("COMMENT", ""),

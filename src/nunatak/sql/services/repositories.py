@@ -20,7 +20,6 @@ from nunatak.services.documents.specification import IMAGE_NAME, repository_path
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import PropertyFamily
 from nunatak.sql.language.functions import system_function
-from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import ShowClauses, moment, show_clauses, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
@@ -100,7 +99,7 @@ class ShowImages:
 
     def run(self, context: Context, images: RepositoryImages) -> Result:
         """One row for each digest that a build or service of the repository has."""
-        key = schema_key(context, REPOSITORY, self.name)
+        key = key_of(REPOSITORY, self.name, context.session)
         found = images.listed(key)
         rows = [_image_row(key, digest, record) for digest, record in found.items()]
         return show_result(self.fields, self.clauses.select(rows, lambda row: str(row[1])))

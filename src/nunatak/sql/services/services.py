@@ -25,7 +25,7 @@ from nunatak.sql.language.family.statements import visible
 from nunatak.sql.language.family.table import DONE, unset_values
 from nunatak.sql.language.family.tags import AlterTags, tag_change
 from nunatak.sql.language.injection import Injector
-from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
     ShowClauses,
@@ -63,7 +63,7 @@ from nunatak.warehouse.core.results import Field, Result, status_result
 
 def service_key_of(context: Context, parts: tuple[str, ...]) -> Key:
     """The key of a service as written, completed from the session."""
-    return schema_key(context, KIND, parts)
+    return key_of(KIND, parts, context.session)
 
 
 def account_names(cursor: TokenCursor) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from nunatak.services.documents.specification import (
 from nunatak.services.model.spec import KIND
 from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.injection import Injector
-from nunatak.sql.language.objects import schema_key
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, stage_path
@@ -103,7 +103,7 @@ class AlterSpecification:
         images: RepositoryImages,
     ) -> Result:
         """Check the specification and write it down; instances are replaced one by one."""
-        key = schema_key(context, KIND, self.name)
+        key = key_of(KIND, self.name, context.session)
         if self.if_exists and objects.find(key) is None:
             return status_result(DONE)
         commands.check_alterable(key)

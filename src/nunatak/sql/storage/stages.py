@@ -17,7 +17,6 @@ from nunatak.errors import Unsupported
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, SET, Action, Altered, KindFamily
-from nunatak.sql.language.objects import schema_key
 from nunatak.sql.language.options import Option, file_format, option_value, parenthesised_options
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import SHOWN_TO_ALL, moment, show_result
@@ -58,7 +57,7 @@ class CreateFileObject(Creation):
     def run(self, context: Context, stages: Stages) -> Result:
         """Add the object."""
         session = context.session
-        key = schema_key(context, self.kind, self.parts)
+        key = key_of(self.kind, self.parts, context.session)
         if self.temporary:
             made = stages.create_temporary(session, key, spec=self.spec, existing=self.existing)
         else:

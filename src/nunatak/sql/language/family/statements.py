@@ -28,7 +28,6 @@ from nunatak.sql.language.family.table import (
     PropertyFamily,
 )
 from nunatak.sql.language.injection import Injector
-from nunatak.sql.language.objects import dropped
 from nunatak.sql.language.show import (
     SHOWN_WHERE_ALLOWED,
     ShowClauses,
@@ -84,6 +83,13 @@ class AlterObject:
         altered = Altered(key, self.values, self.if_exists)
         injector.call(self.family.alterations[self.action].act, context.session, altered)
         return status_result(DONE)
+
+
+def dropped(name: str, *, was_there: bool) -> Result:
+    """The vendor's status of DROP."""
+    if was_there:
+        return status_result(f"{name} successfully dropped.")
+    return status_result(f"Drop statement executed successfully ({name} already dropped).")
 
 
 @dataclass(frozen=True, kw_only=True)
