@@ -81,8 +81,8 @@ class AlterObject:
         """Do what the action does."""
         key = self.family.key(context.session, self.name)
         altered = Altered(key, self.values, self.if_exists)
-        injector.call(self.family.alterations[self.action].act, context.session, altered)
-        return status_result(DONE)
+        act = self.family.alterations[self.action].act
+        return status_result(injector.call(act, context.session, altered) or DONE)
 
 
 def dropped(name: str, *, was_there: bool) -> Result:

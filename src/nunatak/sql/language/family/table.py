@@ -61,8 +61,9 @@ class Action:
     """What it does, for the page of privileges, as in "to suspend it"."""
     needs: Rules
     """Rules about the statement, an AlterObject."""
-    act: Callable[..., None]
-    """From the session, what is altered, and the services that the signature asks for."""
+    act: Callable[..., str | None]
+    """From the session, what is altered, and the services that the signature asks for. Answers a
+    status of its own, else it is the usual one."""
     reads: Callable[[TokenCursor], Any] = _nothing
 
 
