@@ -17,7 +17,7 @@ from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.disk import Disk
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.functions import Functions
 from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
@@ -88,6 +88,7 @@ class Front:
             plain=Objects(catalog),
             places=Places(catalog),
             databases=Databases(catalog, warehouse, models, settings),
+            schemas=Schemas(catalog, warehouse, models, settings),
             sequences=Sequences(catalog, warehouse),
             warehouses=Warehouses(catalog),
             tags=Tags(catalog),

@@ -18,7 +18,7 @@ from nunatak.models.live_versions import LiveVersions
 from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
 from nunatak.objects.account import account_objects
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.functions import Functions
 from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
@@ -54,6 +54,7 @@ class AccountParts:
     users: UserAccounts
     roles: RoleAccounts
     databases: Databases
+    schemas: Schemas
     sequences: Sequences
     warehouses: Warehouses
     tags: Tags
@@ -74,13 +75,14 @@ def account_parts(
     *,
     access: Access,
     databases: Databases,
+    schemas: Schemas,
     sequences: Sequences,
     services: Services,
     vault: Vault,
 ) -> AccountParts:
     """Those that a server has."""
     made = account_objects(settings, catalog, access=access, services=services, vault=vault)
-    made |= {Databases: databases, Sequences: sequences}
+    made |= {Databases: databases, Schemas: schemas, Sequences: sequences}
     found = {name: made[kind] for name, kind in get_type_hints(AccountParts).items()}
     return AccountParts(**found)
 
@@ -133,6 +135,7 @@ def injector_of(parts: Parts) -> Injector:
         UserAccounts: "users",
         RoleAccounts: "roles",
         Databases: "databases",
+        Schemas: "schemas",
         Sequences: "sequences",
         Warehouses: "warehouses",
         Tags: "tags",

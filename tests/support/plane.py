@@ -32,7 +32,7 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.sequences import Sequences
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.control import ControlPlane
@@ -252,6 +252,7 @@ class World:
             self.catalog,
             access=self.parts.access,
             databases=cast("Databases", None),  # there are none in this world
+            schemas=cast("Schemas", None),
             sequences=cast("Sequences", None),
             services=self.services,
             vault=self.vault,

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from nunatak.models.registry import Models
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.services.commands.platforms import where_runnable
@@ -109,6 +109,7 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             objects=replace(
                 base.objects,
                 databases=Databases(catalog, warehouse, models.dropper, settings),
+                schemas=Schemas(catalog, warehouse, models.dropper, settings),
                 sequences=Sequences(catalog, warehouse),
             ),
             control=base.control,

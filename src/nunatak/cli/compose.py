@@ -30,7 +30,7 @@ from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.objects.account import account_objects
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.objects.warehouses import Warehouses
@@ -139,6 +139,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
             Warehouse: warehouse,
             QueryControl: queries,
             Databases: Databases(catalog, warehouse, models.dropper, settings),
+            Schemas: Schemas(catalog, warehouse, models.dropper, settings),
             Sequences: Sequences(catalog, warehouse),
             **_by_models(models),
             **_by_services(services),

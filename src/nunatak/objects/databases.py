@@ -4,16 +4,19 @@ between leaves a file without a record, which the next CREATE replaces."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Change, Created, Existing, Objects, outcome, present
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.config import Settings
+from nunatak.errors import PlaceNotFound
 from nunatak.objects.ruled import Values
 from nunatak.stages.folders import remove_folders
 from nunatak.warehouse.engine.damage import Damage
+from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
 
 DATABASE, SCHEMA = "DATABASE", "SCHEMA"
 DEFAULT_SCHEMA = "PUBLIC"
@@ -46,8 +49,8 @@ class UsedModels(Protocol):
         """Raises ObjectInUse if a model there is used by a service elsewhere."""
 
 
-class Databases:
-    """The databases of the account, and their schemas. Who may is decided before. Safe to use from
+class Containers:
+    """Databases and schemas, which hold other objects. Who may is decided before. Safe to use from
     many threads."""
 
     def __init__(
@@ -62,19 +65,6 @@ class Databases:
     def get(self, key: Key) -> Record:
         """A database or schema; raises ObjectNotFound."""
         return self._objects.get(key)
-
-    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
-        """The databases, by name; none in a database or schema."""
-        is_within = database is not None or schema is not None
-        return () if is_within else self._objects.listed(DATABASE)
-
-    def schemas(self, database: str | None = None) -> Sequence[Record]:
-        """The schemas of a database, or all that there are."""
-        return self._objects.listed(SCHEMA, database=database)
-
-    def damage(self, name: str) -> str | None:
-        """Why a database cannot be used; None for one that can."""
-        return self._files.damage.of(name)
 
     def create(
         self,
@@ -155,3 +145,55 @@ class Databases:
         gone = tx.delete_within(database, schema)
         tx.delete(record)
         return gone
+
+
+class Databases(Containers):
+    """The databases of the account."""
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
+        """The databases, by name; none in a database or schema."""
+        is_within = database is not None or schema is not None
+        return () if is_within else self._objects.listed(DATABASE)
+
+    def schemas(self, database: str) -> Sequence[Record]:
+        """The schemas that a database has records of."""
+        return self._objects.listed(SCHEMA, database=database)
+
+    def damage(self, name: str) -> str | None:
+        """Why a database cannot be used; None for one that can."""
+        return self._files.damage.of(name)
+
+
+class Schemas(Containers):
+    """The schemas of the account, INFORMATION_SCHEMA of each database among those that are
+    listed."""
+
+    def listed(self, *, database: str | None = None, schema: str | None = None) -> Sequence[Record]:
+        """The schemas of a database or of all, by database and name, with the settings that they
+        have from their database; none in a schema. Raises PlaceNotFound without the database."""
+        if schema is not None:
+            return ()
+        with self._catalog.read() as tx:
+            holders = tx.list_kind(DATABASE)
+            schemas = tx.list_kind(SCHEMA, database=database)
+        holders = [holder for holder in holders if database in (None, holder.name)]
+        if database is not None and not holders:
+            raise PlaceNotFound(Key(DATABASE, database).label, Key(DATABASE, database).title)
+        return sorted(_seen(holders, schemas), key=lambda each: (each.key.database, each.name))
+
+
+def _seen(databases: Sequence[Record], schemas: Sequence[Record]) -> Iterator[Record]:
+    """The schemas as they are seen: complete, and with those that have no record."""
+    settings = {database.name: database.spec for database in databases}
+    for schema in schemas:
+        given = {name: value for name, value in schema.spec.items() if value is not None}
+        yield replace(schema, spec={**settings[schema.key.database], **given})
+    for database in databases:
+        yield replace(
+            database,
+            id=0,
+            key=Key(SCHEMA, INFORMATION_SCHEMA, database.name),
+            owner="",
+            comment="Views describing the contents of schemas in this database",
+            spec={},
+        )

@@ -12,8 +12,8 @@ from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.config import Settings
-from nunatak.errors import ObjectExists, ObjectInUse, ObjectNotFound
-from nunatak.objects.databases import DATABASE, SCHEMA, Databases
+from nunatak.errors import ObjectExists, ObjectInUse, ObjectNotFound, PlaceNotFound
+from nunatak.objects.databases import DATABASE, SCHEMA, Databases, Schemas
 from nunatak.stages.folders import STAGE
 from nunatak.warehouse.engine.damage import Damage
 
@@ -61,6 +61,7 @@ class World:
         self.catalog = Catalog(Database.open(self.settings.catalog_file))
         self.files, self.models = Files(), Models()
         self.databases = Databases(self.catalog, self.files, self.models, self.settings)
+        self.schemas = Schemas(self.catalog, self.files, self.models, self.settings)
         self.databases.create(Key(DATABASE, "D"), "R", {})
         self.databases.create(S, "R", {})
         with self.catalog.write() as tx:
@@ -145,3 +146,25 @@ def test_settings_add_up(world: World) -> None:
 def test_a_schema_needs_its_database(world: World) -> None:
     with pytest.raises(ObjectNotFound):
         world.databases.create(Key(SCHEMA, "S", "GONE"), "R", {})
+
+
+def test_schemas_are_listed_with_what_they_have_from_their_database(world: World) -> None:
+    world.databases.create(Key(DATABASE, "B"), "R", {"DATA_RETENTION_TIME_IN_DAYS": 7})
+    world.schemas.create(Key(SCHEMA, "Z", "B"), "R", {"DATA_RETENTION_TIME_IN_DAYS": 0})
+
+    listed = world.schemas.listed()
+
+    assert [record.key.title for record in listed] == [
+        "B.INFORMATION_SCHEMA",
+        "B.PUBLIC",
+        "B.Z",
+        "D.INFORMATION_SCHEMA",
+        "D.PUBLIC",
+        "D.S",
+    ]
+    kept = [NamespaceSpec.read(record.spec).data_retention_time_in_days for record in listed]
+    assert kept == [None, 7, 0, None, None, None]
+    assert world.schemas.listed(database="B") == listed[:3]
+    assert world.schemas.listed(database="B", schema="Z") == ()
+    with pytest.raises(PlaceNotFound):
+        world.schemas.listed(database="GONE")

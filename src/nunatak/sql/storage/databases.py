@@ -1,4 +1,4 @@
-"""CREATE, ALTER, DROP and comments of databases and schemas, and SHOW and DESCRIBE of databases."""
+"""Databases and schemas."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import Unsupported
-from nunatak.objects.databases import DEFAULT_SCHEMA, Databases
+from nunatak.objects.databases import DEFAULT_SCHEMA, Databases, Schemas
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, PropertyFamily
 from nunatak.sql.language.show import SHOWN_TO_ALL, moment
@@ -20,6 +20,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.warehouse import Warehouse
 
 _PROPERTIES = {
     "DATA_RETENTION_TIME_IN_DAYS": integer,
@@ -45,11 +46,27 @@ _DATABASE_FIELDS = (
         )
     ),
 )
-TERSE_FIELDS = (
+_SCHEMA_FIELDS = (
+    Field("created_on", TIMESTAMP_LTZ),
+    *(
+        Field(name)
+        for name in (
+            "name",
+            "is_default",
+            "is_current",
+            "database_name",
+            "owner",
+            "comment",
+            "options",
+            "retention_time",
+        )
+    ),
+)
+_TERSE_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
     *map(Field, ("name", "kind", "database_name", "schema_name")),
 )
-HELD_FIELDS = (Field("created_on", TIMESTAMP_LTZ), Field("name"), Field("kind"))
+_HELD_FIELDS = (Field("created_on", TIMESTAMP_LTZ), Field("name"), Field("kind"))
 
 
 def _go_to_database(session: Session, key: Key, made: Created) -> None:
@@ -85,21 +102,44 @@ def _database_row(record: Record, session: Session, databases: Databases) -> Seq
         record.owner,
         record.comment if damage is None else f"DAMAGED: {damage}. {record.comment}".strip(),
         "",
-        retention(record),
+        _retention(record),
         "STANDARD",
     ]
 
 
-def retention(*records: Record) -> str:
-    """The days for which a database, or a schema before its database, keeps what was, as SHOW
-    prints them: of the first that says so."""
-    given = (NamespaceSpec.read(record.spec).data_retention_time_in_days for record in records)
-    return str(next((days for days in given if days is not None), _RETENTION_DAYS))
+def _schema_row(record: Record, session: Session) -> Sequence[Any]:
+    is_current = (session.database, session.schema) == (record.key.database, record.name)
+    return [
+        moment(record.created_on),
+        record.name,
+        "N",
+        "Y" if is_current else "N",
+        record.key.database,
+        record.owner,
+        record.comment,
+        "",
+        _retention(record),
+    ]
+
+
+def _terse_row(record: Record, _: Session) -> Sequence[Any]:
+    return [moment(record.created_on), record.name, None, record.key.database or None, None]
+
+
+def _retention(record: Record) -> str:
+    """The days for which a database or schema keeps what was, as SHOW prints them."""
+    given = NamespaceSpec.read(record.spec).data_retention_time_in_days
+    return str(_RETENTION_DAYS if given is None else given)
 
 
 def _schemas(record: Record, _: Session, databases: Databases) -> Sequence[Sequence[Any]]:
     schemas = databases.schemas(record.name)
     return [[moment(schema.created_on), schema.name, SCHEMA] for schema in schemas]
+
+
+def _tables(record: Record, session: Session, warehouse: Warehouse) -> Sequence[Sequence[Any]]:
+    tables = warehouse.list_tables(session, record.key.database, schema=record.name)
+    return [[moment(table.created_on), table.name.name, table.object_kind] for table in tables]
 
 
 def _new_schema(cursor: TokenCursor) -> dict[str, Any]:
@@ -122,11 +162,11 @@ DATABASES = PropertyFamily(
     drop_endings=_ENDINGS,
     show_fields=_DATABASE_FIELDS,
     show_row=_database_row,
-    terse_fields=TERSE_FIELDS,
-    terse_row=lambda record, _: [moment(record.created_on), record.name, None, None, None],
+    terse_fields=_TERSE_FIELDS,
+    terse_row=_terse_row,
     has_history=True,
     showing=SHOWN_TO_ALL,
-    describe_fields=HELD_FIELDS,
+    describe_fields=_HELD_FIELDS,
     describe_rows=_schemas,
     after_create=_go_to_database,
     after_drop=_leave_database,
@@ -134,14 +174,22 @@ DATABASES = PropertyFamily(
 SCHEMAS = PropertyFamily(
     kind=SCHEMA,
     words="SCHEMA",
+    plural=("SCHEMAS",),
     title="Schema",
-    service=Databases,
+    service=Schemas,
     readers=_PROPERTIES,
     reads_new=_new_schema,
     unset=dict.fromkeys(_PROPERTIES),
     altering="MODIFY",
     drop_endings=_ENDINGS,
-    has_describe=False,
+    show_fields=_SCHEMA_FIELDS,
+    show_row=_schema_row,
+    terse_fields=_TERSE_FIELDS,
+    terse_row=_terse_row,
+    has_history=True,
+    showing=SHOWN_TO_ALL,
+    describe_fields=_HELD_FIELDS,
+    describe_rows=_tables,
     after_create=_go_to_schema,
     after_drop=_leave_schema,
 )

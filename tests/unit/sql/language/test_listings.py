@@ -15,7 +15,7 @@ from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
-from nunatak.objects.databases import Databases
+from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.places import Places
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
@@ -26,7 +26,6 @@ from nunatak.sql.storage import (
     regions,
     sequences,
     show_keys,
-    show_schemas,
     stages,
 )
 from nunatak.stages.records import FileFormatRecords, StageRecords
@@ -39,7 +38,7 @@ from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 from support.parts import Parts, injector_of
 
-FAMILIES = (databases, regions, show_schemas, sequences, show_keys, stages)
+FAMILIES = (databases, regions, sequences, show_keys, stages)
 
 
 class Bench:
@@ -68,6 +67,7 @@ class Bench:
                 plain=Objects(self.catalog),
                 places=Places(self.catalog),
                 databases=Databases(self.catalog, self.warehouse, models, settings),
+                schemas=Schemas(self.catalog, self.warehouse, models, settings),
                 sequences=Sequences(self.catalog, self.warehouse),
                 stages=StageRecords(self.catalog),
                 file_formats=FileFormatRecords(self.catalog),

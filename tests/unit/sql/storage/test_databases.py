@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from nunatak.errors import NoCurrentContext, PlaceNotFound
 from support.front_end import Front
 
 CONTAINERS = [("DATABASE", "DATABASES"), ("SCHEMA", "SCHEMAS")]
@@ -58,3 +59,36 @@ def test_a_schema_keeps_what_was_as_long_as_its_database_unless_it_says_otherwis
     assert shown() == "9"
     (row,) = front.rows("SHOW SCHEMAS LIKE 'made' IN ACCOUNT")
     assert row["retention_time"] == "9"
+
+
+def test_schemas_are_shown_of_the_current_database_of_another_and_of_all(front: Front) -> None:
+    front.rows("CREATE DATABASE other")
+    front.rows("USE SCHEMA other.INFORMATION_SCHEMA")
+    own = front.rows("SHOW SCHEMAS")
+
+    assert [(row["name"], row["is_current"]) for row in own] == [
+        ("INFORMATION_SCHEMA", "Y"),
+        ("PUBLIC", "N"),
+    ]
+    assert own == front.rows("SHOW SCHEMAS HISTORY IN other")
+    assert own == front.rows("SHOW SCHEMAS IN DATABASE")
+    everywhere = front.rows("SHOW TERSE SCHEMAS IN ACCOUNT")
+    assert [(row["database_name"], row["name"]) for row in everywhere] == [
+        ("DB", "INFORMATION_SCHEMA"),
+        ("DB", "PUBLIC"),
+        ("OTHER", "INFORMATION_SCHEMA"),
+        ("OTHER", "PUBLIC"),
+    ]
+    assert {(row["kind"], row["schema_name"]) for row in everywhere} == {(None, None)}
+
+
+def test_schemas_are_shown_of_a_database_that_there_is(front: Front) -> None:
+    front.session.database = "GONE"
+    for statement in ("SHOW SCHEMAS", "SHOW SCHEMAS IN DATABASE gone"):
+        with pytest.raises(PlaceNotFound, match="GONE"):
+            front.rows(statement)
+
+    front.session.database = front.session.schema = None
+    assert front.rows("SHOW SCHEMAS") == front.rows("SHOW SCHEMAS IN ACCOUNT")
+    with pytest.raises(NoCurrentContext):
+        front.rows("SHOW SCHEMAS IN DATABASE")

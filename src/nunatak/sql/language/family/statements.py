@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nunatak.access.privileges.decide import ANY
-from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, Creates, Needs
+from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.access.service import Access
 from nunatak.objects.places import Places
@@ -159,7 +159,8 @@ class ShowObjects:
         if self.family.kind in KINDS_OF_ACCOUNT:
             return service.listed()
         scope = scope_in(context, self.clauses, places)
-        return service.listed(database=scope.database, schema=scope.schema)
+        schema = None if self.family.kind == SCHEMA else scope.schema
+        return service.listed(database=scope.database, schema=schema)
 
 
 def visible(context: Context, items: Iterable[Any], access: Access) -> list[Any]:
