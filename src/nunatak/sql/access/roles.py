@@ -84,9 +84,9 @@ def _row(role: Role, session: Session, roles: RoleAccounts) -> Sequence[Any]:
     ]
 
 
-def _drop(session: Session, altered: Altered, roles: RoleAccounts) -> bool:
+def _drop(context: Context, altered: Altered, roles: RoleAccounts) -> bool:
     """What the role owned goes to the session's role."""
-    return roles.drop(altered.key.name, by_role=session.role, if_exists=altered.if_exists)
+    return roles.drop(altered.key.name, by_role=context.session.role, if_exists=altered.if_exists)
 
 
 ROLES = KindFamily(

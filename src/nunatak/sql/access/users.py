@@ -200,9 +200,9 @@ def _described(user: User, _: Session) -> Sequence[Sequence[Any]]:
     return [[name, value, None, ""] for name, value in values.items()]
 
 
-def _drop(session: Session, altered: Altered, users: UserAccounts) -> bool:
+def _drop(context: Context, altered: Altered, users: UserAccounts) -> bool:
     """Tokens, sessions and the files in the user's own stage go, too."""
-    return users.drop(altered.key.name, by=session, if_exists=altered.if_exists)
+    return users.drop(altered.key.name, by=context.session, if_exists=altered.if_exists)
 
 
 USERS = KindFamily(

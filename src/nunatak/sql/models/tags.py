@@ -28,7 +28,7 @@ from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
-from nunatak.sql.language.statement import properties
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
@@ -61,16 +61,16 @@ def _new(cursor: TokenCursor) -> dict[str, Any]:
     return properties(cursor, {ALLOWED_VALUES: _values, COMMENT: TokenCursor.string})
 
 
-def _rename(session: Session, altered: Altered, tags: Tags) -> None:
-    to = key_of(TAG, altered.values, session)
+def _rename(context: Context, altered: Altered, tags: Tags) -> None:
+    to = key_of(TAG, altered.values, context.session)
     tags.rename(altered.key, to, if_exists=altered.if_exists)
 
 
-def _allow(_: Session, altered: Altered, tags: Tags) -> None:
+def _allow(_: Context, altered: Altered, tags: Tags) -> None:
     tags.allow(altered.key, altered.values, if_exists=altered.if_exists)
 
 
-def _disallow(_: Session, altered: Altered, tags: Tags) -> None:
+def _disallow(_: Context, altered: Altered, tags: Tags) -> None:
     tags.disallow(altered.key, altered.values, if_exists=altered.if_exists)
 
 

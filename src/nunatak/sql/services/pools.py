@@ -93,17 +93,17 @@ def _by(session: Session) -> str:
     return f"by {session.user} (role {session.role})"
 
 
-def _suspend(session: Session, altered: Altered, pools: Pools) -> None:
-    by = _by(session)
+def _suspend(context: Context, altered: Altered, pools: Pools) -> None:
+    by = _by(context.session)
     pools.suspend(altered.key, by=by, if_exists=altered.if_exists)
 
 
-def _resume(session: Session, altered: Altered, pools: Pools) -> None:
-    by = _by(session)
+def _resume(context: Context, altered: Altered, pools: Pools) -> None:
+    by = _by(context.session)
     pools.resume(altered.key, by=by, if_exists=altered.if_exists)
 
 
-def _stop_all(_: Session, altered: Altered, pools: Pools) -> None:
+def _stop_all(_: Context, altered: Altered, pools: Pools) -> None:
     types = altered.values
     pools.stop_all(altered.key, types=types, if_exists=altered.if_exists)
 

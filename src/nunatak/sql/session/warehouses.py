@@ -15,7 +15,7 @@ from nunatak.objects.warehouses import WAREHOUSE as KIND
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.show import flag, moment
-from nunatak.sql.language.statement import properties
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean, integer
 from nunatak.warehouse.core.results import Field
@@ -97,11 +97,11 @@ def _row(record: Record, session: Session) -> Sequence[Any]:
     ]
 
 
-def _suspend(_: Session, altered: Altered, warehouses: Warehouses) -> None:
+def _suspend(_: Context, altered: Altered, warehouses: Warehouses) -> None:
     warehouses.suspend(altered.key, if_exists=altered.if_exists)
 
 
-def _resume(_: Session, altered: Altered, warehouses: Warehouses) -> None:
+def _resume(_: Context, altered: Altered, warehouses: Warehouses) -> None:
     warehouses.resume(altered.key, if_exists=altered.if_exists)
 
 

@@ -21,7 +21,7 @@ from nunatak.sql.language.family.table import (
     unset_values,
 )
 from nunatak.sql.language.show import SHOWN_TO_ALL, moment
-from nunatak.sql.language.statement import properties
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
@@ -52,7 +52,7 @@ def _given(cursor: TokenCursor) -> dict[str, Any]:
     return values
 
 
-def _set(_: Session, altered: Altered, sequences: Sequences) -> None:
+def _set(_: Context, altered: Altered, sequences: Sequences) -> None:
     comment = altered.values.get(COMMENT)
     sequences.comment(altered.key, comment, if_exists=altered.if_exists)
 

@@ -204,28 +204,28 @@ def _name(key: Key) -> QualifiedName:
     return QualifiedName(key.database, key.schema, key.name)
 
 
-def _set(session: Session, altered: Altered, stages: Stages) -> None:
-    _refuse_temporary(session, altered.key)
+def _set(context: Context, altered: Altered, stages: Stages) -> None:
+    _refuse_temporary(context.session, altered.key)
     values = dict(altered.values)
     comment = values.pop(COMMENT, None)
     stages.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)
 
 
-def _rename(session: Session, altered: Altered, stages: Stages) -> None:
-    _refuse_temporary(session, altered.key)
-    to = key_of(altered.key.kind, altered.values, session)
+def _rename(context: Context, altered: Altered, stages: Stages) -> None:
+    _refuse_temporary(context.session, altered.key)
+    to = key_of(altered.key.kind, altered.values, context.session)
     stages.rename(altered.key, to, if_exists=altered.if_exists)
 
 
-def _refresh(session: Session, altered: Altered, stages: Stages) -> None:
+def _refresh(context: Context, altered: Altered, stages: Stages) -> None:
     """REFRESH finds nothing new: the files are looked up when they are read."""
-    _set(session, Altered(altered.key, {}, altered.if_exists), stages)
+    _set(context, Altered(altered.key, {}, altered.if_exists), stages)
 
 
-def _drop(session: Session, altered: Altered, stages: Stages) -> bool:
+def _drop(context: Context, altered: Altered, stages: Stages) -> bool:
     """A stage goes with its files; a temporary one before the permanent one of its name."""
     key = altered.key
-    return stages.drop_temporary(session, key.kind, _name(key)) or stages.drop(
+    return stages.drop_temporary(context.session, key.kind, _name(key)) or stages.drop(
         key, if_exists=altered.if_exists
     )
 

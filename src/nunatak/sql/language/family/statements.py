@@ -82,7 +82,7 @@ class AlterObject:
         key = self.family.key(context.session, self.name)
         altered = Altered(key, self.values, self.if_exists)
         act = self.family.alterations[self.action].act
-        return status_result(injector.call(act, context.session, altered) or DONE)
+        return status_result(injector.call(act, context, altered) or DONE)
 
 
 def dropped(name: str, *, was_there: bool) -> Result:
@@ -106,7 +106,7 @@ class DropObject:
         drop, key = self.family.dropper, self.family.key(context.session, self.name)
         assert drop is not None, "DROP is registered with it only"
         altered = Altered(key, None, self.if_exists)
-        was_there = injector.call(drop, context.session, altered)
+        was_there = injector.call(drop, context, altered)
         self.family.after_drop(context.session, key)
         return dropped(key.name, was_there=was_there)
 

@@ -15,7 +15,7 @@ from nunatak.objects.ruled import Kept, Listable, Ruled
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED
-from nunatak.sql.language.statement import properties
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
@@ -44,7 +44,7 @@ class Altered:
 
 
 Drop = Callable[..., bool]
-"""Removes an object; whether it was there. From the session, what is dropped, and the services that
+"""Removes an object; whether it was there. From the context, what is dropped, and the services that
 the signature asks for."""
 
 
@@ -62,7 +62,7 @@ class Action:
     needs: Rules
     """Rules about the statement, an AlterObject."""
     act: Callable[..., str | None]
-    """From the session, what is altered, and the services that the signature asks for. Answers a
+    """From the context, what is altered, and the services that the signature asks for. Answers a
     status of its own, else it is the usual one."""
     reads: Callable[[TokenCursor], Any] = _nothing
 
@@ -172,7 +172,7 @@ class ObjectFamily(KindFamily[T]):
         """What DROP does; by default the service does it."""
         return self.drops or self._drop
 
-    def _drop(self, _: Session, altered: Altered, injector: Injector) -> bool:
+    def _drop(self, _: Context, altered: Altered, injector: Injector) -> bool:
         return injector.get(self.service).drop(altered.key, if_exists=altered.if_exists)
 
 
@@ -221,8 +221,8 @@ class PropertyFamily(ObjectFamily[T]):
         )
         return (*self.actions, self.setting, unsetting)
 
-    def _set(self, session: Session, altered: Altered, injector: Injector) -> None:
-        values = self.meant(session, dict(altered.values))
+    def _set(self, context: Context, altered: Altered, injector: Injector) -> None:
+        values = self.meant(context.session, dict(altered.values))
         comment = values.pop(COMMENT, None)
         service = injector.get(self.service)
         service.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)

@@ -79,8 +79,8 @@ def tag_actions(needed: Rule) -> tuple[Action, Action]:
     )
 
 
-def _put(session: Session, altered: Altered, tags: Tags) -> None:
-    changes = tag_changes(session, altered.values)
+def _put(context: Context, altered: Altered, tags: Tags) -> None:
+    changes = tag_changes(context.session, altered.values)
     tags.put(altered.key, changes, if_exists=altered.if_exists)
 
 

@@ -25,7 +25,7 @@ class Rung(list[Key]):
     """A service that keeps which bells were rung."""
 
 
-def _ring(_: Session, altered: Altered, rung: Rung) -> str | None:
+def _ring(_: Context, altered: Altered, rung: Rung) -> str | None:
     rung.append(altered.key)
     answer: str | None = altered.values
     return answer
