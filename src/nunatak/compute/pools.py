@@ -18,6 +18,7 @@ from nunatak.compute.placement import Request, nodes_needed
 from nunatak.compute.resources import Resources
 from nunatak.compute.states import PoolState
 from nunatak.errors import InvalidArgument
+from nunatak.moments import elapsed_s
 
 KIND = "COMPUTE_POOL"
 NODE_IDLE_S = 300.0
@@ -129,7 +130,7 @@ def should_suspend(spec: PoolSpec, status: PoolStatus, *, now: float) -> bool:
         and not spec.suspended
         and status.state is PoolState.IDLE
         and status.idle_since is not None
-        and now - status.idle_since >= spec.auto_suspend_s
+        and elapsed_s(status.idle_since, now=now) >= spec.auto_suspend_s
     )
 
 

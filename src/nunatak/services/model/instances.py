@@ -12,6 +12,7 @@ from nunatak.catalog.documents import Document, declare
 from nunatak.catalog.states import StatusDocument
 from nunatak.compute.placement import UNSCHEDULABLE
 from nunatak.compute.runtime import Observed, Phase
+from nunatak.moments import elapsed_s
 from nunatak.services.model.spec import INSTANCE_KIND, PORT
 from nunatak.services.model.states import InstanceState
 
@@ -117,7 +118,9 @@ def next_status(
 
 def restart_due(status: InstanceStatus, *, now: float) -> bool:
     """Whether the pause after a failure is over."""
-    return status.failed_at is not None and now - status.failed_at >= backoff_s(status.failures)
+    if status.failed_at is None:
+        return False
+    return elapsed_s(status.failed_at, now=now) >= backoff_s(status.failures)
 
 
 def look_again_s(status: InstanceStatus, *, now: float) -> float:
@@ -128,7 +131,7 @@ def look_again_s(status: InstanceStatus, *, now: float) -> float:
     """
     if not status.started or status.started_at is None or status.ready_at is not None:
         return LOOK_S
-    share = _STARTING_LOOK_SHARE * (now - status.started_at)
+    share = _STARTING_LOOK_SHARE * elapsed_s(status.started_at, now=now)
     return min(LOOK_S, max(_WAKING_LOOK_S if status.runtime_id else _STARTING_LOOK_S, share))
 
 
@@ -261,7 +264,7 @@ def _asleep(status: InstanceStatus) -> InstanceStatus:
 
 def _ready(status: InstanceStatus, observed: Observed, *, now: float) -> InstanceStatus:
     ready_at = status.ready_at or observed.ready_at or now
-    calm = now - ready_at >= CALM_S
+    calm = elapsed_s(ready_at, now=now) >= CALM_S
     return replace(
         status,
         state=InstanceState.READY,
@@ -289,10 +292,12 @@ def _unready(status: InstanceStatus, observed: Observed, *, now: float) -> Insta
     since = status.unhealthy_at
     if observed.phase is Phase.UNHEALTHY and since is None:
         since = now
-    if since is not None and now - since >= UNHEALTHY_LIMIT_S:
+    unhealthy_s = None if since is None else elapsed_s(since, now=now)
+    if unhealthy_s is not None and unhealthy_s >= UNHEALTHY_LIMIT_S:
         text = f"The instance did not become ready again within {UNHEALTHY_LIMIT_S:g} s."
         return _failed(status, f"{text} {observed.detail}", None, now=now)
-    if status.state is InstanceState.READY and since is not None and now - since < UNREADY_AFTER_S:
+    is_ready = status.state is InstanceState.READY
+    if is_ready and unhealthy_s is not None and unhealthy_s < UNREADY_AFTER_S:
         return replace(status, unhealthy_at=since)
     probe = f"Readiness probe is failing at path: /healthz, port: {PORT}"
     return replace(
@@ -309,7 +314,7 @@ def _unloadable(
 ) -> InstanceStatus:
     """Its workers end while they load the model; they are started again and again by itself."""
     since = now if status.load_failed_at is None else status.load_failed_at
-    lasting = now - since >= LOAD_FAILURE_S
+    lasting = elapsed_s(since, now=now) >= LOAD_FAILURE_S
     return replace(
         status,
         state=InstanceState.PENDING,

@@ -20,6 +20,7 @@ from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.image import BuildRequest
 from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.images.store import Image
+from nunatak.moments import elapsed_s
 from nunatak.services.model.integrations import allowed_hosts
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.ports import Builder, ModelSource, ServedModel
@@ -72,7 +73,7 @@ def is_outdated(build: Build, snapshot: Snapshot, *, now: float) -> bool:
     if build.for_warehouse and _is_replaced(build, snapshot):
         return True
     served = {service.spec.model.version_id for service in snapshot.services}
-    is_old = now - build.record.updated_on >= RECORD_S
+    is_old = elapsed_s(build.record.updated_on, now=now) >= RECORD_S
     return is_old and build.spec.model.version_id not in served
 
 

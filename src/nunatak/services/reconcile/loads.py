@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from nunatak.moments import elapsed_s
 from nunatak.services.model.ports import InstanceLoad, LoadSource
 from nunatak.services.reconcile.scale import Load, Scale, next_scale
 from nunatak.transport.address import Address
@@ -36,7 +37,7 @@ class LoadBook:
 
         `addresses` are by service and instance; `held` are calls that wait for a service.
         """
-        if self._looked_at is not None and now - self._looked_at < LOOK_EVERY_S:
+        if self._looked_at is not None and elapsed_s(self._looked_at, now=now) < LOOK_EVERY_S:
             return
         self._looked_at = now
         for service_id, instances in addresses.items():
@@ -99,14 +100,18 @@ class LoadBook:
     def _seen(self, service_id: int, now: float) -> _Seen:
         if service_id not in self._services:
             self._services[service_id] = _Seen(Scale(0), now)
-        return self._services[service_id]
+        seen = self._services[service_id]
+        # Requests of before a clock was set back are not later than those of now.
+        seen.last_request_at = min(seen.last_request_at, now)
+        return seen
 
     def _ask(self, seen: _Seen, name: str, address: Address, now: float) -> None:
         load = self._source.load(address)
         if load is None:
             return
         latest = now if load.in_flight else load.last_request_at
-        seen.last_request_at = max(seen.last_request_at, latest)
+        if latest <= now:
+            seen.last_request_at = max(seen.last_request_at, latest)
         seen.loads[name] = load
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from nunatak.config import Limits
+from nunatak.moments import elapsed_s
 
 OFF = "Parking is switched off."
 
@@ -122,7 +123,7 @@ def _useless(item: Parked, wish: Wish | None, kept: Sequence[Parked]) -> str:
 
 
 def _expired(item: Parked, policy: ParkingPolicy, now: float) -> str:
-    if now - item.since < policy.limit_s:
+    if elapsed_s(item.since, now=now) < policy.limit_s:
         return ""
     return f"It was parked for {policy.limit_s:g} s."
 

@@ -9,6 +9,7 @@ from functools import partial
 from nunatak.compute.nodes import Machine
 from nunatak.compute.runtime import Observed, Phase, Runtime
 from nunatak.compute.states import RUNNING
+from nunatak.moments import elapsed_s
 from nunatak.services.model.instance_spec import MADE_FOR_LABEL, SERVICE_LABEL, made_for
 from nunatak.services.model.operations import Operations
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
@@ -85,7 +86,7 @@ class ParkingLot:
     def awaits(self, service: Service, *, now: float) -> bool:
         """Whether an instance will soon be parked that the service could take."""
         coming = self._coming.get(service.record.id)
-        return coming is not None and now - coming[1] < COMING_S
+        return coming is not None and elapsed_s(coming[1], now=now) < COMING_S
 
     def take(self, service: Service) -> str | None:
         """The parked instance for a service that starts one, by its id for the runtime."""

@@ -8,8 +8,10 @@ down does not start and stop instances all the time.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+
+from nunatak.moments import elapsed_s
 
 UP_AFTER_S = 60.0
 DOWN_AFTER_S = 300.0
@@ -62,7 +64,8 @@ def wanted_instances(load: Load) -> int:
 def next_scale(scale: Scale, load: Load, *, minimum: int, maximum: int, now: float) -> Scale:
     """Add what is seen now, and decide. `minimum` 0 counts as 1: sleep is decided elsewhere."""
     lowest, highest = max(1, minimum), max(1, maximum)
-    samples = (*_since(scale.samples, now - DOWN_AFTER_S), Sample(now, wanted_instances(load)))
+    kept = (it for it in scale.samples if elapsed_s(it.at, now=now) <= DOWN_AFTER_S)
+    samples = (*kept, Sample(now, wanted_instances(load)))
     seen = replace(scale, samples=samples, target=min(max(scale.target, lowest), highest))
     if load.ready < seen.target:
         return seen
@@ -70,8 +73,8 @@ def next_scale(scale: Scale, load: Load, *, minimum: int, maximum: int, now: flo
 
 
 def _up(scale: Scale, highest: int, now: float) -> Scale | None:
-    recent = [sample for sample in scale.samples if sample.at >= now - UP_AFTER_S]
-    if recent[0].at > now - UP_AFTER_S * 0.9 or now - scale.changed_at < UP_AFTER_S:
+    recent = [it for it in scale.samples if elapsed_s(it.at, now=now) <= UP_AFTER_S]
+    if not _long_enough(scale, recent, UP_AFTER_S, share=0.9, now=now):
         return None
     wanted = min(highest, *(sample.wanted for sample in recent))
     if wanted <= scale.target:
@@ -80,7 +83,7 @@ def _up(scale: Scale, highest: int, now: float) -> Scale | None:
 
 
 def _down(scale: Scale, lowest: int, now: float) -> Scale | None:
-    if scale.samples[0].at > now - DOWN_AFTER_S * 0.95 or now - scale.changed_at < DOWN_AFTER_S:
+    if not _long_enough(scale, scale.samples, DOWN_AFTER_S, share=0.95, now=now):
         return None
     wanted = max(lowest, *(sample.wanted for sample in scale.samples))
     if wanted >= scale.target:
@@ -88,8 +91,12 @@ def _down(scale: Scale, lowest: int, now: float) -> Scale | None:
     return replace(scale, target=wanted, changed_at=now)
 
 
-def _since(samples: Iterable[Sample], start: float) -> tuple[Sample, ...]:
-    return tuple(sample for sample in samples if sample.at >= start)
+def _long_enough(
+    scale: Scale, samples: Sequence[Sample], after_s: float, *, share: float, now: float
+) -> bool:
+    """Whether samples reach back over most of a time in which the target was not changed."""
+    seen_s = elapsed_s(samples[0].at, now=now)
+    return seen_s >= after_s * share and elapsed_s(scale.changed_at, now=now) >= after_s
 
 
 def is_idle(
@@ -101,4 +108,5 @@ def is_idle(
     """
     if idle_s <= 0 or in_flight > 0:
         return False
-    return now - max(last_request_at, running_since) >= idle_s
+    quiet_s = min(elapsed_s(at, now=now) for at in (last_request_at, running_since))
+    return quiet_s >= idle_s

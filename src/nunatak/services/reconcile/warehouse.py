@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from nunatak.errors import ObjectNotFound
+from nunatak.moments import elapsed_s
 from nunatak.services.calling.routes import Routes
 from nunatak.services.model.instances import InstanceStatus, start_failure
 from nunatak.services.model.ports import ModelSource
@@ -80,7 +81,7 @@ def is_forgotten(service: Service, *, is_parked: bool, now: float) -> bool:
         and service.state is ServiceState.SUSPENDED
         and not is_parked
         and slept_at is not None
-        and now - slept_at >= FORGET_S
+        and elapsed_s(slept_at, now=now) >= FORGET_S
     )
 
 
