@@ -57,12 +57,18 @@ class Limits:
     """Share of the machine's processors that one model in the warehouse may use."""
     instance_processes: int = 192
     """Processes and threads of one instance, beside two for each worker and each processor."""
+    instance_open_files: int = 4096
+    """Files and sockets that one process of an instance may hold open."""
     instance_work_bytes: int = 1024**3
     """Files that a model may keep in its work folder."""
     instance_temporary_bytes: int = 4 * 1024**3
     """Files that a model may keep in its own /tmp, and as much again in its own /dev/shm."""
     build_processes: int = 1024
     """Processes and threads of one build of an environment."""
+    build_open_files: int = 4096
+    """Files and sockets that one process of a build may hold open."""
+    build_memory_share: float = 0.5
+    """Share of the machine's memory that one process of a build may take."""
     parked_instances: int = 4
     """Sleeping services whose model stays in memory, so that they wake at once; 0: none."""
     parked_memory_share: float = 0.25

@@ -199,11 +199,12 @@ def _services(
     settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
 ) -> Services:
     """What runs models, for services and in the warehouse."""
-    bounds = settings.limits
+    bounds, machine = settings.limits, detect_machine()
     runtime = ProcessRuntime(
         settings.folder("instances"),
         bounds=InstanceBounds(
             processes=bounds.instance_processes,
+            open_files=bounds.instance_open_files,
             work_bytes=bounds.instance_work_bytes,
             temporary_bytes=bounds.instance_temporary_bytes,
         ),
@@ -213,6 +214,8 @@ def _services(
         build_s=bounds.build_s,
         quota_bytes=bounds.environments_bytes,
         processes=bounds.build_processes,
+        open_files=bounds.build_open_files,
+        data_bytes=int(machine.memory_bytes * bounds.build_memory_share),
         allow_unconfined=settings.allow_unconfined,
     )
     builder = ImageBuilder(
@@ -224,7 +227,7 @@ def _services(
         runtime=runtime, builder=builder, models=ModelVersions(models), secrets=secrets
     )
     families = Families.load(settings.home / "families.yaml")
-    snapshots = Snapshots(catalog, families, detect_machine())
+    snapshots = Snapshots(catalog, families, machine)
     return assemble_services(settings, snapshots, backends, Probes())
 
 

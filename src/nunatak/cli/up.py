@@ -53,6 +53,8 @@ def _tell_confinement(settings: Settings) -> None:
     """Say what is confined and what is not, and close the home as far as models allow."""
     found = confinement(allow_unconfined=settings.allow_unconfined)
     print(found.detail, file=sys.stderr)
+    if not found.available:
+        _LOGGER.warning("%s", found.detail)
     problem = keep_home(settings.home, found)
     if problem:
         print(f"models cannot be started: {problem}", file=sys.stderr)

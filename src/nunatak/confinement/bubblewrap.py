@@ -1,14 +1,16 @@
-"""The arguments of bubblewrap that every sandbox has, and whether they can be had here."""
+"""The arguments of bubblewrap that every sandbox has, and which program can act on them here."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from nunatak.confinement.terms import Terms, confined, needed
+from nunatak.confinement.terms import Terms, confined, needed, program
 from nunatak.confinement.users import other_user
 
 _CHECK_TIMEOUT_S = 10.0
@@ -25,29 +27,71 @@ _OPEN = (Path("/tmp"), Path("/dev"), Path("/proc"))  # noqa: S108  each has a mo
 _PROBE = Terms(user=None, processes=64)
 
 
+CHOICE_VARIABLE = "NUNATAK_SANDBOX"
+"""Names the one program that is tried, or `none`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """A program that makes namespaces. `obstacle` is why there is none; empty for one that does."""
+
+    name: str
+    start: tuple[str, ...] = ()
+    obstacle: str = ""
+
+
+_PROGRAMS = (
+    Sandbox("bubblewrap", ("bwrap",)),
+    Sandbox("namespaces", tuple(program(Path(__file__).with_name("box.py")))),
+)
+"""The first that works is taken."""
+
+
 @lru_cache(maxsize=1)
+def sandbox() -> Sandbox:
+    """The program that shuts in on this machine. Tried once per process."""
+    wanted = os.environ.get(CHOICE_VARIABLE, "")
+    tried = [one for one in _PROGRAMS if wanted in ("", one.name)]
+    obstacles = []
+    for one in tried:
+        why_not = _obstacle(one)
+        if not why_not:
+            return one
+        obstacles.append(why_not)
+    return Sandbox("", obstacle="; ".join(obstacles) or f"{CHOICE_VARIABLE} is '{wanted}'")
+
+
 def obstacle() -> str:
-    """Why nothing can be shut in on this machine; empty when it can. Tried once per process."""
-    program = shutil.which("bwrap")
-    if program is None:
-        return "bubblewrap is not installed"
+    """Why nothing can be shut in on this machine; empty when it can."""
+    return sandbox().obstacle
+
+
+def _obstacle(tried: Sandbox) -> str:
+    if shutil.which(tried.start[0]) is None:
+        return f"{tried.name} is not installed"
     terms = Terms(user=other_user("the probe"), processes=_PROBE.processes)
-    command = [*namespaces(terms), *system(), *kernel(shared_bytes=1024**2)]
+    command = [*_namespaces(tried, terms), *system(), *kernel(shared_bytes=1024**2)]
     command += [*readable(needed()), "--remount-ro", "/", "--", *confined(terms), "true"]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_CHECK_TIMEOUT_S, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
-        return f"bubblewrap cannot be used ({error})"
+        return f"{tried.name} cannot be used ({error})"
     if done.returncode == 0:
         return ""
     said = done.stderr.decode("utf-8", "replace").strip() or f"exit status {done.returncode}"
-    return f"bubblewrap may not make namespaces here ({said})"
+    if tried.name == "namespaces":
+        return f"the server can make no namespaces of its own ({said})"
+    return f"{tried.name} may not make namespaces here ({said})"
 
 
 def namespaces(terms: Terms) -> list[str]:
-    """bubblewrap, with namespaces of every kind. A user namespace would know no other user than
+    """The program, with namespaces of every kind. A user namespace would know no other user than
     this one, so there is none where the command is to become another."""
-    return ["bwrap", *(_ALL if terms.user is None else _AS_ROOT), "--die-with-parent"]
+    return _namespaces(sandbox(), terms)
+
+
+def _namespaces(chosen: Sandbox, terms: Terms) -> list[str]:
+    return [*chosen.start, *(_ALL if terms.user is None else _AS_ROOT), "--die-with-parent"]
 
 
 def kernel(*, shared_bytes: int, devices: Iterable[Path] = ()) -> list[str]:

@@ -5,6 +5,8 @@ standard library. TERMS are JSON:
 
     user        number of the user and group to become, or null
     processes   how many processes and threads that user may have, beside those that it has
+    open_files  how many files one process may hold open
+    data_bytes  how much memory of its own one process may have, or null
     file_bytes  the largest file that may be written, or null
     hide, show  folders that are not to be seen, and what is, even inside of them: for where no
                 sandbox sees to it; empty otherwise
@@ -46,6 +48,9 @@ def _become(terms: dict[str, Any]) -> None:
     is_hidden = user is not None and hide and _hide(hide, show)
     _limit(resource.RLIMIT_CORE, 0)
     _limit_processes(terms["processes"], is_another=user is not None, is_bare=bool(hide))
+    _limit(resource.RLIMIT_NOFILE, terms["open_files"])
+    if terms["data_bytes"] is not None:
+        _limit(resource.RLIMIT_DATA, terms["data_bytes"])
     if terms["file_bytes"] is not None:
         _limit(resource.RLIMIT_FSIZE, terms["file_bytes"])
     _drop_capabilities_to_come()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
-from nunatak.confinement.bubblewrap import obstacle
+from nunatak.confinement.bubblewrap import sandbox
 from nunatak.confinement.users import other_user
 from nunatak.errors import ConfinementMissing
 
@@ -13,14 +13,19 @@ _WAY_OUT = (
     "Install bubblewrap, or let this user make namespaces; or start the server with"
     " --allow-unconfined to run models and builds without."
 )
+_BY = {
+    "bubblewrap": "bubblewrap",
+    "namespaces": "namespaces that the server makes itself (bubblewrap is not used)",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """`obstacle` is why nothing can be shut in; empty when it can."""
+    """`obstacle` is why nothing can be shut in; empty when it can, by `sandbox`."""
 
     obstacle: str
     allow_unconfined: bool
+    sandbox: str = "bubblewrap"
 
     @property
     def available(self) -> bool:
@@ -41,9 +46,9 @@ class Confinement:
         if self.available:
             other = "as users of their own, " if other_user("") is not None else ""
             return (
-                f"models and builds are confined by bubblewrap: {other}without network but the"
-                " egress proxy, without sight of other files and processes; the server itself is"
-                " not confined"
+                f"models and builds are confined by {_BY[self.sandbox]}: {other}without network"
+                " but the egress proxy, without sight of other files and processes; the server"
+                " itself is not confined"
             )
         if not self.allow_unconfined:
             return f"models and builds are refused: {self.obstacle}. {_WAY_OUT}"
@@ -61,4 +66,5 @@ class Confinement:
 
 def confinement(*, allow_unconfined: bool = False) -> Confinement:
     """What this machine allows, tried once per process."""
-    return Confinement(obstacle(), allow_unconfined)
+    found = sandbox()
+    return Confinement(found.obstacle, allow_unconfined, found.name)

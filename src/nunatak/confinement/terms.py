@@ -22,6 +22,15 @@ class Terms:
     """Number of the user; None: the server's own, who is not root."""
     processes: int
     """Processes and threads that it may have, all together."""
+    open_files: int = 4096
+    """Files and sockets that one of its processes may hold open."""
+    data_bytes: int | None = None
+    """Memory of one of its processes, files that it maps not counted; None: as the machine has."""
+
+
+def program(file: Path) -> list[str]:
+    """What starts a program of this room: the server's own interpreter, with nothing else of it."""
+    return [str(_PYTHON), "-I", "-S", str(file)]
 
 
 def confined(terms: Terms) -> list[str]:
@@ -51,8 +60,10 @@ def _started(
     values = {
         "user": terms.user,
         "processes": terms.processes,
+        "open_files": terms.open_files,
+        "data_bytes": terms.data_bytes,
         "file_bytes": file_bytes,
         "hide": list(map(str, hide)),
         "show": list(map(str, show)),
     }
-    return [str(_PYTHON), "-I", "-S", str(PROGRAM), json.dumps(values)]
+    return [*program(PROGRAM), json.dumps(values)]

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from nunatak.confinement.terms import Terms
 from nunatak.egress.policy import EgressPolicy
 from nunatak.images.building.buildlog import BuildLog
 from nunatak.images.building.environment import Environment, Environments
@@ -36,8 +37,22 @@ class ImageLimits:
     quota_bytes: int | None = None
     processes: int = 1024
     """Processes and threads that one build may have."""
+    open_files: int = 4096
+    """Files that one of its processes may hold open."""
+    data_bytes: int | None = None
+    """Memory of one of its processes."""
     allow_unconfined: bool = False
     """Whether builds run where nothing can be confined."""
+
+    @property
+    def terms(self) -> Terms:
+        """What a program of a build is started with, by the server's own user."""
+        return Terms(
+            user=None,
+            processes=self.processes,
+            open_files=self.open_files,
+            data_bytes=self.data_bytes,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,7 +265,7 @@ class ImageBuilder:
             policy=policy,
             log=job.log,
             bounds=job.bounds,
-            processes=self._limits.processes,
+            terms=self._limits.terms,
             allow_unconfined=self._limits.allow_unconfined,
         )
 

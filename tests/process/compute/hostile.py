@@ -57,6 +57,27 @@ def fill(folder: str, most: int) -> int:
     return written
 
 
+def held_open(wanted: int) -> int:
+    """How many files can be held open at the same time."""
+    held: list[int] = []
+    try:
+        while len(held) < wanted:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+    except OSError:
+        pass
+    for descriptor in held:
+        os.close(descriptor)
+    return len(held)
+
+
+def taken(size: int) -> bool:
+    """Whether so much memory can be had."""
+    try:
+        return len(bytearray(size)) == size
+    except MemoryError:
+        return False
+
+
 def opens(path: str, flags: int) -> str:
     """`opened`, or why not."""
     try:
@@ -142,6 +163,8 @@ def main(wishes: "dict[str, Any]") -> "dict[str, Any]":
         "namespace": as_root_of_a_namespace(),
         "filled": {folder: fill(folder, wishes["most"]) for folder in (work, *wishes["fill"])},
         "forks": forks(wishes["forks"]),
+        "open files": held_open(wishes["open files"]),
+        "memory": taken(wishes["memory"]),
         "root": root_again(),
     }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,8 +21,8 @@ import pytest
 from nunatak.compute.process.bounds import InstanceBounds
 from nunatak.compute.process.sandbox import Shown, bare_argv, sandbox_argv, user_of
 from nunatak.compute.spec import InstanceSpec
-from nunatak.confinement.bubblewrap import obstacle
-from nunatak.confinement.terms import Terms
+from nunatak.confinement.bubblewrap import CHOICE_VARIABLE, obstacle, sandbox
+from nunatak.confinement.terms import PROGRAM, Terms, program
 from nunatak.confinement.users import other_user
 from nunatak.images.building.custody import given_to
 from nunatak.images.building.isolation import sandboxed
@@ -29,9 +30,16 @@ from nunatak.images.building.isolation import sandboxed
 pytestmark = pytest.mark.process
 HOSTILE = Path(__file__).with_name("hostile.py")
 MEBIBYTE = 1024**2
-BOUNDS = InstanceBounds(processes=64, work_bytes=2 * MEBIBYTE, temporary_bytes=3 * MEBIBYTE)
+BOUNDS = InstanceBounds(
+    processes=64,
+    work_bytes=2 * MEBIBYTE,
+    temporary_bytes=3 * MEBIBYTE,
+    open_files=200,
+    hold_memory=True,
+)
+MEMORY_BYTES = 1024 * MEBIBYTE
+"""With room for the stacks of all threads, less than twice of that."""
 LIMIT_S = 120
-confined = pytest.mark.skipif(bool(obstacle()), reason=obstacle())
 as_root = pytest.mark.skipif(other_user("") is None, reason="only root can give code another user")
 NOT_WITHOUT_CAPABILITIES = "/proc/sys/kernel/ns_last_pid"
 """Which anybody may open, and only capabilities change."""
@@ -62,8 +70,10 @@ class World:
             "write": [str(self.spec.model_dir / "x"), "/usr/x", sys.prefix + "/x", "/x"],
             "pids": [self.stranger],
             "most": 4 * MEBIBYTE,
-            "fill": ["/tmp", "/dev/shm"] if "bwrap" in start else [],
+            "fill": ["/tmp", "/dev/shm"] if "--unshare-pid" in start else [],
             "forks": 400,
+            "open files": 1000,
+            "memory": 2 * MEMORY_BYTES,
         }
         python = os.path.realpath(sys.executable)
         command = [*start, python, "-I", str(self.spec.model_dir / "hostile.py")]
@@ -89,7 +99,13 @@ def world(tmp_path: Path) -> Iterator[World]:
     work = home / "instances" / "one" / "work"
     work.mkdir(parents=True)
     spec = InstanceSpec(
-        id="one", service="S", python=(sys.executable,), model_dir=model, methods=(), num_workers=1
+        id="one",
+        service="S",
+        python=(sys.executable,),
+        model_dir=model,
+        methods=(),
+        num_workers=1,
+        memory_limit_bytes=MEMORY_BYTES,
     )
     user = user_of(work.parent)
     if user is not None:
@@ -100,6 +116,18 @@ def world(tmp_path: Path) -> Iterator[World]:
             secret.write_text("secret")
         yield made
         stranger.kill()
+
+
+@pytest.fixture(params=["bubblewrap", "namespaces"])
+def confined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Each program that can make a sandbox here."""
+    monkeypatch.setenv(CHOICE_VARIABLE, request.param)
+    sandbox.cache_clear()
+    if obstacle():
+        pytest.skip(obstacle())
+    yield request.param
+    monkeypatch.undo()
+    sandbox.cache_clear()
 
 
 def shown(world: World) -> Shown:
@@ -121,10 +149,12 @@ def check_common(report: dict[str, Any], world: World) -> None:
     assert report["kill"] != ["reached"]
     assert report["namespace"] == "kept"
     assert report["root"] != "root"
+    assert 100 < report["open files"] < BOUNDS.open_files
+    assert not report["memory"]
     assert 10 < report["forks"] < BOUNDS.processes_of(world.spec) < 400
 
 
-@confined
+@pytest.mark.usefixtures("confined")
 def test_in_the_sandbox_nothing_can_be_harmed(world: World) -> None:
     report = world.harm(sandbox_argv(world.spec, shown(world), BOUNDS))
 
@@ -163,12 +193,17 @@ def test_where_the_home_can_neither_be_covered_nor_read_nothing_is_started(world
     assert "cannot be read by another user than root, and nothing can be mounted" in done.stderr
 
 
-@confined
+@pytest.mark.usefixtures("confined")
 def test_a_builds_sandbox_holds_as_a_models_does(world: World) -> None:
     folder = world.home / "environments" / ".building-x"
     folder.mkdir(parents=True)
     (folder / "egress.sock").touch()
-    terms = Terms(user=user_of(world.work.parent), processes=BOUNDS.processes_of(world.spec))
+    terms = Terms(
+        user=user_of(world.work.parent),
+        processes=BOUNDS.processes_of(world.spec),
+        open_files=BOUNDS.open_files,
+        data_bytes=BOUNDS.data_bytes_of(world.spec),
+    )
     start = sandboxed(
         [],
         terms=terms,
@@ -184,7 +219,7 @@ def test_a_builds_sandbox_holds_as_a_models_does(world: World) -> None:
     assert {item.stat().st_uid for item in (folder, *folder.iterdir())} == {os.geteuid()}
 
 
-@confined
+@pytest.mark.usefixtures("confined")
 def test_even_what_runs_as_the_servers_user_changes_no_setting_of_the_machine(
     world: World,
 ) -> None:
@@ -204,3 +239,44 @@ def test_even_what_runs_as_the_servers_user_changes_no_setting_of_the_machine(
     assert report["sysrq"] != "opened"
     assert report["capabilities"] == [NOTHING] * 4
     assert report["namespace"] == "kept"
+
+
+@pytest.mark.parametrize("signal_to_it", [signal.SIGTERM, signal.SIGKILL])
+def test_what_is_shut_in_ends_with_its_sandbox(
+    world: World, confined: str, signal_to_it: signal.Signals
+) -> None:
+    said = "echo begun; sleep 600"
+    command = [*sandbox_argv(world.spec, shown(world), BOUNDS), "sh", "-c", said]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=world.work) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == b"begun\n"
+        started.send_signal(signal_to_it)
+        assert started.stdout.read() == b"", "closed by whoever held it"
+        assert started.wait(LIMIT_S) != 0
+
+
+@pytest.mark.parametrize(("said", "status"), [("exit 7", 7), ("kill -9 $$", 137), ("true", 0)])
+def test_a_sandbox_ends_as_what_it_held(
+    world: World, confined: str, said: str, status: int
+) -> None:
+    command = [*sandbox_argv(world.spec, shown(world), BOUNDS), "sh", "-c", said]
+    assert subprocess.run(command, cwd=world.work, timeout=LIMIT_S).returncode == status
+
+
+def test_a_process_that_nobody_waits_for_does_not_hold_the_sandbox(
+    world: World, confined: str
+) -> None:
+    said = "sleep 600 & echo begun"
+    command = [*sandbox_argv(world.spec, shown(world), BOUNDS), "sh", "-c", said]
+    done = subprocess.run(command, cwd=world.work, timeout=LIMIT_S, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "begun\n")
+
+
+@pytest.mark.usefixtures("world")
+def test_an_unknown_option_of_the_own_sandbox_is_refused() -> None:
+    box = program(PROGRAM.with_name("box.py"))
+    done = subprocess.run(
+        [*box, "--share-net", "--", "true"], capture_output=True, text=True, timeout=LIMIT_S
+    )
+    assert done.returncode == 126
+    assert "the option --share-net is unknown" in done.stderr

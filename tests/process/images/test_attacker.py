@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.confinement.bubblewrap import CHOICE_VARIABLE, sandbox
 from nunatak.confinement.policy import Confinement
 from nunatak.errors import BuildFailed
 from nunatak.images.building import workshop
@@ -144,7 +145,19 @@ def attack(canaries: Canaries, root: Path) -> str:
     return text
 
 
-@pytest.mark.skipif(not isolation().available, reason=isolation().detail)
+@pytest.fixture(params=["bubblewrap", "namespaces"])
+def confined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each program that can make a sandbox here."""
+    monkeypatch.setenv(CHOICE_VARIABLE, request.param)
+    sandbox.cache_clear()
+    if not isolation().available:
+        pytest.skip(isolation().detail)
+    yield
+    monkeypatch.undo()
+    sandbox.cache_clear()
+
+
+@pytest.mark.usefixtures("confined")
 def test_a_build_hook_gets_nothing_out(tmp_path: Path, canaries: Canaries) -> None:
     shop, home = tmp_path / "shop", tmp_path / "home"
     home.mkdir()

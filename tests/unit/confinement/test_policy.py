@@ -9,11 +9,15 @@ from nunatak.errors import ConfinementMissing
 
 
 @pytest.mark.parametrize("asked", [False, True])
-def test_what_can_be_shut_in_is(*, asked: bool) -> None:
-    found = Confinement("", asked)
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("bubblewrap", "by bubblewrap: "), ("namespaces", "by namespaces that the server makes")],
+)
+def test_what_can_be_shut_in_is(program: str, words: str, *, asked: bool) -> None:
+    found = Confinement("", asked, program)
     found.check()
     assert found.available
-    assert "are confined by bubblewrap" in found.detail
+    assert f"are confined {words}" in found.detail
 
 
 def test_what_cannot_is_refused_with_the_way_out() -> None:

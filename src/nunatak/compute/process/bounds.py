@@ -10,6 +10,8 @@ from nunatak.compute.spec import InstanceSpec
 
 _FOR_THE_WAY_OUT = 128
 """More for the relay to the egress proxy, which takes two threads for each connection."""
+_STACK_BYTES = 8 * 1024**2
+"""Memory that a thread takes for its stack, most of it never touched."""
 _PER_WORKER = 2
 """Processes and threads more for each worker and each processor: libraries start teams of them."""
 
@@ -24,6 +26,17 @@ class InstanceBounds:
     """Files in its work folder."""
     temporary_bytes: int = 4 * GIB
     """Files in `/tmp`, and as much again in `/dev/shm`."""
+    open_files: int = 4096
+    """Files that one process holds open."""
+    hold_memory: bool = False
+    """Whether each process is held to the memory of the instance, as nothing holds all of them."""
+
+    def data_bytes_of(self, spec: InstanceSpec) -> int | None:
+        """Memory of one process, stacks of its threads included; None where it is not held so:
+        drivers of GPUs reserve more than there is."""
+        if not self.hold_memory or spec.memory_limit_bytes is None or spec.gpus:
+            return None
+        return spec.memory_limit_bytes + _STACK_BYTES * self.processes_of(spec)
 
     def processes_of(self, spec: InstanceSpec) -> int:
         """How many processes and threads an instance may have, all together."""

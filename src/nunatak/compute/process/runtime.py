@@ -62,10 +62,11 @@ class ProcessRuntime:
         cannot be shut in, they are run only with `allow_unconfined`."""
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root = root
-        self._bounds = bounds or InstanceBounds()
         self._allow_unconfined = allow_unconfined
         self._command = tuple(command)
         self._groups = find_groups(root) if groups is None else groups
+        held = not self._groups.available
+        self._bounds = replace(bounds or InstanceBounds(), hold_memory=held)
         self._entries: dict[str, RunningInstance] = {}
         self._lock = threading.Lock()
         for folder in list(folders(root)):

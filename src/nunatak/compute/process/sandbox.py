@@ -102,7 +102,12 @@ def bare_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> list[
 
 
 def _terms(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> Terms:
-    return Terms(user=user_of(shown.work.parent), processes=bounds.processes_of(spec))
+    return Terms(
+        user=user_of(shown.work.parent),
+        processes=bounds.processes_of(spec),
+        open_files=bounds.open_files,
+        data_bytes=bounds.data_bytes_of(spec),
+    )
 
 
 def _gpu_devices() -> list[Path]:

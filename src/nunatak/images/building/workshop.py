@@ -45,7 +45,8 @@ class Workshop:
     bounds: BuildBounds
     proxy: EgressProxy
     socket: Path | None
-    processes: int
+    terms: Terms
+    """What its programs are started with; the user of those that run foreign code is another."""
 
     @property
     def scratch(self) -> Path:
@@ -71,7 +72,7 @@ class Workshop:
         own_cache = self.uv.cache.is_relative_to(self.folder)
         readable = self._readable() if own_cache else None
         user = other_user(os.fspath(self.folder)) if own_cache else None
-        terms = Terms(user=user, processes=self.processes)
+        terms = replace(self.terms, user=user)
         if self.socket is not None:
             environment[CREDENTIAL_VARIABLE] = self.proxy.credential
             command = sandboxed(
@@ -132,7 +133,7 @@ def workshop(
     policy: EgressPolicy,
     log: BuildLog,
     bounds: BuildBounds,
-    processes: int,
+    terms: Terms,
     allow_unconfined: bool,
 ) -> Iterator[Workshop]:
     """Open a place to build in under `parent`, and leave nothing of it behind.
@@ -167,7 +168,7 @@ def workshop(
                 socket = short / "egress.sock"
         proxy = stack.enter_context(EgressProxy(policy, socket, on_refusal=refused))
         wheels_only = replace(bounds, hopeless=hopeless)
-        yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket, processes)
+        yield Workshop(folder, uv, indexes, interpreter, log, wheels_only, proxy, socket, terms)
 
 
 @contextlib.contextmanager
