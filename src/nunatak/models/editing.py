@@ -1,4 +1,4 @@
-"""Changes of models that there are: names, comments, defaults, aliases, tags."""
+"""Changes of models that there are: names, comments, defaults, aliases."""
 
 from __future__ import annotations
 
@@ -76,16 +76,6 @@ class ModelEditor:
                     f"Version '{version}' of model {name} has no alias that can be unset."
                 )
             return replace(model.spec, aliases=kept)
-
-        self._change_model(name, change)
-
-    def set_tags(self, name: QualifiedName, tags: Mapping[int, str | None]) -> None:
-        """Set tags by the record id of the tag; None takes one away."""
-
-        def change(model: Model) -> ModelSpec:
-            changed = {**model.tags, **{str(tag): value for tag, value in tags.items()}}
-            kept = {tag: value for tag, value in changed.items() if value is not None}
-            return replace(model.spec, tags=kept)
 
         self._change_model(name, change)
 

@@ -131,11 +131,6 @@ class Model:
         return dict(self.spec.aliases)
 
     @property
-    def tags(self) -> dict[str, str]:
-        """Values by the record id of their tag, as text."""
-        return dict(self.spec.tags)
-
-    @property
     def default(self) -> ModelVersion:
         """The version that calls without a version name reach."""
         wanted = self.spec.default

@@ -12,12 +12,12 @@ from msgspec.structs import replace
 from nunatak.catalog.names import quoted
 from nunatak.catalog.objects import Created, Existing, outcome, present
 from nunatak.catalog.store import Catalog, Key
+from nunatak.catalog.tags import with_changes
 from nunatak.compute.families import Families, InstanceFamily
 from nunatak.compute.nodes import capacity_note
 from nunatak.compute.pools import PoolSpec, PoolStatus
 from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectInUse, ObjectNotFound
-from nunatak.models.tags import with_changes
 from nunatak.objects.ruled import Values
 from nunatak.services.assembly import Services
 from nunatak.services.commands.desired import services_on

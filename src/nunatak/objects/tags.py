@@ -1,8 +1,4 @@
-"""TAG objects, and the tags that compute pools and services carry.
-
-An object keeps its tags by the id of the TAG object, as models do (`nunatak.models.tags`), so that
-renaming a tag changes nothing and dropping it takes it off.
-"""
+"""TAG objects, and the tags that compute pools, services and models carry."""
 
 from __future__ import annotations
 
@@ -13,16 +9,17 @@ from msgspec.structs import replace
 from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.objects import Change, Created, Existing
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
-from nunatak.compute.pools import KIND as POOL
-from nunatak.compute.pools import PoolSpec
-from nunatak.errors import InvalidArgument
-from nunatak.models.tags import (
+from nunatak.catalog.tags import (
     ALLOWED_VALUES_LIMIT,
     TAG,
     TagChanges,
     TagReference,
     with_changes,
 )
+from nunatak.compute.pools import KIND as POOL
+from nunatak.compute.pools import PoolSpec
+from nunatak.errors import InvalidArgument
+from nunatak.models.versions import MODEL, ModelSpec
 from nunatak.objects.ruled import KeptRecords, Values
 from nunatak.services.model.snapshot import read_service
 from nunatak.services.model.spec import BuildSpec, ServiceSpec
@@ -89,7 +86,7 @@ class Tags(KeptRecords):
             return with_changes({}, changes, tx)
 
     def put(self, key: Key, changes: TagChanges, *, if_exists: bool = False) -> None:
-        """Change the tags of a pool or a service; raises as `carried`."""
+        """Change the tags of a pool, a service or a model; raises as `carried`."""
 
         def changed(tx: Transaction, record: Record) -> Change:
             spec = _carrier(record)
@@ -100,8 +97,8 @@ class Tags(KeptRecords):
         self._objects.change(key, changed, if_exists=if_exists)
 
     def references(self, key: Key) -> list[TagReference]:
-        """The tags that a pool or a service carries and that are still there, by name; raises
-        ObjectNotFound."""
+        """The tags that a pool, a service or a model carries and that are still there, by name;
+        raises ObjectNotFound."""
         with self._catalog.read() as tx:
             spec = _carrier(tx.get(key))
             carried = {} if isinstance(spec, BuildSpec) else spec.tags
@@ -114,8 +111,10 @@ def _allowed(tag: Record) -> Sequence[str]:
     return TagSpec.read(tag.spec).allowed_values
 
 
-def _carrier(record: Record) -> PoolSpec | ServiceSpec | BuildSpec:
-    """What is wanted of a pool, a service or a job."""
+def _carrier(record: Record) -> PoolSpec | ModelSpec | ServiceSpec | BuildSpec:
+    """The specification of a pool, a model, a service or a job."""
     if record.key.kind == POOL:
         return PoolSpec.read(record.spec)
+    if record.key.kind == MODEL:
+        return ModelSpec.read(record.spec)
     return read_service(record).spec

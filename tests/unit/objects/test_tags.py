@@ -10,15 +10,16 @@ import pytest
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
+from nunatak.catalog.tags import ALLOWED_VALUES_LIMIT, TAG, TAGS_PER_OBJECT
 from nunatak.compute.pools import PoolSpec
 from nunatak.errors import InvalidArgument, LimitExceeded, ObjectNotFound
-from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, TAGS_PER_OBJECT
+from nunatak.models.versions import ModelSpec
 from nunatak.objects.tags import Tags
 from nunatak.services.model.spec import BuildSpec, BuildStatus, ModelRef
 from nunatak.services.model.states import BuildState
 
 T, U = QualifiedName("DB", "S", "T"), QualifiedName("DB", "S", "U")
-POOL = Key("COMPUTE_POOL", "P")
+POOL, MODEL = Key("COMPUTE_POOL", "P"), Key("MODEL", "M", "DB", "S")
 
 
 @pytest.fixture
@@ -28,6 +29,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         tx.create(Key("SCHEMA", "S", "DB"), "R")
         spec = PoolSpec(min_nodes=1, max_nodes=1, instance_family="CPU_X64_XS")
         tx.create(POOL, "R", spec=spec.document(), status={"state": "STARTING"})
+        tx.create(MODEL, "R", spec=ModelSpec())
     yield opened
     opened.close()
 
@@ -56,17 +58,30 @@ def test_allowed_values_come_and_go(catalog: Catalog, tags: Tags) -> None:
         tags.allow(Key.of(TAG, T), [str(number) for number in range(ALLOWED_VALUES_LIMIT + 1)])
 
 
-def test_an_object_carries_tags_by_what_they_are(tags: Tags) -> None:
+@pytest.mark.parametrize("key", [POOL, MODEL], ids=["pool", "model"])
+def test_an_object_carries_tags_by_what_they_are(tags: Tags, key: Key) -> None:
     tags.create(Key.of(TAG, T), "R", {"ALLOWED_VALUES": ("a",)})
-    tags.put(POOL, [(T, "a")])
+    tags.put(key, [(T, "a")])
     tags.rename(Key.of(TAG, T), Key.of(TAG, U))
 
-    assert [(found.tag, found.value) for found in tags.references(POOL)] == [(U, "a")]
+    assert [(found.tag, found.value) for found in tags.references(key)] == [(U, "a")]
     tags.create(Key.of(TAG, T), "R", {})
-    tags.put(POOL, [(T, "x"), (U, None)])
-    assert [(found.tag, found.value) for found in tags.references(POOL)] == [(T, "x")]
+    tags.put(key, [(T, "x"), (U, None)])
+    assert [(found.tag, found.value) for found in tags.references(key)] == [(T, "x")]
     tags.drop(Key.of(TAG, T))
-    assert tags.references(POOL) == []
+    assert tags.references(key) == []
+
+
+def test_tags_that_were_dropped_do_not_count(tags: Tags) -> None:
+    names = [T.sibling(f"T{number}") for number in range(TAGS_PER_OBJECT)]
+    for name in (T, *names):
+        tags.create(Key.of(TAG, name), "R", {})
+    tags.put(MODEL, [(name, "x") for name in names])
+    tags.drop(Key.of(TAG, names[0]))
+
+    tags.put(MODEL, [(T, "x")])
+
+    assert len(tags.references(MODEL)) == TAGS_PER_OBJECT
 
 
 def test_values_and_numbers_of_tags_are_bounded(tags: Tags) -> None:

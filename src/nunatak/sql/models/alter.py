@@ -31,16 +31,17 @@ from nunatak.access.privileges.declared import (
 )
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
+from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.dropping import ModelDropper
 from nunatak.models.editing import ModelEditor
 from nunatak.models.live_versions import LiveVersions
 from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
-from nunatak.models.tags import ModelTags
 from nunatak.models.versions import MODEL
+from nunatak.objects.tags import Tags
 from nunatak.sql.language.family.table import DONE
-from nunatak.sql.language.family.tags import TagValues, tag_change
+from nunatak.sql.language.family.tags import TagValues, tag_change, tag_changes
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -196,10 +197,9 @@ class ChangeTags:
 
     tags: TagValues
 
-    def apply(self, context: Context, model: QualifiedName, models: Models) -> str:
+    def apply(self, context: Context, model: QualifiedName, tags: Tags) -> str:
         """Give the model the values, or take the tags off."""
-        tags = [(context.session.qualify(parts), value) for parts, value in self.tags]
-        ModelTags(models).change(model, tags)
+        tags.put(Key.of(MODEL, model), tag_changes(context.session, self.tags))
         return DONE
 
 

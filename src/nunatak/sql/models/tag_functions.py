@@ -10,10 +10,9 @@ from nunatak.access.privileges.declared import OnTargets, Target
 from nunatak.catalog.names import split_name
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key
+from nunatak.catalog.tags import TAG
 from nunatak.compute.pools import KIND as POOL
 from nunatak.errors import InvalidArgument, Unsupported
-from nunatak.models.registry import Models
-from nunatak.models.tags import TAG, ModelTags, TagReference
 from nunatak.models.versions import MODEL
 from nunatak.objects.tags import Tags
 from nunatak.services.model.spec import KIND as SERVICE
@@ -65,9 +64,7 @@ def _of_references(arguments: Sequence[Any], context: Context) -> list[Target]:
 
 
 @system_function("SYSTEM$GET_TAG", needs=(OnTargets(ANY, _of_get_tag, _TAGGED),))
-def get_tag(
-    context: Context, arguments: Sequence[Any], models: Models, objects: Objects, tags: Tags
-) -> str | None:
+def get_tag(context: Context, arguments: Sequence[Any], objects: Objects, tags: Tags) -> str | None:
     """SYSTEM$GET_TAG('tag', 'object', 'domain'): the tag's value, None when it has none.
 
     Raises ObjectNotFound.
@@ -75,14 +72,12 @@ def get_tag(
     tag, name, domain = arguments
     wanted = context.session.qualify(split_name(tag))
     objects.get(Key.of(TAG, wanted))
-    found = _references(context, _key(name, domain, context), models, tags)
+    found = tags.references(_key(name, domain, context))
     return next((item.value for item in found if item.tag == wanted), None)
 
 
 @table_function("TAG_REFERENCES", needs=(OnTargets(ANY, _of_references, _TAGGED),))
-def tag_references(
-    context: Context, arguments: Sequence[Any], models: Models, tags: Tags
-) -> Result:
+def tag_references(context: Context, arguments: Sequence[Any], tags: Tags) -> Result:
     """The rows of INFORMATION_SCHEMA.TAG_REFERENCES('object', 'domain'); raises ObjectNotFound."""
     key = _key(arguments[0], arguments[1], context)
     domain = "MODULE" if key.kind == MODEL else key.kind.replace("_", " ")
@@ -99,14 +94,6 @@ def tag_references(
                 *place,
                 None,
             ]
-            for reference in _references(context, key, models, tags)
+            for reference in tags.references(key)
         ],
     )
-
-
-def _references(context: Context, key: Key, models: Models, tags: Tags) -> list[TagReference]:
-    """The tags that an object carries."""
-    if key.kind == MODEL:
-        name = context.session.qualify((key.database, key.schema, key.name))
-        return ModelTags(models).references(name)
-    return tags.references(key)

@@ -21,8 +21,8 @@ from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Record
+from nunatak.catalog.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS
 from nunatak.errors import InvalidArgument
-from nunatak.models.tags import ALLOWED_VALUES_LIMIT, TAG, VALUE_LIMIT_CHARS
 from nunatak.objects.tags import ALLOWED_VALUES, Tags
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from nunatak.catalog import tags
 from nunatak.errors import (
     InvalidArgument,
     LimitExceeded,
@@ -15,7 +16,6 @@ from nunatak.errors import (
     PrivilegeMissing,
     Unsupported,
 )
-from nunatak.models import tags
 from nunatak.sql.language.functions import find_function, functions_in_queries
 from nunatak.sql.models.system import (
     dgql,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import AppliesTags, Rule
-from nunatak.models.tags import TagChanges
+from nunatak.catalog.tags import TagChanges
 from nunatak.objects.tags import Tags
 from nunatak.sql.language.family.table import DONE, Action, Altered, Readers
 from nunatak.sql.language.requirements import key_of
