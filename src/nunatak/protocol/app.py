@@ -33,6 +33,7 @@ from nunatak.protocol.bodies import read_body
 from nunatak.protocol.callers import Callers
 from nunatak.protocol.client_address import parse_networks
 from nunatak.protocol.errors import failure_of
+from nunatak.protocol.files.rights import AddressRights
 from nunatak.protocol.files.routes import FileRoutes, answered
 from nunatak.protocol.files.signing import Signer, load_key
 from nunatak.protocol.files.transfer import Transfers
@@ -81,7 +82,9 @@ class ProtocolApp:
         results, disk = storage.results, storage.disk
         limits = settings.limits
         signer = Signer(load_key(settings.folder("keys") / "addresses.key"))
-        transfers = Transfers(signer, storage.sources, clock=access.clock)
+        transfers = Transfers(
+            signer, storage.sources, rights=AddressRights(access), clock=access.clock
+        )
         self.sessions = LiveSessions(access, statements, account=settings.account)
         self.execution = StatementExecutor(
             statements=statements,

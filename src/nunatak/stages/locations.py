@@ -17,7 +17,7 @@ from typing import Any
 
 from nunatak.access.privileges.declared import Target
 from nunatak.access.privileges.requirement import OWNERSHIP
-from nunatak.catalog.store import Key
+from nunatak.catalog.store import Record
 from nunatak.errors import InvalidArgument, StageUnreadable
 from nunatak.patterns import matching
 from nunatak.stages.folders import TABLE
@@ -86,8 +86,8 @@ class StageLocation:
     id: str
     shown: str
     path: str
-    key: Key | None
-    """The catalog's key of a permanent stage, or of the table whose stage it is; None for one's
+    record: Record | None
+    """The catalog's record of a permanent stage, or of the table whose stage it is; None for one's
     own."""
     file_format: Mapping[str, Any] = field(default_factory=dict)
     """The stage's own format: options, or {"FORMAT_NAME": name}."""
@@ -105,7 +105,7 @@ class StageLocation:
 
     def targets(self) -> list[Target]:
         """The stage, where it is not one's own; that of a table is the table."""
-        return [] if self.key is None else [Target(self.key.kind, self.key.title)]
+        return [] if self.record is None else [Target(self.record.key.kind, self.record.key.title)]
 
     def files(self) -> Iterator[StageFile]:
         """The files whose names begin with the path, by name."""

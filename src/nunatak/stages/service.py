@@ -140,17 +140,16 @@ class Stages:
             return StageLocation(root, user_folder(viewer.user), "", written.path, None)
         if written.table:
             name = viewer.qualify(split_name(written.place + written.table))
-            key, folder = self._of_table(viewer, name)
-            return StageLocation(root, folder, name.name.lower(), written.path, key)
+            record, folder = self._of_table(viewer, name)
+            return StageLocation(root, folder, name.name.lower(), written.path, record)
         name = viewer.qualify(split_name(written.stage))
-        stage = self.stage(viewer, name)
-        is_temporary = viewer.temporary(STAGE, name) is not None
+        stage, is_temporary = self.stage(viewer, name), viewer.temporary(STAGE, name) is not None
         return StageLocation(
             root,
             stage.id,
             name.name.lower(),
             written.path,
-            None if is_temporary else Key.of(STAGE, name),
+            None if is_temporary else self._objects.get(Key.of(STAGE, name)),
             stage.FILE_FORMAT or {},
         )
 
@@ -182,14 +181,15 @@ class Stages:
             return temporary.spec
         return self._objects.get(Key.of(kind, name)).spec
 
-    def _of_table(self, viewer: Viewer, name: QualifiedName) -> tuple[Key | None, str]:
+    def _of_table(self, viewer: Viewer, name: QualifiedName) -> tuple[Record | None, str]:
         if (temporary := viewer.temporary(TABLE, name)) is not None:
             return None, temporary_folder(viewer.id, temporary.id)
         key = Key.of(TABLE, name)
         with self._catalog.read() as tx:
-            folder = folder_of(tx.get(key))
+            record = tx.get(key)
+        folder = folder_of(record)
         assert folder is not None, "tables have stages"
-        return key, folder
+        return record, folder
 
 
 def _new_spec(kind: str, spec: Spec) -> StageSpec | FileFormatSpec:

@@ -35,8 +35,8 @@ class UserToken:
 
 @dataclass(frozen=True, slots=True)
 class SignedAddress:
-    """The address that this server signed for a method, to somebody who had asked for it with a
-    statement; one that is signed for `not_for` is forbidden instead of refused."""
+    """The address that this server signed for a method, to a session that had asked for it with a
+    statement and still could; one that is signed for `not_for` is forbidden instead of refused."""
 
     method: str
     not_for: str = ""
@@ -108,6 +108,9 @@ def caller_in_words(caller: Caller) -> str:
         case UserToken():
             return f"the user of a token, with {caller.privilege} on {caller.on}"
         case SignedAddress():
-            return f"whoever has an address that was signed for {caller.method}"
+            return (
+                f"whoever has an address that was signed for {caller.method}, as long as the "
+                "session that it was given to has the right to it"
+            )
         case Everybody():
             return f"everybody: {caller.why}"

@@ -10,12 +10,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, Update, delete, insert, select, update
 
 from nunatak.access.privileges.grantable import GRANTABLE
-from nunatak.access.privileges.requirement import ALL, OWNERSHIP
+from nunatak.access.privileges.requirement import (
+    ALL,
+    OWNERSHIP,
+    Requirement,
+    StandingRequirement,
+)
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import roles, users
 from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import grants, objects
+from nunatak.catalog.store import Key
 from nunatak.errors import DependentGrants, ObjectNotFound
 
 _OWN_TABLES = {USER: users, ROLE: roles}
@@ -174,6 +180,18 @@ class Grants:
                 if owner is not None:
                     return str(owner)
         return None
+
+    def named(self, needs: StandingRequirement) -> Requirement:
+        """The requirement on the object that has the id now; raises ObjectNotFound."""
+        columns = objects.c.kind, objects.c.database_name, objects.c.schema_name, objects.c.name
+        with self._store.read() as connection:
+            found = connection.execute(
+                select(*columns).where(objects.c.id == needs.object_id)
+            ).one_or_none()
+        if found is None:
+            raise ObjectNotFound("Object", str(needs.object_id), hint="It was dropped.")
+        kind, database, schema, name = found
+        return Requirement(needs.privilege, kind, Key(kind, name, database, schema).title)
 
     def _owner_of(self, table: Table, name: str) -> str | None:
         with self._store.read() as connection:

@@ -20,3 +20,12 @@ class Requirement:
     privilege: str
     kind: str
     object_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRequirement:
+    """A privilege that is asked for again after its statement, on an object that may get another
+    name in the meantime: the one with that id in the catalog, and no other one of its name."""
+
+    privilege: str
+    object_id: int

@@ -17,7 +17,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from nunatak.errors import ObjectNotFound, TokenInvalid
+from nunatak.errors import AccessError, ObjectNotFound, TokenInvalid
+from nunatak.protocol.files.rights import AddressRights, Asking
 from nunatak.protocol.files.signing import Signer
 from nunatak.stages.sources import FileSource
 from nunatak.stages.uploads import UploadName, safe_name, upload_name
@@ -41,15 +42,20 @@ class Transfers:
         signer: Signer,
         sources: Mapping[str, FileSource],
         *,
+        rights: AddressRights,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signer = signer
         self._sources = sources
+        self._rights = rights
         self._clock = clock
         self._run = secrets.token_hex(8)
 
-    def data(self, transfer: Transfer, *, base_url: str, is_bound: bool) -> dict[str, Any]:
-        """The part of an answer that tells a client what to move; raises InvalidArgument.
+    def data(
+        self, transfer: Transfer, session: Asking, *, base_url: str, is_bound: bool
+    ) -> dict[str, Any]:
+        """The part of an answer to a session that tells its client what to move; raises
+        InvalidArgument.
 
         `is_bound`: the stage was a bound value, so the statement cannot be sent again as it is.
         """
@@ -63,10 +69,12 @@ class Transfers:
             "threshold": 0,
             "clientShowEncryptionParameter": False,
         }
+        right = self._rights.parameters(session, transfer.needs)
         if transfer.upload:
-            url = base_url + self._upload_path(transfer, is_bound=is_bound)
+            path = self._upload_path(transfer, right, is_bound=is_bound)
+            url = base_url + path
             return common | {"stageInfo": _stage_info(url, is_final=is_bound)}
-        urls = [base_url + self._sign("GET", FILES + key) for key in transfer.keys]
+        urls = [base_url + self._sign("GET", FILES + key, **right) for key in transfer.keys]
         return common | {
             "stageInfo": _stage_info(""),
             "presignedUrls": urls,
@@ -74,13 +82,25 @@ class Transfers:
             "encryptionMaterial": [],
         }
 
-    def chunk_path(self, query_id: str, index: int, wanted: str) -> str:
+    def chunk_path(self, session: Asking, query_id: str, index: int, wanted: str) -> str:
         """The signed path of a result's chunk."""
-        return self._sign("GET", f"{RESULTS}{query_id}/{index}.{wanted}")
+        right = self._rights.parameters(session, None)
+        return self._sign("GET", f"{RESULTS}{query_id}/{index}.{wanted}", **right)
 
     def check(self, method: str, path: str, query: str) -> dict[str, str]:
-        """The parameters of a signed path; raises TokenInvalid or TokenExpired."""
-        return self._signer.check(method, path, query, now=self._clock())
+        """The parameters of a signed path; raises TokenInvalid or TokenExpired, the former also
+        when the right to it has ended. Reads the catalog."""
+        parameters = self._signer.check(method, path, query, now=self._clock())
+        self._rights.check(parameters)
+        return parameters
+
+    def is_signed(self, method: str, path: str, query: str) -> bool:
+        """Whether a path is signed for a method, whoever may use it."""
+        try:
+            self._signer.check(method, path, query, now=self._clock())
+        except AccessError:
+            return False
+        return True
 
     def is_of_this_run(self, parameters: Mapping[str, str]) -> bool:
         """Whether an upload's address was signed since the server started. What was tried with one
@@ -95,9 +115,9 @@ class Transfers:
             raise ObjectNotFound("File", path.removeprefix(FILES))
         return source, key
 
-    def _upload_path(self, transfer: Transfer, *, is_bound: bool) -> str:
+    def _upload_path(self, transfer: Transfer, right: Mapping[str, str], *, is_bound: bool) -> str:
         name = upload_name(transfer.sources[0], auto_compress=transfer.auto_compress)
-        extra = {"run": self._run}
+        extra = {"run": self._run, **right}
         if name.name is not None:
             extra["name"] = name.name
         if name.name is None and is_bound:

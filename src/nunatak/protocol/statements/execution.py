@@ -268,7 +268,10 @@ class StatementExecutor:
         if isinstance(outcome, Transfer):
             data = answers.base_data(request.query_id, (), kind=0, parameters=parameters)
             data |= self._transfers.data(
-                outcome, base_url=submission.base_url, is_bound=bool(request.bindings)
+                outcome,
+                live.session,
+                base_url=submission.base_url,
+                is_bound=bool(request.bindings),
             )
             return data | answers.final_names(live.session)
         stored, inline = self._store(presented(outcome, parameters), request, live)
@@ -338,7 +341,7 @@ class StatementExecutor:
             wanted=answers.result_format(parameters, live.application, stored.kind),
             parameters=parameters,
             store=self.results,
-            chunk_url=lambda *part: base_url + self._transfers.chunk_path(*part),
+            chunk_url=lambda *part: base_url + self._transfers.chunk_path(live.session, *part),
             inline_bytes=self._limits.result_inline_bytes,
             inline=inline,
         )

@@ -9,9 +9,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from nunatak.access.privileges.declared import OnTargets, Target
-from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.requirement import OWNERSHIP, StandingRequirement
 from nunatak.catalog.sqltypes import NUMBER
-from nunatak.catalog.store import Key
+from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import SCHEME, ListedFile, ModelFiles, SnowAddress, parse_address
@@ -65,6 +65,14 @@ def _on(attribute: str, *, write: bool) -> OnTargets:
     return OnTargets("READ", targets, "the stage or model", STAGE_EXCEPT)
 
 
+_MAY_PUT, _MAY_GET = _on("target", write=True), _on("source", write=False)
+
+
+def _still(rule: OnTargets, record: Record | None) -> StandingRequirement | None:
+    """What a rule asks for on an object; nothing where the files are of the user or the session."""
+    return None if record is None else StandingRequirement(rule.asked(record.key.kind), record.id)
+
+
 def _read_local(cursor: TokenCursor) -> str:
     """A local path, quoted or bare; a bare one ends at a blank."""
     if cursor.at_string():
@@ -91,8 +99,10 @@ class Put:
         location = _location(context, self.target, stages)
         if isinstance(location, SnowAddress):
             key = f"{MODELS}/{ModelFiles(models).upload_prefix(location)}"
+            record: Record | None = models.get(location.model).record
         else:
             location.folder()
+            record = location.record
             key = f"{STAGES}/{location.id}/{location.path}"
         return Transfer(
             upload=True,
@@ -102,10 +112,11 @@ class Put:
             auto_compress=self.options.get("AUTO_COMPRESS", True),
             source_compression=self.options.get("SOURCE_COMPRESSION", "auto_detect").lower(),
             overwrite=self.options.get("OVERWRITE", False),
+            needs=_still(_MAY_PUT, record),
         )
 
 
-@grammar("PUT", needs=(_on("target", write=True),))
+@grammar("PUT", needs=(_MAY_PUT,))
 def put(cursor: TokenCursor, _: Modifiers) -> Put:
     """Parse PUT."""
     source = _read_local(cursor)
@@ -127,8 +138,9 @@ class Get:
         if isinstance(location, SnowAddress):
             rows = _model_files(location, pattern, models)
             chosen = [(row.name, f"{MODELS}/{row.key}") for row in rows]
+            record: Record | None = models.get(location.model).record
         else:
-            files = location.files_like(pattern)
+            files, record = location.files_like(pattern), location.record
             chosen = [(item.name, f"{STAGES}/{location.id}/{item.name}") for item in files]
         return Transfer(
             upload=False,
@@ -137,10 +149,11 @@ class Get:
             keys=tuple(key for _, key in chosen),
             local_folder=self.folder,
             parallel=self.options.get("PARALLEL", 10),
+            needs=_still(_MAY_GET, record),
         )
 
 
-@grammar("GET", needs=(_on("source", write=False),))
+@grammar("GET", needs=(_MAY_GET,))
 def get(cursor: TokenCursor, _: Modifiers) -> Get:
     """Parse GET."""
     source = stage_path(cursor)

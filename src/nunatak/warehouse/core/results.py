@@ -15,6 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from nunatak.access.privileges.requirement import StandingRequirement
 from nunatak.catalog.sqltypes import NUMBER, TEXT, SqlType, TypeKind
 
 
@@ -76,6 +77,8 @@ class Transfer:
     auto_compress: bool = True
     source_compression: str = "auto_detect"
     overwrite: bool = False
+    needs: StandingRequirement | None = None
+    """What the role must hold whenever a file moves; nothing for files of the user or session."""
 
 
 def arrow_type(sql_type: SqlType) -> pa.DataType:

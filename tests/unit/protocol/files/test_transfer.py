@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from nunatak.errors import TokenExpired, TokenInvalid
+from nunatak.protocol.files.rights import AddressRights
 from nunatak.protocol.files.signing import Signer, load_key
 from nunatak.protocol.files.transfer import Transfers
 from nunatak.warehouse.core.results import Transfer
@@ -167,12 +168,14 @@ async def test_an_empty_retry_is_never_stored(
             earlier = Transfers(
                 Signer(load_key(world.settings.folder("keys") / "addresses.key")),
                 {"stages": world.folder},
+                rights=AddressRights(world.access),
                 clock=world.clock,
             )
             transfer = Transfer(
                 upload=True, sources=("a",), keys=("stages/s1/dir",), overwrite=overwrite
             )
-            signed = earlier.data(transfer, base_url="http://test", is_bound=False)
+            session = world.app.sessions.by_token(world.token).session
+            signed = earlier.data(transfer, session, base_url="http://test", is_bound=False)
             address = signed["stageInfo"]["presignedUrl"]
 
     retry = await _put(world, address, b"", **{"x-goog-meta-sfc-digest": NOTHING})

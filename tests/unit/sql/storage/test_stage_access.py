@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, PrivilegeMissing
 from nunatak.sql.frontend import FrontEnd
 from nunatak.stages.folders import tidy
@@ -190,6 +191,39 @@ def test_a_new_user_of_an_old_name_finds_an_empty_stage(realm: Realm) -> None:
         realm.rows(ADMIN, "CREATE USER IF NOT EXISTS OTHER_USER")
         realm.rows(ADMIN, "GRANT ROLE OTHER TO USER OTHER_USER")
         assert files(realm, OTHER, "@~") == []
+
+
+@pytest.mark.parametrize(
+    ("at", "kind", "put", "got"),
+    [("@ST", "STAGE", "WRITE", "READ"), ("@%SEC", "TABLE", OWNERSHIP, OWNERSHIP)],
+)
+def test_files_that_move_later_need_what_their_statement_needed(
+    realm: Realm, at: str, kind: str, put: str, got: str
+) -> None:
+    grants, name = realm.parts.access.grants, at.strip("@%")
+    made = [realm.run(OWNER, f"PUT file:///a {at}"), realm.run(OWNER, f"GET {at} file:///tmp/")]
+    needs = [transfer.needs for transfer in made if isinstance(transfer, Transfer)]
+
+    def asked() -> list[Requirement]:
+        return [grants.named(found) for found in needs if found is not None]
+
+    assert asked() == [Requirement(what, kind, f"DB.S.{name}") for what in (put, got)]
+    realm.rows(OWNER, f"ALTER {kind} {name} RENAME TO RENAMED")
+    assert asked() == [Requirement(what, kind, "DB.S.RENAMED") for what in (put, got)]
+    columns = "(A TEXT)" if kind == "TABLE" else ""
+    realm.rows(OWNER, f"CREATE OR REPLACE {kind} RENAMED {columns}")
+    with pytest.raises(ObjectNotFound):
+        asked()
+
+
+def test_files_of_users_and_sessions_need_nothing_of_their_role(realm: Realm) -> None:
+    realm.rows(OTHER, "CREATE TEMPORARY TABLE TT (A TEXT)")
+    realm.rows(OTHER, "CREATE TEMPORARY STAGE TS")
+    for at in ("@~", "@%TT", "@TS"):
+        for text in (f"PUT file:///a {at}", f"GET {at} file:///tmp/"):
+            transfer = realm.run(OTHER, text)
+            assert isinstance(transfer, Transfer)
+            assert transfer.needs is None
 
 
 @pytest.mark.parametrize("at", ["@~/../x", "@~OTHER_USER", "@~OTHER_USER/a", "@%SEC/../x"])
