@@ -19,6 +19,7 @@ from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.functions import Functions
+from nunatak.objects.granting.granting import Granting
 from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
 from nunatak.objects.repositories import ImageRepositories
@@ -94,6 +95,7 @@ class Front:
             tags=Tags(catalog),
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
+            granting=Granting(access),
             images=RepositoryImages(catalog),
             stages=StageRecords(catalog),
             file_formats=FileFormatRecords(catalog),

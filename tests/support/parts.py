@@ -20,6 +20,7 @@ from nunatak.models.registry import Models
 from nunatak.objects.account import account_objects
 from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.functions import Functions
+from nunatak.objects.granting.granting import Granting
 from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
 from nunatak.objects.pools import Pools
@@ -53,6 +54,7 @@ class AccountParts:
     places: Places
     users: UserAccounts
     roles: RoleAccounts
+    granting: Granting
     databases: Databases
     schemas: Schemas
     sequences: Sequences
@@ -134,6 +136,7 @@ def injector_of(parts: Parts) -> Injector:
         Places: "places",
         UserAccounts: "users",
         RoleAccounts: "roles",
+        Granting: "granting",
         Databases: "databases",
         Schemas: "schemas",
         Sequences: "sequences",

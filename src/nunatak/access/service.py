@@ -9,6 +9,7 @@ from nunatak.access.authenticate import Authenticator
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.credentials.tokens import Tokens
 from nunatak.access.privileges.decide import Decision, allowed
+from nunatak.access.privileges.granting import Granter
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
 from nunatak.access.privileges.requirement import Requirement
@@ -35,7 +36,7 @@ class Access:
         passwords: Passwords | None = None,
     ) -> None:
         store = AccessStore(database, clock=clock)
-        self._store = store
+        self._store, self._account = store, settings.account
         self.roles = Roles(store)
         self.grants = Grants(store)
         self.clock = clock
@@ -93,6 +94,13 @@ class Access:
         decision = self.decide(requirement, role=role)
         if not decision.is_allowed:
             raise PrivilegeMissing(decision.reason)
+
+    def granter(self, role: str) -> Granter:
+        """A role as somebody who would grant."""
+        manages = Requirement("MANAGE GRANTS", "ACCOUNT", self._account)
+        return Granter(
+            primary=role, roles=self.roles.effective(role), manages=self.allows(role, manages)
+        )
 
     def has_administrator(self) -> bool:
         """Whether anybody can log in and act as ACCOUNTADMIN."""

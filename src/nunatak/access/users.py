@@ -11,7 +11,8 @@ from sqlalchemy.exc import IntegrityError
 
 from nunatak.access.credentials.keys import KEY_LIMIT_CHARS, fingerprint, parse_public_key
 from nunatak.access.credentials.passwords import Passwords
-from nunatak.access.privileges.holding import end_sessions, keeping_an_administrator, remove_user
+from nunatak.access.privileges.holding import end_sessions, keeping_an_administrator
+from nunatak.access.privileges.removal import remove_user
 from nunatak.access.records.remembered import Remembered
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import sessions, users

@@ -53,9 +53,12 @@ grants = Table(
     Column("grant_option", Integer, nullable=False, default=0),
     Column("granted_by", String(255), nullable=False),
     Column("created_on", Float, nullable=False),
-    UniqueConstraint("privilege", "object_kind", "object_name", "grantee_kind", "grantee"),
+    UniqueConstraint(
+        "privilege", "object_kind", "object_name", "grantee_kind", "grantee", "granted_by"
+    ),
 )
 Index("grants_by_grantee", grants.c.grantee_kind, grants.c.grantee)
+Index("grants_by_object", grants.c.object_kind, grants.c.object_name)
 
 events = Table(
     "events",

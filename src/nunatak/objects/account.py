@@ -9,6 +9,7 @@ from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog
 from nunatak.config import Settings
 from nunatak.objects.functions import Functions
+from nunatak.objects.granting.granting import Granting
 from nunatak.objects.network import IntegrationObjects, NetworkRuleObjects
 from nunatak.objects.places import Places
 from nunatak.objects.pools import Pools
@@ -44,6 +45,7 @@ def account_objects(
         Places: Places(catalog),
         UserAccounts: UserAccounts(access, settings),
         RoleAccounts: RoleAccounts(catalog, access),
+        Granting: Granting(access),
         Warehouses: Warehouses(catalog),
         Tags: Tags(catalog),
         Pools: Pools(catalog, services),

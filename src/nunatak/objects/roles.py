@@ -6,8 +6,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from nunatak.access.privileges.grants import SERVICE_ROLE, CurrentGrants
-from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ROLE, USER, Role
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
@@ -29,8 +27,8 @@ class RoleCounts:
 
 
 class RoleAccounts:
-    """The roles of the account, and privileges that they are given. Whether somebody may give them
-    is decided before. Safe to use from many threads."""
+    """The roles of the account, and the objects that they are given privileges on. Safe to use from
+    many threads."""
 
     def __init__(self, catalog: Catalog, access: Access) -> None:
         self._catalog = catalog
@@ -105,55 +103,15 @@ class RoleAccounts:
         self._access.administration.drop_role(name, heir=by_role)
         return True
 
-    def grant(
-        self,
-        privileges: Sequence[str],
-        kind: str,
-        titles: Sequence[str],
-        *,
-        role: str,
-        by_role: str,
-        grant_option: bool = False,
-    ) -> None:
-        """Give privileges on objects of a kind to a role. Raises ObjectNotFound."""
-        self._check(privileges, kind, role)
-        for title in titles:
-            self._access.grants.grant(
-                privileges, kind, title, role=role, by=by_role, grant_option=grant_option
-            )
-
-    def transfer(
-        self, kind: str, titles: Sequence[str], *, role: str, current: CurrentGrants
-    ) -> None:
-        """Make a role the owner of objects of a kind. Raises as `Grants.transfer`, and
-        InvalidArgument."""
-        self._check((OWNERSHIP,), kind, role)
-        self._access.grants.transfer(kind, titles, role=role, current=current)
-
-    def revoke(
-        self, privileges: Sequence[str], kind: str, titles: Sequence[str], *, role: str
-    ) -> None:
-        """Take privileges on objects of a kind from a role; what was not given is passed over.
-        Raises ObjectNotFound, InvalidArgument."""
-        self._check(privileges, kind, role)
-        if OWNERSHIP in privileges:
-            raise InvalidArgument("OWNERSHIP is not revoked: GRANT it to another role.")
-        for title in titles:
-            self._access.grants.revoke(privileges, kind, title, role=role)
-
-    def grant_service_role(
-        self, service: QualifiedName, name: str, *, role: str, by_role: str
-    ) -> None:
-        """Give the role of a service, which may use its endpoints, to a role. Raises
+    def service_role(self, service: QualifiedName, name: str) -> str:
+        """The title of the role of a service, which may use its endpoints. Raises
         ObjectNotFound."""
-        self._check((), SERVICE_ROLE, role)
         with self._catalog.read() as tx:
             tx.get(service_key(service))
         if name not in SERVICE_ROLES:
             hint = f"Every service has {' and '.join(SERVICE_ROLES)}."
             raise ObjectNotFound("Service role", name, hint=hint)
-        title = service_role_title(service, name)
-        self._access.grants.grant(("USAGE",), SERVICE_ROLE, title, role=role, by=by_role)
+        return service_role_title(service, name)
 
     def titles_within(self, kind: str, container: Key) -> list[str]:
         """The objects of a kind that there are in a database or a schema; raises
@@ -167,15 +125,6 @@ class RoleAccounts:
                 schema=container.name if is_schema else None,
             )
         return [record.key.title for record in records if not _is_dropped(record)]
-
-    def _check(self, privileges: Sequence[str], kind: str, role: str) -> None:
-        if not self._access.roles.exists(role):
-            raise ObjectNotFound("Role", role)
-        if OWNERSHIP in privileges and kind == SERVICE:
-            raise InvalidArgument(
-                "The ownership of a service cannot be transferred: drop it and create it with the "
-                "other role."
-            )
 
 
 def _is_dropped(record: Record) -> bool:

@@ -9,6 +9,7 @@ from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.ingress.gate import ENDPOINT_ROLE, AccessAuthorities
+from support.granting import take
 
 SERVICE = QualifiedName("DB", "PUBLIC", "SVC")
 BOB = Identity("BOB")
@@ -34,5 +35,5 @@ def test_a_decision_holds_until_anything_changes(
     name = f"{SERVICE}!{ENDPOINT_ROLE}"
     access.grants.grant(["USAGE"], "SERVICE_ROLE", name, role="PUBLIC", by="ACCOUNTADMIN")
     assert authorities.may_use(BOB, SERVICE)
-    access.grants.revoke(["USAGE"], "SERVICE_ROLE", name, role="PUBLIC")
+    take(access, ["USAGE"], "SERVICE_ROLE", name, "PUBLIC")
     assert not authorities.may_use(BOB, SERVICE)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.privileges.grants import CurrentGrants, Taking
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
@@ -15,8 +16,10 @@ from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectInUse, ObjectNotFound
+from nunatak.objects.granting.granting import Granting
 from nunatak.objects.roles import RoleAccounts, RoleCounts
 from nunatak.services.model.spec import KIND as SERVICE
+from support.granting import ADMINISTRATOR
 from support.services import create_service
 
 ADMIN = "ACCOUNTADMIN"
@@ -32,6 +35,7 @@ class World:
         self.access = Access(self.catalog.database, settings)
         self.access.roles.create(ADMIN, owner=ADMIN)
         self.roles = RoleAccounts(self.catalog, self.access)
+        self.granting = Granting(self.access)
         for name in ("R", "Q"):
             self.roles.create(name, by_role=ADMIN)
         with self.catalog.write() as tx:
@@ -86,34 +90,40 @@ def test_privileges_are_given_on_all_objects_of_a_schema(world: World) -> None:
     titles = world.roles.titles_within(SERVICE, Key("SCHEMA", "S", "DB"))
 
     assert titles == world.roles.titles_within(SERVICE, Key("DATABASE", "DB")) == ["DB.S.SVC"]
-    world.roles.grant(("USAGE",), SERVICE, titles, role="Q", by_role=ADMIN)
+    world.granting.grant(("USAGE",), SERVICE, titles, role="Q", by=ADMINISTRATOR)
     assert world.granted(SERVICE, "DB.S.SVC") == [("USAGE", "Q")]
-    world.roles.revoke(("ALL",), SERVICE, titles, role="Q")
+    world.granting.revoke(("ALL",), SERVICE, titles, role="Q", by=ADMINISTRATOR, taking=Taking())
     assert world.granted(SERVICE, "DB.S.SVC") == []
     with pytest.raises(ObjectNotFound):
         world.roles.titles_within(SERVICE, Key("SCHEMA", "GONE", "DB"))
 
 
 def test_ownership_has_rules(world: World) -> None:
+    def move(kind: str, title: str, to: str) -> None:
+        world.granting.transfer(
+            kind, [title], role=to, by=ADMINISTRATOR, current=CurrentGrants.REFUSE
+        )
+
     with pytest.raises(InvalidArgument, match="cannot be transferred"):
-        world.roles.grant((OWNERSHIP,), SERVICE, ["DB.S.SVC"], role="Q", by_role=ADMIN)
+        move(SERVICE, "DB.S.SVC", "Q")
     with pytest.raises(InvalidArgument, match="not revoked"):
-        world.roles.revoke((OWNERSHIP,), "SCHEMA", ["DB.S"], role="Q")
+        world.granting.revoke(
+            (OWNERSHIP,), "SCHEMA", ["DB.S"], role="Q", by=ADMINISTRATOR, taking=Taking()
+        )
     with pytest.raises(ObjectNotFound):
-        world.roles.grant((OWNERSHIP,), "SCHEMA", ["DB.S"], role="NOBODY", by_role=ADMIN)
+        move("SCHEMA", "DB.S", "NOBODY")
 
 
 def test_roles_of_services_are_given_by_their_name(world: World) -> None:
-    world.roles.grant_service_role(SVC, "ALL_ENDPOINTS_USAGE", role="Q", by_role=ADMIN)
+    title = world.roles.service_role(SVC, "ALL_ENDPOINTS_USAGE")
+    assert title == "DB.S.SVC!ALL_ENDPOINTS_USAGE"
+    world.granting.grant(("USAGE",), "SERVICE_ROLE", [title], role="Q", by=ADMINISTRATOR)
 
-    title = "DB.S.SVC!ALL_ENDPOINTS_USAGE"
     assert world.granted("SERVICE_ROLE", title) == [("USAGE", "Q")]
     with pytest.raises(ObjectNotFound, match="Every service has"):
-        world.roles.grant_service_role(SVC, "OTHER", role="Q", by_role=ADMIN)
+        world.roles.service_role(SVC, "OTHER")
     with pytest.raises(ObjectNotFound):
-        world.roles.grant_service_role(
-            SVC.sibling("GONE"), "ALL_ENDPOINTS_USAGE", role="Q", by_role=ADMIN
-        )
+        world.roles.service_role(SVC.sibling("GONE"), "ALL_ENDPOINTS_USAGE")
 
 
 def test_a_role_is_listed_with_who_holds_it_and_what_it_holds(world: World) -> None:

@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, Update, delete, insert, select, update
+from sqlalchemy import Connection, delete, select
 
-from nunatak.access.privileges.grantable import GRANTABLE
-from nunatak.access.privileges.requirement import (
-    ALL,
-    OWNERSHIP,
-    Requirement,
-    StandingRequirement,
+from nunatak.access.privileges.grant_rows import (
+    Grant,
+    Taking,
+    added,
+    dependent,
+    given_by,
+    givers,
+    grant_of,
+    on,
+    securable,
+    spread,
+    take,
 )
-from nunatak.access.privileges.roles import ROLE, USER
+from nunatak.access.privileges.granting import SYSTEM, Granter, revocable
+from nunatak.access.privileges.holding import ACCOUNTADMIN, ROLE
+from nunatak.access.privileges.owners import SERVICE_ROLE, owned_by, owner_in
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement, StandingRequirement
 from nunatak.access.records.store import AccessStore
-from nunatak.access.records.tables import roles, users
-from nunatak.catalog.names import split_name
+from nunatak.access.records.tables import roles
 from nunatak.catalog.schema import grants, objects
 from nunatak.catalog.store import Key
-from nunatak.errors import DependentGrants, ObjectNotFound
+from nunatak.errors import ObjectNotFound
 
-_OWN_TABLES = {USER: users, ROLE: roles}
-"""Kinds that the catalog does not list, with their tables."""
-SERVICE_ROLE = "SERVICE_ROLE"
-"""Kind of the roles that a service brings; their title is `<service>!<ROLE>`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """A privilege that a role holds on an object; `object_name` is the catalog's title of it, and
-    `created_on` seconds since the epoch."""
-
-    privilege: str
-    kind: str
-    object_name: str
-    role: str
-    granted_by: str = ""
-    grant_option: bool = False
-    created_on: float = 0.0
+__all__ = ["SERVICE_ROLE", "CurrentGrants", "Grant", "Grants", "Taking"]
 
 
 class CurrentGrants(enum.Enum):
@@ -56,7 +46,7 @@ class CurrentGrants(enum.Enum):
 
 
 class Grants:
-    """Reads and writes grants; whether somebody may do so is decided before."""
+    """Reads and writes grants, each change in one transaction with the decision about it."""
 
     def __init__(self, store: AccessStore) -> None:
         self._store = store
@@ -71,8 +61,8 @@ class Grants:
         by: str,
         grant_option: bool = False,
     ) -> None:
-        """Give privileges; OWNERSHIP moves the object to the role, with the grants on it. Raises
-        ObjectNotFound when there is no such role, in the transaction that grants."""
+        """Give privileges, whoever may; OWNERSHIP moves the object to the role, with the grants on
+        it. Raises ObjectNotFound when there is no such role, in the transaction that grants."""
         with self._store.write() as connection:
             self.grant_within(
                 connection,
@@ -99,7 +89,7 @@ class Grants:
         _check_role(connection, role)
         for privilege in privileges:
             if privilege == OWNERSHIP:
-                connection.execute(_owned_by(role, kind, object_name))
+                connection.execute(owned_by(role, kind, object_name))
                 continue
             row = {
                 "privilege": privilege,
@@ -111,43 +101,84 @@ class Grants:
                 "granted_by": by,
                 "created_on": self._store.clock(),
             }
-            connection.execute(insert(grants).prefix_with("OR REPLACE").values(**row))
+            connection.execute(added(row))
+
+    def give(
+        self,
+        privileges: Sequence[str],
+        kind: str,
+        object_names: Iterable[str],
+        *,
+        role: str,
+        by: Granter,
+        grant_option: bool = False,
+    ) -> None:
+        """Give privileges on objects, on all of them or on none; `ALL` gives those that `by` may
+        give. Raises PrivilegeMissing, and ObjectNotFound when there is no such role."""
+        with self._store.write() as connection:
+            for name in object_names:
+                for privilege, giver in givers(connection, privileges, kind, name, by=by):
+                    self.grant_within(
+                        connection,
+                        [privilege],
+                        kind,
+                        name,
+                        role=role,
+                        by=giver,
+                        grant_option=grant_option,
+                    )
+
+    def take(
+        self,
+        privileges: Sequence[str],
+        kind: str,
+        object_names: Iterable[str],
+        *,
+        role: str,
+        by: Granter,
+        taking: Taking,
+    ) -> None:
+        """Take privileges on objects back that somebody gave whom `by` acts for; `ALL` takes every
+        one. What was not given, or by others, is passed over. Raises PrivilegeMissing, and
+        DependentGrants for what was given in consequence and may not go with it."""
+        with self._store.write() as connection:
+            _check_role(connection, role)
+            for name in object_names:
+                spread(connection, on(kind, name))
+                allowed = revocable(by=by, on=securable(connection, kind, name))
+                for privilege, _ in givers(connection, privileges, kind, name, by=by):
+                    condition = on(kind, name) & (grants.c.privilege == privilege)
+                    taken = condition & (grants.c.grantee == role)
+                    if allowed is not None:
+                        taken &= grants.c.granted_by.in_(sorted(allowed))
+                    take(connection, condition, taken, taking)
 
     def transfer(
         self, kind: str, object_names: Sequence[str], *, role: str, current: CurrentGrants
     ) -> None:
-        """Make a role the owner of objects, of all or of none of them. Raises ObjectNotFound when
-        there is no such role, and DependentGrants for grants of which was not said what becomes of
-        them."""
+        """Make a role the owner of objects, of all or of none of them; whether somebody may is
+        decided before. Raises ObjectNotFound when there is no such role, and DependentGrants for
+        grants of which was not said what becomes of them."""
         with self._store.write() as connection:
             _check_role(connection, role)
             for object_name in object_names:
-                condition = _on(kind, object_name)
+                condition = on(kind, object_name)
                 match current:
                     case CurrentGrants.REFUSE:
                         found = connection.execute(select(grants).where(condition)).first()
                         if found is not None:
-                            raise _dependent(_grant(found))
+                            raise dependent(grant_of(found))
                     case CurrentGrants.COPY:
-                        given = update(grants).where(condition).values(granted_by=role)
-                        connection.execute(given)
+                        before = securable(connection, kind, object_name).root
+                        for giver in {before, ACCOUNTADMIN, SYSTEM}:
+                            given_by(connection, condition, giver, role)
                     case CurrentGrants.REVOKE:
                         connection.execute(delete(grants).where(condition))
-                connection.execute(_owned_by(role, kind, object_name))
-
-    def revoke(self, privileges: Sequence[str], kind: str, object_name: str, *, role: str) -> None:
-        """Take privileges back; `ALL` takes every one, and one of them is taken from it. What was
-        not given is passed over."""
-        condition = _on(kind, object_name) & (grants.c.grantee == role)
-        with self._store.write() as connection:
-            if ALL not in privileges:
-                _spread(connection, condition)
-                condition &= grants.c.privilege.in_(privileges)
-            connection.execute(delete(grants).where(condition))
+                connection.execute(owned_by(role, kind, object_name))
 
     def on(self, kind: str, object_name: str) -> Sequence[Grant]:
         """The grants on an object."""
-        return self._list(_on(kind, object_name))
+        return self._list(on(kind, object_name))
 
     def to(self, role: str) -> Sequence[Grant]:
         """The grants to a role itself, without what it inherits."""
@@ -156,30 +187,15 @@ class Grants:
     def held(self, roles: Collection[str], kind: str, object_name: str) -> Sequence[Grant]:
         """The grants on an object to any of some roles."""
         return self._list(
-            _on(kind, object_name)
+            on(kind, object_name)
             & (grants.c.grantee_kind == ROLE)
             & grants.c.grantee.in_(sorted(roles))
         )
 
     def owner_of(self, kind: str, object_name: str) -> str | None:
-        """The role that owns an object. What the catalog does not list by itself, such as a table,
-        belongs to the owner of its schema, else of its database."""
-        if kind == SERVICE_ROLE:
-            kind, object_name = "SERVICE", object_name.rpartition("!")[0]
-        parts = split_name(object_name)
-        if kind in _OWN_TABLES:
-            return self._owner_of(_OWN_TABLES[kind], parts[-1])
-        places = [_is(kind, object_name)]
-        if len(parts) == 3:
-            places.append(_at("SCHEMA", parts[:2]))
-        if len(parts) >= 2:
-            places.append(_at("DATABASE", parts[:1]))
+        """The role that owns an object, as `owners.owner_in` finds it."""
         with self._store.read() as connection:
-            for place in places:
-                owner = connection.execute(select(objects.c.owner).where(place)).scalar()
-                if owner is not None:
-                    return str(owner)
-        return None
+            return owner_in(connection, kind, object_name)
 
     def named(self, needs: StandingRequirement) -> Requirement:
         """The requirement on the object that has the id now; raises ObjectNotFound."""
@@ -193,76 +209,12 @@ class Grants:
         kind, database, schema, name = found
         return Requirement(needs.privilege, kind, Key(kind, name, database, schema).title)
 
-    def _owner_of(self, table: Table, name: str) -> str | None:
-        with self._store.read() as connection:
-            found = connection.execute(select(table.c.owner).where(table.c.name == name)).scalar()
-        return str(found) if found else None  # the system's roles have none
-
     def _list(self, condition: Any) -> Sequence[Grant]:
         with self._store.read() as connection:
             rows = connection.execute(select(grants).where(condition).order_by(grants.c.id)).all()
-        return [_grant(row) for row in rows]
+        return [grant_of(row) for row in rows]
 
 
 def _check_role(connection: Connection, role: str) -> None:
     if connection.execute(select(roles.c.name).where(roles.c.name == role)).first() is None:
         raise ObjectNotFound("Role", role)
-
-
-def _spread(connection: Connection, condition: Any) -> None:
-    """Write each privilege of a grant of ALL for itself."""
-    whole = connection.execute(select(grants).where(condition, grants.c.privilege == ALL)).first()
-    if whole is None:
-        return
-    row = {name: value for name, value in whole._asdict().items() if name != "id"}
-    for privilege in GRANTABLE[whole.object_kind]:
-        one = insert(grants).prefix_with("OR IGNORE").values(**{**row, "privilege": privilege})
-        connection.execute(one)
-    connection.execute(delete(grants).where(grants.c.id == whole.id))
-
-
-def _dependent(grant: Grant) -> DependentGrants:
-    return DependentGrants(
-        f"Dependent grant of privilege '{grant.privilege}' on securable '{grant.object_name}' to "
-        f"role '{grant.role}' exists. End the grants on it by writing REVOKE CURRENT GRANTS at the "
-        "end of the statement, or let them stay with COPY CURRENT GRANTS."
-    )
-
-
-def _owned_by(role: str, kind: str, object_name: str) -> Update:
-    """The change that moves an object to a role."""
-    table = _OWN_TABLES.get(kind)
-    if table is None:
-        return update(objects).where(_is(kind, object_name)).values(owner=role)
-    (name,) = split_name(object_name)
-    return update(table).where(table.c.name == name).values(owner=role)
-
-
-def _is(kind: str, object_name: str) -> Any:
-    return _at(kind, split_name(object_name))
-
-
-def _at(kind: str, parts: tuple[str, ...]) -> Any:
-    containers = (*parts[:-1], "", "")
-    return (
-        (objects.c.kind == kind)
-        & (objects.c.database_name == containers[0])
-        & (objects.c.schema_name == containers[1])
-        & (objects.c.name == parts[-1])
-    )
-
-
-def _on(kind: str, object_name: str) -> Any:
-    return (grants.c.object_kind == kind) & (grants.c.object_name == object_name)
-
-
-def _grant(row: Row[Any]) -> Grant:
-    return Grant(
-        row.privilege,
-        row.object_kind,
-        row.object_name,
-        row.grantee,
-        row.granted_by,
-        bool(row.grant_option),
-        row.created_on,
-    )

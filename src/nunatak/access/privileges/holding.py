@@ -1,4 +1,4 @@
-"""Holders of roles, read inside one transaction, and what goes with a role or a user."""
+"""Holders of roles, read inside one transaction, and the sessions that end with them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, delete, or_, select, update
+from sqlalchemy import Connection, delete, or_, select
 
 from nunatak.access.records.store import AccessStore
-from nunatak.access.records.tables import role_grants, roles, sessions, tokens, users
-from nunatak.catalog.names import QualifiedName, quoted
-from nunatak.catalog.schema import grants, objects
+from nunatak.access.records.tables import role_grants, sessions, tokens, users
 from nunatak.errors import InvalidArgument
 
 ACCOUNTADMIN = "ACCOUNTADMIN"
@@ -66,52 +64,8 @@ def keeping_an_administrator(store: AccessStore) -> Iterator[Connection]:
             )
 
 
-ACT_FOR_OWNER = ("VIEW", "FUNCTION")
-"""Kinds whose users act through them with the rights of the owner."""
-
-
-def remove_role(connection: Connection, name: str, *, heir: str) -> None:
-    """Take away all that names a role: grants of it and to it, tokens and sessions restricted to
-    it. What it owned belongs to `heir`, so that a new role of the name begins with nothing."""
-    connection.execute(
-        delete(role_grants).where((role_grants.c.role == name) | granted_to(ROLE, name))
-    )
-    connection.execute(delete(grants).where(_grants_of(ROLE, name)))
-    connection.execute(delete(tokens).where(tokens.c.role == name))
-    end_sessions(connection, sessions.c.restricted_to == name)
-    _hand_over(connection, name, heir)
-
-
-def _hand_over(connection: Connection, role: str, heir: str) -> None:
-    """What a role owned gets another owner. The grants on what acts with its owner's rights end,
-    else others would act with the heir's through it."""
-    for row in connection.execute(
-        select(objects).where(objects.c.owner == role, objects.c.kind.in_(ACT_FOR_OWNER))
-    ).all():
-        title = str(QualifiedName(row.database_name, row.schema_name, row.name))
-        on_it = (grants.c.object_kind == row.kind) & (grants.c.object_name == title)
-        connection.execute(delete(grants).where(on_it))
-    for table in (objects, users, roles):
-        connection.execute(update(table).where(table.c.owner == role).values(owner=heir))
-
-
-def remove_user(connection: Connection, name: str) -> None:
-    """Take away all that names a user: roles, tokens, sessions, grants on the user."""
-    connection.execute(delete(role_grants).where(granted_to(USER, name)))
-    connection.execute(delete(grants).where(_grants_of(USER, name)))
-    connection.execute(delete(tokens).where(tokens.c.user == name))
-    end_sessions(connection, sessions.c.user == name)
-
-
 def end_sessions(connection: Connection, condition: Any) -> None:
     """Close the sessions that a condition on `sessions` names, with their tokens."""
     ended = select(sessions.c.id).where(condition)
     connection.execute(delete(tokens).where(tokens.c.session_id.in_(ended)))
     connection.execute(delete(sessions).where(condition))
-
-
-def _grants_of(kind: str, name: str) -> Any:
-    """Grants to a role, or on a role or user, whose title is its name in SQL."""
-    to = (grants.c.grantee_kind == kind) & (grants.c.grantee == name)
-    on = (grants.c.object_kind == kind) & (grants.c.object_name == quoted(name))
-    return to | on

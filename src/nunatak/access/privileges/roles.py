@@ -18,8 +18,8 @@ from nunatak.access.privileges.holding import (
     closure,
     granted_to,
     keeping_an_administrator,
-    remove_role,
 )
+from nunatak.access.privileges.removal import remove_role
 from nunatak.access.records.remembered import Remembered
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import role_grants, roles, users

@@ -9,6 +9,7 @@ from nunatak.access.privileges.roles import ROLE
 from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
+from support.granting import take
 from support.services import create_service
 
 MODEL = Key("MODEL", "M", "DB", "S")
@@ -33,7 +34,7 @@ def test_a_role_needs_the_privilege_it_was_granted(access: Access) -> None:
     access.grants.grant(["READ", "USAGE"], "MODEL", "DB.S.M", role="R", by="MODELOWNER")
     access.require(requirement, role="R")
 
-    access.grants.revoke(["READ"], "MODEL", "DB.S.M", role="R")
+    take(access, ["READ"], "MODEL", "DB.S.M", "R")
     assert not access.allows("R", requirement)
     assert access.allows("R", Requirement("USAGE", "MODEL", "DB.S.M"))
 
@@ -41,7 +42,7 @@ def test_a_role_needs_the_privilege_it_was_granted(access: Access) -> None:
 def test_revoking_all_takes_every_privilege(access: Access) -> None:
     access.grants.grant(["READ", "USAGE"], "MODEL", "DB.S.M", role="R", by="")
 
-    access.grants.revoke(["ALL"], "MODEL", "DB.S.M", role="R")
+    take(access, ["ALL"], "MODEL", "DB.S.M", "R")
 
     assert access.grants.to("R") == []
 

@@ -10,6 +10,7 @@ from nunatak.compute.pools import KIND, pool_key
 from nunatak.compute.resources import GIB
 from nunatak.errors import InvalidArgument
 from nunatak.services.reconcile.system_pools import CPU_POOL, GPU_POOL, prepare_system_pools
+from support.granting import take
 from support.plane import World
 
 WITH_GPU = Machine(2.0, 8 * GIB, (Gpu(0, "NVIDIA L4", 24 * GIB),))
@@ -48,7 +49,7 @@ def test_the_pool_of_gpus_is_there_only_where_there_are_any(world: World) -> Non
 def test_a_later_start_keeps_what_its_owner_changed(world: World) -> None:
     prepare(world)
     world.rows(f"ALTER COMPUTE POOL {CPU_POOL} SET MAX_NODES = 2")
-    world.parts.access.grants.revoke(["ALL"], KIND, pool_key(CPU_POOL).title, role="PUBLIC")
+    take(world.parts.access, ["ALL"], KIND, pool_key(CPU_POOL).title, "PUBLIC")
     prepare(world)
     assert world.row("SHOW COMPUTE POOLS")["max_nodes"] == 2
     usage = Requirement("USAGE", KIND, pool_key(CPU_POOL).title)

@@ -18,6 +18,7 @@ from nunatak.errors import (
     ServiceUnavailable,
     Unsupported,
 )
+from support.granting import take
 from support.plane import DIGEST, World, open_world
 
 POOL = "CREATE COMPUTE POOL POOL MIN_NODES = 1 MAX_NODES = 4 INSTANCE_FAMILY = CPU_X64_XS"
@@ -227,7 +228,7 @@ def test_the_role_that_owns_the_service_must_be_allowed_to_read(world: World) ->
     with pytest.raises(PrivilegeMissing, match=r"DB\.S\.LOGIN"):
         world.rows(f"ALTER SERVICE MINE FROM SPECIFICATION $${specification(FILES)}$$")
 
-    grants.revoke(["USAGE"], "SECRET", "DB.S.TOK", role="ANALYST")
+    take(world.parts.access, ["USAGE"], "SECRET", "DB.S.TOK", "ANALYST")
     assert "needs READ" in message(world)
 
 

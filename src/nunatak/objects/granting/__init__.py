@@ -1,0 +1,1 @@
+"""Grants of roles and privileges, as statements give and take them."""
