@@ -35,10 +35,15 @@ from nunatak.services.assembly import Services
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.commands import ServiceCommands
+from nunatak.services.commands.create import Creator
+from nunatak.services.commands.deploy import Deployments
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.control import ControlPlane
+from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.vault import Vault
+from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.monitor import Monitor
+from nunatak.services.watching.shown import ShownServices
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.queries import QueryControl
 from nunatak.stages.records import FileFormatRecords, StageRecords
@@ -104,7 +109,12 @@ class Parts:
     queries: QueryControl
     control: ControlPlane
     services: ServiceCommands
+    creator: Creator
+    deployments: Deployments
     monitor: Monitor
+    shown: ShownServices
+    logs: Logs
+    inputs: LiveSource
     routes: Routes
     addresses: Addresses
     families: Families
@@ -125,7 +135,12 @@ def injector_of(parts: Parts) -> Injector:
         QueryControl: "queries",
         ControlPlane: "control",
         ServiceCommands: "services",
+        Creator: "creator",
+        Deployments: "deployments",
         Monitor: "monitor",
+        ShownServices: "shown",
+        Logs: "logs",
+        LiveSource: "inputs",
         Routes: "routes",
         Addresses: "addresses",
         Families: "families",

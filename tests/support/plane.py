@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
@@ -48,12 +48,10 @@ from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services import (
-    create as service_creation,
-)
-from nunatak.sql.services import (
     deploy,
     functions,
     repositories,
+    service_parts,
     services,
 )
 from nunatak.sql.services import pools as pool_statements
@@ -87,7 +85,7 @@ FAMILIES = (
     pool_statements,
     repositories,
     secrets,
-    service_creation,
+    service_parts,
     service_functions,
     services,
     system_functions,
@@ -244,7 +242,10 @@ class World:
         """Make the parts of a server, and hand them to the parts."""
         self.services = make_services(self)
         self.plane = self.services.control
-        for name in ("control", "monitor", "routes", "addresses", "families", "machine"):
+        shared = {field.name for field in fields(Parts)} & {
+            field.name for field in fields(Services)
+        }
+        for name in shared:
             setattr(self.parts, name, getattr(self.services, name))
         self.parts.services = self.services.commands  # type: ignore[misc]  # a stand-in
         self.parts.objects = account_parts(  # type: ignore[misc]  # a stand-in
@@ -323,7 +324,7 @@ class World:
     def begin_deploy(self, order: DeploymentOrder | None = None) -> Future[str]:
         """Begin to deploy, without looking."""
         return self.begin(
-            lambda: self.services.commands.deploy(
+            lambda: self.services.deployments.deploy(
                 order or self.order(),
                 query_id=self.query_id,
                 owner="ACCOUNTADMIN",

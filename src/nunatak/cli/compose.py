@@ -45,15 +45,20 @@ from nunatak.services.calling.model_source import ModelVersions
 from nunatak.services.calling.routes import Routes
 from nunatak.services.calling.targets import CallTargets
 from nunatak.services.commands.commands import ServiceCommands
-from nunatak.services.commands.desired import images_in_use
+from nunatak.services.commands.create import Creator
+from nunatak.services.commands.deploy import Deployments
 from nunatak.services.commands.platforms import where_runnable
+from nunatak.services.commands.repository_images import images_in_use
 from nunatak.services.control import ControlPlane
+from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.secret_uses import SecretReader
 from nunatak.services.model.snapshot import Snapshots
 from nunatak.services.model.usage import ServiceUsage
 from nunatak.services.model.vault import Vault
 from nunatak.services.reconcile.system_pools import prepare_system_pools
+from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.monitor import Monitor
+from nunatak.services.watching.shown import ShownServices
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.injection import Injector
@@ -168,7 +173,12 @@ def _by_services(services: Services) -> dict[type, Any]:
     return {
         ControlPlane: services.control,
         ServiceCommands: services.commands,
+        Creator: services.creator,
+        Deployments: services.deployments,
         Monitor: services.monitor,
+        ShownServices: services.shown,
+        Logs: services.logs,
+        LiveSource: services.inputs,
         Addresses: services.addresses,
         Machine: services.machine,
     }

@@ -39,7 +39,7 @@ def account_objects(
     They take names, options and the role that acts as plain values, and each call is one
     transaction; who may is decided before.
     """
-    announce, refresh = services.commands.announce, services.control.refresh
+    announce, refresh = services.changes.announce, services.control.refresh
     return {
         Objects: Objects(catalog),
         Places: Places(catalog),

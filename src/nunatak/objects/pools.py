@@ -20,7 +20,7 @@ from nunatak.compute.states import POOLS, PoolState
 from nunatak.errors import InvalidArgument, ObjectInUse, ObjectNotFound
 from nunatak.objects.ruled import Values
 from nunatak.services.assembly import Services
-from nunatak.services.commands.desired import services_on
+from nunatak.services.commands.commands import services_on
 from nunatak.services.model.snapshot import Pool, Snapshot
 from nunatak.services.model.states import BUILDS
 from nunatak.services.reconcile.system_pools import is_system_pool
@@ -94,6 +94,7 @@ class Pools:
     def __init__(self, catalog: Catalog, services: Services) -> None:
         self._catalog = catalog
         self._services = services.commands
+        self._changes = services.changes
         self._monitor = services.monitor
         self._families = services.families
         self._machine = services.machine
@@ -161,7 +162,7 @@ class Pools:
                 spec=spec,
                 comment=comment,
             )
-        self._services.announce()
+        self._changes.announce()
         return made
 
     def alter(
@@ -234,7 +235,7 @@ class Pools:
                     f"services first, or ALTER COMPUTE POOL {name} STOP ALL."
                 )
             tx.delete(record)
-        self._services.announce()
+        self._changes.announce()
         return True
 
     def _change(
@@ -252,7 +253,7 @@ class Pools:
             spec = changed(PoolSpec.read(record.spec), POOLS.of(record))
             _check_families(self._families, spec)
             tx.update(record, spec=spec.document(), comment=comment)
-        self._services.announce()
+        self._changes.announce()
 
     def _note(self, family: InstanceFamily) -> str:
         return capacity_note(family, self._machine)

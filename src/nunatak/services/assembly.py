@@ -38,6 +38,7 @@ from nunatak.services.reconcile.warehouse import LOAD_LIMIT_S, ModelCache
 from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import InstanceMetricsClient, MetricsBook, MetricSource
 from nunatak.services.watching.monitor import Monitor
+from nunatak.services.watching.shown import ShownServices
 
 BUILD_THREADS = 4
 LAUNCH_THREADS = 8
@@ -70,7 +71,13 @@ class Services:
 
     control: ControlPlane
     commands: ServiceCommands
+    creator: Creator
+    deployments: Deployments
     monitor: Monitor
+    shown: ShownServices
+    logs: Logs
+    inputs: LiveSource
+    changes: Changes
     routes: Routes
     addresses: Addresses
     warehouse: WarehouseCalls
@@ -99,13 +106,13 @@ def assemble_services(
     launching = Operations("launch", threads=LAUNCH_THREADS, changes=changes)
     ground = _Ground(settings, snapshots, backends, probes, changes, Work(building, launching))
     creation = ServiceCreation(snapshots, check_confinement=backends.runtime.check_confinement)
-    commands = _commands(ground, creation)
+    commands = ServiceCommands(snapshots.catalog, changes)
     routes = Routes(changes=changes, wake=commands.wake)
     addresses = Addresses(settings)
     inputs = LiveSource(
         catalog=snapshots.catalog, runtime=backends.runtime, secrets=backends.secrets
     )
-    monitor = _monitor(ground, inputs)
+    monitor = _monitor(ground)
     launcher = _launcher(ground, inputs, addresses, monitor)
     control = ControlPlane(
         _reconcilers(ground, launcher, routes),
@@ -117,7 +124,19 @@ def assemble_services(
     return Services(
         control=control,
         commands=commands,
+        creator=Creator(snapshots.catalog, creation, changes=changes, secrets=backends.secrets),
+        deployments=Deployments(
+            snapshots.catalog,
+            creation,
+            builder=backends.builder,
+            models=backends.models,
+            changes=changes,
+        ),
         monitor=monitor,
+        shown=ShownServices(snapshots.catalog, monitor),
+        logs=Logs(snapshots.catalog, runtime=backends.runtime, builds=settings.folder("builds")),
+        inputs=inputs,
+        changes=changes,
         routes=routes,
         addresses=addresses,
         warehouse=_warehouse_calls(ground, creation, routes),
@@ -126,28 +145,11 @@ def assemble_services(
     )
 
 
-def _commands(ground: _Ground, creation: ServiceCreation) -> ServiceCommands:
-    catalog, backends, changes = ground.snapshots.catalog, ground.backends, ground.changes
-    return ServiceCommands(
-        catalog,
-        changes,
-        creator=Creator(catalog, creation, changes=changes, secrets=backends.secrets),
-        deployments=Deployments(
-            catalog, creation, builder=backends.builder, models=backends.models, changes=changes
-        ),
-    )
-
-
-def _monitor(ground: _Ground, inputs: LiveSource) -> Monitor:
-    runtime = ground.backends.runtime
+def _monitor(ground: _Ground) -> Monitor:
     return Monitor(
         ground.snapshots,
-        runtime,
+        ground.backends.runtime,
         metrics=MetricsBook(ground.probes.metrics, clock=ground.snapshots.catalog.clock),
-        logs=Logs(
-            ground.snapshots.catalog, runtime=runtime, builds=ground.settings.folder("builds")
-        ),
-        inputs=inputs,
         changes=ground.changes,
     )
 

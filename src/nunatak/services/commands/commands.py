@@ -1,108 +1,80 @@
-"""Commands to services: every one writes desired state and returns."""
+"""Commands to services and jobs: every one writes what is wanted and returns."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from msgspec.structs import replace
 
-from nunatak.catalog.store import Catalog, Key
+from nunatak.catalog.objects import present
+from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.compute.pools import PoolSpec, pool_key
 from nunatak.errors import InvalidArgument, ObjectNotFound, ServiceUnavailable
-from nunatak.services.commands.create import Creator, alterable
-from nunatak.services.commands.deploy import Deployments
-from nunatak.services.commands.desired import (
-    bury,
-    cancel,
-    rolls,
-    service_record,
-    services_on,
-    want,
-)
-from nunatak.services.documents.deployment import DeploymentOrder
-from nunatak.services.documents.specification import ContainerSpec
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.integrations import check_integrations
-from nunatak.services.model.snapshot import read_service
-from nunatak.services.model.spec import ServiceSpec, is_build
+from nunatak.services.model.snapshot import Build, read_service
+from nunatak.services.model.spec import KIND, BuildSpec, ServiceSpec, is_build
 from nunatak.services.model.states import BUILDS
 
 
 class ServiceCommands:
     """The commands that change what is wanted; safe to use from many threads."""
 
-    def __init__(
-        self, catalog: Catalog, changes: Changes, *, creator: Creator, deployments: Deployments
-    ) -> None:
+    def __init__(self, catalog: Catalog, changes: Changes) -> None:
         self._catalog = catalog
         self._changes = changes
-        self._creator = creator
-        self._deployments = deployments
 
-    def create(
-        self,
-        key: Key,
-        container: ContainerSpec,
-        *,
-        pool: str,
-        owner: str,
-        values: Mapping[str, Any],
-        comment: str = "",
-    ) -> None:
-        """Create a service from a specification (`Creator.create`)."""
-        self._creator.create(key, container, pool=pool, owner=owner, values=values, comment=comment)
-
-    def alter(self, key: Key, container: ContainerSpec) -> None:
-        """Give a service another specification (`Creator.alter`)."""
-        self._creator.alter(key, container)
-
-    def check_alterable(self, key: Key) -> None:
-        """Raises ObjectNotFound, or InvalidArgument unless the specification of a service is its
-        owner's own."""
-        with self._catalog.read() as tx:
-            alterable(tx, key)
-
-    def deploy(
-        self, order: DeploymentOrder, *, query_id: str, owner: str, cancelled: threading.Event
-    ) -> str:
-        """Deploy a model version and wait until it runs (`Deployments.deploy`)."""
-        return self._deployments.deploy(order, query_id=query_id, owner=owner, cancelled=cancelled)
-
-    def announce(self) -> None:
-        """Tell the reconcilers that a statement has changed what they look at."""
-        self._changes.announce()
-
-    def suspend(self, key: Key, *, by: str = "") -> None:
+    def suspend(self, key: Key, *, by: str = "", if_exists: bool = False) -> None:
         """Ask a service to stop its instances; `by` says in words who does.
 
         Raises ObjectNotFound, InvalidArgument.
         """
-        self.change(key, {"suspended": True, "suspended_by": by})
+        self.change(key, {"suspended": True, "suspended_by": by}, if_exists=if_exists)
 
-    def resume(self, key: Key) -> None:
-        """Ask a service to start again, and its pool with it."""
+    def resume(self, key: Key, *, if_exists: bool = False) -> None:
+        """Ask a service to start again, and its pool with it; raises ObjectNotFound,
+        InvalidArgument, ServiceUnavailable."""
         with self._catalog.write() as tx:
-            record = service_record(tx, key)
-            want(tx, record)
+            record = present(tx, key, if_exists=if_exists)
+            if record is None:
+                return
+            _check_service(record)
+            _want(tx, record)
         self._changes.announce()
 
-    def change(self, key: Key, changes: Mapping[str, Any], *, comment: str | None = None) -> None:
-        """Change properties of a service by their names in ServiceSpec."""
+    def change(
+        self,
+        key: Key,
+        changes: Mapping[str, Any],
+        *,
+        comment: str | None = None,
+        if_exists: bool = False,
+    ) -> None:
+        """Change properties of a service by their names in ServiceSpec; raises ObjectNotFound,
+        InvalidArgument."""
         with self._catalog.write() as tx:
-            record = service_record(tx, key)
+            record = present(tx, key, if_exists=if_exists)
+            if record is None:
+                return
+            _check_service(record)
             before = ServiceSpec.read(record.spec)
             check_integrations(tx, changes.get("integrations", ()))
             after = replace(before, **changes)
-            spec = replace(after, revision=before.revision + rolls(before, after))
+            spec = replace(after, revision=before.revision + _rolls(before, after))
             tx.update(record, spec=spec.document(), comment=comment)
         self._changes.announce()
 
-    def drop(self, key: Key) -> None:
-        """Remove a service or a build; its name is free at once."""
+    def drop(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Remove a service or a build, whose name is free at once; whether it was there. Raises
+        ObjectNotFound."""
         with self._catalog.write() as tx:
-            bury(tx, tx.get(key))
+            record = present(tx, key, if_exists=if_exists)
+            if record is None:
+                return False
+            bury(tx, record)
         self._changes.announce()
+        return True
 
     def cancel(self, key: Key) -> None:
         """Ask a job to stop; raises InvalidArgument for a service that is no job."""
@@ -113,7 +85,7 @@ class ServiceCommands:
                     f"Service {key.title} is not a job: use ALTER or DROP SERVICE."
                 )
             if not BUILDS.is_final(BUILDS.of(record)):
-                cancel(tx, record)
+                _cancel(tx, record)
         self._changes.announce()
 
     def stop_all(self, pool: str, *, types: Collection[str] = ()) -> None:
@@ -124,7 +96,7 @@ class ServiceCommands:
                 if types and read_service(record).spec.type not in types:
                     continue
                 if is_build(record.spec):
-                    cancel(tx, record)
+                    _cancel(tx, record)
                 else:
                     bury(tx, record)
         self._changes.announce()
@@ -141,5 +113,68 @@ class ServiceCommands:
                     f"Service {record.key.title} is suspended and AUTO_RESUME is off: "
                     f"ALTER SERVICE {record.key.title} RESUME."
                 )
-            want(tx, record)
+            _want(tx, record)
         self._changes.announce()
+
+
+def services_on(tx: Transaction, pool: str) -> list[Record]:
+    """Services and unfinished jobs on a pool that were not dropped."""
+    return [
+        item.record
+        for item in map(read_service, tx.list_kind(KIND))
+        if item.spec.pool == pool
+        and not item.spec.dropped
+        and not (isinstance(item, Build) and BUILDS.is_final(item.state))
+    ]
+
+
+def bury(tx: Transaction, record: Record) -> None:
+    """Mark a service as dropped and free its name; the reconcilers do the rest.
+
+    The new name has a blank and the record's id, so no statement can mean it by chance.
+    """
+    spec = read_service(record).spec
+    if spec.dropped:
+        return
+    key = record.key
+    grave = Key(key.kind, f"{key.name} dropped {record.id}", key.database, key.schema)
+    moved = tx.move(record, grave)
+    tx.update(moved, spec=replace(spec, dropped=True).document())
+
+
+def _rolls(before: ServiceSpec, after: ServiceSpec) -> bool:
+    """Whether instances must be started anew to follow a change, one by one: those that run follow
+    other integrations, but get no network when they have none."""
+    has_network = bool(before.integrations) != bool(after.integrations)
+    return has_network or before.log_level != after.log_level
+
+
+def _cancel(tx: Transaction, job: Record) -> None:
+    """Write that a job shall stop."""
+    tx.update(job, spec=replace(BuildSpec.read(job.spec), cancelled=True).document())
+
+
+def _check_service(record: Record) -> None:
+    """Raises InvalidArgument for a job."""
+    if is_build(record.spec):
+        raise InvalidArgument(
+            f"Service {record.key.title} is a job: it cannot be altered, suspended or resumed."
+        )
+
+
+def _want(tx: Transaction, record: Record) -> None:
+    """Write that a service and its pool shall run; raises ServiceUnavailable."""
+    spec = ServiceSpec.read(record.spec)
+    pool = tx.get(pool_key(spec.pool))
+    wanted = PoolSpec.read(pool.spec)
+    if wanted.suspended and not wanted.auto_resume:
+        raise ServiceUnavailable(
+            f"Compute pool {pool.key.title} is suspended and AUTO_RESUME is off: "
+            f"ALTER COMPUTE POOL {pool.key.title} RESUME."
+        )
+    if wanted.suspended:
+        by = f"because service {record.key.title} needs it"
+        tx.update(pool, spec=replace(wanted, suspended=False, changed_by=by).document())
+    if spec.suspended:
+        awake = replace(spec, suspended=False, suspended_by="")
+        tx.update(record, spec=awake.document())

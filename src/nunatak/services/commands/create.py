@@ -8,7 +8,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Catalog, Key, Record, Transaction
+from nunatak.catalog.objects import present
+from nunatak.catalog.store import Catalog, Key, Record
 from nunatak.errors import InvalidArgument, ObjectExists
 from nunatak.services.commands.creation import ServiceCreation, new_endpoint_id
 from nunatak.services.commands.repository_images import find_image
@@ -72,6 +73,16 @@ class Creator:
             self._creation.begin(tx, key, spec, owner=owner, image=found.image, comment=comment)
         self._changes.announce()
 
+    def alterable(self, key: Key, *, if_exists: bool = False) -> bool:
+        """Whether there is such a service. Raises ObjectNotFound where there must be one,
+        InvalidArgument unless its specification is its owner's own."""
+        with self._catalog.read() as tx:
+            record = present(tx, key, if_exists=if_exists)
+        if record is None:
+            return False
+        _check_own(record)
+        return True
+
     def alter(self, key: Key, container: ContainerSpec) -> None:
         """Give another specification to a service that its owner wrote; its instances are replaced
         one by one. The same specification again changes nothing.
@@ -81,10 +92,12 @@ class Creator:
         node is large enough.
         """
         with self._catalog.read() as tx:
-            owner = alterable(tx, key).owner
-        uses = self._uses(key, container, owner)
+            record = tx.get(key)
+        _check_own(record)
+        uses = self._uses(key, container, record.owner)
         with self._catalog.write() as tx:
-            record = alterable(tx, key)
+            record = tx.get(key)
+            _check_own(record)
             before = ServiceSpec.read(record.spec)
             self._creation.check_size(tx, key, before.pool, container.requested)
             found = find_image(tx, container)
@@ -110,16 +123,14 @@ class Creator:
         return uses
 
 
-def alterable(tx: Transaction, key: Key) -> Record:
-    """A service whose specification is its owner's own; raises ObjectNotFound, InvalidArgument."""
-    record = tx.get(key)
+def _check_own(record: Record) -> None:
+    """Raises InvalidArgument unless the specification of a service is its owner's own."""
     if read_service(record).spec.type is not ServiceType.CONTAINER:
         raise InvalidArgument(
-            f"The specification of service {key.title} cannot be altered: it was made for a model, "
-            "which the service must go on to serve. DESCRIBE SERVICE shows it: copy it, change it, "
-            "and run it with CREATE SERVICE … FROM SPECIFICATION."
+            f"The specification of service {record.key.title} cannot be altered: it was made "
+            "for a model, which the service must go on to serve. DESCRIBE SERVICE shows it: copy "
+            "it, change it, and run it with CREATE SERVICE … FROM SPECIFICATION."
         )
-    return record
 
 
 def _from_container(container: ContainerSpec) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from nunatak.errors import (
     QueryCancelled,
     VersionExists,
 )
+from nunatak.services.commands.commands import bury
 from nunatak.services.commands.creation import ServiceCreation, new_endpoint_id
-from nunatak.services.commands.desired import bury
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.deployment import DeploymentOrder
 from nunatak.services.model.changes import Changes

@@ -1,4 +1,4 @@
-"""The images of repositories: what builds made for them.
+"""The images of repositories: what builds made for them, and which of all are in use.
 
 Images are kept once under their digest, whatever repository they were built for; a repository is
 the name under which they are found, and on which grants are checked.
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from nunatak.catalog.store import Catalog, Key, Record, Transaction
 from nunatak.errors import ObjectNotFound
 from nunatak.services.documents.specification import ContainerSpec, repository_path
-from nunatak.services.model.snapshot import read_service
-from nunatak.services.model.spec import KIND, ImageRef, ModelRef
+from nunatak.services.model.snapshot import Service, read_service
+from nunatak.services.model.spec import KIND, WAREHOUSE_KIND, ImageRef, ModelRef
 
 REPOSITORY = "IMAGE_REPOSITORY"
 
@@ -73,6 +73,20 @@ def find_image(tx: Transaction, container: ContainerSpec) -> FoundImage:
         )
     item, image = max(known, key=lambda pair: pair[0].record.created_on)
     return FoundImage(image, item.spec.model, item.spec.image_repository)
+
+
+def images_in_use(catalog: Catalog) -> set[str]:
+    """Digests of the images that services run or will run again, and of those that models in the
+    warehouse run or are about to; one that sleeps is built again if need be."""
+    with catalog.read() as tx:
+        found = [read_service(record) for record in tx.list_kind(KIND)]
+        found += [read_service(record) for record in tx.list_kind(WAREHOUSE_KIND)]
+    services = [item for item in found if isinstance(item, Service)]
+    return {
+        item.digest
+        for item in services
+        if item.digest and not (item.in_warehouse and item.spec.suspended)
+    }
 
 
 def _images_of(tx: Transaction, repository: Record) -> dict[str, Record]:

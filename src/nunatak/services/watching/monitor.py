@@ -1,10 +1,9 @@
-"""Monitoring of pools, services and instances: states, counters, logs, and waiting for them."""
+"""Monitoring of pools, services and instances: states, counters, and waiting for them."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.catalog.store import Event, Key, Record
@@ -12,10 +11,8 @@ from nunatak.compute.runtime import Phase, Runtime
 from nunatak.errors import DeadlineExceeded
 from nunatak.models.records import with_versions
 from nunatak.services.model.changes import Changes
-from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.snapshot import Build, Service, Snapshot, Snapshots, read_service
 from nunatak.services.model.spec import INSTANCE_KIND, warehouse_key
-from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import FRESH_S, MetricsBook, ServiceReadings, uncounted
 from nunatak.services.watching.page import metric_page
 
@@ -29,15 +26,11 @@ class Monitor:
         runtime: Runtime,
         *,
         metrics: MetricsBook,
-        logs: Logs,
-        inputs: LiveSource,
         changes: Changes,
     ) -> None:
         self._snapshots = snapshots
         self._runtime = runtime
         self._metrics = metrics
-        self._logs = logs
-        self._inputs = inputs
         self._changes = changes
 
     def snapshot(self) -> Snapshot:
@@ -61,36 +54,6 @@ class Monitor:
     def metric_page(self, may: Callable[[Requirement], bool]) -> str:
         """Prometheus text of what somebody `may` monitor."""
         return metric_page(self.count(), self.snapshot(), may=may)
-
-    def read_log(
-        self,
-        key: Key,
-        *,
-        instance: str,
-        container: str,
-        lines: int | None = None,
-        previous: bool = False,
-        since: datetime | None = None,
-        with_times: bool | None = None,
-    ) -> str:
-        """The newest lines of a log (`Logs.read`)."""
-        return self._logs.read(
-            key,
-            instance=instance,
-            container=container,
-            lines=lines,
-            previous=previous,
-            since=since,
-            with_times=with_times,
-        )
-
-    def read_logs(self, key: Key) -> Iterator[tuple[str, str, str]]:
-        """Every log that is kept of a service or job (`Logs.read_all`)."""
-        return self._logs.read_all(key)
-
-    def notes(self, service: Service) -> list[str]:
-        """What of a service's integrations and secrets does not hold now, in words for people."""
-        return self._inputs.notes(service)
 
     def events(self, key: Key, *, newest: int) -> list[tuple[Record, list[Event]]]:
         """The newest changes of state of a service or job, then those of each of its instances;

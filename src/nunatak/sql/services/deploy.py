@@ -18,7 +18,7 @@ from nunatak.access.privileges.declared import (
 from nunatak.compute.pools import KIND as POOL
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
-from nunatak.services.commands.commands import ServiceCommands
+from nunatak.services.commands.deploy import Deployments
 from nunatak.services.commands.repository_images import REPOSITORY
 from nunatak.services.documents.deployment import parse_deployment
 from nunatak.services.model.integrations import INTEGRATION
@@ -71,7 +71,7 @@ def deploy_model(
     arguments: list[Any],
     injector: Injector,
     stages: Stages,
-    commands: ServiceCommands,
+    deployments: Deployments,
 ) -> str:
     """SYSTEM$DEPLOY_MODEL('<yaml>' | '@stage/file'): build, start, and wait until it runs."""
     file = _file(arguments)
@@ -79,6 +79,6 @@ def deploy_model(
     session = context.session
     order = parse_deployment(text, database=session.database, schema=session.schema)
     authorise(ORDER_NEEDS, order, context, injector)
-    return commands.deploy(
+    return deployments.deploy(
         order, query_id=context.query_id, owner=session.role, cancelled=context.cancelled
     )

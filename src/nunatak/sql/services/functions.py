@@ -14,6 +14,7 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.objects.functions import Functions
 from nunatak.services.model.functions import KIND, FunctionSpec
 from nunatak.services.model.spec import ENDPOINTS_ROLE
+from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import ObjectFamily
@@ -22,7 +23,6 @@ from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, names_in_parentheses
-from nunatak.sql.services.services import service_key_of
 from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 
@@ -89,7 +89,7 @@ class CreateFunction(Creation):
 
     def service_role(self, context: Context) -> list[Target]:
         """The role of the service that may use its endpoint."""
-        service = service_key_of(context, self.values["SERVICE"])
+        service = key_of(SERVICE, self.values["SERVICE"], context.session)
         return [Target("SERVICE_ROLE", f"{service.title}!{ENDPOINTS_ROLE}")]
 
     def run(self, context: Context, functions: Functions) -> Result:

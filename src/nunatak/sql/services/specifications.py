@@ -12,26 +12,20 @@ from nunatak.access.privileges.declared import (
     Target,
     in_words,
 )
-from nunatak.catalog.objects import Objects
 from nunatak.errors import InvalidArgument
 from nunatak.models.versions import MODEL
-from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.commands.repository_images import REPOSITORY, FoundImage, RepositoryImages
 from nunatak.services.documents.specification import (
     ContainerSpec,
     fill_template,
     parse_specification,
 )
-from nunatak.services.model.spec import KIND
-from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.injection import Injector
-from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, authorise
+from nunatak.sql.language.statement import Context, authorise
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer, stage_path
 from nunatak.sql.storage.stage_files import StagedText
 from nunatak.stages.service import Stages
-from nunatak.warehouse.core.results import Field, Result, status_result
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +36,19 @@ class Specification:
     file: StagedText | None = None
     values: dict[str, str] | None = None
 
-    def read(self, context: Context, stages: Stages) -> ContainerSpec:
-        """The parsed specification."""
+    def read(
+        self, context: Context, stages: Stages, images: RepositoryImages, injector: Injector
+    ) -> ContainerSpec:
+        """The parsed specification, after what IMAGE_AND_ENDPOINTS lists was checked; raises
+        PrivilegeMissing, InvalidArgument, or ObjectNotFound for the file or the image."""
         text = self.text if self.file is None else self.file.read(context, stages)
         filled = text or ""
         if self.values is not None:
             filled = fill_template(filled, self.values)
-        return parse_specification(filled)
+        container = parse_specification(filled)
+        used = _Used(images.find(container), public=container.public)
+        authorise(_USED_NEEDS, used, context, injector)
+        return container
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,47 +75,8 @@ IMAGE_AND_ENDPOINTS = CheckedInside(
 )
 
 
-def check_container(
-    context: Context, container: ContainerSpec, injector: Injector, images: RepositoryImages
-) -> None:
-    """Check what IMAGE_AND_ENDPOINTS lists; raises PrivilegeMissing, or ObjectNotFound for the
-    image."""
-    used = _Used(images.find(container), public=container.public)
-    authorise(_USED_NEEDS, used, context, injector)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlterSpecification:
-    """ALTER SERVICE [IF EXISTS] s FROM SPECIFICATION …"""
-
-    name: tuple[str, ...]
-    if_exists: bool
-    specification: Specification
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(
-        self,
-        context: Context,
-        injector: Injector,
-        stages: Stages,
-        commands: ServiceCommands,
-        objects: Objects,
-        images: RepositoryImages,
-    ) -> Result:
-        """Check the specification and write it down; instances are replaced one by one."""
-        key = key_of(KIND, self.name, context.session)
-        if self.if_exists and objects.find(key) is None:
-            return status_result(DONE)
-        commands.check_alterable(key)
-        container = self.specification.read(context, stages)
-        check_container(context, container, injector, images)
-        commands.alter(key, container)
-        return status_result(DONE)
-
-
 def specification(cursor: TokenCursor) -> Specification:
-    """Parse `FROM SPECIFICATION …` in its four forms."""
-    cursor.expect("FROM")
+    """Parse what follows `FROM`, in its four forms."""
     if cursor.at("@") or cursor.at_string():
         location = stage_path(cursor).rstrip("/")
         word = cursor.accept_any("SPECIFICATION_FILE", "SPECIFICATION_TEMPLATE_FILE")

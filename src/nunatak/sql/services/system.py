@@ -16,7 +16,7 @@ from nunatak.services.calling.addresses import dns_hash
 from nunatak.services.commands.commands import ServiceCommands
 from nunatak.services.model.spec import KIND
 from nunatak.services.watching.log_lines import moment_of
-from nunatak.services.watching.logs import LINES_LIMIT
+from nunatak.services.watching.logs import LINES_LIMIT, Logs
 from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.language.functions import service_method, system_function
 from nunatak.sql.language.requirements import key_of
@@ -30,13 +30,13 @@ _OPERATE = (Needs("OPERATE", KIND, of=0),)
 
 
 @system_function("SYSTEM$GET_SERVICE_LOGS", needs=_MONITOR, takes=(3, 7))
-def get_service_logs(context: Context, arguments: list[Any], monitor: Monitor) -> str:
+def get_service_logs(context: Context, arguments: list[Any], logs: Logs) -> str:
     """SYSTEM$GET_SERVICE_LOGS(service, instance, container [, lines [, previous [, since [, with
     timestamps]]]])."""
     key = _key(context, arguments[0])
     given, previous, since, with_times = [*arguments[3:], None, None, None, None][:4]
     lines = None if given is None else _number(given, "number of lines", most=LINES_LIMIT)
-    return monitor.read_log(
+    return logs.read(
         key,
         instance=str(arguments[1]),
         container=str(arguments[2]),

@@ -29,9 +29,11 @@ from nunatak.services.model.spec import (
 )
 from nunatak.services.watching.exposition import Key as SampleKey
 from nunatak.services.watching.log_lines import moment_of, stamped
+from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import CPU, MEMORY, ServiceReadings
 from nunatak.services.watching.monitor import Monitor
 from nunatak.sql.language.functions import service_table
+from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context
@@ -133,31 +135,33 @@ def _answer(fields: Sequence[Field], rows: Iterator[Row], look: _TableCall) -> R
 
 
 @service_table("SPCS_GET_LOGS", needs=_MONITOR)
-def logs(
-    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
-) -> Result:
+def logs(context: Context, arguments: Sequence[Any], injector: Injector, kept: Logs) -> Result:
     """The lines that are kept."""
-    look = _look(context, arguments, access, monitor, objects)
-    return _answer(LOG_FIELDS, _log_rows(look, monitor), look)
+    look = injector.call(_look, context, arguments)
+    return _answer(LOG_FIELDS, _log_rows(look, kept), look)
 
 
 @service_table("SPCS_GET_EVENTS", needs=_MONITOR)
 def events(
-    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+    context: Context, arguments: Sequence[Any], injector: Injector, monitor: Monitor
 ) -> Result:
     """The changes of state."""
-    look = _look(context, arguments, access, monitor, objects)
+    look = injector.call(_look, context, arguments)
     return _answer(EVENT_FIELDS, _event_rows(look, monitor), look)
 
 
 @service_table("SPCS_GET_METRICS", needs=_MONITOR)
 def metrics(
-    context: Context, arguments: Sequence[Any], access: Access, monitor: Monitor, objects: Objects
+    context: Context,
+    arguments: Sequence[Any],
+    injector: Injector,
+    monitor: Monitor,
+    objects: Objects,
 ) -> Result:
     """The values now."""
-    look = _look(context, arguments, access, monitor, objects)
+    look = injector.call(_look, context, arguments)
     record = objects.get(look.key)
-    rows = _metric_rows(record, monitor, _at(access.clock()))
+    rows = _metric_rows(record, monitor, _at(injector.get(Access).clock()))
     return _answer(METRIC_FIELDS, rows, look)
 
 
@@ -172,9 +176,9 @@ def _at(seconds: float) -> datetime:
     return found.replace(tzinfo=None)
 
 
-def _log_rows(look: _TableCall, monitor: Monitor) -> Iterator[Row]:
+def _log_rows(look: _TableCall, kept: Logs) -> Iterator[Row]:
     """Every line that is kept, of the processes now and of those before them."""
-    for instance, container, text in monitor.read_logs(look.key):
+    for instance, container, text in kept.read_all(look.key):
         for line, (stamp, _) in zip(text.splitlines(), stamped(text), strict=True):
             at = moment_of(stamp).replace(tzinfo=None) if stamp else None
             yield [at, int(instance), container, line, json.dumps({"log.iostream": "stdout"})]

@@ -149,7 +149,7 @@ def test_a_cancelled_deployment_cancels_the_build_and_takes_back_the_service(
     cancelled.set()
 
     with pytest.raises(QueryCancelled):
-        world.services.commands.deploy(
+        world.services.deployments.deploy(
             world.order(), query_id="0" * 32, owner="ADMIN", cancelled=cancelled
         )
     world.settle()

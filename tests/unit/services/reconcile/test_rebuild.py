@@ -10,7 +10,7 @@ import pytest
 
 from nunatak.catalog.store import Record
 from nunatak.errors import BuildFailed
-from nunatak.services.commands.desired import images_in_use
+from nunatak.services.commands.repository_images import images_in_use
 from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import service_key
 from support.plane import DIGEST, IMAGE, SERVICE, World

@@ -28,7 +28,7 @@ from nunatak.errors import (
 )
 from nunatak.images.requirements.declared import TargetPlatform
 from nunatak.services.calling.warehouse_instances import WarehouseInstances
-from nunatak.services.commands.desired import images_in_use
+from nunatak.services.commands.repository_images import images_in_use
 from nunatak.services.model.ports import InstanceLoad, ServedModel
 from nunatak.services.model.snapshot import Service
 from nunatak.services.model.spec import WAREHOUSE_POOL, warehouse_key

@@ -20,7 +20,7 @@ from nunatak.sql.language.functions import registered_functions
 from nunatak.sql.language.injection import Injector, asked_for
 from nunatak.sql.language.statement import grammars, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.services.services import ShowInService
+from nunatak.sql.services.service_parts import ShowInService
 from nunatak.warehouse.core.statement_text import StatementText
 
 MODULES = [

@@ -15,6 +15,7 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.access.service import Access
+from nunatak.errors import Unsupported
 from nunatak.objects.places import Places
 from nunatak.objects.ruled import Listable
 from nunatak.sql.language.creation import Creation, created, creation
@@ -148,14 +149,15 @@ class ShowObjects:
     def run(self, context: Context, injector: Injector, access: Access, places: Places) -> Result:
         """One row for each object: all of them, or those that the role has a privilege on."""
         family, session = self.family, context.session
-        items = self._items(context, injector.get(family.service), places)
+        items = self.items(context, injector.get(family.service), places)
         if family.showing is SHOWN_WHERE_ALLOWED:
             items = visible(context, items, access)
         chosen = self.clauses.select(items, lambda item: item.name)
         row = (family.terse_row if self.is_terse else None) or family.show_row
         return show_result(self.fields, [injector.call(row, item, session) for item in chosen])
 
-    def _items(self, context: Context, service: Listable[Any], places: Places) -> Sequence[Any]:
+    def items(self, context: Context, service: Listable[Any], places: Places) -> Sequence[Any]:
+        """The objects in the scope."""
         if self.family.kind in KINDS_OF_ACCOUNT:
             return service.listed()
         scope = scope_in(context, self.clauses, places)
@@ -233,9 +235,13 @@ class _Parsers:
         """Parse ALTER."""
         if_exists = cursor.accept("IF", "EXISTS")
         name = cursor.name()
+        for words, message in self.family.refused.items():
+            if cursor.accept(*words.split()):
+                raise Unsupported(message)
         known = self.family.alterations
         asked = next((words for words in known if cursor.accept(*words.split())), None)
-        if asked is None:
+        asked = asked or self.family.implied
+        if not asked:
             cursor.fail(f"expected {', '.join(sorted(known))}")
         return self._altered(name, asked, known[asked].reads(cursor), if_exists=if_exists)
 

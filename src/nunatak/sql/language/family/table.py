@@ -120,6 +120,10 @@ class KindFamily(Generic[T]):
     """What DROP does, which there is with it only."""
     actions: tuple[Action, ...] = ()
     """What ALTER does, which there is with some only. COMMENT ON is SET of a comment."""
+    implied: str = ""
+    """The action whose words ALTER may leave out."""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Words of actions that are not offered, with what is said of them."""
 
     def key(self, session: Session, parts: Name) -> Key:
         """Where an object of that name is."""

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from nunatak.access.privileges.declared import AppliesTags, Rule
 from nunatak.catalog.tags import TagChanges
 from nunatak.objects.tags import Tags
-from nunatak.sql.language.family.table import DONE, Action, Altered, Readers
-from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
+from nunatak.sql.language.family.table import Action, Altered, Readers
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.warehouse.core.results import Field, Result, status_result
 from nunatak.warehouse.core.session import Session
 
 TagValues = tuple[tuple[tuple[str, ...], str | None], ...]
@@ -82,21 +79,3 @@ def tag_actions(needed: Rule) -> tuple[Action, Action]:
 def _put(context: Context, altered: Altered, tags: Tags) -> None:
     changes = tag_changes(context.session, altered.values)
     tags.put(altered.key, changes, if_exists=altered.if_exists)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlterTags:
-    """ALTER … SET TAG t = 'value' | UNSET TAG t of a pool or a service."""
-
-    kind: str
-    name: tuple[str, ...]
-    if_exists: bool
-    tags: TagValues
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, tags: Tags) -> Result:
-        """Change the record."""
-        key = key_of(self.kind, self.name, context.session)
-        changes = tag_changes(context.session, self.tags)
-        tags.put(key, changes, if_exists=self.if_exists)
-        return status_result(DONE)
