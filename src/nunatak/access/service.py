@@ -9,6 +9,7 @@ from nunatak.access.authenticate import Authenticator
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.credentials.tokens import Tokens
 from nunatak.access.privileges.decide import Decision, allowed
+from nunatak.access.privileges.future import FutureGrants
 from nunatak.access.privileges.granting import Granter
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
@@ -39,6 +40,7 @@ class Access:
         self._store, self._account = store, settings.account
         self.roles = Roles(store)
         self.grants = Grants(store)
+        self.future = FutureGrants(store)
         self.clock = clock
         self.users = Users(store, passwords or Passwords())
         self.tokens = Tokens(store)

@@ -27,6 +27,8 @@ class NamespaceSpec(Document, frozen=True, kw_only=True, rename="upper"):
     data_retention_time_in_days: int | None = None
     max_data_extension_time_in_days: int | None = None
     default_ddl_collation: str | None = None
+    managed_access: bool = False
+    """Of a schema: whether its owner alone grants on what lies in it."""
 
 
 class WarehouseSpec(Document, frozen=True, kw_only=True, rename="upper"):

@@ -60,6 +60,25 @@ grants = Table(
 Index("grants_by_grantee", grants.c.grantee_kind, grants.c.grantee)
 Index("grants_by_object", grants.c.object_kind, grants.c.object_name)
 
+future_grants = Table(
+    "future_grants",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("privilege", String(80), nullable=False),
+    Column("object_kind", String(40), nullable=False),
+    Column("place_kind", String(40), nullable=False),
+    Column("place_name", String(1024), nullable=False),
+    Column("grantee_kind", String(40), nullable=False),
+    Column("grantee", String(1024), nullable=False),
+    Column("grant_option", Integer, nullable=False, default=0),
+    Column("granted_by", String(255), nullable=False),
+    Column("created_on", Float, nullable=False),
+    UniqueConstraint(
+        "privilege", "object_kind", "place_kind", "place_name", "grantee_kind", "grantee"
+    ),
+)
+Index("future_grants_by_place", future_grants.c.place_kind, future_grants.c.place_name)
+
 events = Table(
     "events",
     metadata,

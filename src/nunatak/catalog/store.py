@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from nunatak.catalog import kinds  # noqa: F401  their documents are declared there
+from nunatak.catalog import future, kinds  # noqa: F401  their documents are declared there
 from nunatak.catalog.documents import Document, check, encode
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import QualifiedName, quoted
@@ -45,6 +45,12 @@ class Key:
         """The name as messages show it."""
         parts = [part for part in (self.database, self.schema, self.name) if part]
         return ".".join(map(quoted, parts))
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The names of the database and schema that hold it; a part of an object is in none."""
+        held = (self.database, self.schema) if not self.parent_id else ()
+        return tuple(name for name in held if name)
 
     @property
     def label(self) -> str:
@@ -142,7 +148,10 @@ class Transaction:
         status: Document | Mapping[str, Any] | None = None,
         comment: str = "",
     ) -> Record:
-        """Add an object, on which nobody has a grant; raises ObjectExists."""
+        """Add an object, on which only the future grants of its place are given, which may give it
+        another owner too; raises ObjectExists."""
+        found = future.found_for(self.connection, key.kind, key.places)
+        owner = future.owner_of_new(found, owner)
         values = {
             "kind": key.kind,
             "database_name": key.database,
@@ -152,16 +161,17 @@ class Transaction:
             "owner": owner,
             "comment": comment,
             "spec": (wanted := encode(spec)),
-            "status": (found := encode(status)),
+            "status": (actual := encode(status)),
             "created_on": self.now,
             "updated_on": self.now,
         }
-        check(key.kind, key.title, wanted, found)
+        check(key.kind, key.title, wanted, actual)
         try:
             self.connection.execute(insert(objects).values(values))
         except IntegrityError as error:
             raise ObjectExists(key.label, key.title) from error
         self.connection.execute(delete(grants).where(_granted_on(key)))
+        future.grant_on_new(self.connection, found, key.title, owner=owner, now=self.now)
         return self.get(key)
 
     def update(
@@ -209,6 +219,7 @@ class Transaction:
         self.connection.execute(
             update(grants).where(_granted_on(record.key)).values(object_name=key.title + rest)
         )
+        future.move_within(self.connection, key.kind, record.key.title, key.title)
         return self.get(key)
 
     def delete(self, record: Record) -> None:
@@ -219,6 +230,7 @@ class Transaction:
         for part in parts:
             self.delete(_record(part))
         self.connection.execute(delete(grants).where(_granted_on(record.key)))
+        future.end_within(self.connection, record.key.kind, record.key.title)
         self.connection.execute(delete(objects).where(objects.c.id == record.id))
 
     def delete_within(self, database: str, schema: str | None = None) -> Sequence[Record]:

@@ -155,7 +155,7 @@ class ModelMaker:
                 delete(transaction, self._usage, replaced)
             record = transaction.create(Key.of(MODEL, name), owner)
             key = Key(MODEL_VERSION, version, parent_id=record.id)
-            first = transaction.create(key, owner, spec=spec)
+            first = transaction.create(key, record.owner, spec=spec)
             update(transaction, record, spec=ModelSpec(default=first.id))
             model = load(transaction, name)
         if replaced is not None:

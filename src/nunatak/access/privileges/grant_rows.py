@@ -12,7 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from nunatak.access.privileges.grantable import GRANTABLE
 from nunatak.access.privileges.granting import Granter, Link, Securable, dependents, grantor
-from nunatak.access.privileges.owners import owner_in
+from nunatak.access.privileges.owners import manager_in, owner_in
 from nunatak.access.privileges.requirement import ALL
 from nunatak.catalog.schema import grants
 from nunatak.errors import DependentGrants, PrivilegeMissing
@@ -62,7 +62,8 @@ def end_held_by(connection: Connection, role: str) -> None:
 
 def securable(connection: Connection, kind: str, object_name: str) -> Securable:
     """Who decides about grants on an object."""
-    return Securable(owner_in(connection, kind, object_name))
+    owner = owner_in(connection, kind, object_name)
+    return Securable(owner, manager_in(connection, kind, object_name))
 
 
 def givers(

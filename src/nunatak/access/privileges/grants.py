@@ -21,7 +21,7 @@ from nunatak.access.privileges.grant_rows import (
     spread,
     take,
 )
-from nunatak.access.privileges.granting import SYSTEM, Granter, revocable
+from nunatak.access.privileges.granting import SYSTEM, Granter, Securable, revocable
 from nunatak.access.privileges.holding import ACCOUNTADMIN, ROLE
 from nunatak.access.privileges.owners import SERVICE_ROLE, owned_by, owner_in
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement, StandingRequirement
@@ -196,6 +196,11 @@ class Grants:
         """The role that owns an object, as `owners.owner_in` finds it."""
         with self._store.read() as connection:
             return owner_in(connection, kind, object_name)
+
+    def securable(self, kind: str, object_name: str) -> Securable:
+        """Who decides about grants on an object."""
+        with self._store.read() as connection:
+            return securable(connection, kind, object_name)
 
     def named(self, needs: StandingRequirement) -> Requirement:
         """The requirement on the object that has the id now; raises ObjectNotFound."""

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, Update, select, update
 
 from nunatak.access.privileges.holding import ROLE, USER
 from nunatak.access.records.tables import roles, users
+from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.names import split_name
 from nunatak.catalog.schema import objects
 
@@ -39,6 +40,24 @@ def owner_in(connection: Connection, kind: str, object_name: str) -> str | None:
         if owner is not None:
             return str(owner)
     return None
+
+
+def manager_in(connection: Connection, kind: str, object_name: str) -> str | None:
+    """The owner of the managed access schema that holds an object; None elsewhere."""
+    whole = object_name.rpartition("!")[0] if kind == SERVICE_ROLE else object_name
+    parts = split_name(whole)
+    if len(parts) != 3:
+        return None
+    return schema_manager(connection, parts[:2])
+
+
+def schema_manager(connection: Connection, parts: tuple[str, ...]) -> str | None:
+    """The owner of a schema that has managed access; None for another."""
+    schema = select(objects.c.owner, objects.c.spec).where(_at("SCHEMA", parts))
+    found = connection.execute(schema).first()
+    if found is None or not NamespaceSpec.read(found.spec).managed_access:
+        return None
+    return str(found.owner)
 
 
 def owned_by(role: str, kind: str, object_name: str) -> Update:

@@ -11,7 +11,7 @@ from nunatak.access.privileges.holding import ROLE, USER, end_sessions, granted_
 from nunatak.access.privileges.owners import ACT_FOR_OWNER
 from nunatak.access.records.tables import role_grants, roles, sessions, tokens, users
 from nunatak.catalog.names import quoted
-from nunatak.catalog.schema import grants, objects
+from nunatak.catalog.schema import future_grants, grants, objects
 from nunatak.catalog.store import Key
 
 _OWN_TABLES: tuple[tuple[str, Table], ...] = ((USER, users), (ROLE, roles))
@@ -27,6 +27,7 @@ def remove_role(connection: Connection, name: str, *, heir: str) -> None:
     end_sessions(connection, sessions.c.restricted_to == name)
     _hand_over(connection, name, heir)
     end_held_by(connection, name)
+    connection.execute(delete(future_grants).where(future_grants.c.grantee == name))
     connection.execute(delete(grants).where(_grants_of(ROLE, name) | (grants.c.granted_by == name)))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from nunatak.access.privileges.granting import (
     Granter,
-    Securable,
     may_give_role,
     refused_transfer,
 )
@@ -104,7 +103,7 @@ class Granting:
             role,
             access.roles.effective(role),
             by=by,
-            on=Securable(access.owner_of(kind, title)),
+            on=access.grants.securable(kind, title),
             lends_rights=kind in ACT_FOR_OWNER,
         )
         if reason is None and self._administers(kind, title):

@@ -4,66 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nunatak.access.privileges.declared import ACCOUNT, CheckedInside
-from nunatak.access.privileges.grantable import check_privileges
+from nunatak.access.privileges.declared import CheckedInside
 from nunatak.access.privileges.grants import CurrentGrants, Taking
-from nunatak.access.privileges.owners import SERVICE_ROLE
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.objects import Objects
-from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
+from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.objects.granting.granting import Granting
-from nunatak.objects.roles import RoleAccounts, service_role_title
-from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
-    Context,
-    Modifiers,
-    Statement,
-    exists,
-    grammar,
-)
+from nunatak.objects.roles import RoleAccounts
+from nunatak.sql.access.future_grants import GrantFuture, RevokeFuture
+from nunatak.sql.access.granted_objects import On, privileges_on
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.services.functions import argument_types
 from nunatak.warehouse.core.results import Field, Result, status_result
 
 _DONE = "Statement executed successfully."
-_KINDS = (
-    "EXTERNAL ACCESS INTEGRATION",
-    "IMAGE REPOSITORY",
-    "COMPUTE POOL",
-    "NETWORK RULE",
-    "FILE FORMAT",
-    "INTEGRATION",
-    "DATABASE",
-    "WAREHOUSE",
-    "FUNCTION",
-    "SEQUENCE",
-    "SERVICE",
-    "ACCOUNT",
-    "SCHEMA",
-    "SECRET",
-    "MODEL",
-    "STAGE",
-    "TABLE",
-    "VIEW",
-    "USER",
-    "ROLE",
-    "TAG",
-)
-_COUNTED = (
-    "TABLE",
-    "VIEW",
-    "SEQUENCE",
-    "STAGE",
-    "FILE FORMAT",
-    "SCHEMA",
-    "MODEL",
-    "SERVICE",
-    "FUNCTION",
-)
-"""Kinds that GRANT … ON ALL takes."""
-_ALIASES = {"EXTERNAL_ACCESS_INTEGRATION": "INTEGRATION"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,31 +37,6 @@ class GrantRole:
         by = access.granter(context.session.role)
         act(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee, by=by)
         return status_result(_DONE)
-
-
-@dataclass(frozen=True, slots=True)
-class On:
-    """The objects of a GRANT: one by its name, or with `within`, SCHEMA or DATABASE, all of the
-    kind that there are in the one that `parts` name."""
-
-    kind: str
-    parts: tuple[str, ...]
-    within: str = ""
-
-    def titles(
-        self, context: Context, access: Access, objects: Objects, roles: RoleAccounts
-    ) -> list[str]:
-        """The catalog's titles of them; raises ObjectNotFound for one that is not there."""
-        session = context.session
-        if self.within:
-            return roles.titles_within(self.kind, key_of(self.within, self.parts, session))
-        if self.kind == SERVICE_ROLE:
-            return [roles.service_role(session.qualify(self.parts[:-1]), self.parts[-1])]
-        if self.kind != ACCOUNT:
-            key = key_of(self.kind, self.parts, session)
-            if not exists(key, access, objects):
-                raise ObjectNotFound(key.label, key.title)
-        return [object_title(context, self.kind, self.parts)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,17 +118,6 @@ class RevokePrivileges:
         return status_result(_DONE)
 
 
-def object_title(context: Context, kind: str, parts: tuple[str, ...]) -> str:
-    """The catalog's title of an object written in a GRANT; raises NoCurrentContext, and
-    InvalidArgument for a name of too many parts."""
-    if kind == ACCOUNT:
-        return context.session.account
-    if kind == SERVICE_ROLE:
-        service = context.session.qualify(parts[:-1])
-        return service_role_title(service, parts[-1])
-    return key_of(kind, parts, context.session).title
-
-
 _GRANTS = (
     CheckedInside(
         why="who may give depends on the object and the privilege",
@@ -221,13 +140,15 @@ def grant(cursor: TokenCursor, _: Modifiers) -> Statement:
                 "MANAGE GRANTS on the account."
             )
         return role
-    privileges, on = _privileges_on(cursor)
+    privileges, on = privileges_on(cursor)
     role_name = _role(cursor, is_revoked=False)
-    if privileges == (OWNERSHIP,):
+    if privileges == (OWNERSHIP,) and not on.is_future:
         return GrantOwnership(on=on, role=role_name, current=_current_grants(cursor))
-    if OWNERSHIP in privileges:
+    if OWNERSHIP in privileges and len(privileges) > 1:
         raise InvalidArgument("OWNERSHIP is granted alone: GRANT the other privileges before.")
-    option = cursor.accept("WITH", "GRANT", "OPTION")
+    option = OWNERSHIP not in privileges and cursor.accept("WITH", "GRANT", "OPTION")
+    if on.is_future:
+        return GrantFuture(privileges=privileges, on=on, role=role_name, grant_option=option)
     return GrantPrivileges(privileges=privileges, on=on, role=role_name, grant_option=option)
 
 
@@ -237,8 +158,11 @@ def revoke(cursor: TokenCursor, _: Modifiers) -> Statement:
     option_only = cursor.accept("GRANT", "OPTION", "FOR")
     if not option_only and (role := _granted_role(cursor, is_revoked=True)) is not None:
         return role
-    privileges, on = _privileges_on(cursor)
+    privileges, on = privileges_on(cursor)
     role_name = _role(cursor, is_revoked=True)
+    if on.is_future:
+        cursor.accept_any("CASCADE", "RESTRICT")
+        return RevokeFuture(privileges=privileges, on=on, role=role_name, option_only=option_only)
     cascade = cursor.accept_any("CASCADE", "RESTRICT") == "CASCADE"
     taking = Taking(option_only=option_only, cascade=cascade)
     return RevokePrivileges(privileges=privileges, on=on, role=role_name, taking=taking)
@@ -254,24 +178,6 @@ def _granted_role(cursor: TokenCursor, *, is_revoked: bool) -> GrantRole | None:
     return GrantRole(role=role, grantee_kind=grantee_kind, grantee=grantee, is_revoked=is_revoked)
 
 
-def _privileges_on(cursor: TokenCursor) -> tuple[tuple[str, ...], On]:
-    """The privileges with their objects: of a service role it is USAGE."""
-    if cursor.accept("SERVICE", "ROLE"):
-        parts = cursor.name()
-        cursor.expect("!")
-        return ("USAGE",), On(SERVICE_ROLE, (*parts, cursor.identifier()))
-    privileges = _privileges(cursor)
-    if cursor.accept("ALL"):
-        kind = _plural_kind(cursor)
-        cursor.expect("IN")
-        within = cursor.accept_any("SCHEMA", "DATABASE") or cursor.fail("expected SCHEMA")
-        on = On(kind, cursor.name(), within)
-    else:
-        on = On(*object_of(cursor))
-    check_privileges(on.kind, privileges)
-    return privileges, on
-
-
 def _current_grants(cursor: TokenCursor) -> CurrentGrants:
     word = cursor.accept_any("REVOKE", "COPY")
     if word is None:
@@ -279,45 +185,6 @@ def _current_grants(cursor: TokenCursor) -> CurrentGrants:
     cursor.expect("CURRENT")
     cursor.expect("GRANTS")
     return CurrentGrants(word)
-
-
-def _plural_kind(cursor: TokenCursor) -> str:
-    for kind in _COUNTED:
-        if cursor.accept(*f"{kind}S".split()):
-            return kind.replace(" ", "_")
-    return cursor.fail(f"expected one of {', '.join(f'{kind}S' for kind in _COUNTED)}")
-
-
-def _privileges(cursor: TokenCursor) -> tuple[str, ...]:
-    privileges: list[str] = []
-    words: list[str] = []
-    while not cursor.accept("ON"):
-        if cursor.done:
-            cursor.fail("expected ON")
-        if cursor.accept(","):
-            privileges.append(" ".join(words))
-            words = []
-        else:
-            words.append(cursor.peek())
-            cursor.position += 1
-    privileges.append(" ".join(words))
-    if not all(privileges):
-        cursor.fail("expected a privilege")
-    return tuple("ALL" if name == "ALL PRIVILEGES" else name for name in privileges)
-
-
-def object_of(cursor: TokenCursor) -> tuple[str, tuple[str, ...]]:
-    """The kind and the name of an object written in a GRANT."""
-    if cursor.at("FUTURE"):
-        raise Unsupported("Unsupported: GRANT … ON FUTURE objects: grant once they are there.")
-    for words in _KINDS:
-        if cursor.accept(*words.split()):
-            kind = words.replace(" ", "_")
-            parts = () if kind == "ACCOUNT" else cursor.name()
-            if kind == "FUNCTION" and cursor.at("("):
-                argument_types(cursor)
-            return _ALIASES.get(kind, kind), parts
-    return cursor.fail("expected a kind of object")
 
 
 def _role(cursor: TokenCursor, *, is_revoked: bool) -> str:

@@ -11,7 +11,7 @@ from nunatak.access.privileges.owners import SERVICE_ROLE
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
-from nunatak.sql.access.grants import object_of, object_title
+from nunatak.sql.access.granted_objects import object_of, object_title
 from nunatak.sql.language.show import flag, moment, show_result
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nunatak.access.privileges.declared import DATABASE, SCHEMA
+from nunatak.access.privileges.declared import DATABASE, SCHEMA, Needs, NeedsOnAccount
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
-from nunatak.errors import Unsupported
 from nunatak.objects.databases import DEFAULT_SCHEMA, Databases, Schemas
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import COMMENT, PropertyFamily
+from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.show import SHOWN_TO_ALL, moment
-from nunatak.sql.language.statement import properties
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field
@@ -117,7 +117,7 @@ def _schema_row(record: Record, session: Session) -> Sequence[Any]:
         record.key.database,
         record.owner,
         record.comment,
-        "",
+        "MANAGED ACCESS" if NamespaceSpec.read(record.spec).managed_access else "",
         _retention(record),
     ]
 
@@ -143,11 +143,32 @@ def _tables(record: Record, session: Session, warehouse: Warehouse) -> Sequence[
 
 
 def _new_schema(cursor: TokenCursor) -> dict[str, Any]:
-    if cursor.accept("WITH", "MANAGED", "ACCESS"):
-        raise Unsupported(
-            "Unsupported: schemas WITH MANAGED ACCESS: owners grant on their objects."
-        )
-    return properties(cursor, {**_PROPERTIES, COMMENT: TokenCursor.string})
+    managed = {"MANAGED_ACCESS": True} if cursor.accept("WITH", "MANAGED", "ACCESS") else {}
+    return {**properties(cursor, {**_PROPERTIES, COMMENT: TokenCursor.string}), **managed}
+
+
+def _manage(_: Context, altered: Altered, schemas: Schemas) -> None:
+    schemas.alter(altered.key, {"MANAGED_ACCESS": True}, if_exists=altered.if_exists)
+
+
+def _leave_to_owners(_: Context, altered: Altered, schemas: Schemas) -> None:
+    schemas.alter(altered.key, {"MANAGED_ACCESS": False}, if_exists=altered.if_exists)
+
+
+_MANAGING = (
+    Action(
+        words="ENABLE MANAGED ACCESS",
+        does="to let its owner alone grant on what lies in it, whoever owns that",
+        needs=(Needs(OWNERSHIP, SCHEMA), NeedsOnAccount("MANAGE GRANTS")),
+        act=_manage,
+    ),
+    Action(
+        words="DISABLE MANAGED ACCESS",
+        does="to let the owners of what lies in it grant",
+        needs=(Needs(OWNERSHIP, SCHEMA),),
+        act=_leave_to_owners,
+    ),
+)
 
 
 DATABASES = PropertyFamily(
@@ -179,6 +200,7 @@ SCHEMAS = PropertyFamily(
     service=Schemas,
     readers=_PROPERTIES,
     reads_new=_new_schema,
+    actions=_MANAGING,
     unset=dict.fromkeys(_PROPERTIES),
     altering="MODIFY",
     drop_endings=_ENDINGS,
