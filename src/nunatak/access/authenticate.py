@@ -83,7 +83,6 @@ class Authenticator:
             throttle.finish(name, address, self._store.clock(), is_right=is_right)
         if user is None or not is_right:
             raise LoginRefused(_WRONG)
-        self._users.logged_in(user.name)
         return Identity(user.name)
 
     def key_pair(self, token: str) -> Identity:
@@ -96,7 +95,6 @@ class Authenticator:
                 reason="fingerprint",
             )
         keys.verify(token, user.public_keys, claims=claims, now=self._store.clock())
-        self._users.logged_in(user.name)
         return Identity(user.name)
 
     def access_token(self, text: str, *, login_name: str = "") -> Identity:
@@ -131,7 +129,7 @@ class Authenticator:
         if role is not None:
             self.check_role(identity, role)
             return role
-        user = self._users.find(identity.user)
+        user = self._users.remembered(identity.user)
         default = user.default_role if user else None
         if default is not None and self.may_use_role(identity, default):
             return default

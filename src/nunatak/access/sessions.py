@@ -17,6 +17,7 @@ from nunatak.access.records.remembered import Remembered
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import sessions, tokens, users
 from nunatak.access.standing import TAKEN, Standing
+from nunatak.access.users import note_login
 from nunatak.config import Limits
 from nunatak.errors import LimitExceeded, LoginRefused, TokenExpired, TokenInvalid
 
@@ -105,17 +106,14 @@ class Sessions:
             client=dict(client or {}),
             context=dict(context or {}),
         )
-        row = {column.name: getattr(record, column.name) for column in sessions.c}
         is_administrator = ACCOUNTADMIN in self._standing.roles_of(record)
-        self._end_idle(user, is_administrator=is_administrator)
-        with self._store.write() as connection:
-            if not _is_known(connection, user, opened_by):
-                raise LoginRefused(f"User '{user}' or the token was taken away. Log in again.")
-            held, others = _counts(connection, user)
-            if not self._has_place(held, others, is_administrator=is_administrator):
-                raise self._refused(user, held)
-            connection.execute(insert(sessions).values(**row))
-        return record, self._new_tokens(record)
+        made = self._add(record, is_administrator=is_administrator)
+        if made is None:
+            self._end_idle(user, is_administrator=is_administrator)
+            made = self._add(record, is_administrator=is_administrator)
+        if made is None:
+            raise self._refused(user)
+        return record, made
 
     def by_token(self, text: str, kind: TokenKind = TokenKind.SESSION) -> SessionRecord:
         """The session that a token opens; raises TokenExpired, and TokenInvalid also when the
@@ -151,7 +149,8 @@ class Sessions:
         Tokens of before stay good to their end: requests on their way still carry them.
         """
         record = self.by_token(master_text, TokenKind.MASTER)
-        return record, self._new_tokens(record)
+        with self._store.write() as connection:
+            return record, self._new_tokens(connection, record)
 
     def save_context(self, session_id: int, context: Mapping[str, Any]) -> None:
         """Keep the current names of a session for after a restart."""
@@ -164,8 +163,10 @@ class Sessions:
     def close(self, session_id: int) -> None:
         """End a session and its tokens; closing it twice changes nothing."""
         with self._store.write() as connection:
+            its_own = select(tokens.c.hash).where(tokens.c.session_id == session_id)
+            hashes = connection.execute(its_own).scalars().all()
             end_sessions(connection, sessions.c.id == session_id)
-        self._tokens.forget()
+        self._tokens.forget_only(hashes)
         self._known.forget(session_id)
         with self._lock:
             self._used.pop(session_id, None)
@@ -190,16 +191,31 @@ class Sessions:
                         update(sessions).where(sessions.c.id == session_id).values(used_on=at)
                     )
         now = self._store.clock()
-        idle = self._list(sessions.c.used_on < now - self._limits.session_idle_s)
-        for record in idle:
-            self.close(record.id)
+        past = sessions.c.used_on < now - self._limits.session_idle_s
+        with self._store.read() as connection:
+            idle = connection.execute(select(sessions.c.id).where(past)).scalars().all()
+        for session_id in idle:
+            self.close(session_id)
         self._tokens.forget_expired(now)
-        return [record.id for record in idle]
+        return idle
 
-    def _new_tokens(self, record: SessionRecord) -> SessionTokens:
+    def _add(self, record: SessionRecord, *, is_administrator: bool) -> SessionTokens | None:
+        """Write down a session, its tokens and the login in one transaction, because each waits for
+        the disk; None where there is no place."""
+        user, row = record.user, {c.name: getattr(record, c.name) for c in sessions.c}
+        with self._store.write() as connection:
+            if not _is_known(connection, user, record.opened_by):
+                raise LoginRefused(f"User '{user}' or the token was taken away. Log in again.")
+            if not self._has_place(*_counts(connection, user), is_administrator=is_administrator):
+                return None
+            connection.execute(insert(sessions).values(**row))
+            note_login(connection, user, record.created_on)
+            return self._new_tokens(connection, record)
+
+    def _new_tokens(self, connection: Connection, record: SessionRecord) -> SessionTokens:
         def issue(kind: TokenKind, lifetime_s: float) -> str:
-            return self._tokens.issue(
-                kind, record.user, lifetime_s=lifetime_s, session_id=record.id
+            return self._tokens.issue_within(
+                connection, kind, record.user, lifetime_s=lifetime_s, session_id=record.id
             )
 
         limits = self._limits
@@ -227,37 +243,31 @@ class Sessions:
         of all are taken."""
         with self._store.read() as connection:
             held, others = _counts(connection, user)
-        if self._has_place(held, others, is_administrator=is_administrator):
-            return
-        self.sweep()
-        places = self._limits.sessions
-        is_full = is_administrator or held == 0 or held + others >= places - places // _RESERVED
-        oldest = min(
-            self._list(None if is_full else sessions.c.user == user),
-            key=lambda record: record.used_on,
-            default=None,
-        )
-        if oldest is not None and self._store.clock() - oldest.used_on >= _EVICT_IDLE_S:
-            self.close(oldest.id)
+            places = self._limits.sessions
+            is_full = is_administrator or held == 0 or held + others >= places - places // _RESERVED
+            query = select(sessions.c.id, sessions.c.used_on)
+            found = connection.execute(query if is_full else query.where(sessions.c.user == user))
+            used: dict[int, float] = {row.id: row.used_on for row in found}
+        with self._lock:
+            used |= {key: self._used[key] for key in used.keys() & self._used.keys()}
+        oldest = min(used, key=used.__getitem__, default=None)
+        if oldest is not None and self._store.clock() - used[oldest] >= _EVICT_IDLE_S:
+            self.close(oldest)
 
-    def _refused(self, user: str, held: int) -> LimitExceeded:
+    def _refused(self, user: str) -> LimitExceeded:
+        with self._store.read() as connection:
+            held, _ = _counts(connection, user)
         return LimitExceeded(
             f"All sessions that user '{user}' may open now are in use: the user holds {held} of "
             f"the {self._limits.sessions} of the server. Close some, or raise the setting "
             "limits.sessions."
         )
 
-    def _list(self, condition: Any = None) -> Sequence[SessionRecord]:
-        query = select(sessions) if condition is None else select(sessions).where(condition)
-        with self._store.read() as connection:
-            return [_record(row) for row in connection.execute(query)]
-
 
 def _counts(connection: Connection, user: str) -> tuple[int, int]:
     """How many sessions a user holds, and how many all others."""
-    own = select(func.count()).select_from(sessions).where(sessions.c.user == user)
-    held: int = connection.execute(own).scalar_one()
-    count: int = connection.execute(select(func.count()).select_from(sessions)).scalar_one()
+    own = func.coalesce(func.sum(sessions.c.user == user), 0)
+    held, count = connection.execute(select(own, func.count()).select_from(sessions)).one()
     return held, count - held
 
 

@@ -73,7 +73,7 @@ class Users:
     def __init__(self, store: AccessStore, passwords: Passwords) -> None:
         self._store = store
         self._passwords = passwords
-        self._enabled: Remembered[str, bool] = Remembered()
+        self._known: Remembered[str, User] = Remembered()
 
     def create(
         self,
@@ -137,11 +137,12 @@ class Users:
 
     def forget(self) -> None:
         """Read again what was remembered; called after every change."""
-        self._enabled.forget()
+        self._known.forget()
 
     def is_enabled(self, name: str) -> bool:
         """Whether there is such a user, who may log in."""
-        return bool(self._enabled.get(name, self._read_enabled))
+        found = self.remembered(name)
+        return found is not None and not found.disabled
 
     def get(self, name: str) -> User:
         """One user; raises ObjectNotFound."""
@@ -178,16 +179,10 @@ class Users:
             stored = None if row is None else row.password_hash
         return self._passwords.matches(stored, password)
 
-    def logged_in(self, name: str) -> None:
-        """Note the time of a login."""
-        with self._store.write() as connection:
-            connection.execute(
-                update(users).where(users.c.name == name).values(last_login=self._store.clock())
-            )
-
-    def _read_enabled(self, name: str) -> bool | None:
-        found = self.find(name)
-        return None if found is None else not found.disabled
+    def remembered(self, name: str) -> User | None:
+        """One user as read when something last changed that decides logins, for those who ask
+        often: the owner, and when the last login was, may be older."""
+        return self._known.get(name, self.find)
 
     def _apply(self, row: dict[str, Any], settings: Mapping[str, str | bool | None]) -> None:
         for key, value in settings.items():
@@ -203,6 +198,11 @@ class Users:
                 row["properties"][key] = None if value is None else _bounded(key, str(value))
             else:
                 raise InvalidArgument(f"invalid property '{key}' for 'USER'.")
+
+
+def note_login(connection: Connection, name: str, now: float) -> None:
+    """Write down when a user logged in, in the transaction of the login."""
+    connection.execute(update(users).where(users.c.name == name).values(last_login=now))
 
 
 def _bounded(key: str, value: str) -> str:

@@ -42,6 +42,7 @@ from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.answers import success
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.sessions.live_sessions import LiveSessions
+from nunatak.protocol.sessions.login_desk import OPENING_THREADS, LoginDesk
 from nunatak.protocol.sessions.routes import SessionRoutes
 from nunatak.protocol.statements.execution import StatementExecutor, incident, query_registry
 from nunatak.protocol.statements.routes import QueryRoutes
@@ -94,10 +95,12 @@ class ProtocolApp:
             transfers=transfers,
             limits=limits,
         )
+        openings = LoginDesk(OPENING_THREADS, "opening")
         self._session_routes = session_routes = SessionRoutes(
             access,
             self.sessions,
             self.execution.queries,
+            openings=openings,
             proxies=parse_networks(settings.trusted_proxies),
         )
         scratch = settings.folder("uploads")
@@ -109,7 +112,7 @@ class ProtocolApp:
         self._disk = disk
         self._starlette = Starlette(
             routes=_routes(
-                Callers(access, self.sessions, transfers),
+                Callers(access, self.sessions, transfers, openings),
                 (session_routes, QueryRoutes(self.execution, limits), files, _Pages(), metrics),
             ),
             lifespan=self._lifespan,

@@ -24,6 +24,7 @@ from nunatak.protocol.errors import MASTER_TOKEN_INVALID, failure
 from nunatak.protocol.files.transfer import Transfers
 from nunatak.protocol.sessions.external_sessions import HEADER, ExternalSessions
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
+from nunatak.protocol.sessions.login_desk import LoginDesk
 
 _SCHEMES = ("snowflake token=", "bearer ")
 Checked = Callable[[Request], Awaitable[Any]]
@@ -32,10 +33,12 @@ Checked = Callable[[Request], Awaitable[Any]]
 class Callers:
     """The callers of one server's routes."""
 
-    def __init__(self, access: Access, sessions: LiveSessions, transfers: Transfers) -> None:
+    def __init__(
+        self, access: Access, sessions: LiveSessions, transfers: Transfers, openings: LoginDesk
+    ) -> None:
         self._access = access
         self._sessions = sessions
-        self._external = ExternalSessions(access, sessions)
+        self._external = ExternalSessions(access, sessions, openings)
         self._transfers = transfers
 
     def checked(self, caller: Caller, handler: Callable[..., Awaitable[Any]]) -> Checked:
@@ -64,7 +67,7 @@ class Callers:
         token = token_of(request.headers)
         external_id = request.headers.get(HEADER)
         if external_id is not None:
-            return await asyncio.to_thread(self._external.find, token, external_id)
+            return await self._external.find(token, external_id)
         return await asyncio.to_thread(self._sessions.by_token, token)
 
     def _with_identity(self, handler: Callable[..., Awaitable[Any]]) -> Checked:

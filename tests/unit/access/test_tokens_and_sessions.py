@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from nunatak.access.credentials.tokens import DAY_S, TokenKind
+from nunatak.access.records.store import AccessStore
 from nunatak.access.service import Access
 from nunatak.access.sessions import has_place
 from nunatak.catalog.engine import Database
@@ -145,6 +146,64 @@ def test_sessions_in_use_are_not_pushed_out(access: Access) -> None:
 
     with pytest.raises(LimitExceeded, match=r"limits\.sessions"):
         access.sessions.open("ADMIN")
+
+
+def test_a_login_waits_for_the_disk_once(access: Access, clock: Clock) -> None:
+    token = access.tokens.add_access("ADMIN", "T")
+    before = access.commits
+
+    identity = access.authenticator.access_token(token)
+    _, tokens = access.sessions.open("ADMIN", opened_by=identity.opened_by)
+
+    assert access.commits == before + 1
+    assert access.sessions.by_token(tokens.token)
+    assert access.users.get("ADMIN").last_login == clock.now
+    access.sessions.renew(tokens.master_token)
+    assert access.commits == before + 2
+
+
+def test_the_end_of_a_session_makes_nobody_read_the_others_again(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (_, kept), (gone, _) = access.sessions.open("ADMIN"), access.sessions.open("ADMIN")
+    access.sessions.by_token(kept.token)
+    access.sessions.close(gone.id)
+
+    monkeypatch.setattr(AccessStore, "read", lambda _: pytest.fail("the catalog was read"))
+
+    assert access.sessions.by_token(kept.token)
+
+
+def test_what_a_refused_login_does_leaves_what_is_remembered(
+    access: Access, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [access.sessions.open("ADMIN") for _ in range(3)]
+    for _, tokens in made:
+        access.sessions.by_token(tokens.token)
+    before = access.commits
+    with pytest.raises(LimitExceeded):
+        access.sessions.open("ADMIN")
+    assert access.commits - before <= 2  # looked twice, wrote nothing
+
+    monkeypatch.setattr(AccessStore, "read", lambda _: pytest.fail("the catalog was read"))
+
+    for record, tokens in made:
+        assert access.sessions.by_token(tokens.token) == record
+
+
+def test_the_use_that_is_not_written_down_yet_counts_when_room_is_made(
+    access: Access, clock: Clock
+) -> None:
+    first, _ = access.sessions.open("ADMIN")
+    for _ in range(2):
+        access.sessions.open("ADMIN")
+    clock.now += 700
+    text = access.tokens.issue(TokenKind.SESSION, "ADMIN", lifetime_s=60, session_id=first.id)
+    access.sessions.by_token(text)
+
+    access.sessions.open("ADMIN")
+
+    assert access.sessions.get(first.id) is not None
 
 
 def test_one_user_leaves_places_to_the_others(access: Access) -> None:

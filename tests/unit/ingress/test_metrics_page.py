@@ -21,6 +21,7 @@ from nunatak.ingress.metrics import CONTENT_TYPE, MetricsPage
 from nunatak.protocol.callers import Callers
 from nunatak.protocol.files.transfer import Transfers
 from nunatak.protocol.sessions.live_sessions import LiveSessions
+from nunatak.protocol.sessions.login_desk import LoginDesk
 
 NEEDED = Requirement("MONITOR", "SERVICE", "DB.S.SVC")
 IDENTITIES = {
@@ -60,7 +61,8 @@ def get(authorization: str | None) -> Response:
     headers = [] if authorization is None else [(b"authorization", authorization.encode())]
     request = Request({"type": "http", "method": "GET", "path": "/metrics", "headers": headers})
     ((found, handler),) = routes_of(MetricsPage(ACCESS, page))
-    callers = Callers(ACCESS, cast("LiveSessions", None), cast("Transfers", None))
+    nobody = (cast("LiveSessions", None), cast("Transfers", None), cast("LoginDesk", None))
+    callers = Callers(ACCESS, *nobody)
     answer: Response = asyncio.run(_awaited(callers.checked(found.caller, handler)(request)))
     return answer
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -84,6 +84,29 @@ class Tokens:
         scope: str | None = None,
     ) -> str:
         """Make a token; its text is answered here and nowhere else."""
+        with self._store.write() as connection:
+            return self.issue_within(
+                connection,
+                kind,
+                user,
+                lifetime_s=lifetime_s,
+                session_id=session_id,
+                role=role,
+                scope=scope,
+            )
+
+    def issue_within(
+        self,
+        connection: Connection,
+        kind: TokenKind,
+        user: str,
+        *,
+        lifetime_s: float,
+        session_id: int | None = None,
+        role: str | None = None,
+        scope: str | None = None,
+    ) -> str:
+        """As `issue`, in the transaction that makes what the token is for."""
         text = _random_text(kind)
         now = self._store.clock()
         token = Token(
@@ -96,10 +119,9 @@ class Tokens:
             created_on=now,
             expires_on=now + lifetime_s,
         )
-        with self._store.write() as connection:
-            if kind is TokenKind.ENDPOINT:
-                _check_holder(connection, user, role)
-            connection.execute(insert(tokens).values(**_values(token)))
+        if kind is TokenKind.ENDPOINT:
+            _check_holder(connection, user, role)
+        connection.execute(insert(tokens).values(**_values(token)))
         return text
 
     def find(self, text: str) -> Token | None:
@@ -191,6 +213,11 @@ class Tokens:
     def forget(self) -> None:
         """Read again what was remembered; called after every change."""
         self._known.forget()
+
+    def forget_only(self, hashes: Iterable[str]) -> None:
+        """Read tokens again that were changed; the others stay remembered."""
+        for key in hashes:
+            self._known.forget(key)
 
     def _read(self, key: str) -> Token | None:
         with self._store.read() as connection:

@@ -53,9 +53,11 @@ class LiveSessions:
         """The live session of a record."""
         with self._lock:
             found = self._live.get(record.id)
-            if found is None:
-                found = self._live[record.id] = self._restored(record)
+        if found is not None:
             return found
+        restored = self._restored(record)  # reads the catalog, while others find theirs
+        with self._lock:
+            return self._live.setdefault(record.id, restored)
 
     def keep(self, live: LiveSession) -> None:
         """Write the session's names and parameters down if a statement changed them. Where the
@@ -107,7 +109,7 @@ class LiveSessions:
     def _restored(self, record: SessionRecord) -> LiveSession:
         context = record.context
         role = context.get("role") or PUBLIC
-        user = self._access.users.find(record.user)
+        user = self._access.users.remembered(record.user)
         session = Session(
             id=record.id,
             user=record.user,

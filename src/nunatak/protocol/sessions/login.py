@@ -92,7 +92,7 @@ def open_session(
     RoleRefused when the role may not be used, DefaultRefused when a place is not there and the
     login asked to be told."""
     role = access.authenticator.starting_role(identity, login.role)
-    user = access.users.find(identity.user)
+    user = access.users.remembered(identity.user)
     defaults = dict(user.properties) if user else {}
     namespace = [part for part in defaults.get("DEFAULT_NAMESPACE", "").split(".") if part]
     database = login.database or (namespace[0] if namespace else None)

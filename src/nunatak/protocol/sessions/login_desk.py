@@ -1,4 +1,5 @@
-"""Password logins wait in lines: hashing has threads of its own, and each address one turn."""
+"""Logins wait in lines: each address has one turn where a password is looked at, and each user one
+where a session is opened. Both have threads of their own."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from nunatak.errors import LimitExceeded
 
 T = TypeVar("T")
 LINE_LIMIT = 200
-"""Logins of one address that wait."""
+"""Logins of one line that wait."""
 WAITING_LIMIT = 2_000
-"""Logins of all addresses that wait."""
+"""Logins of all lines that wait."""
+OPENING_THREADS = 2
+"""Sessions that are opened at once. Each writes to the catalog, which takes one at a time."""
 
 
 @dataclass(eq=False, slots=True)
@@ -25,20 +28,21 @@ class _LoginQueue:
 
 
 class LoginDesk:
-    """Runs logins in a few threads, of one address one at a time: whoever sends many waits for
-    those, and others wait for one of them at most. Belongs to one event loop."""
+    """Runs logins in a few threads, of one line one at a time: whoever sends many waits for those,
+    and others wait for one of them at most. Belongs to one event loop."""
 
-    def __init__(self, threads: int = AT_ONCE) -> None:
-        self._pool = ThreadPoolExecutor(threads, "login")
+    def __init__(self, threads: int = AT_ONCE, name: str = "login") -> None:
+        self._pool = ThreadPoolExecutor(threads, name)
         self._lines: dict[str, _LoginQueue] = {}
         self._waiting = 0
 
-    async def run(self, address: str, log_in: Callable[[], T]) -> T:
-        """What `log_in` answers when its turn has come; raises LimitExceeded when too many wait."""
-        line = self._lines.get(address) or _LoginQueue()
+    async def run(self, name: str, log_in: Callable[[], T]) -> T:
+        """What `log_in` answers when the turn of its line has come; raises LimitExceeded when too
+        many wait."""
+        line = self._lines.get(name) or _LoginQueue()
         if line.waiting >= LINE_LIMIT or self._waiting >= WAITING_LIMIT:
             raise LimitExceeded("Too many logins are under way: try again in a few seconds.")
-        self._lines[address] = line
+        self._lines[name] = line
         line.waiting += 1
         self._waiting += 1
         try:
@@ -48,7 +52,7 @@ class LoginDesk:
             self._waiting -= 1
             line.waiting -= 1
             if not line.waiting:
-                del self._lines[address]
+                del self._lines[name]
 
     def close(self) -> None:
         """Take no more logins, and end the threads."""

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from nunatak.access.authenticate import Identity
+from nunatak.access.credentials.tokens import TokenKind
 from nunatak.access.privileges.callers import Everybody, MasterToken, SessionToken, route
 from nunatak.access.service import Access
 from nunatak.catalog.names import parse_identifier
@@ -45,13 +46,14 @@ class SessionRoutes:
         sessions: LiveSessions,
         queries: QueryRegistry,
         *,
+        openings: LoginDesk,
         proxies: Sequence[Network] = (),
     ) -> None:
         self._access = access
         self._sessions = sessions
         self._queries = queries
         self._proxies = proxies
-        self._desk = LoginDesk()
+        self._desk, self._openings = LoginDesk(), openings
 
     @route(
         "POST",
@@ -62,22 +64,24 @@ class SessionRoutes:
         """Open a session."""
         body = await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
         wanted = logins.parse_login(body, request.query_params)
-        peer = request.client.host if request.client else ""
-        forwarded = request.headers.getlist("x-forwarded-for")
-        address = client_address(peer, forwarded, self._proxies)
+        address = self._address(request)
         establish = partial(logins.authenticate, self._access, wanted, address=address)
         if wanted.password:
             identity = await self._desk.run(address, establish)
         else:
             identity = await asyncio.to_thread(establish)
-        return success(await asyncio.to_thread(self._open, wanted, identity))
+        opening = partial(self._open, wanted, identity)
+        return success(await self._openings.run(identity.user, opening))
 
     @route("POST", "/session/token-request", caller=MasterToken())
     async def renew(self, request: Request, master: str) -> dict[str, Any]:
         """Fresh tokens for a master token."""
         await read_json(request, limit_bytes=_LOGIN_BODY_BYTES)
         try:
-            record, tokens = await asyncio.to_thread(self._access.sessions.renew, master)
+            sessions = self._access.sessions
+            record = await asyncio.to_thread(sessions.by_token, master, TokenKind.MASTER)
+            renewing = partial(sessions.renew, master)
+            _, tokens = await self._openings.run(record.user, renewing)
         except TokenExpired as error:
             return failure(MASTER_TOKEN_EXPIRED, error.message)
         except TokenInvalid as error:
@@ -130,7 +134,7 @@ class SessionRoutes:
         """`/oauth/token`: the answer is the bare token, as the clients expect."""
         try:
             form = await _form(request)
-            token = await asyncio.to_thread(self._exchange, form)
+            token = await self._openings.run(self._address(request), partial(self._exchange, form))
         except NunatakError as error:
             # 401 is final for the clients; they would repeat 400 and 403.
             return PlainTextResponse(error.message, status_code=401)
@@ -139,6 +143,11 @@ class SessionRoutes:
     def end_logins(self) -> None:
         """End the threads of logins."""
         self._desk.close()
+        self._openings.close()
+
+    def _address(self, request: Request) -> str:
+        peer = request.client.host if request.client else ""
+        return client_address(peer, request.headers.getlist("x-forwarded-for"), self._proxies)
 
     def _open(self, wanted: logins.LoginRequest, identity: Identity) -> dict[str, Any]:
         live, tokens = logins.open_session(self._access, self._sessions, wanted, identity)

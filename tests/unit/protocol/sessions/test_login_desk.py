@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
 from nunatak.errors import LimitExceeded
+from nunatak.protocol.sessions.external_sessions import HEADER
 from nunatak.protocol.sessions.login_desk import LINE_LIMIT, LoginDesk
 
-from ..asgi import post
+from ..asgi import post, send
 from ..conftest import World, until
 
 
@@ -66,6 +68,47 @@ async def test_a_login_that_fails_lets_the_next_one_pass(desk: LoginDesk) -> Non
         await desk.run("a", lambda: 1 // 0)
 
     assert await desk.run("a", lambda: "a") == "a"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("is_external", [False, True])
+async def test_a_user_who_logs_in_again_and_again_holds_no_other_user_back(
+    world: World, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, is_external: bool
+) -> None:
+    opening, open_session = [], world.access.sessions.open
+    secrets = {}
+    for name in ("GREEDY", "ADA"):
+        world.access.users.create(name, owner="ACCOUNTADMIN")
+        secrets[name] = world.access.tokens.add_access(name, "T")
+
+    def hold(user: str, **more: Any) -> Any:
+        opening.append(user)
+        if user == "GREEDY":
+            gate.wait()
+        return open_session(user, **more)
+
+    async def log_in(user: str, number: int) -> bool:
+        if is_external:
+            headers = {"authorization": f"Bearer {secrets[user]}", HEADER: str(number)}
+            address = "/queries/v1/query-request?requestId="
+            answer = await send(
+                world.app, "POST", address, body=b'{"sqlText": "select 1"}', headers=headers
+            )
+            return bool(answer.json()["success"])
+        data = {"AUTHENTICATOR": "PROGRAMMATIC_ACCESS_TOKEN", "TOKEN": secrets[user]}
+        answered = await post(world.app, "/session/v1/login-request", {"data": data})
+        return bool(answered["success"])
+
+    monkeypatch.setattr(world.access.sessions, "open", hold)
+    many = [asyncio.create_task(log_in("GREEDY", number)) for number in range(40)]
+    await until(lambda: bool(opening))
+
+    assert await log_in("ADA", 0)
+    assert (await world.run("select 1"))["success"] is True
+
+    assert opening == ["GREEDY", "ADA"]
+    gate.set()
+    assert all(await asyncio.gather(*many))
 
 
 @pytest.mark.asyncio
