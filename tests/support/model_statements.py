@@ -16,21 +16,7 @@ from nunatak.objects.tags import Tags
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, Prepared, parse_registered
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models import (
-    alter as models_alter,
-)
-from nunatak.sql.models import (
-    create as models,
-)
-from nunatak.sql.models import (
-    show as models_show,
-)
-from nunatak.sql.models import (
-    system as models_system,
-)
-from nunatak.sql.models import (
-    tags as models_tags,
-)
+from nunatak.sql.models import create, models, system, tags, versions
 from nunatak.stages.service import Stages
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result
@@ -39,7 +25,7 @@ from nunatak.warehouse.core.statement_text import StatementText
 from support.model_versions import Usage, open_models
 from support.parts import Parts, injector_of
 
-FAMILIES = (models, models_alter, models_show, models_system, models_tags)
+FAMILIES = (create, models, system, tags, versions)
 
 
 def parse(text: str) -> Prepared:

@@ -16,6 +16,7 @@ from nunatak.models.dropping import ModelDropper
 from nunatak.models.editing import ModelEditor
 from nunatak.models.live_versions import LiveVersions
 from nunatak.models.making import ModelMaker
+from nunatak.models.objects import ModelObjects
 from nunatak.models.registry import Models
 from nunatak.objects.account import account_objects
 from nunatak.objects.databases import Databases, Schemas
@@ -177,4 +178,5 @@ def injector_of(parts: Parts) -> Injector:
     services = {kind: getattr(parts, name, None) for kind, name in found.items()}
     services |= {kind: getattr(objects, name, None) for kind, name in keeping.items()}
     services |= {kind: getattr(models, name, None) for kind, name in changing.items()}
+    services[ModelObjects] = None if models is None else ModelObjects(models)
     return Injector(services)

@@ -41,6 +41,11 @@ class Key:
         return cls(kind, name.name, name.database, name.schema)
 
     @property
+    def qualified(self) -> QualifiedName:
+        """The full name of a schema object."""
+        return QualifiedName(self.database, self.schema, self.name)
+
+    @property
     def title(self) -> str:
         """The name as messages show it."""
         parts = [part for part in (self.database, self.schema, self.name) if part]
@@ -80,7 +85,7 @@ class Record:
     @property
     def qualified(self) -> QualifiedName:
         """The full name of a schema object."""
-        return QualifiedName(self.key.database, self.key.schema, self.key.name)
+        return self.key.qualified
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from nunatak.models.dropping import ModelDropper
 from nunatak.models.editing import ModelEditor
 from nunatak.models.live_versions import LiveVersions
 from nunatak.models.making import ModelMaker
+from nunatak.models.objects import ModelObjects
 from nunatak.models.registry import Models
 from nunatak.models.snowfiles import ModelFiles
 from nunatak.objects.account import account_objects
@@ -161,6 +162,7 @@ def _by_models(models: Models) -> dict[type, Any]:
     """What reads and changes models, by type."""
     return {
         Models: models,
+        ModelObjects: ModelObjects(models),
         ModelMaker: models.maker,
         LiveVersions: models.live,
         ModelEditor: models.editor,

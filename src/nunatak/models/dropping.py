@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable
 from msgspec.structs import replace
 
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Catalog, Transaction
+from nunatak.catalog.objects import present
+from nunatak.catalog.store import Catalog, Key, Transaction
 from nunatak.errors import ObjectInUse
 from nunatak.models.contents.files import VersionFolders
 from nunatak.models.ports import UsageOf
@@ -47,7 +48,7 @@ def refuse_in_use(
         version_id, service = using[0]
         more = f" and {len(using) - 1} more" if len(using) > 1 else ""
         raise ObjectInUse(
-            f"Version '{names[version_id]}' of model {model.name} is used by service {service}"
+            f"Version '{names[version_id]}' of model {model.qualified} is used by service {service}"
             f"{more} and cannot be dropped. Drop the service first."
         )
 
@@ -89,12 +90,17 @@ class ModelDropper:
         self._folders = folders
         self._usage = usage
 
-    def drop(self, name: QualifiedName) -> None:
-        """Drop a model and its versions; raises ObjectNotFound, ObjectInUse."""
+    def drop(self, name: QualifiedName, *, if_exists: bool = False) -> bool:
+        """Drop a model and its versions; whether it was there. Raises ObjectNotFound,
+        ObjectInUse."""
         with self._catalog.write() as transaction:
-            model = load(transaction, name)
+            record = present(transaction, Key.of(MODEL, name), if_exists=if_exists)
+            if record is None:
+                return False
+            model = with_versions(transaction, record)
             delete(transaction, self._usage, model)
         discard(self._folders, model)
+        return True
 
     def drop_version(self, name: QualifiedName, version: str) -> None:
         """Drop a version; raises ObjectNotFound, ObjectInUse, InvalidArgument for the default."""

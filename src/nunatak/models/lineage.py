@@ -144,7 +144,7 @@ class Lineage:
 
     def _edges(self) -> Iterator[Edge]:
         for model in self.models.within():
-            if not self.is_seen(model.name):
+            if not self.is_seen(model.qualified):
                 continue
             services = self.models.services_of(model.versions)
             for version in model.versions:
@@ -159,7 +159,7 @@ class Lineage:
             return
         content = self.models.content(version)
         for source in content.manifest.lineage_sources:
-            yield from _source_nodes(source, model.name)
+            yield from _source_nodes(source, model.qualified)
         for base_name, base_version in content.description.base_models:
             node = self._base_node(base_name, base_version)
             if node is not None:
@@ -173,7 +173,7 @@ class Lineage:
 
 
 def _version_node(model: Model, version: ModelVersion) -> LineageNode:
-    name = model.name
+    name = model.qualified
     return LineageNode(
         domain=MODULE,
         id=str(version.record.id),

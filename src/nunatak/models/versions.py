@@ -15,7 +15,7 @@ from typing import Any
 
 from nunatak.catalog.documents import Document, declare
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Record
+from nunatak.catalog.store import Key, Record
 from nunatak.errors import InvalidArgument, ObjectNotFound, VersionExists
 
 MODEL = "MODEL"
@@ -121,7 +121,17 @@ class Model:
         return ModelSpec.read(self.record.spec)
 
     @property
-    def name(self) -> QualifiedName:
+    def key(self) -> Key:
+        """The key in the catalog."""
+        return self.record.key
+
+    @property
+    def name(self) -> str:
+        """The model's own name, in its stored form."""
+        return self.record.name
+
+    @property
+    def qualified(self) -> QualifiedName:
         """The full name."""
         return self.record.qualified
 
@@ -175,7 +185,7 @@ class Model:
         found = self.default if name is None else self.find(name)
         if found is None:
             raise ObjectNotFound(
-                "Version", name or "", hint=f"SHOW VERSIONS IN MODEL {self.name} lists them."
+                "Version", name or "", hint=f"SHOW VERSIONS IN MODEL {self.qualified} lists them."
             )
         return found
 
@@ -190,9 +200,9 @@ def check_version_name(model: Model | None, name: str) -> None:
     if model is None:
         return
     if any(version.name == name for version in model.versions):
-        raise VersionExists("Version", name, hint=f"It is a version of model {model.name}.")
+        raise VersionExists("Version", name, hint=f"It is a version of model {model.qualified}.")
     if name.upper() in model.user_aliases:
-        raise VersionExists("Version", name, hint=f"It is an alias in model {model.name}.")
+        raise VersionExists("Version", name, hint=f"It is an alias in model {model.qualified}.")
 
 
 def with_alias(model: Model, version: ModelVersion, alias: str) -> dict[str, int]:
@@ -205,7 +215,7 @@ def with_alias(model: Model, version: ModelVersion, alias: str) -> dict[str, int
     if not _ALIAS.match(alias):
         raise InvalidArgument(f"Alias '{alias}' must be an identifier without double quotes.")
     if any(item.name.upper() == alias for item in model.versions):
-        raise InvalidArgument(f"'{alias}' is the name of a version of model {model.name}.")
+        raise InvalidArgument(f"'{alias}' is the name of a version of model {model.qualified}.")
     kept = without_alias(model, version)
     kept[alias] = version.record.id
     return kept
@@ -228,6 +238,6 @@ def check_droppable(model: Model, version: ModelVersion) -> None:
         else "It is the only one: use DROP MODEL."
     )
     raise InvalidArgument(
-        f"Version '{version.name}' is the default version of model {model.name} and cannot be "
+        f"Version '{version.name}' is the default version of model {model.qualified} and cannot be "
         f"dropped. {hint}"
     )

@@ -76,7 +76,7 @@ class Stages:
         existing: Existing = Existing.REFUSE,
     ) -> Created:
         """Add one that only the session sees; raises as `create`."""
-        name = QualifiedName(key.database, key.schema, key.name)
+        name = key.qualified
         with self._catalog.read() as tx:
             require_schema(tx, key)
         if viewer.temporary(key.kind, name) is not None:

@@ -177,7 +177,7 @@ def test_a_live_version_takes_files_until_it_is_committed(models: Models, files:
         put(models, live, item.path, item.file)
     assert len(models.files(live)) == len(files)
     committed = models.live.commit(name("PENDING"), "LIVE_1", model_to=M, version_to="V1")
-    assert committed.name == M
+    assert committed.qualified == M
     assert [version.name for version in committed.versions] == ["V1"]
     assert committed.default.id == live.id
     assert (
@@ -236,7 +236,7 @@ def test_renaming_keeps_versions_files_and_grants(models: Models, files: Files) 
         models.editor.rename(name("OTHER.N"), name("NOWHERE.N"))
     found = models.version_by_id(after.default.id)
     assert found is not None
-    assert found[0].name == name("OTHER.N")
+    assert found[0].qualified == name("OTHER.N")
 
 
 def test_aliases_are_one_per_version_and_can_move(models: Models, files: Files) -> None:

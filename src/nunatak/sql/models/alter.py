@@ -1,15 +1,14 @@
-"""ALTER MODEL.
+"""Actions of ALTER MODEL.
 
-    ALTER MODEL [IF EXISTS] m
-        ADD VERSION v FROM { @stage/folder | MODEL n [VERSION w] }
-      | ADD LIVE VERSION v
-      | COMMIT VERSION v [RENAME TO m2] [RENAME VERSION TO v2]
-      | DROP VERSION v
-      | MODIFY VERSION v SET [COMMENT = 'text'] [METADATA = 'json'] [ALIAS = a]
-      | VERSION v { SET ALIAS = a | UNSET ALIAS | RENAME TO v2 }
-      | SET [COMMENT = 'text'] [DEFAULT_VERSION = v]
-      | SET TAG t = 'value' [, …]  |  UNSET TAG t [, …]
-      | RENAME TO m2
+    ADD VERSION v FROM { @stage/folder | MODEL n [VERSION w] }
+    ADD LIVE VERSION v
+    COMMIT VERSION v [RENAME TO m2] [RENAME VERSION TO v2]
+    DROP VERSION v
+    MODIFY VERSION v SET [COMMENT = 'text'] [METADATA = 'json'] [ALIAS = a]
+    VERSION v { SET … as MODIFY VERSION | UNSET ALIAS | RENAME TO v2 }
+    SET [COMMENT = 'text'] [DEFAULT_VERSION = v]
+    SET TAG t = 'value' [, …]  |  UNSET TAG t [, …]
+    RENAME TO m2
 
 A version may be named by an alias wherever it is there already.
 """
@@ -18,20 +17,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
-from nunatak.access.privileges.declared import (
-    AppliesTags,
-    Case,
-    Given,
-    Needs,
-    NeedsInHolder,
-    Nothing,
-    OneOf,
-)
+from nunatak.access.privileges.declared import Given, Needs, NeedsInHolder, OneOf
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.names import QualifiedName
-from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument
 from nunatak.models.dropping import ModelDropper
 from nunatak.models.editing import ModelEditor
@@ -39,254 +29,137 @@ from nunatak.models.live_versions import LiveVersions
 from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL
-from nunatak.objects.tags import Tags
-from nunatak.sql.language.family.table import DONE
-from nunatak.sql.language.family.tags import TagValues, tag_change, tag_changes
-from nunatak.sql.language.injection import Injector
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, properties
+from nunatak.sql.language.family.table import COMMENT, SET, Action, Altered
+from nunatak.sql.language.family.tags import tag_actions
+from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
+from nunatak.sql.models.source import SOURCES, FromStage, Source, parse_source, version_name
 from nunatak.stages.service import Stages
 from nunatak.untrusted import load_json
-from nunatak.warehouse.core.results import Field, Result, status_result
-
-_MOVED = "for another name of the model"
-
-
-class ModelChange(Protocol):
-    """A change of a model."""
-
-    @property
-    def apply(self) -> Callable[..., str]:
-        """`apply(context, model, …)` does it; returns the status text."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class AlterModel:
-    """ALTER MODEL with one action."""
-
-    name: tuple[str, ...]
-    action: ModelChange
-    if_exists: bool = False
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, injector: Injector, models: Models) -> Result:
-        """Apply the action."""
-        name = context.session.qualify(self.name)
-        if self.if_exists and models.find(name) is None:
-            return status_result(DONE)
-        return status_result(injector.call(self.action.apply, context, name))
 
 
 @dataclass(frozen=True)
-class AddVersion:
-    """ADD [LIVE] VERSION; `source` None makes a live version."""
+class AddedVersion:
+    """A version to be added, with the source of its files."""
 
     version: str
-    source: Source | None
+    source: Source
 
-    def apply(
-        self,
-        context: Context,
-        model: QualifiedName,
-        stages: Stages,
-        models: Models,
-        maker: ModelMaker,
-    ) -> str:
-        """Add the version."""
-        if self.source is None:
-            maker.add_live_version(model, self.version)
-        elif isinstance(self.source, FromStage):
-            maker.add_version(model, self.version, files=self.source.files(context, stages))
-        else:
-            maker.add_version_from(model, self.version, source=self.source.find(context, models))
-        return f"Model {model.name} version {self.version} successfully added."
+
+def _source(cursor: TokenCursor) -> AddedVersion:
+    version = version_name(cursor)
+    cursor.expect("FROM")
+    return AddedVersion(version, parse_source(cursor))
+
+
+def _add(
+    context: Context, altered: Altered, stages: Stages, models: Models, maker: ModelMaker
+) -> str:
+    model, version, source = altered.key.qualified, altered.values.version, altered.values.source
+    if isinstance(source, FromStage):
+        maker.add_version(model, version, files=source.files(context, stages))
+    else:
+        maker.add_version_from(model, version, source=source.find(context, models))
+    return _added(altered, version)
+
+
+def _add_live(_: Context, altered: Altered, maker: ModelMaker) -> str:
+    maker.add_live_version(altered.key.qualified, altered.values)
+    return _added(altered, altered.values)
+
+
+def _added(altered: Altered, version: str) -> str:
+    return f"Model {altered.key.name} version {version} successfully added."
 
 
 @dataclass(frozen=True)
-class CommitVersion:
-    """COMMIT VERSION, with new names for the model and the version."""
+class CommittedVersion:
+    """A version to be committed, with new names for the model and the version."""
 
     version: str
     model_to: tuple[str, ...] | None
     version_to: str | None
 
-    def apply(self, context: Context, model: QualifiedName, live: LiveVersions) -> str:
-        """Commit and rename in one."""
-        target = None if self.model_to is None else context.session.qualify(self.model_to)
-        live.commit(model, self.version, model_to=target, version_to=self.version_to)
-        return DONE
 
-
-@dataclass(frozen=True)
-class DropVersion:
-    """DROP VERSION."""
-
-    version: str
-
-    def apply(self, context: Context, model: QualifiedName, dropper: ModelDropper) -> str:
-        """Drop it, unless it is the default or a service uses it."""
-        dropper.drop_version(model, self.version)
-        return DONE
-
-
-@dataclass(frozen=True)
-class ModifyVersion:
-    """MODIFY VERSION … SET."""
-
-    version: str
-    settings: Mapping[str, Any]
-
-    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
-        """Set what is given."""
-        if "COMMENT" in self.settings or "METADATA" in self.settings:
-            editor.modify_version(
-                model,
-                self.version,
-                comment=self.settings.get("COMMENT"),
-                metadata=self.settings.get("METADATA"),
-            )
-        if "ALIAS" in self.settings:
-            editor.set_alias(model, self.version, self.settings["ALIAS"])
-        return DONE
-
-
-@dataclass(frozen=True)
-class UnsetAlias:
-    """VERSION … UNSET ALIAS; the version may be named by the alias itself."""
-
-    version: str
-
-    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
-        """Take the alias away."""
-        editor.unset_alias(model, self.version)
-        return DONE
-
-
-@dataclass(frozen=True)
-class RenameVersion:
-    """VERSION … RENAME TO."""
-
-    version: str
-    to: str
-
-    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
-        """Rename it."""
-        editor.rename_version(model, self.version, self.to)
-        return DONE
-
-
-@dataclass(frozen=True)
-class SetProperties:
-    """SET COMMENT, DEFAULT_VERSION."""
-
-    settings: Mapping[str, Any]
-
-    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
-        """Set what is given."""
-        if "DEFAULT_VERSION" in self.settings:
-            editor.set_default(model, self.settings["DEFAULT_VERSION"])
-        if "COMMENT" in self.settings:
-            editor.set_comment(model, self.settings["COMMENT"])
-        return DONE
-
-
-@dataclass(frozen=True)
-class ChangeTags:
-    """SET TAG and UNSET TAG."""
-
-    tags: TagValues
-
-    def apply(self, context: Context, model: QualifiedName, tags: Tags) -> str:
-        """Give the model the values, or take the tags off."""
-        tags.put(Key.of(MODEL, model), tag_changes(context.session, self.tags))
-        return DONE
-
-
-@dataclass(frozen=True)
-class Rename:
-    """RENAME TO, in another schema if wanted."""
-
-    to: tuple[str, ...]
-
-    def apply(self, context: Context, model: QualifiedName, editor: ModelEditor) -> str:
-        """Rename the model; grants and services stay with it."""
-        editor.rename(model, context.session.qualify(self.to))
-        return DONE
-
-
-_OWNER = (Nothing(why="the owner of a model may"),)
-ACTIONS = (
-    Case(AddVersion, "to add a version", (READS_SOURCE,)),
-    Case(
-        CommitVersion,
-        "to commit a version",
-        (NeedsInHolder("CREATE MODEL", MODEL, of="model_to", when=Given("model_to", _MOVED)),),
-    ),
-    Case(DropVersion, "to drop a version", _OWNER),
-    Case(ModifyVersion, "to modify a version", _OWNER),
-    Case(UnsetAlias, "to take an alias away", _OWNER),
-    Case(RenameVersion, "to rename a version", _OWNER),
-    Case(SetProperties, "to set properties", _OWNER),
-    Case(ChangeTags, "to change tags", (AppliesTags(),)),
-    Case(Rename, "to rename it", (NeedsInHolder("CREATE MODEL", MODEL, of="to"),)),
-)
-"""What each change needs besides OWNERSHIP."""
-
-
-@grammar("ALTER MODEL", needs=(Needs(OWNERSHIP, MODEL), OneOf(ACTIONS, of="action")))
-def alter_model(cursor: TokenCursor, _: Modifiers) -> AlterModel:
-    """Parse ALTER MODEL."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return AlterModel(name=cursor.name(), action=_action(cursor), if_exists=if_exists)
-
-
-def _action(cursor: TokenCursor) -> ModelChange:
-    if cursor.accept("ADD"):
-        return _add_version(cursor)
-    if cursor.accept("COMMIT", "VERSION"):
-        return _commit_version(cursor)
-    if cursor.accept("DROP", "VERSION"):
-        return DropVersion(version_name(cursor))
-    if cursor.accept("MODIFY", "VERSION"):
-        version = version_name(cursor)
-        cursor.expect("SET")
-        return ModifyVersion(version, _settings(cursor, _VERSION_PROPERTIES))
-    if cursor.accept("VERSION"):
-        return _on_version(cursor)
-    if cursor.accept("RENAME", "TO"):
-        return Rename(cursor.name())
-    if (tags := tag_change(cursor)) is not None:
-        return ChangeTags(tags)
-    cursor.expect("SET")
-    return SetProperties(_settings(cursor, _MODEL_PROPERTIES))
-
-
-def _add_version(cursor: TokenCursor) -> AddVersion:
-    live = cursor.accept("LIVE")
-    cursor.expect("VERSION")
-    version = version_name(cursor)
-    if live:
-        return AddVersion(version, None)
-    cursor.expect("FROM")
-    return AddVersion(version, parse_source(cursor))
-
-
-def _commit_version(cursor: TokenCursor) -> CommitVersion:
+def _committed(cursor: TokenCursor) -> CommittedVersion:
     version = version_name(cursor)
     model_to = cursor.name() if cursor.accept("RENAME", "TO") else None
     version_to = version_name(cursor) if cursor.accept("RENAME", "VERSION", "TO") else None
-    return CommitVersion(version, model_to, version_to)
+    return CommittedVersion(version, model_to, version_to)
 
 
-def _on_version(cursor: TokenCursor) -> ModelChange:
+def _commit(context: Context, altered: Altered, live: LiveVersions) -> None:
+    """Commit and rename in one."""
+    asked = altered.values
+    target = None if asked.model_to is None else context.session.qualify(asked.model_to)
+    live.commit(altered.key.qualified, asked.version, model_to=target, version_to=asked.version_to)
+
+
+def _drop_version(_: Context, altered: Altered, dropper: ModelDropper) -> None:
+    """Drop it, unless it is the default or a service uses it."""
+    dropper.drop_version(altered.key.qualified, altered.values)
+
+
+@dataclass(frozen=True)
+class VersionChange:
+    """A change of a version: what does it, with the value that it takes."""
+
+    version: str
+    change: Callable[[ModelEditor, QualifiedName, str, Any], object]
+    value: Any = None
+
+
+def _modified(cursor: TokenCursor) -> VersionChange:
+    version = version_name(cursor)
+    cursor.expect("SET")
+    return VersionChange(version, _modify, _settings(cursor, _VERSION_PROPERTIES))
+
+
+def _on_version(cursor: TokenCursor) -> VersionChange:
     version = version_name(cursor)
     if cursor.accept("RENAME", "TO"):
-        return RenameVersion(version, version_name(cursor))
+        return VersionChange(version, ModelEditor.rename_version, version_name(cursor))
     if cursor.accept("UNSET", "ALIAS"):
-        return UnsetAlias(version)
+        return VersionChange(version, _unset_alias)
     cursor.expect("SET")
-    return ModifyVersion(version, _settings(cursor, _VERSION_PROPERTIES))
+    return VersionChange(version, _modify, _settings(cursor, _VERSION_PROPERTIES))
+
+
+def _modify(
+    editor: ModelEditor, model: QualifiedName, version: str, settings: Mapping[str, Any]
+) -> None:
+    comment, metadata = settings.get(COMMENT), settings.get("METADATA")
+    if comment is not None or metadata is not None:
+        editor.modify_version(model, version, comment=comment, metadata=metadata)
+    if "ALIAS" in settings:
+        editor.set_alias(model, version, settings["ALIAS"])
+
+
+def _unset_alias(editor: ModelEditor, model: QualifiedName, version: str, _: None) -> None:
+    """The version may be named by the alias itself."""
+    editor.unset_alias(model, version)
+
+
+def _change_version(_: Context, altered: Altered, editor: ModelEditor) -> None:
+    asked = altered.values
+    asked.change(editor, altered.key.qualified, asked.version, asked.value)
+
+
+def _given(cursor: TokenCursor) -> dict[str, Any]:
+    return _settings(cursor, _MODEL_PROPERTIES)
+
+
+def _set(_: Context, altered: Altered, editor: ModelEditor) -> None:
+    model, settings = altered.key.qualified, altered.values
+    if "DEFAULT_VERSION" in settings:
+        editor.set_default(model, settings["DEFAULT_VERSION"])
+    if COMMENT in settings:
+        editor.set_comment(model, settings[COMMENT])
+
+
+def _rename(context: Context, altered: Altered, editor: ModelEditor) -> None:
+    """In another schema if wanted; grants and services stay with the model."""
+    editor.rename(altered.key.qualified, context.session.qualify(altered.values))
 
 
 def _settings(
@@ -307,11 +180,64 @@ def _metadata(cursor: TokenCursor) -> dict[str, Any]:
 
 
 _VERSION_PROPERTIES: Mapping[str, Callable[[TokenCursor], Any]] = {
-    "COMMENT": TokenCursor.string,
+    COMMENT: TokenCursor.string,
     "METADATA": _metadata,
     "ALIAS": version_name,
 }
 _MODEL_PROPERTIES: Mapping[str, Callable[[TokenCursor], Any]] = {
-    "COMMENT": TokenCursor.string,
+    COMMENT: TokenCursor.string,
     "DEFAULT_VERSION": version_name,
 }
+_OWNS = Needs(OWNERSHIP, MODEL)
+_ANOTHER_NAME = Given("values.model_to", "for another name of the model")
+_CHANGES = "to change a version"
+ACTIONS = (
+    Action(
+        words="ADD VERSION",
+        does="to add a version",
+        needs=(_OWNS, OneOf(SOURCES, of="values.source")),
+        act=_add,
+        reads=_source,
+    ),
+    Action(
+        words="ADD LIVE VERSION",
+        does="to add a live version",
+        needs=(_OWNS,),
+        act=_add_live,
+        reads=version_name,
+    ),
+    Action(
+        words="COMMIT VERSION",
+        does="to commit a version",
+        needs=(
+            _OWNS,
+            NeedsInHolder("CREATE MODEL", MODEL, of="values.model_to", when=_ANOTHER_NAME),
+        ),
+        act=_commit,
+        reads=_committed,
+    ),
+    Action(
+        words="DROP VERSION",
+        does="to drop a version",
+        needs=(_OWNS,),
+        act=_drop_version,
+        reads=version_name,
+    ),
+    Action(
+        words="MODIFY VERSION",
+        does=_CHANGES,
+        needs=(_OWNS,),
+        act=_change_version,
+        reads=_modified,
+    ),
+    Action(words="VERSION", does=_CHANGES, needs=(_OWNS,), act=_change_version, reads=_on_version),
+    Action(words=SET, does="to set properties", needs=(_OWNS,), act=_set, reads=_given),
+    *tag_actions(_OWNS),
+    Action(
+        words="RENAME TO",
+        does="to rename it",
+        needs=(_OWNS, NeedsInHolder("CREATE MODEL", MODEL, of="values")),
+        act=_rename,
+        reads=TokenCursor.name,
+    ),
+)

@@ -1,42 +1,34 @@
-"""CREATE, DROP and COMMENT ON MODEL.
+"""CREATE MODEL.
 
-    CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m [WITH VERSION v] FROM @stage/folder
-    CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m [WITH VERSION v] FROM MODEL n [VERSION w]
-    CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m WITH LIVE VERSION v
-    DROP MODEL [IF EXISTS] m
-    COMMENT [IF EXISTS] ON MODEL m IS 'text'
-
-ALTER MODEL is in `alter`, SHOW and DESCRIBE are in `show`.
+CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m [WITH VERSION v] FROM @stage/folder
+CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m [WITH VERSION v] FROM MODEL n [VERSION w]
+CREATE [OR REPLACE] MODEL [IF NOT EXISTS] m WITH LIVE VERSION v
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nunatak.access.privileges.declared import Creates, Needs
-from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.declared import Case, Creates, Nothing, OneOf
 from nunatak.catalog.names import QualifiedName
-from nunatak.errors import ObjectExists, ObjectNotFound
-from nunatak.models.dropping import ModelDropper
+from nunatak.errors import ObjectExists
 from nunatak.models.editing import ModelEditor
 from nunatak.models.making import ModelMaker
 from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL
 from nunatak.sql.language.creation import Creation, creation
-from nunatak.sql.language.family.table import DONE
 from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
     Context,
     Modifiers,
     accept_if_not_exists,
-    grammar,
 )
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.sql.models.source import READS_SOURCE, FromStage, Source, parse_source, version_name
+from nunatak.sql.models.source import SOURCES, FromStage, Source, parse_source, version_name
 from nunatak.stages.service import Stages
-from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.results import Result, status_result
 
-_OWNER = (Needs(OWNERSHIP, MODEL),)
+_WITHOUT = Case(type(None), "without files", (Nothing(why="nothing is read"),))
+_READS = OneOf((_WITHOUT, *SOURCES), of="source")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +84,7 @@ class CreateModel(Creation):
             )
 
 
-@creation("MODEL", needs=(Creates(MODEL), READS_SOURCE))
+@creation("MODEL", needs=(Creates(MODEL), _READS))
 def create_model(cursor: TokenCursor, create: Modifiers) -> CreateModel:
     """Parse CREATE MODEL."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -121,68 +113,3 @@ def _comment(cursor: TokenCursor) -> str:
         return ""
     cursor.accept("=")
     return cursor.string()
-
-
-@dataclass(frozen=True, kw_only=True)
-class DropModel:
-    """DROP MODEL."""
-
-    name: tuple[str, ...]
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, dropper: ModelDropper) -> Result:
-        """Drop it with all its versions, unless a service uses one."""
-        name = context.session.qualify(self.name)
-        try:
-            dropper.drop(name)
-        except ObjectNotFound:
-            if not self.if_exists:
-                raise
-            text = f"Drop statement executed successfully ({name.name} already dropped)."
-            return status_result(text)
-        return status_result(f"{name.name} successfully dropped.")
-
-
-@grammar("DROP MODEL", needs=_OWNER)
-def drop_model(cursor: TokenCursor, _: Modifiers) -> DropModel:
-    """Parse DROP MODEL."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    return DropModel(name=cursor.name(), if_exists=if_exists)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CommentOnModel:
-    """COMMENT ON MODEL."""
-
-    name: tuple[str, ...]
-    comment: str
-    if_exists: bool
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, editor: ModelEditor) -> Result:
-        """Keep the text."""
-        try:
-            editor.set_comment(context.session.qualify(self.name), self.comment)
-        except ObjectNotFound:
-            if not self.if_exists:
-                raise
-        return status_result(DONE)
-
-
-@grammar("COMMENT ON MODEL", needs=_OWNER)
-def comment_on_model(cursor: TokenCursor, _: Modifiers) -> CommentOnModel:
-    """Parse COMMENT ON MODEL."""
-    return _comment_on(cursor, if_exists=False)
-
-
-@grammar("COMMENT IF EXISTS ON MODEL", needs=_OWNER)
-def comment_if_exists_on_model(cursor: TokenCursor, _: Modifiers) -> CommentOnModel:
-    """Parse COMMENT IF EXISTS ON MODEL."""
-    return _comment_on(cursor, if_exists=True)
-
-
-def _comment_on(cursor: TokenCursor, *, if_exists: bool) -> CommentOnModel:
-    name = cursor.name()
-    cursor.expect("IS")
-    return CommentOnModel(name=name, comment=cursor.string(), if_exists=if_exists)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nunatak.access.privileges.declared import Case, Needs, Nothing, OneOf, OnTargets, Target
+from nunatak.access.privileges.declared import Case, Needs, OnTargets, Target
 from nunatak.models.contents.files import SourceFile
 from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL, ModelVersion
@@ -50,19 +50,15 @@ class FromVersion:
 
 
 Source = FromStage | FromVersion
-READS_SOURCE = OneOf(
-    (
-        Case(type(None), "without files", (Nothing(why="nothing is read"),)),
-        Case(
-            FromStage,
-            "from a stage",
-            (OnTargets("READ", FromStage.targets, "the stage", STAGE_EXCEPT),),
-        ),
-        Case(FromVersion, "from a version", (Needs("READ", MODEL, of="model"),)),
+SOURCES = (
+    Case(
+        FromStage,
+        "from a stage",
+        (OnTargets("READ", FromStage.targets, "the stage", STAGE_EXCEPT),),
     ),
-    of="source",
+    Case(FromVersion, "from a version", (Needs("READ", MODEL, of="model"),)),
 )
-"""What the source of a version needs: whoever owns the copy can read the files."""
+"""What each source of a version needs: whoever owns the copy can read the files."""
 
 
 def parse_source(cursor: TokenCursor) -> Source:

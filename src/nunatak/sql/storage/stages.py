@@ -10,7 +10,6 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Creates, Needs, NeedsInHolder, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import FileFormatSpec, StageSpec
-from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.errors import Unsupported
@@ -196,12 +195,8 @@ def _format_row(record: Record, _: Session) -> list[Any]:
 
 
 def _refuse_temporary(session: Session, key: Key) -> None:
-    if session.temporary(key.kind, _name(key)) is not None:
+    if session.temporary(key.kind, key.qualified) is not None:
         raise Unsupported(f"Unsupported: ALTER of a temporary {key.label}: CREATE OR REPLACE it.")
-
-
-def _name(key: Key) -> QualifiedName:
-    return QualifiedName(key.database, key.schema, key.name)
 
 
 def _set(context: Context, altered: Altered, stages: Stages) -> None:
@@ -225,7 +220,7 @@ def _refresh(context: Context, altered: Altered, stages: Stages) -> None:
 def _drop(context: Context, altered: Altered, stages: Stages) -> bool:
     """A stage goes with its files; a temporary one before the permanent one of its name."""
     key = altered.key
-    return stages.drop_temporary(context.session, key.kind, _name(key)) or stages.drop(
+    return stages.drop_temporary(context.session, key.kind, key.qualified) or stages.drop(
         key, if_exists=altered.if_exists
     )
 

@@ -271,8 +271,31 @@ def test_drop(model: Bench) -> None:
     with pytest.raises(ObjectNotFound):
         model.rows("DROP MODEL M")
     assert "already dropped" in model.status("DROP MODEL IF EXISTS M")
-    assert model.status("ALTER MODEL IF EXISTS M SET COMMENT = 'x'")
     assert model.status("COMMENT IF EXISTS ON MODEL M IS 'x'")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "ADD VERSION V2 FROM @STG/model",
+        "ADD LIVE VERSION V2",
+        "COMMIT VERSION V1 RENAME TO N",
+        "DROP VERSION V1",
+        "MODIFY VERSION V1 SET ALIAS = A",
+        "VERSION V1 UNSET ALIAS",
+        "VERSION V1 RENAME TO V2",
+        "SET DEFAULT_VERSION = V1",
+        "SET TAG T = 'a'",
+        "UNSET TAG T",
+        "RENAME TO N",
+    ],
+)
+def test_no_action_is_missed_where_there_is_no_model(bench: Bench, action: str) -> None:
+    bench.rows("CREATE TAG T")
+    assert bench.status(f"ALTER MODEL IF EXISTS M {action}") == "Statement executed successfully."
+    with pytest.raises(ObjectNotFound, match=r"'DB\.S\.M'"):
+        bench.rows(f"ALTER MODEL M {action}")
+    assert bench.rows("SHOW MODELS") == []
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, Creates, Needs
 from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.access.service import Access
-from nunatak.errors import Unsupported
+from nunatak.catalog.store import Key
+from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.objects.places import Places
 from nunatak.objects.ruled import Listable
 from nunatak.sql.language.creation import Creation, created, creation
@@ -80,10 +81,20 @@ class AlterObject:
 
     def run(self, context: Context, injector: Injector) -> Result:
         """Do what the action does."""
-        key = self.family.key(context.session, self.name)
+        family, key = self.family, self.family.key(context.session, self.name)
         altered = Altered(key, self.values, self.if_exists)
-        act = self.family.alterations[self.action].act
+        if self.if_exists and family.looks_first and not _exists(injector.get(family.service), key):
+            return status_result(DONE)
+        act = family.alterations[self.action].act
         return status_result(injector.call(act, context, altered) or DONE)
+
+
+def _exists(service: Listable[Any], key: Key) -> bool:
+    try:
+        service.get(key)
+    except ObjectNotFound:
+        return False
+    return True
 
 
 def dropped(name: str, *, was_there: bool) -> Result:

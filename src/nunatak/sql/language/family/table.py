@@ -124,6 +124,9 @@ class KindFamily(Generic[T]):
     """The action whose words ALTER may leave out."""
     refused: Mapping[str, str] = field(default_factory=dict)
     """Words of actions that are not offered, with what is said of them."""
+    looks_first: bool = False
+    """Whether IF EXISTS of ALTER looks for the object before its action is called, for actions
+    that do not know of it."""
 
     def key(self, session: Session, parts: Name) -> Key:
         """Where an object of that name is."""

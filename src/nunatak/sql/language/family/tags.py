@@ -1,4 +1,4 @@
-"""Tags on compute pools and services: TAG (…) of CREATE, SET TAG and UNSET TAG of ALTER."""
+"""Tags on objects: TAG (…) of CREATE, SET TAG and UNSET TAG of ALTER."""
 
 from __future__ import annotations
 
@@ -23,13 +23,6 @@ def properties_and_tags(cursor: TokenCursor, readers: Readers) -> tuple[dict[str
     if twice := sorted(set(values) & set(later)):
         cursor.fail(f"{twice[0]} is given twice")
     return {**values, **later}, tags
-
-
-def tag_change(cursor: TokenCursor) -> TagValues | None:
-    """`SET TAG t = 'value', …` or `UNSET TAG t, …` of ALTER; None when neither comes next."""
-    if cursor.accept("SET", "TAG"):
-        return _values(cursor)
-    return _names(cursor) if cursor.accept("UNSET", "TAG") else None
 
 
 def _tags(cursor: TokenCursor) -> TagValues:

@@ -1,4 +1,4 @@
-"""SHOW MODELS, SHOW VERSIONS IN MODEL, SHOW FUNCTIONS IN MODEL, DESCRIBE MODEL."""
+"""SHOW VERSIONS IN MODEL, SHOW FUNCTIONS IN MODEL, DESCRIBE MODEL: versions of one model."""
 
 from __future__ import annotations
 
@@ -9,21 +9,16 @@ from typing import Any
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Needs
-from nunatak.access.privileges.requirement import Requirement
-from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.errors import NunatakError, Unsupported
 from nunatak.models.contents.content import VersionContent
 from nunatak.models.contents.functions import Method
 from nunatak.models.registry import Models
 from nunatak.models.versions import MODEL, Model, ModelVersion
-from nunatak.objects.places import Places
 from nunatak.sql.language.show import (
-    SHOWN_WHERE_ALLOWED,
     ShowClauses,
     flag,
     moment,
-    scope_in,
     show_clauses,
     show_result,
 )
@@ -36,18 +31,6 @@ DETAILS_PARAMETER = "SHOW_MODEL_DETAILS_IN_SHOW_VERSIONS_IN_MODEL"
 """Statement parameter that adds the column `model_spec`, the text of model/model.yaml."""
 
 _LIVE_REASON = "live version: COMMIT VERSION makes it runnable"
-_MODEL_FIELDS = (
-    Field("created_on", TIMESTAMP_LTZ),
-    Field("name"),
-    Field("model_type"),
-    Field("database_name"),
-    Field("schema_name"),
-    Field("comment"),
-    Field("owner"),
-    Field("default_version_name"),
-    Field("versions"),
-    Field("aliases"),
-)
 _VERSION_FIELDS = (
     Field("created_on", TIMESTAMP_LTZ),
     Field("name"),
@@ -80,52 +63,8 @@ _FUNCTION_FIELDS = (
 )
 _DESCRIBE_FIELDS = (Field("property"), Field("value"))
 
-
 _SEES = (Needs(ANY, MODEL, of="model"),)
 """USAGE, READ and OWNERSHIP of a model all let it be looked at."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShowModels:
-    """SHOW MODELS."""
-
-    clauses: ShowClauses
-    fields: tuple[Field, ...] = _MODEL_FIELDS
-
-    def run(self, context: Context, access: Access, models: Models, places: Places) -> Result:
-        """One row for each model that the role has any privilege on."""
-        scope = scope_in(context, self.clauses, places)
-        found = models.within(database=scope.database, schema=scope.schema)
-        seen = [model for model in found if _is_seen(context, model, access)]
-        chosen = self.clauses.select(seen, lambda model: model.record.name)
-        return show_result(_MODEL_FIELDS, [_model_row(model) for model in chosen])
-
-
-def _is_seen(context: Context, model: Model, access: Access) -> bool:
-    requirement = Requirement(ANY, MODEL, model.record.key.title)
-    return access.allows(context.session.role, requirement)
-
-
-def _model_row(model: Model) -> list[Any]:
-    record = model.record
-    return [
-        moment(record.created_on),
-        record.name,
-        "USER_MODEL",
-        record.key.database,
-        record.key.schema,
-        record.comment,
-        record.owner,
-        model.default.name,
-        json.dumps([version.name for version in model.versions]),
-        json.dumps(model.aliases()),
-    ]
-
-
-@grammar("SHOW MODELS", needs=SHOWN_WHERE_ALLOWED)
-def show_models(cursor: TokenCursor, _: Modifiers) -> ShowModels:
-    """Parse SHOW MODELS."""
-    return ShowModels(clauses=show_clauses(cursor))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,9 +113,9 @@ def _version_row(
         version.name,
         json.dumps(model.aliases_of(version)),
         record.comment,
-        model.name.database,
-        model.name.schema,
-        model.name.name,
+        model.key.database,
+        model.key.schema,
+        model.name,
         flag(version.record.id == model.default.record.id),
         json.dumps([method.name for method in content.methods] if content else []),
         json.dumps(version.metadata),
