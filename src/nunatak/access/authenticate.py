@@ -61,6 +61,12 @@ class Authenticator:
         self._account = account.upper()
         self._throttle = LoginThrottle()
 
+    def line(self, login_name: str, address: str) -> str:
+        """The line in which a login with a password waits: that of the address, or one of its own
+        for a name that has logged in there, so that others of the address cannot fill it."""
+        name = _tried(login_name)
+        return f"{address}\n{name}" if self._throttle.is_known(name, address) else address
+
     def password(self, login_name: str, password: str, *, address: str) -> Identity:
         """Log in with a password, or with a programmatic access token in its place.
 
@@ -70,17 +76,17 @@ class Authenticator:
         token = self._tokens.find(password)
         if token is not None and token.kind is TokenKind.ACCESS:
             return self.access_token(password, login_name=login_name)
-        name, throttle = login_name.upper()[:_LOGIN_LIMIT_CHARS], self._throttle
-        wait = throttle.reserve(name, address, self._store.clock())
-        if wait > 0:
-            raise LoginRefused(f"Too many failed logins: try again in {ceil(wait)} seconds.")
+        tried = self._throttle.reserve(_tried(login_name), address, self._store.clock())
+        if tried.wait_s > 0:
+            wait = ceil(tried.wait_s)
+            raise LoginRefused(f"Too many failed logins: try again in {wait} seconds.")
         is_right = False
         try:
             user = self._users.by_login(login_name)
             matches = self._users.password_matches(user, password)
             is_right = matches and user is not None and not user.disabled
         finally:
-            throttle.finish(name, address, self._store.clock(), is_right=is_right)
+            self._throttle.finish(tried, self._store.clock(), is_right=is_right)
         if user is None or not is_right:
             raise LoginRefused(_WRONG)
         return Identity(user.name)
@@ -172,3 +178,8 @@ class Authenticator:
             session_id=record.id,
             opened_by=record.opened_by,
         )
+
+
+def _tried(login_name: str) -> str:
+    """The name that failures are counted under."""
+    return login_name.upper()[:_LOGIN_LIMIT_CHARS]

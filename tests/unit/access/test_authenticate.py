@@ -19,7 +19,13 @@ from sqlalchemy import update
 
 from nunatak.access.authenticate import Identity
 from nunatak.access.credentials.keys import fingerprint
-from nunatak.access.credentials.throttle import ADDRESS_TRIES, Failures, LoginThrottle, wait_s
+from nunatak.access.credentials.throttle import (
+    ADDRESS_TRIES,
+    Failures,
+    LoginThrottle,
+    group_wait_s,
+    wait_s,
+)
 from nunatak.access.credentials.tokens import TokenKind, token_hash
 from nunatak.access.privileges.roles import USER
 from nunatak.access.records.tables import tokens
@@ -194,8 +200,17 @@ def test_a_try_that_could_not_be_made_is_no_longer_under_way(
 
 
 def _fail(throttle: LoginThrottle, name: str, address: str, now: float = 0.0) -> None:
-    if throttle.reserve(name, address, now) == 0:
-        throttle.finish(name, address, now, is_right=False)
+    _try(throttle, name, address, now, is_right=False)
+
+
+def _try(
+    throttle: LoginThrottle, name: str, address: str, now: float = 0.0, *, is_right: bool
+) -> bool:
+    """Make a try unless it must wait; whether it was made."""
+    tried = throttle.reserve(name, address, now)
+    if tried.wait_s == 0:
+        throttle.finish(tried, now, is_right=is_right)
+    return tried.wait_s == 0
 
 
 def test_the_throttle_forgets_the_oldest_names() -> None:
@@ -203,11 +218,11 @@ def test_the_throttle_forgets_the_oldest_names() -> None:
     for _ in range(6):
         _fail(throttle, "first", "a")
     _fail(throttle, "second", "b")
-    assert throttle.reserve("first", "a", 0.0) > 0
+    assert throttle.reserve("first", "a", 0.0).wait_s > 0
 
     _fail(throttle, "third", "c")
 
-    assert throttle.reserve("first", "a", 0.0) == 0
+    assert throttle.reserve("first", "a", 0.0).wait_s == 0
 
 
 def test_waits_grow_to_a_bound_and_end() -> None:
@@ -223,10 +238,49 @@ def test_after_the_wait_one_try_at_a_time_is_looked_at() -> None:
     for _ in range(5):
         _fail(throttle, "x", "a")
 
-    assert throttle.reserve("x", "a", 1.0) == 0
-    assert throttle.reserve("x", "a", 1.0) > 0
-    throttle.finish("x", "a", 1.0, is_right=True)
-    assert throttle.reserve("x", "a", 1.0) == 0
+    tried = throttle.reserve("x", "a", 1.0)
+    assert (tried.wait_s, throttle.reserve("x", "a", 1.0).wait_s > 0) == (0, True)
+    throttle.finish(tried, 1.0, is_right=True)
+    assert throttle.reserve("x", "a", 1.0).wait_s == 0
+
+
+def test_who_has_logged_in_at_an_address_does_not_wait_for_others_there() -> None:
+    throttle = LoginThrottle()
+    for name in ("ada", "bob", "eve"):
+        assert _try(throttle, name, "a", is_right=True)
+    for number in range(40):
+        _fail(throttle, f"n{number}", "a")
+
+    assert not _try(throttle, "new", "a", is_right=True)
+    for _ in range(3):
+        assert _try(throttle, "ada", "a", is_right=True)
+    # Who mistypes a password goes on by the tries of the names that have logged in there.
+    assert _try(throttle, "bob", "a", is_right=False)
+    assert _try(throttle, "bob", "a", is_right=True)
+    # Somebody who may log in gains no tries of other names by it.
+    assert _try(throttle, "eve", "a", is_right=True)
+    assert not _try(throttle, "other", "a", is_right=False)
+
+
+def test_names_that_have_failed_wait_for_each_other_also_where_they_have_logged_in() -> None:
+    throttle, names = LoginThrottle(), [f"n{number}" for number in range(40)]
+    for name in names:
+        assert _try(throttle, name, "a", is_right=True)
+
+    made = sum(_try(throttle, name, "a", is_right=False) for _ in range(10) for name in names)
+
+    # Each is looked at once, as it has not failed yet, and none after that.
+    assert made == len(names) > ADDRESS_TRIES
+
+
+@given(st.floats(0, 100), st.booleans(), st.booleans())
+def test_only_a_name_that_has_logged_in_and_not_failed_waits_for_nobody(
+    spent: float, is_known: bool, has_failed: bool
+) -> None:
+    wait = group_wait_s(spent, is_known=is_known, has_failed=has_failed)
+
+    assert wait >= 0
+    assert (wait > 0) is (spent > ADDRESS_TRIES - 1 and not (is_known and not has_failed))
 
 
 @given(
@@ -237,14 +291,22 @@ def test_after_the_wait_one_try_at_a_time_is_looked_at() -> None:
 def test_no_address_has_more_than_its_tries(
     tries: list[tuple[int, int, bool, float]],
 ) -> None:
-    """Whatever is tried, an address is granted 20 wrong tries and one more for each second."""
-    throttle, now, wrong = LoginThrottle(), 0.0, Counter[int]()
+    """Whatever is tried, an address is granted 20 wrong tries and one more for each second, twice
+    where names have logged in, and a first one of each of those."""
+    throttle, now, wrong = LoginThrottle(), 0.0, Counter[tuple[int, bool]]()
+    known, failed = set[tuple[int, int]](), set[tuple[int, int]]()
     for name, address, is_right, later in tries:
         now += later
-        if throttle.reserve(f"n{name}", f"a{address}", now) == 0:
-            throttle.finish(f"n{name}", f"a{address}", now, is_right=is_right)
-            wrong[address] += not is_right
-        assert wrong[address] <= ADDRESS_TRIES + now
+        key, free = (name, address), (name, address) in known - failed
+        made = _try(throttle, f"n{name}", f"a{address}", now, is_right=is_right)
+        assert made or not free, "who has logged in and not failed waits for nobody"
+        if made and is_right:
+            known.add(key)
+            failed.discard(key)
+        elif made:
+            wrong[address, key in known] += not free
+            failed.add(key)
+        assert all(count <= ADDRESS_TRIES + now for count in wrong.values())
 
 
 def test_a_signed_token_is_a_user(access: Access, sign: Sign) -> None:

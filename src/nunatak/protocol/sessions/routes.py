@@ -67,7 +67,8 @@ class SessionRoutes:
         address = self._address(request)
         establish = partial(logins.authenticate, self._access, wanted, address=address)
         if wanted.password:
-            identity = await self._desk.run(address, establish)
+            line = self._access.authenticator.line(wanted.login_name, address)
+            identity = await self._desk.run(line, establish)
         else:
             identity = await asyncio.to_thread(establish)
         opening = partial(self._open, wanted, identity)

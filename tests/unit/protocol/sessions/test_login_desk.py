@@ -71,6 +71,37 @@ async def test_a_login_that_fails_lets_the_next_one_pass(desk: LoginDesk) -> Non
 
 
 @pytest.mark.asyncio
+async def test_who_has_logged_in_at_an_address_does_not_wait_in_its_line(
+    world: World, gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[str] = []
+
+    def matches(_: object, password: str) -> bool:
+        looked_at.append(password)
+        if password == "wrong":
+            gate.wait()
+        return password == "right"
+
+    async def log_in(name: str, password: str) -> str:
+        data = {"LOGIN_NAME": name, "PASSWORD": password}
+        answer = await post(world.app, "/session/v1/login-request", {"data": data})
+        return "" if answer["success"] else str(answer["message"])
+
+    monkeypatch.setattr(world.access.users, "password_matches", matches)
+    monkeypatch.setattr(world.app._session_routes, "_desk", LoginDesk(threads=2))
+    assert await log_in("ADMIN", "right") == ""
+    wrong = [asyncio.create_task(log_in(f"n{n}", "wrong")) for n in range(LINE_LIMIT)]
+    await until(lambda: "wrong" in looked_at)
+
+    assert "Too many logins" in await log_in("nobody", "wrong")
+    assert await log_in("admin", "right") == ""
+
+    gate.set()
+    await asyncio.gather(*wrong)
+    assert await log_in("admin", "right") == ""
+
+
+@pytest.mark.asyncio
 @pytest.mark.parametrize("is_external", [False, True])
 async def test_a_user_who_logs_in_again_and_again_holds_no_other_user_back(
     world: World, gate: threading.Event, monkeypatch: pytest.MonkeyPatch, is_external: bool
