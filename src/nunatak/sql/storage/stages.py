@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,12 +18,11 @@ from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, SET, Action, Altered, KindFamily
 from nunatak.sql.language.options import Option, file_format, option_value, parenthesised_options
 from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.show import SHOWN_TO_ALL, moment, show_result
+from nunatak.sql.language.show import SHOWN_TO_ALL, moment
 from nunatak.sql.language.statement import (
     Context,
     Modifiers,
     accept_if_not_exists,
-    grammar,
     properties,
 )
 from nunatak.sql.language.tokens import TokenCursor
@@ -225,9 +224,9 @@ def _drop(context: Context, altered: Altered, stages: Stages) -> bool:
     )
 
 
-def _needs(kind: str) -> Rules:
-    """What statements about an object need; nothing for one that only the session sees."""
-    return (Needs(OWNERSHIP, kind, of="name", unless_own="name"),)
+def _needs(kind: str, privilege: str = OWNERSHIP) -> Rules:
+    """Requirements of statements about an object; none for one that only the session sees."""
+    return (Needs(privilege, kind, of="name", unless_own="name"),)
 
 
 def _actions(kind: str, options: Callable[[TokenCursor], dict[str, Any]]) -> tuple[Action, ...]:
@@ -257,50 +256,36 @@ _DESCRIBE_FIELDS = tuple(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
-class DescribeFileObject:
-    """DESCRIBE STAGE | FILE FORMAT name: one row for each property that was set."""
-
-    kind: str
-    parts: tuple[str, ...]
-    fields: tuple[Field, ...] = _DESCRIBE_FIELDS
-
-    def run(self, context: Context, stages: Stages) -> Result:
-        """Properties of the object; raises ObjectNotFound."""
-        name = context.session.qualify(self.parts)
-        session = context.session
-        if self.kind == FILE_FORMAT:
-            return _described({"": stages.format(session, name).options})
-        stage = stages.stage(session, name)
-        return _described(
-            {
-                "STAGE_FILE_FORMAT": stage.FILE_FORMAT,
-                "STAGE_DIRECTORY": stage.DIRECTORY,
-                "STAGE_ENCRYPTION": stage.ENCRYPTION,
-                "STAGE_COPY_OPTIONS": stage.COPY_OPTIONS,
-            }
-        )
+def _find_stage(session: Session, key: Key, stages: Stages) -> StageSpec:
+    return stages.stage(session, key.qualified)
 
 
-def _described(groups: Mapping[str, Mapping[str, Any] | None]) -> Result:
-    rows = [
+def _find_format(session: Session, key: Key, stages: Stages) -> FileFormatSpec:
+    return stages.format(session, key.qualified)
+
+
+def _stage_properties(stage: StageSpec, _: Session) -> Sequence[Sequence[Any]]:
+    return _properties(
+        {
+            "STAGE_FILE_FORMAT": stage.FILE_FORMAT,
+            "STAGE_DIRECTORY": stage.DIRECTORY,
+            "STAGE_ENCRYPTION": stage.ENCRYPTION,
+            "STAGE_COPY_OPTIONS": stage.COPY_OPTIONS,
+        }
+    )
+
+
+def _format_properties(found: FileFormatSpec, _: Session) -> Sequence[Sequence[Any]]:
+    return _properties({"": found.options})
+
+
+def _properties(groups: Mapping[str, Mapping[str, Any] | None]) -> Sequence[Sequence[Any]]:
+    """One row for each property that was set."""
+    return [
         [parent, name, "String", str(value)]
         for parent, options in groups.items()
         for name, value in (options or {}).items()
     ]
-    return show_result(_DESCRIBE_FIELDS, rows)
-
-
-@grammar("DESCRIBE STAGE", needs=(Needs(ANY, STAGE, of="parts", unless_own="parts"),))
-def describe_stage(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
-    """Parse DESCRIBE STAGE."""
-    return DescribeFileObject(kind=STAGE, parts=cursor.name())
-
-
-@grammar("DESCRIBE FILE FORMAT", needs=(Needs(ANY, FILE_FORMAT, of="parts", unless_own="parts"),))
-def describe_file_format(cursor: TokenCursor, _: Modifiers) -> DescribeFileObject:
-    """Parse DESCRIBE FILE FORMAT."""
-    return DescribeFileObject(kind=FILE_FORMAT, parts=cursor.name())
 
 
 STAGES = KindFamily(
@@ -317,7 +302,10 @@ STAGES = KindFamily(
     show_fields=_STAGE_FIELDS,
     show_row=_stage_row,
     showing=SHOWN_TO_ALL,
-    has_describe=False,
+    describe_fields=_DESCRIBE_FIELDS,
+    describe_rows=_stage_properties,
+    finds=_find_stage,
+    describing=_needs(STAGE, ANY),
 )
 FILE_FORMATS = KindFamily(
     kind=FILE_FORMAT,
@@ -330,7 +318,10 @@ FILE_FORMATS = KindFamily(
     show_fields=_FORMAT_FIELDS,
     show_row=_format_row,
     showing=SHOWN_TO_ALL,
-    has_describe=False,
+    describe_fields=_DESCRIBE_FIELDS,
+    describe_rows=_format_properties,
+    finds=_find_format,
+    describing=_needs(FILE_FORMAT, ANY),
 )
 register(STAGES)
 register(FILE_FORMATS)

@@ -138,7 +138,11 @@ class DescribeObject:
     def run(self, context: Context, injector: Injector) -> Result:
         """The rows of the kind."""
         family, session = self.family, context.session
-        item = injector.get(family.service).get(family.key(session, self.name))
+        key = family.key(session, self.name)
+        if family.finds is None:
+            item = injector.get(family.service).get(key)
+        else:
+            item = injector.call(family.finds, session, key)
         if family.describe_rows is not None:
             return show_result(self.fields, injector.call(family.describe_rows, item, session))
         return show_result(self.fields, [injector.call(family.show_row, item, session)])

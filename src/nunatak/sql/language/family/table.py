@@ -99,6 +99,9 @@ class KindFamily(Generic[T]):
     """By default those of SHOW."""
     describe_rows: Rows | None = None
     """By default the one row of SHOW."""
+    finds: Callable[..., Any] | None = None
+    """Object that DESCRIBE tells of, from the session, its key and the services that the signature
+    asks for; by default that of the service."""
     has_describe: bool = True
     """Whether there is DESCRIBE, by the family."""
     has_history: bool = False
