@@ -19,14 +19,14 @@ _WILDCARDS = {"%": ".*", "_": "."}
 
 
 def matching(texts: Sequence[str], pattern: str) -> list[bool]:
-    """Which texts a regular expression matches in whole; raises InvalidArgument for one that is
+    """Matches of texts with a regular expression, in whole; raises InvalidArgument for one that is
     not valid, among them those that look around or refer back."""
     _matches([""], pattern)  # alone, so that `a)(b` does not become valid below
     return _matches(texts, rf"\A(?:{pattern})\z")
 
 
 def like(texts: Sequence[str], pattern: str) -> list[bool]:
-    """Which texts a LIKE pattern matches in whole, without regard to case: `%` is any text, `_`
+    """Matches of texts with a LIKE pattern, in whole, without regard to case: `%` is any text, `_`
     any character, a backslash escapes. Raises InvalidArgument for one that is too long."""
     parts: list[str] = []
     signs = iter(pattern)

@@ -82,7 +82,7 @@ def _long_number(node: yaml.ScalarNode) -> ConstructorError:
 
 
 def load_yaml(text: str, title: str, *, bounds: Bounds = Bounds()) -> Any:
-    """What a YAML text holds. Raises InvalidArgument for one that is not valid, LimitExceeded
+    """Contents of a YAML text. Raises InvalidArgument for one that is not valid, LimitExceeded
     beyond the bounds; `title` names the document there."""
     _check_chars(text, title, bounds)
     lines = (line.lstrip("\ufeff") for line in text.splitlines())
@@ -99,7 +99,7 @@ def load_yaml(text: str, title: str, *, bounds: Bounds = Bounds()) -> Any:
 
 
 def load_json(text: str, title: str, *, bounds: Bounds = Bounds()) -> Any:
-    """What a JSON text holds. Raises InvalidArgument for one that is not valid, LimitExceeded
+    """Contents of a JSON text. Raises InvalidArgument for one that is not valid, LimitExceeded
     beyond the bounds; `title` names the document there."""
     _check_chars(text, title, bounds)
     depth = 0
@@ -116,8 +116,8 @@ def load_json(text: str, title: str, *, bounds: Bounds = Bounds()) -> Any:
 
 
 def typed(document: object, structure: type[T], title: str) -> T:
-    """What was loaded, as a structure. Raises InvalidArgument, which names the document by `title`
-    and the entry by its path, as in `spec.containers[0].image`."""
+    """Structure of what was loaded. Raises InvalidArgument, which names the document by `title` and
+    the entry by its path, as in `spec.containers[0].image`."""
     try:
         return msgspec.convert(document, structure)
     except msgspec.ValidationError as error:

@@ -44,7 +44,7 @@ class Database:
 
     @property
     def commits(self) -> int:
-        """How many transactions of this process have been committed.
+        """Number of transactions that this process has committed.
 
         What was read after this number was asked for is still true while the number is the same:
         only the process that holds the home writes to the database.

@@ -159,7 +159,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
 
 
 def _by_models(models: Models) -> dict[type, Any]:
-    """What reads and changes models, by type."""
+    """Services that read and change models, by type."""
     return {
         Models: models,
         ModelObjects: ModelObjects(models),
@@ -171,7 +171,7 @@ def _by_models(models: Models) -> dict[type, Any]:
 
 
 def _by_services(services: Services) -> dict[type, Any]:
-    """What services that run are asked and told by, by type."""
+    """Parts that ask and tell services that run, by type."""
     return {
         ControlPlane: services.control,
         ServiceCommands: services.commands,
@@ -210,7 +210,7 @@ def _app(injector: Injector, results: ResultStore, queries: QueryRegistry) -> Pr
 def _services(
     settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
 ) -> Services:
-    """What runs models, for services and in the warehouse."""
+    """Services that run models, for services and in the warehouse."""
     bounds, machine = settings.limits, detect_machine()
     runtime = ProcessRuntime(
         settings.folder("instances"),
@@ -244,7 +244,7 @@ def _services(
 
 
 def _call_targets(access: Access, models: Models, services: Services) -> CallTargets:
-    """Where calls of models in SQL go: to services, or to the warehouse's own instances."""
+    """Targets of calls of models in SQL: to services, or to the warehouse's own instances."""
     return CallTargets(
         routes=services.routes,
         models=ModelVersions(models),

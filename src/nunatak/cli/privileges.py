@@ -32,20 +32,20 @@ This page is written by `python -m nunatak.cli.privileges`, and a test holds it 
 
 
 def statements() -> Iterator[tuple[str, str]]:
-    """What statements that are known by their words require."""
+    """Requirements of statements that are known by their words."""
     for words, grammar in grammars().items():
         yield words, in_words(grammar.needs)
 
 
 def engine_statements() -> Iterator[tuple[str, str]]:
-    """What statements of the query engine require."""
+    """Requirements of statements of the query engine."""
     yield "every statement, for what it reads", in_words(READS)
     for kind, changes in CHANGES.items():
         yield _WORDS.get(kind, kind.__name__.upper()), in_words(changes.needs)
 
 
 def functions() -> Iterator[tuple[str, str]]:
-    """What functions require."""
+    """Requirements of functions."""
     for function in registered_functions():
         yield f"{function.name} ({function.form})", in_words(function.needs)
     for name, table in QUERY_TABLES.items():
@@ -55,7 +55,7 @@ def functions() -> Iterator[tuple[str, str]]:
 
 
 def routes() -> Iterator[tuple[str, str]]:
-    """Who may call the routes."""
+    """Callers that the routes allow."""
     for found in sorted(registered_routes(), key=lambda route: (route.path, route.method)):
         yield f"`{found.method} {found.path}`", caller_in_words(found.caller)
 

@@ -12,7 +12,7 @@ PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def relayed(python: Path, socket: Path) -> list[str]:
-    """What stands before a command without a network: `python` runs the relay to `socket`."""
+    """Arguments before a command without a network: `python` runs the relay to `socket`."""
     return [str(python), "-I", "-S", str(RELAY), str(socket), CREDENTIAL_VARIABLE]
 
 

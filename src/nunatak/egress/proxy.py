@@ -78,7 +78,7 @@ class EgressProxy:
 
     @property
     def refusals(self) -> tuple[Refusal, ...]:
-        """What was not reached so far, in order."""
+        """Refusals so far, in order."""
         return tuple(self._refusals)
 
     def __enter__(self) -> EgressProxy:

@@ -161,7 +161,7 @@ class Gate:
     def _look(
         self, authorization: bytes, services: dict[int, tuple[QualifiedName, bool]]
     ) -> tuple[Identity, dict[int, tuple[QualifiedName, bool]]]:
-        """Who it is, and whether they may still use what they used before. Blocks."""
+        """Identity of the caller, and whether they may still use what they used before. Blocks."""
         identity = self._authorities.identify(token_of(authorization) or "")
         return identity, {
             service_id: (service, self._authorities.may_use(identity, service))

@@ -26,7 +26,7 @@ class LiveVersions:
         self._lock = threading.Lock()
 
     def upload_path(self, version: ModelVersion, path: str) -> Path:
-        """Where a file for a live version waits for `put_file`; raises InvalidArgument."""
+        """Place where a file for a live version waits for `put_file`; raises InvalidArgument."""
         return self._folders.upload_path(self._still_live(version).id, path)
 
     def put_file(self, version: ModelVersion, path: str, file: Path) -> None:

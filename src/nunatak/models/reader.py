@@ -58,7 +58,7 @@ class ModelReader:
         return None
 
     def folder(self, version: ModelVersion) -> Path:
-        """Where a version's files are."""
+        """Folder of a version's files."""
         return self.folders.path(version.id)
 
     def files(self, version: ModelVersion) -> list[FileEntry]:
@@ -66,7 +66,7 @@ class ModelReader:
         return self.folders.entries(version.id)
 
     def content(self, version: ModelVersion) -> VersionContent:
-        """What a version's manifest and description say.
+        """Contents of a version's manifest and description.
 
         Raises StageUnreadable for a live version that has no manifest yet.
         """

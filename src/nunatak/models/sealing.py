@@ -17,8 +17,8 @@ class VersionSealer:
         self._where_runnable = where_runnable
 
     def spec(self, sealed: Sealed) -> VersionSpec:
-        """What is kept of a version; raises StageUnreadable, InvalidArgument for files that are no
-        model."""
+        """Specification that is kept of a version; raises StageUnreadable, InvalidArgument for
+        files that are no model."""
         content = read_content(self.folders.path(sealed.version_id))
         content.check()
         runnable = self._runnable(content)

@@ -112,7 +112,7 @@ class ModelFiles:
         return file
 
     def place(self, key: str) -> Path:
-        """Where an upload is written; raises ObjectNotFound, InvalidArgument if not live."""
+        """Place where an upload is written; raises ObjectNotFound, InvalidArgument if not live."""
         version_id, path = _split_key(key)
         return self.models.live.upload_path(self._by_id(version_id), path)
 

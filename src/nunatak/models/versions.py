@@ -94,7 +94,7 @@ class ModelVersion:
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """What users keep with the version, metrics among it."""
+        """Metadata that users keep with the version, metrics among it."""
         return self.spec.metadata
 
     @property
@@ -104,7 +104,7 @@ class ModelVersion:
 
     @property
     def runnable_reasons(self) -> tuple[str, ...]:
-        """Why other platforms cannot."""
+        """Reasons why other platforms cannot."""
         return self.spec.runnable_reasons
 
 

@@ -160,7 +160,7 @@ class Databases(Containers):
         return self._objects.listed(SCHEMA, database=database)
 
     def damage(self, name: str) -> str | None:
-        """Why a database cannot be used; None for one that can."""
+        """Reason why a database cannot be used; None for one that can."""
         return self._files.damage.of(name)
 
 

@@ -69,7 +69,7 @@ class Integrations:
     structure = IntegrationSpec
 
     def spec(self, tx: Transaction, values: Values, old: IntegrationSpec | None) -> IntegrationSpec:
-        """What is allowed; each rule and secret must be there."""
+        """Specification of what is allowed; each rule and secret must be there."""
         spec = old or IntegrationSpec(enabled=False, rules=())
         if "ALLOWED_NETWORK_RULES" in values:
             named = values["ALLOWED_NETWORK_RULES"]

@@ -28,7 +28,7 @@ class Places:
         self._catalog = catalog
 
     def known(self, place: Place) -> Place:
-        """What there is of a place; a database without a schema means its PUBLIC."""
+        """Parts of a place that there are; a database without a schema means its PUBLIC."""
         with self._catalog.read() as tx:
             warehouse = _known(tx, WAREHOUSE, place.warehouse)
             database = _known(tx, DATABASE, place.database)

@@ -44,7 +44,7 @@ class PoolView:
 
     @property
     def key(self) -> Key:
-        """Where it is in the catalog."""
+        """Key in the catalog."""
         return self.pool.record.key
 
     @property
@@ -54,25 +54,25 @@ class PoolView:
 
     @property
     def services(self) -> int:
-        """How many services are on it."""
+        """Number of services on it."""
         here = [item for item in self.snapshot.services if item.spec.pool == self.name]
         return sum(not item.spec.dropped for item in here)
 
     @property
     def jobs(self) -> int:
-        """How many jobs wait or run on it."""
+        """Number of jobs that wait or run on it."""
         here = [item for item in self.snapshot.builds if item.spec.pool == self.name]
         return sum(not BUILDS.is_final(item.state) for item in here)
 
     @property
     def active_nodes(self) -> int:
-        """How many of its nodes have an instance."""
+        """Number of its nodes that have an instance."""
         used = self.snapshot.demand(self.name).used_nodes
         return sum(node.id in used for node in self.pool.status.nodes)
 
     @property
     def instances(self) -> Counter[str]:
-        """How many instances each of its nodes has, by the node's id."""
+        """Numbers of instances on its nodes, by the node's id."""
         here = [item for item in self.snapshot.instances if item.spec.pool == self.name]
         return Counter(item.status.node for item in here if item.status.node is not None)
 
@@ -114,7 +114,7 @@ class Pools:
         return [PoolView(pool, snapshot) for pool in snapshot.shown_pools.values()]
 
     def note(self, pool: PoolView) -> str:
-        """What there is to say where its nodes are smaller than their family's name promises."""
+        """Note where its nodes are smaller than their family's name promises."""
         return self._note(self._families.get(pool.pool.spec.instance_family))
 
     def families(self) -> list[FamilyView]:

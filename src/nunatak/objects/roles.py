@@ -51,7 +51,7 @@ class RoleAccounts:
         return other in self._access.roles.effective(role)
 
     def counts(self, name: str) -> RoleCounts:
-        """How many hold a role, and how many it holds."""
+        """Numbers of those who hold a role, and of the roles that it holds."""
         holders = Counter(grant.grantee_kind for grant in self._access.roles.grants_of(name))
         granted = len(self._access.roles.grants_to(ROLE, name))
         return RoleCounts(users=holders[USER], roles=holders[ROLE], granted=granted)

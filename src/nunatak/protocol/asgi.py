@@ -305,8 +305,8 @@ def _is_get(exchange: Exchange) -> bool:
 
 
 def _scope(exchange: Exchange) -> Scope:
-    """What the application is told of a request. Raises HttpParserInvalidURLError for a target
-    that is no address."""
+    """Scope of a request, as the application is told of it. Raises HttpParserInvalidURLError for a
+    target that is no address."""
     target, peer = httptools.parse_url(exchange.target), exchange.peer
     raw_path = target.path or b""
     return {

@@ -21,8 +21,8 @@ def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
 
 
 def client_address(peer: str, forwarded: Sequence[str], proxies: Sequence[Network]) -> str:
-    """Who counts as the caller: the other end of the connection, or, when that is a trusted proxy,
-    the last address of X-Forwarded-For that is none. `forwarded` are the header's lines.
+    """Address of the caller: the other end of the connection, or, when that is a trusted proxy, the
+    last address of X-Forwarded-For that is none. `forwarded` are the header's lines.
 
     What stands before that address was written by the caller, and means nothing.
     """

@@ -16,7 +16,7 @@ class Statements(Protocol):
         """Run a statement; raises the errors of `nunatak.errors`."""
 
     def describe(self, request: StatementRequest) -> Description:
-        """What a statement would answer, without running it."""
+        """Columns that a statement would answer, without running it."""
 
     def start_session(self, session: Session) -> None:
         """Check the names that a login or a restored session brought; those that name nothing

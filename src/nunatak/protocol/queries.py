@@ -189,7 +189,7 @@ class QueryRegistry:
         return any(query.runs_alone for query in running)
 
     def unfinished(self) -> list[Query]:
-        """What waits or runs now."""
+        """Queries that wait or run now."""
         with self._lock:
             return list(self._unfinished.values())
 

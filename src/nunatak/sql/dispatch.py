@@ -52,7 +52,7 @@ class StatementDispatcher:
             raise SyntaxInvalid(TOO_DEEP) from error
 
     def describe(self, request: StatementRequest) -> Description:
-        """What a statement would answer, without running anything."""
+        """Columns that a statement would answer, without running anything."""
         try:
             with request.session.statement() as session:
                 return self._describe(dataclasses.replace(request, session=session))

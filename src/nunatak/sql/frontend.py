@@ -27,7 +27,7 @@ class FrontEnd:
         return self._dispatcher.execute(request)
 
     def describe(self, request: StatementRequest) -> Description:
-        """What a statement would answer, without running it."""
+        """Columns that a statement would answer, without running it."""
         return self._dispatcher.describe(request)
 
     def start_session(self, session: Session) -> None:

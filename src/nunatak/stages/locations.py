@@ -94,7 +94,7 @@ class StageLocation:
 
     @property
     def prefix(self) -> str:
-        """What stands before names of files in answers: the stage's name, if it has one."""
+        """Prefix of names of files in answers: the stage's name, if it has one."""
         return f"{self.shown}/" if self.shown else ""
 
     def folder(self) -> Path:

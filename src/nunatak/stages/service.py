@@ -154,7 +154,8 @@ class Stages:
         )
 
     def place(self, session: Viewer, location: str, *, write: bool) -> StagePlace:
-        """Where a location leads; raises ObjectNotFound, PrivilegeMissing, InvalidArgument."""
+        """Place that a location leads to; raises ObjectNotFound, PrivilegeMissing,
+        InvalidArgument."""
         found = self.locate(session, location)
         for kind, name in found.targets():
             privilege = dict(STAGE_EXCEPT).get(kind, "WRITE" if write else "READ")

@@ -21,7 +21,7 @@ class FileSource(Protocol):
         """The file to send; raises ObjectNotFound."""
 
     def place(self, key: str) -> Path:
-        """Where an uploaded file belongs; its folder is made when it is not there. Raises
+        """Place of an uploaded file; its folder is made when it is not there. Raises
         ObjectNotFound, or InvalidArgument where nothing may be stored."""
 
     def stored(self, key: str, *, size_bytes: int, md5: str) -> None:
@@ -43,7 +43,7 @@ class StageFileSource:
         return path
 
     def place(self, key: str) -> Path:
-        """Where an uploaded file belongs; raises ObjectNotFound when the stage is gone."""
+        """Place of an uploaded file; raises ObjectNotFound when the stage is gone."""
         stage_id, _, name = key.partition("/")
         root = (self._settings.folder("stages") / stage_id).resolve()
         path = (root / name).resolve()

@@ -39,7 +39,7 @@ class UploadAttempts:
                 self._addresses.popitem(last=False)
 
     def discard(self, address: str) -> None:
-        """What was tried at the address may be repeated with an empty body."""
+        """Forget what was tried at the address: it may be repeated with an empty body."""
         with self._lock:
             self._addresses.pop(_digest(address), None)
 

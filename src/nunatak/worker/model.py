@@ -75,7 +75,7 @@ class WorkerMethod:
 
     @property
     def marks(self) -> Vectorized:
-        """What the handler asked of its host."""
+        """Marks by which the handler asked something of its host."""
         target = self._table_method(self._handler) if self._table else self._handler
         return declared(target) or Vectorized(None, flatten_object_input=False)
 
@@ -119,7 +119,7 @@ class WorkerMethod:
         return self._handler(frame) if result is None else result
 
     def _captured(self, frame: Any) -> Any:
-        """What the handler's last steps would be made of; None if it has others."""
+        """Parts that the handler's last steps would be made of; None if it has others."""
         runner = self.module.runner
         made: list[Capture] = []
 
@@ -268,7 +268,7 @@ def _memoise_packager() -> None:
 
 
 def describe(model: LoadedModel) -> dict[str, Any]:
-    """What the front wants to know about each loaded method."""
+    """Facts about each loaded method, for the front."""
     sizes: dict[str, Optional[int]] = {
         name: method.marks.max_batch_size for name, method in model.methods.items()
     }

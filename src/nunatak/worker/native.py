@@ -65,7 +65,8 @@ def _mapped(pattern: "re.Pattern[str]") -> list[str]:
 
 
 def process_facts() -> dict[str, Any]:
-    """What decides whether this process may be forked: its threads and the devices it holds."""
+    """Facts that decide whether this process may be forked: its threads and the devices it
+    holds."""
     return {
         "python": ".".join(str(part) for part in sys.version_info[:3]),
         "python_threads": [

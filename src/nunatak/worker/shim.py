@@ -55,6 +55,6 @@ def vectorized(
 
 
 def declared(handler: Any) -> Optional[Vectorized]:
-    """What the handler asked for; None if it is not marked."""
+    """Declaration of what the handler asked for; None if it is not marked."""
     marks = getattr(handler, "_vectorized", None)
     return marks if isinstance(marks, Vectorized) else None

@@ -68,7 +68,7 @@ class Tensors:
         )
 
     def _arrays(self, columns: list[WireColumn], rows: int) -> list[Any]:
-        """What the tensors are made of: one array for each input, or one of all of them."""
+        """Arrays that the tensors are made of: one array for each input, or one of all of them."""
         import numpy as np
 
         first = self._features[0]

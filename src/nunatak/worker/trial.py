@@ -61,7 +61,7 @@ def sample(method: WorkerMethod, directory: str) -> list[WireColumn]:
 
 
 def _features(method: WorkerMethod) -> list[Any]:
-    """What the vendor's function file knows of each input; None where it knows nothing."""
+    """Features of each input in the vendor's function file; None where it knows nothing."""
     features = getattr(method.module, "features", None)
     known = isinstance(features, (list, tuple)) and len(features) == len(method.inputs)
     return list(features) if known and features else [None] * len(method.inputs)

@@ -118,7 +118,7 @@ class VersionFolders:
         return version_id
 
     def upload_path(self, version_id: str, path: str) -> Path:
-        """Where a file waits until it is complete and `put` takes it; the folder is made.
+        """Place where a file waits until it is complete and `put` takes it; the folder is made.
 
         Raises InvalidArgument for a path that leaves the version or runs through a file.
         """

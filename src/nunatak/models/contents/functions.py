@@ -74,7 +74,7 @@ class Method:
 
     @property
     def required_arguments(self) -> int:
-        """How many arguments every call must give."""
+        """Number of arguments that every call must give."""
         return sum(argument.default is None for argument in self.arguments)
 
     @property
@@ -92,7 +92,7 @@ class Method:
 
     @property
     def defaults(self) -> tuple[Any, ...]:
-        """What the params are when nobody gives them, each in the form of its type.
+        """Values of the params when nobody gives them, each in the form of its type.
 
         Raises InvalidArgument for a default that cannot be read, or does not fit.
         """

@@ -104,13 +104,13 @@ class ModelDescription:
 
     @property
     def attributes(self) -> dict[str, str]:
-        """What SHOW VERSIONS shows as `model_attributes`."""
+        """Attributes that SHOW VERSIONS shows as `model_attributes`."""
         client = f"{_CLIENT} {self.client_version}" if self.client_version else ""
         return {"framework": self.framework, "task": self.task, "client": client}
 
     @property
     def environment(self) -> dict[str, Any]:
-        """What SHOW VERSIONS shows as `environment`."""
+        """Environment that SHOW VERSIONS shows as `environment`."""
         known = {
             "python_version": self.python,
             "cuda_version": self.cuda,

@@ -44,7 +44,7 @@ def read_text(file: Path, title: str) -> str:
 
 
 def parse_yaml(text: str, title: str, structure: type[T]) -> T:
-    """What a YAML text holds, as a structure; raises InvalidArgument or LimitExceeded."""
+    """Structure that a YAML text holds; raises InvalidArgument or LimitExceeded."""
     return typed(load_yaml(text, title, bounds=_BOUNDS), structure, title)
 
 

@@ -35,8 +35,8 @@ class AddressRights:
         self._access = access
 
     def parameters(self, session: Asking, needs: StandingRequirement | None) -> dict[str, str]:
-        """What an address says that is given to a session. `needs` is what its role must hold as
-        long as the address is good; nothing for what is the user's own."""
+        """Parameters of an address that is given to a session. `needs` is what its role must hold
+        as long as the address is good; nothing for what is the user's own."""
         identity = session.role_identity or self._access.roles.identity(session.role)
         said = {_SESSION: str(session.id), _ROLE: identity or ""}
         if needs is not None:

@@ -107,8 +107,8 @@ def result_data(
 def base_data(
     query_id: str, fields: tuple[Field, ...], *, kind: int, parameters: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What every answer has, rows or not. `parameters` are all of the session's, by which clients
-    read and show values."""
+    """Parts that every answer has, rows or not. `parameters` are all of the session's, by which
+    clients read and show values."""
     return {
         "queryId": query_id,
         "statementTypeId": int(kind),

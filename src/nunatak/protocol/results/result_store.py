@@ -165,7 +165,7 @@ class ResultStore:
         self.sweep()
 
     def get(self, query_id: str) -> StoredResult:
-        """What is kept of a query; raises QueryForgotten."""
+        """Result that is kept of a query; raises QueryForgotten."""
         try:
             return _from_json(orjson.loads((self._at(query_id) / _RESULT).read_bytes()))
         except (FileNotFoundError, NotADirectoryError) as error:

@@ -37,8 +37,8 @@ class LoginDesk:
         self._waiting = 0
 
     async def run(self, name: str, log_in: Callable[[], T]) -> T:
-        """What `log_in` answers when the turn of its line has come; raises LimitExceeded when too
-        many wait."""
+        """Answer of `log_in` when the turn of its line has come; raises LimitExceeded when too many
+        wait."""
         line = self._lines.get(name) or _LoginQueue()
         if line.waiting >= LINE_LIMIT or self._waiting >= WAITING_LIMIT:
             raise LimitExceeded("Too many logins are under way: try again in a few seconds.")

@@ -362,7 +362,7 @@ def _parts(request: StatementRequest) -> Sequence[StatementText]:
 
 
 def _timeout_s(request: StatementRequest) -> float:
-    """How long a statement may run; 0 means the longest."""
+    """Time in seconds that a statement may run; 0 means the longest."""
     wanted = float(request.parameter("STATEMENT_TIMEOUT_IN_SECONDS"))
     return wanted or _LONGEST_STATEMENT_S
 

@@ -133,7 +133,7 @@ class QueryRoutes:
     @route("GET", "/monitoring/queries/{query_id}", caller=SessionToken())
     @route("GET", "/monitoring/queries//{query_id}", caller=SessionToken())  # of connector 5
     async def monitor(self, request: Request, live: LiveSession) -> dict[str, Any]:
-        """How a statement stands."""
+        """State of a statement."""
         query_id = str(request.path_params["query_id"])
         query = self._execution.queries.find(query_id)
         if query is not None:

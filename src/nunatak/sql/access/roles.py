@@ -85,7 +85,7 @@ def _row(role: Role, session: Session, roles: RoleAccounts) -> Sequence[Any]:
 
 
 def _drop(context: Context, altered: Altered, roles: RoleAccounts) -> bool:
-    """What the role owned goes to the session's role."""
+    """Drop of a role: what it owned goes to the session's role."""
     return roles.drop(altered.key.name, by_role=context.session.role, if_exists=altered.if_exists)
 
 

@@ -31,7 +31,7 @@ class Creation(ABC):
 
     @property
     def existing(self) -> Existing:
-        """What becomes of an object of the same name."""
+        """Fate of an object of the same name."""
         if self.if_not_exists:
             return Existing.KEEP
         return Existing.REPLACE if self.or_replace else Existing.REFUSE

@@ -135,7 +135,7 @@ def _on_holder(privilege: str, key: Key, session: Session) -> Requirement:
 
 
 def key_of(kind: str, name: Name, session: Session) -> Key:
-    """Where the object of a name is, completed from the session.
+    """Key of the object of a name, completed from the session.
 
     Raises NoCurrentContext, and InvalidArgument for a name of too many parts.
     """

@@ -102,7 +102,7 @@ class DescribeArtifactRepository:
     fields: tuple[Field, ...] = (Field("property"), Field("value"), Field("description"))
 
     def run(self, context: Context) -> Result:
-        """What it is; there is the shared one only."""
+        """Properties of the repository; there is the shared one only."""
         name = context.session.qualify(self.name)
         if name != SHARED_REPOSITORY:
             raise ObjectNotFound(

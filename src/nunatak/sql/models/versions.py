@@ -94,7 +94,7 @@ class ShowVersions:
 
 
 def _content(version: ModelVersion, models: Models) -> VersionContent | None:
-    """What the files say; None for a live version whose files do not say it yet."""
+    """Contents that the files tell of; None for a live version whose files do not say it yet."""
     if not version.is_live:
         return models.content(version)
     try:

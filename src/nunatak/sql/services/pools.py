@@ -89,7 +89,7 @@ def _types(cursor: TokenCursor) -> tuple[ServiceType, ...]:
 
 
 def _by(session: Session) -> str:
-    """Who suspends or resumes, in words."""
+    """Actor who suspends or resumes, in words."""
     return f"by {session.user} (role {session.role})"
 
 

@@ -291,7 +291,7 @@ def instance_rows(record: Record, snapshot: Snapshot) -> list[list[Any]]:
 
 
 def start_parts(item: Instance) -> str | None:
-    """How an instance's latest start went, as JSON: seconds since it was asked for, by part.
+    """Parts of an instance's latest start, as JSON: seconds since it was asked for, by part.
 
     `parked` tells that its model was in memory already; then there is no `loaded`. None for an
     instance of which nothing is known.
@@ -312,7 +312,7 @@ def endpoint_rows(spec: ServiceSpec, addresses: Addresses) -> list[list[Any]]:
 
 
 def status_entries(record: Record, snapshot: Snapshot) -> list[dict[str, Any]]:
-    """What SYSTEM$GET_SERVICE_STATUS answers: one entry for each container."""
+    """Entries that SYSTEM$GET_SERVICE_STATUS answers: one entry for each container."""
     entries = []
     starts = {} if is_build(record.spec) else _starts(Service(record), snapshot)
     for row in container_rows(record, snapshot):
@@ -335,6 +335,6 @@ def status_entries(record: Record, snapshot: Snapshot) -> list[dict[str, Any]]:
 
 
 def _starts(service: Service, snapshot: Snapshot) -> dict[str, dict[str, Any]]:
-    """What is known of the start of each instance, by its number."""
+    """Facts about the start of each instance, by its number."""
     found = {item.record.name: start_parts(item) for item in snapshot.instances_of(service)}
     return {name: {"startParts": json.loads(text)} for name, text in found.items() if text}

@@ -205,8 +205,8 @@ def tables_of(
 
 
 def _placed(table: Table, kind: str, owner: str) -> list[Any]:
-    """What TABLES and OBJECTS begin with: the place, the sizes, the owner, the retention time.
-    OBJECTS tells tables from views only, and clients know no other kinds there."""
+    """Columns that TABLES and OBJECTS begin with: the place, the sizes, the owner, the retention
+    time. OBJECTS tells tables from views only, and clients know no other kinds there."""
     name = table.name
     place = [moment(table.created_on), name.name, name.database, name.schema, kind]
     return [*place, table.comment or "", "", table.row_count, None, owner, "1"]

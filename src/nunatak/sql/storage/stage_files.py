@@ -36,7 +36,7 @@ class StagedText:
 
 
 def reads_file(of: str) -> OneOf:
-    """What reading the file of an attribute needs, where one is given."""
+    """Requirements of reading the file of an attribute, where one is given."""
     read = OnTargets("READ", StagedText.targets, "the stage of the file", STAGE_EXCEPT)
     return OneOf(
         (

@@ -69,7 +69,7 @@ _MAY_PUT, _MAY_GET = _on("target", write=True), _on("source", write=False)
 
 
 def _still(rule: OnTargets, record: Record | None) -> StandingRequirement | None:
-    """What a rule asks for on an object; nothing where the files are of the user or the session."""
+    """Requirement of a rule on an object; None where the files are of the user or the session."""
     return None if record is None else StandingRequirement(rule.asked(record.key.kind), record.id)
 
 

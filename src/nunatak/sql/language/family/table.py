@@ -132,12 +132,12 @@ class KindFamily(Generic[T]):
     that do not know of it."""
 
     def key(self, session: Session, parts: Name) -> Key:
-        """Where an object of that name is."""
+        """Key of the object of that name."""
         return key_of(self.kind, parts, session)
 
     @property
     def dropper(self) -> Drop | None:
-        """What DROP does, if it is here."""
+        """Handler of DROP, if it is here."""
         return self.drops
 
     @cached_property
@@ -148,7 +148,7 @@ class KindFamily(Generic[T]):
 
     @property
     def alter_needs(self) -> Rules:
-        """What ALTER needs: the same for all actions, or by the action."""
+        """Requirements of ALTER: the same for all actions, or by the action."""
         known = self._known
         if len({action.needs for action in known}) == 1:
             return known[0].needs
@@ -179,7 +179,7 @@ class ObjectFamily(KindFamily[T]):
 
     @property
     def dropper(self) -> Drop:
-        """What DROP does; by default the service does it."""
+        """Handler of DROP; by default the service does it."""
         return self.drops or self._drop
 
     def _drop(self, _: Context, altered: Altered, injector: Injector) -> bool:
@@ -238,7 +238,7 @@ class PropertyFamily(ObjectFamily[T]):
         service.alter(altered.key, values, comment=comment, if_exists=altered.if_exists)
 
     def read_new(self, cursor: TokenCursor) -> dict[str, Any]:
-        """What follows the name in CREATE."""
+        """Properties that follow the name in CREATE."""
         return (self.reads_new or self._properties)(cursor)
 
     def _properties(self, cursor: TokenCursor) -> dict[str, Any]:
