@@ -13,7 +13,8 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from nunatak.config import Settings
@@ -109,6 +110,49 @@ class Disk:
                 _LOGGER.info("there is room on the disk again")
 
 
+class FileChanges:
+    """The moments at which files of stages and models get names, lose them or are replaced. A
+    backup stops them while it notes what there is. Safe to use from many threads."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._is_stopped = False
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        """One change, which is short; waits while they are stopped."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._is_stopped)
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def stop(self, *, timeout_s: float) -> bool:
+        """Let no change begin until `resume`, and wait for those under way; when these take
+        longer, changes go on and the answer is False."""
+        with self._changed:
+            self._is_stopped = True
+            has_ended = self._changed.wait_for(lambda: not self._under_way, timeout_s)
+        if not has_ended:
+            self.resume()
+        return has_ended
+
+    def resume(self) -> None:
+        """Let changes go on."""
+        with self._changed:
+            self._is_stopped = False
+            self._changed.notify_all()
+
+
+FILE_CHANGES = FileChanges()
+"""Those of this process: it holds one home."""
+
+
 def is_disk_full(error: BaseException) -> bool:
     """Whether an error of the operating system says that the disk or a quota is full."""
     return isinstance(error, OSError) and error.errno in _FULL
@@ -126,7 +170,8 @@ def settle(file: Path, place: Path) -> None:
     if place.is_dir():
         raise _is_mixed(place)
     sync_file(file)
-    shutil.move(file, place)
+    with FILE_CHANGES.change():
+        shutil.move(file, place)
     for folder in (place.parent, *(folder.parent for folder in made)):
         sync_folder(folder)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nunatak.disk import Disk, is_disk_full, settle
+from nunatak.disk import Disk, FileChanges, is_disk_full, settle
 from nunatak.errors import DiskFull, InvalidArgument
 
 RESERVE = 1000
@@ -167,3 +168,22 @@ def test_what_is_a_file_and_a_folder_at_once_gets_no_place(tmp_path: Path, place
         settle(tmp_path / "whole", tmp_path / place)
     assert (tmp_path / "file").read_text() == "kept"
     assert [*(tmp_path / "folder").iterdir()] == []
+
+
+def test_changes_of_files_wait_while_they_are_stopped(tmp_path: Path) -> None:
+    changes, done = FileChanges(), threading.Event()
+
+    def change() -> None:
+        with changes.change():
+            done.set()
+
+    with changes.change():
+        assert not changes.stop(timeout_s=0), "one is under way"
+    assert changes.stop(timeout_s=0)
+    waiting = threading.Thread(target=change)
+    waiting.start()
+    assert not done.is_set()
+    changes.resume()
+    waiting.join()
+    assert done.is_set()
+    assert changes.stop(timeout_s=0)

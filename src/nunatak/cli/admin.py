@@ -11,9 +11,9 @@ from nunatak.access.connections import write_connections
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.names import parse_identifier
-from nunatak.cli.home_lock import hold_home
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
+from nunatak.maintenance.home_lock import hold_home
 
 
 def give_password(settings: Settings, user: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -109,6 +110,10 @@ class Server:
         for name in set(warehouse.databases()) - known:
             warehouse.drop_database(name)
         self.injector.get(ModelDropper).collect_garbage()
+
+    def hold_databases(self) -> AbstractContextManager[None]:
+        """Meanwhile the databases' files are only appended to."""
+        return self.injector.get(Warehouse).hold.held()
 
     def close(self) -> None:
         """Write and release everything."""

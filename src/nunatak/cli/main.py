@@ -153,6 +153,30 @@ def doctor(home: Path, *, allow_unconfined: bool, output: str) -> None:
     raise SystemExit(examine(home.expanduser(), allow_unconfined=allow_unconfined, output=output))
 
 
+@main.command()
+@_HOME
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def backup(home: Path, folder: Path) -> None:
+    """Copy the home into FOLDER, as it is at one moment, while its server runs or not.
+
+    FOLDER is new, empty, or holds earlier backups, of which only what has changed is copied.
+    """
+    from nunatak.cli.copies import run_backup
+
+    run_backup(home, folder)
+
+
+@main.command()
+@_HOME
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--backup", "name", default=None, help="Name of the backup; else the latest.")
+def restore(home: Path, folder: Path, name: str | None) -> None:
+    """Make a home, which must be new or empty, of a backup in FOLDER."""
+    from nunatak.cli.copies import run_restore
+
+    run_restore(home, folder, name=name)
+
+
 @main.group()
 def admin() -> None:
     """Mend the account of a home whose server does not run."""

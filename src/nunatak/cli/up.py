@@ -13,13 +13,16 @@ import uvloop
 from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_connection
 from nunatak.access.connections import install_connection as install
 from nunatak.cli.compose import Server, assemble
-from nunatak.cli.home_lock import hold_home
-from nunatak.cli.kept import refuse_incomplete
 from nunatak.config import Settings
 from nunatak.confinement.gates import keep_home
 from nunatak.confinement.policy import confinement
+from nunatak.disk import FILE_CHANGES
 from nunatak.errors import NunatakError
 from nunatak.imports import leave_out_pandas
+from nunatak.maintenance.contents import Links
+from nunatak.maintenance.hold_server import HoldServer
+from nunatak.maintenance.home_lock import hold_home
+from nunatak.maintenance.kept import refuse_incomplete
 from nunatak.protocol.server import address, serve
 from nunatak.telemetry import configure_logs
 from nunatak.transport.address import CertificateFiles
@@ -37,6 +40,7 @@ def run_server(settings: Settings, *, install_connection: bool, log_level: str) 
         os.umask(0o022)  # models run as other users; the home keeps everybody else out
         with hold_home(settings.home):
             refuse_incomplete(settings)
+            Links(settings).remove()  # a backup was killed
             _tell_confinement(settings)
             is_stuck = uvloop.run(_run(settings, install_connection=install_connection))
     except (NunatakError, OSError, ValueError) as error:
@@ -65,6 +69,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
     listener = listen(settings.host, settings.port)
     port = int(listener.getsockname()[1])
     server = await asyncio.to_thread(assemble, settings, port=port)
+    holds = HoldServer(settings.home, hold=server.hold_databases, changes=FILE_CHANGES)
     try:
         password = prepare_account(server.access, settings)
         server.prepare()
@@ -72,6 +77,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
         if install_connection:
             print(f"connection '{CONNECTION}' is in {install(CONNECTION, table)}", file=sys.stderr)
         await server.control.start()
+        await holds.start()
         shown = address(listener, tls=settings.tls)
         await serve(
             server.app,
@@ -82,6 +88,7 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
             on_stop=server.app.stop,
         )
     finally:
+        await holds.stop()
         await _stop(server)
     return server.app.execution.is_stuck
 

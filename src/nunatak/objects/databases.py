@@ -5,6 +5,7 @@ between leaves a file without a record, which the next CREATE replaces."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from nunatak.errors import PlaceNotFound
 from nunatak.objects.ruled import Values
 from nunatak.stages.folders import remove_folders
 from nunatak.warehouse.engine.damage import Damage
+from nunatak.warehouse.engine.file_hold import FileHold
 from nunatak.warehouse.query.information_schema import NAME as INFORMATION_SCHEMA
 
 DATABASE, SCHEMA = "DATABASE", "SCHEMA"
@@ -26,6 +28,7 @@ class Files(Protocol):
     """The databases and schemas of the query engine."""
 
     damage: Damage
+    hold: FileHold
 
     def create_database(self, name: str, *, or_replace: bool = False) -> None:
         """Make a database's file."""
@@ -112,18 +115,21 @@ class Containers:
 
     def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove a database or schema with all that is in it; whether it was there. Raises
-        ObjectNotFound, ObjectInUse while services elsewhere use its models, and DatabaseDamaged
-        for a schema of a database that cannot be used."""
+        ObjectNotFound, ObjectInUse while services elsewhere use its models or a backup copies the
+        database, and DatabaseDamaged for a schema of a database that cannot be used."""
         self._files.damage.require_sound(key.database)
-        with self._catalog.write() as tx:
-            record = present(tx, key, if_exists=if_exists)
-            if record is None:
-                return False
-            gone = self._forget(tx, record)
-        if key.kind == DATABASE:
-            self._files.drop_database(key.name)
-        else:
-            self._files.drop_schema(key.database, key.name)
+        with ExitStack() as until_removed:
+            with self._catalog.write() as tx:
+                record = present(tx, key, if_exists=if_exists)
+                if record is None:
+                    return False
+                if key.kind == DATABASE:
+                    until_removed.enter_context(self._files.hold.changing(key.name))
+                gone = self._forget(tx, record)
+            if key.kind == DATABASE:
+                self._files.drop_database(key.name)
+            else:
+                self._files.drop_schema(key.database, key.name)
         remove_folders(self._settings, gone)
         return True
 

@@ -18,6 +18,7 @@ from typing import Any
 from nunatak.access.privileges.declared import Target
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.store import Record
+from nunatak.disk import FILE_CHANGES
 from nunatak.errors import InvalidArgument, StageUnreadable
 from nunatak.patterns import matching
 from nunatak.stages.folders import TABLE
@@ -129,8 +130,9 @@ class StageLocation:
         """Delete the files of which the name, with the stage's before it, matches a pattern;
         answers them. Raises InvalidArgument."""
         removed = self.files_like(pattern, prefix=self.prefix)
-        for file in removed:
-            file.file.unlink(missing_ok=True)
+        with FILE_CHANGES.change():
+            for file in removed:
+                file.file.unlink(missing_ok=True)
         return removed
 
     def read_text(self, shown: str) -> str:

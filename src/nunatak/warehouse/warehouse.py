@@ -64,6 +64,7 @@ class Warehouse:
         self.tables = Tables()
         self.engine = Engine(settings, memory_limit_bytes=memory_limit_bytes)
         self.damage = self.engine.damage
+        self.hold = self.engine.hold
         self._transactions = Transactions()
 
     def add_functions(self, functions: ServerFunctions) -> None:

@@ -16,10 +16,10 @@ from nunatak.access.bootstrap import prepare_account, write_own_connection
 from nunatak.access.records.tables import role_grants, users
 from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
-from nunatak.cli.home_lock import hold_home
 from nunatak.cli.main import main
 from nunatak.config import Settings
 from nunatak.errors import NunatakError, TokenInvalid
+from nunatak.maintenance.home_lock import hold_home
 
 
 @pytest.fixture

@@ -16,8 +16,19 @@ from nunatak.errors import ObjectExists, ObjectInUse, ObjectNotFound, PlaceNotFo
 from nunatak.objects.databases import DATABASE, SCHEMA, Databases, Schemas
 from nunatak.stages.folders import STAGE
 from nunatak.warehouse.engine.damage import Damage
+from nunatak.warehouse.engine.file_hold import FileHold
 
 D, S = Key(DATABASE, "D"), Key(SCHEMA, "S", "D")
+
+
+class Connection:
+    """A connection that does nothing."""
+
+    def execute(self, sql: str, /) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class Files:
@@ -26,6 +37,7 @@ class Files:
     def __init__(self) -> None:
         self.schemas: dict[str, set[str]] = {}
         self.damage = Damage()
+        self.hold = FileHold(lambda: list(self.schemas), Connection)
 
     def create_database(self, name: str, *, or_replace: bool = False) -> None:
         if or_replace or name not in self.schemas:
@@ -168,3 +180,20 @@ def test_schemas_are_listed_with_what_they_have_from_their_database(world: World
     assert world.schemas.listed(database="B", schema="Z") == ()
     with pytest.raises(PlaceNotFound):
         world.schemas.listed(database="GONE")
+
+
+@pytest.mark.parametrize("key", [D, Key(DATABASE, "E"), S], ids=["held", "new", "schema"])
+def test_a_database_that_is_copied_stays_and_all_else_goes_on(world: World, key: Key) -> None:
+    with world.files.hold.held():
+        if key.name == "E":
+            world.databases.create(key, "R", {})
+            assert world.databases.drop(key)
+        elif key == S:
+            assert world.databases.drop(key)
+        else:
+            before = world.names()
+            with pytest.raises(ObjectInUse, match="Database D is being backed up"):
+                world.databases.drop(key)
+            assert world.names() == before
+            assert world.folder.exists()
+    assert world.databases.drop(key, if_exists=True) is (key.name == "D")

@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from nunatak.disk import sync_file, sync_folder
+from nunatak.disk import FILE_CHANGES, sync_file, sync_folder
 from nunatak.errors import InvalidArgument, LimitExceeded, StageUnreadable
 from nunatak.models.contents.yaml_documents import is_inside
 
@@ -139,10 +139,10 @@ class VersionFolders:
         target = folder / path
         if not target.exists() and len(_files_in(folder)) >= self.limits.files:
             raise LimitExceeded(f"A model version has at most {self.limits.files} files.")
-        self._index_file(version_id).unlink(missing_ok=True)
-        with _refusing_mixed(path):
+        sync_file(file)
+        with _refusing_mixed(path), FILE_CHANGES.change():
+            self._index_file(version_id).unlink(missing_ok=True)
             target.parent.mkdir(parents=True, exist_ok=True)
-            sync_file(file)
             file.replace(target)
         sync_folder(target.parent)
 
@@ -154,7 +154,8 @@ class VersionFolders:
         for item in entries:
             (folder / item.path).chmod(_READ_ONLY)
         shutil.rmtree(self._uploads(version_id), ignore_errors=True)
-        return self._index(version_id, entries)
+        with FILE_CHANGES.change():
+            return self._index(version_id, entries)
 
     def entries(self, version_id: str) -> list[FileEntry]:
         """The files of a version, by path; of a live one as they are now."""
@@ -195,7 +196,8 @@ class VersionFolders:
         try:
             entries = self._fill(incoming, sources, transfer)
             sealed = self._index(version_id, entries)
-            incoming.rename(self.path(version_id))
+            with FILE_CHANGES.change():
+                incoming.rename(self.path(version_id))
             sync_folder(self.root)
         except BaseException:
             self._index_file(version_id).unlink(missing_ok=True)

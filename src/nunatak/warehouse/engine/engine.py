@@ -26,6 +26,7 @@ from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, Unsupp
 from nunatak.warehouse.core.parameters import PARAMETERS
 from nunatak.warehouse.engine.damage import Damage, is_foreign_log
 from nunatak.warehouse.engine.errors import engine_error
+from nunatak.warehouse.engine.file_hold import FileHold
 from nunatak.warehouse.engine.functions import ENGINE_FUNCTIONS
 from nunatak.warehouse.engine.macros import definitions
 
@@ -237,6 +238,7 @@ class Engine:
         self._naming = threading.Lock()
         self._open: set[EngineConnection] = set()
         self.damage = Damage()
+        self.hold = FileHold(self.databases, self.connect)
         folders = (self._folder, settings.folder("stages"), spill)
         allowed = ", ".join(literal(str(folder.resolve())) for folder in folders)
         self._root.execute(f"SET allowed_directories = [{allowed}]")
@@ -288,11 +290,13 @@ class Engine:
                     "in case cannot stand together here: choose another name."
                 )
             self._attach(name)
+        self.hold.add(name)
 
     def drop(self, name: str) -> None:
-        """Remove a database and its file; one whose name differs only in case stays."""
+        """Remove a database and its file; one whose name differs only in case stays. Raises
+        ObjectInUse while its file is held."""
         path = self._file(name)
-        with self._naming:
+        with self.hold.changing(name), self._naming:
             there = self._attached(name)
             if there == name:
                 with self.connect() as connection:

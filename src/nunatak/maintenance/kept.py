@@ -14,12 +14,18 @@ from nunatak.services.model.vault import KIND as SECRET
 
 _KEPT = ("databases", "stages", "models")
 """Folders that hold what only the catalog tells the meaning of."""
+HALF_RESTORED = "restoring"
+"""A file that a home has until all of a backup is in it."""
 
 
 def refuse_incomplete(settings: Settings) -> None:
     """Raise NunatakError for a home without its catalog, which a start would take for a new one
     and clear of all that is in it, for one that is damaged, and for one without the key of its
-    secrets."""
+    secrets. So it does for one that a backup was not restored to in whole."""
+    if (settings.home / HALF_RESTORED).exists():
+        raise NunatakError(
+            f"{settings.home} was not restored in whole: remove it, and repeat 'nunatak restore'."
+        )
     catalog = settings.catalog_file
     if stored_version(catalog) is None:
         found = next((name for name in _KEPT if _holds_anything(settings.home / name)), None)

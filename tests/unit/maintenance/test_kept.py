@@ -12,10 +12,10 @@ from click.testing import CliRunner
 
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
-from nunatak.cli.kept import refuse_incomplete
 from nunatak.cli.main import main
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
+from nunatak.maintenance.kept import refuse_incomplete
 from nunatak.protocol.files.signing import load_key
 from nunatak.services.model.vault import Vault
 

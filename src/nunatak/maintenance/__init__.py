@@ -1,0 +1,1 @@
+"""Maintenance of a home: its lock, what a start needs of it, backups, restoring and checking."""
