@@ -18,14 +18,14 @@ from nunatak.maintenance.contents import (
     FILE_SUFFIX,
     Item,
     Links,
-    Logs,
+    LogEnds,
     headers,
     sources,
 )
 from nunatak.maintenance.cut import catalog_and_logs, copy_catalog
 from nunatak.maintenance.hold_client import HeldHome, hold_running
 from nunatak.maintenance.home_lock import HomeInUse, hold_home
-from nunatak.maintenance.manifest import Entry, Found, Head, ManifestWriter
+from nunatak.maintenance.manifest import Entry, Found, ManifestHead, ManifestWriter
 from nunatak.maintenance.store import Store
 from nunatak.version import installed_version
 
@@ -55,7 +55,7 @@ class _Moment:
     settings: Settings
     trees: Path
     catalog: Path
-    logs: Logs
+    logs: LogEnds
     made_on: float
     stopped_s: float
     check: Callable[[], None]
@@ -78,7 +78,7 @@ def back_up(settings: Settings, folder: Path, *, tell: Tell) -> Report:
         moment = _moment(settings, store, held)
         previous = next(reversed(store.backups()), None)
         name = datetime.fromtimestamp(moment.made_on, UTC).strftime("%Y-%m-%dT%H%M%S.%fZ")
-        head = Head(made_on=moment.made_on, version=installed_version(), schema=schema)
+        head = ManifestHead(made_on=moment.made_on, version=installed_version(), schema=schema)
         writer = ManifestWriter(folder, name, head)
         held.callback(writer.abandon)
         copy = _Copy(store, moment, previous, tell)

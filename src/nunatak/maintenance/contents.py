@@ -81,7 +81,7 @@ def walk(path: str, place: Path) -> Iterator[Item]:
 
 
 @dataclass(frozen=True, slots=True)
-class Logs:
+class LogEnds:
     """The logs of the databases at one moment: the names of the databases' files, and how many
     bytes of each log belong to it."""
 
@@ -89,7 +89,7 @@ class Logs:
     sizes: dict[str, int]
 
     @classmethod
-    def of(cls, settings: Settings) -> Logs:
+    def of(cls, settings: Settings) -> LogEnds:
         """Those of now."""
         files, sizes = [], {}
         for entry in os.scandir(settings.folder(DATABASES)):
@@ -163,7 +163,7 @@ class Links:
         return [item.path for item in wanted.values() if item.is_folder]
 
 
-def sources(settings: Settings, *, trees: Path, catalog: Path, logs: Logs) -> Iterator[Item]:
+def sources(settings: Settings, *, trees: Path, catalog: Path, logs: LogEnds) -> Iterator[Item]:
     """All that a backup takes, in the order of manifests; `trees` is where the trees are read."""
     home = settings.home
     tops = {DATABASES: home, CATALOG: catalog.parent}

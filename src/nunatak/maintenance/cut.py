@@ -11,16 +11,16 @@ from pathlib import Path
 
 from nunatak.config import Settings
 from nunatak.errors import NunatakError
-from nunatak.maintenance.contents import Logs
+from nunatak.maintenance.contents import LogEnds
 
 _TRYING_S = 10.0
 
 
 @contextmanager
-def catalog_and_logs(settings: Settings) -> Iterator[tuple[sqlite3.Connection, Logs]]:
+def catalog_and_logs(settings: Settings) -> Iterator[tuple[sqlite3.Connection, LogEnds]]:
     """A view of the catalog, and the ends of the databases' logs at that moment.
 
-    Logs only grow. When they are as long after the view began as before, that is how long they
+    LogEnds only grow. When they are as long after the view began as before, that is how long they
     were at its moment, and nothing needs to wait for it. Raises NunatakError when changes follow
     each other too closely for that.
     """
@@ -28,10 +28,10 @@ def catalog_and_logs(settings: Settings) -> Iterator[tuple[sqlite3.Connection, L
     with closing(sqlite3.connect(file, uri=True, isolation_level=None)) as catalog:
         until = time.monotonic() + _TRYING_S
         while True:
-            before = Logs.of(settings)
+            before = LogEnds.of(settings)
             catalog.execute("BEGIN")
             catalog.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
-            if before == (after := Logs.of(settings)):
+            if before == (after := LogEnds.of(settings)):
                 break
             catalog.execute("ROLLBACK")
             if time.monotonic() > until:

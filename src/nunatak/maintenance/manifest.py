@@ -37,7 +37,7 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class ManifestHead:
     """The head of a manifest: when the home was as it says, and what wrote its catalog."""
 
     made_on: float
@@ -56,13 +56,13 @@ class Found:
         """What the backup is called."""
         return self.file.name.removesuffix(_SUFFIX)
 
-    def head(self) -> Head:
+    def head(self) -> ManifestHead:
         """The head; raises NunatakError for a backup in a form that is not known."""
         with self.file.open(encoding="utf-8") as lines:
             head = json.loads(lines.readline())
         if head.pop("format") != FORMAT:
             raise NunatakError(f"Backup {self.name} was made by a newer nunatak: use that one.")
-        return Head(**head)
+        return ManifestHead(**head)
 
     def entries(self) -> Iterator[Entry]:
         """The files and folders, in order."""
@@ -98,7 +98,7 @@ def manifests(folder: Path) -> list[Found]:
 class ManifestWriter:
     """A manifest that is written; it has its name when `finish` returns."""
 
-    def __init__(self, folder: Path, name: str, head: Head) -> None:
+    def __init__(self, folder: Path, name: str, head: ManifestHead) -> None:
         self._folder, self._name = folder, name
         self._digest = hashlib.sha256()
         self._fresh = folder / f"{name}.tmp"

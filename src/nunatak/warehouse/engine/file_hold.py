@@ -19,7 +19,7 @@ _QUOTE = '"'
 _SCHEMA = "_NUNATAK_HOLD"
 
 
-class Connection(Protocol):
+class HoldingConnection(Protocol):
     """A connection of the engine."""
 
     def execute(self, sql: str, /) -> object:
@@ -33,13 +33,13 @@ class FileHold:
     """The hold on the files of all databases; one at a time. Safe to use from many threads."""
 
     def __init__(
-        self, names: Callable[[], Sequence[str]], connect: Callable[[], Connection]
+        self, names: Callable[[], Sequence[str]], connect: Callable[[], HoldingConnection]
     ) -> None:
         """`names` are the databases that have files."""
         self._names = names
         self._connect = connect
         self._changing = threading.RLock()
-        self._held: dict[str, Connection] | None = None
+        self._held: dict[str, HoldingConnection] | None = None
 
     @contextmanager
     def held(self) -> Iterator[None]:
