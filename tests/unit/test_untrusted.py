@@ -119,7 +119,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 PARSERS = {"yaml.load", "yaml.safe_load", "yaml.full_load", "json.loads", "json.load"}
 OWN = {
-    "access", "catalog", "cli", "compute", "confinement", "images", "inference",
+    "access", "catalog", "cli", "compute", "confinement", "images", "inference", "maintenance",
     "models/contents/files.py", "services/model/vault.py", "sql/services/rows.py", "untrusted.py",
     "warehouse/engine/json_values.py",
     "warehouse/statements/template.py", "warehouse/tables/tables.py",

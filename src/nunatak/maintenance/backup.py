@@ -37,7 +37,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a backup took: `copied_bytes` were not in the folder yet, `stopped_s` is how long
+    """The sums of a backup: `copied_bytes` were not in the folder yet, `stopped_s` is how long
     changes of staged files and of models waited."""
 
     name: str

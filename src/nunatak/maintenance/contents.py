@@ -1,4 +1,4 @@
-"""What of a home a backup takes, and where it lies while it is copied.
+"""The parts of a home that a backup takes, and where they lie while they are copied.
 
 The rest is made anew: environments are built from their locks, results can be asked for again,
 instances start from their records, and the key of signed addresses must not outlive a copy.

@@ -1,4 +1,4 @@
-"""What a running server does for a backup of its home.
+"""The part of a running server in a backup of its home.
 
 A backup connects to a socket in the home; only the server's own user, and root, may. From then on
 files of databases are only appended to (`nunatak.warehouse.engine.file_hold`). The lines that

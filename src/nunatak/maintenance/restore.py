@@ -31,7 +31,7 @@ Tell = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What a restored home has."""
+    """The sums of a restored home."""
 
     name: str
     files: int
