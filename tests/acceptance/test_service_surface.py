@@ -68,7 +68,7 @@ def _check_shown(found: dict[str, Any]) -> None:
         "used by service SURFACE.ML.SVC",
         "was made for a model",
         "RESTORE VOLUME",
-        "ownership of a service cannot be transferred",
+        "role SYSADMIN, which owns the service, needs READ on it",
         "between 0 and 10000",
         "is not a job",
         "Every service has ALL_ENDPOINTS_USAGE and INFERENCE_SERVICE_FUNCTION_USAGE",

@@ -46,6 +46,7 @@ from nunatak.warehouse.core.results import Field, Result, Transfer
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.granting import AnyHeir
 from support.parts import Parts, injector_of
 
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
@@ -95,7 +96,7 @@ class Front:
             tags=Tags(catalog),
             users=UserAccounts(access, settings),
             roles=RoleAccounts(catalog, access),
-            granting=Granting(access),
+            granting=Granting(access, AnyHeir()),
             images=RepositoryImages(catalog),
             stages=StageRecords(catalog),
             file_formats=FileFormatRecords(catalog),

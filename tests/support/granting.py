@@ -8,6 +8,7 @@ from nunatak.access.privileges.granting import Granter
 from nunatak.access.privileges.grants import Taking
 from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
+from nunatak.catalog.store import Key
 
 ADMINISTRATOR = Granter(primary=ACCOUNTADMIN, roles=frozenset({ACCOUNTADMIN}), manages=True)
 
@@ -16,3 +17,10 @@ def take(access: Access, privileges: Sequence[str], kind: str, title: str, role:
     """Take privileges from a role, with what depends on them."""
     cascade = Taking(cascade=True)
     access.grants.take(privileges, kind, [title], role=role, by=ADMINISTRATOR, taking=cascade)
+
+
+class AnyHeir:
+    """Rules by which every role may own a service."""
+
+    def check_heir(self, key: Key, role: str) -> None:
+        """Nothing is in the way."""

@@ -152,6 +152,9 @@ class FakeModels:
     def resolve_for_warehouse(self, model: QualifiedName, version: str) -> ServedModel:
         return self.resolve(model, version)
 
+    def name_of(self, ref: ModelRef) -> QualifiedName:
+        return ref.model
+
     def load(self, ref: ModelRef) -> ServedModel:
         if ref.version_id in self.dropped:
             raise ObjectNotFound("Version", f"{ref.model} {ref.version}")
@@ -428,6 +431,7 @@ def make_services(world: World) -> Services:
         builder=world.builder,
         models=world.models,
         secrets=SecretReader(world.vault, allows=world.parts.access.allows),
+        allows=world.parts.access.allows,
     )
     probes = Probes(
         loads=world.loads, metrics=world.metrics, free_memory=lambda: world.free_memory[0]

@@ -128,7 +128,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
     access = Access(catalog.database, settings)
     models = _models(settings, catalog)
     vault = Vault(settings.folder("keys"))
-    services = _services(settings, catalog, models, SecretReader(vault, allows=access.allows))
+    services = _services(settings, catalog, models, access=access, vault=vault)
     services.addresses.public = f"{settings.host}:{port}"
     stages = Stages(catalog, access, settings)
     results = ResultStore.of(settings, disk=disk, clock=access.clock)
@@ -213,7 +213,7 @@ def _app(injector: Injector, results: ResultStore, queries: QueryRegistry) -> Pr
 
 
 def _services(
-    settings: Settings, catalog: Catalog, models: Models, secrets: SecretReader
+    settings: Settings, catalog: Catalog, models: Models, *, access: Access, vault: Vault
 ) -> Services:
     """Services that run models, for services and in the warehouse."""
     bounds, machine = settings.limits, detect_machine()
@@ -241,7 +241,11 @@ def _services(
         in_use=_InUse(catalog, settings.folder("instances")),
     )
     backends = Backends(
-        runtime=runtime, builder=builder, models=ModelVersions(models), secrets=secrets
+        runtime=runtime,
+        builder=builder,
+        models=ModelVersions(models),
+        secrets=SecretReader(vault, allows=access.allows),
+        allows=access.allows,
     )
     families = Families.load(settings.home / "families.yaml")
     snapshots = Snapshots(catalog, families, machine)

@@ -45,7 +45,7 @@ def account_objects(
         Places: Places(catalog),
         UserAccounts: UserAccounts(access, settings),
         RoleAccounts: RoleAccounts(catalog, access),
-        Granting: Granting(access),
+        Granting: Granting(access, services.owners),
         Warehouses: Warehouses(catalog),
         Tags: Tags(catalog),
         Pools: Pools(catalog, services),

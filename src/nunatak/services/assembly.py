@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from nunatak.access.privileges.requirement import Requirement
 from nunatak.compute.families import Families
 from nunatak.compute.nodes import Machine, free_memory_bytes
 from nunatak.compute.runtime import Runtime
@@ -22,6 +23,7 @@ from nunatak.services.control import ControlPlane, Reconcilers, Work
 from nunatak.services.model.changes import Changes
 from nunatak.services.model.instance_spec import InstanceSpecs
 from nunatak.services.model.operations import Operations
+from nunatak.services.model.owner_rights import OwnerRights
 from nunatak.services.model.ports import Builder, LoadSource, ModelSource
 from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.secret_uses import SecretReader
@@ -53,6 +55,8 @@ class Backends:
     builder: Builder
     models: ModelSource
     secrets: SecretReader
+    allows: Callable[[str, Requirement], bool]
+    """Whether a role meets a requirement."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +81,7 @@ class Services:
     shown: ShownServices
     logs: Logs
     inputs: LiveSource
+    owners: OwnerRights
     changes: Changes
     routes: Routes
     addresses: Addresses
@@ -109,11 +114,8 @@ def assemble_services(
     commands = ServiceCommands(snapshots.catalog, changes)
     routes = Routes(changes=changes, wake=commands.wake)
     addresses = Addresses(settings)
-    inputs = LiveSource(
-        catalog=snapshots.catalog, runtime=backends.runtime, secrets=backends.secrets
-    )
-    monitor = _monitor(ground)
-    launcher = _launcher(ground, inputs, addresses, monitor)
+    inputs, owners, monitor = _inputs(ground), _owners(ground), _monitor(ground)
+    launcher = _launcher(ground, inputs, owners, addresses=addresses, monitor=monitor)
     control = ControlPlane(
         _reconcilers(ground, launcher, routes),
         work=ground.work,
@@ -136,12 +138,30 @@ def assemble_services(
         shown=ShownServices(snapshots.catalog, monitor),
         logs=Logs(snapshots.catalog, runtime=backends.runtime, builds=settings.folder("builds")),
         inputs=inputs,
+        owners=owners,
         changes=changes,
         routes=routes,
         addresses=addresses,
         warehouse=_warehouse_calls(ground, creation, routes),
         families=snapshots.families,
         machine=snapshots.machine,
+    )
+
+
+def _inputs(ground: _Ground) -> LiveSource:
+    backends = ground.backends
+    return LiveSource(
+        catalog=ground.snapshots.catalog, runtime=backends.runtime, secrets=backends.secrets
+    )
+
+
+def _owners(ground: _Ground) -> OwnerRights:
+    backends = ground.backends
+    return OwnerRights(
+        ground.snapshots.catalog,
+        backends.models,
+        secrets=backends.secrets,
+        allows=backends.allows,
     )
 
 
@@ -155,12 +175,18 @@ def _monitor(ground: _Ground) -> Monitor:
 
 
 def _launcher(
-    ground: _Ground, inputs: LiveSource, addresses: Addresses, monitor: Monitor
+    ground: _Ground,
+    inputs: LiveSource,
+    owners: OwnerRights,
+    *,
+    addresses: Addresses,
+    monitor: Monitor,
 ) -> InstanceLauncher:
     settings, backends = ground.settings, ground.backends
     specs = InstanceSpecs(
         backends.models,
         inputs,
+        owners,
         platform=addresses.environment,
         environments=settings.home / "environments",
     )

@@ -17,8 +17,8 @@ _OWN_TABLES = {USER: users, ROLE: roles}
 SERVICE_ROLE = "SERVICE_ROLE"
 """Kind of the roles that a service brings; their title is `<service>!<ROLE>`."""
 
-ACT_FOR_OWNER = ("VIEW", "FUNCTION")
-"""Kinds whose users act through them with the rights of the owner."""
+ACT_FOR_OWNER = ("VIEW", "FUNCTION", "SERVICE")
+"""Kinds that act with the rights of their owner, for those who use them too."""
 
 
 def owner_in(connection: Connection, kind: str, object_name: str) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from nunatak.access.privileges.granting import (
     Granter,
@@ -14,17 +15,26 @@ from nunatak.access.privileges.owners import ACT_FOR_OWNER
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import ACCOUNTADMIN, ROLE, USER
 from nunatak.access.service import Access
-from nunatak.catalog.names import quoted, split_name
+from nunatak.catalog.names import QualifiedName, quoted, split_name
+from nunatak.catalog.store import Key
 from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing
 from nunatak.services.model.spec import KIND as SERVICE
+
+
+class ServiceHeirs(Protocol):
+    """Rules about who may own a service."""
+
+    def check_heir(self, key: Key, role: str) -> None:
+        """Raises unless a role may."""
 
 
 class Granting:
     """Gives and takes roles and privileges, and decides whether somebody may. Safe to use from
     many threads."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: Access, services: ServiceHeirs) -> None:
         self._access = access
+        self._services = services
 
     def give_role(self, name: str, *, grantee_kind: str, grantee: str, by: Granter) -> None:
         """Give a role to a user or another role. Raises as `Roles.grant`, and PrivilegeMissing."""
@@ -60,11 +70,8 @@ class Granting:
         self._require(role)
         for title in titles:
             self._check_transfer(kind, title, role, by)
-        if kind == SERVICE:
-            raise InvalidArgument(
-                "The ownership of a service cannot be transferred: drop it and create it with the "
-                "other role."
-            )
+            if kind == SERVICE:
+                self._services.check_heir(Key.of(SERVICE, _qualified(title)), role)
         self._access.grants.transfer(kind, titles, role=role, current=current)
 
     def revoke(
@@ -123,3 +130,8 @@ class Granting:
         (name,) = split_name(title)
         roles = self._access.roles
         return ACCOUNTADMIN in (roles.effective(name) if kind == ROLE else roles.of_user(name))
+
+
+def _qualified(title: str) -> QualifiedName:
+    database, schema, name = split_name(title)
+    return QualifiedName(database, schema, name)

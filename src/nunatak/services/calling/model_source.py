@@ -9,7 +9,7 @@ from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.models.contents.defaults import sql_text
 from nunatak.models.contents.functions import Method
 from nunatak.models.reader import ModelReader
-from nunatak.models.versions import ModelVersion
+from nunatak.models.versions import Model, ModelVersion
 from nunatak.services.model.ports import ServedMethod, ServedModel
 from nunatak.services.model.spec import ModelRef
 from nunatak.warehouse.core.results import Field
@@ -60,10 +60,17 @@ class ModelVersions:
 
     def load(self, ref: ModelRef) -> ServedModel:
         """The version that was resolved before; raises ObjectNotFound when it is gone."""
+        return self._served(ref, self._found(ref)[1])
+
+    def name_of(self, ref: ModelRef) -> QualifiedName:
+        """What the model of a version is called now; raises ObjectNotFound when it is gone."""
+        return self._found(ref)[0].record.qualified
+
+    def _found(self, ref: ModelRef) -> tuple[Model, ModelVersion]:
         found = self._models.version_by_id(ref.version_id)
         if found is None:
             raise ObjectNotFound("Version", f"{ref.model} {ref.version}", hint="It was dropped.")
-        return self._served(ref, found[1])
+        return found
 
     def _served(self, ref: ModelRef, version: ModelVersion) -> ServedModel:
         content = self._models.content(version)

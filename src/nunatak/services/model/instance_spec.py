@@ -15,6 +15,7 @@ from pathlib import Path
 from nunatak.compute.resources import Resources
 from nunatak.compute.spec import InstanceSpec, LiveInputs
 from nunatak.errors import ServiceUnavailable
+from nunatak.services.model.owner_rights import OwnerRights
 from nunatak.services.model.ports import ModelSource, ServedModel
 from nunatak.services.model.runtime_config import LiveSource, StartInputs
 from nunatak.services.model.snapshot import Instance, Service, Snapshot
@@ -116,6 +117,7 @@ class InstanceSpecs:
         self,
         models: ModelSource,
         inputs: LiveSource,
+        owners: OwnerRights,
         *,
         platform: Callable[[], Mapping[str, str]],
         environments: Path,
@@ -124,12 +126,14 @@ class InstanceSpecs:
         folder of the environments that they run in."""
         self._models = models
         self._inputs = inputs
+        self._owners = owners
         self._platform = platform
         self._environments = environments
 
     def of(self, service: Service, instance: Instance, capacity: Resources) -> InstanceSpec:
         """What to start on a node of that capacity; raises ObjectNotFound, PrivilegeMissing for
-        a version or a secret that cannot be had."""
+        a version or a secret that cannot be had, or that the service's owner may not have."""
+        self._owners.check_model(service.spec, service.record.owner)
         return instance_spec(
             service,
             instance,

@@ -51,6 +51,10 @@ class ModelSource(Protocol):
         """The version that was resolved before; raises ObjectNotFound when it is gone."""
         ...
 
+    def name_of(self, ref: ModelRef) -> QualifiedName:
+        """What the model of a version is called now; raises ObjectNotFound when it is gone."""
+        ...
+
 
 class Builder(Protocol):
     """Makes images; ImageBuilder is the real one."""

@@ -22,6 +22,7 @@ from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
 from nunatak.errors import DependentGrants, NunatakError, PrivilegeMissing
 from nunatak.objects.granting.granting import Granting
+from support.granting import AnyHeir
 
 ROLES, TABLES, PRIVILEGES = ("A", "B", "C", "D"), ("T", "U"), ("SELECT", "INSERT")
 INHERITED = {"A": {"A"}, "B": {"B"}, "C": {"C"}, "D": {"D", "A"}}
@@ -43,7 +44,7 @@ class GrantingMachine(RuleBasedStateMachine):
         self.catalog = Catalog(Database.open(settings.catalog_file))
         self.access = Access(self.catalog.database, settings)
         prepare_account(self.access, settings)
-        self.granting = Granting(self.access)
+        self.granting = Granting(self.access, AnyHeir())
         self.owners = dict.fromkeys(TABLES, "A")
         self.links: dict[Link, bool] = {}
 

@@ -52,6 +52,9 @@ class Models:
             raise ObjectNotFound("Model", str(model))
         return self.load(ModelRef("D", "S", model.name, version, "v1"))
 
+    def name_of(self, ref: ModelRef) -> QualifiedName:
+        return ref.model
+
     def load(self, ref: ModelRef) -> ServedModel:
         methods = (method("PREDICT"), method("EXPLAIN", kind="TABLE_FUNCTION"))
         return ServedModel(ref=ref, folder=Path("/m"), digest="d", methods=methods)
