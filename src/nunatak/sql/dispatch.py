@@ -14,7 +14,7 @@ import uuid
 from nunatak import sql
 from nunatak.access.service import Access
 from nunatak.disk import Disk
-from nunatak.errors import QueryCancelled, SyntaxInvalid
+from nunatak.errors import SyntaxInvalid
 from nunatak.sql.language.folding import folded
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.statement import Context, Prepared, authorise, parse_registered
@@ -79,8 +79,7 @@ class StatementDispatcher:
         return self._describe_one(_fed(last, flow))
 
     def _execute_one(self, request: StatementRequest) -> Result | Transfer:
-        if request.cancelled.is_set():
-            raise QueryCancelled("SQL execution canceled")
+        request.check_cancelled()
         self._check_disk(request)
         prepared = _parse(request)
         self._check_acting(prepared, request)

@@ -178,12 +178,12 @@ class Warehouse:
 
     def _parse(self, request: StatementRequest) -> ParsedStatement:
         planner = self.hooks.planner
-        if planner is None:
-            return parse(request.statement, bindings=request.bindings)
+
+        def knows_function(name: tuple[str, ...]) -> bool:
+            return planner is not None and planner.knows_function(request.session, name)
+
         return parse(
-            request.statement,
-            lambda name: planner.knows_function(request.session, name),
-            request.bindings,
+            request.statement, knows_function, request.bindings, check=request.check_cancelled
         )
 
     def _execution(

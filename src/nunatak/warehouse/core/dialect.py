@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 from sqlglot import exp
 from sqlglot.dialects.snowflake import Snowflake
 from sqlglot.errors import ParseError
 from sqlglot.parsers.snowflake import SnowflakeParser
-from sqlglot.tokenizer_core import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenizerCore, TokenType
 
 from nunatak.errors import SyntaxInvalid
+from nunatak.warehouse.core.literal_lists import LIST_TOKEN, ListingTokenizerCore, listed
 
 
 class VendorDialect(Snowflake):
@@ -30,6 +31,9 @@ class _VendorTokenizer(Snowflake.Tokenizer):
         word: kind for word, kind in Snowflake.Tokenizer.KEYWORDS.items() if word != "?::"
     }
 
+    def _init_core(self) -> TokenizerCore:
+        return ListingTokenizerCore(super()._init_core())
+
 
 class _PlainTokenizer(_VendorTokenizer):
     """The vendor's tokens throughout: CALL, EXECUTE and others do not swallow what follows."""
@@ -41,8 +45,14 @@ class _VendorParser(SnowflakeParser):
     """Puts bound values where their markers stand in the text: the tree has another order, and
     some functions are built by what their arguments are. A marker without a value is numbered."""
 
-    def __init__(self, tokens: Sequence[Token], values: Mapping[int, exp.Expr]) -> None:
+    def __init__(
+        self,
+        tokens: Sequence[Token],
+        values: Mapping[int, exp.Expr],
+        check: Callable[[], None],
+    ) -> None:
         super().__init__(dialect=DIALECT)
+        self._check = check
         self._values = values
         self._numbers = {
             token.start: number for number, token in enumerate(filter(is_marker, tokens), 1)
@@ -53,6 +63,16 @@ class _VendorParser(SnowflakeParser):
         number = self._numbers[self._prev.start]
         value = self._values.get(number)
         return exp.Placeholder(this=str(number)) if value is None else value.copy()
+
+    def _parse_disjunction(self) -> exp.Expr | None:
+        self._check()
+        return super()._parse_disjunction()
+
+    def _parse_value(self, values: bool = True) -> Any:  # noqa: FBT001, FBT002
+        if self._match(LIST_TOKEN):
+            assert self._prev is not None
+            return listed(self._prev.text)
+        return super()._parse_value(values)
 
     def _named(self, expressions: list[exp.Expr]) -> exp.Kwarg:
         """`name => value`; a name in quotes stays one."""
@@ -73,6 +93,10 @@ class _VendorParser(SnowflakeParser):
     }
     LAMBDAS: ClassVar = {**SnowflakeParser.LAMBDAS, TokenType.FARROW: _named}
 
+    PRIMARY_PARSERS: ClassVar = {
+        **SnowflakeParser.PRIMARY_PARSERS,
+        LIST_TOKEN: lambda _, token: listed(token.text),
+    }
     PLACEHOLDER_PARSERS: ClassVar = {
         **SnowflakeParser.PLACEHOLDER_PARSERS,
         TokenType.PLACEHOLDER: _marker,
@@ -110,15 +134,21 @@ def tokens_of(text: str) -> list[Token]:
     return list(_PlainTokenizer(dialect=DIALECT).tokenize(text))
 
 
-def tree_of(text: str, tokens: Sequence[Token], values: Mapping[int, exp.Expr]) -> exp.Expr:
+def tree_of(
+    text: str,
+    tokens: Sequence[Token],
+    values: Mapping[int, exp.Expr],
+    *,
+    check: Callable[[], None] = lambda: None,
+) -> exp.Expr:
     """One statement as a tree: its tokens, the text where they have their places, and `values`
-    for its markers by their number.
+    for its markers by their number. What `check` raises ends the parsing.
 
     Raises ParseError or TokenError of the parser's library.
     """
     if tokens and tokens[0].token_type in _VendorTokenizer.COMMANDS:
         tokens = _VendorTokenizer(dialect=DIALECT).tokenize(text)
-    parser = _VendorParser(tokens, values)
+    parser = _VendorParser(tokens, values, check)
     trees = parser.parse(list(tokens), text)
     if not trees or trees[0] is None:
         raise ParseError("No statement was found")

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nunatak.errors import QueryCancelled
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.parameters import PARAMETERS, Value, in_force
@@ -36,6 +37,11 @@ class StatementRequest:
     def text(self) -> str:
         """The statement as it was written."""
         return self.statement.text
+
+    def check_cancelled(self) -> None:
+        """Raises QueryCancelled when the statement shall stop; cheap, for long loops to ask."""
+        if self.cancelled.is_set():
+            raise QueryCancelled("SQL execution canceled")
 
     def parameter(self, name: str) -> Value:
         """The value in force; raises InvalidArgument for an unknown parameter."""

@@ -17,6 +17,7 @@ from nunatak.catalog.names import split_name
 from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.warehouse.core.bindings import Binding, bound, numbered
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.core.trees import put_in_place
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?\Z")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -47,13 +48,13 @@ def bind(
     for node in list(tree.walk(bfs=False)):
         if isinstance(node, exp.Placeholder):
             if unbound_is_null:
-                node.replace(exp.Null())
+                put_in_place(node, exp.Null())
                 continue
             found = bound(bindings, node.name)
             if not (is_insert and isinstance(found.value, list)):
-                node.replace(literal(found))
+                put_in_place(node, literal(found))
         elif isinstance(node, exp.Parameter) and isinstance(node.this, exp.Var):
-            node.replace(value_literal(variable(session, node.this.name)))
+            put_in_place(node, value_literal(variable(session, node.this.name)))
     for dynamic in list(tree.find_all(exp.DynamicIdentifier)):
         _dynamic_name(dynamic)
     for source in list(tree.find_all(exp.TableFromRows)):

@@ -6,7 +6,7 @@ from __future__ import annotations
 import itertools
 import logging
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlglot import exp
@@ -42,10 +42,13 @@ def parse(
     statement: StatementText,
     knows_function: KnowsFunction = lambda _: False,
     bindings: Sequence[Binding] = (),
+    *,
+    check: Callable[[], None] = lambda: None,
 ) -> ParsedStatement:
     """Parse one statement, single bound values in place of its markers.
 
-    Raises SyntaxInvalid, or InvalidArgument for a value that is not of its type.
+    Raises SyntaxInvalid, InvalidArgument for a value that is not of its type, or what `check`
+    raises, which is asked often.
     """
     plain = _plain_statement(statement.text)
     if plain is not None:
@@ -53,16 +56,18 @@ def parse(
     extracted = extract_calls(_bare_tokens(statement), knows_function)
     try:
         with reading():
-            tree = _tree(statement.text, extracted.tokens, bindings)
+            tree = _tree(statement.text, extracted.tokens, bindings, check)
     except RecursionError as error:
         raise SyntaxInvalid(TOO_DEEP) from error
     _drop_model_names(tree, extracted.model_names)
     return ParsedStatement(tree, extracted.calls)
 
 
-def _tree(text: str, tokens: Sequence[Token], bindings: Sequence[Binding]) -> exp.Expr:
+def _tree(
+    text: str, tokens: Sequence[Token], bindings: Sequence[Binding], check: Callable[[], None]
+) -> exp.Expr:
     try:
-        return tree_of(text, tokens, marker_values(bindings))
+        return tree_of(text, tokens, marker_values(bindings), check=check)
     except ParseError as error:
         raise _syntax_error(error) from error
 

@@ -8,7 +8,6 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SqlType
-from nunatak.errors import QueryCancelled
 from nunatak.warehouse.core.call_markers import BatchStream
 from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.request import StatementRequest
@@ -134,5 +133,4 @@ class Execution:
 
     def check_cancelled(self) -> None:
         """Raise QueryCancelled when the statement shall stop."""
-        if self.cancelled.is_set():
-            raise QueryCancelled("SQL execution canceled")
+        self.request.check_cancelled()

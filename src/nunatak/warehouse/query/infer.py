@@ -8,7 +8,7 @@ the column, for the rules and for the result's description.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from sqlglot import exp
@@ -25,6 +25,8 @@ from nunatak.catalog.sqltypes import (
 )
 from nunatak.errors import NunatakError, Unsupported
 from nunatak.warehouse.core.dialect import quoted, stored
+from nunatak.warehouse.core.literal_lists import Kind, Literals, is_listed
+from nunatak.warehouse.core.literal_lists import columns as literal_columns
 from nunatak.warehouse.rewrite.casts import declared_type
 from nunatak.warehouse.rewrite.context import (
     STARRED_KEY,
@@ -351,6 +353,8 @@ def _note_starred(node: exp.Select, sources: Mapping[str, Columns]) -> None:
 
 def _listed(node: exp.Values) -> Columns:
     """The columns of VALUES, as far as all rows agree."""
+    if any(map(is_listed, node.expressions)):
+        return _listed_columns(*node.expressions)
     rows = [row.expressions if isinstance(row, exp.Tuple) else [row] for row in node.expressions]
     columns = zip(*rows, strict=False)
     return {
@@ -358,6 +362,15 @@ def _listed(node: exp.Values) -> Columns:
             expression_type(value) for value in column if not isinstance(value, exp.Null)
         )
         for at, column in enumerate(columns, start=1)
+    }
+
+
+def _listed_columns(first: exp.Expr, more: exp.Expr) -> Columns:
+    width = len(first.expressions)
+    found: Sequence[Literals | None] = literal_columns(first, more) or [None] * width
+    return {
+        f"COLUMN{at}": TEXT if column is not None and column.kind is Kind.TEXT else None
+        for at, column in enumerate(found, 1)
     }
 
 

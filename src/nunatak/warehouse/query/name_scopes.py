@@ -15,6 +15,7 @@ from sqlglot import exp
 from nunatak.catalog import names
 from nunatak.errors import InvalidIdentifier, Unsupported
 from nunatak.warehouse.core.dialect import quoted, stored
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.engine.engine import folded
 
 Qualify = Callable[[tuple[str, ...]], tuple[str, ...]]
@@ -227,4 +228,4 @@ def _replace(node: exp.Column, new: exp.Expr, name: str) -> None:
     """Put something in a column's place; a projection keeps its name."""
     if isinstance(node.parent, exp.Select) and node.arg_key == "expressions":
         new = exp.Alias(this=new, alias=quoted(name))
-    node.replace(new)
+    put_in_place(node, new)

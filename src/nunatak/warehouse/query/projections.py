@@ -9,6 +9,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.statement_text import StatementText
+from nunatak.warehouse.core.trees import put_in_place
 
 _OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE})
 _CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE})
@@ -35,7 +36,7 @@ def name_projections(tree: exp.Expr, written: StatementText) -> None:
         for index, node in unnamed:
             name = texts[index] if exact else node.sql(dialect="snowflake")
             alias = exp.Alias(this=node.copy(), alias=quoted(_upper(name)))
-            node.replace(alias)
+            put_in_place(node, alias)
 
 
 def output_names(tree: exp.Expr) -> list[str] | None:

@@ -84,8 +84,7 @@ class Translator:
     def translate(self, tree: exp.Expr, written: StatementText = NOT_WRITTEN) -> Translated:
         """A bound query in the engine's dialect; the tree is used up."""
         name_projections(tree, written)
-        check_widths(tree, self._column_names)
-        resolve_names(tree, self._column_names, self._full_name)
+        self._resolve(tree)
         names = output_names(tree)
         hints = dict(note_column_types(tree, self._declared))
         rewritten = rewrite(tree, self.context())
@@ -96,10 +95,17 @@ class Translator:
 
     def rewritten(self, tree: exp.Expr) -> exp.Expr:
         """A bound statement that is no query in the engine's dialect; the tree is used up."""
-        check_widths(tree, self._column_names)
-        resolve_names(tree, self._column_names, self._full_name)
+        self._resolve(tree)
         note_column_types(tree, self._declared)
         return rewrite(tree, self.context())
+
+    def _resolve(self, tree: exp.Expr) -> None:
+        """Say of every name what it means, unless the statement shall stop."""
+        self._request.check_cancelled()
+        check_widths(tree, self._column_names)
+        self._request.check_cancelled()
+        resolve_names(tree, self._column_names, self._full_name)
+        self._request.check_cancelled()
 
     def context(self) -> RewriteContext:
         """What the rewrite of this statement may ask."""
@@ -109,6 +115,7 @@ class Translator:
             sequence=self._sequence,
             system_function=self._system_function,
             parameter=self._request.parameter,
+            check=self._request.check_cancelled,
             query_text=self._request.text,
             registered=self._sources.names,
             functions=self._functions.made(self._connection),
@@ -162,6 +169,7 @@ class Translator:
 
     def bound(self, translated: Translated) -> tuple[EngineQuery, tuple[Field, ...]]:
         """A translated query bound to its tables, and its columns."""
+        self._request.check_cancelled()
         query = self._connection.query(translated.sql)
         fields = _fields(query.columns, query.types, translated)
         wrapped = _readable(query, translated.sql)

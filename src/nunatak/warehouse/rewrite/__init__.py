@@ -12,6 +12,7 @@ import dataclasses
 
 from sqlglot import exp
 
+from nunatak.warehouse.core.trees import put_at
 from nunatak.warehouse.rewrite.context import RewriteContext
 from nunatak.warehouse.rewrite.once import bound_once
 from nunatak.warehouse.rewrite.table import RULES
@@ -30,6 +31,7 @@ def rewrite(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
 
 def _rewritten(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
     for node in reversed(list(tree.walk(bfs=False))):
+        context.check()
         current: exp.Expr = node
         for rule in RULES.get(type(node), ()):
             parent, key, index = current.parent, current.arg_key, current.index
@@ -39,7 +41,7 @@ def _rewritten(tree: exp.Expr, context: RewriteContext) -> exp.Expr:
             if current is tree:
                 tree = new
             elif parent is not None and key is not None:
-                parent.set(key, new, index)
+                put_at(parent, key, index, new)
             current = new
             if type(current) is not type(node):
                 break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import BINARY, DATE, FLOAT, TEXT, TypeKind
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.rewrite import readings
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 from nunatak.warehouse.rewrite.semi import is_json
@@ -35,7 +36,7 @@ def text_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
             node.set(key, call("nk_json_text", argument))
     for index, argument in enumerate(list(node.expressions)):
         if is_json(argument):
-            node.expressions[index].replace(call("nk_json_text", argument.copy()))
+            put_in_place(node.expressions[index], call("nk_json_text", argument.copy()))
     return node
 
 
@@ -48,11 +49,11 @@ def _hexadecimal(node: exp.Expr) -> None:
         return
     for part in joined:
         if isinstance(part, exp.Expr) and readings.is_real(part):
-            part.replace(typed(call("nk_float_text", part.copy()), TEXT))
+            put_in_place(part, typed(call("nk_float_text", part.copy()), TEXT))
             continue
         kind = type_of(part) if isinstance(part, exp.Expr) else None
         if kind is not None and kind.kind is TypeKind.BINARY:
-            part.replace(typed(call("hex", part.copy()), TEXT))
+            put_in_place(part, typed(call("hex", part.copy()), TEXT))
 
 
 def number_argument(node: exp.Expr, _context: RewriteContext) -> exp.Expr:

@@ -44,6 +44,8 @@ class RewriteContext:
     """The value of a function that another room answers."""
     parameter: Callable[[str], Value]
     """The value of a parameter for this statement."""
+    check: Callable[[], None] = field(default=lambda: None)
+    """Raises QueryCancelled when the statement shall stop."""
     query_text: str = ""
     registered: frozenset[str] = frozenset()
     """Names of Arrow data that the statement reads."""

@@ -3,12 +3,14 @@ values, which are equal by value and not by their text."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from sqlglot import exp
 
 from nunatak.errors import Unsupported
 from nunatak.warehouse.core.dialect import quoted
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.rewrite.context import STARRED_KEY, STARRED_NAMES, RewriteContext
 from nunatak.warehouse.rewrite.semi import is_json
 from nunatak.warehouse.rewrite.variants import as_one_kind, canonical, key
@@ -30,35 +32,69 @@ def select(node: exp.Select, _context: RewriteContext) -> exp.Expr:
 
 
 def set_operation(node: exp.SetOperation, _context: RewriteContext) -> exp.Expr:
-    """UNION, EXCEPT and INTERSECT of rows that are equal by value."""
-    _unify(list(_selects(node)))
-    _order_of_set(node)
-    if node.args.get("distinct") is False:
-        return node
-    for part in _selects(node):
-        _made_equal(part)
+    """UNION, EXCEPT and INTERSECT of rows that are equal by value: the outermost one of several
+    does it for all, in one walk."""
+    around = node.parent
+    while isinstance(around, exp.Subquery):
+        around = around.parent
+    if not isinstance(around, exp.SetOperation):
+        found = _operands(node)
+        if not found.is_starred:
+            _unify(found.selects)
+        for operation in found.ordered:
+            _order_of_set(operation)
+        for part in found.distinct:
+            _made_equal(part)
     return node
+
+
+@dataclass
+class _Operands:
+    """The queries that set operations are made of."""
+
+    selects: list[exp.Select] = field(default_factory=list)
+    distinct: list[exp.Select] = field(default_factory=list)
+    """Those of which equal rows become one."""
+    ordered: list[exp.SetOperation] = field(default_factory=list)
+    is_starred: bool = False
+    """Whether one selects a star; the parts without any are unified already."""
+
+    def add(self, other: _Operands) -> None:
+        """Take those of another operand in."""
+        if self.is_starred != other.is_starred:
+            _unify(self.selects if other.is_starred else other.selects)
+        self.is_starred |= other.is_starred
+        self.selects += other.selects
+        self.distinct += other.distinct
+        self.ordered += other.ordered
+
+
+def _operands(node: exp.Expr, *, is_distinct: bool = False) -> _Operands:
+    """The queries of an operand, in order."""
+    spine = []  # a chain of many is one level here
+    while isinstance(node, exp.SetOperation | exp.Subquery):
+        if isinstance(node, exp.SetOperation):
+            is_distinct = is_distinct or node.args.get("distinct") is not False
+            spine.append((node, is_distinct))
+        node = node.this
+    found = _Operands()
+    if isinstance(node, exp.Select):
+        found.selects.append(node)
+        found.distinct += [node] if is_distinct else []
+        found.is_starred = any(item.is_star for item in node.expressions)
+    for operation, is_distinct in reversed(spine):
+        found.add(_operands(operation.expression, is_distinct=is_distinct))
+        found.ordered += [operation] if operation.args.get("order") is not None else []
+    return found
 
 
 def _unify(parts: Sequence[exp.Select]) -> None:
     """Where one of several queries answers a semi-structured value, or bytes, all of them do."""
-    if any(item.is_star for part in parts for item in part.expressions):
-        return
     for items in zip(*(part.expressions for part in parts), strict=False):
         values = [item.this if isinstance(item, exp.Alias) else item for item in items]
         for value, same in zip(values, as_one_kind(values), strict=True):
             if same is not value:
                 _put(value, same)
-
-
-def _selects(node: exp.Expr) -> Iterator[exp.Select]:
-    if isinstance(node, exp.SetOperation):
-        yield from _selects(node.this)
-        yield from _selects(node.expression)
-    elif isinstance(node, exp.Subquery):
-        yield from _selects(node.this)
-    elif isinstance(node, exp.Select):
-        yield node
 
 
 def _made_equal(node: exp.Select) -> None:
@@ -87,7 +123,7 @@ def _in_canonical_form(item: exp.Expr) -> None:
 def _put(node: exp.Expr, new: exp.Expr) -> None:
     """Put an expression in the place of another; a column of a query keeps its name."""
     is_column = isinstance(node, exp.Column) and isinstance(node.parent, exp.Select)
-    node.replace(exp.alias_(new, quoted(node.name)) if is_column else new)
+    put_in_place(node, exp.alias_(new, quoted(node.name)) if is_column else new)
 
 
 def _is_canonical(node: exp.Expr) -> bool:
@@ -187,9 +223,11 @@ def _starred_values(item: exp.Expr) -> Sequence[str]:
 
 def _order_of_set(node: exp.SetOperation) -> None:
     order = node.args.get("order")
-    first = next(_selects(node), None)
+    first: exp.Expr = node
+    while isinstance(first, exp.SetOperation | exp.Subquery):
+        first = first.this
     for item in order.expressions if order is not None else ():
-        if first is None or not isinstance(item, exp.Ordered):
+        if not isinstance(first, exp.Select) or not isinstance(item, exp.Ordered):
             continue
         _order_by_starred(first, item)
         place = _placed(first, item.this)

@@ -15,6 +15,7 @@ from functools import cache
 
 from sqlglot import exp
 
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.engine.macros import SCALAR
 from nunatak.warehouse.engine.value_macros import RANDOM, VALUES
 from nunatak.warehouse.rewrite.context import TYPE_KEY, call, typed
@@ -62,7 +63,7 @@ def bound_once(tree: exp.Expr) -> exp.Expr:
             if node is tree:
                 tree = kept
             else:
-                node.replace(kept)
+                put_in_place(node, kept)
         sizes[id(kept)] = size
     return tree
 

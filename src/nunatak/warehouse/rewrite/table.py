@@ -7,7 +7,16 @@ from typing import Any
 
 from sqlglot import exp
 
-from nunatak.warehouse.rewrite import casts, coercion, groups, names, semi, sources, variants
+from nunatak.warehouse.rewrite import (
+    casts,
+    coercion,
+    groups,
+    literal_lists,
+    names,
+    semi,
+    sources,
+    variants,
+)
 from nunatak.warehouse.rewrite.context import RewriteContext
 from nunatak.warehouse.rewrite.functions import (
     averages,
@@ -32,7 +41,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.Table: (names.table,),
     exp.Column: (names.column,),
     exp.Parameter: (sources.parameter,),
-    exp.Values: (sources.values,),
+    exp.Values: (sources.values, literal_lists.rows),
     exp.Lateral: (sources.lateral,),
     exp.TableFromRows: (sources.table_function,),
     exp.TableSample: (sources.sample,),
@@ -47,7 +56,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     ),
     exp.EqualNull: (variants.equal_null,),
     exp.Between: (moments.compared, variants.between),
-    exp.In: (moments.compared, variants.membership),
+    exp.In: (literal_lists.membership, moments.compared, variants.membership),
     exp.Case: (variants.case,),
     exp.DecodeCase: (variants.decode,),
     exp.Nullif: (variants.nullif,),

@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import BINARY, BOOLEAN, VARIANT, SqlType, TypeKind
 from nunatak.errors import Unsupported
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.core.types import engine_type
 from nunatak.warehouse.rewrite.context import (
     RewriteContext,
@@ -226,7 +227,7 @@ def as_variants(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
     values = passed_values(node)
     for value, same in zip(values, as_one_kind(values), strict=True):
         if same is not value:
-            value.replace(same)
+            put_in_place(value, same)
     return typed(node, type_of(node))
 
 
@@ -322,4 +323,4 @@ def partition(node: exp.Window, _context: RewriteContext) -> exp.Expr:
 def _each(nodes: Sequence[exp.Expr], form: Callable[[exp.Expr], exp.Expr]) -> None:
     for node in list(nodes):
         if is_json(node):
-            node.replace(form(node.copy()))
+            put_in_place(node, form(node.copy()))

@@ -12,19 +12,21 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import SqlType, TypeKind
 from nunatak.warehouse.core.dialect import quoted, stored
+from nunatak.warehouse.core.literal_lists import is_listed, written_out
 from nunatak.warehouse.tables.tables import Table
 
 _ROWS = quoted("__NUNATAK_INSERTED")
 
 
-def stored_as_bytes(tree: exp.Insert, table: Table, named: Sequence[str]) -> None:
+def stored_as_bytes(tree: exp.Insert, table: Table, targets: Sequence[str]) -> None:
     """INSERT INTO t [(columns)] VALUES … or SELECT …."""
-    targets = list(named) or [column.name for column in table.columns]
     places = [at for at, name in enumerate(targets) if _is_binary(table, name)]
     if not places:
         return
     source = tree.expression
     if isinstance(source, exp.Values):
+        if is_listed(source.expressions[-1]):
+            source.set("expressions", [source.expressions[0], *written_out(source.expressions[1])])
         for row in source.expressions:
             cells = row.expressions if isinstance(row, exp.Tuple) else [row]
             for at in places:

@@ -21,6 +21,7 @@ from nunatak.warehouse.core.results import (
 )
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.translation import sql_text
+from nunatak.warehouse.rewrite.literal_lists import note_targets
 from nunatak.warehouse.statements.byte_columns import (
     merged_as_bytes,
     set_as_bytes,
@@ -44,7 +45,10 @@ def insert(execution: Execution, tree: exp.Insert) -> Result:
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     table = _target(execution, target)
     named = tree.this.expressions if isinstance(tree.this, exp.Schema) else ()
-    stored_as_bytes(tree, table, [stored(column) for column in named])
+    targets = [stored(column) for column in named] or [column.name for column in table.columns]
+    stored_as_bytes(tree, table, targets)
+    columns = [table.column(name) for name in targets]
+    note_targets(tree.expression, [column.type if column else None for column in columns])
     sql = sql_text(execution.translator.rewritten(tree))
     if not overwrite:
         return affected_result(StatementKind.INSERT, inserted=_count(execution, sql))

@@ -11,7 +11,11 @@ from typing import Any
 import pytest
 
 from nunatak.catalog.sqltypes import FLOAT
+from nunatak.errors import QueryCancelled
+from nunatak.warehouse.core.cancel import Cancellation
+from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.planner import MethodParameter
 from support.calls import Model, World
 
@@ -61,6 +65,13 @@ STATEMENTS: dict[str, Callable[[int], str]] = {
     "objects": lambda width: (
         "SELECT OBJECT_CONSTRUCT_KEEP_NULL(" + columns(width, "'C{0}', C{0}") + ") FROM W"
     ),
+    "literals": lambda width: f"SELECT {columns(width, '{}')}",
+    "union": lambda width: " UNION ALL ".join(["SELECT C0 FROM W"] * width),
+    "distinct union": lambda width: " UNION ".join(["SELECT * FROM W"] * width),
+    "array": lambda width: f"SELECT ARRAY_CONSTRUCT({columns(width)}) FROM W",
+    "branches": lambda width: (
+        f"SELECT CASE {' '.join(f'WHEN C0 = {at} THEN {at}' for at in range(width))} END FROM W"
+    ),
     "nested": lambda width: f"SELECT {columns(width)} FROM (SELECT {columns(width)} FROM W) AS N",
 }
 
@@ -96,7 +107,8 @@ def with_model(made: MadeWith, inputs: int) -> Sql:
 def test_describing_is_linear_in_the_columns(made: MadeWith, kind: str) -> None:
     def cost(width: int) -> int:
         sql = with_model(made, width if "wide" in kind else 3)
-        sql(f"CREATE OR REPLACE TABLE W ({columns(width, 'C{} FLOAT')})")
+        of_table = 3 if "union" in kind else width
+        sql(f"CREATE OR REPLACE TABLE W ({columns(of_table, 'C{} FLOAT')})")
         text = STATEMENTS[kind](width)
         sql.describe(text)  # caches are filled
         return steps(lambda: sql.describe(text))
@@ -132,3 +144,29 @@ def test_a_wide_result_is_right(made: MadeWith) -> None:
     sql(f"INSERT INTO W VALUES ({columns(50, '{}')})")
     assert sql(of_run(50, 3)) == [(*map(float, range(50)), 1.0)]
     assert sql(of_cte(50, 3)) == [(*map(float, range(50)), 1.0)]
+
+
+class _CancelledAfter(Cancellation):
+    """Is set once it was asked so often."""
+
+    def __init__(self, times: int) -> None:
+        super().__init__()
+        self.left = times
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+@pytest.mark.parametrize("after", [0, 1, 10, 400, 1_000, 2_000, 3_000])
+def test_a_statement_is_cancelled_while_it_is_compiled(made: MadeWith, after: int) -> None:
+    sql = with_model(made, 3)
+    request = StatementRequest(
+        session=sql.session,
+        statement=StatementText(f"SELECT {columns(1_000, '{} + 1')}"),
+        cancelled=_CancelledAfter(after),
+        query_id="q",
+    )
+
+    with pytest.raises(QueryCancelled):
+        sql.warehouse.query(request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from nunatak.catalog.sqltypes import DATE, TIMESTAMP_NTZ, TIMESTAMPS, TypeKind
+from nunatak.warehouse.core.trees import put_in_place
 from nunatak.warehouse.rewrite import casts, readings
 from nunatak.warehouse.rewrite.context import RewriteContext, call, is_text, type_of, typed
 
@@ -59,7 +60,7 @@ def compared(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
         if isinstance(side, exp.Literal) and side.is_string:
             to = casts.engine_datatype(kinds[0])
             read = readings.operand(side.copy(), kinds[0], is_tried=False)
-            side.replace(typed(exp.Cast(this=read, to=to), kinds[0]))
+            put_in_place(side, typed(exp.Cast(this=read, to=to), kinds[0]))
     return node
 
 
