@@ -8,13 +8,37 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nunatak.errors import InvalidArgument
 
-PATTERN_LIMIT_CHARS = 10_000
+
+@dataclass(frozen=True, slots=True)
+class PatternBounds:
+    """What a pattern may hold: the matcher takes long to make its tables of more."""
+
+    chars: int
+    groups: int
+    """Opening parentheses, the groups of which the matcher follows each through all others."""
+    classes: int
+    """Repetitions in braces and Unicode classes, each of which it writes out."""
+
+    def said(self) -> str:
+        """The bounds in words."""
+        return (
+            f"at most {self.chars} characters, {self.groups} parentheses and {self.classes} "
+            r"repetitions in braces or classes such as \p{L}"
+        )
+
+
+WRITTEN = PatternBounds(chars=10_000, groups=500, classes=100)
+"""Of a pattern that a statement writes out."""
+COMPUTED = PatternBounds(chars=1_000, groups=50, classes=5)
+"""Of one that is computed, perhaps another one in each row."""
+CLASS_SIGNS = ("{", r"\p", r"\P", "[:")
 _WILDCARDS = {"%": ".*", "_": "."}
 
 
@@ -38,9 +62,18 @@ def like(texts: Sequence[str], pattern: str) -> list[bool]:
     return _matches(texts, rf"(?is)\A{''.join(parts)}\z")
 
 
+def check_pattern(pattern: str) -> None:
+    """Raises InvalidArgument for a regular expression beyond the bounds of written ones."""
+    if (
+        len(pattern) > WRITTEN.chars
+        or pattern.count("(") > WRITTEN.groups
+        or sum(map(pattern.count, CLASS_SIGNS)) > WRITTEN.classes
+    ):
+        raise InvalidArgument(f"A pattern has {WRITTEN.said()}: write a shorter one.")
+
+
 def _matches(texts: Sequence[str], pattern: str) -> list[bool]:
-    if len(pattern) > PATTERN_LIMIT_CHARS:
-        raise InvalidArgument(f"A pattern has at most {PATTERN_LIMIT_CHARS} characters.")
+    check_pattern(pattern)
     try:
         # Names of files may hold bytes that are no text.
         column = pa.array([text.encode(errors="replace").decode() for text in texts], pa.string())

@@ -6,12 +6,19 @@ They live in the root database, are made once per process, and are inlined where
 from __future__ import annotations
 
 from nunatak.catalog.sqltypes import TEXT_LIMIT_CHARS
+from nunatak.patterns import CLASS_SIGNS, COMPUTED
 from nunatak.warehouse.engine.value_macros import RANDOM, VALUES
 
 _RANGE_ITEMS = 1_048_576
 _TOO_LONG = f"String is too long and would be truncated: a text has at most {TEXT_LIMIT_CHARS}"
 _COMPARED_PAIRS = 10_000_000
 """Pairs of characters that are compared for one distance: the engine stops for nobody meanwhile."""
+
+
+def _occurrences(sign: str) -> str:
+    """How often a sign stands in the text p."""
+    return f"(length(p) - length(replace(p, '{sign}', ''))) // {len(sign)}"
+
 
 SCALAR = {
     "nk_json_text(j)": "(j ->> '$')",
@@ -113,6 +120,11 @@ SCALAR = {
     "nk_repeated(x, n)": (
         f"CASE WHEN length(x)::HUGEINT * n > {TEXT_LIMIT_CHARS} THEN error('{_TOO_LONG}') "
         "ELSE n END"
+    ),
+    "nk_pattern(p)": (
+        f"CASE WHEN length(p) > {COMPUTED.chars} OR {_occurrences('(')} > {COMPUTED.groups} "
+        f"OR {' + '.join(map(_occurrences, CLASS_SIGNS))} > {COMPUTED.classes} "
+        f"THEN error('A pattern that is computed has {COMPUTED.said()}') ELSE p END"
     ),
     "nk_repeat(x, n)": "repeat(x, nk_repeated(x, n))",
     "nk_edit_distance(a, b)": (

@@ -73,7 +73,7 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     **dict.fromkeys((exp.Union, exp.Except, exp.Intersect), (groups.set_operation,)),
     **dict.fromkeys(
         {exp.Lower, exp.Trim, exp.Substring}
-        | {exp.Length, exp.Replace, exp.Like, exp.ILike, exp.RegexpLike, exp.StartsWith}
+        | {exp.Length, exp.Replace, exp.Like, exp.ILike, exp.StartsWith}
         | {exp.EndsWith, exp.Contains, exp.Left, exp.Right},
         (coercion.text_argument,),
     ),
@@ -115,8 +115,12 @@ RULES: Mapping[type[exp.Expr], Rules] = {
     exp.ToDouble: (casts.to_double,),
     exp.DateAdd: (moments.date_add,),
     exp.DateDiff: (moments.date_diff, weeks.difference),
-    exp.RegexpReplace: (functions.regexp_replace,),
-    exp.RegexpExtract: (texts.regexp_substr,),
+    exp.RegexpLike: (coercion.text_argument, texts.bounded_pattern),
+    exp.RegexpReplace: (texts.bounded_pattern, functions.regexp_replace),
+    exp.RegexpExtract: (texts.bounded_pattern, texts.regexp_substr),
+    **dict.fromkeys(
+        (exp.RegexpExtractAll, exp.RegexpCount, exp.RegexpInstr), (texts.bounded_pattern,)
+    ),
     **dict.fromkeys((exp.Pad, exp.Space), (texts.sized,)),
     exp.Repeat: (texts.repeat,),
     exp.Levenshtein: (texts.edit_distance,),

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from nunatak.catalog.sqltypes import BINARY, NUMBER, TEXT, TEXT_LIMIT_CHARS, TypeKind
 from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.patterns import check_pattern
 from nunatak.warehouse.rewrite import casts
 from nunatak.warehouse.rewrite.context import RewriteContext, call, type_of, typed
 
@@ -34,6 +35,16 @@ def sha2(node: exp.SHA2 | exp.SHA2Digest, context: RewriteContext) -> exp.Expr:
 def digest(node: exp.MD5Digest | exp.SHA1Digest, _context: RewriteContext) -> exp.Expr:
     """MD5_BINARY(x) and SHA1_BINARY(x)."""
     return typed(node, BINARY)
+
+
+def bounded_pattern(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
+    """Functions of regular expressions: no pattern that the engine would long prepare."""
+    pattern = node.expression
+    if isinstance(pattern, exp.Literal):
+        check_pattern(pattern.name)
+    else:
+        node.set("expression", call("nk_pattern", pattern))
+    return node
 
 
 def regexp_substr(node: exp.RegexpExtract, context: RewriteContext) -> exp.Expr:
