@@ -18,7 +18,7 @@ from nunatak.errors import InvalidArgument
 
 @dataclass(frozen=True, slots=True)
 class PatternBounds:
-    """What a pattern may hold: the matcher takes long to make its tables of more."""
+    """Bounds of a pattern: the matcher takes long to make its tables of more."""
 
     chars: int
     groups: int

@@ -40,7 +40,7 @@ _MARK = "nunatak_literals"
 
 
 class Kind(IntEnum):
-    """What a literal is, by the group of `_EACH`."""
+    """Kinds of literals, by their groups in `_EACH`."""
 
     NUMBER = 1
     TEXT = 2
