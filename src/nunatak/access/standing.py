@@ -106,6 +106,6 @@ class Standing:
 
     def _of_container(self, role: str | None) -> frozenset[str]:
         """A container acts for its service, which is no user of the table, with one role."""
-        if role is None or not self._roles.exists(role):
+        if role is None or role not in self._roles:
             return frozenset()
         return self._roles.effective(role)

@@ -52,6 +52,10 @@ class Functions(KeptRecords):
         self._refresh()
         return made
 
+    def comment(self, key: Key, comment: str, *, if_exists: bool = False) -> None:
+        """Give a function a comment; raises ObjectNotFound."""
+        self._objects.comment(key, comment, if_exists=if_exists)
+
     def drop(self, key: Key, *, if_exists: bool = False) -> bool:
         """Remove a function; whether it was there. Raises ObjectNotFound."""
         was_there = super().drop(key, if_exists=if_exists)

@@ -66,7 +66,7 @@ class RoleAccounts:
     ) -> Created:
         """Add a role, which `by_role` owns. Raises ObjectExists, and as `drop` where one is
         replaced."""
-        if self._access.roles.exists(name):
+        if name in self._access.roles:
             if existing is Existing.KEEP:
                 return Created(is_kept=True)
             if existing is Existing.REFUSE:
@@ -75,13 +75,18 @@ class RoleAccounts:
         self._access.administration.create_role(name, owner=by_role, comment=comment)
         return Created()
 
+    def comment(self, key: Key, comment: str, *, if_exists: bool = False) -> None:
+        """Give a role a comment; raises ObjectNotFound."""
+        if key.name in self._access.roles or not if_exists:
+            self._access.roles.comment(key.name, comment)
+
     def drop(self, name: str, *, by_role: str, if_exists: bool = False) -> bool:
         """Remove a role with its grants; whether there was one. What it owned goes to `by_role`.
 
         Raises ObjectNotFound, InvalidArgument for `by_role` itself, and ObjectInUse while it owns
         services, which act with their owner's rights.
         """
-        if if_exists and not self._access.roles.exists(name):
+        if if_exists and name not in self._access.roles:
             return False
         if name == by_role:
             raise InvalidArgument(

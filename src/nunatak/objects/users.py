@@ -92,26 +92,33 @@ class UserAccounts:
         remove_folder(self._settings, user_folder(name))
         return True
 
-    def add_token(self, user: str, name: str, *, by: Acting, terms: TokenTerms) -> str:
-        """Make an access token and answer its secret, which is kept nowhere. A role is that of the
-        very name, else that of the name in upper case. Raises ObjectNotFound, ObjectExists,
-        InvalidArgument, PrivilegeMissing."""
+    def add_token(
+        self, user: str, name: str, *, by: Acting, terms: TokenTerms, if_exists: bool = False
+    ) -> str | None:
+        """Make an access token and answer its secret, which is kept nowhere; None without the
+        user. A role is that of the very name, else that of the name in upper case. Raises
+        ObjectNotFound, ObjectExists, InvalidArgument, PrivilegeMissing."""
         check_not_by_token(user, by)
         if self._access.users.find(user) is None:
+            if if_exists:
+                return None
             raise ObjectNotFound("User", user)
         role = terms.role
-        if role is not None and not self._access.roles.exists(role):
+        if role is not None and role not in self._access.roles:
             role = role.upper()
         return self._access.tokens.add_access(
             user, name, days=terms.days, role=role, comment=terms.comment
         )
 
-    def remove_token(self, user: str, name: str, *, by: Acting) -> None:
-        """Revoke an access token at once, with the sessions that it opened. Raises ObjectNotFound,
-        and PrivilegeMissing for whoever came by a token."""
+    def remove_token(self, user: str, name: str, *, by: Acting, if_exists: bool = False) -> bool:
+        """Revoke an access token at once, with the sessions that it opened; whether there was the
+        user. Raises ObjectNotFound, and PrivilegeMissing for whoever came by a token."""
         if came_by_token(by):
             raise PrivilegeMissing(
                 "A session that was opened with a token cannot remove tokens. Log in with a "
                 "password or a key pair for that."
             )
+        if if_exists and self._access.users.find(user) is None:
+            return False
         self._access.administration.remove_access_token(user, name)
+        return True

@@ -13,6 +13,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
+from nunatak.sql.language.family.table import DONE
 from nunatak.warehouse.core.results import Transfer
 from support.front_end import ANALYST, Front
 
@@ -118,6 +119,22 @@ def test_an_access_token_shows_its_secret_once(front: Front) -> None:
     assert front.parts.access.authenticator.bearer(made["token_secret"]).user == "ADA"
     front.rows("ALTER USER ada REMOVE PROGRAMMATIC ACCESS TOKEN t")
     assert front.rows("SHOW USER PROGRAMMATIC ACCESS TOKENS") == []
+
+
+def test_tokens_of_whom_nobody_knows_are_passed_over_with_if_exists_only(front: Front) -> None:
+    assert front.rows("ALTER USER IF EXISTS absent ADD PAT t") == []
+    assert front.value("ALTER USER IF EXISTS absent REMOVE PAT t") == DONE
+    for change in ("ADD PAT t", "REMOVE PAT t"):
+        with pytest.raises(ObjectNotFound):
+            front.rows(f"ALTER USER absent {change}")
+
+
+@pytest.mark.parametrize("exists", ["", "IF EXISTS "])
+def test_without_a_name_the_tokens_are_ones_own(front: Front, exists: str) -> None:
+    (made,) = front.rows(f"ALTER USER {exists}ADD PAT t")
+    assert front.parts.access.authenticator.bearer(made["token_secret"]).user == "ADA"
+    told = front.value(f"ALTER USER {exists}REMOVE PROGRAMMATIC ACCESS TOKEN t")
+    assert told == "Programmatic access token T successfully removed."
 
 
 def test_session_parameters_are_set_together_or_not_at_all(front: Front) -> None:

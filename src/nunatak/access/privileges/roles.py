@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from nunatak.access.privileges.holding import (
@@ -115,13 +115,20 @@ class Roles:
             remove_role(connection, name, heir=heir)
         self.forget()
 
+    def comment(self, name: str, comment: str) -> None:
+        """Give a role a comment; raises ObjectNotFound."""
+        with self._store.write() as connection:
+            changed = update(roles).where(roles.c.name == name).values(comment=comment)
+            if not connection.execute(changed).rowcount:
+                raise ObjectNotFound("Role", name)
+
     def list_all(self) -> Sequence[Role]:
         """Every role, by name."""
         with self._store.read() as connection:
             rows = connection.execute(select(roles).order_by(roles.c.name)).all()
         return [Role(row.name, row.owner, row.comment, row.created_on) for row in rows]
 
-    def exists(self, name: str) -> bool:
+    def __contains__(self, name: str) -> bool:
         """Whether there is such a role."""
         return self.identity(name) is not None
 

@@ -92,7 +92,7 @@ class Granting:
         self._access.grants.take(privileges, kind, titles, role=role, by=by, taking=taking)
 
     def _require(self, role: str) -> None:
-        if not self._access.roles.exists(role):
+        if role not in self._access.roles:
             raise ObjectNotFound("Role", role)
 
     def _check_giving(self, name: str, by: Granter) -> None:

@@ -90,7 +90,7 @@ class ShowFutureGrants:
             objects.get(place)
             found = access.future.in_place(place)
         else:
-            if not access.roles.exists(self.role):
+            if self.role not in access.roles:
                 raise ObjectNotFound("Role", self.role)
             found = access.future.to(self.role)
         return show_result(_FIELDS, [_row(grant) for grant in found[: self.limit]])

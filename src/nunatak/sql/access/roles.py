@@ -12,7 +12,7 @@ from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.objects.roles import RoleAccounts
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import Altered, KindFamily
+from nunatak.sql.language.family.table import Altered, KindFamily, comment_actions
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import (
     Context,
@@ -94,6 +94,7 @@ ROLES = KindFamily(
     words="ROLE",
     plural=("ROLES",),
     service=RoleAccounts,
+    actions=comment_actions(RoleAccounts, ROLE),
     drops=_drop,
     show_fields=_ROLE_FIELDS,
     show_row=_row,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nunatak.access.credentials.tokens import DEFAULT_ACCESS_DAYS, Token
@@ -12,85 +12,76 @@ from nunatak.access.privileges.roles import USER
 from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.objects.users import TokenTerms, UserAccounts
+from nunatak.sql.language.family.table import COMMENT, DONE, Action, Altered
 from nunatak.sql.language.show import moment, show_result
-from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
-    Context,
-    Modifiers,
-    Statement,
-    grammar,
-    properties,
-)
+from nunatak.sql.language.statement import Context, Modifiers, grammar, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
-from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.results import Field, Result
 
 NOT_BY_TOKEN = CheckedInside(
     why="whoever found a token could make better credentials of its user with it",
     privileges=("a login with a password or a key pair for credentials of one's own",),
 )
-OWNER_OR_SELF = (Needs(OWNERSHIP, USER, of="user", unless_self=True),)
+_MADE_FIELDS = (Field("token_name"), Field("token_secret"))
+_TERMS = {
+    "ROLE_RESTRICTION": lambda cursor: (
+        cursor.string() if cursor.at_string() else cursor.identifier()
+    ),
+    "DAYS_TO_EXPIRY": integer,
+    COMMENT: TokenCursor.string,
+}
 
 
-@dataclass(frozen=True, kw_only=True)
-class AddAccessToken:
-    """ALTER USER u ADD PROGRAMMATIC ACCESS TOKEN t [ROLE_RESTRICTION] [DAYS_TO_EXPIRY] …"""
-
-    user: str | None
-    name: str
-    settings: dict[str, Any]
-    fields: tuple[Field, ...] = (Field("token_name"), Field("token_secret"))
-
-    def run(self, context: Context, users: UserAccounts) -> Result:
-        """Make the token; its secret is in this answer and nowhere else."""
-        terms = TokenTerms(
-            days=self.settings.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
-            role=self.settings.get("ROLE_RESTRICTION"),
-            comment=self.settings.get("COMMENT", ""),
-        )
-        user, by = self.user or context.session.user, context.session
-        secret = users.add_token(user, self.name, by=by, terms=terms)
-        return show_result(self.fields, [[self.name, secret]])
+def _new_token(cursor: TokenCursor) -> tuple[str, TokenTerms]:
+    """`t [ROLE_RESTRICTION] [DAYS_TO_EXPIRY] …`"""
+    name, values = cursor.identifier(), properties(cursor, _TERMS)
+    return name, TokenTerms(
+        days=values.get("DAYS_TO_EXPIRY", DEFAULT_ACCESS_DAYS),
+        role=values.get("ROLE_RESTRICTION"),
+        comment=values.get(COMMENT, ""),
+    )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RemoveAccessToken:
-    """ALTER USER u REMOVE PROGRAMMATIC ACCESS TOKEN t."""
-
-    user: str | None
-    name: str
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, users: UserAccounts) -> Result:
-        """Revoke it at once, with the sessions that it opened."""
-        user, by = self.user or context.session.user, context.session
-        users.remove_token(user, self.name, by=by)
-        return status_result(f"Programmatic access token {self.name} successfully removed.")
+def _add(context: Context, altered: Altered, users: UserAccounts) -> Result:
+    """The secret is in this answer and nowhere else."""
+    name, terms = altered.values
+    by, if_exists = context.session, altered.if_exists
+    secret = users.add_token(altered.key.name, name, by=by, terms=terms, if_exists=if_exists)
+    return show_result(_MADE_FIELDS, [] if secret is None else [[name, secret]])
 
 
-def token_change(cursor: TokenCursor, user: str | None) -> Statement:
-    """Parse ADD or REMOVE of ALTER USER; without a user the session's own is meant."""
-    if cursor.accept("ADD"):
-        _token_words(cursor)
-        readers = {
-            "ROLE_RESTRICTION": _role,
-            "DAYS_TO_EXPIRY": integer,
-            "COMMENT": TokenCursor.string,
-        }
-        name = cursor.identifier()
-        return AddAccessToken(user=user, name=name, settings=properties(cursor, readers))
-    cursor.expect("REMOVE")
-    _token_words(cursor)
-    return RemoveAccessToken(user=user, name=cursor.identifier())
+def _remove(context: Context, altered: Altered, users: UserAccounts) -> str:
+    """The sessions that it opened end at once."""
+    by, if_exists = context.session, altered.if_exists
+    if users.remove_token(altered.key.name, altered.values, by=by, if_exists=if_exists):
+        return f"Programmatic access token {altered.values} successfully removed."
+    return DONE
 
 
-def _token_words(cursor: TokenCursor) -> None:
-    if not cursor.accept("PAT"):
-        cursor.expect("PROGRAMMATIC", "ACCESS", "TOKEN")
-
-
-def _role(cursor: TokenCursor) -> str:
-    return cursor.string() if cursor.at_string() else cursor.identifier()
+_OWNER_OR_SELF = Needs(OWNERSHIP, USER, unless_self=True)
+_ADDS = Action(
+    words="ADD PROGRAMMATIC ACCESS TOKEN",
+    does="to add a token",
+    needs=(_OWNER_OR_SELF, NOT_BY_TOKEN),
+    act=_add,
+    fields=_MADE_FIELDS,
+    reads=_new_token,
+)
+_REMOVES = Action(
+    words="REMOVE PROGRAMMATIC ACCESS TOKEN",
+    does="to remove a token",
+    needs=(_OWNER_OR_SELF, NOT_BY_TOKEN),
+    act=_remove,
+    reads=TokenCursor.identifier,
+)
+TOKEN_ACTIONS = (
+    _ADDS,
+    replace(_ADDS, words="ADD PAT"),
+    _REMOVES,
+    replace(_REMOVES, words="REMOVE PAT"),
+)
+"""What ALTER USER does about tokens."""
 
 
 _TOKEN_FIELDS = (
@@ -117,7 +108,11 @@ class ShowAccessTokens:
         return show_result(_TOKEN_FIELDS, [_token_row(token, access.clock()) for token in tokens])
 
 
-@grammar("SHOW USER PROGRAMMATIC ACCESS TOKENS", "SHOW USER PATS", needs=OWNER_OR_SELF)
+@grammar(
+    "SHOW USER PROGRAMMATIC ACCESS TOKENS",
+    "SHOW USER PATS",
+    needs=(replace(_OWNER_OR_SELF, of="user"),),
+)
 def show_access_tokens(cursor: TokenCursor, _: Modifiers) -> ShowAccessTokens:
     """Parse SHOW USER PROGRAMMATIC ACCESS TOKENS."""
     user = cursor.identifier() if cursor.accept("FOR", "USER") else None

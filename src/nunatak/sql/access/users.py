@@ -3,39 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nunatak.access.privileges.declared import Case, Creates, Needs, Nothing, OneOf
+from nunatak.access.privileges.declared import Creates, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
 from nunatak.access.users import PROPERTIES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.objects.users import UserAccounts
-from nunatak.sql.access.user_tokens import (
-    NOT_BY_TOKEN,
-    OWNER_OR_SELF,
-    AddAccessToken,
-    RemoveAccessToken,
-    token_change,
-)
+from nunatak.sql.access.user_tokens import NOT_BY_TOKEN, TOKEN_ACTIONS
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import DONE, Altered, KindFamily
+from nunatak.sql.language.family.table import SET, Action, Altered, KindFamily, Name
 from nunatak.sql.language.show import flag, moment
-from nunatak.sql.language.statement import (
-    STATUS_FIELDS,
-    Context,
-    Modifiers,
-    Statement,
-    accept_if_not_exists,
-    grammar,
-    properties,
-)
+from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean
 from nunatak.sql.session.parameters import literal
-from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 
 
@@ -95,45 +81,23 @@ def create_user(cursor: TokenCursor, create: Modifiers) -> CreateUser:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlterUser:
-    """ALTER USER [IF EXISTS] u SET properties | UNSET names."""
-
-    name: str
-    if_exists: bool
-    settings: dict[str, Any] = field(repr=False)
-    fields: tuple[Field, ...] = STATUS_FIELDS
-
-    def run(self, context: Context, users: UserAccounts) -> Result:
-        """Change the user; disabling one ends the sessions."""
-        by = context.session
-        users.alter(self.name, self.settings, by=by, if_exists=self.if_exists)
-        return status_result(DONE)
+def _user(cursor: TokenCursor) -> Name:
+    """The name in ALTER, without which the session's own user is meant: its tokens only."""
+    return () if cursor.at("ADD") or cursor.at("REMOVE") else (cursor.identifier(),)
 
 
-_ALTERATIONS = (
-    Case(AlterUser, "to change", (Needs(OWNERSHIP, USER), NOT_BY_TOKEN)),
-    Case(AddAccessToken, "to add a token", (*OWNER_OR_SELF, NOT_BY_TOKEN)),
-    Case(RemoveAccessToken, "to remove a token", (*OWNER_OR_SELF, NOT_BY_TOKEN)),
-)
+def _names(cursor: TokenCursor) -> dict[str, None]:
+    """`A, B` of UNSET."""
+    names = [cursor.identifier()]
+    while cursor.accept(","):
+        names.append(cursor.identifier())
+    return dict.fromkeys(names)
 
 
-@grammar("ALTER USER", needs=(OneOf(_ALTERATIONS),))
-def alter_user(cursor: TokenCursor, _: Modifiers) -> Statement:
-    """Parse ALTER USER; without a name the session's own user is meant."""
-    if_exists = cursor.accept("IF", "EXISTS")
-    user = None if cursor.peek() in ("ADD", "REMOVE") else cursor.identifier()
-    if cursor.at("ADD") or cursor.at("REMOVE"):
-        return token_change(cursor, user)
-    if user is None:
-        cursor.fail("expected a user")
-    if cursor.accept("UNSET"):
-        names = [cursor.identifier()]
-        while cursor.accept(","):
-            names.append(cursor.identifier())
-        return AlterUser(name=user, if_exists=if_exists, settings=dict.fromkeys(names))
-    cursor.expect("SET")
-    return AlterUser(name=user, if_exists=if_exists, settings=_settings(cursor))
+def _set(context: Context, altered: Altered, users: UserAccounts) -> None:
+    """Disabling a user ends the sessions."""
+    by, if_exists = context.session, altered.if_exists
+    users.alter(altered.key.name, altered.values, by=by, if_exists=if_exists)
 
 
 _USER_FIELDS = (
@@ -205,13 +169,19 @@ def _drop(context: Context, altered: Altered, users: UserAccounts) -> bool:
     return users.drop(altered.key.name, by=context.session, if_exists=altered.if_exists)
 
 
+_OWNS = Needs(OWNERSHIP, USER)
+_SETTING = Action(
+    words=SET, does="to change", needs=(_OWNS, NOT_BY_TOKEN), act=_set, reads=_settings
+)
 USERS = KindFamily(
     kind=USER,
     words="USER",
     plural=("USERS",),
     service=UserAccounts,
+    reads_altered=_user,
+    actions=(_SETTING, replace(_SETTING, words="UNSET", reads=_names), *TOKEN_ACTIONS),
     drops=_drop,
-    dropping=(Needs(OWNERSHIP, USER), NOT_BY_TOKEN),
+    dropping=(_OWNS, NOT_BY_TOKEN),
     show_fields=_USER_FIELDS,
     show_row=_row,
     terse_fields=_USER_FIELDS,

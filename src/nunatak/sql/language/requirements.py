@@ -135,7 +135,7 @@ def _on_holder(privilege: str, key: Key, session: Session) -> Requirement:
 
 
 def key_of(kind: str, name: Name, session: Session) -> Key:
-    """Key of the object of a name, completed from the session.
+    """Key of the object of a name, completed from the session; that of no name is its user.
 
     Raises NoCurrentContext, and InvalidArgument for a name of too many parts.
     """
@@ -149,7 +149,7 @@ def key_of(kind: str, name: Name, session: Session) -> Key:
             f"'{written}' has too many parts: a name of kind {what} has at most {most}."
         )
     if kind in KINDS_OF_ACCOUNT:
-        return Key(kind, parts[0])
+        return Key(kind, parts[0] if parts else session.user)  # only users may have no name
     if kind == SCHEMA:
         return _schema(parts, session)
     return Key.of(kind, session.qualify(parts))

@@ -64,7 +64,7 @@ def exists(key: Key, access: Access, objects: Objects) -> bool:
     if key.kind == USER:
         return access.users.find(key.name) is not None
     if key.kind == ROLE:
-        return access.roles.exists(key.name)
+        return key.name in access.roles
     return objects.find(key) is not None
 
 

@@ -17,7 +17,7 @@ from nunatak.services.model.spec import ENDPOINTS_ROLE
 from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
-from nunatak.sql.language.family.table import ObjectFamily
+from nunatak.sql.language.family.table import ObjectFamily, comment_actions
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
@@ -251,6 +251,7 @@ FUNCTIONS = ObjectFamily(
     words="FUNCTION",
     plural=("FUNCTIONS", "USER FUNCTIONS"),
     service=Functions,
+    actions=comment_actions(Functions, KIND),
     reads_name=_signature,
     show_fields=_SHOW_FIELDS,
     show_row=_row,

@@ -576,6 +576,10 @@ def test_a_function_of_ones_own_on_an_endpoint(deployed: World) -> None:
     assert (route.max_batch_rows, method.spec.path) == (10, "predict")
     assert method.signature.is_native
     assert deployed.row("SHOW FUNCTIONS IN SCHEMA DB.S")["arguments"] == "F(FLOAT) RETURN FLOAT"
+    deployed.rows("COMMENT ON FUNCTION F (FLOAT) IS 'of mine'")
+    assert deployed.row("SHOW FUNCTIONS IN SCHEMA DB.S")["description"] == "of mine"
+    deployed.rows("ALTER FUNCTION IF EXISTS F(FLOAT) UNSET COMMENT")
+    assert deployed.row("SHOW FUNCTIONS IN SCHEMA DB.S")["description"] == "user-defined function"
     deployed.rows("DROP FUNCTION F(FLOAT)")
     assert deployed.services.routes.by_user_function(deployed.session.qualify(("F",))) is None
     with pytest.raises(InvalidArgument, match="/predict"):

@@ -24,6 +24,7 @@ from nunatak.sql.language.family.table import (
     COMMENT,
     DONE,
     SET,
+    Action,
     Altered,
     KindFamily,
     Name,
@@ -77,7 +78,15 @@ class AlterObject:
     if_exists: bool
     action: str
     values: Any = field(repr=False)
-    fields: tuple[Field, ...] = STATUS_FIELDS
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The columns of the action."""
+        return self._asked.fields
+
+    @property
+    def _asked(self) -> Action:
+        return self.family.alterations[self.action]
 
     def run(self, context: Context, injector: Injector) -> Result:
         """Do what the action does."""
@@ -85,8 +94,8 @@ class AlterObject:
         altered = Altered(key, self.values, self.if_exists)
         if self.if_exists and family.looks_first and not _exists(injector.get(family.service), key):
             return status_result(DONE)
-        act = family.alterations[self.action].act
-        return status_result(injector.call(act, context, altered) or DONE)
+        told = injector.call(self._asked.act, context, altered)
+        return told if isinstance(told, Result) else status_result(told or DONE)
 
 
 def _exists(service: Listable[Any], key: Key) -> bool:
@@ -249,7 +258,7 @@ class _Parsers:
     def alter(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
         """Parse ALTER."""
         if_exists = cursor.accept("IF", "EXISTS")
-        name = cursor.name()
+        name = (self.family.reads_altered or self.family.reads_name)(cursor)
         for words, message in self.family.refused.items():
             if cursor.accept(*words.split()):
                 raise Unsupported(message)
@@ -262,7 +271,7 @@ class _Parsers:
 
     def comment(self, cursor: TokenCursor, _: Modifiers) -> AlterObject:
         """Parse COMMENT ON."""
-        name = cursor.name()
+        name = self.family.reads_name(cursor)
         cursor.expect("IS")
         return self._altered(name, SET, {COMMENT: cursor.string()}, if_exists=False)
 

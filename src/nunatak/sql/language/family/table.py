@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, ByAction, Needs, Rules
 from nunatak.access.privileges.requirement import OWNERSHIP
@@ -15,9 +15,9 @@ from nunatak.objects.ruled import Kept, Listable, Ruled
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import SHOWN_WHERE_ALLOWED
-from nunatak.sql.language.statement import Context, properties
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
-from nunatak.warehouse.core.results import Field
+from nunatak.warehouse.core.results import Field, Result
 from nunatak.warehouse.core.session import Session
 
 DONE = "Statement executed successfully."
@@ -52,6 +52,21 @@ def _nothing(_: TokenCursor) -> None:
     """Actions that are complete with their words."""
 
 
+class Commented(Protocol):
+    """Service that gives objects of a kind comments."""
+
+    def comment(self, key: Key, comment: str, *, if_exists: bool = False) -> None:
+        """Give an object a comment; raises ObjectNotFound."""
+
+
+def _comment(cursor: TokenCursor) -> dict[str, Any]:
+    """`COMMENT = '…'`."""
+    values = properties(cursor, {COMMENT: TokenCursor.string})
+    if not values:
+        cursor.fail("expected COMMENT")
+    return values
+
+
 @dataclass(frozen=True, kw_only=True)
 class Action:
     """An action of ALTER: the words that begin it, what it needs, how the rest is read."""
@@ -61,10 +76,24 @@ class Action:
     """What it does, for the page of privileges, as in "to suspend it"."""
     needs: Rules
     """Rules about the statement, an AlterObject."""
-    act: Callable[..., str | None]
+    act: Callable[..., str | Result | None]
     """From the context, what is altered, and the services that the signature asks for. Answers a
     status of its own, else it is the usual one."""
+    fields: tuple[Field, ...] = STATUS_FIELDS
+    """Columns of the answer: with others than a status, `act` answers all of it."""
     reads: Callable[[TokenCursor], Any] = _nothing
+
+
+def comment_actions(service: type[Commented], kind: str) -> tuple[Action, Action]:
+    """SET and UNSET of a kind that has nothing but a comment to set, for who owns an object."""
+
+    def put(_: Context, altered: Altered, injector: Injector) -> None:
+        comment = altered.values[COMMENT]
+        injector.get(service).comment(altered.key, comment, if_exists=altered.if_exists)
+
+    needs, does = (Needs(OWNERSHIP, kind),), "to give it a comment"
+    setting = Action(words=SET, does=does, needs=needs, act=put, reads=_comment)
+    return setting, replace(setting, words="UNSET", reads=lambda cursor: unset_values(cursor, {}))
 
 
 def _no_columns(_: Any, _session: Session) -> Sequence[Any]:
@@ -109,7 +138,9 @@ class KindFamily(Generic[T]):
     aliases: tuple[str, ...] = ()
     """Other words for ALTER, DROP and DESCRIBE."""
     reads_name: Callable[[TokenCursor], Name] = TokenCursor.name
-    """Of DROP and DESCRIBE."""
+    """Of all statements but CREATE."""
+    reads_altered: Callable[[TokenCursor], Name] | None = None
+    """Of ALTER, where it may be left out."""
     drop_endings: tuple[str, ...] = ()
     """Words that may follow the name in DROP."""
     dropping: Rules = ()

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.errors import ObjectNotFound
+from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid
 from nunatak.sql.language.statement import grammars
-from support.realm import ADMIN, Realm, open_realm
+from support.realm import ADMIN, OTHER, Realm, open_realm
 
 INTEGRATION = "EXTERNAL ACCESS INTEGRATION"
 MADE = {
@@ -18,11 +18,13 @@ MADE = {
     "FILE FORMAT": "TYPE = CSV",
     INTEGRATION: "ALLOWED_NETWORK_RULES = (hosts) ENABLED = TRUE",
     "IMAGE REPOSITORY": "",
+    "ROLE": "",
     "NETWORK RULE": "TYPE = HOST_PORT MODE = EGRESS VALUE_LIST = ('example.com')",
     "SCHEMA": "",
     "STAGE": "",
     "SECRET": "TYPE = GENERIC_STRING SECRET_STRING = 's'",
     "TAG": "",
+    "USER": "",
     "WAREHOUSE": "",
 }
 """Kinds, with what CREATE says after the name."""
@@ -64,7 +66,34 @@ def test_a_comment_is_put_on_an_object_and_shown(realm: Realm, words: str) -> No
 
 @pytest.mark.parametrize("words", KINDS)
 def test_only_if_exists_passes_over_what_is_not_there(realm: Realm, words: str) -> None:
-    realm.rows(ADMIN, f"COMMENT IF EXISTS ON {words} absent IS 'c'")
+    absent = "absent (FLOAT)" if words == "FUNCTION" else "absent"
+    realm.rows(ADMIN, f"COMMENT IF EXISTS ON {words} {absent} IS 'c'")
 
     with pytest.raises(ObjectNotFound):
-        realm.rows(ADMIN, f"COMMENT ON {words} absent IS 'c'")
+        realm.rows(ADMIN, f"COMMENT ON {words} {absent} IS 'c'")
+
+
+@pytest.mark.parametrize("words", ["ROLE", "USER"])
+def test_a_comment_is_altered_too(realm: Realm, words: str) -> None:
+    make(realm, words)
+
+    realm.rows(ADMIN, f"ALTER {words} made SET COMMENT = 'of mine'")
+    assert shown(realm, words) == "of mine"
+
+    realm.rows(ADMIN, f"ALTER {words} IF EXISTS made UNSET COMMENT")
+    assert shown(realm, words) == ""
+    realm.rows(ADMIN, f"ALTER {words} IF EXISTS absent SET COMMENT = 'c'")
+
+
+@pytest.mark.parametrize("words", ["ROLE", "USER"])
+def test_only_its_owner_comments_on_who_acts(realm: Realm, words: str) -> None:
+    make(realm, words)
+    with pytest.raises(PrivilegeMissing):
+        realm.rows(OTHER, f"COMMENT ON {words} made IS 'c'")
+
+
+def test_a_role_has_nothing_else_to_set(realm: Realm) -> None:
+    make(realm, "ROLE")
+    for text in ("SET", "SET OWNER = 'x'", "UNSET OWNER", ""):
+        with pytest.raises(SyntaxInvalid):
+            realm.rows(ADMIN, f"ALTER ROLE made {text}")
