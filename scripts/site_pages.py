@@ -14,7 +14,7 @@ PAGES = {
     "ARCHITECTURE.md": "architecture.md",
     "CONTRIBUTING.md": "contributing.md",
     "CHANGELOG.md": "changelog.md",
-    "SECURITY.md": "security.md",
+    "SECURITY.md": "reporting.md",
 }
 """Files at the root, and what they are called in the site."""
 _LINK = re.compile(r"\]\(([^):#]+)((?:#[^)]*)?)\)")

@@ -38,6 +38,10 @@ class Limits:
     request_memory_entries: int = 10_000
     """Answers kept by request id, so that a retried statement runs once."""
     sessions: int = 1_000
+    audit_bytes: int = 512 * 1024**2
+    """Disk that the records of logins, grants, refusals and statements may take; the oldest go."""
+    audit_days: float = 365.0
+    """How long they are kept."""
     build_s: float = 4 * 3600.0
     """Longest time one environment build may take."""
     disk_reserve_bytes: int = 64 * 1024**2

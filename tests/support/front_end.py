@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.catalog.engine import Database
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
@@ -68,6 +69,10 @@ class Queries:
         self.cancelled.append((session_id, spare))
         return 2
 
+    def running(self) -> list[Mapping[str, Any]]:
+        """None that others should see."""
+        return []
+
 
 class Front:
     """A server's parts as far as ordinary SQL needs them, with an administrator's session."""
@@ -115,6 +120,7 @@ class Front:
             objects=objects,
             warehouse=warehouse,
             queries=self.queries,
+            audit=AuditLog(settings.folder("log"), most_bytes=1024**2, days=7, clock=access.clock),
             models=models,
             monitor=SimpleNamespace(),  # of services, of which there are none
         )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import get_type_hints
 
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog
 from nunatak.compute.families import Families
@@ -108,6 +109,7 @@ class Parts:
     models: Models
     warehouse: Warehouse
     queries: QueryControl
+    audit: AuditLog
     control: ControlPlane
     services: ServiceCommands
     creator: Creator
@@ -134,6 +136,7 @@ def injector_of(parts: Parts) -> Injector:
         Models: "models",
         Warehouse: "warehouse",
         QueryControl: "queries",
+        AuditLog: "audit",
         ControlPlane: "control",
         ServiceCommands: "services",
         Creator: "creator",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nunatak.access.bootstrap import DATABASE, WAREHOUSE
 from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.catalog.engine import Database
 from nunatak.catalog.objects import Existing
 from nunatak.catalog.store import Catalog, Key
@@ -36,11 +38,12 @@ from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.objects.warehouses import Warehouses
-from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.app import ProtocolApp, audit_log, create_app
 from nunatak.protocol.queries import QueryRegistry
 from nunatak.protocol.results.kept_results import StoredResults
 from nunatak.protocol.results.result_store import ResultStore
 from nunatak.protocol.statements.execution import query_registry
+from nunatak.protocol.statements.recorded import record_end
 from nunatak.services.assembly import Backends, Probes, Services, assemble_services
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.model_source import ModelVersions
@@ -138,7 +141,8 @@ def assemble(settings: Settings, *, port: int) -> Server:
         stages=stages,
         guard=CatalogTableGuard(catalog, access, settings),
     )
-    queries = query_registry(settings.limits, access.clock)
+    audit = audit_log(settings, access.clock)
+    queries = query_registry(settings.limits, access.clock, on_end=partial(record_end, audit))
     warehouse = Warehouse(settings, hooks=hooks)
     injector = Injector(
         {
@@ -149,6 +153,7 @@ def assemble(settings: Settings, *, port: int) -> Server:
             Stages: stages,
             Warehouse: warehouse,
             QueryControl: queries,
+            AuditLog: audit,
             Databases: Databases(catalog, warehouse, models.dropper, settings),
             Schemas: Schemas(catalog, warehouse, models.dropper, settings),
             Sequences: Sequences(catalog, warehouse),
@@ -207,6 +212,7 @@ def _app(injector: Injector, results: ResultStore, queries: QueryRegistry) -> Pr
         results=results,
         disk=injector.get(Disk),
         queries=queries,
+        audit=injector.get(AuditLog),
         sources={STAGES: StageFileSource(settings), MODELS: files},
         metrics=MetricsPage(access, injector.get(Monitor).metric_page),
     )

@@ -12,6 +12,8 @@ import uvloop
 
 from nunatak.access.bootstrap import CONNECTION, prepare_account, write_own_connection
 from nunatak.access.connections import install_connection as install
+from nunatak.audit.events import ServerStarted
+from nunatak.audit.log import AuditLog
 from nunatak.cli.compose import Server, assemble
 from nunatak.config import Settings
 from nunatak.confinement.gates import keep_home
@@ -27,6 +29,7 @@ from nunatak.protocol.server import address, serve
 from nunatak.telemetry import configure_logs
 from nunatak.transport.address import CertificateFiles
 from nunatak.transport.listening import listen
+from nunatak.version import installed_version
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -73,6 +76,11 @@ async def _run(settings: Settings, *, install_connection: bool) -> bool:
     try:
         password = prepare_account(server.access, settings)
         server.prepare()
+        found = confinement(allow_unconfined=settings.allow_unconfined)
+        audit = server.injector.get(AuditLog)
+        audit.record(
+            ServerStarted(time=audit.clock(), version=installed_version(), confinement=found.detail)
+        )
         table = write_own_connection(settings, host=settings.host, port=port, password=password)
         if install_connection:
             print(f"connection '{CONNECTION}' is in {install(CONNECTION, table)}", file=sys.stderr)

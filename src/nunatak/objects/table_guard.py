@@ -37,9 +37,11 @@ class CatalogTableGuard:
         """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
         role = session.role
         if role == ACCOUNTADMIN:
+            session.accessed.note(requirement)
             return
         decision = self._access.decide(requirement, role=role)
         if decision.is_allowed:
+            session.accessed.note(requirement)
             return
         kind, name = requirement.kind, requirement.object_name
         seen = Requirement(ANY, kind, name)

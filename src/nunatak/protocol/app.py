@@ -24,7 +24,9 @@ from nunatak.access.privileges.callers import (
     route,
     routes_of,
 )
+from nunatak.access.records.store import Clock
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.config import Settings
 from nunatak.disk import Disk
 from nunatak.errors import NunatakError
@@ -45,11 +47,13 @@ from nunatak.protocol.sessions.live_sessions import LiveSessions
 from nunatak.protocol.sessions.login_desk import OPENING_THREADS, LoginDesk
 from nunatak.protocol.sessions.routes import SessionRoutes
 from nunatak.protocol.statements.execution import StatementExecutor, incident, query_registry
+from nunatak.protocol.statements.recorded import record_end
 from nunatak.protocol.statements.routes import QueryRoutes
 from nunatak.stages.sources import FileSource
 
 _LOGGER = logging.getLogger(__name__)
 _SWEEP_EVERY_S = 60.0
+_RECORD_EVERY_S = 1.0
 _STOP_GRACE_S = 10.0
 _TELEMETRY_BYTES = 16 * 1024 * 1024
 
@@ -65,6 +69,8 @@ class Storage:
     results: ResultStore
     disk: Disk
     sources: Mapping[str, FileSource]
+    audit: AuditLog
+    """Where logins are recorded."""
 
 
 class ProtocolApp:
@@ -102,7 +108,9 @@ class ProtocolApp:
             self.execution.queries,
             openings=openings,
             proxies=parse_networks(settings.trusted_proxies),
+            audit=storage.audit,
         )
+        self._audit = storage.audit
         scratch = settings.folder("uploads")
         for leftover in scratch.iterdir():
             leftover.unlink()
@@ -129,13 +137,17 @@ class ProtocolApp:
         name = "sweeping sessions and results"
         sweeping = repeat(self.sweep, every_s=_SWEEP_EVERY_S, name=name)
         sweeper = asyncio.create_task(sweeping, name=name)
+        writing = repeat(self._audit.flush, every_s=_RECORD_EVERY_S, name="recording events")
+        recorder = asyncio.create_task(writing, name="recording events")
         try:
             yield
         finally:
             sweeper.cancel()
-            await asyncio.gather(sweeper, return_exceptions=True)
+            recorder.cancel()
+            await asyncio.gather(sweeper, recorder, return_exceptions=True)
             await self.stop()
             await asyncio.to_thread(self.sessions.end_all)
+            await asyncio.to_thread(self._audit.flush)
 
     async def stop(self, *, grace_s: float = _STOP_GRACE_S) -> None:
         """End what runs: statements, and the threads of logins. May be called again."""
@@ -160,21 +172,32 @@ def create_app(
     disk: Disk | None = None,
     sources: Mapping[str, FileSource] | None = None,
     queries: QueryRegistry | None = None,
+    audit: AuditLog | None = None,
     metrics: object | None = None,
 ) -> ProtocolApp:
     """The server's ASGI application. `sources` are the rooms whose files PUT and GET move, by the
     first part of their keys; `queries` are known to others too; `metrics` has the route of its
     page."""
     disk = disk or Disk.of(settings)
+    audit = audit or audit_log(settings, access.clock)
     if results is None:
         results = ResultStore.of(settings, disk=disk, clock=access.clock)
     return ProtocolApp(
         settings=settings,
         access=access,
         statements=statements,
-        storage=Storage(results=results, disk=disk, sources=sources or {}),
-        queries=queries or query_registry(settings.limits, access.clock),
+        storage=Storage(results=results, disk=disk, sources=sources or {}, audit=audit),
+        queries=queries
+        or query_registry(settings.limits, access.clock, on_end=partial(record_end, audit)),
         metrics=metrics,
+    )
+
+
+def audit_log(settings: Settings, clock: Clock) -> AuditLog:
+    """The audit log of a home."""
+    limits = settings.limits
+    return AuditLog(
+        settings.folder("log"), most_bytes=limits.audit_bytes, days=limits.audit_days, clock=clock
     )
 
 

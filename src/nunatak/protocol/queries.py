@@ -17,7 +17,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from nunatak.audit.events import StatementEnded
 from nunatak.errors import LimitExceeded, ObjectNotFound
+from nunatak.warehouse.core.accessed import AccessNotes
 from nunatak.warehouse.core.cancel import Cancellation
 
 
@@ -40,6 +42,16 @@ TRANSITIONS: Mapping[QueryStatus, frozenset[QueryStatus]] = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueryPlace:
+    """The place of a statement: what its session was set to when it came."""
+
+    role: str = ""
+    warehouse: str | None = None
+    database: str | None = None
+    schema: str | None = None
+
+
 @dataclass(eq=False, kw_only=True)
 class Query:
     """A statement of a client. Times are seconds since the epoch; `answer` is the body that the
@@ -59,6 +71,11 @@ class Query:
     failure: dict[str, Any] | None = None
     runs_alone: bool = False
     """It is asynchronous: nobody waits for its answer, so it outlives its client."""
+    describes: bool = False
+    """It asks what a statement would answer, and runs nothing."""
+    place: QueryPlace = field(default_factory=QueryPlace)
+    accessed: AccessNotes = field(default_factory=AccessNotes)
+    """What it used, noted while it runs."""
     expired_s: float | None = None
     """The timeout in seconds that the statement ran into, if it did."""
 
@@ -72,6 +89,25 @@ class Query:
         """Change the state along TRANSITIONS."""
         assert status in TRANSITIONS[self.status], f"{self.status} cannot become {status}"
         self.status = status
+
+    def ended(self) -> StatementEnded:
+        """How it has ended, for the record; of one that runs, how it stands."""
+        failure, place = self.failure, self.place
+        return StatementEnded(
+            id=self.id,
+            session_id=self.session_id,
+            user=self.user,
+            role=place.role,
+            warehouse=place.warehouse,
+            database=place.database,
+            schema=place.schema,
+            text=self.text,
+            started_on=self.started_on,
+            ended_on=self.started_on if self.ended_on is None else self.ended_on,
+            status=str(self.status),
+            error=None if failure is None else (str(failure["code"]), str(failure["message"])),
+            accessed=self.accessed.entries(),
+        )
 
     @property
     def is_finished(self) -> bool:
@@ -92,8 +128,11 @@ class QueryRegistry:
         most_unfinished: int,
         most_of_user: int,
         clock: Callable[[], float] = time.time,
+        on_end: Callable[[Query], None] = lambda _: None,
     ) -> None:
+        """`on_end` is told of every query that has ended."""
         self.clock = clock
+        self._on_end = on_end
         self._entries = entries
         self._most_unfinished = most_unfinished
         self._most_of_user = most_of_user
@@ -130,6 +169,8 @@ class QueryRegistry:
         """Remember a query that has no request of its own."""
         with self._lock:
             self._add(query)
+        if query.is_finished:
+            self._on_end(query)
 
     def end(self, query: Query, status: QueryStatus, *, now: float) -> None:
         """Note how a query ended."""
@@ -137,6 +178,7 @@ class QueryRegistry:
         query.ended_on = now
         with self._lock:
             self._unfinished.pop(query.id, None)
+        self._on_end(query)
 
     def forget(self, query: Query) -> None:
         """Drop a query whose answer need not be found again; its request may run anew."""
@@ -197,6 +239,10 @@ class QueryRegistry:
         """Remembered queries, newest first."""
         with self._lock:
             return reversed(list(self._queries.values()))
+
+    def running(self) -> list[Mapping[str, Any]]:
+        """What waits or runs now, in the form of a record."""
+        return [query.ended().lines()[0] for query in self.unfinished()]
 
     def _add(self, query: Query) -> None:
         self._queries[query.id] = query

@@ -47,6 +47,7 @@ class StatementDispatcher:
         changed has committed when this returns."""
         try:
             with request.session.statement() as session:
+                session.accessed = request.accessed
                 return self._execute(dataclasses.replace(request, session=session))
         except RecursionError as error:
             raise SyntaxInvalid(TOO_DEEP) from error

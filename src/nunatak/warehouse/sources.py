@@ -16,13 +16,17 @@ from nunatak.warehouse.copy.staged import read_stage
 from nunatak.warehouse.core.call_markers import ModelCall
 from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.results import Result
-from nunatak.warehouse.parsing.bind import literal_value
 from nunatak.warehouse.query.execution import Execution
 from nunatak.warehouse.query.information_schema import NAME, VIEWS
-from nunatak.warehouse.query.service_tables import is_service_table, service_table
+from nunatak.warehouse.query.service_tables import (
+    constant_arguments,
+    is_service_table,
+    service_table,
+)
 from nunatak.warehouse.query.statement_sources import source_schema
 
 _FLOW = "__NUNATAK_FLOW"
+_ACCOUNT_USAGE = ("SNOWFLAKE", "ACCOUNT_USAGE")
 _NO_CALLS: Mapping[str, ModelCall] = {}
 
 
@@ -68,6 +72,8 @@ def _result_of(
             return execution.request.flow, _FLOW
         if isinstance(inner, exp.Identifier) and node.args.get("db") is not None:
             parts = tuple(stored(part) for part in node.parts)
+            if parts[:-1] == _ACCOUNT_USAGE:
+                return _account_usage(execution, parts[-1]), parts[-1]
             if parts[-2] == NAME:
                 return _information_schema(execution, parts), parts[-1]
         return None, ""
@@ -89,8 +95,15 @@ def _table_function(execution: Execution, inner: exp.Expr) -> tuple[Result | Non
     function = execution.hooks.functions.table_functions.get(call.name.upper())
     if function is None or not isinstance(place, exp.Identifier) or stored(place) != NAME:
         return None, ""
-    arguments = [literal_value(argument) for argument in call.expressions]
+    arguments = constant_arguments(execution, call)
     return function(execution.session, arguments), call.name.upper()
+
+
+def _account_usage(execution: Execution, name: str) -> Result:
+    view = execution.hooks.functions.account_usage.get(name)
+    if view is None:
+        raise ObjectNotFound("Object", ".".join((*_ACCOUNT_USAGE, name)))
+    return view(execution.session, _ACCOUNT_USAGE[0])
 
 
 def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:

@@ -16,10 +16,11 @@ from argon2 import PasswordHasher
 from nunatak.access.bootstrap import prepare_account
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.catalog.engine import Database
 from nunatak.config import Limits, Settings
 from nunatak.errors import ObjectNotFound
-from nunatak.protocol.app import ProtocolApp, create_app
+from nunatak.protocol.app import ProtocolApp, audit_log, create_app
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Description, Field, Result, Transfer, status_result
 from nunatak.warehouse.core.session import Session
@@ -100,6 +101,7 @@ class World:
     folder: Folder
     clock: Clock
     settings: Settings
+    audit: AuditLog
     token: str = ""
 
     async def run(self, text: str, **more: object) -> dict[str, Any]:
@@ -133,10 +135,15 @@ async def world(tmp_path: Path, limits: Limits) -> AsyncIterator[World]:
     access = Access(database, settings, clock=clock, passwords=Passwords(hasher))
     prepare_account(access, settings)
     folder = Folder(settings.folder("stages"))
+    audit = audit_log(settings, clock)
     app = create_app(
-        settings=settings, access=access, statements=script, sources={"stages": folder}
+        settings=settings,
+        access=access,
+        statements=script,
+        sources={"stages": folder},
+        audit=audit,
     )
-    made = World(app, access, script, folder, clock, settings)
+    made = World(app, access, script, folder, clock, settings, audit)
     made.token = access.sessions.open(
         "ADMIN", client={"CLIENT_APP_ID": "PythonConnector"}, context={"role": "ACCOUNTADMIN"}
     )[1].token

@@ -11,6 +11,7 @@ from nunatak.protocol.queries import (
     FINISHED,
     TRANSITIONS,
     Query,
+    QueryPlace,
     QueryRegistry,
     QueryStatus,
 )
@@ -92,3 +93,41 @@ def test_only_the_user_cancels_and_only_what_runs() -> None:
     assert registry.cancel("q", user="ADA") is True
     query.become(QueryStatus.ABORTED)
     assert registry.cancel("q", user="ADA") is False
+
+
+def test_what_runs_is_told_in_the_form_of_a_record() -> None:
+    registry = QueryRegistry(entries=9, most_unfinished=9, most_of_user=9)
+    query = Query(
+        id="q",
+        session_id=1,
+        user="ADA",
+        text="ALTER USER U SET PASSWORD = 'secret'",
+        request_id="",
+        started_on=0.0,
+        place=QueryPlace(role="R", warehouse="WH"),
+    )
+    registry.add(query)
+    (record,) = registry.running()
+    assert (record["status"], record["role"], record["warehouse"]) == ("QUEUED", "R", "WH")
+    assert "secret" not in record["text"]
+    query.become(QueryStatus.RUNNING)
+    registry.end(query, QueryStatus.SUCCESS, now=1.0)
+    assert registry.running() == []
+
+
+def test_every_query_that_ends_is_told_of_once() -> None:
+    ended: list[str] = []
+    registry = QueryRegistry(
+        entries=9, most_unfinished=9, most_of_user=9, on_end=lambda query: ended.append(query.id)
+    )
+    one, child = (
+        Query(id=name, session_id=1, user="ADA", text="", request_id="", started_on=0.0)
+        for name in ("one", "child")
+    )
+    for query in (one, child):
+        query.become(QueryStatus.RUNNING)
+    registry.add(one)
+    child.become(QueryStatus.SUCCESS)
+    registry.add(child)
+    registry.end(one, QueryStatus.SUCCESS, now=1.0)
+    assert ended == ["child", "one"]

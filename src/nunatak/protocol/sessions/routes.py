@@ -15,6 +15,7 @@ from nunatak.access.authenticate import Identity
 from nunatak.access.credentials.tokens import TokenKind
 from nunatak.access.privileges.callers import Everybody, MasterToken, SessionToken, route
 from nunatak.access.service import Access
+from nunatak.audit.log import AuditLog
 from nunatak.catalog.names import parse_identifier
 from nunatak.errors import (
     InvalidArgument,
@@ -31,6 +32,7 @@ from nunatak.protocol.results.answers import success
 from nunatak.protocol.sessions import login as logins
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.sessions.login_desk import LoginDesk
+from nunatak.protocol.sessions.recorded import recorded
 
 _LOGIN_BODY_BYTES = 1024 * 1024
 _GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -47,11 +49,13 @@ class SessionRoutes:
         queries: QueryRegistry,
         *,
         openings: LoginDesk,
+        audit: AuditLog,
         proxies: Sequence[Network] = (),
     ) -> None:
         self._access = access
         self._sessions = sessions
         self._queries = queries
+        self._audit = audit
         self._proxies = proxies
         self._desk, self._openings = LoginDesk(), openings
 
@@ -66,13 +70,17 @@ class SessionRoutes:
         wanted = logins.parse_login(body, request.query_params)
         address = self._address(request)
         establish = partial(logins.authenticate, self._access, wanted, address=address)
-        if wanted.password:
-            line = self._access.authenticator.line(wanted.login_name, address)
-            identity = await self._desk.run(line, establish)
-        else:
-            identity = await asyncio.to_thread(establish)
-        opening = partial(self._open, wanted, identity)
-        return success(await self._openings.run(identity.user, opening))
+        with recorded(self._audit, wanted, address) as attempt:
+            if wanted.password:
+                line = self._access.authenticator.line(wanted.login_name, address)
+                identity = await self._desk.run(line, establish)
+            else:
+                identity = await asyncio.to_thread(establish)
+            attempt.identified(identity)
+            opening = partial(self._open, wanted, identity)
+            data = await self._openings.run(identity.user, opening)
+            attempt.session_id = data["sessionId"]
+        return success(data)
 
     @route("POST", "/session/token-request", caller=MasterToken())
     async def renew(self, request: Request, master: str) -> dict[str, Any]:

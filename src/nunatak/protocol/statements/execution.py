@@ -22,12 +22,13 @@ from nunatak.errors import (
 from nunatak.protocol.errors import INTERNAL, failure, failure_of
 from nunatak.protocol.files.transfer import Transfers
 from nunatak.protocol.ports import Statements
-from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
+from nunatak.protocol.queries import Query, QueryPlace, QueryRegistry, QueryStatus
 from nunatak.protocol.results import answers
 from nunatak.protocol.results.presented import presented
 from nunatak.protocol.results.result_store import ResultStore, StoredResult
 from nunatak.protocol.sessions.live_sessions import LiveSession, LiveSessions
 from nunatak.protocol.statements.fair_threads import Shares, StatementThreads
+from nunatak.warehouse.core.accessed import AccessNotes
 from nunatak.warehouse.core.parameters import in_force
 from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.results import Result, Transfer
@@ -61,7 +62,12 @@ class Submission:
     runs_alone: bool = False
 
 
-def query_registry(limits: Limits, clock: Callable[[], float] = time.time) -> QueryRegistry:
+def query_registry(
+    limits: Limits,
+    clock: Callable[[], float] = time.time,
+    *,
+    on_end: Callable[[Query], None] = lambda _: None,
+) -> QueryRegistry:
     """The queries of a server, as many as its threads may be asked for."""
     shares = Shares.of(limits.statement_threads, limits.statement_user_share)
     return QueryRegistry(
@@ -69,6 +75,7 @@ def query_registry(limits: Limits, clock: Callable[[], float] = time.time) -> Qu
         most_unfinished=_UNFINISHED_PER_THREAD * shares.turns,
         most_of_user=_UNFINISHED_PER_THREAD * shares.user_turns,
         clock=clock,
+        on_end=on_end,
     )
 
 
@@ -174,6 +181,14 @@ class StatementExecutor:
             started_on=self._clock(),
             cancelled=request.cancelled,
             runs_alone=submission.runs_alone,
+            describes=submission.describe_only,
+            place=QueryPlace(
+                role=live.session.role,
+                warehouse=live.session.warehouse,
+                database=live.session.database,
+                schema=live.session.schema,
+            ),
+            accessed=request.accessed,
         )
 
     def _remember(self, live: LiveSession, query: Query) -> None:
@@ -310,7 +325,11 @@ class StatementExecutor:
         whole = submission.request
         for part, bindings in zip(parts, shares(parts, whole.bindings), strict=True):
             request = dataclasses.replace(
-                whole, statement=part, bindings=bindings, query_id=str(uuid.uuid4())
+                whole,
+                statement=part,
+                bindings=bindings,
+                query_id=str(uuid.uuid4()),
+                accessed=AccessNotes(),
             )
             child = self._new_query(live, dataclasses.replace(submission, request=request))
             child.request_id = ""

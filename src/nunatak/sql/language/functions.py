@@ -39,6 +39,7 @@ class Form(StrEnum):
     SERVICE_TABLE = "table of a service, TABLE(s!F(…))"
     TABLE_FUNCTION = "table function of INFORMATION_SCHEMA"
     VIRTUAL_TABLE = "table of INFORMATION_SCHEMA"
+    ACCOUNT_USAGE = "view of SNOWFLAKE.ACCOUNT_USAGE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +114,11 @@ def virtual_table(name: str, *, needs: Rules) -> Callable[[Body], Body]:
     return _register(Form.VIRTUAL_TABLE, name, needs, (1, 1))
 
 
+def account_usage(name: str, *, needs: Rules) -> Callable[[Body], Body]:
+    """Register a view of SNOWFLAKE.ACCOUNT_USAGE; its argument is the database."""
+    return _register(Form.ACCOUNT_USAGE, name, needs, (1, 1))
+
+
 def find_function(name: str) -> Function:
     """The system function of a name in any case; raises Unsupported."""
     found = _FUNCTIONS[Form.SYSTEM].get(name.upper())
@@ -145,6 +151,10 @@ def functions_in_queries(injector: Injector) -> ServerFunctions:
         virtual_tables={
             name: _of_database(call)
             for name, call in _callables(Form.VIRTUAL_TABLE, injector).items()
+        },
+        account_usage={
+            name: _of_database(call)
+            for name, call in _callables(Form.ACCOUNT_USAGE, injector).items()
         },
         service_tables={
             name: _of_service(call)

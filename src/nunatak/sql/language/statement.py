@@ -102,6 +102,7 @@ def authorise(needs: Rules, subject: Any, context: Context, injector: Injector) 
     access = injector.get(Access)
     for requirement in requirements(needs, subject, context, injector):
         access.require(requirement, role=context.session.role)
+        context.session.accessed.note(requirement)
 
 
 class Statement(Protocol):

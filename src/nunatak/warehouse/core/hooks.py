@@ -16,7 +16,8 @@ from nunatak.warehouse.core.session import Session
 VirtualTable = Callable[[Session, str], Result]
 """Rows of an INFORMATION_SCHEMA table for a session and a database."""
 TableFunction = Callable[[Session, Sequence[Any]], Result]
-"""Rows of an INFORMATION_SCHEMA table function for literal arguments."""
+"""Rows of an INFORMATION_SCHEMA table function for constant arguments; those that are given by name
+are one mapping, the last of them."""
 ServiceTable = Callable[[Session, Sequence[str], Mapping[str, Any]], Result]
 """Rows of a function of a service, `TABLE(s!F(name => value, …))`: the parts of the service's name
 as written, and START_TIME and END_TIME where they are given: moments, or None for NULL."""
@@ -81,6 +82,8 @@ class ServerFunctions:
     """Tables of INFORMATION_SCHEMA."""
     table_functions: Mapping[str, TableFunction] = field(default_factory=dict)
     """Table functions of INFORMATION_SCHEMA."""
+    account_usage: Mapping[str, VirtualTable] = field(default_factory=dict)
+    """Views of SNOWFLAKE.ACCOUNT_USAGE."""
     service_tables: Mapping[str, ServiceTable] = field(default_factory=dict)
     """Table functions of services."""
     system_functions: Mapping[str, SystemFunction] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nunatak.errors import QueryCancelled
+from nunatak.warehouse.core.accessed import AccessNotes
 from nunatak.warehouse.core.bindings import Binding
 from nunatak.warehouse.core.cancel import Cancellation
 from nunatak.warehouse.core.parameters import PARAMETERS, Value, in_force
@@ -30,6 +31,8 @@ class StatementRequest:
     Those that the server knows have their type."""
     cancelled: Cancellation = field(default_factory=Cancellation)
     """Set to stop the statement; it then ends with QueryCancelled."""
+    accessed: AccessNotes = field(default_factory=AccessNotes, compare=False)
+    """What it used, noted while it runs."""
     flow: Result | None = None
     """The rows of the statement before `->>`; read as `$1`."""
 

@@ -11,6 +11,7 @@ from typing import Any
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import ObjectNotFound
+from nunatak.warehouse.core.accessed import AccessNotes
 from nunatak.warehouse.core.parameters import Value, known
 
 QUERIES_KEPT = 100
@@ -46,6 +47,8 @@ class Session:
     queries: list[str] = field(default_factory=list)
     """Ids of the newest queries of the session, oldest first, bounded."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    accessed: AccessNotes = field(default_factory=AccessNotes, repr=False)
+    """What the statement that this is a view for uses."""
     _temporary: dict[tuple[str, QualifiedName], TemporaryObject] = field(
         default_factory=dict, repr=False
     )

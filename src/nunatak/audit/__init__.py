@@ -1,0 +1,1 @@
+"""Records of what was done and tried: logins, grants, refusals, statements."""
