@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
 
 from nunatak.catalog.names import quoted
 from nunatak.errors import DatabaseDamaged
 
 _LOGGER = logging.getLogger(__name__)
-_LOG_START = b"\x64\x00\x62"
-"""The first bytes of a write-ahead log: the field of its kind, and the kind that tells versions."""
 
 
 class Damage:
@@ -36,14 +33,3 @@ class Damage:
         """Raises DatabaseDamaged for a database that cannot be used."""
         if (reason := self.of(name)) is not None:
             raise DatabaseDamaged(quoted(name), reason)
-
-
-def is_foreign_log(file: Path) -> bool:
-    """Whether a write-ahead log begins with what the engine never writes, and so would pass over
-    in silence. One that a crash cut off, or left as zeros, held nothing that was acknowledged."""
-    try:
-        with file.open("rb") as opened:
-            start = opened.read(len(_LOG_START))
-    except FileNotFoundError:
-        return False
-    return any(start) and not _LOG_START.startswith(start)

@@ -24,10 +24,11 @@ import pyarrow as pa
 from nunatak.config import Settings
 from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, Unsupported
 from nunatak.warehouse.core.parameters import PARAMETERS
-from nunatak.warehouse.engine.damage import Damage, is_foreign_log
+from nunatak.warehouse.engine.damage import Damage
 from nunatak.warehouse.engine.errors import engine_error
 from nunatak.warehouse.engine.file_hold import FileHold
 from nunatak.warehouse.engine.functions import ENGINE_FUNCTIONS
+from nunatak.warehouse.engine.log_file import log_problem
 from nunatak.warehouse.engine.macros import definitions
 
 _LOGGER = logging.getLogger(__name__)
@@ -360,8 +361,8 @@ class Engine:
     def _attach_kept(self, name: str, path: Path) -> None:
         """Attach what an earlier run left; a file that cannot be read keeps only its own database
         from being used."""
-        if is_foreign_log(path.with_name(f"{path.name}.wal")):
-            self.damage.note(name, f"databases/{path.name}.wal is no log of a database")
+        if problem := log_problem(path.with_name(f"{path.name}.wal")):
+            self.damage.note(name, f"databases/{path.name}.wal {problem}")
             return
         try:
             self._attach(name)
