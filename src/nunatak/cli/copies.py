@@ -1,4 +1,4 @@
-"""`nunatak backup` and `nunatak restore`."""
+"""`nunatak backup`, `nunatak restore` and `nunatak check`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ from pathlib import Path
 
 import click
 
+from nunatak.cli.limits import load_limits
 from nunatak.config import Settings
 from nunatak.disk import is_disk_full
 from nunatak.errors import NunatakError
 from nunatak.maintenance.backup import back_up, in_words
+from nunatak.maintenance.check import check
 from nunatak.maintenance.restore import restore
 
 _tell = partial(click.echo, err=True)
@@ -39,6 +41,24 @@ def run_restore(home: Path, folder: Path, *, name: str | None) -> None:
         f"{settings.home} is as backup {restored.name} was: {restored.files} files, "
         f"{in_words(restored.total_bytes)}. Start it with: nunatak up --home {settings.home}"
     )
+
+
+def run_check(home: Path) -> int:
+    """Print what is wrong with a home; answers the exit status, 1 for damage. Raises
+    ClickException where it cannot be looked at."""
+    settings, damaged = _settings(home), 0
+    with _told(f"{settings.home} cannot be checked"):
+        for finding in check(settings):
+            damaged += finding.is_damage
+            kind = "damaged" if finding.is_damage else "left over"
+            click.echo(" ".join(f"{kind}: {finding.what} {finding.advice}".split()))
+    try:
+        load_limits(settings.home / "limits.yaml")
+    except NunatakError as error:
+        damaged += 1
+        click.echo(f"damaged: {error.message} No server starts with it: mend or remove it.")
+    click.echo(f"{settings.home} {'is damaged' if damaged else 'is whole'}.")
+    return 1 if damaged else 0
 
 
 def _settings(home: Path) -> Settings:

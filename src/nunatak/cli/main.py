@@ -177,6 +177,18 @@ def restore(home: Path, folder: Path, name: str | None) -> None:
     run_restore(home, folder, name=name)
 
 
+@main.command()
+@_HOME
+def check(home: Path) -> None:
+    """Read everything in a home whose server does not run, and tell what is damaged.
+
+    The exit status is 1 when something is.
+    """
+    from nunatak.cli.copies import run_check
+
+    raise SystemExit(run_check(home))
+
+
 @main.group()
 def admin() -> None:
     """Mend the account of a home whose server does not run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nunatak.catalog.kinds import StageSpec
 from nunatak.catalog.store import Record, Transaction
@@ -56,12 +56,17 @@ def remove_of_session(settings: Settings, session_id: int) -> None:
 
 def tidy(settings: Settings, tx: Transaction) -> None:
     """Remove the folders of stages and tables that are gone, and those of sessions."""
-    tables = tx.list_kind(TABLE)
-    _take_over(settings, tables)
-    kept = {folder_of(record) for record in (*tx.list_kind(STAGE), *tables)}
+    _take_over(settings, tx.list_kind(TABLE))
+    is_kept = kept_folders(tx)
     for folder in settings.folder("stages").iterdir():
-        if folder.name not in kept and not folder.name.startswith(_OF_USER):
+        if not is_kept(folder.name):
             remove_folder(settings, folder.name)
+
+
+def kept_folders(tx: Transaction) -> Callable[[str], bool]:
+    """Whether a folder, by its name, is that of a stage or table that there is, or of a user."""
+    known = {folder_of(record) for record in (*tx.list_kind(STAGE), *tx.list_kind(TABLE))}
+    return lambda name: name in known or name.startswith(_OF_USER)
 
 
 def _take_over(settings: Settings, tables: Iterable[Record]) -> None:

@@ -1,4 +1,4 @@
-"""The query engine: DuckDB behind a small surface. No other module imports it.
+"""The query engine: DuckDB behind a small surface. No module of another folder imports it.
 
 One engine per server. Each database is a file `<home>/databases/<name>.duckdb`, attached under its
 name; each running statement has a connection of its own. Files outside the stages, the databases
@@ -296,7 +296,7 @@ class Engine:
     def drop(self, name: str) -> None:
         """Remove a database and its file; one whose name differs only in case stays. Raises
         ObjectInUse while its file is held."""
-        path = self._file(name)
+        path = database_file(self._folder, name)
         with self.hold.changing(name), self._naming:
             there = self._attached(name)
             if there == name:
@@ -371,15 +371,17 @@ class Engine:
             self.damage.note(name, f"databases/{path.name} cannot be read")
 
     def _attach(self, name: str) -> None:
-        path = literal(str(self._file(name)))
+        path = literal(str(database_file(self._folder, name)))
         with self.connect() as connection:
             connection.execute(f"ATTACH IF NOT EXISTS {path} AS {identifier(name)}")
 
-    def _file(self, name: str) -> Path:
-        encoded = quote(name, safe="").replace(".", "%2E") + _SUFFIX
-        if len(encoded) > _FILE_NAME_LIMIT_BYTES:
-            raise InvalidArgument(f"The database name '{name}' is too long: use a shorter one.")
-        return self._folder.resolve() / encoded
+
+def database_file(folder: Path, name: str) -> Path:
+    """The file of a database; raises InvalidArgument for a name that no file can have."""
+    encoded = quote(name, safe="").replace(".", "%2E") + _SUFFIX
+    if len(encoded) > _FILE_NAME_LIMIT_BYTES:
+        raise InvalidArgument(f"The database name '{name}' is too long: use a shorter one.")
+    return folder.resolve() / encoded
 
 
 def _config(spill: Path, memory_limit_bytes: int | None) -> dict[str, Any]:
