@@ -20,8 +20,8 @@ from nunatak.config import Settings
 CATALOG = "catalog.sqlite"
 DATABASES = "databases"
 FILE_SUFFIX, LOG_SUFFIX = ".duckdb", ".wal"
-_TREES = ("environments/locks", "images", "models", "stages")
-"""Folders whose files are replaced and removed, never changed."""
+_TREES = ("audit", "environments/locks", "images", "models", "stages")
+"""Folders whose files are replaced and removed, or appended to, but never changed."""
 _LOOSE = ("connections.toml", "families.yaml", "keys", "limits.yaml")
 _NEW_IN_A_COPY = "keys/addresses.key"
 _PASSING = re.compile(
