@@ -82,8 +82,8 @@ class MethodClient:
             return reader.read_all()
 
     def bulk_slots(self) -> int | None:
-        """How many batches of queries the instance works on at a time; None when it does not say.
-        Raises InstanceGone, DeadlineExceeded."""
+        """Number of batches of queries that the instance works on at a time; None when it does not
+        say. Raises InstanceGone, DeadlineExceeded."""
         with _errors():
             answer = self._client.get("/status")
         try:
@@ -158,7 +158,7 @@ def _body(answer: Answer) -> bytes | memoryview:
 
 
 def _headers(options: CallOptions) -> dict[str, str]:
-    """What goes along with a prediction; raises DeadlineExceeded."""
+    """Headers that go along with a prediction; raises DeadlineExceeded."""
     remaining_s = options.deadline - time.monotonic()
     if remaining_s <= 0:
         raise DeadlineExceeded("The time for the model call ran out before it was sent.")

@@ -88,7 +88,7 @@ def served_method(method: Method) -> ServedMethod:
 
 
 def method_spec(method: Method) -> MethodSpec:
-    """What an instance is told of a method."""
+    """Specification of a method, as an instance is told of it."""
     entry = method.instance_entry()
     return MethodSpec(
         name=entry["name"],
@@ -104,7 +104,7 @@ def method_spec(method: Method) -> MethodSpec:
 
 
 def method_signature(method: Method) -> MethodSignature:
-    """What SQL gives to a method and gets from it."""
+    """Signature of what SQL gives to a method and gets from it."""
     inputs = [item for item in method.arguments if item.default is None]
     params = [item for item in method.arguments if item.default is not None]
     return MethodSignature(

@@ -77,5 +77,5 @@ class NullPolicyCaller:
 
 
 def _without_nulls(arguments: pa.RecordBatch) -> pa.BooleanArray:
-    """Which rows have a value in every column."""
+    """Mask of the rows that have a value in every column."""
     return functools.reduce(pc.and_, (column.is_valid() for column in arguments.columns))

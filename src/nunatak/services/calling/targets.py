@@ -197,7 +197,7 @@ class ServiceInstances:
         self._service_id = service_id
 
     def ready(self) -> Sequence[Address]:
-        """What the routing table says now."""
+        """Addresses of the routing table now."""
         route = self._routes.by_id(self._service_id)
         return () if route is None else [target.address for target in route.targets]
 

@@ -71,7 +71,7 @@ class WarehouseInstances:
         self._let_go = self._calls.routes.hold(service_id)
 
     def ready(self) -> Sequence[Address]:
-        """What the routing table says now."""
+        """Addresses of the routing table now."""
         route = self._calls.routes.by_version(self._served.ref.version_id)
         return () if route is None else [target.address for target in route.targets]
 

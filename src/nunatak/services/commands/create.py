@@ -134,7 +134,7 @@ def _check_own(record: Record) -> None:
 
 
 def _from_container(container: ContainerSpec) -> dict[str, Any]:
-    """What a specification says of a service, by the names in ServiceSpec."""
+    """Properties of a service in a specification, by the names in ServiceSpec."""
     return {
         "requested": container.requested,
         "num_workers": container.num_workers,

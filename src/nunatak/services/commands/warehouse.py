@@ -76,7 +76,7 @@ class WarehouseModels:
 
 
 def warehouse_spec(served: ServedModel, limits: Limits, machine: Machine) -> ServiceSpec:
-    """What is wanted of a model version in the warehouse."""
+    """Specification of a model version in the warehouse."""
     cpu_share = min(1.0, limits.warehouse_model_cpu_share)
     memory_share = min(1.0, limits.warehouse_model_memory_share)
     return ServiceSpec(

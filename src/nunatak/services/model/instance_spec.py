@@ -31,7 +31,8 @@ _OF_THIS_PROCESS = secrets.token_bytes(32)
 
 
 def made_for(service: Service) -> str:
-    """How instances of a service are started now, as far as the catalog tells: cheap to compare.
+    """Fingerprint of how instances of a service are started now, as far as the catalog tells: cheap
+    to compare.
 
     Another owner, pool, image or revision is another text.
     """
@@ -50,7 +51,7 @@ def launch_digest(spec: InstanceSpec) -> str:
 
 
 def taken_resources(service: Service, capacity: Resources) -> Resources:
-    """What one instance of a service has of a node of that capacity."""
+    """Resources that one instance of a service has of a node of that capacity."""
     return service.spec.requested.on(capacity) or capacity
 
 
@@ -73,8 +74,8 @@ def instance_spec(
     platform: Mapping[str, str],
     environments: Path,
 ) -> InstanceSpec:
-    """What to start; `platform` are variables that say where the instance runs, `environments` is
-    the folder of this home's environments."""
+    """Specification of an instance to be started; `platform` are variables that say where the
+    instance runs, `environments` is the folder of this home's environments."""
     resources = taken_resources(service, capacity)
     environment = _environment_folder(service, environments)
     spec = InstanceSpec(
@@ -131,8 +132,9 @@ class InstanceSpecs:
         self._environments = environments
 
     def of(self, service: Service, instance: Instance, capacity: Resources) -> InstanceSpec:
-        """What to start on a node of that capacity; raises ObjectNotFound, PrivilegeMissing for
-        a version or a secret that cannot be had, or that the service's owner may not have."""
+        """Specification of what to start on a node of that capacity; raises ObjectNotFound,
+        PrivilegeMissing for a version or a secret that cannot be had, or that the service's owner
+        may not have."""
         self._owners.check_model(service.spec, service.record.owner)
         return instance_spec(
             service,

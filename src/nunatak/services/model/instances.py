@@ -88,7 +88,7 @@ def backoff_s(failures: int) -> float:
 def next_status(
     status: InstanceStatus, observed: Observed | None, *, log_tail: str, now: float
 ) -> InstanceStatus:
-    """What is to be written about an instance after a look at it.
+    """Status to be written about an instance after a look at it.
 
     `log_tail` are the last lines of its log, shown when it failed.
     """
@@ -124,7 +124,7 @@ def restart_due(status: InstanceStatus, *, now: float) -> bool:
 
 
 def look_again_s(status: InstanceStatus, *, now: float) -> float:
-    """How soon to look at an instance again.
+    """Seconds until an instance is looked at again.
 
     One that starts is looked at often, since a request may wait for it, but the longer it takes
     the less often: what the looks add to its start stays a small share of it.
@@ -136,8 +136,8 @@ def look_again_s(status: InstanceStatus, *, now: float) -> float:
 
 
 def start_failure(status: InstanceStatus, *, limit_s: float, now: float) -> str:
-    """Why the start of an instance that was not ready yet has failed, for those who would wait for
-    no second one; empty while it may succeed. After `limit_s` it has."""
+    """Reason why the start of an instance that was not ready yet has failed, for those who would
+    wait for no second one; empty while it may succeed. After `limit_s` it has."""
     if status.failures or status.load_failed_at is not None:
         return status.message.partition(_AGAIN)[0].removeprefix(_UNLOADABLE)
     if (
@@ -165,8 +165,8 @@ def answered(status: InstanceStatus, first_answer_at: float) -> InstanceStatus:
 
 
 def starting(status: InstanceStatus, *, parked_id: str | None, now: float) -> InstanceStatus:
-    """What is to be written before the runtime is asked to start an instance, or to wake the
-    parked one of that id in its place."""
+    """Status to be written before the runtime is asked to start an instance, or to wake the parked
+    one of that id in its place."""
     before = {name: status.moments[name] for name in ("asked", "placed") if name in status.moments}
     return replace(
         status,
@@ -179,7 +179,7 @@ def starting(status: InstanceStatus, *, parked_id: str | None, now: float) -> In
 
 
 def not_woken(status: InstanceStatus, text: str) -> InstanceStatus:
-    """What is to be written about an instance whose parked one is of no use: it starts anew."""
+    """Status to be written about an instance whose parked one is of no use: it starts anew."""
     return replace(
         status,
         started=False,
@@ -189,12 +189,12 @@ def not_woken(status: InstanceStatus, text: str) -> InstanceStatus:
 
 
 def start_failed(status: InstanceStatus, text: str, *, now: float) -> InstanceStatus:
-    """What is to be written about an instance that the runtime could not start."""
+    """Status to be written about an instance that the runtime could not start."""
     return _failed(status, text, None, now=now)
 
 
 def exit_text(observed: Observed, *, log_tail: str) -> str:
-    """Why an instance ended, what to do, and the last lines of its log."""
+    """Reason why an instance ended, what to do, and the last lines of its log."""
     if observed.out_of_memory:
         text = (
             "The instance ran out of memory. Every worker holds a copy of the model: lower "
@@ -279,7 +279,7 @@ def _ready(status: InstanceStatus, observed: Observed, *, now: float) -> Instanc
 
 
 def _told(status: InstanceStatus, observed: Observed) -> dict[str, Any]:
-    """What a ready instance tells of its start."""
+    """Parts of a status that a ready instance tells of its start."""
     told = observed.milestones
     if told is None:
         return {}

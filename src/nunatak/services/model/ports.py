@@ -68,7 +68,7 @@ class Builder(Protocol):
         ...
 
     def problem(self, digest: str) -> str:
-        """Why nothing can be started from an image; empty when something can."""
+        """Reason why nothing can be started from an image; empty when something can."""
         ...
 
     def build(self, request: BuildRequest, log: BuildLog, cancel: threading.Event) -> Image:

@@ -71,7 +71,8 @@ class LiveSource:
                 self._refresh(name, service)
 
     def notes(self, service: Service) -> list[str]:
-        """What of a service's integrations and secrets does not hold now, in words for people."""
+        """Notes on a service's integrations and secrets that do not hold now, in words for
+        people."""
         uses, owner = service.spec.secrets, service.record.owner
         with self._catalog.read() as tx:
             problems = self._secrets.problems(tx, uses, owner=owner)

@@ -158,7 +158,7 @@ class SecretReader:
         }
 
     def problems(self, tx: Transaction, uses: Sequence[SecretUse], *, owner: str) -> list[str]:
-        """Why secrets that a service uses cannot be opened any more."""
+        """Reasons why secrets that a service uses cannot be opened any more."""
         found = []
         for use in uses:
             try:

@@ -45,12 +45,12 @@ class Pool:
 
     @cached_property
     def spec(self) -> PoolSpec:
-        """What is wanted."""
+        """Specification: what is wanted."""
         return PoolSpec.read(self.record.spec)
 
     @cached_property
     def status(self) -> PoolStatus:
-        """What is."""
+        """Status: what is."""
         return PoolStatus.read(self.record.status)
 
 
@@ -62,12 +62,12 @@ class Service:
 
     @cached_property
     def spec(self) -> ServiceSpec:
-        """What is wanted."""
+        """Specification: what is wanted."""
         return ServiceSpec.read(self.record.spec)
 
     @cached_property
     def status(self) -> ServiceStatus:
-        """What is."""
+        """Status: what is."""
         return ServiceStatus.read(self.record.status)
 
     @property
@@ -77,7 +77,7 @@ class Service:
 
     @property
     def message(self) -> str:
-        """Why it is in its state."""
+        """Reason for its state."""
         return self.status.message
 
     @property
@@ -114,7 +114,7 @@ class Service:
 
     @property
     def monitored_by(self) -> Requirement:
-        """What it takes to watch it."""
+        """Requirement to watch it."""
         if self.in_warehouse:
             return Requirement("MONITOR", MODEL, str(self.spec.model.model))
         return Requirement("MONITOR", KIND, self.record.key.title)
@@ -133,12 +133,12 @@ class Build:
 
     @cached_property
     def spec(self) -> BuildSpec:
-        """What is wanted."""
+        """Specification: what is wanted."""
         return BuildSpec.read(self.record.spec)
 
     @cached_property
     def status(self) -> BuildStatus:
-        """What is."""
+        """Status: what is."""
         return BuildStatus.read(self.record.status)
 
     @property
@@ -148,7 +148,7 @@ class Build:
 
     @property
     def message(self) -> str:
-        """Why it is in its state."""
+        """Reason for its state."""
         return self.status.message
 
     @property
@@ -181,12 +181,12 @@ class Instance:
 
     @cached_property
     def spec(self) -> DesiredInstance:
-        """What it was created for."""
+        """Specification that it was created for."""
         return DesiredInstance.read(self.record.spec)
 
     @cached_property
     def status(self) -> InstanceStatus:
-        """What it is."""
+        """Status: what it is."""
         return InstanceStatus.read(self.record.status)
 
     @property
@@ -272,7 +272,7 @@ class Snapshot:
         return next((item for item in self.services if item.record.id == wanted), None)
 
     def request_of(self, instance: Instance) -> Request:
-        """What an instance asks of a node."""
+        """Request of an instance to a node."""
         service, pool = self.service_of(instance), self.pools.get(instance.spec.pool)
         resources = (
             service.spec.requested.on(pool.capacity)
@@ -296,7 +296,7 @@ class Snapshot:
         return used
 
     def demand(self, pool: str) -> Demand:
-        """What is asked of a pool now; instances for which its nodes have room do not wait."""
+        """Demand on a pool now; instances for which its nodes have room do not wait."""
         here = [item for item in self.instances if item.spec.pool == pool]
         homeless = [item for item in here if item.status.node is None and item.alive]
         found = self.pools.get(pool)
@@ -348,8 +348,8 @@ class Snapshots:
 
 
 def capacity_of(record: Record, families: Families, machine: Machine) -> Resources:
-    """What one node of a pool has on this machine; where the warehouse's models run, all that the
-    machine has but its GPUs."""
+    """Resources of one node of a pool on this machine; where the warehouse's models run, all that
+    the machine has but its GPUs."""
     if record.key.kind == WAREHOUSE_POOL_KIND:
         return Resources(machine.cpus, machine.memory_bytes)
     return node_capacity(families.get(PoolSpec.read(record.spec).instance_family), machine)

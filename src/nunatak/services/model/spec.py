@@ -79,7 +79,7 @@ class Requested(DocumentPart, frozen=True, kw_only=True):
     gpus: int | None = None
 
     def on(self, capacity: Resources) -> Resources | None:
-        """What to take of a node; None is the whole of it, which is the default."""
+        """Resources to take of a node; None is the whole of it, which is the default."""
         if self.cpus is None and self.memory_bytes is None and self.gpus is None:
             return None
         return Resources(
@@ -225,10 +225,10 @@ declare(WAREHOUSE_POOL_KIND, spec=PoolSpec, status=PoolStatus)
 
 
 def service_key(name: QualifiedName) -> Key:
-    """Where a service is in the catalog."""
+    """Key of a service in the catalog."""
     return Key.of(KIND, name)
 
 
 def warehouse_key(version_id: str) -> Key:
-    """Where a model version that the warehouse runs is in the catalog."""
+    """Key of a model version that the warehouse runs, in the catalog."""
     return Key(WAREHOUSE_KIND, version_id)

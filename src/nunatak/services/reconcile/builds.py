@@ -35,8 +35,8 @@ RECORD_S = 30 * 24 * 3600.0
 
 
 def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
-    """What to ask of the image builder for a service; without integrations, only package indexes
-    are open."""
+    """Request to the image builder for a service; without integrations, only package indexes are
+    open."""
     return BuildRequest(
         version_root=model.folder,
         target=TargetPlatform.GPU if spec.gpu else TargetPlatform.CPU,
@@ -48,7 +48,7 @@ def build_request(spec: BuildSpec, model: ServedModel) -> BuildRequest:
 
 
 def warehouse_request(model: ServedModel) -> BuildRequest:
-    """What to ask of the image builder for the warehouse."""
+    """Request to the image builder for the warehouse."""
     return BuildRequest(
         version_root=model.folder,
         target=TargetPlatform.WAREHOUSE,
@@ -62,7 +62,7 @@ def image_ref(image: Image) -> ImageRef:
 
 
 def build_log_file(folder: Path, build_id: int) -> Path:
-    """Where the log of a build is kept."""
+    """File in which the log of a build is kept."""
     return folder / f"{build_id}.log"
 
 

@@ -65,8 +65,8 @@ class LoadBook:
         return load.in_flight if load else 0
 
     def first_answer_at(self, service_id: int, instance: str) -> float:
-        """When an instance answered for the first time since its start; 0.0 if it has not yet, as
-        far as is known."""
+        """Time when an instance answered for the first time since its start; 0.0 if it has not yet,
+        as far as is known."""
         seen = self._services.get(service_id)
         load = seen.loads.get(instance) if seen else None
         return load.first_answer_at if load else 0.0
@@ -77,7 +77,7 @@ class LoadBook:
         return sum(load.in_flight for load in seen.loads.values()) if seen else 0
 
     def last_request_at(self, service_id: int, *, now: float) -> float:
-        """When a request was last seen; when the service was first heard of, if never."""
+        """Time when a request was last seen; when the service was first heard of, if never."""
         return self._seen(service_id, now).last_request_at
 
     def restart(self, service_id: int, target: int) -> None:
@@ -88,7 +88,7 @@ class LoadBook:
     def target(
         self, service_id: int, *, current: int, minimum: int, maximum: int, now: float
     ) -> int:
-        """How many instances the service shall have; `current` is what it had so far."""
+        """Number of instances that the service shall have; `current` is what it had so far."""
         seen = self._seen(service_id, now)
         if not seen.scale.target:
             seen.scale = Scale(max(current, minimum, 1))

@@ -92,7 +92,7 @@ def endings(
     memory: Memory,
     now: float,
 ) -> dict[str, str]:
-    """Which are to end, and why. `wishes` are those of all services that were not dropped.
+    """Instances that are to end, and why. `wishes` are those of all services that were not dropped.
 
     The latest parked are kept first, since the services that slept last wake first.
     """

@@ -61,7 +61,7 @@ def _place_in(
 
 
 def _no_capacity(pool: Pool) -> str:
-    """Why there is no room: the pool grows, or cannot."""
+    """Reason why there is no capacity: the pool grows, or cannot."""
     if pool.status.state is PoolState.RESIZING:
         return PROVISIONING
     if pool.status.error_code is None:

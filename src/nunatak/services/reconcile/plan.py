@@ -65,7 +65,7 @@ class Outcome:
 
 
 def plan(service: ServiceView, instances: Sequence[InstanceView]) -> Plan:
-    """Which instances to create and to stop."""
+    """Plan of the instances to create and to stop."""
     alive = [instance for instance in instances if instance.alive]
     if service.suspended or service.dropped or service.broken:
         return Plan(stop=tuple(instance.name for instance in alive))

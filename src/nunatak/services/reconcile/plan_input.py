@@ -34,7 +34,7 @@ def service_view(
 
 
 def _asleep(service: Service, *, stopping: bool) -> str:
-    """Who or what suspended a service, and what wakes it."""
+    """Note on who or what suspended a service, and what wakes it."""
     spec, name = service.spec, service.record.key.title
     if service.in_warehouse:
         return f"The model was unloaded {spec.suspended_by}. A call loads it."
@@ -55,7 +55,7 @@ def _is_crowded(pool: Pool) -> bool:
 
 
 def _image_problem(service: Service, snapshot: Snapshot) -> tuple[str, str]:
-    """Why there is no image yet, or why there will be none."""
+    """Reason why there is no image yet, or why there will be none."""
     if service.image:
         return "", ""
     build = snapshot.build_of(service)

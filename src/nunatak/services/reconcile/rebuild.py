@@ -25,7 +25,8 @@ from nunatak.services.reconcile.pools import SYSTEM
 def rebuild_reason(
     service: Service, view: ServiceView, instances: Sequence[InstanceView], *, builder: Builder
 ) -> str:
-    """Why the image must be built again before the service can start; empty when it need not."""
+    """Reason why the image must be built again before the service can start; empty when it need
+    not."""
     if view.suspended or view.dropped or any(item.status.started for item in instances):
         return ""
     if service.image:

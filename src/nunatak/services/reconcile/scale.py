@@ -52,7 +52,7 @@ class Scale:
 
 
 def wanted_instances(load: Load) -> int:
-    """How many instances would carry a load; at least one."""
+    """Number of instances that would carry a load; at least one."""
     if load.ready == 0 or load.workers == 0:
         return 1
     workers_each = load.workers / load.ready

@@ -217,7 +217,7 @@ class ServiceReconciler:
         return True
 
     def _wanted(self, service: Service, look: _Look, found: Outcome) -> ServiceSpec | None:
-        """What is wanted of a service from now on, where that follows by itself: its sleep."""
+        """Specification of a service from now on, where that follows by itself: its sleep."""
         spec = service.spec
         if service.in_warehouse and found.state is ServiceState.FAILED:
             return unloaded(spec, "because it could not be loaded")
@@ -269,7 +269,7 @@ class ServiceReconciler:
     def _status(
         self, service: Service, look: _Look, view: ServiceView, found: Outcome
     ) -> ServiceStatus:
-        """What is to be written about a service."""
+        """Status to be written about a service."""
         status = replace(
             service.status,
             state=found.state,
@@ -333,8 +333,8 @@ class ServiceReconciler:
 
 
 def _asked_at(service: Service, look: _Look) -> float:
-    """When an instance that is made now was asked for: by whoever deployed or woke its service, or
-    only now, by this look."""
+    """Time when an instance that is made now was asked for: by whoever deployed or woke its
+    service, or only now, by this look."""
     record, slept_at = service.record, service.status.suspended_on
     if service.state is ServiceState.SUSPENDED and slept_at and record.updated_on > slept_at:
         return record.updated_on

@@ -38,8 +38,8 @@ class LoadedVersion:
 
 
 def failed_start(service: Service, statuses: Iterable[InstanceStatus], *, now: float) -> str:
-    """Why the instances of a model version could not be started; empty while they may be, and
-    for one that ran: its instance is started again like those of services."""
+    """Reason why the instances of a model version could not be started; empty while they may be,
+    and for one that ran: its instance is started again like those of services."""
     if not service.in_warehouse or service.status.running_since:
         return ""
     failures = (start_failure(status, limit_s=LOAD_LIMIT_S, now=now) for status in statuses)
@@ -47,8 +47,8 @@ def failed_start(service: Service, statuses: Iterable[InstanceStatus], *, now: f
 
 
 def surplus(loaded: Sequence[LoadedVersion], *, bound: int) -> frozenset[int]:
-    """Which are to be unloaded so that no more than `bound` are left: those that were called least
-    recently, and none that a call needs."""
+    """Services that are to be unloaded so that no more than `bound` are left: those that were
+    called least recently, and none that a call needs."""
     idle = sorted(
         (item for item in loaded if not item.in_use),
         key=lambda item: (item.last_request_at, item.service_id),
@@ -57,7 +57,7 @@ def surplus(loaded: Sequence[LoadedVersion], *, bound: int) -> frozenset[int]:
 
 
 def unloaded(spec: ServiceSpec, why: str) -> ServiceSpec:
-    """What is wanted of a model version after its start has failed: nothing before the next call,
+    """Specification of a model version after its start has failed: nothing before the next call,
     which lets a build begin anew."""
     return replace(spec, suspended=True, suspended_by=why, build=None)
 
@@ -107,7 +107,8 @@ class ModelCache:
         self._bound = bound
 
     def leaving(self, snapshot: Snapshot, *, now: float) -> Leaving:
-        """Which are to go; whether versions are still there is looked at as often as loads are."""
+        """Versions that are to go; whether versions are still there is looked at as often as loads
+        are."""
         here = [item for item in snapshot.services if item.in_warehouse and not item.spec.dropped]
         if not here:
             return NOBODY_LEAVES

@@ -54,7 +54,7 @@ class Exposition:
 
 
 def read_counters(told: str) -> Exposition:
-    """What an instance tells of its counters, from JSON; raises ValueError for anything else."""
+    """Counters that an instance tells of, from JSON; raises ValueError for anything else."""
     families: dict[str, Family] = {}
     samples: dict[Key, float] = {}
     for item in msgspec.json.decode(told, type=list[_Told]):

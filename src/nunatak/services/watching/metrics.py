@@ -44,7 +44,7 @@ class MetricSource(Protocol):
     """Asks instances for their counters."""
 
     def metrics(self, address: Address) -> str | None:
-        """What it tells (`read_counters`); None when it does not answer in time."""
+        """Counters that it tells of (`read_counters`); None when it does not answer in time."""
         ...
 
 
@@ -181,7 +181,7 @@ class MetricsBook:
             readings.grow(process, reading, left)
 
     def readings(self) -> Mapping[int, ServiceReadings]:
-        """What is known, by the services' ids."""
+        """Readings that are known, by the services' ids."""
         with self._lock:
             return dict(self._services)
 
@@ -229,7 +229,8 @@ class MetricsBook:
 
 
 def _read(text: str | None) -> Exposition | None:
-    """What an instance told; None where it told nothing, or something else than counters."""
+    """Counters that an instance told; None where it told nothing, or something else than
+    counters."""
     try:
         return read_counters(text) if text else None
     except ValueError:

@@ -38,7 +38,7 @@ class Monitor:
         return self._snapshots.newest()[0]
 
     def count(self, *, every_s: float = FRESH_S) -> Mapping[int, ServiceReadings]:
-        """What instances count, by service id; asked anew if the last time was that long ago."""
+        """Counts of instances, by service id; asked anew if the last time was that long ago."""
         if self._metrics.is_due(every_s=every_s):
             self._metrics.look(self.snapshot(), self._runtime.observe())
         return self._metrics.readings()
@@ -64,7 +64,7 @@ class Monitor:
             return [(item, tx.events_of(item, newest=newest)) for item in records]
 
     def loaded(self, model: Key) -> Key | None:
-        """What runs the default version of a model in the warehouse, if it does."""
+        """Key of what runs the default version of a model in the warehouse, if it does."""
         with self._snapshots.catalog.read() as tx:
             record = tx.find(model)
             if record is None:

@@ -19,7 +19,7 @@ class ShownService:
 
     @property
     def key(self) -> Key:
-        """Where it is in the catalog."""
+        """Key in the catalog."""
         return self.record.key
 
     @property
