@@ -12,7 +12,7 @@ class Timed(Protocol):
 
     @property
     def deadline(self) -> float:
-        """When its time is over."""
+        """Time at which it is over."""
         ...
 
     @property
@@ -41,7 +41,7 @@ class Deadlines(Generic[T]):
         self._due_at = math.inf
 
     def __len__(self) -> int:
-        """How many requests are watched, those included that have ended but not come up."""
+        """Number of requests that are watched, those included that have ended but not come up."""
         return len(self._heap)
 
     def watch(self, call: T) -> None:

@@ -55,7 +55,7 @@ def opening(content: memoryview) -> bytes | None:
 
 
 def size_after(head: bytes) -> int:
-    """How many bytes of rows follow the opening of a sound stream, as it says."""
+    """Bytes of rows that follow the opening of a sound stream, as it says."""
     _, schema_size = _PREFIX.unpack_from(head)
     batch = head[2 * _PREFIX.size + schema_size :]
     (root,) = struct.unpack_from("<I", batch, 0)
@@ -82,7 +82,7 @@ def _header(metadata: bytes) -> tuple[int, bool]:
 
 
 def _field(data: bytes, table: int, number: int) -> int:
-    """Where a field of a flatbuffer's table lies; 0 when the table leaves it out."""
+    """Offset of a field of a flatbuffer's table; 0 when the table leaves it out."""
     (back,) = struct.unpack_from("<i", data, table)
     start = table - back
     if start < 0:

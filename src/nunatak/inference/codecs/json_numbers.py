@@ -82,7 +82,7 @@ def _numbers(body: bytes, data_of: Callable[[object], object]) -> Matrix | None:
 
 
 def _only(value: object, key: str) -> object:
-    """What an object has under its one key; None where it has another, or is none."""
+    """Value that an object has under its one key; None where it has another, or is none."""
     is_it = isinstance(value, simdjson.Object) and list(value.keys()) == [key]
     return value[key] if is_it else None  # type: ignore[index]
 

@@ -116,7 +116,7 @@ class RowReader:
 
 
 def expected(field: SignatureField) -> str:
-    """What a field takes, in words."""
+    """Type that a field takes, in words."""
     container = container_of(field.sql_type)
     if container is not None:
         return "a list" if container is list else "an object"

@@ -31,7 +31,7 @@ class TcpConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     authority: str
 
     def context(self) -> ssl.SSLContext:
-        """What connections are accepted with. Raises OSError."""
+        """TLS context that connections are accepted with. Raises OSError."""
         files = CertificateFiles(Path(self.certificate), Path(self.key))
         return instance_context(files, Path(self.authority))
 

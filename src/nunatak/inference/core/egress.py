@@ -67,7 +67,7 @@ class WayOut:
 
     @property
     def variables(self) -> Mapping[str, str]:
-        """What the workers' environment needs."""
+        """Variables that the workers' environment needs."""
         own = {"NO_PROXY": _OWN, "no_proxy": _OWN}
         if self._proxy.port is None:  # the relay beside the workers makes the rest of it
             return {**own, CREDENTIAL_VARIABLE: self._proxy.credential}

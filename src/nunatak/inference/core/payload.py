@@ -73,7 +73,7 @@ class ParsedBody:
 
 
 def batch_key(method: ModelMethod, params: tuple[Any, ...]) -> str:
-    """What two blocks must agree on to share a batch: the method and the parameters' values."""
+    """Key that two blocks must agree on to share a batch: the method and the parameters' values."""
     return f"{method.name}\0{params!r}" if params else method.name
 
 

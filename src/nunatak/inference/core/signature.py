@@ -58,7 +58,8 @@ def kind_of(sql_type: str) -> ColumnKind:
 
 
 def container_of(sql_type: str) -> type[list[Any]] | type[dict[str, Any]] | None:
-    """What every JSON value of a SQL type is: a list or a dictionary; None where it may be any."""
+    """Container that every JSON value of a SQL type is: a list or a dictionary; None where it may
+    be any."""
     name = sql_type.partition("(")[0].strip().upper()
     if name in ("ARRAY", "VECTOR"):
         return list

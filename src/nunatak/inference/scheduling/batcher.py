@@ -130,7 +130,7 @@ class Batcher:
         return sum(line.rows for line in self._lines.values())
 
     def cost(self, method: str) -> BatchCost:
-        """What batches of a method have cost so far."""
+        """Cost of the batches of a method so far."""
         cost = self._costs.get(method)
         if cost is None:
             cost = self._costs[method] = BatchCost()
@@ -156,8 +156,8 @@ class Batcher:
             line.push(part)
 
     def wait_s(self, call: Call) -> float:
-        """How long a request's rows will take at least if they wait behind those that do; 0 where
-        none does, as nothing is then known that a try would not tell."""
+        """Time in seconds that a request's rows will take at least if they wait behind those that
+        do; 0 where none does, as nothing is then known that a try would not tell."""
         line = self._lines[call.klass]
         if not line.parts:
             return 0.0
@@ -186,7 +186,8 @@ class Batcher:
         return None
 
     def wake_at(self, now: float) -> float | None:
-        """When ``take`` may answer differently although nothing arrives or ends; None: never."""
+        """Time when ``take`` may answer differently although nothing arrives or ends; None:
+        never."""
         heads = [
             (line[0], klass)
             for klass, waiting in self._lines.items()
@@ -251,8 +252,8 @@ class Batcher:
         return oldest.queued_at + self._window(oldest)
 
     def _window(self, part: Part) -> float:
-        """How long a part waits for company; what fills more than half of a batch has none, nor
-        what is handed on as it lies."""
+        """Time in seconds that a part waits for company; what fills more than half of a batch has
+        none, nor what is handed on as it lies."""
         block = part.block
         fills = block.rows > 1 and 2 * block.rows > self.max_rows(block, part.call.klass)
         if fills or block.in_memory_file or not self._policy.joined:

@@ -34,7 +34,7 @@ class BatchCost:
         return max(0.0, self._seconds - self.per_row_s * self._rows)
 
     def seconds(self, rows: int) -> float:
-        """How long a batch of so many rows should take."""
+        """Seconds that a batch of so many rows should take."""
         return self.fixed_s + rows * self.per_row_s
 
     def rows_within(self, seconds: float) -> int | None:
@@ -45,7 +45,7 @@ class BatchCost:
         return max(1, int((seconds - self.fixed_s) / slope))
 
     def rows_at_rate(self, seconds: float) -> int:
-        """How many rows recent batches computed in so many seconds; 0 before the first batch.
+        """Rows that recent batches computed in so many seconds; 0 before the first batch.
 
         A larger batch computes at least as many, since its rows share one fixed cost.
         """

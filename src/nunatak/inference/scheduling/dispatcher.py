@@ -225,7 +225,8 @@ def _too_many_rows(call: Call, wait_s: float) -> Refused:
 
 
 def _request_ids(parts: Sequence[Part]) -> str:
-    """What the worker's log shows beside the model's output: up to four ids, then a count."""
+    """Ids of requests that the worker's log shows beside the model's output: up to four ids, then a
+    count."""
     ids = [part.call.request_id for part in parts[:4]]
     more = f" and {len(parts) - 4} more" if len(parts) > 4 else ""
     return " ".join(ids) + more

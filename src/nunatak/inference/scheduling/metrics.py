@@ -78,7 +78,7 @@ class Histogram:
 
     @property
     def count(self) -> int:
-        """How many values were counted."""
+        """Number of values that were counted."""
         return sum(self._counts)
 
     def samples(self) -> Iterator[Sample]:

@@ -60,7 +60,7 @@ def _metrics(service: InferenceService, exchange: Exchange) -> None:
 
 
 def _status(service: InferenceService, exchange: Exchange) -> None:
-    """What the control plane scales and suspends by."""
+    """Status that the control plane scales and suspends by."""
     pool, last = service.pool.snapshot(), service.last_request_at
     state = {
         "service": service.settings.service,
@@ -83,7 +83,7 @@ def _status(service: InferenceService, exchange: Exchange) -> None:
 
 
 def _start(pool: PoolSnapshot) -> dict[str, object]:
-    """How far the latest start has come: seconds since the epoch, null for what is to come."""
+    """Progress of the latest start: seconds since the epoch, null for what is to come."""
     found = pool.milestones
     return {
         "parked": found.parked,

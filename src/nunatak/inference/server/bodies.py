@@ -40,7 +40,7 @@ class BodyReader:
         self._json, self._arrow = JsonReader(method), ArrowReader(method)
 
     def read(self, exchange: Exchange) -> ParsedBody:
-        """What the whole body says; the exchange lets go of it. Raises BadInput."""
+        """Contents of the whole body; the exchange lets go of it. Raises BadInput."""
         body = _whole(exchange)
         digest = exchange.headers.get(b"content-md5")
         if digest is not None:

@@ -112,7 +112,8 @@ class ShmServerConnection(WholeLine):
     # --- for exchanges ------------------------------------------------------------------------
 
     def hold_changed(self, exchange: Exchange) -> None:
-        """What is held is not read further; afterwards the request is whole at once."""
+        """Note that a hold has changed: what is held is not read further; afterwards the request is
+        whole at once."""
         if not exchange.held:
             self._request(exchange)
 

@@ -183,7 +183,7 @@ class ProcessHandle:
 
 
 def describe_exit(code: int) -> str:
-    """How a process ended, in words: ``code`` is its status, or minus the signal."""
+    """Ending of a process, in words: ``code`` is its status, or minus the signal."""
     if code >= 0:
         return f"exited with status {code}"
     try:

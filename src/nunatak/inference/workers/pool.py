@@ -113,5 +113,5 @@ class WorkerPool(Protocol):
         """Take no new batch, wait up to ``grace_s`` for running ones, end every process."""
 
     def snapshot(self) -> PoolSnapshot:
-        """How the workers are now."""
+        """Snapshot of the workers."""
         ...

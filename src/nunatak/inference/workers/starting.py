@@ -39,12 +39,12 @@ class WorkerSource(Protocol):
 
     @property
     def start(self) -> Start:
-        """How workers are started at present."""
+        """Way in which workers are started at present."""
         ...
 
     @property
     def start_reason(self) -> str:
-        """Why they are started so."""
+        """Reason why they are started so."""
         ...
 
     @property
@@ -59,7 +59,7 @@ class WorkerSource(Protocol):
 
     @property
     def loaded_at(self) -> float:
-        """When a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
+        """Time when a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
         ...
 
     async def spawn(self) -> Worker:
@@ -99,12 +99,12 @@ class ProcessSource:
 
     @property
     def start(self) -> Start:
-        """How workers are started at present."""
+        """Way in which workers are started at present."""
         return Start.SEPARATE if self._separate_because else Start.FORKED
 
     @property
     def start_reason(self) -> str:
-        """Why they are started so."""
+        """Reason why they are started so."""
         return self._separate_because or "a prediction in a forked process succeeded"
 
     @property
@@ -120,7 +120,7 @@ class ProcessSource:
 
     @property
     def loaded_at(self) -> float:
-        """When a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
+        """Time when a process had the model in memory, in seconds since the epoch; 0.0: not yet."""
         return self._loaded_at
 
     def _running_server(self) -> RemoteWorker | None:
@@ -201,7 +201,7 @@ class ProcessSource:
             raise LoadFailed(f"a first prediction ended the process: {error}") from error
 
     async def _trial(self, worker: RemoteWorker) -> dict[str, str]:
-        """What each method raised on sample rows, '' if nothing. Raises TimeoutError."""
+        """Errors that the methods raised on sample rows, '' if nothing. Raises TimeoutError."""
         head = {"request_id": "trial", "direct": self._settings.direct}
         async with asyncio.timeout(self._settings.trial_timeout_s):
             frame = await worker.channel.ask(FrameType.TRIAL, head)
@@ -328,7 +328,8 @@ async def _ended(handles: Iterable[ProcessHandle]) -> None:
 
 
 def fork_refusal(facts: dict[str, Any]) -> str:
-    """Why a process that tells these facts of itself must not be forked; '' if it may be tried."""
+    """Reason why a process that tells these facts of itself must not be forked; '' if it may be
+    tried."""
     devices = facts.get("devices") or []
     if devices:
         return f"the loaded model holds a device ({devices[0]})"

@@ -32,7 +32,7 @@ _LONGEST_PAUSE_S = 30.0
 
 
 def pause_s(failures: int) -> float:
-    """How long to wait before a worker is started again after ``failures`` fruitless starts.
+    """Pause in seconds before a worker is started again after ``failures`` fruitless starts.
 
     A worker that had answered before it died is replaced at once, and so is one that never did,
     the first time.
@@ -128,7 +128,7 @@ class SupervisedPool:
                 slot.worker = None
 
     def snapshot(self) -> PoolSnapshot:
-        """How the workers are now."""
+        """Snapshot of the workers."""
         workers = tuple(
             WorkerSnapshot(
                 slot.worker.pid,

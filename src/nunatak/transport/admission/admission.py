@@ -134,7 +134,7 @@ class Admission:
         return max(1024, size_bytes * self.policy.bytes_per_body_byte)
 
     def limit(self, now: float) -> int:
-        """How many interactive requests may be inside now."""
+        """Number of interactive requests that may be inside now."""
         policy = self.policy
         if now < self._standing_until:
             return min(policy.most, self._steady)
@@ -236,8 +236,8 @@ class Admission:
 
 
 def _excess(limit: int, *, returning: bool, fresh: bool) -> int:
-    """How far over the limit a request may enter: who was sent away and waited takes the place of
-    one that never had to, which is refused when it comes next."""
+    """Requests over the limit that may enter: who was sent away and waited takes the place of one
+    that never had to, which is refused when it comes next."""
     if returning:
         return max(4, limit // 2)
     return max(4, limit // 4) if fresh else 0

@@ -94,7 +94,7 @@ def unix_connected(path: str, timeout_s: float) -> socket.socket:
 
 
 def reason_of(error: Exception) -> str:
-    """What kept a connection from being made, or broke it off, for people."""
+    """Reason that kept a connection from being made, or broke it off, for people."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return "its certificate is not one of this instance"
     if isinstance(error, ssl.SSLError):

@@ -204,7 +204,7 @@ class _FileConnection:
 
 
 def _answer(frame: Frame) -> LinkAnswer:
-    """What an ANSWER says. Raises FrameError."""
+    """Answer that an ANSWER frame holds. Raises FrameError."""
     head = frame.head
     try:
         status, body = int(head["status"]), bytes(frame.body[: int(head["size"])])

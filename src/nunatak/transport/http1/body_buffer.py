@@ -32,7 +32,7 @@ class BodyBuffer(asyncio.BufferedProtocol):
         self._scratch: memoryview | None = None
 
     def get_buffer(self, sizehint: int) -> memoryview:
-        """Where the next bytes belong."""
+        """Buffer in which the next bytes belong."""
         del sizehint
         exchange = self._exchange
         if exchange.body_file is not None and not exchange.discard:

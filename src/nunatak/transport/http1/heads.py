@@ -31,7 +31,7 @@ class HttpLimits:
     linger_s: float = 2.0
 
     def patience_s(self, received: int) -> float:
-        """How long a request may take of which so many bytes have come."""
+        """Time in seconds that a request may take of which so many bytes have come."""
         return self.slow_s + received / self.slow_bytes_per_s
 
 

@@ -18,7 +18,7 @@ class Peer(NamedTuple):
 
 
 def peer_of(transport: asyncio.BaseTransport, *, trusted: bool) -> Peer:
-    """Who is at the other end of a transport."""
+    """Peer at the other end of a transport."""
     return Peer(
         trusted,
         _address(transport.get_extra_info("peername")),

@@ -93,13 +93,13 @@ class MemoryFile(mmap.mmap):
 
     @cached_property
     def address(self) -> int:
-        """Where the first byte is mapped."""
+        """Address at which the first byte is mapped."""
         import numpy as np  # only whoever hands arrays on needs it; the first process does not
 
         return int(np.frombuffer(self, np.uint8).__array_interface__["data"][0])
 
     def offset_of(self, values: np.ndarray) -> int | None:
-        """Where an array lies in the file, in bytes; None when it lies elsewhere, in pieces, or at
+        """Offset of an array in the file, in bytes; None when it lies elsewhere, in pieces, or at
         an address that is no multiple of its values' size."""
         offset = int(values.__array_interface__["data"][0]) - self.address
         inside = 0 <= offset <= self.body_size - values.nbytes

@@ -154,7 +154,7 @@ class FrameStream:
 
 
 def _nobody(_: object) -> None:
-    """Who is told of what comes to a stream that has ended."""
+    """Receiver of what comes to a stream that has ended."""
 
 
 def _close_descriptor(outgoing: Outgoing) -> None:
