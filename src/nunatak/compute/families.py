@@ -40,7 +40,7 @@ class InstanceFamily:
 
     @property
     def resources(self) -> Resources:
-        """What a node of the family has where nothing limits it."""
+        """Resources of a node of the family where nothing limits it."""
         return Resources(self.vcpu, int(self.memory_gib * GIB), self.gpus)
 
 

@@ -66,7 +66,7 @@ def free_memory_bytes(*, meminfo: Path = Path("/proc/meminfo"), group: Path = _C
 
 
 def node_capacity(family: InstanceFamily, machine: Machine) -> Resources:
-    """What one node of the family has here."""
+    """Resources that one node of the family has here."""
     wanted, have = family.resources, machine.resources
     return Resources(
         min(wanted.cpus, have.cpus),
@@ -76,7 +76,7 @@ def node_capacity(family: InstanceFamily, machine: Machine) -> Resources:
 
 
 def capacity_note(family: InstanceFamily, machine: Machine) -> str:
-    """What DESCRIBE says where a node has less than its family's name promises, else empty."""
+    """Note of DESCRIBE where a node has less than its family's name promises, else empty."""
     capacity = node_capacity(family, machine)
     if capacity == family.resources:
         return ""

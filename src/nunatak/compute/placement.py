@@ -18,7 +18,7 @@ class Request:
     resources: Resources | None
 
     def on(self, capacity: Resources) -> Resources:
-        """What it takes of a node of that capacity."""
+        """Resources that it takes of a node of that capacity."""
         return capacity if self.resources is None else self.resources
 
 
@@ -61,8 +61,8 @@ def place(requests: Sequence[Request], nodes: Iterable[Node]) -> Placement:
 
 
 def nodes_needed(waiting: Sequence[Request], capacity: Resources, *, limit: int) -> int:
-    """How many more nodes the waiting requests would fill, at most `limit`; requests that fit on
-    no node of that capacity ask for none."""
+    """Number of further nodes that the waiting requests would fill, at most `limit`; requests that
+    fit on no node of that capacity ask for none."""
     possible = [request for request in waiting if request.on(capacity).fits(capacity)]
     for count in range(limit + 1):
         nodes = [Node(f"new-{index}", capacity, capacity) for index in range(count)]

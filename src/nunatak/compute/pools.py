@@ -104,7 +104,7 @@ declare(KIND, spec=PoolSpec, status=PoolStatus)
 
 
 def pool_key(name: str) -> Key:
-    """Where a pool is in the catalog."""
+    """Key of a pool in the catalog."""
     return Key(KIND, name)
 
 
@@ -212,7 +212,7 @@ def _running(
 def _target(
     spec: PoolSpec, status: PoolStatus, demand: Demand, *, capacity: Resources, now: float
 ) -> int:
-    """How many nodes the pool shall have."""
+    """Number of nodes that the pool shall have."""
     present = len(status.nodes)
     free = max(0, spec.max_nodes - present)
     wanted = present + nodes_needed(demand.waiting, capacity, limit=free)

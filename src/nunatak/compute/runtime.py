@@ -134,8 +134,8 @@ class Runtime(Protocol):
         ...
 
     def totals(self, instance_id: str) -> str:
-        """What an instance has counted until it was parked or came to another orderly end, as
-        JSON; empty when it has not, or there is no such instance."""
+        """Counters of an instance until it was parked or came to another orderly end, as JSON;
+        empty when it has not, or there is no such instance."""
         ...
 
     def park(self, instance_id: str, *, grace_s: float) -> bool:
@@ -174,5 +174,5 @@ class Runtime(Protocol):
         asked for that; `start` does, too."""
 
     def describe_capabilities(self) -> Sequence[Capability]:
-        """What limits and isolation this runtime can give here, for people."""
+        """Limits and isolation that this runtime can give here, for people."""
         ...

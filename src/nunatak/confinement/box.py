@@ -216,7 +216,8 @@ def _fill(plan: BoxPlan) -> None:
 
 
 def _take(option: str, values: list[str]) -> int | None:
-    """What a step shows, taken hold of while it can be seen; None for a step that makes it."""
+    """Descriptor of what a step shows, taken hold of while it can be seen; None for a step that
+    makes it."""
     if option == "--proc":
         return _filesystem("proc", _NOSUID | _NODEV | _NOEXEC)
     if "bind" not in option or (option.endswith("-try") and not os.path.exists(values[0])):

@@ -62,7 +62,7 @@ def sandbox() -> Sandbox:
 
 
 def obstacle() -> str:
-    """Why nothing can be shut in on this machine; empty when it can."""
+    """Reason why nothing can be shut in on this machine; empty when it can."""
     return sandbox().obstacle
 
 

@@ -38,7 +38,7 @@ def keep_home(home: Path, found: Confinement) -> str:
 
 
 def _unreachable(home: Path) -> str:
-    """Why another user cannot read what is shown to it in the home; empty when it can."""
+    """Reason why another user cannot read what is shown to it in the home; empty when it can."""
     shown = home / "models" / ".shown"
     shown.parent.mkdir(mode=0o700, exist_ok=True)
     shown.touch(mode=0o644)

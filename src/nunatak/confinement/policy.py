@@ -42,7 +42,7 @@ class Confinement:
 
     @property
     def detail(self) -> str:
-        """What is confined and what is not, for the operator."""
+        """Account of what is confined and what is not, for the operator."""
         if self.available:
             other = "as users of their own, " if other_user("") is not None else ""
             return (
@@ -65,6 +65,6 @@ class Confinement:
 
 
 def confinement(*, allow_unconfined: bool = False) -> Confinement:
-    """What this machine allows, tried once per process."""
+    """Confinement that this machine allows, tried once per process."""
     found = sandbox()
     return Confinement(found.obstacle, allow_unconfined, found.name)

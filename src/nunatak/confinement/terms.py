@@ -29,19 +29,20 @@ class Terms:
 
 
 def program(file: Path) -> list[str]:
-    """What starts a program of this room: the server's own interpreter, with nothing else of it."""
+    """Command that starts a program of this room: the server's own interpreter, with nothing else
+    of it."""
     return [str(_PYTHON), "-I", "-S", str(file)]
 
 
 def confined(terms: Terms) -> list[str]:
-    """What stands before a command inside of a sandbox."""
+    """Arguments before a command inside of a sandbox."""
     return _started(terms, file_bytes=None, hide=(), show=())
 
 
 def bare(
     terms: Terms, *, file_bytes: int | None, hide: Sequence[Path], show: Sequence[Path]
 ) -> list[str]:
-    """What stands before a command that no sandbox holds.
+    """Arguments before a command that no sandbox holds.
 
     Where the server is root, nothing in `hide` is to be seen but `show`; else the command may do
     what the server may.
@@ -50,7 +51,7 @@ def bare(
 
 
 def needed() -> list[Path]:
-    """What must be there to read, wherever a command is started so."""
+    """Paths that must be there to read, wherever a command is started so."""
     return [_PYTHON.parent.parent, PROGRAM]
 
 

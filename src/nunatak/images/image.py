@@ -46,7 +46,7 @@ class ImageLimits:
 
     @property
     def terms(self) -> Terms:
-        """What a program of a build is started with, by the server's own user."""
+        """Terms that a program of a build is started with, by the server's own user."""
         return Terms(
             user=None,
             processes=self.processes,
@@ -152,7 +152,7 @@ class ImageBuilder:
         return self._store.put(self._parts(request, *found)) if found else None
 
     def problem(self, digest: str) -> str:
-        """Why nothing can be started from the image `digest`; empty when something can."""
+        """Reason why nothing can be started from the image `digest`; empty when something can."""
         needs = self._store.needs(digest)
         if needs is None:
             return f"Image sha256:{digest[:12]} is missing."

@@ -95,7 +95,7 @@ class ImageStore:
         return _image(digest, parts.environment)
 
     def needs(self, digest: str) -> ImageNeeds | None:
-        """What the image `digest` needs; None when it is not stored, or not readable."""
+        """Needs of the image `digest`; None when it is not stored, or not readable."""
         folder = self.folder / digest
         try:
             config = json.loads((folder / "config.json").read_text("utf-8"))

@@ -39,7 +39,7 @@ class InstanceBounds:
         return spec.memory_limit_bytes + _STACK_BYTES * self.processes_of(spec)
 
     def processes_of(self, spec: InstanceSpec) -> int:
-        """How many processes and threads an instance may have, all together."""
+        """Number of processes and threads that an instance may have, all together."""
         processors = os.cpu_count() or 1
         workers = 2 * processors + 1 if spec.num_workers is None else spec.num_workers
         way_out = 0 if spec.live.egress is None else _FOR_THE_WAY_OUT

@@ -28,11 +28,11 @@ class Group(Protocol):
         """Put a process, and so all that it will start, into the group."""
 
     def pids(self) -> set[int]:
-        """Who is in it."""
+        """Processes in it."""
         ...
 
     def out_of_memory_kills(self) -> int:
-        """How many of its processes the kernel has ended for want of memory."""
+        """Number of its processes that the kernel has ended for want of memory."""
         ...
 
     def remove(self) -> None:
@@ -138,7 +138,8 @@ class _Group:
 
 
 def find_groups(home: Path, *, root: Path = _ROOT) -> Groups:
-    """What this process may do here, tried out by making the parent group of `home` for a moment.
+    """Control groups that this process may make here, tried out by making the parent group of
+    `home` for a moment.
 
     A group that holds instances of an earlier server stays.
     """

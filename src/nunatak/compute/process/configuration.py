@@ -22,7 +22,7 @@ _PROXIES = {name.lower() for name in PROXY_VARIABLES} | {"no_proxy"}
 def configuration(
     spec: InstanceSpec, folder: InstanceFolder, bounds: InstanceBounds, *, is_confined: bool
 ) -> Any:
-    """What the inference server reads; what it refers to is written in its folders.
+    """Configuration that the inference server reads; what it refers to is written in its folders.
 
     Raises OSError.
     """

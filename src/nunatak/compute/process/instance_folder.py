@@ -87,17 +87,17 @@ class InstancePaths:
 
     @property
     def config(self) -> Path:
-        """What the inference server is given."""
+        """Configuration that the inference server is given."""
         return self.path / "instance.json"
 
     @property
     def work(self) -> Path:
-        """Where the model may write."""
+        """Folder in which the model may write."""
         return self.path / "work"
 
     @property
     def private(self) -> PrivateFolder:
-        """What is handed to it and must not reach a disk."""
+        """Folder of what is handed to it and must not reach a disk."""
         return private_folder(self.path)
 
     @property
@@ -106,11 +106,12 @@ class InstancePaths:
         return self.path / "egress.json"
 
     def socket(self) -> Path:
-        """Where the instance listens: in the folder, or elsewhere if that path is too long."""
+        """Socket on which the instance listens: in the folder, or elsewhere if that path is too
+        long."""
         return self._socket("front.sock")
 
     def egress_socket(self) -> Path:
-        """Where its workers find the way out."""
+        """Socket by which its workers find the way out."""
         return self._socket("egress.sock")
 
     def _socket(self, name: str) -> Path:
@@ -127,7 +128,7 @@ class InstancePaths:
 
     @property
     def totals(self) -> Path:
-        """What its process counted until its orderly end."""
+        """File of what its process counted until its orderly end."""
         return self.path / "totals.json"
 
 
@@ -150,7 +151,7 @@ class InstanceFolder:
             return None
 
     def totals(self) -> str:
-        """What its process left of its counters at an orderly end; empty when there was none."""
+        """Counters that its process left at an orderly end; empty when there was none."""
         try:
             with self.paths.totals.open("rb") as file:
                 return file.read(_TOTALS_BYTES).decode("utf-8", "replace")
@@ -158,7 +159,7 @@ class InstanceFolder:
             return ""
 
     def forget_totals(self) -> None:
-        """What a process counts from now on is not in them."""
+        """Forget the totals: what a process counts from now on is not in them."""
         self.paths.totals.unlink(missing_ok=True)
 
     def prepare(self, *, user: int | None) -> None:
@@ -218,7 +219,7 @@ class InstanceFolder:
             replace_file(file, data)
 
     def read_record(self) -> RuntimeRecord | None:
-        """What runs here; None when the folder was never finished."""
+        """Record of what runs here; None when the folder was never finished."""
         try:
             return RuntimeRecord.from_json((self.path / "runtime.json").read_bytes())
         except (OSError, ValueError):

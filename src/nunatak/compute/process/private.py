@@ -35,7 +35,7 @@ class PrivateFolder:
         return self.path / "env.json"
 
     def directory(self, target: str) -> Path:
-        """What the workers see as the folder `target`."""
+        """Folder that the workers see as `target`."""
         return self.path / "files" / _short(target)
 
     def prepare(

@@ -46,7 +46,7 @@ def probe(address: Address) -> Health:
 
 
 def _milestones(body: bytes) -> Milestones | None:
-    """What an answer tells of the start; None when it tells nothing."""
+    """Milestones of the start that an answer tells of; None when it tells nothing."""
     try:
         start = orjson.loads(body)["start"]
         return Milestones(

@@ -43,7 +43,7 @@ class RunningInstance:
 
     @property
     def address(self) -> Address:
-        """Where it listens."""
+        """Address at which it listens."""
         return UnixAddress(Path(self.record.socket))
 
     def has_ended(self) -> bool:

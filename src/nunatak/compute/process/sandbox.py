@@ -50,7 +50,7 @@ class Shown:
 
 
 def sandbox_capability(*, allow_unconfined: bool = False) -> Capability:
-    """What this machine allows; tried once per process."""
+    """Capability that this machine has of shutting workers in; tried once per process."""
     found = confinement(allow_unconfined=allow_unconfined)
     return Capability(
         "isolation of model code", available=found.available, confines=True, detail=found.detail
@@ -63,7 +63,7 @@ def user_of(instance: Path) -> int | None:
 
 
 def sandbox_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> list[str]:
-    """What stands before the workers' command where they are shut in.
+    """Arguments before the workers' command where they are shut in.
 
     All that they may write is in memory: the work folder, `/tmp` and `/dev/shm`, each bounded.
     """
@@ -91,7 +91,7 @@ def sandbox_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> li
 
 
 def bare_argv(spec: InstanceSpec, shown: Shown, bounds: InstanceBounds) -> list[str]:
-    """What stands before the workers' command where nothing can shut them in and the operator let
+    """Arguments before the workers' command where nothing can shut them in and the operator let
     them run all the same: as another user who does not see the home, if the server is root."""
     return bare(
         _terms(spec, shown, bounds),

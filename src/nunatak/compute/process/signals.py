@@ -35,7 +35,7 @@ def end_and_wait(pids: Iterable[int], *, timeout_s: float = _END_WAIT_S) -> None
 
 
 def exit_text(code: int) -> str:
-    """How a process ended, in words: `code` is its status, or minus the signal."""
+    """Ending of a process, in words: `code` is its status, or minus the signal."""
     if code < 0:
         return f"Ended by signal {signal.Signals(-code).name}."
     return f"Ended with exit status {code}."

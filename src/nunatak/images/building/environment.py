@@ -162,7 +162,8 @@ class Environments:
 
 
 def _interpreter_of(environment: Path) -> tuple[bytes, str]:
-    """What decides which interpreter runs in an environment, and so what a sandbox shows of it."""
+    """Facts that decide which interpreter runs in an environment, and so what a sandbox shows of
+    it."""
     try:
         place = os.fspath((environment / "bin").resolve().relative_to(environment.resolve()))
         return (

@@ -40,7 +40,7 @@ class Indexes:
     no_index: bool = False
 
     def environment(self) -> dict[str, str]:
-        """What uv is told, as variables: addresses with credentials stay out of `ps`."""
+        """Variables that uv is told: addresses with credentials stay out of `ps`."""
         values = {
             "UV_DEFAULT_INDEX": self.default or "",
             "UV_INDEX": " ".join(self.extra),

@@ -24,7 +24,7 @@ _SETTINGS = (
 
 
 def isolation(*, allow_unconfined: bool = False) -> Confinement:
-    """What this machine allows, tried once per process."""
+    """Confinement that this machine allows, tried once per process."""
     return confinement(allow_unconfined=allow_unconfined)
 
 

@@ -32,7 +32,7 @@ class SingleFlight(Generic[T]):
         self._flights: dict[str, _Flight[T]] = {}
 
     def keys(self) -> frozenset[str]:
-        """What is being worked on now."""
+        """Keys of what is being worked on now."""
         with self._lock:
             return frozenset(self._flights)
 

@@ -185,7 +185,7 @@ def _folder(parent: Path) -> Iterator[Path]:
 
 
 def _short_folder(folder: Path) -> Path:
-    """Where the socket of the build in `folder` is when its own path is too long.
+    """Folder of the socket of the build in `folder` when its own path is too long.
 
     Named after the build's folder, so that whoever clears that one away finds this one too.
     """

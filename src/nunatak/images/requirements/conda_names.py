@@ -149,7 +149,7 @@ MISSING: frozenset[str] = frozenset(
 
 
 def counterpart(conda_name: str) -> Counterpart:
-    """What `conda_name` becomes on PyPI; names compare without case."""
+    """Counterpart of `conda_name` on PyPI; names compare without case."""
     name = conda_name.lower()
     if name in NOT_NEEDED:
         return Counterpart(Stand.NOT_NEEDED, "")

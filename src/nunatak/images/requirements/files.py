@@ -104,7 +104,7 @@ class CondaFile(_Part, frozen=True, kw_only=True):
 
 
 def read_document(root: Path, relative: str, structure: type[T]) -> T:
-    """What a YAML file of the version in `root` holds; raises DeclarationInvalid."""
+    """Document that a YAML file of the version in `root` holds; raises DeclarationInvalid."""
     text = read_text(root, relative)
     title = f"File {relative}"
     try:

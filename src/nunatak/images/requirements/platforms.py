@@ -27,7 +27,7 @@ def runnable_in(
     target_platforms: Sequence[str] | None,
     artifact_repositories: Collection[str] = (SHARED_REPOSITORY,),
 ) -> RunnablePlatforms:
-    """Where the version runs whose *warehouse* runtime is `declared`.
+    """Platforms on which the version runs whose *warehouse* runtime is `declared`.
 
     `target_platforms` is the manifest's list (None: all); `artifact_repositories` are the
     qualified names of those that exist.
