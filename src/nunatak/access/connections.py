@@ -18,8 +18,8 @@ Table = Mapping[str, str | int]
 
 
 def user_connections_file(environment: Mapping[str, str] = os.environ) -> Path:
-    """Where the official clients look for the user's connections: the folder SNOWFLAKE_HOME
-    (`~/.snowflake`) when it exists, else the platform's own place."""
+    """File in which the official clients look for the user's connections: in the folder
+    SNOWFLAKE_HOME (`~/.snowflake`) when it exists, else the platform's own place."""
     folder = Path(environment.get("SNOWFLAKE_HOME", "~/.snowflake")).expanduser()
     if not folder.exists():
         folder = _platform_folder(environment)

@@ -78,7 +78,7 @@ class Access:
         return self.grants.owner_of(kind, title)
 
     def decide(self, requirement: Requirement, *, role: str) -> Decision:
-        """Whether a role may do what a requirement says, with what it inherits."""
+        """Decision whether a role may do what a requirement says, with what it inherits."""
         roles = self.roles.effective(role)
         return allowed(
             requirement,

@@ -265,7 +265,7 @@ class Sessions:
 
 
 def _counts(connection: Connection, user: str) -> tuple[int, int]:
-    """How many sessions a user holds, and how many all others."""
+    """Numbers of sessions that a user holds, and that all others hold."""
     own = func.coalesce(func.sum(sessions.c.user == user), 0)
     held, count = connection.execute(select(own, func.count()).select_from(sessions)).one()
     return held, count - held

@@ -61,7 +61,7 @@ class User:
         return tuple(key for key in (self.rsa_public_key, self.rsa_public_key_2) if key)
 
     def fingerprints(self) -> tuple[str | None, str | None]:
-        """What DESCRIBE USER shows of the two keys."""
+        """Fingerprints of the two keys, as DESCRIBE USER shows them."""
         keys = (self.rsa_public_key, self.rsa_public_key_2)
         first, second = (fingerprint(parse_public_key(key)) if key else None for key in keys)
         return first, second

@@ -31,7 +31,7 @@ class Login:
     error: tuple[str, str] | None = None
 
     def lines(self) -> tuple[dict[str, Any], ...]:
-        """What is written of it."""
+        """Lines that are written of it."""
         code, message = self.error or (None, None)
         return (
             {
@@ -70,8 +70,8 @@ class StatementEnded:
     accessed: tuple[tuple[str, str, str], ...] = ()
 
     def lines(self) -> tuple[dict[str, Any], ...]:
-        """What is written of it; of a grant or a refusal twice, in the record of statements and in
-        that of access, where the multitude of the others cannot push it out."""
+        """Lines that are written of it; of a grant or a refusal twice, in the record of statements
+        and in that of access, where the multitude of the others cannot push it out."""
         code, message = self.error or (None, None)
         text = self.text[:KEPT_CHARS]
         if message is not None and names_secrets(text):
@@ -109,7 +109,7 @@ class ServerStarted:
     confinement: str
 
     def lines(self) -> tuple[dict[str, Any], ...]:
-        """What is written of it."""
+        """Lines that are written of it."""
         told = {"version": self.version, "confinement": self.confinement}
         return ({"event": START, "time": iso(self.time), **told},)
 

@@ -68,5 +68,5 @@ class RecordFiles:
 
 
 def _stamp(moment: float) -> str:
-    """When a file was full, in its name; later ones come later in the order of names."""
+    """Time at which a file was full, in its name; later ones come later in the order of names."""
     return dt.datetime.fromtimestamp(moment, dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")

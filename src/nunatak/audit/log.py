@@ -59,7 +59,7 @@ class AuditLog:
 
     @property
     def dropped(self) -> int:
-        """How many events were not recorded since the start."""
+        """Number of events that were not recorded since the start."""
         return self._dropped
 
     def record(self, event: Event) -> None:

@@ -29,8 +29,8 @@ class Terms:
 
 
 def program(file: Path) -> list[str]:
-    """Command that starts a program of this room: the server's own interpreter, with nothing else
-    of it."""
+    """Command that starts a program of this package: the server's own interpreter, with nothing
+    else of it."""
     return [str(_PYTHON), "-I", "-S", str(file)]
 
 

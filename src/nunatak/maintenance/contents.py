@@ -47,7 +47,7 @@ class Item:
 
 
 def found(path: str, place: Path, *, size_bytes: int | None = None) -> Item | None:
-    """What lies at a place, if it is a file or folder."""
+    """Item that lies at a place, if it is a file or folder."""
     try:
         seen = place.lstat()
     except FileNotFoundError:
@@ -67,7 +67,7 @@ def found(path: str, place: Path, *, size_bytes: int | None = None) -> Item | No
 
 
 def walk(path: str, place: Path) -> Iterator[Item]:
-    """What lies at a place and below it, a folder before its content, by name."""
+    """Items that lie at a place and below it, a folder before its content, by name."""
     waiting = [(path, place)]
     while waiting:
         path, place = waiting.pop()

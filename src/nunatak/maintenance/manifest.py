@@ -32,7 +32,7 @@ class Entry:
 
     @property
     def order(self) -> tuple[str, ...]:
-        """What manifests are sorted by: a folder stands before what is in it."""
+        """Key that manifests are sorted by: a folder stands before what is in it."""
         return tuple(self.path.split("/"))
 
 
@@ -53,7 +53,7 @@ class Found:
 
     @property
     def name(self) -> str:
-        """What the backup is called."""
+        """Name of the backup."""
         return self.file.name.removesuffix(_SUFFIX)
 
     def head(self) -> ManifestHead:

@@ -91,7 +91,7 @@ class Query:
         self.status = status
 
     def ended(self) -> StatementEnded:
-        """How it has ended, for the record; of one that runs, how it stands."""
+        """Event of its end, for the record; of one that runs, of how it stands."""
         failure, place = self.failure, self.place
         return StatementEnded(
             id=self.id,
@@ -241,7 +241,7 @@ class QueryRegistry:
             return reversed(list(self._queries.values()))
 
     def running(self) -> list[Mapping[str, Any]]:
-        """What waits or runs now, in the form of a record."""
+        """Queries that wait or run now, in the form of a record."""
         return [query.ended().lines()[0] for query in self.unfinished()]
 
     def _add(self, query: Query) -> None:

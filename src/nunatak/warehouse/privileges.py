@@ -122,7 +122,7 @@ def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:
 
 
 def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> None:
-    """What is not there is left to the statement, which knows about IF EXISTS."""
+    """Permit a use; what is not there is left to the statement, which knows about IF EXISTS."""
     name = execution.session.qualify(parts)
     table = execution.tables.find(name, execution.session, connection=execution.connection)
     if table is None:

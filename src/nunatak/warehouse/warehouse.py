@@ -148,7 +148,7 @@ class Warehouse:
         return result
 
     def describe(self, request: StatementRequest) -> Description:
-        """What a statement would answer, without running anything."""
+        """Columns that a statement would answer, without running anything."""
         with reading():
             return self._describe(request)
 

@@ -55,7 +55,7 @@ def in_a_row(failures: Failures | None, now: float) -> float:
 
 
 def wait_s(failures: Failures | None, now: float) -> float:
-    """How long a name's next try must wait, in seconds; 0 when it may be made now."""
+    """Seconds that a name's next try must wait; 0 when it may be made now."""
     count = in_a_row(failures, now)
     if failures is None or count < FREE_TRIES:
         return 0.0
@@ -73,7 +73,7 @@ def unforgiven(failures: Failures | None, now: float) -> float:
 
 
 def group_wait_s(spent: float, *, is_known: bool, has_failed: bool) -> float:
-    """How long a name's next try must wait for others of its group, which have `spent` so many
+    """Seconds that a name's next try must wait for others of its group, which have `spent` so many
     tries. One that has logged in at the address, and has not failed since, waits for nobody."""
     if is_known and not has_failed:
         return 0.0

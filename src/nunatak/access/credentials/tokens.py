@@ -125,13 +125,13 @@ class Tokens:
         return text
 
     def find(self, text: str) -> Token | None:
-        """What is known of a token, expired and disabled ones too."""
+        """Token of a text, expired and disabled ones too."""
         if not text or len(text) > TOKEN_LIMIT_CHARS:
             return None
         return self.by_hash(token_hash(text))
 
     def by_hash(self, key: str) -> Token | None:
-        """What is known of the token with that hash."""
+        """Token with that hash."""
         return self._known.get(key, self._read)
 
     def forget_expired(self, now: float) -> None:

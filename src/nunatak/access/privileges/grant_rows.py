@@ -42,7 +42,7 @@ class Taking:
 
 
 def given_by(connection: Connection, condition: Any, before: str, after: str) -> None:
-    """What one role gave becomes what another gave."""
+    """Change who gave grants: what one role gave becomes what another gave."""
     rows = connection.execute(select(grants).where(condition, grants.c.granted_by == before)).all()
     for row in rows:
         connection.execute(delete(grants).where(grants.c.id == row.id))
@@ -61,7 +61,7 @@ def end_held_by(connection: Connection, role: str) -> None:
 
 
 def securable(connection: Connection, kind: str, object_name: str) -> Securable:
-    """Who decides about grants on an object."""
+    """Securable of an object: who decides about grants on it."""
     owner = owner_in(connection, kind, object_name)
     return Securable(owner, manager_in(connection, kind, object_name))
 

@@ -111,8 +111,9 @@ def _held_up(links: Mapping[int, Link], on: Securable) -> frozenset[int]:
 def refused_transfer(
     to: str, heir_roles: Collection[str], *, by: Granter, on: Securable, lends_rights: bool
 ) -> str | None:
-    """Why somebody may not make a role the owner of an object; None when they may. `heir_roles`
-    are the role with all that it inherits; an object `lends_rights` that acts with its owner's."""
+    """Reason why somebody may not make a role the owner of an object; None when they may.
+    `heir_roles` are the role with all that it inherits; an object `lends_rights` that acts with its
+    owner's."""
     if by.is_administrator:
         return None
     if ACCOUNTADMIN in heir_roles and lends_rights:

@@ -198,7 +198,7 @@ class Grants:
             return owner_in(connection, kind, object_name)
 
     def securable(self, kind: str, object_name: str) -> Securable:
-        """Who decides about grants on an object."""
+        """Securable of an object: who decides about grants on it."""
         with self._store.read() as connection:
             return securable(connection, kind, object_name)
 

@@ -32,8 +32,9 @@ def remove_role(connection: Connection, name: str, *, heir: str) -> None:
 
 
 def _hand_over(connection: Connection, role: str, heir: str) -> None:
-    """What a role owned gets another owner, who has then given what the role gave. The grants on
-    what acts with its owner's rights end, else others would act with the heir's through it."""
+    """Hand over what a role owned: it gets another owner, who has then given what the role gave.
+    The grants on what acts with its owner's rights end, else others would act with the heir's
+    through it."""
     for row in connection.execute(select(objects).where(objects.c.owner == role)).all():
         title = Key(row.kind, row.name, row.database_name, row.schema_name).title
         if row.kind in ACT_FOR_OWNER:

@@ -133,8 +133,8 @@ class Roles:
         return self.identity(name) is not None
 
     def identity(self, name: str) -> str | None:
-        """What tells a role from every other that has had or will have its name; None when there
-        is none."""
+        """Identity that tells a role from every other that has had or will have its name; None when
+        there is none."""
         return self._identities.get(name, self._read_identity)
 
     def grant(self, role: str, *, grantee_kind: str, grantee: str, by: str) -> None:
@@ -174,7 +174,7 @@ class Roles:
         self.forget()
 
     def grants_of(self, role: str) -> Sequence[RoleGrant]:
-        """Who holds a role directly."""
+        """Grants of a role to those who hold it directly."""
         return self._grants(role_grants.c.role == role)
 
     def grants_to(self, grantee_kind: str, grantee: str) -> Sequence[RoleGrant]:

@@ -63,7 +63,7 @@ class ModelVersions:
         return self._served(ref, self._found(ref)[1])
 
     def name_of(self, ref: ModelRef) -> QualifiedName:
-        """What the model of a version is called now; raises ObjectNotFound when it is gone."""
+        """Name of the model of a version now; raises ObjectNotFound when it is gone."""
         return self._found(ref)[0].record.qualified
 
     def _found(self, ref: ModelRef) -> tuple[Model, ModelVersion]:

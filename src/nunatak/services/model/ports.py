@@ -52,7 +52,7 @@ class ModelSource(Protocol):
         ...
 
     def name_of(self, ref: ModelRef) -> QualifiedName:
-        """What the model of a version is called now; raises ObjectNotFound when it is gone."""
+        """Name of the model of a version now; raises ObjectNotFound when it is gone."""
         ...
 
 

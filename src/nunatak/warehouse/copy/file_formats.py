@@ -68,7 +68,7 @@ class FileFormat:
         return texts
 
     def compression(self, head: bytes) -> str:
-        """How a file that begins so is compressed, in the engine's words."""
+        """Compression of a file that begins so, in the engine's words."""
         named = self.packing
         if named == "AUTO":
             return (

@@ -92,8 +92,8 @@ def copy_options(tree: exp.Copy) -> CopyOptions:
 
 
 def matching(text: str | None) -> Callable[[str], str] | None:
-    """What of their names makes columns match (MATCH_BY_COLUMN_NAME); None where their places do.
-    Raises InvalidArgument."""
+    """Form of their names by which columns match (MATCH_BY_COLUMN_NAME); None where their places
+    do. Raises InvalidArgument."""
     word = (text or "NONE").upper()
     if word not in _MATCHING:
         raise InvalidArgument(

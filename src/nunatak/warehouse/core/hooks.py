@@ -36,7 +36,7 @@ class StageResolver(Protocol):
     """Finds stages and file formats for a session, and checks that it may use them."""
 
     def place(self, session: Session, location: str, *, write: bool) -> StagePlace:
-        """Where `@stage/path`, `@~/path` or `@%table/path` leads; raises ObjectNotFound,
+        """Place that `@stage/path`, `@~/path` or `@%table/path` leads to; raises ObjectNotFound,
         PrivilegeMissing, InvalidArgument."""
 
     def file_format(self, session: Session, name: str) -> Mapping[str, Any]:

@@ -72,7 +72,7 @@ class Literals:
         return max(whole, 1), max((len(part[2]) for part in parts), default=0)
 
     def engine_text(self) -> str:
-        """What the engine's cast reads as a list of these."""
+        """Text that the engine's cast reads as a list of these."""
         if self.kind is Kind.TEXT:
             return json.dumps(self.values)
         return f"[{', '.join('NULL' if value is None else value for value in self.values)}]"

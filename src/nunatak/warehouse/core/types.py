@@ -57,7 +57,7 @@ _PLAIN: dict[str, SqlType] = {
 
 
 def engine_type(sql_type: SqlType) -> str:
-    """What a declared type is stored as, in the engine's words."""
+    """Type that a declared type is stored as, in the engine's words."""
     match sql_type.kind:
         case TypeKind.FIXED:
             if not sql_type.scale:
@@ -83,7 +83,7 @@ def engine_type(sql_type: SqlType) -> str:
 
 
 def sql_type_of(engine: str) -> SqlType:
-    """What an engine type means when nothing else is known of a column."""
+    """SQL type that an engine type means when nothing else is known of a column."""
     plain = _PLAIN.get(engine)
     if plain is not None:
         return plain

@@ -26,7 +26,7 @@ class Damage:
         self._reasons.pop(name, None)
 
     def of(self, name: str) -> str | None:
-        """Why a database cannot be used; None for one that can."""
+        """Reason why a database cannot be used; None for one that can."""
         return self._reasons.get(name)
 
     def require_sound(self, name: str) -> None:

@@ -56,7 +56,7 @@ def identifier(name: str) -> str:
 
 
 def folded(name: str) -> str:
-    """What the engine compares of a name: it takes names for the same that have the same."""
+    """Form of a name that the engine compares: it takes names for the same that have the same."""
     return name.translate(_FOLDING)
 
 

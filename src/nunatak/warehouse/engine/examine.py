@@ -11,7 +11,8 @@ from nunatak.warehouse.engine.log_file import log_problem
 
 
 def database_problem(file: Path) -> str | None:
-    """Why a database cannot be read in whole; None for one that can. The file is not changed."""
+    """Reason why a database cannot be read in whole; None for one that can. The file is not
+    changed."""
     if problem := log_problem(file.with_name(f"{file.name}.wal")):
         return f"its log {problem}"
     try:

@@ -31,8 +31,8 @@ _WORD = (1 << 64) - 1
 
 
 def log_problem(file: Path) -> str | None:
-    """Why a log holds, or may hold, what the engine would pass over in silence; None for one that
-    is whole, that a crash cut off, or that is not there."""
+    """Reason why a log holds, or may hold, what the engine would pass over in silence; None for one
+    that is whole, that a crash cut off, or that is not there."""
     try:
         with file.open("rb") as log:
             head = log.read(_HEAD_BYTES)
@@ -64,7 +64,7 @@ def _rest(content: bytes) -> int:
 
 
 def _first_gap(log: BinaryIO) -> str | None:
-    """Whether a whole entry follows one that is not."""
+    """Gap of a log: a whole entry that follows one that is not."""
     has_gap = False
     while len(fields := log.read(_ENTRY.size)) == _ENTRY.size:
         size, wanted = _ENTRY.unpack(fields)
@@ -81,7 +81,7 @@ def _first_gap(log: BinaryIO) -> str | None:
 
 
 def _entries_begin(head: bytes) -> int | None:
-    """Where the entries begin; None for a head of another form."""
+    """Offset at which the entries begin; None for a head of another form."""
     if not head.startswith(_START + _FORMAT + _DATABASE):
         return None
     at = len(_START + _FORMAT + _DATABASE)

@@ -16,7 +16,7 @@ _COMPARED_PAIRS = 10_000_000
 
 
 def _occurrences(sign: str) -> str:
-    """How often a sign stands in the text p."""
+    """Number of times that a sign stands in the text p."""
     return f"(length(p) - length(replace(p, '{sign}', ''))) // {len(sign)}"
 
 

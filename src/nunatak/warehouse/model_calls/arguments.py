@@ -99,7 +99,7 @@ def _value(
 
 
 def _cast_target(sql_type: SqlType) -> str | None:
-    """What an argument is cast to; semi-structured values are taken as they are."""
+    """Type that an argument is cast to; semi-structured values are taken as they are."""
     if sql_type.kind in SEMI_STRUCTURED or sql_type.kind is TypeKind.VECTOR:
         return None
     if sql_type.kind is TypeKind.FIXED and not sql_type.scale:

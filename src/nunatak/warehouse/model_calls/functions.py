@@ -42,7 +42,7 @@ class Callee(Protocol):
 
     @property
     def signature(self) -> MethodSignature:
-        """What it takes and gives."""
+        """Signature: what it takes and gives."""
         ...
 
     def open(self, runner: QueryRunner) -> BatchCaller:

@@ -42,7 +42,7 @@ class BatchCaller(Protocol):
 
     @property
     def parallel(self) -> int:
-        """How many batches at a time keep all workers busy."""
+        """Number of batches at a time that keep all workers busy."""
         ...
 
     @property

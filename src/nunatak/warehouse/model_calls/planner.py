@@ -88,7 +88,7 @@ class CallTarget(Protocol):
 
     @property
     def signature(self) -> MethodSignature:
-        """What it takes and gives."""
+        """Signature: what it takes and gives."""
         ...
 
     def open(self, runner: QueryRunner) -> BatchCaller:

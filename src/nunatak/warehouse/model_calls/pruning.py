@@ -45,7 +45,8 @@ def prune_unread(tree: exp.Expr, functions: Container[str]) -> None:
 
 
 def push_down_fields(tree: exp.Expr, functions: Container[str]) -> None:
-    """Where a result is read by field only, let the SELECT of the call give the fields.
+    """Push fields down: where a result is read by field only, the SELECT of the call gives the
+    fields.
 
     `SELECT r['y']::INT FROM (SELECT call(…) AS r …)` becomes
     `SELECT f::INT FROM (SELECT NULL AS r, call(…)['y'] AS f …)`.
@@ -137,7 +138,7 @@ class Readers:
         return uses is None or bool(uses.columns)
 
     def uses(self, select: exp.Select, projection: exp.Alias) -> _Uses | None:
-        """Who reads a projection; None when that cannot be told, or it is the final result."""
+        """Uses of a projection; None when that cannot be told, or it is the final result."""
         name = name_of(projection.args["alias"])
         if select.args.get("distinct") is not None or _reads_itself(select, projection, name):
             return None
@@ -177,7 +178,7 @@ class Readers:
         return uses
 
     def _uses_in(self, reader: exp.Select, source: exp.Expr, name: str, alias: str) -> _Uses | None:
-        """How one SELECT reads the column `name` of a source in its FROM clause."""
+        """Uses in one SELECT of the column `name` of a source in its FROM clause."""
         reads = self._reads_of(source, reader)
         if reads.is_opaque or name in reads.joined_by:
             return None

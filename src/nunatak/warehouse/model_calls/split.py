@@ -283,7 +283,7 @@ class SelectSplitter:
                 self._rewrite(child)
 
     def _result(self, node: exp.Expr) -> exp.Expr | None:
-        """What stands for a call, or for an access to one of its outputs."""
+        """Expression that stands for a call, or for an access to one of its outputs."""
         key = accessed_key(node)
         holder = node.this if key is not None else None
         if holder is not None and (call := self._call(holder)) is not None and not call.is_native:
@@ -382,7 +382,8 @@ def object_of(values: Sequence[tuple[str, exp.Expr]], *, is_nullable: bool) -> e
 
 
 def output_value(value: exp.Expr, access: exp.Expr) -> exp.Expr:
-    """What stands for an access to one output: a VARIANT, but under a cast the cast is enough."""
+    """Expression that stands for an access to one output: a VARIANT, but under a cast the cast is
+    enough."""
     if isinstance(access.parent, exp.Cast):
         return value
     return exp.cast(value, "VARIANT", dialect=DIALECT)

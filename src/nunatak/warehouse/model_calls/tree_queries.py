@@ -22,7 +22,7 @@ def name_of(node: exp.Expr | None) -> str:
 
 
 def text_of(node: exp.Expr) -> str:
-    """What makes two expressions the same."""
+    """Text that two expressions share when they are the same."""
     return node.sql(dialect=DIALECT, comments=False)
 
 

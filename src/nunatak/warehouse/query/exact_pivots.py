@@ -12,7 +12,7 @@ from nunatak.warehouse.query.name_scopes import collide
 
 
 def pivoted(pivot: exp.Pivot, columns: Sequence[str] | None) -> list[str] | None:
-    """What becomes of a source's columns; None where that is not known.
+    """Names that a source's columns become; None where that is not known.
 
     Raises Unsupported where some of the names before or after it differ only in case.
     """

@@ -37,7 +37,8 @@ class StatementFunctions:
         self._lock = threading.Lock()
 
     def made(self, connection: EngineConnection) -> Mapping[str, MadeFunction]:
-        """What has been made so far, as this connection calls it, by the name in the statement."""
+        """Functions that have been made so far, as this connection calls them, by the name in the
+        statement."""
         if connection is not self._pinned:
             return self._made
         return {
@@ -46,8 +47,8 @@ class StatementFunctions:
         }
 
     def used_by(self, connection: EngineConnection) -> None:
-        """What a function raises is to be known to this connection, whose engine passes it on as
-        mere text."""
+        """Add a user of the functions: what one raises is to be known to this connection, whose
+        engine passes it on as mere text."""
         with self._lock:
             self._users.append(connection)
 

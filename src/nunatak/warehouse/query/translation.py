@@ -108,7 +108,7 @@ class Translator:
         self._request.check_cancelled()
 
     def context(self) -> RewriteContext:
-        """What the rewrite of this statement may ask."""
+        """Context that the rewrite of this statement may ask."""
         return RewriteContext(
             session=self._session,
             resolve=self._read,

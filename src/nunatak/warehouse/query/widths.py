@@ -54,7 +54,7 @@ class _WidthWalk:
         return self._grouped(node.this, visible) + sum(w for _, w in self._joins(node, visible))
 
     def common(self, node: exp.Expr, visible: _Visible) -> _Visible:
-        """What is visible in a query, its common table expressions among it."""
+        """Names visible in a query, its common table expressions among them."""
         clause = node.args.get("with_")
         if clause is None:
             return visible

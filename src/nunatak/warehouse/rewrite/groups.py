@@ -89,7 +89,8 @@ def _operands(node: exp.Expr, *, is_distinct: bool = False) -> _Operands:
 
 
 def _unify(parts: Sequence[exp.Select]) -> None:
-    """Where one of several queries answers a semi-structured value, or bytes, all of them do."""
+    """Unify columns: where one of several queries answers a semi-structured value, or bytes, all of
+    them do."""
     for items in zip(*(part.expressions for part in parts), strict=False):
         values = [item.this if isinstance(item, exp.Alias) else item for item in items]
         for value, same in zip(values, as_one_kind(values), strict=True):
@@ -182,7 +183,7 @@ def _group_by_value(node: exp.Select, item: exp.Expr) -> None:
 
 
 def _order_by_place(node: exp.Select) -> None:
-    """What ORDER BY names by its place or alias is that projection itself."""
+    """Resolve ORDER BY: what it names by its place or alias is that projection itself."""
     order = node.args.get("order")
     aliases = {item.alias: item.this for item in node.expressions if isinstance(item, exp.Alias)}
     for item in order.expressions if order is not None else ():

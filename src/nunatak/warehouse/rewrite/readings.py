@@ -66,7 +66,8 @@ def as_float(text: exp.Expr, *, is_tried: bool) -> exp.Expr | None:
 
 
 def cut(node: exp.Expr, target: SqlType, operand: exp.Expr) -> exp.Expr:
-    """What was cast to text, no longer than it is declared: text is cut, other values must fit."""
+    """Value that was cast to text, no longer than it is declared: text is cut, other values must
+    fit."""
     length = target.length or TEXT_LIMIT_CHARS
     if length >= TEXT_LIMIT_CHARS:
         return node

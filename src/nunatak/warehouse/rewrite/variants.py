@@ -39,7 +39,7 @@ def canonical(node: exp.Expr) -> exp.Expr:
 
 
 def key(node: exp.Expr) -> exp.Expr:
-    """What sorts as the semi-structured node does."""
+    """Sort key of a semi-structured node."""
     return call("nk_key", node)
 
 
@@ -223,7 +223,7 @@ def nullif(node: exp.Nullif, context: RewriteContext) -> exp.Expr:
 
 
 def as_variants(node: exp.Expr, _context: RewriteContext) -> exp.Expr:
-    """Where one of several values is semi-structured, all are."""
+    """Values of which all are semi-structured where one is."""
     values = passed_values(node)
     for value, same in zip(values, as_one_kind(values), strict=True):
         if same is not value:

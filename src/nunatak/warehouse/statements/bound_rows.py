@@ -67,7 +67,7 @@ def put_bound_rows(execution: Execution, tree: exp.Insert, bindings: Sequence[Bi
 def _compute_with_numbers(
     tree: exp.Insert, row: exp.Select | exp.Values, values: Sequence[Binding]
 ) -> None:
-    """Where a query computes with columns of the row, they are numbers, also as text."""
+    """Make columns of the row numbers where a query computes with them, also as text."""
     if row is tree.expression:
         return
     alias = row.args.get("alias")
@@ -96,7 +96,8 @@ def _computed(column: exp.Expr, place: exp.Expr, binding: Binding) -> exp.Expr:
 
 
 def _row(tree: exp.Insert) -> exp.Select | exp.Values | None:
-    """What writes the row: a SELECT without FROM, or VALUES with one row, also inside a query."""
+    """Query that writes the row: a SELECT without FROM, or VALUES with one row, also inside a
+    query."""
     source = tree.expression
     if isinstance(source, exp.Select) and not source.args.get("from_"):
         return source
@@ -147,7 +148,8 @@ def _typed(
 def _inserted(
     tree: exp.Insert, row: exp.Select | exp.Values, written: Sequence[exp.Expr]
 ) -> list[exp.Expr]:
-    """What each column gets: the row's values, or what a query selects of them by name."""
+    """Expressions that the columns get: the row's values, or what a query selects of them by
+    name."""
     if row is tree.expression:
         return list(written)
     names: Mapping[str, exp.Expr] = {f"COLUMN{at}": value for at, value in enumerate(written, 1)}

@@ -45,7 +45,7 @@ def set_as_bytes(tree: exp.Update, table: Table) -> None:
 
 
 def merged_as_bytes(tree: exp.Expr, table: Table) -> None:
-    """What a clause of MERGE does."""
+    """Clause of MERGE: what it gives to columns of bytes."""
     if isinstance(tree, exp.Update):
         set_as_bytes(tree, table)
         return

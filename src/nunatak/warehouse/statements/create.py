@@ -151,8 +151,9 @@ def existing(
 def claiming(
     execution: Execution, location: Location, kind: str, name: QualifiedName, *, replace: bool
 ) -> Iterator[str]:
-    """What makes a name free for a new object: removes the one that OR REPLACE means, which has
-    exactly this name and is of this kind. Raises ObjectExists, and what `claimed` does."""
+    """Statements that make a name free for a new object: they remove the one that OR REPLACE means,
+    which has exactly this name and is of this kind. Raises ObjectExists, and what `claimed`
+    does."""
     there = claimed(execution.connection, location, kind)
     _refuse(there, kind, name, replace=replace)
     if there is not None:
@@ -166,7 +167,7 @@ def _refuse(there: str | None, kind: str, name: QualifiedName, *, replace: bool)
 
 
 def dropping(execution: Execution, location: Location, kind: str) -> Iterator[str]:
-    """What removes an object of exactly that name, and the sequences of its columns."""
+    """Statements that remove an object of exactly that name, and the sequences of its columns."""
     own = list(identities(execution, location))
     yield from dropped(execution.connection, location, kind)
     for sequence in own:

@@ -117,7 +117,7 @@ def merge(execution: Execution, tree: exp.Merge) -> Result:
 
 
 def merge_counts(tree: exp.Merge) -> dict[str, str]:
-    """Which counts a MERGE answers: words of the result's columns, by action."""
+    """Counts that a MERGE answers: words of the result's columns, by action."""
     actions = {
         "INSERT"
         if isinstance(then, exp.Insert)

@@ -20,7 +20,7 @@ _PREFIX = f"{INTERNAL_PREFIX}IDENTITY_"
 
 
 def identity_sequence(location: Location) -> Location:
-    """Where the sequence of a new column of a table lies."""
+    """Location of the sequence of a new column of a table."""
     return Location(location.database, location.schema, f"{_PREFIX}{uuid.uuid4().hex.upper()}")
 
 

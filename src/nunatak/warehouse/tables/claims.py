@@ -40,7 +40,7 @@ def found_kind(connection: EngineConnection, location: Location, kind: str) -> s
 
 
 def claimed(connection: EngineConnection, location: Location, kind: str) -> str | None:
-    """What is there under exactly the name of an object that is to be made.
+    """Kind of what is there under exactly the name of an object that is to be made.
 
     Raises Unsupported when the name differs only in case from one that is there, InvalidArgument
     for a name of the engine's own, and ObjectNotFound when there is no such schema.
@@ -103,7 +103,7 @@ def dropped(connection: EngineConnection, location: Location, kind: str) -> Iter
 
 
 def _same(connection: EngineConnection, location: Location, kind: str) -> dict[str, str]:
-    """What the engine takes for the name: kinds by exact name."""
+    """Kinds, by exact name, of what the engine takes for the name."""
     query = _SEQUENCES if kind == "SEQUENCE" else _RELATIONS
     here = (
         f"database_name = {literal(location.database)} AND schema_name = {literal(location.schema)}"

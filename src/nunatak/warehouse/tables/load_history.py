@@ -44,14 +44,14 @@ class LoadHistory:
 
 
 def renamed(connection: EngineConnection, table: Table, new: QualifiedName) -> list[str]:
-    """What carries the history of a table to the name that it gets in the same schema."""
+    """Statements that carry the history of a table to the name that it gets in the same schema."""
     target, old = literal(_key(table, new)), literal(_key(table, table.name))
     change = f"UPDATE {_loads_of(table)} SET target = {target} WHERE target = {old}"
     return [change] if _has_loads(connection, table) else []
 
 
 def forgotten(connection: EngineConnection, table: Table) -> list[str]:
-    """What lets every file be loaded into a table again."""
+    """Statements that let every file be loaded into a table again."""
     change = f"DELETE FROM {_loads_of(table)} WHERE target = {literal(_key(table, table.name))}"
     return [change] if _has_loads(connection, table) else []
 

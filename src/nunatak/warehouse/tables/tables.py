@@ -60,12 +60,12 @@ class Location:
 
     @classmethod
     def permanent(cls, name: QualifiedName) -> Location:
-        """Where a permanent table lies."""
+        """Location of a permanent table."""
         return cls(name.database, name.schema, name.name)
 
     @classmethod
     def temporary(cls, session: Session, name: QualifiedName) -> Location:
-        """Where a session's temporary table of that name lies."""
+        """Location of a session's temporary table of that name."""
         return cls(session_database(session), INTERNAL_SCHEMA, str(name))
 
     def parking(self) -> Location:
@@ -318,7 +318,7 @@ def described(
 
 
 def noted_reads(names: Iterable[QualifiedName] | None) -> dict[str, list[str]] | None:
-    """What a view's note says of the tables and views that it reads, which may be none."""
+    """Note of a view on the tables and views that it reads, which may be none."""
     return None if names is None else {"names": [str(name) for name in names]}
 
 

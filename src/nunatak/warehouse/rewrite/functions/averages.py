@@ -73,7 +73,7 @@ def window(node: exp.Window, _context: RewriteContext) -> exp.Expr:
 
 
 def _sample(node: exp.Avg) -> exp.Expr:
-    """What has the type of the average of a node."""
+    """Expression that has the type of the average of a node."""
     argument = _argument(node)
     known = type_of(argument)
     is_fixed = known is not None and known.kind is TypeKind.FIXED

@@ -47,7 +47,8 @@ def to_binary(node: exp.ToBinary, context: RewriteContext) -> exp.Expr:
 
 
 def joined(node: exp.Expr, context: RewriteContext) -> exp.Expr:
-    """What is joined to text is cast to it; bytes that are joined to bytes are not."""
+    """Concatenation: what is joined to text is cast to it; bytes that are joined to bytes are
+    not."""
     given = (node.args.get("this"), node.args.get("expression"), *node.expressions)
     arguments = [argument for argument in given if isinstance(argument, exp.Expr)]
     if all(_is_binary(argument) for argument in arguments):
@@ -111,7 +112,7 @@ def _as_binary(operand: exp.Expr, context: RewriteContext, *, is_tried: bool) ->
 
 
 def _stub(kind: SqlType) -> exp.Expr:
-    """What stands for an operand that is rewritten already."""
+    """Expression that stands for an operand that is rewritten already."""
     return typed(exp.Placeholder(this=_STUB), kind)
 
 

@@ -113,7 +113,7 @@ def _policy(context: RewriteContext) -> int:
 
 
 def _days_late(context: RewriteContext) -> int:
-    """How many days after Monday weeks begin."""
+    """Days after Monday on which weeks begin."""
     return max(_start(context), 1) - 1
 
 
