@@ -20,7 +20,7 @@ from nunatak.config import Settings
 CATALOG = "catalog.sqlite"
 DATABASES = "databases"
 FILE_SUFFIX, LOG_SUFFIX = ".duckdb", ".wal"
-_TREES = ("audit", "environments/locks", "images", "models", "stages")
+_TREES = ("environments/locks", "images", "log", "models", "stages")
 """Folders whose files are replaced and removed, or appended to, but never changed."""
 _LOOSE = ("connections.toml", "families.yaml", "keys", "limits.yaml")
 _NEW_IN_A_COPY = "keys/addresses.key"

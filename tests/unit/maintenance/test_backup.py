@@ -38,7 +38,7 @@ def fill(home: Path) -> Settings:
     prepare_account(Access(database, settings), settings)
     database.close()
     contents = {
-        "audit/access.jsonl": b"{}",
+        "log/access.jsonl": b"{}",
         "connections.toml": b"[nunatak]",
         "databases/D.duckdb": bytes(range(256)) * 300,
         "databases/D.duckdb.wal": b"log",
