@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 
 from nunatak.access.administration import AccessAdministration
 from nunatak.access.authenticate import Authenticator
@@ -13,7 +14,7 @@ from nunatak.access.privileges.future import FutureGrants
 from nunatak.access.privileges.granting import Granter
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.requirement import ActingRoles, Requirement, RolesInForce
 from nunatak.access.privileges.roles import Roles
 from nunatak.access.records.store import AccessStore, Clock
 from nunatak.access.sessions import Sessions
@@ -69,6 +70,10 @@ class Access:
         """The roles that somebody may act with now (`Standing.roles_of`)."""
         return self._standing.roles_of(holder)
 
+    def secondary_roles(self, acting: Acting, wanted: Sequence[str] | None) -> frozenset[str]:
+        """The secondary roles that a session acts with now (`Standing.secondary`)."""
+        return self._standing.secondary(acting, wanted)
+
     def check_acting(self, acting: Acting) -> None:
         """Raise unless a session may act with its current role now (`Standing.check`)."""
         self._standing.check(acting)
@@ -77,8 +82,10 @@ class Access:
         """The role that owns an object; None where nobody does."""
         return self.grants.owner_of(kind, title)
 
-    def decide(self, requirement: Requirement, *, role: str) -> Decision:
+    def decide(self, requirement: Requirement, *, role: ActingRoles) -> Decision:
         """Decision whether a role may do what a requirement says, with what it inherits."""
+        if isinstance(role, RolesInForce):
+            role = role.for_privilege(requirement.privilege)
         roles = self.roles.effective(role)
         return allowed(
             requirement,
@@ -87,21 +94,22 @@ class Access:
             owner=self.grants.owner_of(requirement.kind, requirement.object_name),
         )
 
-    def allows(self, role: str, requirement: Requirement) -> bool:
+    def allows(self, role: ActingRoles, requirement: Requirement) -> bool:
         """Whether a role may do what a requirement says."""
         return self.decide(requirement, role=role).is_allowed
 
-    def require(self, requirement: Requirement, *, role: str) -> None:
+    def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
         """Raise PrivilegeMissing unless the role may."""
         decision = self.decide(requirement, role=role)
         if not decision.is_allowed:
             raise PrivilegeMissing(decision.reason)
 
-    def granter(self, role: str) -> Granter:
+    def granter(self, role: ActingRoles) -> Granter:
         """A role as somebody who would grant."""
         manages = Requirement("MANAGE GRANTS", "ACCOUNT", self._account)
+        primary = role.primary if isinstance(role, RolesInForce) else role
         return Granter(
-            primary=role, roles=self.roles.effective(role), manages=self.allows(role, manages)
+            primary=primary, roles=self.roles.effective(role), manages=self.allows(role, manages)
         )
 
     def has_administrator(self) -> bool:

@@ -3,6 +3,7 @@ they came."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from nunatak.access.credentials.tokens import TokenKind, Tokens
@@ -92,6 +93,14 @@ class Standing:
                 f"The session's role '{acting.role}' was dropped or is not granted to user "
                 f"'{acting.user}' any more. Take another one with USE ROLE."
             )
+
+    def secondary(self, acting: Acting, wanted: Sequence[str] | None) -> frozenset[str]:
+        """The secondary roles that a session acts with now: those of `wanted` that its user holds
+        at this moment, None for all. A token that is restricted to a role has none."""
+        if acting.restricted_to is not None:
+            return frozenset()
+        held = self.roles_of(acting) - {acting.role}
+        return held if wanted is None else held.intersection(wanted)
 
     def _held(self, holder: Holder) -> frozenset[str]:
         if holder.opened_by is not None:

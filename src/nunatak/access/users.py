@@ -18,6 +18,7 @@ from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import sessions, users
 from nunatak.errors import InvalidArgument, ObjectExists, ObjectNotFound
 
+SECONDARY_ROLES = "DEFAULT_SECONDARY_ROLES"
 PROPERTIES = (
     "DISPLAY_NAME",
     "FIRST_NAME",
@@ -25,12 +26,15 @@ PROPERTIES = (
     "EMAIL",
     "COMMENT",
     "DEFAULT_ROLE",
+    SECONDARY_ROLES,
     "DEFAULT_WAREHOUSE",
     "DEFAULT_NAMESPACE",
     "TYPE",
 )
 """Texts that CREATE USER and ALTER USER … SET take as they are; roles and warehouses in their
 stored form."""
+ALL_ROLES = '["ALL"]'
+"""The value of DEFAULT_SECONDARY_ROLES that is not empty."""
 _KEY_COLUMNS = {"RSA_PUBLIC_KEY": "rsa_public_key", "RSA_PUBLIC_KEY_2": "rsa_public_key_2"}
 _PROPERTY_LIMIT_CHARS = 4_096
 
@@ -54,6 +58,11 @@ class User:
     def default_role(self) -> str | None:
         """The role that a session starts with when the login names none."""
         return self.properties.get("DEFAULT_ROLE")
+
+    @property
+    def has_all_roles(self) -> bool:
+        """Whether a session starts with all roles of the user as secondary roles."""
+        return self.properties.get(SECONDARY_ROLES) == ALL_ROLES
 
     @property
     def public_keys(self) -> tuple[str, ...]:

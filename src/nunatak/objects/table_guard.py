@@ -35,8 +35,8 @@ class CatalogTableGuard:
 
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
-        role = session.role
-        if role == ACCOUNTADMIN:
+        role = session.in_force
+        if session.role == ACCOUNTADMIN:
             session.accessed.note(requirement)
             return
         decision = self._access.decide(requirement, role=role)
@@ -49,7 +49,7 @@ class CatalogTableGuard:
             if kind == "SEQUENCE":
                 raise ObjectNotFound("Sequence", name)
             needed = requirement.privilege
-            hint = f"Role {role} needs {'a privilege' if needed == ANY else needed} on it."
+            hint = f"Role {session.role} needs {'a privilege' if needed == ANY else needed} on it."
             raise ObjectNotFound("Object", name, hint=hint)
         raise PrivilegeMissing(decision.reason)
 

@@ -109,6 +109,8 @@ class StatementDispatcher:
         """The session may act with its role at this moment; USE ROLE is the way out when not."""
         if prepared is None or not isinstance(prepared.statement, UseRole):
             self._access.check_acting(request.session)
+            session = request.session
+            session.secondary = self._access.secondary_roles(session, session.more_roles)
 
 
 def _fed(request: StatementRequest, flow: Result | None) -> StatementRequest:

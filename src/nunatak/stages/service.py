@@ -159,7 +159,7 @@ class Stages:
         found = self.locate(session, location)
         for kind, name in found.targets():
             privilege = dict(STAGE_EXCEPT).get(kind, "WRITE" if write else "READ")
-            self._access.require(Requirement(privilege, kind, name), role=session.role)
+            self._access.require(Requirement(privilege, kind, name), role=session.in_force)
         return StagePlace(
             folder=found.folder(),
             path=found.path,
@@ -173,7 +173,7 @@ class Stages:
         found = self.format(session, qualified)
         if session.temporary(FILE_FORMAT, qualified) is None:
             title = Key.of(FILE_FORMAT, qualified).title
-            self._access.require(Requirement("USAGE", FILE_FORMAT, title), role=session.role)
+            self._access.require(Requirement("USAGE", FILE_FORMAT, title), role=session.in_force)
         return found.options
 
     def _kept(self, viewer: Viewer, kind: str, name: QualifiedName) -> Spec:

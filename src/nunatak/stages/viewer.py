@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from nunatak.access.privileges.requirement import RolesInForce
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.temporary import TemporaryObject
 
@@ -22,7 +23,11 @@ class Viewer(Protocol):
 
     @property
     def role(self) -> str:
-        """The role that must be allowed to."""
+        """The role that owns what is made."""
+
+    @property
+    def in_force(self) -> RolesInForce:
+        """The roles that must be allowed to."""
 
     def qualify(self, parts: tuple[str, ...]) -> QualifiedName:
         """Complete stored name parts; raises NoCurrentContext when a part is missing."""

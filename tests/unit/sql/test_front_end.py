@@ -241,5 +241,7 @@ def test_privileges_are_granted_on_all_objects_that_are_there(front: Front) -> N
     assert not {"DB.PUBLIC.ONE", "DB.PUBLIC.TWO"} & set(granted)
     with pytest.raises(ObjectNotFound):
         front.rows("GRANT READ ON STAGE three TO ROLE analyst")
-    with pytest.raises(Unsupported, match="FUTURE"):
-        front.rows("GRANT READ ON FUTURE STAGES IN SCHEMA db.public TO ROLE analyst")
+    front.rows("GRANT READ ON FUTURE STAGES IN SCHEMA db.public TO ROLE analyst")
+    front.rows("CREATE STAGE three")
+    granted = [row["name"] for row in front.rows("SHOW GRANTS TO ROLE analyst")]
+    assert "DB.PUBLIC.THREE" in granted

@@ -9,6 +9,27 @@ ALL = "ALL"
 """Every privilege of a kind, but OWNERSHIP."""
 
 
+CREATE = "CREATE "
+"""Privileges to create, by how they begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolesInForce:
+    """Roles that a session acts with: the current one, which owns what is made, and secondary ones,
+    which give every privilege but those to create."""
+
+    primary: str
+    secondary: frozenset[str] = frozenset()
+
+    def for_privilege(self, privilege: str) -> RolesInForce:
+        """The roles that count for a privilege."""
+        return RolesInForce(self.primary) if privilege.startswith(CREATE) else self
+
+
+ActingRoles = str | RolesInForce
+"""One role, or those of a session."""
+
+
 @dataclass(frozen=True, slots=True)
 class Requirement:
     """A privilege that the current role must hold on an object before a statement runs.

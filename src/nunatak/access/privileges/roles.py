@@ -20,6 +20,7 @@ from nunatak.access.privileges.holding import (
     keeping_an_administrator,
 )
 from nunatak.access.privileges.removal import remove_role
+from nunatak.access.privileges.requirement import ActingRoles, RolesInForce
 from nunatak.access.records.remembered import Remembered
 from nunatak.access.records.store import AccessStore
 from nunatak.access.records.tables import role_grants, roles, users
@@ -181,8 +182,11 @@ class Roles:
         """The roles that a user or a role was given directly."""
         return self._grants(granted_to(grantee_kind, grantee))
 
-    def effective(self, role: str) -> frozenset[str]:
-        """A role with all it inherits, PUBLIC included."""
+    def effective(self, role: ActingRoles) -> frozenset[str]:
+        """A role, or the roles of a session, with all they inherit, PUBLIC included."""
+        if isinstance(role, RolesInForce):
+            each = (self.effective(name) for name in (role.primary, *role.secondary))
+            return frozenset().union(*each)
         return self._holds(ROLE, role) | {role, PUBLIC}
 
     def of_user(self, user: str) -> frozenset[str]:

@@ -26,6 +26,10 @@ class Asking(Acting, Protocol):
     def id(self) -> int:
         """Its id."""
 
+    @property
+    def more_roles(self) -> list[str] | None:
+        """The secondary roles that are wanted; None is all."""
+
 
 class AddressRights:
     """The right to an address: what the address says of it, and its check. Safe to use from many
@@ -37,11 +41,23 @@ class AddressRights:
     def parameters(self, session: Asking, needs: StandingRequirement | None) -> dict[str, str]:
         """Parameters of an address that is given to a session. `needs` is what its role must hold
         as long as the address is good; nothing for what is the user's own."""
-        identity = session.role_identity or self._access.roles.identity(session.role)
+        identity = self._identity(session, needs)
         said = {_SESSION: str(session.id), _ROLE: identity or ""}
         if needs is not None:
             said |= {_PRIVILEGE: needs.privilege, _OBJECT: str(needs.object_id)}
         return said
+
+    def _identity(self, session: Asking, needs: StandingRequirement | None) -> str | None:
+        """The identity of the role that holds what is needed: the current one, or a secondary."""
+        access = self._access
+        secondary = access.secondary_roles(session, session.more_roles)
+        if needs is not None and secondary:
+            requirement = access.grants.named(needs)
+            if not access.allows(session.role, requirement):
+                for role in sorted(secondary):
+                    if access.allows(role, requirement):
+                        return access.roles.identity(role)
+        return session.role_identity or access.roles.identity(session.role)
 
     def check(self, said: Mapping[str, str]) -> None:
         """Raise TokenInvalid unless the session is open, its user may log in and act with the role,

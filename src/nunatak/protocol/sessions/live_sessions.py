@@ -17,7 +17,7 @@ from nunatak.protocol.ports import Statements
 from nunatak.warehouse.core.session import Session
 
 _LOGGER = logging.getLogger(__name__)
-_KEPT = ("role", "role_identity", "warehouse", "database", "schema", "parameters")
+_KEPT = ("role", "role_identity", "more_roles", "warehouse", "database", "schema", "parameters")
 
 
 @dataclass(eq=False)
@@ -116,6 +116,7 @@ class LiveSessions:
             user_since=0.0 if user is None else user.created_on,
             role=role,
             role_identity=context.get("role_identity") or self._access.roles.identity(role),
+            more_roles=context.get("more_roles", []),
             account=self._account,
             restricted_to=record.restricted_to,
             opened_by=record.opened_by,

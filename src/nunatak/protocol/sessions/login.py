@@ -105,6 +105,7 @@ def open_session(
         context={
             "role": role,
             "role_identity": access.roles.identity(role),
+            "more_roles": None if user and user.has_all_roles else [],
             "warehouse": login.warehouse or defaults.get("DEFAULT_WAREHOUSE"),
             "database": database,
             "schema": login.schema or own_schema or ("PUBLIC" if database else None),

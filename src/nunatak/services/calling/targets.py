@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.requirement import ActingRoles, Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
 from nunatak.models.versions import DEFAULT
@@ -35,7 +35,7 @@ _TABLE_FUNCTION = "TABLE_FUNCTION"
 class Rights(Protocol):
     """Decisions about what roles may do."""
 
-    def require(self, requirement: Requirement, *, role: str) -> None:
+    def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
         """Raise PrivilegeMissing unless the role may."""
 
     def owner_of(self, kind: str, title: str) -> str | None:
@@ -101,7 +101,7 @@ class CallTargets:
         )
 
     def _of_model(self, session: Session, name: QualifiedName, call: ModelCall) -> CallTarget:
-        self._rights.require(Requirement("USAGE", "MODEL", str(name)), role=session.role)
+        self._rights.require(Requirement("USAGE", "MODEL", str(name)), role=session.in_force)
         served = self._models.resolve_for_warehouse(name, call.version or DEFAULT)
         method = _method(served.methods, call.method or "", name)
         return _ModelTarget(
@@ -117,7 +117,7 @@ class CallTargets:
         self, session: Session, name: QualifiedName, service: QualifiedName
     ) -> None:
         """The function's users need nothing on the service: its owner does, at every call."""
-        self._rights.require(Requirement("USAGE", "FUNCTION", str(name)), role=session.role)
+        self._rights.require(Requirement("USAGE", "FUNCTION", str(name)), role=session.in_force)
         owner = self._rights.owner_of("FUNCTION", str(name))
         try:
             self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=owner or "")
@@ -131,9 +131,9 @@ class CallTargets:
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""
         try:
-            self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=session.role)
+            self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=session.in_force)
         except PrivilegeMissing:
-            self._rights.require(_service_role(service, FUNCTIONS_ROLE), role=session.role)
+            self._rights.require(_service_role(service, FUNCTIONS_ROLE), role=session.in_force)
 
 
 def _service_role(service: QualifiedName, role: str) -> Requirement:

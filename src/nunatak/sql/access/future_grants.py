@@ -39,7 +39,7 @@ class GrantFuture:
             self.privileges,
             self.on.future(context, objects),
             role=self.role,
-            by=access.granter(context.session.role),
+            by=access.granter(context.session.in_force),
             grant_option=self.grant_option,
         )
         return status_result(_DONE)
@@ -61,7 +61,7 @@ class RevokeFuture:
             self.privileges,
             self.on.future(context, objects),
             role=self.role,
-            by=access.granter(context.session.role),
+            by=access.granter(context.session.in_force),
             option_only=self.option_only,
         )
         return status_result(_DONE)

@@ -34,7 +34,7 @@ class GrantRole:
     def run(self, context: Context, access: Access, granting: Granting) -> Result:
         """Give or take the role."""
         act = granting.take_role if self.is_revoked else granting.give_role
-        by = access.granter(context.session.role)
+        by = access.granter(context.session.in_force)
         act(self.role, grantee_kind=self.grantee_kind, grantee=self.grantee, by=by)
         return status_result(_DONE)
 
@@ -59,7 +59,7 @@ class GrantPrivileges:
     ) -> Result:
         """Give them; the objects and the role must exist."""
         titles = self.on.titles(context, access, objects, roles)
-        by = access.granter(context.session.role)
+        by = access.granter(context.session.in_force)
         option = self.grant_option
         granting.grant(
             self.privileges, self.on.kind, titles, role=self.role, by=by, grant_option=option
@@ -86,7 +86,7 @@ class GrantOwnership:
     ) -> Result:
         """Move them; the objects and the role must exist."""
         titles = self.on.titles(context, access, objects, roles)
-        by = access.granter(context.session.role)
+        by = access.granter(context.session.in_force)
         granting.transfer(self.on.kind, titles, role=self.role, by=by, current=self.current)
         return status_result(_DONE)
 
@@ -111,7 +111,7 @@ class RevokePrivileges:
     ) -> Result:
         """Take them back; the objects and the role must exist."""
         titles = self.on.titles(context, access, objects, roles)
-        by = access.granter(context.session.role)
+        by = access.granter(context.session.in_force)
         granting.revoke(
             self.privileges, self.on.kind, titles, role=self.role, by=by, taking=self.taking
         )

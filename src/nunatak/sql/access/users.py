@@ -9,7 +9,7 @@ from typing import Any
 from nunatak.access.privileges.declared import Creates, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
-from nunatak.access.users import PROPERTIES, User
+from nunatak.access.users import ALL_ROLES, PROPERTIES, SECONDARY_ROLES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.objects.users import UserAccounts
 from nunatak.sql.access.user_tokens import NOT_BY_TOKEN, TOKEN_ACTIONS
@@ -33,9 +33,21 @@ def _namespace(cursor: TokenCursor) -> str:
     return cursor.string() if cursor.at_string() else ".".join(cursor.name())
 
 
+def _secondary(cursor: TokenCursor) -> str:
+    """('ALL') or ()."""
+    cursor.expect("(")
+    if cursor.accept(")"):
+        return ""
+    if cursor.string().upper() != "ALL":
+        cursor.fail("expected 'ALL': users have all of their roles as secondary roles, or none")
+    cursor.expect(")")
+    return ALL_ROLES
+
+
 _READERS: dict[str, Any] = {
     **dict.fromkeys(PROPERTIES, _text),
     "DEFAULT_NAMESPACE": _namespace,
+    SECONDARY_ROLES: _secondary,
     "PASSWORD": TokenCursor.string,
     "LOGIN_NAME": _text,
     "RSA_PUBLIC_KEY": TokenCursor.string,
@@ -155,7 +167,8 @@ def _described(user: User, _: Session) -> Sequence[Sequence[Any]]:
     values: dict[str, Any] = {
         "NAME": user.name,
         "LOGIN_NAME": user.login_name,
-        **{name: user.properties.get(name) for name in PROPERTIES},
+        **{name: user.properties.get(name) for name in PROPERTIES if name != SECONDARY_ROLES},
+        **({SECONDARY_ROLES: ALL_ROLES} if user.has_all_roles else {}),
         "DISABLED": flag(user.disabled),
         "PASSWORD": "********" if user.has_password else None,
         "RSA_PUBLIC_KEY_FP": first,

@@ -101,7 +101,7 @@ def authorise(needs: Rules, subject: Any, context: Context, injector: Injector) 
     """Raise PrivilegeMissing unless the current role holds what a declaration requires."""
     access = injector.get(Access)
     for requirement in requirements(needs, subject, context, injector):
-        access.require(requirement, role=context.session.role)
+        access.require(requirement, role=context.session.in_force)
         context.session.accessed.note(requirement)
 
 

@@ -69,7 +69,7 @@ def dgql(context: Context, arguments: Sequence[Any], access: Access, models: Mod
 
     def is_seen(model: QualifiedName) -> bool:
         requirement = Requirement(ANY, MODEL, str(model))
-        return access.allows(context.session.role, requirement)
+        return access.allows(context.session.in_force, requirement)
 
     lineage = Lineage(models, is_seen)
     return json.dumps(lineage.answer(NodeQuery.parse(arguments[0])))

@@ -223,7 +223,7 @@ def _described(
     """The specification is only for the owner; the message says what of the integrations and
     secrets does not hold now, too."""
     owned = Requirement(OWNERSHIP, KIND, view.key.title)
-    shows_spec = access.allows(session.role, owned)
+    shows_spec = access.allows(session.in_force, owned)
     row = describe_row(view.record, view.snapshot, shows_spec=shows_spec)
     notes = [] if isinstance(view.service, Build) else inputs.notes(view.service)
     return [[*row[:-1], "\n".join([row[-1], *notes])]]

@@ -92,7 +92,7 @@ def _key(
     if objects.find(key) is not None:
         return key
     loaded = monitor.loaded(model)
-    if loaded is None or not access.allows(context.session.role, needed):
+    if loaded is None or not access.allows(context.session.in_force, needed):
         return key
     return loaded
 
@@ -121,7 +121,7 @@ def _look(
     key = _key(name, context, access, monitor, objects)
     # what is read is what was asked about, also when a service has taken the name since
     needed = Requirement("MONITOR", *_owned(key, name, context))
-    access.require(needed, role=context.session.role)
+    access.require(needed, role=context.session.in_force)
     return _TableCall(
         key=key,
         start=access.clock() - DAY_S if first is None else first.timestamp(),

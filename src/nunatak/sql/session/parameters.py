@@ -21,6 +21,7 @@ from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import boolean, integer
 from nunatak.warehouse.core.parameters import set_parameter, shown_parameters, unset_parameter
 from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.session import Session
 
 _DONE = "Statement executed successfully."
 _PARAMETER_FIELDS = tuple(
@@ -68,6 +69,19 @@ def use_object(cursor: TokenCursor, _: Modifiers) -> Statement:
     return UseObject(kind=kind or ("DATABASE" if len(parts) == 1 else "SCHEMA"), parts=parts)
 
 
+def require_held(access: Access, session: Session, role: str) -> str:
+    """The identity of a role that the session's user holds; raises PlaceNotFound, RoleNotHeld."""
+    identity = access.roles.identity(role)
+    if identity is None:
+        raise PlaceNotFound("Role", role)
+    if role not in access.roles_of(session):
+        raise RoleNotHeld(
+            f"SQL access control error:\nRequested role '{role}' is not assigned to the "
+            "executing user. Specify another role to activate."
+        )
+    return identity
+
+
 @dataclass(frozen=True, kw_only=True)
 class UseRole:
     """USE ROLE name: raises PlaceNotFound, and RoleNotHeld unless the user holds it."""
@@ -78,14 +92,7 @@ class UseRole:
     def run(self, context: Context, access: Access) -> Result:
         """Make the role the session's current one."""
         session = context.session
-        identity = access.roles.identity(self.role)
-        if identity is None:
-            raise PlaceNotFound("Role", self.role)
-        if self.role not in access.roles_of(session):
-            raise RoleNotHeld(
-                f"SQL access control error:\nRequested role '{self.role}' is not assigned to the "
-                "executing user. Specify another role to activate."
-            )
+        identity = require_held(access, session, self.role)
         with session.lock:
             session.role, session.role_identity = self.role, identity
         return status_result(_DONE)
@@ -102,21 +109,41 @@ def use_role(cursor: TokenCursor, _: Modifiers) -> UseRole:
 
 @dataclass(frozen=True, kw_only=True)
 class UseSecondaryRoles:
-    """USE SECONDARY ROLES ALL | NONE: accepted; the current role and what it inherits count."""
+    """USE SECONDARY ROLES ALL | NONE | r, …: `roles` is None for all. Raises PlaceNotFound, and
+    RoleNotHeld unless the user holds each."""
 
+    roles: tuple[str, ...] | None
     fields: tuple[Field, ...] = STATUS_FIELDS
 
-    def run(self, context: Context) -> Result:
-        """Nothing changes."""
+    def run(self, context: Context, access: Access) -> Result:
+        """Let the session act with them beside its current role."""
+        session = context.session
+        if self.roles is not None:
+            for role in self.roles:
+                require_held(access, session, role)
+        elif session.restricted_to is not None:
+            raise RoleNotHeld(
+                "SQL access control error:\nThe session's token is restricted to role "
+                f"'{session.restricted_to}'. It has no secondary roles."
+            )
+        with session.lock:
+            session.more_roles = None if self.roles is None else list(self.roles)
         return status_result(_DONE)
 
 
-@grammar("USE SECONDARY ROLES", needs=(Nothing(why="secondary roles count for nothing"),))
+@grammar(
+    "USE SECONDARY ROLES",
+    needs=(Nothing(why="the user must hold the roles, which is checked at each statement"),),
+)
 def use_secondary_roles(cursor: TokenCursor, _: Modifiers) -> UseSecondaryRoles:
     """Parse USE SECONDARY ROLES."""
-    if cursor.accept_any("ALL", "NONE") is None:
-        cursor.fail("expected ALL or NONE")
-    return UseSecondaryRoles()
+    word = cursor.accept_any("ALL", "NONE")
+    if word is not None:
+        return UseSecondaryRoles(roles=None if word == "ALL" else ())
+    roles = [cursor.identifier()]
+    while cursor.accept(","):
+        roles.append(cursor.identifier())
+    return UseSecondaryRoles(roles=tuple(dict.fromkeys(roles)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from nunatak.access.privileges.requirement import RolesInForce
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import ObjectNotFound
@@ -16,7 +17,12 @@ from nunatak.warehouse.core.parameters import Value, known
 
 QUERIES_KEPT = 100
 """Ids of queries that a session remembers."""
-_TOGETHER = (("role", "role_identity"), ("warehouse",), ("database", "schema"))
+_TOGETHER = (
+    ("role", "role_identity"),
+    ("more_roles",),
+    ("warehouse",),
+    ("database", "schema"),
+)
 """What a statement may change of its session, in parts that belong together."""
 
 
@@ -37,6 +43,10 @@ class Session:
     """When the user was made, in seconds since 1970: another one may have had the name before."""
     role_identity: str | None = None
     """What the current role was when it was taken; another role of its name is not meant."""
+    more_roles: list[str] | None = field(default_factory=list)
+    """The secondary roles that are wanted; None is all that the user holds."""
+    secondary: frozenset[str] = frozenset()
+    """The secondary roles that a statement acts with, as the user held them when it began."""
     warehouse: str | None = None
     database: str | None = None
     schema: str | None = None
@@ -87,6 +97,11 @@ class Session:
     def qualify(self, parts: tuple[str, ...]) -> QualifiedName:
         """Complete stored name parts; raises NoCurrentContext when a part is missing."""
         return QualifiedName.of(parts, database=self.database, schema=self.schema)
+
+    @property
+    def in_force(self) -> RolesInForce:
+        """The roles that a statement acts with."""
+        return RolesInForce(self.role, self.secondary)
 
     def parameter(self, name: str) -> Value:
         """The value in force; raises InvalidArgument for an unknown parameter."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.requirement import ActingRoles, Requirement, RolesInForce
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import FLOAT
 from nunatak.compute.spec import MethodSpec
@@ -98,7 +98,8 @@ class World:
     def owner_of(self, kind: str, title: str) -> str:
         return f"OWNER_OF_{kind}_{title}"
 
-    def require(self, requirement: Requirement, *, role: str) -> None:
+    def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
+        role = role.primary if isinstance(role, RolesInForce) else role
         text = f"{requirement.kind} {requirement.object_name} {role}"
         if text not in self.granted:
             raise PrivilegeMissing(text)

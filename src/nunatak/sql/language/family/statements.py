@@ -191,7 +191,7 @@ class ShowObjects:
 
 def visible(context: Context, items: Iterable[Any], access: Access) -> list[Any]:
     """The objects, by their `key`, on which the current role has any privilege."""
-    role = context.session.role
+    role = context.session.in_force
     return [
         item
         for item in items

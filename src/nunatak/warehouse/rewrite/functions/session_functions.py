@@ -21,6 +21,12 @@ def _current_schemas(context: RewriteContext) -> str:
     return json.dumps(found)
 
 
+def _secondary_roles(context: RewriteContext) -> str:
+    session = context.session
+    value = "ALL" if session.more_roles is None else ",".join(session.more_roles)
+    return json.dumps({"roles": ",".join(sorted(session.secondary)), "value": value})
+
+
 def _last_statement(context: RewriteContext) -> str | None:
     return context.session.queries[-1] if context.session.queries else None
 
@@ -43,7 +49,7 @@ _TEXTS: dict[type[exp.Expr], Callable[[RewriteContext], str | None]] = {
     exp.CurrentClient: lambda _: None,
     exp.CurrentIpAddress: lambda _: None,
     exp.CurrentAvailableRoles: lambda context: json.dumps([context.session.role]),
-    exp.CurrentSecondaryRoles: lambda _: json.dumps({"roles": "", "value": "ALL"}),
+    exp.CurrentSecondaryRoles: _secondary_roles,
 }
 SESSION_FUNCTIONS = tuple(_TEXTS)
 NAMED: dict[str, Callable[[RewriteContext], str | None]] = {
