@@ -17,6 +17,10 @@ from nunatak.sql.language.statement import Context, exists
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.functions import argument_types
 
+DATABASE_ROLES = (
+    "Unsupported: database roles: CREATE ROLE makes a role of the account, which is granted "
+    "privileges on the objects of a database likewise."
+)
 _KINDS = (
     "EXTERNAL ACCESS INTEGRATION",
     "IMAGE REPOSITORY",

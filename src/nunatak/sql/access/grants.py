@@ -13,7 +13,7 @@ from nunatak.errors import InvalidArgument, Unsupported
 from nunatak.objects.granting.granting import Granting
 from nunatak.objects.roles import RoleAccounts
 from nunatak.sql.access.future_grants import GrantFuture, RevokeFuture
-from nunatak.sql.access.granted_objects import On, privileges_on
+from nunatak.sql.access.granted_objects import DATABASE_ROLES, On, privileges_on
 from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, Statement, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -196,5 +196,7 @@ def _role(cursor: TokenCursor, *, is_revoked: bool) -> str:
 
 def _grantee(cursor: TokenCursor, *, is_revoked: bool) -> tuple[str, str]:
     cursor.expect("FROM" if is_revoked else "TO")
+    if cursor.at("DATABASE", "ROLE"):
+        raise Unsupported(DATABASE_ROLES)
     kind = cursor.accept_any("ROLE", "USER") or "ROLE"
     return kind, cursor.identifier()

@@ -10,6 +10,7 @@ from nunatak.access.privileges.declared import Creates, Nothing
 from nunatak.access.privileges.roles import ROLE, Role
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.objects.roles import RoleAccounts
+from nunatak.sql.access.granted_objects import DATABASE_ROLES
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import Altered, KindFamily, comment_actions
@@ -19,6 +20,7 @@ from nunatak.sql.language.statement import (
     Modifiers,
     accept_if_not_exists,
     properties,
+    refuse,
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
@@ -103,3 +105,8 @@ ROLES = KindFamily(
     has_describe=False,
 )
 register(ROLES)
+for _words in (
+    *("CREATE DATABASE ROLE", "ALTER DATABASE ROLE", "DROP DATABASE ROLE", "SHOW DATABASE ROLES"),
+    *("GRANT DATABASE ROLE", "REVOKE DATABASE ROLE"),
+):
+    refuse(_words, DATABASE_ROLES)

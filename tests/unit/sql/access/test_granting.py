@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.errors import DependentGrants, NunatakError, ObjectNotFound, PrivilegeMissing
+from nunatak.errors import (
+    DependentGrants,
+    NunatakError,
+    ObjectNotFound,
+    PrivilegeMissing,
+    Unsupported,
+)
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
 REFUSED = (PrivilegeMissing, ObjectNotFound)
@@ -166,3 +172,24 @@ def test_dropping_a_role_takes_what_it_gave_on(realm: Realm) -> None:
     realm.rows(OWNER, f"{GIVE} THIRD")
     realm.rows(ADMIN, "DROP ROLE OWNER")
     assert shown(realm, "SHOW GRANTS ON TABLE VICTIM") == [("SELECT", "THIRD", "false", ADMIN)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE DATABASE ROLE DB.R",
+        "CREATE OR REPLACE DATABASE ROLE R COMMENT = 'c'",
+        "ALTER DATABASE ROLE DB.R RENAME TO DB.Q",
+        "DROP DATABASE ROLE IF EXISTS DB.R",
+        "SHOW DATABASE ROLES IN DATABASE DB",
+        "GRANT DATABASE ROLE DB.R TO ROLE OTHER",
+        "REVOKE DATABASE ROLE DB.R FROM ROLE OTHER",
+        "GRANT SELECT ON TABLE VICTIM TO DATABASE ROLE DB.R",
+        "GRANT OWNERSHIP ON TABLE VICTIM TO DATABASE ROLE DB.R",
+        "GRANT SELECT ON FUTURE TABLES IN SCHEMA DB.S TO DATABASE ROLE DB.R",
+        "REVOKE SELECT ON TABLE VICTIM FROM DATABASE ROLE DB.R",
+    ],
+)
+def test_database_roles_are_refused_by_name(realm: Realm, text: str) -> None:
+    with pytest.raises(Unsupported, match="database roles"):
+        realm.rows(ADMIN, text)
