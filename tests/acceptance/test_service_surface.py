@@ -104,7 +104,7 @@ def _check_observed(found: dict[str, Any]) -> None:
 
 
 def _check_watcher(found: dict[str, Any]) -> None:
-    assert all("MONITOR is needed" in text for text in found["before"])
+    assert all("does not exist or not authorized" in text for text in found["before"])
     assert found["page before"] == ""
     assert found["after"] == [""] * 3
     assert found["page after"]

@@ -49,6 +49,7 @@ from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 from support.granting import AnyHeir
 from support.parts import Parts, injector_of
+from support.places import let_use
 
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
 
@@ -93,7 +94,7 @@ class Front:
         warehouse = Warehouse(settings, hooks=hooks, memory_limit_bytes=256 * 1024**2)
         objects = SimpleNamespace(
             plain=Objects(catalog),
-            places=Places(catalog),
+            places=Places(catalog, access),
             databases=Databases(catalog, warehouse, models, settings),
             schemas=Schemas(catalog, warehouse, models, settings),
             sequences=Sequences(catalog, warehouse),
@@ -130,6 +131,7 @@ class Front:
         with catalog.write() as tx:
             tx.create(Key("WAREHOUSE", "WH"), ADMIN)
         self.rows("CREATE DATABASE DB")
+        let_use(access, "DB", "DB.PUBLIC")
 
     @property
     def injector(self) -> Injector:

@@ -24,6 +24,7 @@ from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from support.model_versions import Usage, open_models
 from support.parts import Parts, injector_of
+from support.places import let_use
 
 FAMILIES = (create, models, system, tags, versions)
 
@@ -49,6 +50,7 @@ class Bench:
         access = Access(self.models.catalog.database, settings)
         for role in ("ACCOUNTADMIN", "ANALYST"):
             access.roles.create(role, owner="ACCOUNTADMIN")
+        let_use(access, "DB", "DB.S")
         access.users.create("U", owner="ACCOUNTADMIN")
         access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
         parts = SimpleNamespace(
@@ -58,7 +60,7 @@ class Bench:
             stages=Stages(self.models.catalog, access, settings),
             objects=SimpleNamespace(
                 plain=Objects(self.models.catalog),
-                places=Places(self.models.catalog),
+                places=Places(self.models.catalog, access),
                 tags=Tags(self.models.catalog),
             ),
             models=self.models,

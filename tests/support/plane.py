@@ -66,6 +66,7 @@ from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.model_calls.arguments import MethodParameter, MethodSignature
 from support.parts import Parts, account_parts, injector_of
+from support.places import let_use
 from support.runtime import FakeRuntime
 
 MACHINE = Machine(2.0, 8 * GIB)
@@ -396,6 +397,7 @@ def open_world(folder: Path, *, limits: Limits | None = None) -> Iterator[World]
     access = Access(catalog.database, settings, clock=catalog.clock)
     for role in ("ACCOUNTADMIN", "ANALYST", "PUBLIC"):
         access.roles.create(role, owner="ACCOUNTADMIN")
+    let_use(access, "DB", "DB.S")
     access.users.create("U", owner="ACCOUNTADMIN")
     access.roles.grant("ACCOUNTADMIN", grantee_kind="USER", grantee="U", by="")
     parts = SimpleNamespace(

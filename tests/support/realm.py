@@ -26,6 +26,7 @@ from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
 from support.parts import Parts, injector_of
+from support.places import let_use
 from support.plane import World, open_world
 
 ADMIN, OWNER, OTHER, PUBLIC = "ACCOUNTADMIN", "OWNER", "OTHER", "PUBLIC"
@@ -72,6 +73,10 @@ class Realm:
         """Give a role a privilege."""
         self.parts.access.grants.grant([privilege], kind, title, role=to, by=ADMIN)
 
+    def let_use(self, *places: str, role: str = PUBLIC) -> None:
+        """Give a role, or everybody, the use of databases and schemas."""
+        let_use(self.parts.access, *places, role=role)
+
     def close(self) -> None:
         """End the sessions and release the warehouse."""
         for session in self._sessions.values():
@@ -81,7 +86,7 @@ class Realm:
 
 @contextmanager
 def open_realm(folder: Path) -> Iterator[Realm]:
-    """A realm whose DB and DB.S belong to the administrator."""
+    """A realm whose DB and DB.S belong to the administrator; everybody may use them."""
     with open_world(folder) as world:
         base, settings, catalog = world.parts, world.settings, world.catalog
         access = base.access
@@ -128,5 +133,6 @@ def open_realm(folder: Path) -> Iterator[Realm]:
             models=models,
         )
         realm = Realm(world, cast("Parts", parts))
+        realm.let_use("DB", "DB.S")
         yield realm
         realm.close()

@@ -65,6 +65,16 @@ def prepare_account(access: Access, settings: Settings) -> str | None:
     return password
 
 
+def share_first_objects(access: Access) -> None:
+    """Let everybody use the first warehouse, the first database and its schema."""
+    for kind, title in (
+        ("WAREHOUSE", WAREHOUSE),
+        ("DATABASE", DATABASE),
+        ("SCHEMA", f"{DATABASE}.{SCHEMA}"),
+    ):
+        access.grants.grant(["USAGE"], kind, title, role=PUBLIC, by="")
+
+
 @dataclass(frozen=True, slots=True)
 class Reset:
     """A user's new password, the name to log in with, and what else had to be mended: the first
@@ -140,5 +150,6 @@ __all__ = [
     "connections_file",
     "prepare_account",
     "reset_password",
+    "share_first_objects",
     "write_own_connection",
 ]

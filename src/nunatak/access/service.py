@@ -6,23 +6,24 @@ import time
 from collections.abc import Sequence
 
 from nunatak.access.administration import AccessAdministration
+from nunatak.access.arbiter import Arbiter, refusal
 from nunatak.access.authenticate import Authenticator
 from nunatak.access.credentials.passwords import Passwords
 from nunatak.access.credentials.tokens import Tokens
-from nunatak.access.privileges.decide import Decision, allowed
+from nunatak.access.privileges.decide import Decision
 from nunatak.access.privileges.future import FutureGrants
 from nunatak.access.privileges.granting import Granter
 from nunatak.access.privileges.grants import Grants
 from nunatak.access.privileges.holding import administrators
 from nunatak.access.privileges.requirement import ActingRoles, Requirement, RolesInForce
 from nunatak.access.privileges.roles import Roles
+from nunatak.access.privileges.sight import Sight
 from nunatak.access.records.store import AccessStore, Clock
 from nunatak.access.sessions import Sessions
 from nunatak.access.standing import Acting, Holder, Standing
 from nunatak.access.users import Users
 from nunatak.catalog.engine import Database
 from nunatak.config import Settings
-from nunatak.errors import PrivilegeMissing
 
 
 class Access:
@@ -42,6 +43,7 @@ class Access:
         self.roles = Roles(store)
         self.grants = Grants(store)
         self.future = FutureGrants(store)
+        self.arbiter = Arbiter(store, self.grants, account=settings.account)
         self.clock = clock
         self.users = Users(store, passwords or Passwords())
         self.tokens = Tokens(store)
@@ -84,25 +86,25 @@ class Access:
 
     def decide(self, requirement: Requirement, *, role: ActingRoles) -> Decision:
         """Decision whether a role may do what a requirement says, with what it inherits."""
+        way = roles = self.roles.effective(role)
         if isinstance(role, RolesInForce):
-            role = role.for_privilege(requirement.privilege)
-        roles = self.roles.effective(role)
-        return allowed(
-            requirement,
-            grants=self.grants.held(roles, requirement.kind, requirement.object_name),
-            roles=roles,
-            owner=self.grants.owner_of(requirement.kind, requirement.object_name),
-        )
+            roles = self.roles.effective(role.for_privilege(requirement.privilege))
+        return self.arbiter.decide(requirement, roles, way=way)
 
     def allows(self, role: ActingRoles, requirement: Requirement) -> bool:
         """Whether a role may do what a requirement says."""
         return self.decide(requirement, role=role).is_allowed
 
     def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
-        """Raise PrivilegeMissing unless the role may."""
+        """Raise PrivilegeMissing unless the role may, or ObjectNotFound for an object that it may
+        not even see."""
         decision = self.decide(requirement, role=role)
         if not decision.is_allowed:
-            raise PrivilegeMissing(decision.reason)
+            raise refusal(requirement, decision)
+
+    def sight(self, role: ActingRoles) -> Sight:
+        """Sight of the objects that are shown to a role at this moment."""
+        return self.arbiter.sight(self.roles.effective(role))
 
     def granter(self, role: ActingRoles) -> Granter:
         """A role as somebody who would grant."""

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from nunatak.access.bootstrap import DATABASE, WAREHOUSE
+from nunatak.access.bootstrap import DATABASE, WAREHOUSE, share_first_objects
 from nunatak.access.privileges.roles import ACCOUNTADMIN
 from nunatak.access.service import Access
 from nunatak.audit.log import AuditLog
@@ -98,12 +98,15 @@ class Server:
 
     def prepare(self) -> None:
         """Make what every account has, and remove what a crash left behind."""
-        self.injector.get(Warehouses).create(
-            Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, {}, existing=Existing.KEEP
-        )
-        self.injector.get(Databases).create(
-            Key("DATABASE", DATABASE), ACCOUNTADMIN, {}, existing=Existing.KEEP
-        )
+        warehouses, databases = self.injector.get(Warehouses), self.injector.get(Databases)
+        made = [
+            warehouses.create(
+                Key("WAREHOUSE", WAREHOUSE), ACCOUNTADMIN, {}, existing=Existing.KEEP
+            ),
+            databases.create(Key("DATABASE", DATABASE), ACCOUNTADMIN, {}, existing=Existing.KEEP),
+        ]
+        if not all(one.is_kept for one in made):
+            share_first_objects(self.access)
         catalog, warehouse = self.injector.get(Catalog), self.injector.get(Warehouse)
         with catalog.read() as tx:
             known = {record.name for record in tx.list_kind("DATABASE")}

@@ -67,9 +67,7 @@ class AccessAuthorities:
                 ENDPOINT.privilege, "SERVICE_ROLE", f"{service}!{ENDPOINT_ROLE}"
             )
             roles = self._access.roles_of(identity)
-            decided[identity, service] = any(
-                self._access.allows(role, requirement) for role in sorted(roles)
-            )
+            decided[identity, service] = self._access.arbiter.allows(requirement, roles)
         return decided[identity, service]
 
 

@@ -42,7 +42,7 @@ def account_objects(
     announce, refresh = services.changes.announce, services.control.refresh
     return {
         Objects: Objects(catalog),
-        Places: Places(catalog),
+        Places: Places(catalog, access),
         UserAccounts: UserAccounts(access, settings),
         RoleAccounts: RoleAccounts(catalog, access),
         Granting: Granting(access, services.owners),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from nunatak.access.privileges.decide import ANY
+from nunatak.access.privileges.requirement import ActingRoles, Requirement
+from nunatak.access.service import Access
 from nunatak.catalog.kinds import DATABASE, SCHEMA, WAREHOUSE
-from nunatak.catalog.store import Catalog, Key, Transaction
+from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import PlaceNotFound
 
 PUBLIC = "PUBLIC"
@@ -22,27 +25,34 @@ class Place:
 
 
 class Places:
-    """The places that there are, whoever may see them. Safe to use from many threads."""
+    """The places that there are, as a role sees them. Safe to use from many threads."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, access: Access) -> None:
         self._catalog = catalog
+        self._access = access
 
-    def known(self, place: Place) -> Place:
-        """Parts of a place that there are; a database without a schema means its PUBLIC."""
-        with self._catalog.read() as tx:
-            warehouse = _known(tx, WAREHOUSE, place.warehouse)
-            database = _known(tx, DATABASE, place.database)
-            if database is None:
-                return Place(warehouse)
-            schema = _known(tx, SCHEMA, place.schema or PUBLIC, database)
+    def known(self, place: Place, *, role: ActingRoles) -> Place:
+        """Parts of a place that there are, and the role may see; a database without a schema means
+        its PUBLIC."""
+        warehouse = self._known(WAREHOUSE, place.warehouse, role)
+        database = self._known(DATABASE, place.database, role)
+        if database is None:
+            return Place(warehouse)
+        schema = self._known(SCHEMA, place.schema or PUBLIC, role, database)
         return Place(warehouse, database, schema)
 
-    def require(self, key: Key) -> None:
-        """Raises PlaceNotFound unless the object is there."""
+    def require(self, key: Key, *, role: ActingRoles) -> None:
+        """Raises PlaceNotFound unless the object is there and the role may see it."""
+        if not self._is_known(key, role):
+            raise PlaceNotFound(key.label, key.title)
+
+    def _known(
+        self, kind: str, name: str | None, role: ActingRoles, database: str = ""
+    ) -> str | None:
+        return name if name and self._is_known(Key(kind, name, database), role) else None
+
+    def _is_known(self, key: Key, role: ActingRoles) -> bool:
         with self._catalog.read() as tx:
             if tx.find(key) is None:
-                raise PlaceNotFound(key.label, key.title)
-
-
-def _known(tx: Transaction, kind: str, name: str | None, database: str = "") -> str | None:
-    return name if name and tx.find(Key(kind, name, database)) is not None else None
+                return False
+        return self._access.decide(Requirement(ANY, key.kind, key.title), role=role).is_seen

@@ -36,6 +36,11 @@ class NumberedSequence:
         """Its name."""
         return self.record.name
 
+    @property
+    def key(self) -> Key:
+        """Its key."""
+        return self.record.key
+
 
 class Sequences:
     """The sequences of the account, which statements of the query engine make and drop. Who may is

@@ -11,18 +11,16 @@ import dataclasses
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.requirement import Requirement
-from nunatak.access.privileges.roles import ACCOUNTADMIN
+from nunatak.access.privileges.sight import Sight
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
-from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from nunatak.stages.folders import remove_folders
 from nunatak.warehouse.core.session import Session
 
 _PARKED = " swapped"
 """No statement can mean this name by chance, and it is there within one transaction only."""
-_SEEN_ONLY_WITH_PRIVILEGE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 
 
 class CatalogTableGuard:
@@ -34,24 +32,17 @@ class CatalogTableGuard:
         self._settings = settings
 
     def require(self, session: Session, requirement: Requirement) -> None:
-        """Raises PrivilegeMissing; ObjectNotFound when the role has no privilege on the table."""
-        role = session.in_force
-        if session.role == ACCOUNTADMIN:
-            session.accessed.note(requirement)
-            return
-        decision = self._access.decide(requirement, role=role)
-        if decision.is_allowed:
-            session.accessed.note(requirement)
-            return
-        kind, name = requirement.kind, requirement.object_name
-        seen = Requirement(ANY, kind, name)
-        if kind in _SEEN_ONLY_WITH_PRIVILEGE and not self._access.allows(role, seen):
-            if kind == "SEQUENCE":
-                raise ObjectNotFound("Sequence", name)
-            needed = requirement.privilege
-            hint = f"Role {session.role} needs {'a privilege' if needed == ANY else needed} on it."
-            raise ObjectNotFound("Object", name, hint=hint)
-        raise PrivilegeMissing(decision.reason)
+        """Raises PrivilegeMissing; ObjectNotFound for what the role may not even see."""
+        self._access.require(requirement, role=session.in_force)
+        session.accessed.note(requirement)
+
+    def sees(self, session: Session, kind: str, name: QualifiedName) -> bool:
+        """Whether the session's role may see an object."""
+        return self._access.decide(Requirement(ANY, kind, str(name)), role=session.in_force).is_seen
+
+    def sight(self, session: Session) -> Sight:
+        """Sight of the objects that are shown to the session's role."""
+        return self._access.sight(session.in_force)
 
     def allows(self, role: str, requirement: Requirement) -> bool:
         """Whether a role may, whoever asks."""

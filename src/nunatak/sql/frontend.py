@@ -31,9 +31,9 @@ class FrontEnd:
         return self._dispatcher.describe(request)
 
     def start_session(self, session: Session) -> None:
-        """Forget the names that a login brought and that name nothing."""
+        """Forget the names that a login brought and that name nothing that its role may see."""
         given = Place(session.warehouse, session.database, session.schema)
-        found = self._places.known(given)
+        found = self._places.known(given, role=session.in_force)
         session.warehouse, session.database = found.warehouse, found.database
         session.schema = found.schema
 

@@ -23,7 +23,7 @@ from nunatak.warehouse.sources import stage_location
 from nunatak.warehouse.statements.create import qualified
 from nunatak.warehouse.statements.dml import merge_counts
 from nunatak.warehouse.tables.listing import find_sequence
-from nunatak.warehouse.tables.tables import Table, sequences_drawn_from
+from nunatak.warehouse.tables.tables import Table, object_not_found, sequences_drawn_from
 
 MADE = frozenset({"TABLE", "VIEW", "SEQUENCE"})
 """Kinds that the warehouse makes."""
@@ -72,10 +72,12 @@ def _alter(execution: Execution, tree: exp.Alter | exp.Drop) -> None:
         if not isinstance(target, exp.Table):
             continue
         if str(tree.args["kind"]).upper() == "SEQUENCE":
-            name = str(qualified(execution, target))
-            execution.translator.require(Requirement(OWNERSHIP, "SEQUENCE", name))
+            name = qualified(execution, target)
+            if execution.translator.has_sequence(name):
+                execution.translator.require(Requirement(OWNERSHIP, "SEQUENCE", str(name)))
         else:
             _target(execution, target, OWNERSHIP)
+    _references(execution, tree)
     for action in tree.args.get("actions") or ():
         if isinstance(action, exp.SwapTable):
             _target(execution, action.this, OWNERSHIP)
@@ -94,10 +96,14 @@ def _create(execution: Execution, tree: exp.Create) -> None:
     properties = tree.args.get("properties")
     given = {type(item) for item in (properties.expressions if properties else ())}
     kind = str(tree.args["kind"]).upper()
-    if kind not in MADE or exp.TemporaryProperty in given:
-        return  # whoever may use a schema may keep private tables there
+    if kind not in MADE:
+        return
+    _references(execution, tree)
     target = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     name = qualified(execution, target)
+    if exp.TemporaryProperty in given:  # whoever may use a schema may keep private tables there
+        execution.translator.require(Requirement(ANY, "SCHEMA", _schema_of(name)))
+        return
     _making(execution, kind, name)
     if not tree.args.get("replace"):
         return
@@ -110,9 +116,27 @@ def _create(execution: Execution, tree: exp.Create) -> None:
         execution.translator.permit(existing, OWNERSHIP)
 
 
+def _references(execution: Execution, tree: exp.Expr) -> None:
+    """Foreign keys need REFERENCES on the table that they name, but for the statement's own."""
+    own = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+    for reference in tree.find_all(exp.Reference):
+        node = reference.this
+        table = node.this if isinstance(node, exp.Schema) else node
+        if qualified(execution, table) == qualified(execution, own):
+            continue
+        parts = tuple(stored(part) for part in table.parts)
+        found = execution.translator.find(execution.session.qualify(parts))
+        if found is None:
+            raise object_not_found(parts)
+        execution.translator.permit(found, "REFERENCES")
+
+
 def _making(execution: Execution, kind: str, name: QualifiedName) -> None:
-    schema = f"{quoted(name.database)}.{quoted(name.schema)}"
-    execution.translator.require(Requirement(f"CREATE {kind}", "SCHEMA", schema))
+    execution.translator.require(Requirement(f"CREATE {kind}", "SCHEMA", _schema_of(name)))
+
+
+def _schema_of(name: QualifiedName) -> str:
+    return f"{quoted(name.database)}.{quoted(name.schema)}"
 
 
 def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:
@@ -122,9 +146,10 @@ def _target(execution: Execution, node: exp.Expr, *privileges: str) -> None:
 
 
 def _permit(execution: Execution, parts: tuple[str, ...], *privileges: str) -> None:
-    """Permit a use; what is not there is left to the statement, which knows about IF EXISTS."""
+    """Permit a use; what is not there, or may not be seen, is left to the statement, which knows
+    about IF EXISTS."""
     name = execution.session.qualify(parts)
-    table = execution.tables.find(name, execution.session, connection=execution.connection)
+    table = execution.translator.find(name)
     if table is None:
         return
     execution.translator.permit(table, *privileges)
@@ -195,14 +220,19 @@ CHANGES: Mapping[type[exp.Expr], StatementPrivileges] = {
     ),
     exp.Describe: StatementPrivileges(_named("any privilege on the table"), _describe),
     exp.Alter: StatementPrivileges(
-        _named("OWNERSHIP of the object", "CREATE and its kind on the schema for another name"),
+        _named(
+            "OWNERSHIP of the object",
+            "CREATE and its kind on the schema for another name",
+            "REFERENCES on each table that a foreign key names",
+        ),
         _alter,
     ),
     exp.Drop: StatementPrivileges(_named("OWNERSHIP of the object"), _alter),
     exp.Comment: StatementPrivileges(_named("OWNERSHIP of the table"), _comment),
     exp.Create: StatementPrivileges(
         _named(
-            "CREATE TABLE, VIEW or SEQUENCE on the schema, unless it is temporary",
+            "CREATE TABLE, VIEW or SEQUENCE on the schema, any privilege for a temporary one",
+            "REFERENCES on each table that a foreign key names",
             "OWNERSHIP of what OR REPLACE replaces",
         ),
         _create,

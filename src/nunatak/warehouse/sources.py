@@ -10,6 +10,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from nunatak.access.privileges.declared import CheckedInside, Nothing, Rules, declared
+from nunatak.access.privileges.sight import Sight
+from nunatak.catalog.names import quoted as quoted_name
 from nunatak.errors import ObjectNotFound, Unsupported
 from nunatak.warehouse.copy.infer_schema import infer_schema
 from nunatak.warehouse.copy.staged import read_stage
@@ -17,7 +19,7 @@ from nunatak.warehouse.core.call_markers import ModelCall
 from nunatak.warehouse.core.dialect import quoted, stored
 from nunatak.warehouse.core.results import Result
 from nunatak.warehouse.query.execution import Execution
-from nunatak.warehouse.query.information_schema import NAME, VIEWS
+from nunatak.warehouse.query.information_schema import NAME, VIEWS, SchemaReading
 from nunatak.warehouse.query.service_tables import (
     constant_arguments,
     is_service_table,
@@ -109,8 +111,12 @@ def _account_usage(execution: Execution, name: str) -> Result:
 def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
     session = execution.session
     database = session.qualify(parts).database
-    execution.connection.require_sound(database)
-    if database not in execution.engine.databases():
+    guard = execution.hooks.guard
+    sight = Sight(()) if guard is None else guard.sight(session)
+    is_shown = sight.shows("DATABASE", quoted_name(database))
+    if is_shown:
+        execution.connection.require_sound(database)
+    if not is_shown or database not in execution.engine.databases():
         raise ObjectNotFound("Database", database)
     hooked = execution.hooks.functions.virtual_tables.get(parts[-1])
     if hooked is not None:
@@ -118,7 +124,7 @@ def _information_schema(execution: Execution, parts: tuple[str, ...]) -> Result:
     view = VIEWS.get(parts[-1])
     if view is None:
         raise ObjectNotFound("Object", ".".join(parts))
-    return view.rows(execution.connection, session, database)
+    return view.rows(SchemaReading(execution.connection, session, database, sight))
 
 
 def _kept(execution: Execution, call: exp.Anonymous) -> Result:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 
 from nunatak.access.authenticate import Identity
@@ -10,6 +12,7 @@ from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.ingress.gate import ENDPOINT_ROLE, AccessAuthorities
 from support.granting import take
+from support.places import let_use
 
 SERVICE = QualifiedName("DB", "PUBLIC", "SVC")
 BOB = Identity("BOB")
@@ -18,14 +21,15 @@ BOB = Identity("BOB")
 def test_a_decision_holds_until_anything_changes(
     access: Access, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str] = []
-    allows = access.allows
+    asked: list[Requirement] = []
+    allows = access.arbiter.allows
 
-    def counted(role: str, requirement: Requirement) -> bool:
-        asked.append(role)
-        return allows(role, requirement)
+    def counted(requirement: Requirement, roles: Collection[str]) -> bool:
+        asked.append(requirement)
+        return allows(requirement, roles)
 
-    monkeypatch.setattr(access, "allows", counted)
+    monkeypatch.setattr(access.arbiter, "allows", counted)
+    let_use(access, "DB", "DB.PUBLIC")
     access.users.create("BOB", owner="ACCOUNTADMIN")
     authorities = AccessAuthorities(access)
     assert not authorities.may_use(BOB, SERVICE)

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.service import Access
 from nunatak.catalog.engine import Database
 from nunatak.catalog.store import Catalog, Key
+from nunatak.config import Settings
 from nunatak.errors import PlaceNotFound
 from nunatak.objects.places import Place, Places
 
 
 @pytest.fixture
-def catalog(tmp_path: Path) -> Iterator[Catalog]:
+def places(tmp_path: Path) -> Iterator[Places]:
     opened = Catalog(Database.open(tmp_path / "catalog.sqlite"))
     with opened.write() as tx:
         for key in (
@@ -25,7 +27,7 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
             Key("DATABASE", "BARE"),
         ):
             tx.create(key, "R")
-    yield opened
+    yield Places(opened, Access(opened.database, Settings(home=tmp_path)))
     opened.close()
 
 
@@ -42,13 +44,18 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         (Place("", "", ""), Place()),
     ],
 )
-def test_what_is_known_of_a_place(catalog: Catalog, given: Place, known: Place) -> None:
-    assert Places(catalog).known(given) == known
+def test_what_is_known_of_a_place(places: Places, given: Place, known: Place) -> None:
+    assert places.known(given, role="R") == known
 
 
-def test_a_place_that_is_required_must_be_there(catalog: Catalog) -> None:
-    places = Places(catalog)
-    places.require(Key("SCHEMA", "S", "DB"))
+def test_what_a_role_may_not_see_is_not_known(places: Places) -> None:
+    assert places.known(Place("WH", "DB", "S"), role="STRANGER") == Place()
+
+
+def test_a_place_that_is_required_must_be_there_and_seen(places: Places) -> None:
+    places.require(Key("SCHEMA", "S", "DB"), role="R")
 
     with pytest.raises(PlaceNotFound, match="NO"):
-        places.require(Key("SCHEMA", "NO", "DB"))
+        places.require(Key("SCHEMA", "NO", "DB"), role="R")
+    with pytest.raises(PlaceNotFound, match="S"):
+        places.require(Key("SCHEMA", "S", "DB"), role="STRANGER")

@@ -17,6 +17,7 @@ from nunatak.warehouse.core.request import StatementRequest
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.warehouse import Warehouse
+from support.places import let_use
 
 TABLE = QualifiedName("DB", "PUBLIC", "T")
 
@@ -36,6 +37,7 @@ class World:
         with self.catalog.write() as tx:
             tx.create(Key("DATABASE", "DB"), "OWNER")
             tx.create(Key("SCHEMA", "PUBLIC", "DB"), "OWNER")
+        let_use(self.access, "DB", "DB.PUBLIC")
         self.owner = Session(id=1, user="A", role="OWNER", database="DB", schema="PUBLIC")
         self.other = Session(id=2, user="B", role="OTHER", database="DB", schema="PUBLIC")
 
@@ -73,7 +75,7 @@ def world(tmp_path: Path) -> Iterator[World]:
     ],
 )
 def test_a_table_without_any_privilege_is_not_seen(world: World, text: str) -> None:
-    with pytest.raises(ObjectNotFound, match="OTHER"):
+    with pytest.raises(ObjectNotFound, match="T' does not exist or not authorized"):
         world.run(world.other, text)
 
 

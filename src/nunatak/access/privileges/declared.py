@@ -105,7 +105,8 @@ class Creates:
     privilege: str = ""
     """By default CREATE and the kind."""
     unless_temporary: str = ""
-    """The attribute that is true for an object that only the session sees: it needs nothing."""
+    """The attribute that is true for an object that only the session sees: it needs any privilege
+    on what holds it."""
 
     @property
     def asked(self) -> str:
@@ -212,7 +213,7 @@ def _words(rule: Rule) -> str:
         case NeedsOnAccount():
             return f"{rule.privilege} on the account{_when(rule.when)}"
         case Creates():
-            own = ", unless it is temporary" if rule.unless_temporary else ""
+            own = ", any privilege where it is temporary" if rule.unless_temporary else ""
             where = f"{rule.asked} on the {holder(rule.kind).lower()}"
             return f"{where}{own}; OWNERSHIP of what OR REPLACE replaces"
         case AppliesTags():

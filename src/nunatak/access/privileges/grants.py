@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, delete, select
@@ -183,14 +183,6 @@ class Grants:
     def to(self, role: str) -> Sequence[Grant]:
         """The grants to a role itself, without what it inherits."""
         return self._list((grants.c.grantee == role) & (grants.c.grantee_kind == ROLE))
-
-    def held(self, roles: Collection[str], kind: str, object_name: str) -> Sequence[Grant]:
-        """The grants on an object to any of some roles."""
-        return self._list(
-            on(kind, object_name)
-            & (grants.c.grantee_kind == ROLE)
-            & grants.c.grantee.in_(sorted(roles))
-        )
 
     def owner_of(self, kind: str, object_name: str) -> str | None:
         """The role that owns an object, as `owners.owner_in` finds it."""

@@ -76,5 +76,6 @@ def _at(kind: str, parts: tuple[str, ...]) -> Any:
         (objects.c.kind == kind)
         & (objects.c.database_name == containers[0])
         & (objects.c.schema_name == containers[1])
+        & (objects.c.parent_id == 0)
         & (objects.c.name == parts[-1])
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from nunatak.access.privileges.decide import ANY, Decision
 from nunatak.access.privileges.requirement import ActingRoles, Requirement
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import NoCurrentContext, ObjectNotFound, PrivilegeMissing, Unsupported
@@ -35,8 +36,11 @@ _TABLE_FUNCTION = "TABLE_FUNCTION"
 class Rights(Protocol):
     """Decisions about what roles may do."""
 
+    def decide(self, requirement: Requirement, *, role: ActingRoles) -> Decision:
+        """Decision whether the role may, and may see the object."""
+
     def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
-        """Raise PrivilegeMissing unless the role may."""
+        """Raise PrivilegeMissing unless the role may, ObjectNotFound for what it may not see."""
 
     def owner_of(self, kind: str, title: str) -> str | None:
         """The role that owns an object."""
@@ -61,15 +65,15 @@ class CallTargets:
         self._clients = clients or Clients()
 
     def knows_function(self, session: Session, name: tuple[str, ...]) -> bool:
-        """Whether a function's name is that of a service's method."""
+        """Whether a function's name is that of a service's method, which the role may see."""
         try:
             qualified = session.qualify(name)
         except NoCurrentContext:
             return False
-        return (
-            self._routes.by_user_function(qualified) is not None
-            or self._routes.by_function(qualified) is not None
-        )
+        if self._routes.by_user_function(qualified) is not None:
+            return self._sees(session, "FUNCTION", qualified)
+        found = self._routes.by_function(qualified)
+        return found is not None and self._may_see(session, found[0].service)
 
     def resolve(self, session: Session, call: ModelCall) -> CallTarget:
         """See `CallResolver.resolve`."""
@@ -79,16 +83,15 @@ class CallTargets:
                 self._require_function(session, name, made[0].service)
                 return self._target(*made)
             found = self._routes.by_function(name)
-            if found is None:
+            if found is None or not self._may_see(session, found[0].service):
                 raise ObjectNotFound("Function", str(name))
-            return self._of_service(session, *found)
-        if not call.is_model and (route := self._routes.by_name(name)) is not None:
-            return self._of_service(session, route, _method(route.methods, call.method, name))
-        return self._of_model(session, name, call)
-
-    def _of_service(self, session: Session, route: Route, method: ServedMethod) -> CallTarget:
+            self._require_service(session, found[0].service)
+            return self._target(*found)
+        route = None if call.is_model else self._routes.by_name(name)
+        if route is None or not self._may_see(session, route.service):
+            return self._of_model(session, name, call)
         self._require_service(session, route.service)
-        return self._target(route, method)
+        return self._target(route, _method(route.methods, call.method, name))
 
     def _target(self, route: Route, method: ServedMethod) -> CallTarget:
         return _ServiceTarget(
@@ -121,19 +124,31 @@ class CallTargets:
         owner = self._rights.owner_of("FUNCTION", str(name))
         try:
             self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=owner or "")
-        except PrivilegeMissing as missing:
+        except (PrivilegeMissing, ObjectNotFound) as missing:
             raise PrivilegeMissing(
                 f"Function '{name}' calls service '{service}' with the rights of its owner, role "
                 f"{owner}, which may not use it: GRANT SERVICE ROLE {service}!{ENDPOINTS_ROLE} TO "
                 f"ROLE {owner}."
             ) from missing
 
+    def _may_see(self, session: Session, service: QualifiedName) -> bool:
+        """Whether the role may see the service, or use one of its roles."""
+        return self._sees(session, "SERVICE", service) or self._may_call(session, service)
+
+    def _sees(self, session: Session, kind: str, name: QualifiedName) -> bool:
+        return self._rights.decide(Requirement(ANY, kind, str(name)), role=session.in_force).is_seen
+
     def _require_service(self, session: Session, service: QualifiedName) -> None:
         """One of the service's roles is enough."""
-        try:
-            self._rights.require(_service_role(service, ENDPOINTS_ROLE), role=session.in_force)
-        except PrivilegeMissing:
-            self._rights.require(_service_role(service, FUNCTIONS_ROLE), role=session.in_force)
+        if not self._may_call(session, service):
+            needed = _service_role(service, FUNCTIONS_ROLE)
+            raise PrivilegeMissing(self._rights.decide(needed, role=session.in_force).reason)
+
+    def _may_call(self, session: Session, service: QualifiedName) -> bool:
+        return any(
+            self._rights.decide(_service_role(service, name), role=session.in_force).is_allowed
+            for name in (ENDPOINTS_ROLE, FUNCTIONS_ROLE)
+        )
 
 
 def _service_role(service: QualifiedName, role: str) -> Requirement:

@@ -15,7 +15,7 @@ from nunatak.errors import ObjectNotFound
 from nunatak.sql.access.granted_objects import On
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment, show_result
-from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar
+from nunatak.sql.language.statement import STATUS_FIELDS, Context, Modifiers, grammar, require_seen
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field, Result, status_result
@@ -37,7 +37,7 @@ class GrantFuture:
         """Promise them."""
         access.future.give(
             self.privileges,
-            self.on.future(context, objects),
+            self.on.future(context, access, objects),
             role=self.role,
             by=access.granter(context.session.in_force),
             grant_option=self.grant_option,
@@ -59,7 +59,7 @@ class RevokeFuture:
         """Take the promise back; what was given already stays."""
         access.future.take(
             self.privileges,
-            self.on.future(context, objects),
+            self.on.future(context, access, objects),
             role=self.role,
             by=access.granter(context.session.in_force),
             option_only=self.option_only,
@@ -87,7 +87,7 @@ class ShowFutureGrants:
         """One row for each."""
         if self.within:
             place = key_of(self.within, self.parts, context.session)
-            objects.get(place)
+            require_seen(place, context, access, objects)
             found = access.future.in_place(place)
         else:
             if self.role not in access.roles:

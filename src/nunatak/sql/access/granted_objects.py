@@ -10,10 +10,9 @@ from nunatak.access.privileges.grantable import check_privileges
 from nunatak.access.privileges.owners import SERVICE_ROLE
 from nunatak.access.service import Access
 from nunatak.catalog.objects import Objects
-from nunatak.errors import ObjectNotFound
 from nunatak.objects.roles import RoleAccounts, service_role_title
 from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.statement import Context, exists
+from nunatak.sql.language.statement import Context, require_seen
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.services.functions import argument_types
 
@@ -76,22 +75,24 @@ class On:
     def titles(
         self, context: Context, access: Access, objects: Objects, roles: RoleAccounts
     ) -> list[str]:
-        """The catalog's titles of them; raises ObjectNotFound for one that is not there."""
+        """The catalog's titles of them; raises ObjectNotFound for one that is not there, or may not
+        be seen."""
         session = context.session
         if self.within:
-            return roles.titles_within(self.kind, key_of(self.within, self.parts, session))
+            place = key_of(self.within, self.parts, session)
+            require_seen(place, context, access, objects)
+            return roles.titles_within(self.kind, place)
         if self.kind == SERVICE_ROLE:
             return [roles.service_role(session.qualify(self.parts[:-1]), self.parts[-1])]
         if self.kind != ACCOUNT:
-            key = key_of(self.kind, self.parts, session)
-            if not exists(key, access, objects):
-                raise ObjectNotFound(key.label, key.title)
+            require_seen(key_of(self.kind, self.parts, session), context, access, objects)
         return [object_title(context, self.kind, self.parts)]
 
-    def future(self, context: Context, objects: Objects) -> Future:
-        """Those that are yet to be made; raises ObjectNotFound for a place that is not there."""
+    def future(self, context: Context, access: Access, objects: Objects) -> Future:
+        """Those that are yet to be made; raises ObjectNotFound for a place that is not there, or
+        may not be seen."""
         place = key_of(self.within, self.parts, context.session)
-        objects.get(place)
+        require_seen(place, context, access, objects)
         return Future(self.kind, place)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Nothing
+from nunatak.access.privileges.declared import ACCOUNT, CheckedInside
 from nunatak.access.privileges.grants import Grant
 from nunatak.access.privileges.owners import SERVICE_ROLE
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.privileges.roles import ROLE
 from nunatak.access.service import Access
+from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
+from nunatak.services.model.spec import KIND as SERVICE
 from nunatak.sql.access.granted_objects import object_of, object_title
+from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import flag, moment, show_result
-from nunatak.sql.language.statement import Context, Modifiers, grammar
+from nunatak.sql.language.statement import Context, Modifiers, grammar, require_seen
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
 
@@ -43,11 +47,14 @@ class ShowGrants:
     of: str | None = None
     fields: tuple[Field, ...] = _GRANT_FIELDS
 
-    def run(self, context: Context, access: Access) -> Result:
-        """One row for each grant."""
+    def run(self, context: Context, access: Access, objects: Objects) -> Result:
+        """One row for each grant; raises ObjectNotFound for an object that is not there, or may not
+        be seen."""
         rows: list[list[Any]] = []
         if self.on is not None:
             kind, parts = self.on
+            if kind != ACCOUNT:
+                _require_seen(kind, parts, context, access, objects)
             title = object_title(context, kind, parts)
             rows = [_grant_row(grant) for grant in access.grants.on(kind, title)]
             owner = access.grants.owner_of(kind, title)
@@ -60,12 +67,37 @@ class ShowGrants:
             kind, name = self.to or ("USER", context.session.user)
             held = access.roles.grants_to(kind, name)
             rows = [_role_row(item.role, kind, name) for item in held]
-            if kind == "ROLE":
-                rows += [_grant_row(grant) for grant in access.grants.to(name)]
+            if kind == ROLE:
+                rows += [_grant_row(grant) for grant in _shown(name, context, access)]
         return show_result(_GRANT_FIELDS, rows)
 
 
-@grammar("SHOW GRANTS", needs=(Nothing(why="grants may be seen by everybody in an account"),))
+def _require_seen(
+    kind: str, parts: tuple[str, ...], context: Context, access: Access, objects: Objects
+) -> None:
+    """The service stands for its roles."""
+    if kind == SERVICE_ROLE:
+        kind, parts = SERVICE, parts[:-1]
+    require_seen(key_of(kind, parts, context.session), context, access, objects)
+
+
+def _shown(role: str, context: Context, access: Access) -> list[Grant]:
+    """The grants to a role: all of one's own, of others those on objects that one sees."""
+    grants, current = access.grants.to(role), context.session.in_force
+    if role in access.roles.effective(current):
+        return list(grants)
+    sight = access.sight(current)
+    return [grant for grant in grants if sight.shows(grant.kind, grant.object_name)]
+
+
+@grammar(
+    "SHOW GRANTS",
+    needs=(
+        CheckedInside(
+            why="its words tell of what", privileges=("any privilege on an object that is named",)
+        ),
+    ),
+)
 def show_grants(cursor: TokenCursor, _: Modifiers) -> ShowGrants:
     """Parse SHOW GRANTS."""
     if cursor.accept("ON"):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
+from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import (
     ACCOUNT,
     DATABASE,
@@ -114,9 +115,10 @@ def _in_holder(rule: NeedsInHolder, subject: Any, scope: Scope) -> Iterator[Requ
 
 
 def _creating(rule: Creates, subject: Any, scope: Scope) -> Iterator[Requirement]:
-    if rule.unless_temporary and _value(subject, rule.unless_temporary):
-        return
     key = key_of(rule.kind, _value(subject, rule.of), scope.session)
+    if rule.unless_temporary and _value(subject, rule.unless_temporary):
+        yield _on_holder(ANY, key, scope.session)
+        return
     yield _on_holder(rule.asked, key, scope.session)
     if subject.or_replace and scope.exists(key):
         yield _on(OWNERSHIP, key)

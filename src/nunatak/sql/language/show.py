@@ -23,9 +23,8 @@ SHOW_ROWS_LIMIT = 10_000
 _SCOPES = ("ACCOUNT", "DATABASE", "SCHEMA")
 _CURRENT = ("DATABASE", "SCHEMA")
 """Scopes that mean the session's own where no name follows."""
-SHOWN_TO_ALL = (Nothing(why="names of objects are shown to everybody in the account"),)
 SHOWN_WHERE_ALLOWED = (Nothing(why="only objects are shown on which the role has a privilege"),)
-"""What SHOW needs, as it shows all objects or chooses."""
+"""What SHOW needs: it chooses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +79,11 @@ class ShowClauses:
 
 
 def scope_in(context: Context, clauses: ShowClauses, places: Places) -> ShowScope:
-    """The scope of a SHOW command; raises PlaceNotFound where IN names what is not there."""
+    """The scope of a SHOW command; raises PlaceNotFound where IN names what is not there, or what
+    the role may not see."""
     scope = clauses.scope(context.session)
     if clauses.within is not None and scope.database is not None:
-        check_place(places, scope.database, scope.schema)
+        check_place(context, places, scope.database, scope.schema)
     return scope
 
 
@@ -91,13 +91,15 @@ _EMPTY_HERE = frozenset({("SNOWFLAKE", "IMAGES")})
 """Schemas of the vendor that clients look into before they look elsewhere."""
 
 
-def check_place(places: Places, database: str, schema: str | None = None) -> None:
-    """Raises PlaceNotFound unless the database, and the schema in it, are there."""
+def check_place(context: Context, places: Places, database: str, schema: str | None = None) -> None:
+    """Raises PlaceNotFound unless the database, and the schema in it, are there and the role may
+    see them."""
     if (database, schema) in _EMPTY_HERE:
         return
-    places.require(Key("DATABASE", database))
+    role = context.session.in_force
+    places.require(Key("DATABASE", database), role=role)
     if schema is not None and schema != INFORMATION_SCHEMA:
-        places.require(Key("SCHEMA", schema, database))
+        places.require(Key("SCHEMA", schema, database), role=role)
 
 
 def show_clauses(

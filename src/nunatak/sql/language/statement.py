@@ -17,15 +17,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import OnTargets, Rules, Target, declared
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.access.service import Access
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Key
-from nunatak.errors import InvalidArgument, Unsupported
+from nunatak.errors import InvalidArgument, ObjectNotFound, Unsupported
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import resolve
 from nunatak.sql.language.tokens import TokenCursor
@@ -68,6 +69,14 @@ def exists(key: Key, access: Access, objects: Objects) -> bool:
     return objects.find(key) is not None
 
 
+def require_seen(key: Key, context: Context, access: Access, objects: Objects) -> None:
+    """Raise ObjectNotFound unless there is such an object and the current role may see it."""
+    any_privilege = Requirement(ANY, key.kind, key.title)
+    is_seen = access.decide(any_privilege, role=context.session.in_force).is_seen
+    if not is_seen or not exists(key, access, objects):
+        raise ObjectNotFound(key.label, key.title)
+
+
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """The scope in which the requirements of a running statement are resolved."""
@@ -98,7 +107,8 @@ def requirements(
 
 
 def authorise(needs: Rules, subject: Any, context: Context, injector: Injector) -> None:
-    """Raise PrivilegeMissing unless the current role holds what a declaration requires."""
+    """Raise PrivilegeMissing unless the current role holds what a declaration requires, or
+    ObjectNotFound for an object that it may not even see."""
     access = injector.get(Access)
     for requirement in requirements(needs, subject, context, injector):
         access.require(requirement, role=context.session.in_force)
@@ -126,9 +136,37 @@ class Prepared:
     needs: Rules
 
     def run(self, context: Context, injector: Injector) -> Result | Transfer:
-        """Check what it needs, then run it; raises PrivilegeMissing, and what it raises."""
-        authorise(self.needs, self.statement, context, injector)
+        """Check what it needs, then run it; raises PrivilegeMissing, ObjectNotFound for what may
+        not even be seen, and what it raises."""
+        try:
+            authorise(self.needs, self.statement, context, injector)
+        except ObjectNotFound as missing:
+            answer = _answer_without(self.statement, missing, context)
+            if answer is None:
+                raise
+            return answer
         return injector.call(self.statement.run, context)
+
+
+@runtime_checkable
+class Conditional(Protocol):
+    """A statement that may have IF EXISTS."""
+
+    if_exists: bool
+
+    def without(self, context: Context) -> tuple[Key, Result]:
+        """Object that it is about, and its answer where that is not there."""
+
+
+def _answer_without(
+    statement: Statement, missing: ObjectNotFound, context: Context
+) -> Result | None:
+    """The answer of IF EXISTS for an object that the role may not see: that it is not there. None
+    where something else is missing, or it must be there."""
+    if not isinstance(statement, Conditional) or not statement.if_exists:
+        return None
+    key, answer = statement.without(context)
+    return answer if (missing.kind, missing.name) == (key.label, key.title) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Nothing
-from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.service import Access
 from nunatak.catalog.names import QualifiedName
 from nunatak.errors import InvalidArgument, ObjectNotFound
@@ -67,11 +65,8 @@ def dgql(context: Context, arguments: Sequence[Any], access: Access, models: Mod
     if len(arguments) != 1 or not isinstance(arguments[0], str):
         raise InvalidArgument("SYSTEM$DGQL takes one text: the query.")
 
-    def is_seen(model: QualifiedName) -> bool:
-        requirement = Requirement(ANY, MODEL, str(model))
-        return access.allows(context.session.in_force, requirement)
-
-    lineage = Lineage(models, is_seen)
+    sight = access.sight(context.session.in_force)
+    lineage = Lineage(models, lambda model: sight.shows(MODEL, str(model)))
     return json.dumps(lineage.answer(NodeQuery.parse(arguments[0])))
 
 

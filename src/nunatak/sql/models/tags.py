@@ -16,7 +16,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from nunatak.access.privileges.declared import Needs, NeedsInHolder, Nothing
+from nunatak.access.privileges.declared import Needs, NeedsInHolder
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.catalog.kinds import TagSpec
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
@@ -114,7 +114,6 @@ TAGS = PropertyFamily(
     ),
     show_fields=_FIELDS,
     show_row=_row,
-    showing=(Nothing(why="names of tags are no secret"),),
     has_describe=False,
 )
 register(TAGS)

@@ -280,7 +280,7 @@ class ShowServices(ShowObjects):
         """The services and jobs in the scope, which may be a compute pool, of the wanted kinds."""
         kind, names = self.clauses.within or ("", ())
         if kind == "COMPUTE POOL":
-            places.require(Key(POOL, names[-1]))
+            places.require(Key(POOL, names[-1]), role=context.session.in_force)
             found, pool = service.listed(), names[-1]
         else:
             found, pool = super().items(context, service, places), None

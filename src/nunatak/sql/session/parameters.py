@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Nothing
+from nunatak.access.privileges.declared import CheckedInside, Nothing
 from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.errors import NoCurrentContext, PlaceNotFound, RoleNotHeld
@@ -41,11 +41,11 @@ class UseObject:
         """Point the session there; raises PlaceNotFound."""
         session = context.session
         if self.kind == "WAREHOUSE":
-            places.require(Key("WAREHOUSE", self.parts[-1]))
+            places.require(Key("WAREHOUSE", self.parts[-1]), role=session.in_force)
             session.warehouse = self.parts[-1]
         elif self.kind == "DATABASE":
-            check_place(places, self.parts[0])
-            found = places.known(Place(database=self.parts[0]))
+            check_place(context, places, self.parts[0])
+            found = places.known(Place(database=self.parts[0]), role=session.in_force)
             session.database, session.schema = self.parts[0], found.schema
         else:
             database = self.parts[0] if len(self.parts) == 2 else session.database
@@ -54,12 +54,20 @@ class UseObject:
                     f"Cannot use schema '{self.parts[-1]}': the session has no current database. "
                     "Call USE DATABASE first, or write database.schema."
                 )
-            check_place(places, database, self.parts[-1])
+            check_place(context, places, database, self.parts[-1])
             session.database, session.schema = database, self.parts[-1]
         return status_result(_DONE)
 
 
-@grammar("USE", needs=(Nothing(why="what is done there is checked when it is done"),))
+@grammar(
+    "USE",
+    needs=(
+        CheckedInside(
+            why="its words tell the kind",
+            privileges=("any privilege on the database, schema or warehouse",),
+        ),
+    ),
+)
 def use_object(cursor: TokenCursor, _: Modifiers) -> Statement:
     """Parse USE; without a word for the kind, one part is a database and two are a schema."""
     kind = cursor.accept_any("DATABASE", "SCHEMA", "WAREHOUSE")

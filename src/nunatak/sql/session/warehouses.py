@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from nunatak.access.privileges.declared import Needs, Nothing
+from nunatak.access.privileges.declared import Needs
 from nunatak.catalog.kinds import WarehouseSpec, WarehouseStatus
 from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
@@ -66,7 +66,6 @@ _NEW = {
     "INITIALLY_SUSPENDED": boolean,
     COMMENT: TokenCursor.string,
 }
-_IS_SHOWN = (Nothing(why="names of warehouses are no secret"),)
 _OPERATES = (Needs("OPERATE", KIND),)
 
 
@@ -138,8 +137,6 @@ WAREHOUSES = PropertyFamily(
     ),
     show_fields=_FIELDS,
     show_row=_row,
-    showing=_IS_SHOWN,
-    describing=_IS_SHOWN,
     after_create=_use,
     after_drop=_leave,
 )

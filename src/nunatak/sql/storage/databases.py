@@ -7,19 +7,21 @@ from typing import Any
 
 from nunatak.access.privileges.declared import DATABASE, SCHEMA, Needs, NeedsOnAccount
 from nunatak.access.privileges.requirement import OWNERSHIP
+from nunatak.access.service import Access
 from nunatak.catalog.kinds import NamespaceSpec
 from nunatak.catalog.objects import Created
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.catalog.store import Key, Record
 from nunatak.objects.databases import DEFAULT_SCHEMA, Databases, Schemas
-from nunatak.sql.language.family.statements import register
+from nunatak.sql.language.family.statements import register, visible
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
-from nunatak.sql.language.show import SHOWN_TO_ALL, moment
+from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field
 from nunatak.warehouse.core.session import Session
+from nunatak.warehouse.tables.listing import shown_tables
 from nunatak.warehouse.warehouse import Warehouse
 
 _PROPERTIES = {
@@ -132,13 +134,18 @@ def _retention(record: Record) -> str:
     return str(_RETENTION_DAYS if given is None else given)
 
 
-def _schemas(record: Record, _: Session, databases: Databases) -> Sequence[Sequence[Any]]:
-    schemas = databases.schemas(record.name)
+def _schemas(
+    record: Record, session: Session, access: Access, databases: Databases
+) -> Sequence[Sequence[Any]]:
+    schemas = visible(session, databases.schemas(record.name), access)
     return [[moment(schema.created_on), schema.name, SCHEMA] for schema in schemas]
 
 
-def _tables(record: Record, session: Session, warehouse: Warehouse) -> Sequence[Sequence[Any]]:
-    tables = warehouse.list_tables(session, record.key.database, schema=record.name)
+def _tables(
+    record: Record, session: Session, access: Access, warehouse: Warehouse
+) -> Sequence[Sequence[Any]]:
+    listed = warehouse.list_tables(session, record.key.database, schema=record.name)
+    tables = shown_tables(listed, access.sight(session.in_force))
     return [[moment(table.created_on), table.name.name, table.object_kind] for table in tables]
 
 
@@ -186,7 +193,6 @@ DATABASES = PropertyFamily(
     terse_fields=_TERSE_FIELDS,
     terse_row=_terse_row,
     has_history=True,
-    showing=SHOWN_TO_ALL,
     describe_fields=_HELD_FIELDS,
     describe_rows=_schemas,
     after_create=_go_to_database,
@@ -209,7 +215,6 @@ SCHEMAS = PropertyFamily(
     terse_fields=_TERSE_FIELDS,
     terse_row=_terse_row,
     has_history=True,
-    showing=SHOWN_TO_ALL,
     describe_fields=_HELD_FIELDS,
     describe_rows=_tables,
     after_create=_go_to_schema,

@@ -20,7 +20,7 @@ from nunatak.sql.language.family.table import (
     KindFamily,
     unset_values,
 )
-from nunatak.sql.language.show import SHOWN_TO_ALL, moment
+from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field
@@ -75,6 +75,5 @@ SEQUENCES = KindFamily(
     ),
     show_fields=_FIELDS,
     show_row=_row,
-    showing=SHOWN_TO_ALL,
 )
 register(SEQUENCES)

@@ -9,9 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.service import Access
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ
 from nunatak.objects.places import Places
-from nunatak.sql.language.show import SHOWN_TO_ALL, ShowClauses, moment, show_clauses, show_result
+from nunatak.sql.language.show import (
+    SHOWN_WHERE_ALLOWED,
+    ShowClauses,
+    moment,
+    show_clauses,
+    show_result,
+)
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.storage.show_tables import tables_of
@@ -49,16 +56,17 @@ class ShowKeys:
         """The vendor's columns."""
         return _KEY_FIELDS if self.kind in {"PRIMARY", "UNIQUE"} else _REFERENCE_FIELDS
 
-    def run(self, context: Context, warehouse: Warehouse, places: Places) -> Result:
+    def run(self, context: Context, access: Access, warehouse: Warehouse, places: Places) -> Result:
         """One row for each column of a key."""
-        tables = tables_of(context, self.clauses, warehouse, places)
+        sight = access.sight(context.session.in_force)
+        tables = tables_of(context, self.clauses, warehouse, places, sight)
         rows = [row for table in tables for row in _key_rows(table)]
         return show_result(self.fields, rows if self.kind == "PRIMARY" else [])
 
 
 @grammar(
     *(f"SHOW {kind} KEYS" for kind in ("PRIMARY", "UNIQUE", "IMPORTED", "EXPORTED")),
-    needs=SHOWN_TO_ALL,
+    needs=SHOWN_WHERE_ALLOWED,
 )
 def show_keys(cursor: TokenCursor, _: Modifiers) -> ShowKeys:
     """Parse SHOW … KEYS."""

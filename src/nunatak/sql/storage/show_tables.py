@@ -6,14 +6,16 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.privileges.sight import Sight
 from nunatak.access.service import Access
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.errors import ObjectNotFound
 from nunatak.objects.places import Places
 from nunatak.sql.language.show import (
-    SHOWN_TO_ALL,
+    SHOWN_WHERE_ALLOWED,
     ShowClauses,
+    flag,
     moment,
     scope_in,
     show_clauses,
@@ -22,6 +24,7 @@ from nunatak.sql.language.show import (
 from nunatak.sql.language.statement import Context, Modifiers, grammar
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result
+from nunatak.warehouse.tables.listing import shown_tables, shown_text
 from nunatak.warehouse.tables.tables import Table, TableColumn
 from nunatak.warehouse.warehouse import Warehouse
 
@@ -101,17 +104,19 @@ class ShowTables:
         places: Places,
     ) -> Result:
         """One row for each table or view that the session sees."""
-        tables = [
-            table
-            for table in tables_of(context, self.clauses, warehouse, places)
-            if self._shows(table)
-        ]
+        sight = access.sight(context.session.in_force)
+        found = tables_of(context, self.clauses, warehouse, places, sight)
+        tables = [table for table in found if self._shows(table)]
         chosen = self.clauses.select(tables, lambda table: str(table.name.name))
         if self.is_terse:
             return show_result(_TERSE_FIELDS, [_terse_row(table) for table in chosen])
-        row = {"TABLES": _table_row, "VIEWS": _view_row}.get(self.kind, _object_row)
         owners = _Owners(context, access, objects)
-        return show_result(self.fields, [row(table, owners.of(table)) for table in chosen])
+        if self.kind == "VIEWS":
+            rows = [_view_row(view, owners.of(view), shown_text(view, sight)) for view in chosen]
+        else:
+            row = _table_row if self.kind == "TABLES" else _object_row
+            rows = [row(table, owners.of(table)) for table in chosen]
+        return show_result(self.fields, rows)
 
     def _shows(self, table: Table) -> bool:
         return self.kind == "OBJECTS" or table.is_view == (self.kind == "VIEWS")
@@ -136,13 +141,13 @@ class _Owners:
         return recorded or self._grants.owner_of(kind, str(table.name)) or ""
 
 
-@grammar("SHOW TABLES", "SHOW VIEWS", "SHOW OBJECTS", needs=SHOWN_TO_ALL)
+@grammar("SHOW TABLES", "SHOW VIEWS", "SHOW OBJECTS", needs=SHOWN_WHERE_ALLOWED)
 def show_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
     """Parse SHOW TABLES, VIEWS or OBJECTS."""
     return _show(cursor, is_terse=False)
 
 
-@grammar("SHOW TERSE TABLES", "SHOW TERSE VIEWS", "SHOW TERSE OBJECTS", needs=SHOWN_TO_ALL)
+@grammar("SHOW TERSE TABLES", "SHOW TERSE VIEWS", "SHOW TERSE OBJECTS", needs=SHOWN_WHERE_ALLOWED)
 def show_terse_tables(cursor: TokenCursor, _: Modifiers) -> ShowTables:
     """Parse SHOW TERSE TABLES, VIEWS or OBJECTS."""
     return _show(cursor, is_terse=True)
@@ -161,18 +166,19 @@ class ShowColumns:
     clauses: ShowClauses
     fields: tuple[Field, ...] = _COLUMN_FIELDS
 
-    def run(self, context: Context, warehouse: Warehouse, places: Places) -> Result:
+    def run(self, context: Context, access: Access, warehouse: Warehouse, places: Places) -> Result:
         """One row for each column, in the order of the table."""
+        sight = access.sight(context.session.in_force)
         found = [
             (table, column)
-            for table in tables_of(context, self.clauses, warehouse, places)
+            for table in tables_of(context, self.clauses, warehouse, places, sight)
             for column in table.columns
         ]
         chosen = self.clauses.select(found, lambda pair: str(pair[1].name))
         return show_result(_COLUMN_FIELDS, [_column_row(*pair) for pair in chosen])
 
 
-@grammar("SHOW COLUMNS", needs=SHOWN_TO_ALL)
+@grammar("SHOW COLUMNS", needs=SHOWN_WHERE_ALLOWED)
 def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
     """Parse SHOW COLUMNS."""
     return ShowColumns(
@@ -183,25 +189,27 @@ def show_columns(cursor: TokenCursor, _: Modifiers) -> ShowColumns:
 
 
 def tables_of(
-    context: Context, clauses: ShowClauses, warehouse: Warehouse, places: Places
+    context: Context, clauses: ShowClauses, warehouse: Warehouse, places: Places, sight: Sight
 ) -> list[Table]:
-    """The tables of the scope; without one those of the current schema, or database."""
+    """The tables of the scope that are shown; without one those of the current schema, or
+    database."""
     session = context.session
     kind, parts = clauses.within or ("", ())
     if kind in {"TABLE", "VIEW"}:
         name = session.qualify(parts)
         tables = warehouse.list_tables(session, name.database, schema=name.schema)
-        found = [table for table in tables if table.name == name]
+        found = [table for table in shown_tables(tables, sight) if table.name == name]
         if not found:
             raise ObjectNotFound(kind.capitalize(), str(name))
         return found
     scope = scope_in(context, clauses, places)
     databases = warehouse.databases() if scope.database is None else [scope.database]
-    return [
+    tables = [
         table
         for database in databases
         for table in warehouse.list_tables(session, database, schema=scope.schema)
     ]
+    return shown_tables(tables, sight)
 
 
 def _placed(table: Table, kind: str, owner: str) -> list[Any]:
@@ -221,10 +229,10 @@ def _table_row(table: Table, owner: str) -> list[Any]:
     return [*_placed(table, table.kind, owner), *_TABLE_FLAGS.values()]
 
 
-def _view_row(table: Table, owner: str) -> list[Any]:
-    name = table.name
-    shown = [moment(table.created_on), name.name, "", name.database, name.schema, owner]
-    return [*shown, table.comment or "", table.text, "false", "false", "ROLE"]
+def _view_row(view: Table, owner: str, text: str | None) -> list[Any]:
+    name = view.name
+    shown = [moment(view.created_on), name.name, "", name.database, name.schema, owner]
+    return [*shown, view.comment or "", text or "", flag(view.is_secure), "false", "ROLE"]
 
 
 def _object_row(table: Table, owner: str) -> list[Any]:

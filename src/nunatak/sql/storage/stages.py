@@ -18,7 +18,7 @@ from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, SET, Action, Altered, KindFamily
 from nunatak.sql.language.options import Option, file_format, option_value, parenthesised_options
 from nunatak.sql.language.requirements import key_of
-from nunatak.sql.language.show import SHOWN_TO_ALL, moment
+from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import (
     Context,
     Modifiers,
@@ -301,7 +301,6 @@ STAGES = KindFamily(
     dropping=_needs(STAGE),
     show_fields=_STAGE_FIELDS,
     show_row=_stage_row,
-    showing=SHOWN_TO_ALL,
     describe_fields=_DESCRIBE_FIELDS,
     describe_rows=_stage_properties,
     finds=_find_stage,
@@ -317,7 +316,6 @@ FILE_FORMATS = KindFamily(
     dropping=_needs(FILE_FORMAT),
     show_fields=_FORMAT_FIELDS,
     show_row=_format_row,
-    showing=SHOWN_TO_ALL,
     describe_fields=_DESCRIBE_FIELDS,
     describe_rows=_format_properties,
     finds=_find_format,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.sight import Sight
 from nunatak.catalog.names import QualifiedName
 from nunatak.stages.places import StagePlace
 from nunatak.warehouse.core.call_markers import ModelCallPlanner
@@ -48,6 +49,12 @@ class TableGuard(Protocol):
 
     def require(self, session: Session, requirement: Requirement) -> None:
         """Raises PrivilegeMissing or ObjectNotFound unless the session's role may."""
+
+    def sees(self, session: Session, kind: str, name: QualifiedName) -> bool:
+        """Whether the session's role may see an object."""
+
+    def sight(self, session: Session) -> Sight:
+        """Sight of the objects that are shown to the session's role."""
 
     def allows(self, role: str, requirement: Requirement) -> bool:
         """Whether a role may, whoever asks."""

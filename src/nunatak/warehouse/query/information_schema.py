@@ -7,16 +7,34 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nunatak.access.privileges.declared import Nothing, Rules, declared
+from nunatak.access.privileges.declared import CheckedInside, Rules, declared
+from nunatak.access.privileges.sight import Sight
+from nunatak.catalog.names import quoted
 from nunatak.catalog.sqltypes import NUMBER, TIMESTAMP_LTZ, SqlType, TypeKind
 from nunatak.warehouse.core.results import Field, Result, rows_result
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.core.types import short_name
 from nunatak.warehouse.engine.engine import EngineConnection
-from nunatak.warehouse.tables.listing import list_schemas, list_tables
+from nunatak.warehouse.tables.listing import list_schemas, list_tables, shown_tables, shown_text
 from nunatak.warehouse.tables.tables import Autoincrement, Table, TableColumn
 
 NAME = "INFORMATION_SCHEMA"
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaReading:
+    """The reading of a view: of which database, for whom, and what its role sees."""
+
+    connection: EngineConnection
+    session: Session
+    database: str
+    sight: Sight
+
+    def tables(self) -> list[Table]:
+        """The tables and views of the database that are shown."""
+        return shown_tables(list_tables(self.connection, self.session, self.database), self.sight)
+
+
 _BYTES_PER_CHAR = 4
 
 _TABLES = (
@@ -88,9 +106,9 @@ _DATABASES = (
 )
 
 
-def _tables(connection: EngineConnection, session: Session, database: str) -> Result:
+def _tables(reading: SchemaReading) -> Result:
     rows = []
-    for table in list_tables(connection, session, database):
+    for table in reading.tables():
         kind = "LOCAL TEMPORARY" if table.temporary else "VIEW" if table.is_view else "BASE TABLE"
         made = _moment(table)
         rows.append(
@@ -120,21 +138,22 @@ def _tables(connection: EngineConnection, session: Session, database: str) -> Re
     return rows_result(_TABLES, rows)
 
 
-def _views(connection: EngineConnection, session: Session, database: str) -> Result:
+def _views(reading: SchemaReading) -> Result:
     rows = []
-    for table in list_tables(connection, session, database):
+    for table in reading.tables():
         if table.is_view:
-            made = _moment(table)
+            made, text = _moment(table), shown_text(table, reading.sight)
+            is_secure = "YES" if table.is_secure else "NO"
             rows.append(
-                [*_names(table), None, table.text, "NONE", "NO", "NO", made, made, table.comment]
+                [*_names(table), None, text, "NONE", "NO", is_secure, made, made, table.comment]
             )
     return rows_result(_VIEWS, rows)
 
 
-def _columns(connection: EngineConnection, session: Session, database: str) -> Result:
+def _columns(reading: SchemaReading) -> Result:
     rows = [
         [*_names(table), *_column(position, column)]
-        for table in list_tables(connection, session, database)
+        for table in reading.tables()
         for position, column in enumerate(table.columns, start=1)
     ]
     return rows_result(_COLUMNS, rows)
@@ -174,20 +193,24 @@ def _identity(identity: Autoincrement | None) -> list[str | int | None]:
     return ["YES", "BY DEFAULT", identity.start, identity.increment, None, None, "NO", "NO"]
 
 
-def _schemata(connection: EngineConnection, _session: Session, database: str) -> Result:
+def _schemata(reading: SchemaReading) -> Result:
+    database = reading.database
     rows = [
         [database, schema, None, "NO", "NO", None, None, None]
-        for schema in list_schemas(connection, database)
+        for schema in list_schemas(reading.connection, database)
+        if schema == NAME or reading.sight.shows("SCHEMA", f"{quoted(database)}.{quoted(schema)}")
     ]
     return rows_result(_SCHEMATA, rows)
 
 
-def _databases(connection: EngineConnection, _session: Session, _database: str) -> Result:
-    names = connection.execute(
+def _databases(reading: SchemaReading) -> Result:
+    names = reading.connection.execute(
         "SELECT database_name FROM duckdb_databases() WHERE NOT internal AND path IS NOT NULL"
     )
     rows = [
-        [name, None, "NO", None, None, None, 0, "STANDARD"] for name in sorted(n for (n,) in names)
+        [name, None, "NO", None, None, None, 0, "STANDARD"]
+        for name in sorted(name for (name,) in names)
+        if reading.sight.shows("DATABASE", quoted(name))
     ]
     return rows_result(_DATABASES, rows)
 
@@ -196,11 +219,16 @@ def _databases(connection: EngineConnection, _session: Session, _database: str) 
 class View:
     """View of INFORMATION_SCHEMA, with what reading it needs."""
 
-    rows: Callable[[EngineConnection, Session, str], Result]
+    rows: Callable[[SchemaReading], Result]
     needs: Rules
 
 
-_SHOWN: Rules = (Nothing(why="names of objects are shown to everybody in the account"),)
+_SHOWN: Rules = (
+    CheckedInside(
+        why="the statement names the database",
+        privileges=("any privilege on the database and on each object that is shown",),
+    ),
+)
 VIEWS: Mapping[str, View] = {
     "TABLES": View(_tables, _SHOWN),
     "VIEWS": View(_views, _SHOWN),

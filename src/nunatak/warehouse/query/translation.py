@@ -30,7 +30,7 @@ from nunatak.warehouse.query.widths import check_widths
 from nunatak.warehouse.rewrite import RewriteContext, rewrite
 from nunatak.warehouse.rewrite.context import type_of
 from nunatak.warehouse.tables.listing import find_sequence
-from nunatak.warehouse.tables.tables import Table, Tables
+from nunatak.warehouse.tables.tables import Table, Tables, object_not_found
 
 NOT_WRITTEN = StatementText("")
 """Of a query that the server made itself."""
@@ -124,10 +124,29 @@ class Translator:
     def table(self, parts: tuple[str, ...]) -> Table:
         """The table that a name means; raises ObjectNotFound or NoCurrentContext, also when the
         role may not read it and was not permitted anything else on it."""
-        table = self._tables.resolve(parts, self._session, connection=self._connection)
+        table = self.find(self._session.qualify(parts))
+        if table is None:
+            raise object_not_found(parts)
         if table.name not in self._permitted:
             self.permit(table, "SELECT")
         return table
+
+    def find(self, name: QualifiedName) -> Table | None:
+        """The table or view of a full name, the session's temporary one first; None where there
+        is none that the role may see."""
+        found = self._tables.find(name, self._session, connection=self._connection)
+        if found is None or found.temporary or self._sees(found.object_kind, found.name):
+            return found
+        return None
+
+    def has_sequence(self, name: QualifiedName) -> bool:
+        """Whether there is a sequence that the role may see."""
+        found = find_sequence(self._connection, name)
+        return found is not None and self._sees("SEQUENCE", name)
+
+    def _sees(self, kind: str, name: QualifiedName) -> bool:
+        guard = self._hooks.guard
+        return guard is None or guard.sees(self._session, kind, name)
 
     def _read(self, parts: tuple[str, ...]) -> Table:
         """The table whose rows the statement reads; a view's owner must be able to, too."""
@@ -148,14 +167,13 @@ class Translator:
 
     def _sequence(self, parts: tuple[str, ...]) -> QualifiedName:
         name = self._session.qualify(parts)
-        if find_sequence(self._connection, name) is None:
+        if not self.has_sequence(name):
             raise ObjectNotFound("Sequence", str(name))
         self.require(Requirement("USAGE", "SEQUENCE", str(name)))
         return name
 
     def permit(self, table: Table, *privileges: str) -> None:
-        """Check privileges on a table that this statement is about. Raises PrivilegeMissing, or
-        ObjectNotFound when the role has none at all."""
+        """Check privileges on a table that this statement is about; raises PrivilegeMissing."""
         if table.temporary:  # nobody else sees it
             return
         for privilege in privileges:

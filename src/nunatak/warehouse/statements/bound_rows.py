@@ -116,7 +116,7 @@ def _target_types(execution: Execution, tree: exp.Insert) -> list[SqlType | None
     into = tree.this
     target = into.this if isinstance(into, exp.Schema) else into
     name = execution.session.qualify(tuple(stored(part) for part in target.parts))
-    table = execution.tables.find(name, execution.session, connection=execution.connection)
+    table = execution.translator.find(name)
     if table is None:
         return []
     if not isinstance(into, exp.Schema):

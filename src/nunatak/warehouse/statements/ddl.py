@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,9 +38,15 @@ from nunatak.warehouse.statements.create import (
 )
 from nunatak.warehouse.statements.creation_words import STORAGE
 from nunatak.warehouse.tables.claims import claimed, distinct_columns
-from nunatak.warehouse.tables.listing import find_sequence
 from nunatak.warehouse.tables.load_history import renamed
-from nunatak.warehouse.tables.tables import Location, Table, TableColumn, encode_note, noted_reads
+from nunatak.warehouse.tables.tables import (
+    Location,
+    Table,
+    TableColumn,
+    encode_note,
+    noted_reads,
+    noted_secure,
+)
 
 _SUCCESS = "Statement executed successfully."
 
@@ -56,7 +63,7 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
     name = qualified(execution, target)
     shown = quoted(name.name)
     if kind == "SEQUENCE":
-        if find_sequence(execution.connection, name) is None:
+        if not execution.translator.has_sequence(name):
             if tree.args.get("exists"):
                 text = f"Drop statement executed successfully ({shown} already dropped)."
                 return status_result(text)
@@ -64,7 +71,7 @@ def drop(execution: Execution, tree: exp.Drop) -> Result:
         run_together(execution, dropping(execution, Location.permanent(name), kind))
         _note_dropped(execution, kind, name)
         return status_result(f"{shown} successfully dropped.")
-    found = execution.tables.find(name, execution.session, connection=execution.connection)
+    found = execution.translator.find(name)
     if found is None or found.is_view != (kind == "VIEW"):
         if tree.args.get("exists") and found is None:
             return status_result(f"Drop statement executed successfully ({shown} already dropped).")
@@ -95,7 +102,7 @@ def alter(execution: Execution, tree: exp.Alter) -> Result:
     if kind not in {"TABLE", "VIEW"}:
         raise Unsupported(f"Unsupported: ALTER {kind}.")
     name = qualified(execution, tree.this)
-    table = execution.tables.find(name, execution.session, connection=execution.connection)
+    table = execution.translator.find(name)
     if table is None or (kind == "VIEW" and not table.is_view):
         if table is None and tree.args.get("exists"):
             return status_result(_SUCCESS)
@@ -259,7 +266,12 @@ def _set(_execution: Execution, table: Table, node: exp.AlterSet) -> list[str]:
         if not is_known and str(one.name).upper() not in STORAGE:
             raise Unsupported(f"Unsupported: ALTER {table.object_kind} … SET {one.name.upper()}.")
     comments = [one for one in properties if isinstance(one, exp.SchemaCommentProperty)]
-    return [table_comment(table, str(comment.this.name)) for comment in comments]
+    if any(isinstance(one, exp.SecureProperty) for one in properties):
+        table = dataclasses.replace(table, is_secure=True)
+    elif not comments:
+        return []
+    comment = comments[-1].this.name if comments else table.comment or ""
+    return [table_comment(table, str(comment))]
 
 
 def _shown(node: exp.Expr) -> str:
@@ -304,6 +316,7 @@ def table_comment(table: Table, comment: str) -> str:
         columns={column.name: column.type.ddl() for column in table.columns}
         if table.is_view
         else None,
+        secure=noted_secure(is_secure=table.is_secure) if table.is_view else None,
     )
     return f"COMMENT ON {word} {table.location.sql} IS {literal(note)}"
 

@@ -135,7 +135,7 @@ def truncate(execution: Execution, tree: exp.TruncateTable) -> Result:
     """TRUNCATE TABLE t."""
     for target in tree.expressions:
         name = execution.session.qualify(tuple(stored(part) for part in target.parts))
-        found = execution.tables.find(name, execution.session, connection=execution.connection)
+        found = execution.translator.find(name)
         if found is None and tree.args.get("exists"):
             continue
         if tree.args.get("exists") and not _is_there(execution, target):
@@ -172,7 +172,7 @@ def _set_own(action: exp.Update, target: exp.Table, table: Table) -> None:
 
 def _is_there(execution: Execution, node: exp.Table) -> bool:
     name = execution.session.qualify(tuple(stored(part) for part in node.parts))
-    found = execution.tables.find(name, execution.session, connection=execution.connection)
+    found = execution.translator.find(name)
     return found is not None
 
 

@@ -30,6 +30,7 @@ from nunatak.warehouse.tables.tables import (
     encode_note,
     is_session_database,
     noted_reads,
+    noted_secure,
     session_database,
 )
 
@@ -106,6 +107,9 @@ def _write_view(
     note = encode_note(
         text=execution.request.text.strip(),
         reads=noted_reads(execution.translator.read_names),
+        secure=noted_secure(
+            is_secure=any(isinstance(item, exp.SecureProperty) for item in properties)
+        ),
         created=round(time.time(), 3),
         comment=comment_of(properties),
         columns={name: field.type.ddl() for name, field in zip(names, fields, strict=True)},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nunatak.access.privileges.sight import Sight
 from nunatak.catalog.names import QualifiedName, split_name
 from nunatak.warehouse.core.session import Session
 from nunatak.warehouse.engine.engine import EngineConnection, literal
@@ -71,6 +73,21 @@ def list_tables(
     found |= {table.name: table for table in own if table.name.database == database}
     chosen = [table for table in found.values() if schema in (None, table.name.schema)]
     return sorted(chosen, key=lambda table: table.name)
+
+
+def shown_tables(tables: Iterable[Table], sight: Sight) -> list[Table]:
+    """Those that are shown; temporary ones are the session's own."""
+    return [
+        table
+        for table in tables
+        if table.temporary or sight.shows(table.object_kind, str(table.name))
+    ]
+
+
+def shown_text(view: Table, sight: Sight) -> str | None:
+    """A view's text; that of a secure one is shown to its owner alone."""
+    is_shown = not view.is_secure or view.temporary or sight.owns("VIEW", str(view.name))
+    return view.text if is_shown else None
 
 
 def _tables_of(connection: EngineConnection, database: str) -> list[Table]:

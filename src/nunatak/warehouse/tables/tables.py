@@ -32,6 +32,8 @@ INTERNAL_PREFIX = "__NUNATAK_"
 """Begins names of the engine that no user's object can have."""
 EARLIER_SUFFIX = "_IDENTITY"
 """What homes of earlier versions add to a table's name for the sequence of its columns."""
+_YES = "YES"
+_SECURE = re.compile(r"[^(]*?\bSECURE\s[^(]*?\bVIEW\b", re.IGNORECASE)
 _NEXTVAL = re.compile(r"nextval\('((?:[^']|'')*)'\)")
 
 
@@ -124,6 +126,8 @@ class Table:
     comment: str | None = None
     text: str | None = None
     """A view's statement."""
+    is_secure: bool = False
+    """Whether only its owner may read a view's statement."""
     reads: tuple[QualifiedName, ...] | None = None
     """The tables and views that a view reads; None where that cannot be told."""
     primary_key: tuple[str, ...] = ()
@@ -168,20 +172,6 @@ class Tables:
     _cache: OrderedDict[Location, Table] = field(default_factory=OrderedDict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def resolve(
-        self, parts: tuple[str, ...], session: Session, *, connection: EngineConnection
-    ) -> Table:
-        """The table that a name in a statement means: the session's temporary one first.
-
-        Raises ObjectNotFound with the name as it was written, or NoCurrentContext.
-        """
-        name = session.qualify(parts)
-        found = self.find(name, session, connection=connection)
-        if found is None:
-            written = str(name) if len(parts) == 3 else ".".join(parts)
-            raise ObjectNotFound("Object", written)
-        return found
-
     def find(
         self, name: QualifiedName, session: Session, *, connection: EngineConnection
     ) -> Table | None:
@@ -217,6 +207,13 @@ class Tables:
                 while len(self._cache) > CACHED_TABLES:
                     self._cache.popitem(last=False)
         return found
+
+
+def object_not_found(parts: Sequence[str]) -> ObjectNotFound:
+    """The error for a table or view that is not there, or may not be seen, with its name as it
+    was written."""
+    name = str(QualifiedName(*parts)) if len(parts) == 3 else ".".join(parts)
+    return ObjectNotFound("Object", name)
 
 
 def read_table(
@@ -309,12 +306,23 @@ def described(
         temporary=is_session_database(location.database),
         transient=bool(note.get("transient")),
         comment=note.get("comment"),
-        text=note.get("text"),
+        text=(text := note.get("text")),
+        is_secure=_is_secure(note.get("secure"), text),
         reads=_names(note.get("reads")),
         primary_key=tuple(note.get("primary_key", ())),
         created_on=float(note.get("created", 0.0)),
         row_count=row_count,
     )
+
+
+def noted_secure(*, is_secure: bool) -> str:
+    """Word of a view's note about who may read its statement."""
+    return _YES if is_secure else "NO"
+
+
+def _is_secure(noted: str | None, text: str | None) -> bool:
+    """Earlier versions noted the statement alone."""
+    return noted == _YES if noted else bool(text and _SECURE.match(text))
 
 
 def noted_reads(names: Iterable[QualifiedName] | None) -> dict[str, list[str]] | None:

@@ -10,6 +10,7 @@ from nunatak.access.service import Access
 from nunatak.catalog.store import Catalog, Key
 from nunatak.errors import ObjectNotFound, PrivilegeMissing
 from support.granting import take
+from support.places import let_use
 from support.services import create_service
 
 MODEL = Key("MODEL", "M", "DB", "S")
@@ -24,10 +25,14 @@ def objects(catalog: Catalog, access: Access) -> None:
         tx.create(Key("DATABASE", "DB"), owner="DBOWNER")
         tx.create(Key("SCHEMA", "S", "DB"), owner="SCHEMAOWNER")
         tx.create(MODEL, owner="MODELOWNER")
+    let_use(access, "DB", "DB.S")
 
 
 def test_a_role_needs_the_privilege_it_was_granted(access: Access) -> None:
     requirement = Requirement("READ", "MODEL", "DB.S.M")
+    with pytest.raises(ObjectNotFound, match=r"DB\.S\.M"):
+        access.require(requirement, role="R")
+    access.grants.grant(["USAGE"], "MODEL", "DB.S.M", role="R", by="MODELOWNER")
     with pytest.raises(PrivilegeMissing, match="READ is needed"):
         access.require(requirement, role="R")
 

@@ -23,6 +23,7 @@ from nunatak.config import Settings
 from nunatak.errors import DependentGrants, NunatakError, PrivilegeMissing
 from nunatak.objects.granting.granting import Granting
 from support.granting import AnyHeir
+from support.places import let_use
 
 ROLES, TABLES, PRIVILEGES = ("A", "B", "C", "D"), ("T", "U"), ("SELECT", "INSERT")
 INHERITED = {"A": {"A"}, "B": {"B"}, "C": {"C"}, "D": {"D", "A"}}
@@ -59,6 +60,8 @@ class GrantingMachine(RuleBasedStateMachine):
             tx.create(Key("SCHEMA", "S", "DB"), ACCOUNTADMIN)
             for name in TABLES:
                 tx.create(self.key(name), "A")
+        for role in ROLES:
+            let_use(self.access, "DB", "DB.S", role=role)
 
     def teardown(self) -> None:
         self.catalog.close()
@@ -216,6 +219,7 @@ class GrantingMachine(RuleBasedStateMachine):
             del self.links[link]
         self.prune()
         self.access.administration.create_role(role, owner=ACCOUNTADMIN)
+        let_use(self.access, "DB", "DB.S", role=role)
         for inheritor, held in INHERITED.items():
             for inherited in held - {inheritor}:
                 if role in (inheritor, inherited):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nunatak.access.privileges.decide import Decision
 from nunatak.access.privileges.requirement import ActingRoles, Requirement, RolesInForce
 from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.sqltypes import FLOAT
@@ -67,8 +68,8 @@ OF_F = FunctionSpec(
 
 
 class World:
-    def __init__(self, *granted: str) -> None:
-        self.granted = granted
+    def __init__(self, *granted: str, sees: bool = True) -> None:
+        self.granted, self.sees = granted, sees
         self.models = Models()
         self.routes = Routes(changes=Changes(), wake=lambda _: None)
         self.routes.publish(
@@ -98,11 +99,14 @@ class World:
     def owner_of(self, kind: str, title: str) -> str:
         return f"OWNER_OF_{kind}_{title}"
 
-    def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
+    def decide(self, requirement: Requirement, *, role: ActingRoles) -> Decision:
         role = role.primary if isinstance(role, RolesInForce) else role
         text = f"{requirement.kind} {requirement.object_name} {role}"
-        if text not in self.granted:
-            raise PrivilegeMissing(text)
+        return Decision(text in self.granted, text, is_seen=self.sees)
+
+    def require(self, requirement: Requirement, *, role: ActingRoles) -> None:
+        if not (decision := self.decide(requirement, role=role)).is_allowed:
+            raise PrivilegeMissing(decision.reason)
 
     def label(self, *target: str, method: str | None = None, is_model: bool = False) -> str:
         call = ModelCall("F", target, method, is_model=is_model)
@@ -168,3 +172,16 @@ def test_a_function_calls_the_service_with_the_rights_that_its_owner_has_now() -
         World(owner, ENDPOINTS).label("F")
     with pytest.raises(PrivilegeMissing, match="rights of its owner"):
         World(function, ENDPOINTS, SERVICE).label("F")
+
+
+def test_a_service_that_may_not_be_seen_is_not_there() -> None:
+    hidden, absent = World(MODEL, "MODEL D.S.SVC R", sees=False), World(sees=False)
+
+    assert not hidden.targets.knows_function(SESSION, ("SVC_PREDICT",))
+    assert not hidden.targets.knows_function(SESSION, ("F",))
+    with pytest.raises(ObjectNotFound, match=r"Function 'D\.S\.SVC_PREDICT' does not"):
+        hidden.label("SVC_PREDICT")
+    assert hidden.label("SVC", method="PREDICT") == "D.S.SVC!PREDICT"
+    assert hidden.models.asked is not None, "the model of that name is meant"
+    with pytest.raises(PrivilegeMissing, match="MODEL"):
+        absent.label("SVC", method="PREDICT")

@@ -93,6 +93,7 @@ def test_future_schemas_and_their_objects(realm: Realm) -> None:
     assert held(realm, "SCHEMA", "DB.N") == [("USAGE", OTHER, ADMIN)]
     realm.rows(ADMIN, "CREATE TABLE DB.N.T (A INT)")
     assert realm.parts.access.owner_of("TABLE", "DB.N.T") == "THIRD"
+    realm.let_use("DB.N", role="THIRD")
     realm.rows("THIRD", "DROP TABLE DB.N.T")
 
 
@@ -130,6 +131,7 @@ def test_promises_end_with_their_place_and_their_role(realm: Realm) -> None:
 def test_promises_need_to_manage_grants(realm: Realm, place: str) -> None:
     realm.grant("USAGE", "SCHEMA", "DB.S", to=OTHER)
     realm.rows(ADMIN, "GRANT OWNERSHIP ON SCHEMA DB.S TO ROLE THIRD REVOKE CURRENT GRANTS")
+    realm.let_use("DB.S")
     for role in (PUBLIC, OTHER, OWNER, "THIRD"):
         with pytest.raises(PrivilegeMissing, match="MANAGE GRANTS"):
             realm.rows(role, f"GRANT SELECT ON FUTURE TABLES IN {place} TO ROLE OTHER")
@@ -178,11 +180,14 @@ def managed(realm: Realm) -> Realm:
 
 def test_only_the_schemas_owner_grants_where_access_is_managed(managed: Realm) -> None:
     give, take = "GRANT SELECT ON TABLE DB.M.T TO ROLE", "REVOKE SELECT ON TABLE DB.M.T FROM ROLE"
+    managed.let_use("DB.M")
     with pytest.raises(PrivilegeMissing, match="managed access"):
         managed.rows(OWNER, f"{give} PUBLIC")
     managed.rows("THIRD", f"{give} OTHER WITH GRANT OPTION")
     assert held(managed, "TABLE", "DB.M.T") == [("SELECT", OTHER, OWNER)]
-    for role in (OTHER, OWNER, PUBLIC):
+    with pytest.raises(ObjectNotFound):
+        managed.rows(PUBLIC, f"{give} PUBLIC")
+    for role in (OTHER, OWNER):
         with pytest.raises(PrivilegeMissing, match="managed access"):
             managed.rows(role, f"{give} PUBLIC")
         with pytest.raises(PrivilegeMissing, match="managed access"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from nunatak.access.privileges.declared import Needs, Nothing, Rules
-from nunatak.errors import InvalidArgument, PrivilegeMissing
+from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.sql.language import functions
 from nunatak.sql.language.functions import (
     Form,
@@ -114,7 +114,7 @@ def test_the_same_is_asked_wherever_a_function_is_called(
     front: Front, name: str, form: str
 ) -> None:
     front.session.role = ANALYST
-    with pytest.raises(PrivilegeMissing, match="is needed"):
+    with pytest.raises(ObjectNotFound, match=r"(Service|Schema|Model) '.*' does not exist"):
         front.rows(form.format(f"{name}({CALLS[name]})"))
 
 

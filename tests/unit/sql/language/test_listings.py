@@ -14,7 +14,7 @@ from nunatak.catalog.engine import Database
 from nunatak.catalog.objects import Objects
 from nunatak.catalog.store import Catalog, Key
 from nunatak.config import Settings
-from nunatak.errors import ObjectNotFound, PrivilegeMissing, SyntaxInvalid, Unsupported
+from nunatak.errors import ObjectNotFound, SyntaxInvalid, Unsupported
 from nunatak.objects.databases import Databases, Schemas
 from nunatak.objects.places import Places
 from nunatak.objects.sequences import Sequences
@@ -65,7 +65,7 @@ class Bench:
             stages=Stages(self.catalog, access, settings),
             objects=SimpleNamespace(
                 plain=Objects(self.catalog),
-                places=Places(self.catalog),
+                places=Places(self.catalog, access),
                 databases=Databases(self.catalog, self.warehouse, models, settings),
                 schemas=Schemas(self.catalog, self.warehouse, models, settings),
                 sequences=Sequences(self.catalog, self.warehouse),
@@ -193,5 +193,5 @@ def test_definitions_need_ownership(bench: Bench) -> None:
         "DESCRIBE SCHEMA PUBLIC",
         "DESCRIBE SEQUENCE s",
     ):
-        with pytest.raises(PrivilegeMissing):
+        with pytest.raises(ObjectNotFound):
             bench.rows(text)

@@ -102,6 +102,7 @@ def test_nothing_is_renamed_to_where_its_owner_may_not_create(
     realm: Realm, kind: str, more: str
 ) -> None:
     realm.rows(ADMIN, "CREATE SCHEMA DB.CLOSED")
+    realm.let_use("DB.CLOSED")
     realm.session(ADMIN).schema = "S"
     realm.rows(OWNER, f"CREATE {kind} TAKEN {more}")
     realm.rows(OTHER, f"CREATE {kind} MY {more}")
@@ -321,7 +322,7 @@ def test_what_would_protect_rows_is_made_or_refused_by_name(realm: Realm) -> Non
             realm.rows(OTHER, text)
     assert owner(realm, "DB.S.MINE") == OTHER
     assert not holders(realm, "DB.S.MINE")
-    assert [row["name"] for row in realm.rows(OTHER, "SHOW TABLES IN SCHEMA DB.S")] == [
+    assert [row["name"] for row in realm.rows(ADMIN, "SHOW TABLES IN SCHEMA DB.S")] == [
         "MINE",
         "VICTIM",
     ]

@@ -149,7 +149,11 @@ MOVES = NeedsInHolder("CREATE TAG", "TAG", of="to", when=Given("to", "to move it
             [("CREATE TAG", "SCHEMA", "DB.S"), (OWNERSHIP, "TAG", "DB.S.THERE")],
         ),
         (Creates("TAG"), Gadget(name=("THERE",)), [("CREATE TAG", "SCHEMA", "DB.S")]),
-        (Creates("TAG", unless_temporary="temporary"), Gadget(temporary=True), []),
+        (
+            Creates("TAG", unless_temporary="temporary"),
+            Gadget(temporary=True),
+            [("ANY", "SCHEMA", "DB.S")],
+        ),
         (
             AppliesTags(),
             Gadget(tags=((("A",), "1"), (("X", "B"), None))),

@@ -237,7 +237,7 @@ def test_running_an_image_needs_read_on_its_repository(world: World) -> None:
     grants.grant(["CREATE SERVICE"], "SCHEMA", "DB.S", role="ANALYST", by="ACCOUNTADMIN")
     grants.grant(["USAGE"], "COMPUTE_POOL", "POOL", role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"
-    with pytest.raises(PrivilegeMissing, match=r"image repository 'DB\.S\.REPO'"):
+    with pytest.raises(ObjectNotFound, match=r"Image repository 'DB\.S\.REPO'"):
         create(world, specification())
     elsewhere = specification(image=f"/db/s/other/model-inference@sha256:{DIGEST}")
     with pytest.raises(ObjectNotFound, match="in /db/s/other"):

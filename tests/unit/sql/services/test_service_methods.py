@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nunatak.errors import InvalidArgument, ObjectNotFound, PrivilegeMissing
+from nunatak.errors import InvalidArgument, ObjectNotFound
 from nunatak.services.commands.deploy import build_name
 from nunatak.sql.language.statement import parse_registered
 from nunatak.sql.language.system_functions import parse_system_select
@@ -68,7 +68,7 @@ def test_what_is_asked_wrongly_is_refused(world: World) -> None:
     with pytest.raises(ObjectNotFound):
         world.rows("CALL NONE!SPCS_WAIT_FOR('DONE', 1)")
     world.session.role = "ANALYST"
-    with pytest.raises(PrivilegeMissing):
+    with pytest.raises(ObjectNotFound):
         world.rows("CALL SVC!SPCS_WAIT_FOR('DONE', 1)")
 
 

@@ -523,7 +523,7 @@ def test_a_role_sees_only_what_it_has_a_privilege_on(deployed: World) -> None:
 
     assert deployed.rows("SHOW SERVICES IN ACCOUNT") == []
     assert deployed.rows("SHOW COMPUTE POOLS") == []
-    with pytest.raises(PrivilegeMissing):
+    with pytest.raises(ObjectNotFound):
         deployed.rows("ALTER SERVICE DB.S.SVC SUSPEND")
 
 

@@ -104,6 +104,10 @@ def test_each_needs_monitor_and_a_service(running: World, function: str) -> None
     with pytest.raises(ObjectNotFound):
         ask(running, function, "NOPE")
     running.session.role = "ANALYST"
+    with pytest.raises(ObjectNotFound, match="SVC"):
+        ask(running, function)
+    grants = running.parts.access.grants
+    grants.grant(["USAGE"], "SERVICE", "DB.S.SVC", role="ANALYST", by="ACCOUNTADMIN")
     with pytest.raises(PrivilegeMissing, match="MONITOR"):
         ask(running, function)
 
@@ -155,7 +159,7 @@ def test_who_may_not_watch_a_model_is_not_told_whether_it_is_loaded(
 ) -> None:
     in_warehouse.session.role = "ANALYST"
 
-    with pytest.raises(PrivilegeMissing, match=f"service 'DB.S.{name}': MONITOR is needed"):
+    with pytest.raises(ObjectNotFound, match=f"Service 'DB.S.{name}' does not exist"):
         ask(in_warehouse, "SPCS_GET_LOGS", name)
 
 
@@ -178,5 +182,5 @@ def test_a_service_that_takes_the_name_meanwhile_is_not_read_with_the_models_rig
         return found
 
     monkeypatch.setattr(tables, "_key", taken_after_the_first)
-    with pytest.raises(PrivilegeMissing, match=r"service 'DB\.S\.M': MONITOR is needed"):
+    with pytest.raises(ObjectNotFound, match=r"Service 'DB\.S\.M' does not exist"):
         ask(world, function, "M")

@@ -67,7 +67,7 @@ def shop(tmp_path: Path) -> Iterator[Shop]:
             tx.create(key, "R")
     guard = CatalogTableGuard(catalog, access, settings)
     guard.created(session, "TABLE", QualifiedName("DB", "PUBLIC", "T1"))
-    objects = SimpleNamespace(plain=Objects(catalog), places=Places(catalog))
+    objects = SimpleNamespace(plain=Objects(catalog), places=Places(catalog, access))
     parts = cast("Parts", SimpleNamespace(warehouse=warehouse, access=access, objects=objects))
     yield Shop(session, injector_of(parts))
     warehouse.close()

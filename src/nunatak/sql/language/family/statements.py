@@ -13,7 +13,7 @@ from typing import Any
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import KINDS_OF_ACCOUNT, SCHEMA, Creates, Needs
-from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.service import Access
 from nunatak.catalog.store import Key
 from nunatak.errors import ObjectNotFound, Unsupported
@@ -47,6 +47,7 @@ from nunatak.sql.language.statement import (
 )
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.warehouse.core.results import Field, Result, status_result
+from nunatak.warehouse.core.session import Session
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,10 @@ class AlterObject:
         told = injector.call(self._asked.act, context, altered)
         return told if isinstance(told, Result) else status_result(told or DONE)
 
+    def without(self, context: Context) -> tuple[Key, Result]:
+        """Object that it is about, and the answer that nothing was changed."""
+        return self.family.key(context.session, self.name), status_result(DONE)
+
 
 def _exists(service: Listable[Any], key: Key) -> bool:
     try:
@@ -130,6 +135,11 @@ class DropObject:
         was_there = injector.call(drop, context, altered)
         self.family.after_drop(context.session, key)
         return dropped(key.name, was_there=was_there)
+
+    def without(self, context: Context) -> tuple[Key, Result]:
+        """The answer of IF EXISTS."""
+        key = self.family.key(context.session, self.name)
+        return key, dropped(key.name, was_there=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,7 +185,7 @@ class ShowObjects:
         family, session = self.family, context.session
         items = self.items(context, injector.get(family.service), places)
         if family.showing is SHOWN_WHERE_ALLOWED:
-            items = visible(context, items, access)
+            items = visible(session, items, access)
         chosen = self.clauses.select(items, lambda item: item.name)
         row = (family.terse_row if self.is_terse else None) or family.show_row
         return show_result(self.fields, [injector.call(row, item, session) for item in chosen])
@@ -189,14 +199,10 @@ class ShowObjects:
         return service.listed(database=scope.database, schema=schema)
 
 
-def visible(context: Context, items: Iterable[Any], access: Access) -> list[Any]:
-    """The objects, by their `key`, on which the current role has any privilege."""
-    role = context.session.in_force
-    return [
-        item
-        for item in items
-        if access.allows(role, Requirement(ANY, item.key.kind, item.key.title))
-    ]
+def visible(session: Session, items: Iterable[Any], access: Access) -> list[Any]:
+    """The objects, by their `key`, that the current role may see."""
+    sight = access.sight(session.in_force)
+    return [item for item in items if sight.shows(item.key.kind, item.key.title)]
 
 
 def register(family: KindFamily[Any]) -> None:

@@ -96,9 +96,13 @@ def test_tagging_needs_the_object_and_the_tag(world: World) -> None:
     grants = world.parts.access.grants
     grants.grant(["MODIFY"], "COMPUTE_POOL", "POOL", role="ANALYST", by="ACCOUNTADMIN")
     world.session.role = "ANALYST"
+    with pytest.raises(ObjectNotFound, match="TEAM"):
+        world.rows("ALTER COMPUTE POOL POOL SET TAG TEAM = 'a'")
+    grants.grant(["READ"], "TAG", "DB.S.TEAM", role="ANALYST", by="ACCOUNTADMIN")
     with pytest.raises(PrivilegeMissing, match="APPLY"):
         world.rows("ALTER COMPUTE POOL POOL SET TAG TEAM = 'a'")
     grants.grant(["APPLY"], "TAG", "DB.S.TEAM", role="ANALYST", by="ACCOUNTADMIN")
     world.rows("ALTER COMPUTE POOL POOL SET TAG TEAM = 'a'")
+    grants.grant(["MONITOR"], "SERVICE", "DB.S.SVC", role="ANALYST", by="ACCOUNTADMIN")
     with pytest.raises(PrivilegeMissing, match="OWNERSHIP"):
         world.rows("ALTER SERVICE SVC SET TAG TEAM = 'a'")
