@@ -16,6 +16,7 @@ class FakeWorker:
         self.pid = pid
         self.busy_s = busy_s
         self.closed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.end = self.closed
         self.batch: asyncio.Future[Prediction] | None = None
         self.seen: list[str] = []
         self.mood: Exception | None = None

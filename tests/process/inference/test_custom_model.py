@@ -118,9 +118,11 @@ async def test_a_batch_that_kills_two_workers_is_given_up_and_both_are_replaced(
     pool: ProcessPool, moods: Moods, wait_until: Any
 ) -> None:
     before = pool.snapshot().restarts
-    for mood in ("die", "crash"):
-        with pytest.raises(WorkerLost, match="two workers died"):
+    for mood, end in (("die", "it exited with status 7"), ("crash", "it was ended by SIGSEGV")):
+        with pytest.raises(WorkerLost, match=f"two workers died .* {end}"):
             await predict(pool, moods(mood))
+        told = f" was lost: {end}"
+        await wait_until(lambda told=told: log_text(pool).count(told) == 2, pool)
 
     await wait_until(lambda: pool.snapshot().restarts >= before + 4, pool)
     await wait_until(lambda: pool.snapshot().ready == 2, pool)

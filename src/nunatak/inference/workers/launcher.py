@@ -190,3 +190,13 @@ def describe_exit(code: int) -> str:
         return f"was ended by {signal.Signals(-code).name}"
     except ValueError:
         return f"was ended by signal {-code}"
+
+
+def describe_loss(code: int, *, is_killed: bool) -> str:
+    """How a worker ended, in words, with what ends processes so; ``is_killed``: we did."""
+    if code == -signal.SIGKILL and not is_killed:
+        return (
+            f"{describe_exit(code)}, as the system does when memory runs out: give it more memory, "
+            "or fewer workers"
+        )
+    return describe_exit(code)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from nunatak.inference.core.columns import Columns
 from nunatak.inference.core.errors import InferenceError, WorkerLost
 from nunatak.inference.workers.channel import Channel
-from nunatak.inference.workers.launcher import ProcessHandle
+from nunatak.inference.workers.launcher import ProcessHandle, describe_loss
 from nunatak.inference.workers.layout import decode_columns, encode_columns, placed_columns
 from nunatak.transport.shm.frames import Frame, FrameType
 from nunatak.transport.shm.memory_file import MemoryFile
@@ -22,6 +22,9 @@ class Prediction:
     model_s: float
 
 
+_KILLED = "it was killed"
+
+
 class Worker(Protocol):
     """A process that computes one batch at a time."""
 
@@ -33,6 +36,11 @@ class Worker(Protocol):
     @property
     def closed(self) -> asyncio.Future[str]:
         """Done, with the reason, when the process is gone."""
+        ...
+
+    @property
+    def end(self) -> asyncio.Future[str]:
+        """Done, a moment after ``closed``, with how it ended, where that can be told."""
         ...
 
     def predict(
@@ -51,6 +59,7 @@ class RemoteWorker:
     def __init__(self, channel: Channel, handle: ProcessHandle) -> None:
         self._channel = channel
         self._handle = handle
+        self.end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         channel.closed.add_done_callback(self._on_closed)
 
     @property
@@ -120,7 +129,15 @@ class RemoteWorker:
     def kill(self) -> None:
         """End the process now."""
         self._handle.kill()
-        self._channel.close("it was killed")
+        self._channel.close(_KILLED)
+
+    def tell_end(self, code: int) -> None:
+        """Note how it ended: ``code`` is its status, or minus the signal."""
+        is_killed = self._channel.closed.done() and self._channel.closed.result() == _KILLED
+        end = f"it {describe_loss(code, is_killed=is_killed)}"
+        if not self.end.done():
+            self.end.set_result(end)
+        self._channel.close(end)
 
     def _on_closed(self, _closed: asyncio.Future[str]) -> None:
         # Whoever has lost its connection cannot be of use, even if it still runs.

@@ -277,9 +277,8 @@ class ProcessSource:
             raise FrameError(f"it told {frame.type.name} of a child, with code {code!r}")
         worker = self._children.pop(frame.id, None)
         if worker is not None:
-            end = describe_exit(code)
-            logger.warning("worker %d %s", worker.pid, end)
-            worker.channel.close(f"it {end}")
+            logger.warning("worker %d %s", worker.pid, describe_exit(code))
+            worker.tell_end(code)
 
     async def park(self) -> asyncio.Future[str]:
         """End every worker and keep the process that they are forked from; see WorkerSource."""

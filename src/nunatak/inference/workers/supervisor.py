@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 LOG_NAME = "model-inference.log"
 _MEMORY_INTERVAL_S = 5.0
+_END_TOLD_S = 1.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 30.0
 
@@ -90,13 +91,20 @@ class SupervisedPool:
         except WorkerLost as first:
             logger.warning("request %s is tried again: its worker %s", request_id, first)
         slot = await self._acquire(deadline)
+        worker = slot.worker
         try:
             return await self._run(slot, method, columns, deadline=deadline, request_id=request_id)
         except WorkerLost as error:
+            end = await _end_of(worker, str(error))
             raise WorkerLost(
-                f"two workers died while they computed this batch, the last one because {error}; "
-                "the batch may be what ends them, see the service's log"
+                f"two workers died while they computed this batch, of the last one this is known: "
+                f"{end}. The batch may be what ends them; the log of model-inference has what they "
+                "printed"
             ) from error
+
+    def tell(self, line: str) -> None:
+        """Write a line of ours where users read what the model prints."""
+        logger.warning("%s", line)
 
     async def park(self, *, grace_s: float) -> asyncio.Future[str]:
         """End the workers and keep the model in memory; see WorkerPool."""
@@ -273,10 +281,20 @@ class SupervisedPool:
             self._milestones = replace(self._milestones, ready=time.time())
         reason = await asyncio.shield(worker.closed)
         slot.worker = None
-        slot.failure = f"worker {worker.pid} was lost: {reason}"
         with suppress(ValueError):
             self._idle.remove(slot)
+        slot.failure = f"worker {worker.pid} was lost: {await _end_of(worker, reason)}"
+        self.tell(slot.failure)
         return slot.answered > 0
+
+
+async def _end_of(worker: Worker | None, reason: str) -> str:
+    """How a worker that is gone ended; the reason that is known if that is not told soon."""
+    if worker is not None:
+        await asyncio.wait({worker.end}, timeout=_END_TOLD_S)
+        if worker.end.done():
+            return worker.end.result()
+    return reason
 
 
 class ProcessPool(SupervisedPool):

@@ -14,6 +14,7 @@ from nunatak.inference.workers.launcher import (
     Started,
     WorkerLauncher,
     describe_exit,
+    describe_loss,
     load_head,
     manifest_imports,
 )
@@ -157,6 +158,13 @@ def test_what_cannot_be_begun_is_left_to_be_told_later(tmp_path: Path, text: str
 def test_signals_are_named() -> None:
     assert describe_exit(-9) == "was ended by SIGKILL"
     assert describe_exit(-250) == "was ended by signal 250"
+
+
+def test_a_worker_that_nobody_here_killed_has_run_out_of_memory() -> None:
+    assert "when memory runs out" in describe_loss(-9, is_killed=False)
+    assert describe_loss(-9, is_killed=True) == "was ended by SIGKILL"
+    assert describe_loss(-11, is_killed=False) == "was ended by SIGSEGV"
+    assert describe_loss(3, is_killed=False) == "exited with status 3"
 
 
 def test_processes_with_devices_or_threads_are_not_forked() -> None:
