@@ -193,7 +193,7 @@ def describe_exit(code: int) -> str:
 
 
 def describe_loss(code: int, *, is_killed: bool) -> str:
-    """How a worker ended, in words, with what ends processes so; ``is_killed``: we did."""
+    """The end of a worker in words, with what ends processes so; ``is_killed``: we did."""
     if code == -signal.SIGKILL and not is_killed:
         return (
             f"{describe_exit(code)}, as the system does when memory runs out: give it more memory, "

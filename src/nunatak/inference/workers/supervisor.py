@@ -289,7 +289,7 @@ class SupervisedPool:
 
 
 async def _end_of(worker: Worker | None, reason: str) -> str:
-    """How a worker that is gone ended; the reason that is known if that is not told soon."""
+    """The end of a worker that is gone; the reason that is known if it is not told soon."""
     if worker is not None:
         await asyncio.wait({worker.end}, timeout=_END_TOLD_S)
         if worker.end.done():
