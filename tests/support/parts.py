@@ -44,8 +44,7 @@ from nunatak.services.control import ControlPlane
 from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.vault import Vault
 from nunatak.services.watching.logs import Logs
-from nunatak.services.watching.monitor import Monitor
-from nunatak.services.watching.shown import ShownServices
+from nunatak.services.watching.monitor import Monitor, ShownServices
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.queries import QueryControl
 from nunatak.stages.records import FileFormatRecords, StageRecords

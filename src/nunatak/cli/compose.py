@@ -62,8 +62,7 @@ from nunatak.services.model.usage import ServiceUsage
 from nunatak.services.model.vault import Vault
 from nunatak.services.reconcile.system_pools import prepare_system_pools
 from nunatak.services.watching.logs import Logs
-from nunatak.services.watching.monitor import Monitor
-from nunatak.services.watching.shown import ShownServices
+from nunatak.services.watching.monitor import Monitor, ShownServices
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.injection import Injector

@@ -39,8 +39,7 @@ from nunatak.services.reconcile.services import ServiceReconciler
 from nunatak.services.reconcile.warehouse import LOAD_LIMIT_S, ModelCache
 from nunatak.services.watching.logs import Logs
 from nunatak.services.watching.metrics import InstanceMetricsClient, MetricsBook, MetricSource
-from nunatak.services.watching.monitor import Monitor
-from nunatak.services.watching.shown import ShownServices
+from nunatak.services.watching.monitor import Monitor, ShownServices
 
 BUILD_THREADS = 4
 LAUNCH_THREADS = 8

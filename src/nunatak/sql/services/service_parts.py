@@ -10,7 +10,7 @@ from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import Needs
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.model.spec import KIND, SERVICE_ROLES, ServiceSpec, is_build
-from nunatak.services.watching.shown import ShownService, ShownServices
+from nunatak.services.watching.monitor import ShownService, ShownServices
 from nunatak.sql.language.injection import Injector
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment, show_result

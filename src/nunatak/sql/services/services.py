@@ -22,7 +22,7 @@ from nunatak.services.model.integrations import INTEGRATION
 from nunatak.services.model.runtime_config import LiveSource
 from nunatak.services.model.snapshot import Build
 from nunatak.services.model.spec import KIND, ServiceType
-from nunatak.services.watching.shown import ShownService, ShownServices
+from nunatak.services.watching.monitor import ShownService, ShownServices
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import ShowObjects, register
 from nunatak.sql.language.family.table import (
