@@ -34,7 +34,6 @@ from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
-from nunatak.sql.dispatch import StatementDispatcher
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.injection import Injector
@@ -152,15 +151,13 @@ class Front:
 
     def run(self, text: str, *bound: str) -> Result | Transfer:
         """Run one statement."""
-        return StatementDispatcher(self.injector).execute(self.request(text, *bound))
+        return FrontEnd(self.injector).execute(self.request(text, *bound))
 
     def rows(
         self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Run one statement and read its rows."""
-        result = StatementDispatcher(self.injector).execute(
-            self.request(text, *bound, parameters=parameters)
-        )
+        result = FrontEnd(self.injector).execute(self.request(text, *bound, parameters=parameters))
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 
@@ -174,7 +171,7 @@ class Front:
 
     def describe(self, text: str) -> tuple[Field, ...]:
         """The columns, without running."""
-        return StatementDispatcher(self.injector).describe(self.request(text)).fields
+        return FrontEnd(self.injector).describe(self.request(text)).fields
 
     def close(self) -> None:
         """End the session and release everything."""

@@ -16,7 +16,6 @@ from nunatak.objects.sequences import Sequences
 from nunatak.objects.table_guard import CatalogTableGuard
 from nunatak.services.commands.platforms import where_runnable
 from nunatak.services.model.usage import ServiceUsage
-from nunatak.sql.dispatch import StatementDispatcher
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.injection import Injector
 from nunatak.warehouse.core.hooks import Hooks
@@ -61,7 +60,7 @@ class Realm:
         request = StatementRequest(
             session=self.session(role), statement=StatementText(text), query_id=str(uuid.uuid4())
         )
-        return StatementDispatcher(self.injector).execute(request)
+        return FrontEnd(self.injector).execute(request)
 
     def rows(self, role: str, text: str) -> list[dict[str, Any]]:
         """Run one statement with a role and read its rows."""

@@ -14,7 +14,7 @@ from nunatak.access.privileges.callers import caller_in_words, registered_routes
 from nunatak.access.privileges.declared import in_words
 from nunatak.ingress import handler, metrics  # noqa: F401  their routes are registered there
 from nunatak.protocol import app  # noqa: F401  all others are
-from nunatak.sql import dispatch  # noqa: F401  statements and functions are
+from nunatak.sql import frontend  # noqa: F401  statements and functions are
 from nunatak.sql.language.functions import registered_functions
 from nunatak.sql.language.statement import grammars
 from nunatak.warehouse.privileges import CHANGES, READS

@@ -10,7 +10,7 @@ import pytest
 
 from nunatak.audit.events import Login, StatementEnded
 from nunatak.errors import InvalidArgument, NunatakError, ObjectNotFound, PrivilegeMissing
-from nunatak.sql.dispatch import StatementDispatcher
+from nunatak.sql.frontend import FrontEnd
 from support.front_end import ANALYST, Front
 
 LOGINS = "SELECT USER_NAME, IS_SUCCESS FROM TABLE(INFORMATION_SCHEMA.LOGIN_HISTORY({}))"
@@ -221,5 +221,5 @@ def test_grants_are_listed(front: Front) -> None:
 
 def test_a_statement_notes_what_it_used(front: Front) -> None:
     request = front.request("DROP WAREHOUSE WH")
-    StatementDispatcher(front.injector).execute(request)
+    FrontEnd(front.injector).execute(request)
     assert request.accessed.entries() == (("OWNERSHIP", "WAREHOUSE", "WH"),)

@@ -34,12 +34,12 @@ from nunatak.catalog.names import QualifiedName
 from nunatak.catalog.store import Key
 from nunatak.catalog.temporary import TemporaryObject
 from nunatak.errors import InvalidArgument, NoCurrentContext
-from nunatak.sql import dispatch
+from nunatak.sql import frontend
 from nunatak.sql.language.requirements import key_of, resolve
 from nunatak.sql.language.statement import Grammar, grammars
 from nunatak.warehouse.core.session import Session
 
-assert dispatch, "all families are registered"
+assert frontend, "all families are registered"
 
 
 @dataclass
