@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from nunatak.access.bootstrap import prepare_account
+from nunatak.access.privileges.future import Future
 from nunatak.access.privileges.grants import CurrentGrants, Taking
 from nunatak.access.privileges.requirement import Requirement
 from nunatak.access.privileges.roles import ACCOUNTADMIN, ROLE
@@ -48,6 +49,8 @@ class GrantingMachine(RuleBasedStateMachine):
         self.granting = Granting(self.access, AnyHeir())
         self.owners = dict.fromkeys(TABLES, "A")
         self.links: dict[Link, bool] = {}
+        self.promises: dict[tuple[str, str], bool] = {}
+        self.schema_owner, self.managed = "B", False
 
     @initialize()
     def begin(self) -> None:
@@ -57,7 +60,7 @@ class GrantingMachine(RuleBasedStateMachine):
         self.access.roles.grant("A", grantee_kind=ROLE, grantee="D", by="")
         with self.catalog.write() as tx:
             tx.create(Key("DATABASE", "DB"), ACCOUNTADMIN)
-            tx.create(Key("SCHEMA", "S", "DB"), ACCOUNTADMIN)
+            tx.create(Key("SCHEMA", "S", "DB"), self.schema_owner)
             for name in TABLES:
                 tx.create(self.key(name), "A")
         for role in ROLES:
@@ -74,11 +77,17 @@ class GrantingMachine(RuleBasedStateMachine):
 
     # -- the model ----------------------------------------------------------------------------
 
+    def decider(self, table: str) -> str:
+        """The role that decides about grants: the owner, or the schema's where it manages them."""
+        return self.schema_owner if self.managed else self.owners[table]
+
     def giver(self, by: str, table: str, privilege: str) -> str | None:
         """Who is written down when somebody gives; None for whoever may not."""
         owner = self.owners[table]
-        if by in (ACCOUNTADMIN, "SECURITYADMIN") or owner in INHERITED[by]:
+        if by in (ACCOUNTADMIN, "SECURITYADMIN") or self.decider(table) in INHERITED[by]:
             return owner
+        if self.managed:
+            return None
         options = {
             link[2]
             for link, option in self.links.items()
@@ -151,8 +160,9 @@ class GrantingMachine(RuleBasedStateMachine):
         for link in before:
             if link[:3] != (table, privilege, role):
                 continue
-            manages = by == "SECURITYADMIN" or owner in INHERITED.get(by, ())
-            mine = link[3] in INHERITED.get(by, ()) or (manages and link[3] == owner)
+            manages = by == "SECURITYADMIN" or self.decider(table) in INHERITED.get(by, ())
+            mine = link[3] in INHERITED.get(by, ()) and (manages or not self.managed)
+            mine = mine or (manages and link[3] == owner)
             if by == ACCOUNTADMIN or mine:
                 if option_only:
                     self.links[link] = False
@@ -183,7 +193,9 @@ class GrantingMachine(RuleBasedStateMachine):
     def move(self, by: str, table: str, to: str, current: CurrentGrants) -> None:
         owner = self.owners[table]
         on_it = [link for link in self.links if link[0] == table]
-        may = by in (ACCOUNTADMIN, "SECURITYADMIN") or owner in INHERITED[by]
+        may = by in (ACCOUNTADMIN, "SECURITYADMIN") or (
+            self.decider(table) in INHERITED[by] and (not self.managed or to in INHERITED[by])
+        )
         try:
             self.granting.transfer(
                 "TABLE", [f"DB.S.{table}"], role=to, by=self.access.granter(by), current=current
@@ -209,6 +221,9 @@ class GrantingMachine(RuleBasedStateMachine):
         """What it owned is its heir's; what it held is gone with what it gave on."""
         self.access.administration.drop_role(role, heir="C" if role != "C" else "B")
         heir = "C" if role != "C" else "B"
+        self.promises = {key: option for key, option in self.promises.items() if key[1] != role}
+        if self.schema_owner == role:
+            self.schema_owner = heir
         for table, owner in self.owners.items():
             if owner == role:
                 self.owners[table] = heir
@@ -227,12 +242,43 @@ class GrantingMachine(RuleBasedStateMachine):
 
     @rule(table=tables, owner=roles)
     def make_table_again(self, table: str, owner: str) -> None:
-        """A new one has no grants."""
+        """A new one has the grants that were promised, and no others."""
         with self.catalog.write() as tx:
             tx.delete(tx.get(self.key(table)))
             tx.create(self.key(table), owner)
         self.owners[table] = owner
         self.links = {link: option for link, option in self.links.items() if link[0] != table}
+        for (privilege, to), option in self.promises.items():
+            self.links[table, privilege, to, owner] = option
+
+    @rule(managed=st.booleans())
+    def manage(self, managed: bool) -> None:
+        with self.catalog.write() as tx:
+            tx.update(tx.get(Key("SCHEMA", "S", "DB")), spec={"MANAGED_ACCESS": managed})
+        self.managed = managed
+
+    @rule(by=acting, privilege=privileges, to=roles, option=st.booleans(), gives=st.booleans())
+    def promise(self, by: str, privilege: str, to: str, option: bool, gives: bool) -> None:
+        """Give on tables that are yet to be made, or take that back."""
+        may = by in (ACCOUNTADMIN, "SECURITYADMIN") or (
+            self.managed and self.schema_owner in INHERITED[by]
+        )
+        future, granter = Future("TABLE", Key("SCHEMA", "S", "DB")), self.access.granter(by)
+        try:
+            if gives:
+                self.access.future.give(
+                    [privilege], future, role=to, by=granter, grant_option=option
+                )
+            else:
+                self.access.future.take([privilege], future, role=to, by=granter)
+        except PrivilegeMissing:
+            assert not may
+            return
+        assert may
+        if gives:
+            self.promises[privilege, to] = self.promises.get((privilege, to), False) or option
+        else:
+            self.promises.pop((privilege, to), None)
 
     # -- what must hold -----------------------------------------------------------------------
 
