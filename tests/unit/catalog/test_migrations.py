@@ -197,3 +197,16 @@ def test_the_tables_of_an_earlier_version_are_completed(tmp_path: Path) -> None:
     assert "opened_by" in [row[1] for row in ask(kept, "PRAGMA table_info(sessions)")]
     services = ask(kept, "SELECT spec FROM objects WHERE kind = 'SERVICE'")
     assert {row[0] for row in services} == {'{"type": "BUILD"}'}
+
+
+@pytest.mark.parametrize("kept", kept_homes(), ids=lambda kept: kept.name)
+def test_grants_of_before_are_their_owners(kept: Path, tmp_path: Path) -> None:
+    file = unpack(kept, tmp_path / "home") / "catalog.sqlite"
+    query = "SELECT privilege, object_name, grantee, grant_option, created_on FROM grants"
+    before = set(ask(file, query))
+    Database.open(file).close()
+    assert before <= set(ask(file, query))
+    (owner,) = ask(file, "SELECT owner FROM objects WHERE kind = 'TABLE' AND name = 'EVERY'")
+    given = "SELECT DISTINCT granted_by FROM grants WHERE object_name = 'KEPT.S.EVERY'"
+    assert ask(file, given) == [owner]
+    assert ask(file, "SELECT * FROM future_grants") == []
