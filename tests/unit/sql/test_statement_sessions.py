@@ -102,7 +102,9 @@ def realm(tmp_path: Path) -> Iterator[Realm]:
         opened.rows(ADMIN, "CREATE DATABASE D2")
         opened.rows(ADMIN, "CREATE SCHEMA D2.S")
         for place, role in (("DB.S", OWNER), ("D2.S", OTHER)):
-            opened.rows(ADMIN, f"GRANT OWNERSHIP ON SCHEMA {place} TO ROLE {role}")
+            opened.rows(
+                ADMIN, f"GRANT OWNERSHIP ON SCHEMA {place} TO ROLE {role} COPY CURRENT GRANTS"
+            )
             opened.rows(ADMIN, f"GRANT ALL ON DATABASE {place[:2]} TO ROLE {role}")
             for text in OBJECTS:
                 opened.rows(role, text.format(place, role))

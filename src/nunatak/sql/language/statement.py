@@ -21,7 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from nunatak.access.privileges.decide import ANY
 from nunatak.access.privileges.declared import OnTargets, Rules, Target, declared
-from nunatak.access.privileges.requirement import Requirement
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
 from nunatak.access.privileges.roles import ROLE, USER
 from nunatak.access.service import Access
 from nunatak.catalog.objects import Objects
@@ -72,7 +72,11 @@ def exists(key: Key, access: Access, objects: Objects) -> bool:
 def require_seen(key: Key, context: Context, access: Access, objects: Objects) -> None:
     """Raise ObjectNotFound unless there is such an object and the current role may see it."""
     any_privilege = Requirement(ANY, key.kind, key.title)
-    is_seen = access.decide(any_privilege, role=context.session.in_force).is_seen
+    role = context.session.in_force
+    is_seen = access.decide(any_privilege, role=role).is_seen
+    if not is_seen and key.schema:  # its owner grants on what others own, where access is managed
+        schema = Key("SCHEMA", key.schema, key.database)
+        is_seen = access.allows(role, Requirement(OWNERSHIP, schema.kind, schema.title))
     if not is_seen or not exists(key, access, objects):
         raise ObjectNotFound(key.label, key.title)
 
