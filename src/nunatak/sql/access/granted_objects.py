@@ -85,7 +85,11 @@ class On:
         if self.kind == SERVICE_ROLE:
             return [roles.service_role(session.qualify(self.parts[:-1]), self.parts[-1])]
         if self.kind != ACCOUNT:
-            require_seen(key_of(self.kind, self.parts, session), context, access, objects)
+            key = key_of(self.kind, self.parts, session)
+            manager = access.grants.securable(self.kind, key.title).manager
+            manages = manager in access.roles.effective(session.in_force)
+            if not (manages and objects.find(key)):  # who manages access need have none
+                require_seen(key, context, access, objects)
         return [object_title(context, self.kind, self.parts)]
 
     def future(self, context: Context, access: Access, objects: Objects) -> Future:
