@@ -34,6 +34,7 @@ from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.repository_images import RepositoryImages
 from nunatak.services.model.vault import Vault
+from nunatak.services.watching.monitor import Monitor, ShownServices
 from nunatak.sql.frontend import FrontEnd
 from nunatak.sql.language.functions import functions_in_queries
 from nunatak.sql.language.injection import Injector
@@ -122,7 +123,7 @@ class Front:
             queries=self.queries,
             audit=AuditLog(settings.folder("log"), most_bytes=1024**2, days=7, clock=access.clock),
             models=models,
-            monitor=SimpleNamespace(),  # of services, of which there are none
+            shown=ShownServices(catalog, cast("Monitor", None)),  # there are no services
         )
         self.parts = cast("Parts", parts)
         self.parts.warehouse.add_functions(functions_in_queries(self.injector))

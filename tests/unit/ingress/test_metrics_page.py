@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from types import SimpleNamespace
 from typing import cast
 
@@ -43,13 +43,17 @@ def roles_of(holder: Holder) -> frozenset[str]:
     return frozenset({role} if role else {"OPERATOR", "PUBLIC"})
 
 
-def allows(role: str, requirement: Requirement) -> bool:
-    return role == "OPERATOR" and requirement == NEEDED
+def allows(requirement: Requirement, roles: Collection[str]) -> bool:
+    return "OPERATOR" in roles and requirement == NEEDED
 
 
 ACCESS = cast(
     "Access",
-    SimpleNamespace(authenticator=SimpleNamespace(bearer=bearer), roles_of=roles_of, allows=allows),
+    SimpleNamespace(
+        authenticator=SimpleNamespace(bearer=bearer),
+        roles_of=roles_of,
+        arbiter=SimpleNamespace(allows=allows),
+    ),
 )
 
 

@@ -220,7 +220,7 @@ def _logins(
     user: str | None,
 ) -> Result:
     asked = Requirement("MONITOR SECURITY", ACCOUNT, session.account)
-    sees_all = access.allows(session.role, asked)
+    sees_all = access.allows(session.in_force, asked)
 
     def is_seen(record: Record) -> bool:
         is_own = session.is_of_user(record["user"], moment(record["time"]).timestamp())
@@ -239,8 +239,8 @@ def _queries(
 
 
 def _may_see(session: Session, access: Access) -> Callable[[Record], bool]:
-    """Whether the session's role may see a statement."""
-    role = session.role
+    """Whether the session's roles may see a statement."""
+    role = session.in_force
     sees_all = access.allows(role, Requirement("MONITOR USAGE", ACCOUNT, session.account))
     watched: dict[str, bool] = {}
 
