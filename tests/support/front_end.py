@@ -30,6 +30,7 @@ from nunatak.objects.sequences import Sequences
 from nunatak.objects.tags import Tags
 from nunatak.objects.users import UserAccounts
 from nunatak.objects.warehouses import Warehouses
+from nunatak.protocol.queries import Query, QueryRegistry, QueryStatus
 from nunatak.services.calling.addresses import Addresses
 from nunatak.services.calling.routes import Routes
 from nunatak.services.commands.repository_images import RepositoryImages
@@ -54,27 +55,6 @@ from support.places import let_use
 ADMIN, ANALYST = "ACCOUNTADMIN", "ANALYST"
 
 
-class Queries:
-    """Stands in for the statements that run now; remembers what was cancelled."""
-
-    def __init__(self) -> None:
-        self.cancelled: list[Any] = []
-
-    def cancel(self, query_id: str, *, user: str) -> bool:
-        """Only the query named "running" runs."""
-        self.cancelled.append((query_id, user))
-        return query_id == "running"
-
-    def cancel_session(self, session_id: int, *, spare: str = "") -> int:
-        """Two statements run in every session."""
-        self.cancelled.append((session_id, spare))
-        return 2
-
-    def running(self) -> list[Mapping[str, Any]]:
-        """None that others should see."""
-        return []
-
-
 class Front:
     """A server's parts as far as ordinary SQL needs them, with an administrator's session."""
 
@@ -87,7 +67,7 @@ class Front:
             access.roles.create(role, owner=ADMIN)
         access.users.create("ADA", owner=ADMIN)
         access.roles.grant(ADMIN, grantee_kind="USER", grantee="ADA", by="")
-        self.queries = Queries()
+        self.queries = QueryRegistry(entries=100, most_unfinished=100, most_of_user=100)
         stages = Stages(catalog, access, settings)
         hooks = Hooks(stages=stages)
         models = SimpleNamespace(check_droppable_within=lambda *_, **__: None)
@@ -158,7 +138,11 @@ class Front:
         self, text: str, *bound: str, parameters: Mapping[str, Any] | None = None
     ) -> list[dict[str, Any]]:
         """Run one statement and read its rows."""
-        result = FrontEnd(self.injector).execute(self.request(text, *bound, parameters=parameters))
+        return self.answer(self.request(text, *bound, parameters=parameters))
+
+    def answer(self, request: StatementRequest) -> list[dict[str, Any]]:
+        """Run a request and read its rows."""
+        result = FrontEnd(self.injector).execute(request)
         assert isinstance(result, Result)
         return [row for batch in result.batches for row in batch.to_pylist()]
 
@@ -169,6 +153,14 @@ class Front:
     def names(self, text: str) -> list[str]:
         """The column `name` of a SHOW command."""
         return [row["name"] for row in self.rows(text)]
+
+    def running(self, query_id: str, *, session_id: int = 7, **more: Any) -> Query:
+        """A statement that runs, of the front's session unless told otherwise."""
+        given = {"user": self.session.user, "text": "", "request_id": "", "started_on": 0.0, **more}
+        query = Query(id=query_id, session_id=session_id, **given)
+        query.become(QueryStatus.RUNNING)
+        self.queries.add(query)
+        return query
 
     def describe(self, text: str) -> tuple[Field, ...]:
         """The columns, without running."""

@@ -54,6 +54,11 @@ class AccessAdministration:
         self._sessions.end_of(user)
         self._forget()
 
+    def end_all_sessions(self) -> None:
+        """Close every session of the account."""
+        self._sessions.end_of(None)
+        self._forget()
+
     def _forget(self) -> None:
         """Read everything again: what goes takes rows of other parts with it."""
         self._users.forget()

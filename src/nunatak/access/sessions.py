@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, true, update
 
 from nunatak.access.credentials.tokens import TokenKind, Tokens
 from nunatak.access.privileges.holding import end_sessions
@@ -171,10 +171,10 @@ class Sessions:
         with self._lock:
             self._used.pop(session_id, None)
 
-    def end_of(self, user: str) -> None:
-        """End every session of a user."""
+    def end_of(self, user: str | None) -> None:
+        """End every session of a user, or of all."""
         with self._store.write() as connection:
-            end_sessions(connection, sessions.c.user == user)
+            end_sessions(connection, true() if user is None else sessions.c.user == user)
 
     def forget(self) -> None:
         """Read again what was remembered: other parts of the room end sessions too."""

@@ -16,16 +16,19 @@ from nunatak.errors import NunatakError
 from nunatak.maintenance.home_lock import hold_home
 
 
-def give_password(settings: Settings, user: str) -> str:
-    """Give a user a new password; what to tell the operator. Raises NunatakError, also while a
-    server uses the home."""
+def give_password(settings: Settings, user: str, *, end_sessions: bool = False) -> str:
+    """Give a user a new password, and end their sessions, or those of all users; what to tell the
+    operator. Raises NunatakError, also while a server uses the home."""
     name = parse_identifier(user)
     if not settings.catalog_file.is_file():
         raise NunatakError(f"{settings.home} is no server's home: name one with --home")
     with hold_home(settings.home):
         database = Database.open(settings.catalog_file)
         try:
-            reset = reset_password(Access(database, settings), name)
+            access = Access(database, settings)
+            reset = reset_password(access, name)
+            if end_sessions:
+                access.administration.end_all_sessions()
         finally:
             database.close()
         kept_in = _write_down(settings, name, reset)
@@ -34,15 +37,17 @@ def give_password(settings: Settings, user: str) -> str:
         lines.append(f"The account had no user {name}: it was made again.")
     if reset.is_raised:
         lines.append(f"Nobody could act as ACCOUNTADMIN: {name} holds that role now.")
+    if end_sessions:
+        lines.append("The sessions of all users have ended.")
     if kept_in:
         lines.append(f"The connection in {kept_in} has the new password.")
     return "\n".join(lines)
 
 
-def run(settings: Settings, user: str) -> None:
+def run(settings: Settings, user: str, *, end_sessions: bool) -> None:
     """Print the new password; raises ClickException."""
     try:
-        click.echo(give_password(settings, user))
+        click.echo(give_password(settings, user, end_sessions=end_sessions))
     except (NunatakError, OSError, ValueError) as error:
         raise click.ClickException(str(error)) from error
 

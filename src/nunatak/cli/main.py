@@ -196,9 +196,10 @@ def admin() -> None:
 
 @admin.command("reset-password")
 @_HOME
+@click.option("--end-sessions", is_flag=True, help="End the sessions of all users, too.")
 @click.argument("user", default="ADMIN")
-def reset_password(home: Path, user: str) -> None:
-    """Give USER (ADMIN) a new random password, and enable the user.
+def reset_password(home: Path, user: str, *, end_sessions: bool) -> None:
+    """Give USER (ADMIN) a new random password, enable the user, and end their sessions.
 
     When nobody can act as ACCOUNTADMIN any more, the user gets that role too. Refused while a
     server uses the home.
@@ -206,7 +207,7 @@ def reset_password(home: Path, user: str) -> None:
     from nunatak.cli.admin import run
     from nunatak.config import Settings
 
-    run(Settings(home=home.expanduser().resolve()), user)
+    run(Settings(home=home.expanduser().resolve()), user, end_sessions=end_sessions)
 
 
 @main.command("index-hosts")

@@ -157,9 +157,9 @@ class ProtocolApp:
     def sweep(self) -> None:
         """End idle sessions and those that were taken away, the latter with what they run, and
         remove old results. A session that runs something is not idle, client or no client."""
-        queries = self.execution.queries.unfinished()
-        for session_id in self.sessions.sweep(busy={query.session_id for query in queries}):
-            self.execution.queries.cancel_session(session_id)
+        busy = {query.session_id for query in self.execution.queries.unfinished()}
+        ended = frozenset(self.sessions.sweep(busy=busy))
+        self.execution.queries.cancel_where(lambda query: query.session_id in ended)
         self.execution.results.sweep()
 
 

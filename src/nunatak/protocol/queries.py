@@ -62,6 +62,7 @@ class Query:
     user: str
     text: str
     request_id: str
+    warehouse: str | None = None
     started_on: float
     status: QueryStatus = QueryStatus.QUEUED
     ended_on: float | None = None
@@ -210,13 +211,9 @@ class QueryRegistry:
         query.cancelled.set()
         return True
 
-    def cancel_session(self, session_id: int, *, spare: str = "") -> int:
-        """Ask every query of a session to stop, except `spare`; returns how many were asked."""
-        running = [
-            query
-            for query in self.unfinished()
-            if query.session_id == session_id and query.id != spare
-        ]
+    def cancel_where(self, is_meant: Callable[[Query], bool], *, spare: str = "") -> int:
+        """Ask every query that is meant to stop, except `spare`; returns how many were asked."""
+        running = [query for query in self.unfinished() if query.id != spare and is_meant(query)]
         for query in running:
             query.cancelled.set()
         return len(running)

@@ -72,6 +72,25 @@ def test_the_administrator_gets_a_new_password(settings: Settings) -> None:
         access.sessions.by_token(tokens.token)
 
 
+@pytest.mark.parametrize("options", [(), ("--end-sessions",)])
+def test_the_sessions_of_others_end_where_that_is_asked(
+    settings: Settings, options: tuple[str, ...]
+) -> None:
+    with opened(settings) as access:
+        _, tokens = access.sessions.open("ADA")
+        access.sessions.by_token(tokens.token)
+
+    result = reset(settings, *options)
+
+    assert ("sessions of all users" in result.output) is bool(options)
+    with opened(settings) as access:
+        if options:
+            with pytest.raises(TokenInvalid):
+                access.sessions.by_token(tokens.token)
+        else:
+            assert access.sessions.by_token(tokens.token).user == "ADA"
+
+
 def test_another_user_is_enabled_and_keeps_to_the_roles_that_they_have(settings: Settings) -> None:
     with opened(settings) as access:
         access.administration.alter_user("ADA", {"DISABLED": True, "LOGIN_NAME": "ada@example.org"})

@@ -71,13 +71,13 @@ def test_a_forgotten_request_may_run_again() -> None:
     assert registry.find_or_add(1, "r", lambda: _query("c", request_id="r"))[1] is True
 
 
-def test_cancelling_a_session_spares_the_query_that_asks() -> None:
+def test_cancelling_what_is_meant_spares_the_query_that_asks() -> None:
     registry = QueryRegistry(entries=10, most_unfinished=10, most_of_user=10)
     queries = [_query("a"), _query("b"), _query("other", session_id=2)]
     for query in queries:
         registry.add(query)
 
-    assert registry.cancel_session(1, spare="a") == 1
+    assert registry.cancel_where(lambda query: query.session_id == 1, spare="a") == 1
     assert [query.cancelled.is_set() for query in queries] == [False, True, False]
 
 

@@ -13,6 +13,7 @@ from nunatak.errors import (
     SyntaxInvalid,
     Unsupported,
 )
+from nunatak.protocol.queries import QueryStatus
 from nunatak.sql.language.family.table import DONE
 from nunatak.warehouse.core.results import Transfer
 from support.front_end import ANALYST, Front
@@ -195,11 +196,13 @@ def test_a_location_never_leads_out_of_its_stage(front: Front, location: str) ->
 
 
 def test_statements_are_cancelled_by_id_and_by_session(front: Front) -> None:
-    assert "terminated" in front.value("SELECT SYSTEM$CANCEL_QUERY('running')")
-    assert "not currently executing" in front.value("CALL SYSTEM$CANCEL_QUERY(?)", "gone")
+    first, second, other = (front.running(name) for name in ("first", "second", "other"))
+    assert front.value("SELECT SYSTEM$CANCEL_QUERY('first')") == "query [first] terminated."
+    assert (first.cancelled.is_set(), second.cancelled.is_set()) == (True, False)
+    front.queries.end(second, QueryStatus.ABORTED, now=1.0)
+    assert "not currently executing" in front.value("CALL SYSTEM$CANCEL_QUERY(?)", "second")
     assert front.value("select system$cancel_all_queries(7)") == "2 cancelled."
-    with pytest.raises(InvalidArgument):
-        front.rows("select system$cancel_all_queries(8)")
+    assert other.cancelled.is_set()
 
 
 def test_describing_runs_nothing(front: Front) -> None:

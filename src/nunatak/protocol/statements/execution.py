@@ -176,6 +176,7 @@ class StatementExecutor:
             id=request.query_id,
             session_id=live.id,
             user=live.session.user,
+            warehouse=live.session.warehouse,
             text=request.text[:_TEXT_KEPT_CHARS],
             request_id=submission.request_id,
             started_on=self._clock(),

@@ -9,6 +9,7 @@ from typing import Any
 from nunatak.access.privileges.declared import Creates, Needs, Nothing
 from nunatak.access.privileges.requirement import OWNERSHIP
 from nunatak.access.privileges.roles import USER
+from nunatak.access.service import Access
 from nunatak.access.users import ALL_ROLES, PROPERTIES, SECONDARY_ROLES, User
 from nunatak.catalog.sqltypes import TIMESTAMP_LTZ
 from nunatak.objects.users import UserAccounts
@@ -16,6 +17,7 @@ from nunatak.sql.access.user_tokens import NOT_BY_TOKEN, TOKEN_ACTIONS
 from nunatak.sql.language.creation import Creation, created, creation
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import SET, Action, Altered, KindFamily, Name
+from nunatak.sql.language.queries import QueryControl
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context, Modifiers, accept_if_not_exists, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -112,6 +114,14 @@ def _set(context: Context, altered: Altered, users: UserAccounts) -> None:
     users.alter(altered.key.name, altered.values, by=by, if_exists=if_exists)
 
 
+def _abort(context: Context, altered: Altered, access: Access, queries: QueryControl) -> None:
+    """Stop what the user runs or has waiting, but this statement."""
+    user = altered.key.name
+    if not altered.if_exists:
+        access.users.get(user)
+    queries.cancel_where(lambda query: query.user == user, spare=context.query_id)
+
+
 _USER_FIELDS = (
     Field("name"),
     Field("created_on", TIMESTAMP_LTZ),
@@ -186,13 +196,19 @@ _OWNS = Needs(OWNERSHIP, USER)
 _SETTING = Action(
     words=SET, does="to change", needs=(_OWNS, NOT_BY_TOKEN), act=_set, reads=_settings
 )
+_ABORTING = Action(
+    words="ABORT ALL QUERIES",
+    does="to stop what the user runs",
+    needs=(Needs(OWNERSHIP, USER, unless_self=True),),
+    act=_abort,
+)
 USERS = KindFamily(
     kind=USER,
     words="USER",
     plural=("USERS",),
     service=UserAccounts,
     reads_altered=_user,
-    actions=(_SETTING, replace(_SETTING, words="UNSET", reads=_names), *TOKEN_ACTIONS),
+    actions=(_SETTING, replace(_SETTING, words="UNSET", reads=_names), _ABORTING, *TOKEN_ACTIONS),
     drops=_drop,
     dropping=(_OWNS, NOT_BY_TOKEN),
     show_fields=_USER_FIELDS,

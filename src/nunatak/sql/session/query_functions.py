@@ -1,11 +1,15 @@
-"""Functions on running statements: cancel one or all of a session, wait."""
+"""Functions on running statements: cancel one or all of a session, end a session, wait."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from nunatak.access.privileges.declared import Nothing
-from nunatak.errors import InvalidArgument, QueryCancelled
+from nunatak.access.privileges.declared import CheckedInside, Nothing
+from nunatak.access.privileges.requirement import OWNERSHIP, Requirement
+from nunatak.access.privileges.roles import USER
+from nunatak.access.service import Access
+from nunatak.catalog.names import quoted
+from nunatak.errors import InvalidArgument, ObjectNotFound, QueryCancelled
 from nunatak.sql.language.functions import system_function
 from nunatak.sql.language.queries import QueryControl
 from nunatak.sql.language.statement import Context
@@ -19,27 +23,79 @@ _UNITS_S = {
     "DAYS": 86400.0,
 }
 WAIT_LIMIT_S = 48 * 3600.0
-_OWN = (Nothing(why="only statements of the session's user are cancelled"),)
+_ID_DIGITS = 18
+_STOPS = (
+    CheckedInside(
+        why="it is known then whose it is; one's own needs nothing",
+        privileges=(
+            "OWNERSHIP of the user whose it is",
+            "for a statement OPERATE on its warehouse instead",
+        ),
+    ),
+)
 
 
-@system_function("SYSTEM$CANCEL_QUERY", needs=_OWN)
-def cancel_query(context: Context, arguments: list[Any], queries: QueryControl) -> str:
+def _may_stop(context: Context, access: Access, user: str, *, warehouse: str | None = None) -> bool:
+    """Whether the role may stop what a user does, also by its warehouse where it has one."""
+    asked = [Requirement(OWNERSHIP, USER, quoted(user))]
+    if warehouse is not None:
+        asked.append(Requirement("OPERATE", "WAREHOUSE", quoted(warehouse)))
+    return any(access.allows(context.session.in_force, requirement) for requirement in asked)
+
+
+@system_function("SYSTEM$CANCEL_QUERY", needs=_STOPS)
+def cancel_query(
+    context: Context, arguments: list[Any], queries: QueryControl, access: Access
+) -> str:
     """SYSTEM$CANCEL_QUERY('<query id>')."""
     query_id = str(_only(arguments, "SYSTEM$CANCEL_QUERY", "a query id"))
-    if queries.cancel(query_id, user=context.session.user):
+    found = queries.find(query_id)
+    if found is None or not (
+        context.session.is_of_user(found.user, found.started_on)
+        or _may_stop(context, access, found.user, warehouse=found.warehouse)
+    ):
+        raise ObjectNotFound("Statement", query_id)
+    if queries.cancel_where(lambda query: query.id == query_id):
         return f"query [{query_id}] terminated."
     return f"Identified SQL statement is not currently executing: [{query_id}]"
 
 
-@system_function("SYSTEM$CANCEL_ALL_QUERIES", needs=_OWN)
-def cancel_all_queries(context: Context, arguments: list[Any], queries: QueryControl) -> str:
+@system_function("SYSTEM$CANCEL_ALL_QUERIES", needs=_STOPS)
+def cancel_all_queries(
+    context: Context, arguments: list[Any], queries: QueryControl, access: Access
+) -> str:
     """SYSTEM$CANCEL_ALL_QUERIES(<session id>); one's own statement goes on."""
-    wanted = _only(arguments, "SYSTEM$CANCEL_ALL_QUERIES", "a session id")
-    if str(wanted) != str(context.session.id):
-        raise InvalidArgument(f"Session {wanted} is not yours: cancel statements of your own.")
-    control = queries
-    count = control.cancel_session(context.session.id, spare=context.query_id)
+    session_id = _session(context, arguments, "SYSTEM$CANCEL_ALL_QUERIES", access)
+    count = queries.cancel_where(
+        lambda query: query.session_id == session_id, spare=context.query_id
+    )
     return f"{count} cancelled."
+
+
+@system_function("SYSTEM$ABORT_SESSION", needs=_STOPS)
+def abort_session(
+    context: Context, arguments: list[Any], queries: QueryControl, access: Access
+) -> str:
+    """SYSTEM$ABORT_SESSION(<session id>): its statements stop and its tokens open nothing."""
+    session_id = _session(context, arguments, "SYSTEM$ABORT_SESSION", access)
+    access.sessions.close(session_id)
+    queries.cancel_where(lambda query: query.session_id == session_id, spare=context.query_id)
+    return f"session [{session_id}] terminated."
+
+
+def _session(context: Context, arguments: list[Any], function: str, access: Access) -> int:
+    """The session that is named; raises ObjectNotFound also for one that one may not stop."""
+    wanted = str(_only(arguments, function, "a session id"))
+    if wanted == str(context.session.id):
+        return context.session.id
+    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) <= _ID_DIGITS
+    found = access.sessions.get(int(wanted)) if is_number else None
+    if found is None or not (
+        context.session.is_of_user(found.user, found.created_on)
+        or _may_stop(context, access, found.user)
+    ):
+        raise ObjectNotFound("Session", wanted)
+    return found.id
 
 
 @system_function("SYSTEM$WAIT", needs=(Nothing(why="waiting touches no object"),))

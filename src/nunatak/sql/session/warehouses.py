@@ -14,6 +14,7 @@ from nunatak.objects.warehouses import DEFAULTS, Warehouses
 from nunatak.objects.warehouses import WAREHOUSE as KIND
 from nunatak.sql.language.family.statements import register
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
+from nunatak.sql.language.queries import QueryControl
 from nunatak.sql.language.show import flag, moment
 from nunatak.sql.language.statement import Context, properties
 from nunatak.sql.language.tokens import TokenCursor
@@ -104,6 +105,16 @@ def _resume(_: Context, altered: Altered, warehouses: Warehouses) -> None:
     warehouses.resume(altered.key, if_exists=altered.if_exists)
 
 
+def _abort(
+    context: Context, altered: Altered, warehouses: Warehouses, queries: QueryControl
+) -> None:
+    """Stop what runs in it or waits, but this statement."""
+    if not altered.if_exists:
+        warehouses.get(altered.key)
+    name = altered.key.name
+    queries.cancel_where(lambda query: query.warehouse == name, spare=context.query_id)
+
+
 def _if_suspended(cursor: TokenCursor) -> None:
     cursor.accept("IF", "SUSPENDED")
 
@@ -133,6 +144,12 @@ WAREHOUSES = PropertyFamily(
         Action(words="SUSPEND", does="to suspend it", needs=_OPERATES, act=_suspend),
         Action(
             words="RESUME", does="to resume it", needs=_OPERATES, act=_resume, reads=_if_suspended
+        ),
+        Action(
+            words="ABORT ALL QUERIES",
+            does="to stop what it runs",
+            needs=_OPERATES,
+            act=_abort,
         ),
     ),
     show_fields=_FIELDS,
