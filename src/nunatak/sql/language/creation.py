@@ -8,7 +8,7 @@ create. Both are the rule `Creates`, once for all kinds: a parser of CREATE is r
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -52,13 +52,16 @@ def created(made: Created, title: str, name: str) -> Result:
 Parser = TypeVar("Parser", bound=Callable[[TokenCursor, Modifiers], Creation])
 
 
-def creation(words: str, *, needs: Rules) -> Callable[[Parser], Parser]:
-    """Register the parser of `CREATE <words>`, which must declare what it creates."""
+def creation(
+    words: str, *, needs: Rules, modifiers: Collection[str] = ()
+) -> Callable[[Parser], Parser]:
+    """Register the parser of `CREATE <words>`, which must declare what it creates, and which words
+    may stand before the kind."""
     kinds = [rule for rule in declared(words, needs) if isinstance(rule, Creates)]
     assert len(kinds) == 1, f"CREATE {words} must declare what it creates"
 
     def decorate(parser: Parser) -> Parser:
-        register(f"{CREATE} {words}", parser, needs)
+        register(f"{CREATE} {words}", parser, needs, modifiers=modifiers)
         return parser
 
     return decorate

@@ -15,7 +15,7 @@ Parsers start behind the words they are registered under.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -178,9 +178,13 @@ class Modifiers:
     """Words between CREATE and the kind of object."""
 
     or_replace: bool = False
-    temporary: bool = False
-    words: tuple[str, ...] = ()
-    """Others, such as TRANSIENT or SECURE, in upper case."""
+    words: frozenset[str] = frozenset()
+    """Others, such as TEMPORARY or SECURE, in upper case."""
+
+    @property
+    def temporary(self) -> bool:
+        """Whether the object is the session's own."""
+        return TEMPORARY in self.words
 
 
 Parser = Callable[[TokenCursor, Modifiers], Statement]
@@ -192,11 +196,15 @@ class Grammar:
 
     parser: Parser
     needs: Rules
+    modifiers: frozenset[str] = frozenset()
+    """Words that may stand between CREATE and the kind, beside OR REPLACE."""
 
 
 _GRAMMARS: dict[tuple[str, ...], Grammar] = {}
 _REFUSED: dict[tuple[str, ...], str] = {}
-_MODIFIER_WORDS = frozenset({"TRANSIENT", "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
+TEMPORARY = "TEMPORARY"
+TRANSIENT = "TRANSIENT"
+_MODIFIER_WORDS = frozenset({TRANSIENT, "SECURE", "LOCAL", "GLOBAL", "VOLATILE"})
 _LONGEST_WORDS = 7
 
 
@@ -215,11 +223,13 @@ def grammar(*spellings: str, needs: Rules) -> Callable[[Parser], Parser]:
     return decorate
 
 
-def register(spelling: str, parser: Parser, needs: Rules) -> None:
+def register(
+    spelling: str, parser: Parser, needs: Rules, *, modifiers: Collection[str] = ()
+) -> None:
     """Make a statement known by its leading words."""
     words = tuple(spelling.split())
     assert words not in _GRAMMARS, f"{spelling} is registered twice"
-    _GRAMMARS[words] = Grammar(parser, declared(spelling, needs))
+    _GRAMMARS[words] = Grammar(parser, declared(spelling, needs), frozenset(modifiers))
 
 
 def refuse(spelling: str, message: str) -> None:
@@ -246,6 +256,8 @@ def parse_registered(cursor: TokenCursor) -> Prepared | None:
         found = _GRAMMARS.get(words[:count])
         if found is not None:
             cursor.position += count - 1
+            for word in sorted(modifiers.words - found.modifiers):
+                cursor.fail(f"{word} does not go with {' '.join(words[:count])}")
             statement = found.parser(cursor, modifiers)
             cursor.expect_end()
             return Prepared(statement, found.needs)
@@ -257,15 +269,15 @@ def parse_registered(cursor: TokenCursor) -> Prepared | None:
 
 def _modifiers(cursor: TokenCursor) -> Modifiers:
     or_replace = cursor.accept("OR", "REPLACE")
-    temporary, words = False, []
+    words = set()
     while True:
-        if cursor.accept("SCOPED") or cursor.accept_any("TEMPORARY", "TEMP"):
-            temporary = True
+        if cursor.accept("SCOPED") or cursor.accept_any(TEMPORARY, "TEMP"):
+            words.add(TEMPORARY)
         elif (word := cursor.peek()) in _MODIFIER_WORDS:
             cursor.position += 1
-            words.append(word)
+            words.add(word)
         else:
-            return Modifiers(or_replace, temporary, tuple(words))
+            return Modifiers(or_replace, frozenset(words))
 
 
 def accept_if_not_exists(cursor: TokenCursor, create: Modifiers | None = None) -> bool:

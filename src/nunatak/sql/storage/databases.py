@@ -16,7 +16,7 @@ from nunatak.objects.databases import DEFAULT_SCHEMA, Databases, Schemas
 from nunatak.sql.language.family.statements import register, visible
 from nunatak.sql.language.family.table import COMMENT, Action, Altered, PropertyFamily
 from nunatak.sql.language.show import moment
-from nunatak.sql.language.statement import Context, properties
+from nunatak.sql.language.statement import TRANSIENT, Context, properties
 from nunatak.sql.language.tokens import TokenCursor
 from nunatak.sql.language.values import integer
 from nunatak.warehouse.core.results import Field
@@ -181,6 +181,7 @@ _MANAGING = (
 DATABASES = PropertyFamily(
     kind=DATABASE,
     words="DATABASE",
+    modifiers=(TRANSIENT,),
     plural=("DATABASES",),
     title="Database",
     service=Databases,
@@ -201,6 +202,7 @@ DATABASES = PropertyFamily(
 SCHEMAS = PropertyFamily(
     kind=SCHEMA,
     words="SCHEMA",
+    modifiers=(TRANSIENT,),
     plural=("SCHEMAS",),
     title="Schema",
     service=Schemas,

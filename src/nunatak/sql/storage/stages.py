@@ -20,6 +20,7 @@ from nunatak.sql.language.options import Option, file_format, option_value, pare
 from nunatak.sql.language.requirements import key_of
 from nunatak.sql.language.show import moment
 from nunatak.sql.language.statement import (
+    TEMPORARY,
     Context,
     Modifiers,
     accept_if_not_exists,
@@ -65,7 +66,11 @@ class CreateFileObject(Creation):
         return created(made, TITLES[self.kind], key.name)
 
 
-@creation("STAGE", needs=(Creates(STAGE, of="parts", unless_temporary="temporary"),))
+@creation(
+    "STAGE",
+    needs=(Creates(STAGE, of="parts", unless_temporary="temporary"),),
+    modifiers=(TEMPORARY,),
+)
 def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE STAGE; only internal stages exist here."""
     if_not_exists = accept_if_not_exists(cursor, create)
@@ -85,7 +90,11 @@ def create_stage(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     )
 
 
-@creation("FILE FORMAT", needs=(Creates(FILE_FORMAT, of="parts", unless_temporary="temporary"),))
+@creation(
+    "FILE FORMAT",
+    needs=(Creates(FILE_FORMAT, of="parts", unless_temporary="temporary"),),
+    modifiers=(TEMPORARY,),
+)
 def create_file_format(cursor: TokenCursor, create: Modifiers) -> CreateFileObject:
     """Parse CREATE FILE FORMAT."""
     if_not_exists = accept_if_not_exists(cursor, create)

@@ -21,7 +21,9 @@ from nunatak.errors import (
     Unsupported,
 )
 from nunatak.sql.language.creation import creation
-from nunatak.sql.language.statement import grammar, grammars
+from nunatak.sql.language.statement import grammar, grammars, parse_registered
+from nunatak.sql.language.tokens import TokenCursor
+from nunatak.warehouse.core.statement_text import StatementText
 from nunatak.warehouse.privileges import MADE
 from support.realm import ADMIN, OTHER, OWNER, PUBLIC, Realm, open_realm
 
@@ -299,3 +301,28 @@ def test_no_statement_registers_without_what_it_needs(needs: Any) -> None:
     with pytest.raises(TypeError, match="needs"):
         creation("GADGET")  # type: ignore[call-arg]
     assert grammars() == before
+
+
+MODIFIERS = {
+    "TEMPORARY": {"STAGE", "FILE FORMAT"},
+    "TEMP": {"STAGE", "FILE FORMAT"},
+    "SCOPED TEMPORARY": {"STAGE", "FILE FORMAT"},
+    "TRANSIENT": {"DATABASE", "SCHEMA"},
+    "SECURE": set[str](),
+    "LOCAL": set[str](),
+    "GLOBAL": set[str](),
+    "VOLATILE": set[str](),
+}
+"""Kinds that go with each word before the kind, of those that families create."""
+
+
+@pytest.mark.parametrize("modifier", MODIFIERS)
+@pytest.mark.parametrize("spelling", [text for text in grammars() if text.startswith("CREATE ")])
+def test_no_word_before_the_kind_is_passed_over(spelling: str, modifier: str) -> None:
+    words = spelling.removeprefix("CREATE ")
+    cursor = TokenCursor(StatementText(f"CREATE {modifier} {words}"))
+    refused = words not in MODIFIERS[modifier]
+
+    with pytest.raises(SyntaxInvalid) as failure:
+        parse_registered(cursor)
+    assert (f"does not go with CREATE {words}" in str(failure.value)) is refused

@@ -222,7 +222,8 @@ def register(family: KindFamily[Any]) -> None:
             grammar(f"SHOW TERSE {plural}", needs=family.showing)(parsers.show_terse)
     if isinstance(family, PropertyFamily):
         needs = Creates(family.kind, privilege=family.privilege), *family.uses, *family.creating
-        creation(family.words, needs=needs)(_PropertyParsers(family).create)
+        registered = creation(family.words, needs=needs, modifiers=family.modifiers)
+        registered(_PropertyParsers(family).create)
 
 
 def _register_alterations(family: KindFamily[Any], words: str, parsers: _Parsers) -> None:

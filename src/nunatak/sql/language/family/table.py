@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Generic, Protocol, TypeVar
@@ -237,6 +237,8 @@ class PropertyFamily(ObjectFamily[T]):
     reads_new: Callable[[TokenCursor], dict[str, Any]] | None = None
     """What follows the name in CREATE; by default properties."""
     replaceable: bool = True
+    modifiers: Collection[str] = ()
+    """Words that may stand between CREATE and the kind."""
     meant: Callable[[Session, dict[str, Any]], dict[str, Any]] = _as_given
     """The properties with names completed from the session."""
     unset: Mapping[str, Any] = field(default_factory=dict)
