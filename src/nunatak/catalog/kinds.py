@@ -30,6 +30,11 @@ class NamespaceSpec(Document, frozen=True, kw_only=True, rename="upper"):
     managed_access: bool = False
     """Of a schema: whether its owner alone grants on what lies in it."""
 
+    def within(self, database: NamespaceSpec) -> NamespaceSpec:
+        """Settings of a schema in a database, which gives those that the schema leaves open."""
+        own = {name: value for name, value in self.document().items() if value is not None}
+        return database.changed(own)
+
 
 class WarehouseSpec(Document, frozen=True, kw_only=True, rename="upper"):
     """Settings of a warehouse; None is the server's default."""

@@ -190,10 +190,10 @@ class Schemas(Containers):
 
 def _seen(databases: Sequence[Record], schemas: Sequence[Record]) -> Iterator[Record]:
     """The schemas as they are seen: complete, and with those that have no record."""
-    settings = {database.name: database.spec for database in databases}
+    settings = {database.name: NamespaceSpec.read(database.spec) for database in databases}
     for schema in schemas:
-        given = {name: value for name, value in schema.spec.items() if value is not None}
-        yield replace(schema, spec={**settings[schema.key.database], **given})
+        complete = NamespaceSpec.read(schema.spec).within(settings[schema.key.database])
+        yield replace(schema, spec=complete.document())
     for database in databases:
         yield replace(
             database,
