@@ -16,7 +16,9 @@ import socket
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 from nunatak.disk import FileChanges
 from nunatak.errors import NunatakError
@@ -30,6 +32,7 @@ _CHANGES_END_S = 10.0
 _PEER = struct.Struct("3i")
 
 Hold = Callable[[], AbstractContextManager[None]]
+T = TypeVar("T")
 
 
 @contextmanager
@@ -99,14 +102,14 @@ class HoldServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         held = ExitStack()
         try:
-            await asyncio.to_thread(held.enter_context, self._hold())
+            await _to_its_end(held.enter_context, self._hold())
             await _say(writer)
             while line := await reader.readline():
                 await self._do(line.decode().strip(), reader, writer)
         except NunatakError as error:
             await _say(writer, error.message)
         finally:
-            await asyncio.shield(asyncio.to_thread(held.close))
+            await _to_its_end(held.close)
 
     async def _do(
         self, wanted: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -115,8 +118,8 @@ class HoldServer:
         if wanted != STOP:
             raise NunatakError(f"a backup cannot ask for '{wanted}'")
         try:
-            stopped = asyncio.to_thread(self._changes.stop, timeout_s=_CHANGES_END_S)
-            if not await stopped:
+            stop = partial(self._changes.stop, timeout_s=_CHANGES_END_S)
+            if not await _to_its_end(stop):
                 raise NunatakError("changes of files that are under way do not end: try again")
             await _say(writer)
             async with asyncio.timeout(self._longest_stop_s):
@@ -130,6 +133,17 @@ class HoldServer:
             self._changes.resume()
         if wanted == RESUME:
             await _say(writer)
+
+
+async def _to_its_end(work: Callable[..., T], *arguments: Any) -> T:
+    """The answer of work in a thread, which has ended when this does, also when it is cancelled:
+    what it takes would be taken after it was let go of."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 def _is_own(writer: asyncio.StreamWriter) -> bool:

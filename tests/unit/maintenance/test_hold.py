@@ -166,3 +166,37 @@ def test_other_users_are_not_answered(running: Running, monkeypatch: pytest.Monk
             assert running.held == 0
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize("is_taking", [True, False], ids=["taking", "letting go"])
+def test_a_server_that_stops_waits_for_what_is_being_taken_or_let_go(
+    running: Running, is_taking: bool
+) -> None:
+    """A cancelled task does not end its thread, which would take what nobody lets go of."""
+    reached_it, may_go_on = threading.Event(), threading.Event()
+    whole = running.hold
+
+    @contextmanager
+    def slow() -> Iterator[None]:
+        with whole():
+            if is_taking:
+                reached_it.set()
+                may_go_on.wait()
+            yield
+            if not is_taking:
+                reached_it.set()
+                may_go_on.wait()
+
+    async def run() -> None:
+        running.hold = slow  # type: ignore[method-assign]
+        async with running.serving():
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                with reached(running.home) as address:
+                    connection.connect(address)
+                if not is_taking:
+                    connection.shutdown(socket.SHUT_WR)
+                await asyncio.to_thread(reached_it.wait)
+            asyncio.get_running_loop().call_later(0.01, may_go_on.set)
+
+    asyncio.run(run())
+    assert running.held == 0
