@@ -53,6 +53,7 @@ class HeldHome:
         try:
             self._connection.sendall(f"{what}\n".encode())
         except OSError as error:
+            self._heard()  # it may have said why before it closed the connection
             raise _ended() from error
         self._heard()
 

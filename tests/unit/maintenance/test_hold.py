@@ -200,3 +200,19 @@ def test_a_server_that_stops_waits_for_what_is_being_taken_or_let_go(
 
     asyncio.run(run())
     assert running.held == 0
+
+
+@pytest.mark.parametrize(
+    ("last_words", "told"), [(b"", "the server stopped"), (b'{"error": "too long"}\n', "too long")]
+)
+def test_why_a_server_gave_a_backup_up_is_told_after_it_closed(
+    last_words: bytes, told: str
+) -> None:
+    own, other = socket.socketpair()
+    with own, own.makefile("rb") as answers:
+        with other:
+            other.sendall(b'{"error": ""}\n' + last_words)
+        held = HeldHome(own, answers)
+
+        with pytest.raises(NunatakError, match=told):
+            held._ask(hold_server.RESUME)
